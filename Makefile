@@ -1,0 +1,92 @@
+# `make run` serves Keywright on this machine, `make test` proves it; both install what they need into .venv.
+# `make help` lists the rest.
+
+PYTHON ?= python3
+VENV := .venv
+SAM_VENV := .venv-sam
+BIN := $(VENV)/bin
+SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} $(SAM_VENV)/bin/sam
+UV := $(shell command -v uv 2>/dev/null)
+
+# $(call install,ENVIRONMENT,REQUIREMENTS FILES...): hash-checked, by uv if it is there, else by pip.
+ifdef UV
+install = $(UV) pip install --quiet --python $(1)/bin/python --require-hashes $(foreach file,$(2),-r $(file))
+else
+install = $(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes $(foreach file,$(2),-r $(file))
+endif
+
+RUNTIME_REQUIREMENTS := layers/shared/requirements.txt
+LOCAL_REQUIREMENTS := requirements/local.txt
+DEV_REQUIREMENTS := requirements/dev.txt
+SAM_REQUIREMENTS := requirements/sam.txt
+
+.PHONY: help run test test-api lint format build lock clean
+.DEFAULT_GOAL := help
+
+help: ## list these commands
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+run: $(VENV)/.local ## serve Keywright on http://127.0.0.1:8787 (PORT=..., DEMO_TTL=seconds, EMPTY=1)
+	@exec $(BIN)/python -m local
+
+test: $(VENV)/.dev ## run every test that needs nothing but this machine
+	$(BIN)/pytest -n auto $(ARGS)
+
+test-api: $(VENV)/.dev ## run the HTTP suite against a running deployment: make test-api STACK=.local/stack.json
+	@test -n "$(STACK)" || { echo "name the deployment: make test-api STACK=.local/stack.json"; exit 2; }
+	$(BIN)/pytest tests/api --stack $(STACK) $(ARGS)
+
+lint: $(VENV)/.dev $(SAM_VENV)/.installed ## ruff, mypy --strict, and sam validate --lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(SAM) validate --lint --template template.yaml
+
+format: $(VENV)/.dev ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+build: $(SAM_VENV)/.installed ## sam build, for the platform that template.yaml names
+	PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" $(SAM) build
+
+lock: ## pin every dependency anew, with hashes (needs uv)
+	@test -n "$(UV)" || { echo "make lock needs uv: pip install uv"; exit 2; }
+	for name in layers/shared/requirements requirements/local requirements/dev requirements/sam; do \
+	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-annotate --no-header --upgrade $$name.in -o $$name.txt || exit 1; \
+	done
+
+clean: ## remove everything these commands have made
+	rm -rf $(VENV) $(SAM_VENV) .local .aws-sam .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Keywright needs Python 3.11 or later; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Try: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 2; }
+ifdef UV
+	@$(UV) venv --quiet --python $(PYTHON) $(VENV)
+else
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "This Python cannot make virtual environments. Install uv, or your system's venv package (Debian: apt install python3-venv)."; exit 2; }
+endif
+
+$(SAM_VENV)/bin/python: | $(VENV)/bin/python
+ifdef UV
+	@$(UV) venv --quiet --python $(PYTHON) $(SAM_VENV)
+else
+	@$(PYTHON) -m venv $(SAM_VENV)
+endif
+
+$(VENV)/.local: $(VENV)/bin/python $(RUNTIME_REQUIREMENTS) $(LOCAL_REQUIREMENTS)
+	@echo "Installing what the local service needs into $(VENV) ..."
+	@$(call install,$(VENV),$(RUNTIME_REQUIREMENTS) $(LOCAL_REQUIREMENTS))
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.local $(DEV_REQUIREMENTS)
+	@echo "Installing the test and lint tools into $(VENV) ..."
+	@$(call install,$(VENV),$(DEV_REQUIREMENTS))
+	@touch $@
+
+$(SAM_VENV)/.installed: $(SAM_VENV)/bin/python $(SAM_REQUIREMENTS)
+	@echo "Installing aws-sam-cli into $(SAM_VENV) ..."
+	@$(call install,$(SAM_VENV),$(SAM_REQUIREMENTS))
+	@touch $@
