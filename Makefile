@@ -10,9 +10,12 @@ UV := $(shell command -v uv 2>/dev/null)
 
 # $(call install,ENVIRONMENT,REQUIREMENTS FILES...): hash-checked, by uv if it is there, else by pip.
 ifdef UV
+make_environment = $(UV) venv --quiet --python $(PYTHON) $(1)
 install = $(UV) pip install --quiet --python $(1)/bin/python --require-hashes $(foreach file,$(2),-r $(file))
 else
-install = $(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes $(foreach file,$(2),-r $(file))
+pip = $(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes
+make_environment = $(PYTHON) -m venv $(1) && $(call pip,$(1)) -r requirements/pip.txt
+install = $(call pip,$(1)) $(foreach file,$(2),-r $(file))
 endif
 
 RUNTIME_REQUIREMENTS := layers/shared/requirements.txt
@@ -51,7 +54,7 @@ build: $(SAM_VENV)/.installed ## sam build, for the platform that template.yaml 
 
 lock: ## pin every dependency anew, with hashes (needs uv)
 	@test -n "$(UV)" || { echo "make lock needs uv: pip install uv"; exit 2; }
-	for name in layers/shared/requirements requirements/local requirements/dev requirements/sam; do \
+	for name in layers/shared/requirements requirements/local requirements/dev requirements/sam requirements/pip; do \
 	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header --upgrade $$name.in -o $$name.txt || exit 1; \
 	done
@@ -62,19 +65,11 @@ clean: ## remove everything these commands have made
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	  echo "Keywright needs Python 3.11 or later; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Try: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 2; }
-ifdef UV
-	@$(UV) venv --quiet --python $(PYTHON) $(VENV)
-else
-	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
-	  echo "This Python cannot make virtual environments. Install uv, or your system's venv package (Debian: apt install python3-venv)."; exit 2; }
-endif
+	@$(call make_environment,$(VENV)) || { rm -rf $(VENV); \
+	  echo "No virtual environment could be made with '$(PYTHON)'. If the reason above names ensurepip or venv, install uv or your system's venv package (Debian: apt install python3-venv)."; exit 2; }
 
 $(SAM_VENV)/bin/python: | $(VENV)/bin/python
-ifdef UV
-	@$(UV) venv --quiet --python $(PYTHON) $(SAM_VENV)
-else
-	@$(PYTHON) -m venv $(SAM_VENV)
-endif
+	@$(call make_environment,$(SAM_VENV)) || { rm -rf $(SAM_VENV); exit 2; }
 
 $(VENV)/.local: $(VENV)/bin/python $(RUNTIME_REQUIREMENTS) $(LOCAL_REQUIREMENTS)
 	@echo "Installing what the local service needs into $(VENV) ..."

@@ -1,0 +1,87 @@
+"""The shapes of API Gateway's REST events and answers, as far as Keywright reads and writes them.
+
+Source: Amazon API Gateway Developer Guide, "Input format of a Lambda function for proxy integration" and
+"Input to an API Gateway Lambda authorizer".
+"""
+
+from __future__ import annotations
+
+from typing import NotRequired, Protocol, TypedDict
+
+
+class Identity(TypedDict):
+    """The network side of the caller."""
+
+    sourceIp: str
+
+
+class RequestContext(TypedDict):
+    """What API Gateway knows of a request. `authorizer` is absent on routes without one."""
+
+    requestId: str
+    stage: str
+    domainName: str
+    identity: Identity
+    authorizer: NotRequired[dict[str, str]]
+
+
+class ProxyEvent(TypedDict):
+    """A request. Header names come as the client wrote them."""
+
+    httpMethod: str
+    headers: dict[str, str] | None
+    body: str | None
+    isBase64Encoded: bool
+    requestContext: RequestContext
+
+
+class ProxyAnswer(TypedDict):
+    """A response."""
+
+    statusCode: int
+    headers: dict[str, str]
+    body: str
+
+
+class TokenAuthorizerEvent(TypedDict):
+    """The question to a TOKEN authorizer.
+
+    `methodArn` is `arn:aws:execute-api:<region>:<account>:<api>/<stage>/<method>/<path>`.
+    """
+
+    type: str
+    authorizationToken: str
+    methodArn: str
+
+
+class Statement(TypedDict):
+    """One statement of an IAM policy."""
+
+    Action: str
+    Effect: str
+    Resource: str
+
+
+class PolicyDocument(TypedDict):
+    """An IAM policy."""
+
+    Version: str
+    Statement: list[Statement]
+
+
+class AuthorizerAnswer(TypedDict):
+    """The answer of a Lambda authorizer; `context` reaches the function as `requestContext.authorizer`."""
+
+    principalId: str
+    policyDocument: PolicyDocument
+    context: dict[str, str]
+
+
+class LambdaContext(Protocol):
+    """What Keywright uses of Lambda's context object."""
+
+    aws_request_id: str
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until Lambda ends this invocation."""
+        ...

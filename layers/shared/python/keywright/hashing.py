@@ -1,0 +1,97 @@
+"""How keys rest in the table: Argon2id over a keyed digest, so that a stolen table alone cannot be attacked."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from argon2 import PasswordHasher, Type
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HASH_BYTES = 32
+SALT_BYTES = 16
+MINIMUM_PEPPER_BYTES = 32
+
+_EXTRACT_SALT = b"keywright/pepper"
+_TAG_PURPOSE = b"keywright/tag/1"
+_HASH_PURPOSE = b"keywright/hash/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Argon2Parameters:
+    """What one hash costs.
+
+    The defaults are OWASP's minimum (Password Storage Cheat Sheet: 19 MiB, two iterations, one lane). They
+    could be lower still for secrets of 176 random bits; they are there for the day the randomness is not.
+    """
+
+    memory_kib: int = 19_456
+    iterations: int = 2
+    parallelism: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PepperKeys:
+    """The two keys derived from one version of the pepper."""
+
+    tag_key: bytes = field(repr=False)
+    hash_key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """Every pepper version's keys, and the version that new keys are made with."""
+
+    current_version: int
+    versions: Mapping[int, PepperKeys] = field(repr=False)
+
+    @property
+    def current(self) -> PepperKeys:
+        """The keys of the version that new keys are made with."""
+        return self.versions[self.current_version]
+
+    def tag_key(self, version: int) -> bytes | None:
+        """The tag key of a pepper version, None if there is no such version."""
+        keys = self.versions.get(version)
+        return keys.tag_key if keys else None
+
+
+def derive(pepper: bytes) -> PepperKeys:
+    """Derive the tag key and the hash key of a pepper by HKDF-SHA256 (RFC 5869), 32 bytes each."""
+    pseudorandom_key = hmac.digest(_EXTRACT_SALT, pepper, "sha256")
+    return PepperKeys(
+        tag_key=_expand(pseudorandom_key, _TAG_PURPOSE), hash_key=_expand(pseudorandom_key, _HASH_PURPOSE)
+    )
+
+
+def hash_payload(payload: bytes, hash_key: bytes, parameters: Argon2Parameters) -> str:
+    """Hash a key's 58 bytes for storage.
+
+    The digest covers organization, key id and generation as well as the secret: a hash that is moved to another
+    item does not verify there.
+
+    Returns:
+        A PHC string: algorithm, parameters, salt and hash in one.
+    """
+    return _hasher(parameters).hash(hmac.digest(hash_key, payload, "sha256"))
+
+
+@lru_cache(maxsize=1)
+def _hasher(parameters: Argon2Parameters) -> PasswordHasher:
+    return PasswordHasher(
+        time_cost=parameters.iterations,
+        memory_cost=parameters.memory_kib,
+        parallelism=parameters.parallelism,
+        hash_len=HASH_BYTES,
+        salt_len=SALT_BYTES,
+        type=Type.ID,
+    )
+
+
+def _expand(pseudorandom_key: bytes, purpose: bytes) -> bytes:
+    # One block of HKDF-Expand is all it takes for 32 bytes.
+    return hmac.digest(pseudorandom_key, purpose + b"\x01", "sha256")

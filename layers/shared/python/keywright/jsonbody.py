@@ -1,0 +1,94 @@
+"""From the bytes of a body to the object they say, refusing what JSON does not clearly mean.
+
+The standard library's parser is used for its hooks: integers of any size stay exact, and what other parsers
+would silently change or drop (NaN, a name given twice) is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, NoReturn
+
+from keywright.errors import BAD_REQUEST, ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_EXACT_INTEGER_CHARACTERS = 400
+"""Longer integers are beyond any double, and Python refuses to read them beyond 4,300 digits (CVE-2020-10735)."""
+
+
+def parse_object(body: bytes) -> dict[str, object]:
+    """Parse a JSON object (RFC 8259).
+
+    Raises:
+        ServiceError: BAD_REQUEST, saying what is wrong and where.
+    """
+    if not body:
+        raise ServiceError(
+            BAD_REQUEST,
+            "The request has no body",
+            hint="Send a JSON object with content-type: application/json.",
+        )
+    try:
+        value = json.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=_object,
+            parse_int=_integer,
+            parse_constant=_refuse_constant,
+        )
+    except UnicodeDecodeError as error:
+        raise ServiceError(
+            BAD_REQUEST,
+            f"The body is not valid UTF-8: byte {error.start} cannot be decoded",
+            hint="Encode the body as UTF-8 (RFC 8259, section 8.1).",
+        ) from None
+    except json.JSONDecodeError as error:
+        raise ServiceError(
+            BAD_REQUEST,
+            f"The body is not valid JSON: {error.msg}, at line {error.lineno}, column {error.colno}",
+            hint="Check quotes, commas and brackets near that place.",
+        ) from None
+    except RecursionError:
+        raise ServiceError(
+            BAD_REQUEST,
+            "The body is nested too deeply",
+            hint="Arrays and objects inside one another may go some hundred levels deep.",
+        ) from None
+    if not isinstance(value, dict):
+        raise ServiceError(
+            BAD_REQUEST,
+            "The body must be a JSON object",
+            hint='Send an object with the fields of the request, as {"name": "..."}.',
+        )
+    return value
+
+
+def _object(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
+    result: dict[str, object] = {}
+    for name, value in pairs:
+        if name in result:
+            raise ServiceError(
+                BAD_REQUEST,
+                f"The body gives {quoted(name)} twice in one object",
+                hint="Give each name once; which of the two is meant cannot be known (RFC 8259, section 4).",
+            )
+        result[name] = value
+    return result
+
+
+def _integer(text: str) -> int | float:
+    return int(text) if len(text) <= _EXACT_INTEGER_CHARACTERS else float(text)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ServiceError(
+        BAD_REQUEST,
+        f"The body is not valid JSON: {name} is not a JSON value",
+        hint="Leave the field out, or send it as a string.",
+    )
+
+
+def quoted(name: str, limit: int = 60) -> str:
+    """Quote a name that a caller chose for use in a message: escaped, and cut to `limit` characters."""
+    return json.dumps(name if len(name) <= limit else name[:limit] + "...")

@@ -1,0 +1,25 @@
+"""Who calls, and from where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A person with a session in an organization; what they may do there is decided by the table, never here."""
+
+    organization_id: UUID
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request came from, for the audit record."""
+
+    source_ip: str
+    request_id: str

@@ -1,0 +1,145 @@
+"""The configuration of a deployment, read from the environment once, on first use."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from keywright.hashing import Argon2Parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+_PREFIX = re.compile(r"[a-z][a-z0-9_]{0,18}_")
+_PERMISSION = re.compile(r"[a-z][a-z0-9_.-]*:[a-z][a-z0-9_.-]*")
+
+
+class ConfigurationError(Exception):
+    """A setting is missing or makes no sense; the message names it and what it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that differs between deployments. No secrets: the pepper is fetched, never configured.
+
+    Attributes:
+        oidc_issuer: exactly as the tokens' `iss` claim has it.
+        organization_claim: the claim that names the caller's organization.
+        permissions: the catalogue, in the order it is shown in.
+    """
+
+    table_name: str
+    pepper_secret_id: str
+    oidc_issuer: str
+    oidc_audience: str
+    organization_claim: str
+    key_prefix: str
+    permissions: tuple[str, ...]
+    argon2: Argon2Parameters
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Read the settings.
+
+        Raises:
+            ConfigurationError: a variable is missing or invalid.
+        """
+        reader = _Reader(environment)
+        return cls(
+            table_name=reader.text("TABLE_NAME"),
+            pepper_secret_id=reader.text("PEPPER_SECRET_ID"),
+            oidc_issuer=reader.issuer("OIDC_ISSUER"),
+            oidc_audience=reader.text("OIDC_AUDIENCE"),
+            organization_claim=reader.text("ORGANIZATION_CLAIM"),
+            key_prefix=reader.matching("KEY_PREFIX", _PREFIX, "lower-case letters, digits and underscores, as kk_"),
+            permissions=reader.permissions("PERMISSIONS"),
+            argon2=Argon2Parameters(
+                memory_kib=reader.positive("ARGON2_MEMORY_KIB"),
+                iterations=reader.positive("ARGON2_ITERATIONS"),
+                parallelism=reader.positive("ARGON2_PARALLELISM"),
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerSettings:
+    """What every answer depends on, errors included; reading it cannot fail, so that they can always be given.
+
+    Attributes:
+        allowed_origins: web origins whose pages may call the API; empty for none.
+        public_url: the address of the API that clients use, without a slash at its end; empty if API Gateway's own.
+    """
+
+    allowed_origins: frozenset[str]
+    public_url: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> AnswerSettings:
+        """Read the settings."""
+        return cls(
+            allowed_origins=frozenset(_Reader(environment).list("ALLOWED_ORIGINS")),
+            public_url=environment.get("PUBLIC_URL", "").rstrip("/"),
+        )
+
+
+@cache
+def settings() -> Settings:
+    """Give the settings of this process. Tests that change the environment call `settings.cache_clear()`."""
+    return Settings.from_environment(os.environ)
+
+
+@cache
+def answer_settings() -> AnswerSettings:
+    """Give the answers' settings of this process; `answer_settings.cache_clear()` as above."""
+    return AnswerSettings.from_environment(os.environ)
+
+
+def is_trusted_address(url: str) -> bool:
+    """Tell whether keys fetched from a URL can be believed: over TLS, or without leaving this machine."""
+    parts = urlsplit(url)
+    if parts.scheme == "https":
+        return bool(parts.hostname)
+    return parts.scheme == "http" and parts.hostname in _LOOPBACK_HOSTS
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    environment: Mapping[str, str]
+
+    def text(self, name: str) -> str:
+        value = self.environment.get(name, "").strip()
+        if not value:
+            raise ConfigurationError(f"the environment variable {name} is not set")
+        return value
+
+    def matching(self, name: str, pattern: re.Pattern[str], rule: str) -> str:
+        value = self.text(name)
+        if not pattern.fullmatch(value):
+            raise ConfigurationError(f"{name} must consist of {rule}; it is {value!r}")
+        return value
+
+    def positive(self, name: str) -> int:
+        value = self.text(name)
+        if not value.isascii() or not value.isdigit() or int(value) == 0:
+            raise ConfigurationError(f"{name} must be a whole number above 0; it is {value!r}")
+        return int(value)
+
+    def list(self, name: str) -> tuple[str, ...]:
+        return tuple(item.strip() for item in self.environment.get(name, "").split(",") if item.strip())
+
+    def permissions(self, name: str) -> tuple[str, ...]:
+        items = self.list(name)
+        if not items or not all(_PERMISSION.fullmatch(item) for item in items):
+            raise ConfigurationError(f"{name} must list permissions as resource:action, separated by commas")
+        return items
+
+    def issuer(self, name: str) -> str:
+        value = self.text(name)
+        if not is_trusted_address(value):
+            raise ConfigurationError(f"{name} must be an https address (http only on loopback); it is {value!r}")
+        return value

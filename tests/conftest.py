@@ -1,0 +1,146 @@
+"""Fixtures shared by all tests: the environment of a function, its table and secret, an identity provider."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+
+from keywright import sessions
+from keywright.settings import answer_settings, settings
+from keywright.store import aws, peppers
+from local import backend
+from local.template import Resource, read_stack
+from tests import issuer as issuers
+from tests.world import Context, Table, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from local.template import Stack
+
+ROOT = Path(__file__).parents[1]
+CHEAP_ARGON2 = {"Argon2MemoryKib": "8", "Argon2Iterations": "1"}
+"""For testing only: the cost of a hash is not what these tests are about."""
+
+LOOPBACK = ["127.0.0.1"]
+_FIXTURES_WITH_SOCKETS = {"world", "issuer", "moto_url"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Open sockets, to this machine alone, for the tests that speak to a server here; for all others none."""
+    for item in items:
+        if _FIXTURES_WITH_SOCKETS.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
+
+
+@pytest.fixture(scope="session")
+def stack() -> Stack:
+    """The template, with parameters for tests."""
+    given = {"OidcIssuer": "http://127.0.0.1:1", "OidcAudience": issuers.AUDIENCE, **CHEAP_ARGON2}
+    return read_stack(ROOT / "template.yaml", given, {})
+
+
+@pytest.fixture
+def environment(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """The environment that the template gives its functions, in a container that has not run yet."""
+    isolated = dict(os.environ)
+    backend.isolate(isolated)
+    for name in os.environ.keys() - isolated.keys():
+        monkeypatch.delenv(name)
+    for name, value in {**isolated, **stack.environment(), "POWERTOOLS_METRICS_DISABLED": "true"}.items():
+        monkeypatch.setenv(name, value)
+    new_container()
+    yield monkeypatch
+    new_container()
+
+
+@pytest.fixture
+def setting(environment: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Change one setting of the function."""
+
+    def change(name: str, value: str) -> None:
+        environment.setenv(name, value)
+        settings.cache_clear()
+        answer_settings.cache_clear()
+
+    return change
+
+
+def new_container() -> None:
+    """Forget what a container remembers between invocations."""
+    settings.cache_clear()
+    answer_settings.cache_clear()
+    sessions.issuer_keys.cache_clear()
+    aws.dynamodb.cache_clear()
+    aws.secrets_manager.cache_clear()
+    peppers.forget()
+
+
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    """DynamoDB and Secrets Manager, one server for all tests of a worker."""
+    server = backend.start_moto()
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def world(stack: Stack, environment: pytest.MonkeyPatch, moto_url: str) -> World:
+    """An empty table built from the template's own properties, the pepper, and a handler's surroundings."""
+    name = f"keywright-{uuid.uuid4()}"
+    environment.setenv("AWS_ENDPOINT_URL", moto_url)
+    environment.setenv("TABLE_NAME", name)
+    environment.setenv("PEPPER_SECRET_ID", name)
+    backend.create_table(Resource(name, stack.tables[0].properties))
+    backend.create_secret(Resource(name, stack.secrets[0].properties))
+    return World(Table(boto3.client("dynamodb"), name), Context())
+
+
+@pytest.fixture
+def issuer() -> Iterator[issuers.Issuer]:
+    """An identity provider on loopback."""
+    yield from issuers.serve()
+
+
+@pytest.fixture
+def trusted_issuer(issuer: issuers.Issuer, setting: Callable[[str, str], None]) -> issuers.Issuer:
+    """The same, and it is the one that the function trusts."""
+    setting("OIDC_ISSUER", issuer.url)
+    setting("OIDC_AUDIENCE", issuers.AUDIENCE)
+    return issuer
+
+
+@pytest.fixture
+def load_handler() -> Callable[[str], Callable[..., object]]:
+    """Load a function's handler by its folder's name, as Lambda would: from the file alone."""
+
+    def load(name: str) -> Callable[..., object]:
+        path = ROOT / "functions" / name / "handler.py"
+        spec = importlib.util.spec_from_file_location(f"functions_{name}", path)
+        assert spec
+        assert spec.loader
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        handler: Callable[..., object] = module.handler
+        return handler
+
+    return load
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--stack PATH`: run the HTTP suite against that deployment instead of a local service of its own."""
+    parser.addoption("--stack", type=Path, help="the stack.json of a running deployment")
+
+
+@pytest.fixture(scope="session")
+def seed() -> dict[str, object]:
+    """The structure of the contract that create_api_key keeps: its request and response schemas."""
+    content: dict[str, object] = json.loads((ROOT / "tests/contract/create_api_key.json").read_text())
+    return content

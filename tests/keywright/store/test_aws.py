@@ -1,0 +1,121 @@
+"""Retries that end in time."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
+from botocore.parsers import ResponseParserError
+
+from keywright import deadline
+from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
+from keywright.store import aws
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+def client_error(code: str, status: int = 400) -> ClientError:
+    """Make the error of an AWS answer."""
+    return ClientError({"Error": {"Code": code, "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": status}}, "Op")  # type: ignore[typeddict-item]
+
+
+def failing(*errors: Exception) -> tuple[Callable[[], str], list[int]]:
+    """Make a call that fails so often and then succeeds, and a list that counts its attempts."""
+    remaining: Iterator[Exception] = iter(errors)
+    attempts: list[int] = []
+
+    def call() -> str:
+        attempts.append(1)
+        for error in remaining:
+            raise error
+        return "done"
+
+    return call, attempts
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Take no time between attempts, but note what would have been taken."""
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    return waits
+
+
+TRANSIENT = [
+    client_error("ThrottlingException"),
+    client_error("ProvisionedThroughputExceededException"),
+    client_error("TransactionInProgressException"),
+    client_error("InternalServerError", 500),
+    client_error("Whatever", 503),
+    ConnectTimeoutError(endpoint_url="x"),
+    ReadTimeoutError(endpoint_url="x"),
+    EndpointConnectionError(endpoint_url="x"),
+    ResponseParserError("cut off"),
+    aws.Retryable("TransactionConflict"),
+]
+
+
+@pytest.mark.parametrize("error", TRANSIENT, ids=repr)
+def test_what_passes_is_tried_again(error: Exception) -> None:
+    """Throttling, conflicts, server errors, time-outs and broken connections."""
+    call, attempts = failing(error, error)
+
+    assert "done" == aws.with_retries(call)
+    assert 3 == len(attempts)
+
+
+@pytest.mark.parametrize("error", TRANSIENT, ids=repr)
+def test_what_does_not_pass_is_unavailable(error: Exception) -> None:
+    """A few attempts, then 503."""
+    call, attempts = failing(*[error] * 100)
+
+    with pytest.raises(ServiceError) as caught:
+        aws.with_retries(call)
+    assert SERVICE_UNAVAILABLE is caught.value.error
+    assert aws.ATTEMPTS == len(attempts)
+
+
+def test_what_cannot_pass_is_not_tried_again() -> None:
+    """A mistake of ours stays what it is."""
+    call, attempts = failing(client_error("ValidationException"))
+
+    with pytest.raises(ClientError):
+        aws.with_retries(call)
+    assert 1 == len(attempts)
+
+
+def test_waits_are_jittered_and_bounded(no_waiting: list[float]) -> None:
+    """Full jitter below 50, 100, 200 and 400 milliseconds."""
+    call, _ = failing(*[TRANSIENT[0]] * 1000)
+    for _ in range(50):
+        with pytest.raises(ServiceError):
+            aws.with_retries(call)
+
+    by_attempt = [no_waiting[index :: aws.ATTEMPTS - 1] for index in range(aws.ATTEMPTS - 1)]
+    assert all(max(waits) <= aws.BACKOFF_SECONDS * 2**index for index, waits in enumerate(by_attempt))
+    assert all(len(set(waits)) > 1 for waits in by_attempt)
+
+
+def test_no_attempt_is_begun_that_could_outlast_the_invocation() -> None:
+    """With less time left than one attempt may take, the answer is 503 at once."""
+    call, attempts = failing(*[TRANSIENT[0]] * 100)
+    longest_attempt = aws.CONNECT_TIMEOUT_SECONDS + aws.READ_TIMEOUT_SECONDS
+    milliseconds = int((longest_attempt + deadline.RESERVE_SECONDS) * 1000)
+
+    with deadline.within(milliseconds - 1), pytest.raises(ServiceError):
+        aws.with_retries(call)
+    assert 1 == len(attempts)
+
+
+@pytest.mark.usefixtures("environment")
+def test_the_clients_try_once() -> None:
+    """All retries are made in one place, with its deadline; botocore adds none of its own."""
+    for client in (aws.dynamodb(), aws.secrets_manager()):
+        assert 1 == client.meta.config.retries["total_max_attempts"]  # type: ignore[attr-defined]
+        assert (aws.CONNECT_TIMEOUT_SECONDS, aws.READ_TIMEOUT_SECONDS) == (
+            client.meta.config.connect_timeout,  # type: ignore[attr-defined]
+            client.meta.config.read_timeout,  # type: ignore[attr-defined]
+        )

@@ -1,0 +1,70 @@
+"""Identifiers."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keywright.ids import ORGANIZATION_NAMESPACE, organization_uuid, parse_uuid, uuid7
+
+
+def test_uuid7_of_the_rfc() -> None:
+    """The example of RFC 9562, appendix A.6: its time and its random bits give its UUID."""
+    fraction = 0xCC3  # rand_a of the example, here a fraction of a millisecond: rounded up so that it divides back
+    nanoseconds = 1645557742000 * 1_000_000 + -(-fraction * 1_000_000 // 4096)
+
+    made = uuid7(nanoseconds, 0x18C4DC0C0C07398F)
+
+    assert uuid.UUID("017f22e2-79b0-7cc3-98c4-dc0c0c07398f") == made
+
+
+def test_uuid7_is_of_version_7_and_the_rfcs_variant() -> None:
+    """A freshly drawn id says what it is."""
+    made = uuid7()
+
+    assert (7, uuid.RFC_4122) == (made.version, made.variant)
+
+
+@given(st.lists(st.integers(0, 2**47 * 10**6), min_size=2, max_size=2))
+def test_uuid7_sorts_by_time(times: list[int]) -> None:
+    """An id made a microsecond or more earlier sorts first, whatever its random bits."""
+    first, second = sorted(times)
+    later = second + 1000
+
+    assert str(uuid7(first, 2**62 - 1)) < str(uuid7(later, 0))
+
+
+def test_ten_thousand_ids_differ() -> None:
+    """Ids are drawn from the operating system's randomness."""
+    assert 10_000 == len({uuid7() for _ in range(10_000)})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "5b1c6f0e4d2a4c8f9e37a1b2c3d4e5f6",
+        "{5b1c6f0e-4d2a-4c8f-9e37-a1b2c3d4e5f6}",
+        "urn:uuid:5b1c6f0e-4d2a-4c8f-9e37-a1b2c3d4e5f6",
+        "5b1c6f0e-4d2a-4c8f-9e37-a1b2c3d4e5f6\n",
+        "5b1c6f0e-4d2a-4c8f-9e37-a1b2c3d4e5fg",
+        "\N{FULLWIDTH DIGIT FIVE}b1c6f0e-4d2a-4c8f-9e37-a1b2c3d4e5f6",
+    ],
+)
+def test_only_the_usual_form_is_a_uuid(text: str) -> None:
+    """One id has one spelling, upper or lower case."""
+    assert parse_uuid(text) is None
+
+
+def test_organization_uuid_keeps_a_uuid() -> None:
+    """A provider that names organizations by UUID sees its own ids, in lower case."""
+    assert "5b1c6f0e-4d2a-4c8f-9e37-a1b2c3d4e5f6" == str(organization_uuid("5B1C6F0E-4D2A-4C8F-9E37-A1B2C3D4E5F6"))
+
+
+def test_organization_uuid_of_a_name_never_changes() -> None:
+    """The mapping is part of every deployment's data: this very value, for good."""
+    assert uuid.uuid5(ORGANIZATION_NAMESPACE, "org_2abc") == organization_uuid("org_2abc")
+    assert "646670c1-96c0-57dd-934f-57cbcaa76f2f" == str(organization_uuid("org_2abc"))

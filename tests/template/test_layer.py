@@ -1,0 +1,103 @@
+"""The layer is built for the platform that the template names, from pinned packages only."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local.intrinsics import mapping, text
+from tests.template.cloudformation import ROOT, properties, resource, section
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LAYER = ROOT / "layers" / "shared"
+MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
+
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
+
+
+def test_sam_builds_the_layer_with_its_makefile() -> None:
+    """Sam looks for a target named after the logical id."""
+    metadata = mapping(resource("SharedLayer")["Metadata"], "Metadata")
+
+    assert (properties("SharedLayer")["ContentUri"], metadata["BuildMethod"]) == ("layers/shared", "makefile")
+    assert "\nbuild-SharedLayer:" in (LAYER / "Makefile").read_text(encoding="utf-8")
+
+
+def test_the_layer_is_built_for_the_default_platform_of_the_template() -> None:
+    """What sam build makes without options runs on what sam deploy makes without options."""
+    runtime, architecture = _default("PythonRuntime"), _default("Architecture")
+
+    assert _platform(_dry_run()) == (runtime.removeprefix("python"), MACHINES[architecture])
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
+@pytest.mark.parametrize("architecture", sorted(MACHINES))
+def test_the_layer_can_be_built_for_every_platform_of_the_template(version: str, architecture: str) -> None:
+    """Version and architecture are given in the template's own words."""
+    commands = _dry_run(f"PYTHON_VERSION={version}", f"ARCHITECTURE={architecture}")
+
+    assert _platform(commands) == (version, MACHINES[architecture])
+
+
+@pytest.mark.parametrize("tool", ["UV=", "UV=uv"], ids=["pip", "uv"])
+def test_the_layer_takes_pinned_wheels_only(tool: str) -> None:
+    """What is deployed is what was reviewed: no other bytes, and no code of a package runs while building."""
+    commands = _dry_run(tool)
+
+    assert "--require-hashes" in commands
+    assert "--only-binary :all:" in commands
+
+
+def test_pip_is_told_both_names_of_the_platform() -> None:
+    """With one of them alone pip would fall back to years-old releases."""
+    commands = _dry_run("UV=", "ARCHITECTURE=x86_64")
+
+    assert re.findall(r"--platform (\S+)", commands) == ["manylinux_2_28_x86_64", "manylinux2014_x86_64"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        (["UV=", "PIP="], "needs pip or uv"),
+        (["ARTIFACTS_DIR="], "run this through sam build"),
+    ],
+    ids=["neither pip nor uv", "outside sam build"],
+)
+def test_a_build_that_cannot_work_says_why(settings: list[str], reason: str, tmp_path: Path) -> None:
+    """One clear line, before anything is touched."""
+    finished = _make(f"ARTIFACTS_DIR={tmp_path}", *settings)
+
+    assert finished.returncode != 0
+    assert reason in finished.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def _default(parameter: str) -> str:
+    return text(mapping(section("Parameters")[parameter], parameter)["Default"], parameter)
+
+
+def _dry_run(*settings: str) -> str:
+    """Give the commands a build would run, with pip unless the settings say otherwise."""
+    finished = _make("--dry-run", "ARTIFACTS_DIR=/nowhere", "UV=", "PIP=python3 -m pip", *settings)
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+def _make(*arguments: str) -> subprocess.CompletedProcess[str]:
+    make = shutil.which("make")
+    assert make is not None
+    command = [make, "--directory", str(LAYER), *arguments, "build-SharedLayer"]
+    return subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - our own Makefile
+
+
+def _platform(commands: str) -> tuple[str, str]:
+    """Give the Python version and the machine that pip is told."""
+    (version,) = re.findall(r"--python-version (\S+)", commands)
+    (machine,) = set(re.findall(r"--platform manylinux(?:_2_28|2014)_(\S+)", commands))
+    return version, machine

@@ -1,0 +1,79 @@
+"""The rules that hold between modules."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "layers/shared/python/keywright"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+HANDLERS = sorted((ROOT / "functions").glob("*/handler.py"))
+
+
+def imports(path: Path) -> set[str]:
+    """Name every module that a file imports, as `a.b`; of `from a import b`, both `a` and `a.b`."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {node.module or ""} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def under(name: str, *packages: str) -> bool:
+    """Tell whether a module is one of the packages or inside one."""
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def test_there_is_something_to_check() -> None:
+    """The rules below are about files that exist."""
+    assert len(MODULES) > 20
+    assert HANDLERS
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if p.parent != PACKAGE / "store"], ids=lambda p: p.stem)
+def test_nothing_above_the_store_imports_boto3(path: Path) -> None:
+    """DynamoDB is known in one place."""
+    assert not [name for name in imports(path) if under(name, "boto3", "botocore", "mypy_boto3_dynamodb")]
+
+
+CAPABILITIES = ("issuing", "sessions", "authorizing", "endpoint", "identity_provider", "models", "envelope")
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "store").glob("*.py")), ids=lambda p: p.stem)
+def test_the_store_knows_nothing_of_what_stands_above_it(path: Path) -> None:
+    """Imports point one way: functions -> capabilities -> store."""
+    above = tuple(f"keywright.{name}" for name in CAPABILITIES)
+
+    assert not [name for name in imports(path) if under(name, *above)]
+
+
+@pytest.mark.parametrize("path", HANDLERS, ids=lambda p: p.parent.name)
+def test_handlers_speak_to_capabilities_only(path: Path) -> None:
+    """A handler imports the layer's upper half and nothing else but the standard library."""
+    foreign = [
+        name
+        for name in imports(path)
+        if under(name, "keywright.store")
+        or not (under(name, "keywright") or name.split(".")[0] in sys.stdlib_module_names)
+    ]
+
+    assert not foreign
+
+
+@pytest.mark.parametrize("path", HANDLERS, ids=lambda p: p.parent.name)
+def test_a_function_is_one_short_file(path: Path) -> None:
+    """Handlers stay sentences: at most 40 lines, and alone in their folder."""
+    assert len(path.read_text().splitlines()) <= 40
+    assert ["handler.py"] == [entry.name for entry in path.parent.iterdir() if entry.name != "__pycache__"]
+
+
+@pytest.mark.parametrize("path", MODULES + HANDLERS, ids=lambda p: f"{p.parent.name}-{p.stem}")
+def test_nothing_imports_the_dead_x_ray_sdk(path: Path) -> None:
+    """Tracing is the platform's; the SDK's support ends (docs/decisions)."""
+    assert not [name for name in imports(path) if under(name, "aws_xray_sdk")]
