@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
+import sys
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO, cast
 
 import boto3
 import pytest
 
 from keywright import sessions
+from keywright.observability import logger
 from keywright.settings import answer_settings, settings
 from keywright.store import aws, peppers
 from local import backend
 from local.template import Resource, read_stack
 from tests import issuer as issuers
+from tests.calling import CreateApiKey
 from tests.world import Context, Table, World
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Callable, Iterator
 
     from local.template import Stack
@@ -57,6 +60,8 @@ def environment(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytes
     for name, value in {**isolated, **stack.environment(), "POWERTOOLS_METRICS_DISABLED": "true"}.items():
         monkeypatch.setenv(name, value)
     new_container()
+    for handler in logger().handlers:  # made once in this process, for the standard output of that moment
+        cast("logging.StreamHandler[TextIO]", handler).setStream(sys.stdout)
     yield monkeypatch
     new_container()
 
@@ -134,13 +139,14 @@ def load_handler() -> Callable[[str], Callable[..., object]]:
     return load
 
 
+@pytest.fixture
+def create(world: World, load_handler: Callable[[str], Callable[..., object]]) -> CreateApiKey:
+    """create_api_key in an organization that has one admin, user_1."""
+    world.table.put_organization()
+    world.table.put_member()
+    return CreateApiKey(load_handler("create_api_key"), world)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--stack PATH`: run the HTTP suite against that deployment instead of a local service of its own."""
     parser.addoption("--stack", type=Path, help="the stack.json of a running deployment")
-
-
-@pytest.fixture(scope="session")
-def seed() -> dict[str, object]:
-    """The structure of the contract that create_api_key keeps: its request and response schemas."""
-    content: dict[str, object] = json.loads((ROOT / "tests/contract/create_api_key.json").read_text())
-    return content

@@ -48,6 +48,12 @@ class Table:
         items = [{name: _read(value) for name, value in item.items()} for page in pages for item in page["Items"]]
         return sorted(items, key=lambda item: (item["pk"], item["sk"]))
 
+    def item(self, sort_key: str, organization_id: str = ORGANIZATION_ID) -> dict[str, Any]:
+        """Read one item of an organization, which must be there."""
+        key = {"pk": _write(f"ORG#{organization_id}"), "sk": _write(sort_key)}
+        item = self.client.get_item(TableName=self.name, Key=key, ConsistentRead=True)["Item"]
+        return {name: _read(value) for name, value in item.items()}
+
     def under(self, prefix: str) -> list[dict[str, Any]]:
         """Read the items whose sort key begins so."""
         return [item for item in self.items() if item["sk"].startswith(prefix)]

@@ -15,13 +15,13 @@ import pytest
 from keywright import tokens
 from keywright.store import peppers
 from tests import faults
-from tests.functions.conftest import VALID_BODY
+from tests.calling import VALID_BODY
 from tests.world import ORGANIZATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.functions.conftest import CreateApiKey
+    from tests.calling import CreateApiKey
 
 
 def data(answer: dict[str, Any]) -> dict[str, str]:

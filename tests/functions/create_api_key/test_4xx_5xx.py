@@ -13,13 +13,13 @@ import pytest
 from keywright import issuing, tokens
 from keywright.store import table
 from tests import faults
-from tests.functions.conftest import VALID_BODY
+from tests.calling import VALID_BODY
 from tests.world import Context, create_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.functions.conftest import CreateApiKey
+    from tests.calling import CreateApiKey
 
 
 def refused(create: CreateApiKey, body: object = None, **changes: Any) -> tuple[int, dict[str, str]]:

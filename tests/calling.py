@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from tests.world import create_event
 
 if TYPE_CHECKING:
@@ -29,11 +27,3 @@ class CreateApiKey:
         event = create_event(VALID_BODY if body is None else body, **changes)
         answer: dict[str, Any] = self.handler(event, self.world.context)
         return answer
-
-
-@pytest.fixture
-def create(world: World, load_handler: Callable[[str], Callable[..., object]]) -> CreateApiKey:
-    """The function, an organization, and an admin called user_1."""
-    world.table.put_organization()
-    world.table.put_member()
-    return CreateApiKey(load_handler("create_api_key"), world)

@@ -1,0 +1,161 @@
+"""Lambda authorizers: whom they are asked about, what their answers mean, and for how long."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from local.events import method_arn
+from local.functions import FunctionError
+from local.refusals import RefusalError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local.events import Request
+    from local.intrinsics import Json
+    from local.template import Authorizer
+
+_ACTION = "execute-api:Invoke"
+_CACHE_SIZE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Grant:
+    """An authorizer's answer, for one identity."""
+
+    statements: tuple[dict[str, Json], ...]
+    context: dict[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """Asks authorizers, and remembers their answers as API Gateway does: by identity alone, for the whole stage.
+
+    Attributes:
+        invoke: runs the function with a logical id on an event.
+        stage: part of the ARNs that policies name.
+        clock: seconds, from any start.
+    """
+
+    invoke: Callable[[str, dict[str, Json]], Json]
+    stage: str
+    clock: Callable[[], float] = time.monotonic
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _grants: OrderedDict[tuple[str, bytes], tuple[float, _Grant]] = field(default_factory=OrderedDict)
+
+    def check(self, authorizer: Authorizer, request: Request, event: dict[str, Json]) -> dict[str, Json]:
+        """Give what the function behind an authorizer gets as `requestContext.authorizer`.
+
+        Args:
+            authorizer: whom to ask.
+            request: who wants in, and where.
+            event: the request as a proxy event, for authorizers of type REQUEST.
+
+        Raises:
+            RefusalError: the caller may not, or the authorizer failed.
+        """
+        identity = _identity(authorizer, request)
+        key = (authorizer.name, hashlib.sha256("\0".join(identity).encode()).digest())
+        grant = self._remembered(key)
+        if grant is None:
+            grant = self._ask(authorizer, request, event, identity)
+            self._remember(key, grant, authorizer.reauthorize_seconds)
+        if not allows(grant.statements, method_arn(request, self.stage)):
+            raise RefusalError("ACCESS_DENIED")
+        return grant.context
+
+    def _ask(
+        self, authorizer: Authorizer, request: Request, event: dict[str, Json], identity: tuple[str, ...]
+    ) -> _Grant:
+        arn = method_arn(request, self.stage)
+        question: dict[str, Json] = {"type": "TOKEN", "methodArn": arn, "authorizationToken": identity[0]}
+        if authorizer.kind == "REQUEST":
+            unasked = {"body", "isBase64Encoded"}
+            kept = {name: value for name, value in event.items() if name not in unasked}
+            question = {"type": "REQUEST", "methodArn": arn, **kept}
+        try:
+            return _read_grant(self.invoke(authorizer.function, question))
+        except FunctionError as error:
+            # API Gateway looks at the message alone, whatever the exception's type.
+            kind = "UNAUTHORIZED" if error.message == "Unauthorized" else "AUTHORIZER_FAILURE"
+            raise RefusalError(kind) from error
+
+    def _remembered(self, key: tuple[str, bytes]) -> _Grant | None:
+        with self._lock:
+            until, grant = self._grants.get(key, (0.0, None))
+        return grant if self.clock() < until else None
+
+    def _remember(self, key: tuple[str, bytes], grant: _Grant, seconds: int) -> None:
+        if seconds == 0:
+            return
+        with self._lock:
+            self._grants[key] = (self.clock() + seconds, grant)
+            self._grants.move_to_end(key)
+            while len(self._grants) > _CACHE_SIZE:
+                self._grants.popitem(last=False)
+
+
+def allows(statements: tuple[dict[str, Json], ...], arn: str) -> bool:
+    """Evaluate an IAM policy for invoking a method: a Deny wins, and what nothing allows is denied."""
+    effects = {
+        statement.get("Effect")
+        for statement in statements
+        if _matches(statement.get("Action"), _ACTION, re.IGNORECASE) and _matches(statement.get("Resource"), arn, 0)
+    }
+    return effects == {"Allow"}
+
+
+def _identity(authorizer: Authorizer, request: Request) -> tuple[str, ...]:
+    """Give what identifies the caller to an authorizer; without it API Gateway refuses and asks nobody."""
+    if authorizer.kind == "TOKEN":
+        found = [request.header(authorizer.header)]
+    else:
+        query = dict(parse_qsl(request.query, keep_blank_values=True, errors="replace"))
+        found = [request.header(name) for name in authorizer.headers]
+        found += [query.get(name) for name in authorizer.query_parameters]
+    identity = tuple(value for value in found if value)
+    if len(identity) != len(found):
+        raise RefusalError("UNAUTHORIZED")
+    if authorizer.validation is not None and not authorizer.validation.fullmatch(identity[0]):
+        raise RefusalError("UNAUTHORIZED")
+    return identity
+
+
+def _read_grant(answer: Json) -> _Grant:
+    if not isinstance(answer, dict) or not isinstance(answer.get("principalId"), str):
+        raise RefusalError("AUTHORIZER_CONFIGURATION_ERROR")
+    policy, context = answer.get("policyDocument"), answer.get("context") or {}
+    statements = policy.get("Statement") if isinstance(policy, dict) else None
+    listed = statements if isinstance(statements, list) else [statements]
+    checked = tuple(statement for statement in listed if isinstance(statement, dict) and _is_known(statement))
+    if len(checked) != len(listed) or not isinstance(context, dict):
+        raise RefusalError("AUTHORIZER_CONFIGURATION_ERROR")
+    if any(value is None or isinstance(value, dict | list) for value in context.values()):
+        raise RefusalError("AUTHORIZER_CONFIGURATION_ERROR")
+    return _Grant(checked, {"principalId": answer["principalId"], **{k: _as_text(v) for k, v in context.items()}})
+
+
+def _is_known(statement: dict[str, Json]) -> bool:
+    """Refuse what is not evaluated here (conditions, NotAction, NotResource), rather than allow by mistake."""
+    return set(statement) <= {"Sid", "Effect", "Action", "Resource"} and statement.get("Effect") in {"Allow", "Deny"}
+
+
+def _as_text(value: Json) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _matches(patterns: Json, value: str, flags: int) -> bool:
+    listed = patterns if isinstance(patterns, list) else [patterns]
+    return any(isinstance(pattern, str) and re.fullmatch(_glob(pattern), value, flags) for pattern in listed)
+
+
+def _glob(pattern: str) -> str:
+    wildcards = {"*": ".*", "?": "."}
+    return "(?s:" + "".join(wildcards.get(character, re.escape(character)) for character in pattern) + ")"

@@ -1,0 +1,116 @@
+"""DynamoDB and Secrets Manager on this machine: moto, as a server that the functions speak HTTP to."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from typing import TYPE_CHECKING, cast
+
+from local.intrinsics import REGION, mapping, text
+from local.server import HOST, Server, reserve
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, MutableMapping
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import CreateTableInputTypeDef
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_secretsmanager.type_defs import GetRandomPasswordRequestTypeDef
+
+    from local.intrinsics import Json
+    from local.template import Resource
+
+DYNAMODB_ENDPOINT = "AWS_ENDPOINT_URL_DYNAMODB"
+
+# What CreateTable takes of the properties; the others (backups, deletion protection, tags) protect a deployment.
+_TABLE_FIELDS = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "LocalSecondaryIndexes")
+_PASSWORD_FIELDS = (
+    "PasswordLength",
+    "ExcludeCharacters",
+    "ExcludeNumbers",
+    "ExcludePunctuation",
+    "ExcludeUppercase",
+    "ExcludeLowercase",
+    "IncludeSpace",
+    "RequireEachIncludedType",
+)
+
+
+def start_moto() -> Server:
+    """Start moto on a free port.
+
+    It is the WSGI application of moto's own server. moto's DynamoDB takes no locks, so that a transaction could see
+    half of another; with one thread, requests come one after the other, and each is atomic.
+    """
+    from moto.moto_server.werkzeug_app import (  # noqa: PLC0415 - takes a second, and needs the environment
+        DomainDispatcherApplication,
+        create_backend_app,
+    )
+
+    from local.snapshots import make_snapshots_cheap  # noqa: PLC0415 - imports moto
+
+    make_snapshots_cheap()
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # requests wait in line by design
+    return Server(DomainDispatcherApplication(create_backend_app), reserve(0), threads=1)
+
+
+def isolate(environment: MutableMapping[str, str]) -> None:
+    """Take every AWS setting of the user out of an environment, so that no real account can be reached.
+
+    Only AWS_ENDPOINT_URL_DYNAMODB is kept: it is how another DynamoDB is asked for.
+    """
+    for name in [name for name in environment if name.startswith("AWS_") and name != DYNAMODB_ENDPOINT]:
+        del environment[name]
+    environment.update(
+        AWS_ACCESS_KEY_ID="local",
+        AWS_SECRET_ACCESS_KEY="local",  # noqa: S106 - nothing checks it
+        AWS_REGION=REGION,
+        AWS_DEFAULT_REGION=REGION,
+        AWS_CONFIG_FILE=os.devnull,
+        AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+        AWS_EC2_METADATA_DISABLED="true",
+    )
+    # A proxy of the user's could not reach this machine's loopback interface.
+    for name in ("NO_PROXY", "no_proxy"):
+        environment[name] = ",".join(filter(None, [environment.get(name), HOST]))
+
+
+def create_table(table: Resource) -> None:
+    """Create a table as the template describes it; one that is there already stays as it is."""
+    import boto3  # noqa: PLC0415 - reads the environment
+
+    client: DynamoDBClient = boto3.client("dynamodb")
+    definition = {name: table.properties[name] for name in _TABLE_FIELDS if name in table.properties}
+    request = {"TableName": table.name, "BillingMode": "PAY_PER_REQUEST", **definition}
+    try:
+        client.create_table(**cast("CreateTableInputTypeDef", request))
+    except client.exceptions.ResourceInUseException:
+        return
+    client.get_waiter("table_exists").wait(TableName=table.name, WaiterConfig={"Delay": 1})
+    expiry = mapping(table.properties.get("TimeToLiveSpecification"), table.name)
+    if expiry.get("Enabled") is True:
+        client.update_time_to_live(
+            TableName=table.name,
+            TimeToLiveSpecification={"Enabled": True, "AttributeName": text(expiry["AttributeName"], table.name)},
+        )
+
+
+def create_secret(secret: Resource) -> None:
+    """Create a secret, generated as the template's GenerateSecretString says."""
+    import boto3  # noqa: PLC0415 - reads the environment
+
+    client: SecretsManagerClient = boto3.client("secretsmanager")
+    client.create_secret(Name=secret.name, SecretString=_generate(client, secret))
+
+
+def _generate(client: SecretsManagerClient, secret: Resource) -> str:
+    if "SecretString" in secret.properties:
+        return text(secret.properties["SecretString"], secret.name)
+    rules = mapping(secret.properties.get("GenerateSecretString"), secret.name)
+    request: Mapping[str, Json] = {name: rules[name] for name in _PASSWORD_FIELDS if name in rules}
+    password = client.get_random_password(**cast("GetRandomPasswordRequestTypeDef", request))["RandomPassword"]
+    if "GenerateStringKey" not in rules:
+        return password
+    template = json.loads(text(rules.get("SecretStringTemplate", "{}"), secret.name))
+    return json.dumps({**template, text(rules["GenerateStringKey"], secret.name): password})

@@ -1,0 +1,123 @@
+"""Runs the template's functions in this process, as Lambda would call them."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+import sys
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from local.intrinsics import Json, TemplateError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from local.template import Function, Stack
+
+_LOG = logging.getLogger(__name__)
+
+
+class FunctionError(Exception):
+    """A function raised instead of answering, or its answer is not JSON.
+
+    Attributes:
+        message: the text of its exception, which Lambda reports as errorMessage.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class LambdaContext:
+    """Lambda's context object, for one invocation.
+
+    Source: AWS Lambda Developer Guide, "Using the Lambda context object to retrieve Python function information".
+    """
+
+    function_name: str
+    invoked_function_arn: str
+    memory_limit_in_mb: int
+    timeout_seconds: int
+    aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    function_version: str = "$LATEST"
+    log_stream_name: str = "local"
+    client_context: None = None
+    identity: None = None
+    _started: float = field(default_factory=time.monotonic)
+
+    @property
+    def log_group_name(self) -> str:
+        """Lambda's default name; here every function logs to one file."""
+        return f"/aws/lambda/{self.function_name}"
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until Lambda would end this invocation. Here nothing ends it: threads cannot be stopped."""
+        elapsed_seconds = time.monotonic() - self._started
+        return max(0, int((self.timeout_seconds - elapsed_seconds) * 1000))
+
+
+@dataclass(frozen=True, slots=True)
+class Functions:
+    """The loaded functions of a template, by logical id."""
+
+    handlers: Mapping[str, Callable[[dict[str, Json], LambdaContext], Json]]
+    definitions: Mapping[str, Function]
+
+    @classmethod
+    def load(cls, stack: Stack) -> Functions:
+        """Import every function. Its environment has to be set before, as Lambda does.
+
+        Raises:
+            TemplateError: a handler is missing.
+        """
+        sys.path[:0] = [str(layer) for layer in stack.layers if str(layer) not in sys.path]
+        handlers = {name: _load(function) for name, function in stack.functions.items()}
+        return cls(handlers, stack.functions)
+
+    def invoke(self, logical_id: str, event: dict[str, Json]) -> Json:
+        """Run a function on an event.
+
+        Event and answer pass through JSON, as they do on the way to and from Lambda.
+
+        Raises:
+            FunctionError: it raised, or its answer is not JSON.
+        """
+        function = self.definitions[logical_id]
+        context = LambdaContext(
+            function_name=function.name,
+            invoked_function_arn=function.arn,
+            memory_limit_in_mb=function.memory_mib,
+            timeout_seconds=function.timeout_seconds,
+        )
+        try:
+            answer: Json = json.loads(json.dumps(self.handlers[logical_id](event, context)))
+        except Exception as error:
+            message = str(error)
+            if message != "Unauthorized":  # how an authorizer says no; not a failure
+                _LOG.exception("%s raised", logical_id)
+            raise FunctionError(message) from error
+        return answer
+
+
+def _load(function: Function) -> Callable[[dict[str, Json], LambdaContext], Json]:
+    """Import a handler under a name of its own: every function calls its file the same."""
+    place = f"Resources.{function.logical_id}"
+    path = function.directory.joinpath(*function.module.split(".")).with_suffix(".py")
+    if not path.is_file():
+        raise TemplateError(f"{place}: there is no file {path}")
+    specification = importlib.util.spec_from_file_location(f"lambda_function_{function.logical_id}", path)
+    if specification is None or specification.loader is None:
+        raise TemplateError(f"{place}: {path} is not a Python file")
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[specification.name] = module  # dataclasses and pydantic look their module up
+    specification.loader.exec_module(module)
+    handler: Callable[[dict[str, Json], LambdaContext], Json] | None = getattr(module, function.attribute, None)
+    if handler is None:
+        raise TemplateError(f"{place}: {path} has no {function.attribute}")
+    return handler

@@ -1,0 +1,305 @@
+"""API Gateway's REST API on one machine: HTTP in, proxy events through authorizers and functions, HTTP out."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+import re
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from http import HTTPStatus
+from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
+
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, get_header_lines
+from waitress.task import ErrorTask, WSGITask
+
+from local.authorization import Authorization
+from local.events import Request, proxy_event, request_context
+from local.functions import FunctionError
+from local.refusals import Answer, RefusalError, word
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+    from local.intrinsics import Json
+    from local.template import Api, Route
+
+PAYLOAD_LIMIT_BYTES = 10 * 1024 * 1024
+"""Amazon API Gateway quotas, REST API: payload size, 10 MB."""
+
+_LOG = logging.getLogger(__name__)
+_HEADERS_KEY = "keywright.headers"
+_PROXY_ANSWER_FIELDS = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"})
+_STATUS = re.compile(r"[2-5][0-9][0-9]")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+# What a function's answer cannot set (Amazon API Gateway important notes, REST APIs): some headers belong to the
+# connection and vanish, some reach the client under another name.
+_DROPPED_HEADERS = frozenset(
+    {"connection", "content-length", "expect", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+_REMAPPED_HEADERS = frozenset(
+    {"authorization", "content-md5", "date", "host", "max-forwards", "pragma", "proxy-authenticate", "range"}
+    | {"referer", "server", "user-agent", "via", "warn", "www-authenticate"}
+)
+_NO_CONTENT = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
+_SHOWN_PATH_CHARACTERS = 120
+
+
+class Gateway:
+    """A WSGI application that serves an API of a template.
+
+    Args:
+        api: routes, authorizers and gateway responses.
+        invoke: runs the function with a logical id on an event.
+        domain: host and port that clients use.
+        port: the same port, as a number.
+        announce: takes one line for each request; it never holds a token, a query or a body.
+        clock: seconds, for how long authorizers' answers are remembered.
+    """
+
+    def __init__(  # noqa: PLR0913 - all by name
+        self,
+        *,
+        api: Api,
+        invoke: Callable[[str, dict[str, Json]], Json],
+        domain: str,
+        port: int,
+        announce: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._api = api
+        self._invoke = invoke
+        self._domain = domain
+        self._port = port
+        self._announce_line = announce
+        self._authorization = Authorization(invoke, api.stage, clock)
+        self._resources = _resources(api.routes)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request (PEP 3333)."""
+        started = time.perf_counter()
+        request = self._read(environ)
+        answer = self.answer(request)
+        self._announce(request.method, request.path, answer.status, started)
+        headers = [*answer.headers, ("x-amzn-requestid", request.request_id)]
+        if answer.status not in _NO_CONTENT:
+            headers.append(("content-length", str(len(answer.body))))
+        start_response(_status_line(answer.status), headers)
+        return [] if request.method == "HEAD" or answer.status in _NO_CONTENT else [answer.body]
+
+    def answer(self, request: Request) -> Answer:
+        """Answer a request; whatever goes wrong is worded as the template's gateway responses say."""
+        context = request_context(request, self._api.stage, request.path.removeprefix(f"/{self._api.stage}"))
+        try:
+            return self._serve(request)
+        except RefusalError as refusal:
+            return word(refusal, self._api.gateway_responses, context, request)
+        except Exception:  # noqa: BLE001 - a client gets an answer whatever happens
+            _LOG.exception("the local gateway failed on %s", request.method)
+            return word(RefusalError("DEFAULT_5XX", status=500), self._api.gateway_responses, context, request)
+
+    def refuse_unreadable(self, status: int) -> Answer:
+        """Answer what is not even HTTP, or too large to be read."""
+        known = {HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "REQUEST_TOO_LARGE"}
+        default = "DEFAULT_5XX" if status == HTTPStatus.INTERNAL_SERVER_ERROR else "DEFAULT_4XX"
+        request = Request("-", "-", "", (), b"", "-", self._domain, self._port)
+        self._announce(request.method, request.path, status, time.perf_counter())
+        refusal = RefusalError(known.get(HTTPStatus(status), default), status=status)
+        return word(refusal, self._api.gateway_responses, request_context(request, self._api.stage, "-"), None)
+
+    def _serve(self, request: Request) -> Answer:
+        if len(request.body) > PAYLOAD_LIMIT_BYTES:
+            raise RefusalError("REQUEST_TOO_LARGE")
+        route, parameters = self._route(request)
+        context = request_context(request, self._api.stage, route.path)
+        event = proxy_event(request, route.path, parameters, context)
+        if route.authorizer is not None:
+            authorizer = self._api.authorizers[route.authorizer]
+            context["authorizer"] = self._authorization.check(authorizer, request, event)
+        try:
+            return read_proxy_answer(self._invoke(route.function, event))
+        except FunctionError as error:
+            # To API Gateway an error report is just a malformed answer.
+            raise RefusalError("DEFAULT_5XX") from error
+
+    def _route(self, request: Request) -> tuple[Route, Mapping[str, str]]:
+        prefix = f"/{self._api.stage}/"
+        if request.path.startswith(prefix):
+            path = request.path[len(prefix) - 1 :]
+            for resource in self._resources:
+                match = resource.pattern.fullmatch(path)
+                if match is None:
+                    continue
+                # The most specific path decides; a method it lacks is not looked for elsewhere.
+                route = resource.methods.get(request.method) or resource.methods.get("ANY")
+                if route is None:
+                    break
+                return route, dict(zip(resource.parameters, match.groups(), strict=True))
+        raise RefusalError("MISSING_AUTHENTICATION_TOKEN")
+
+    def _read(self, environ: WSGIEnvironment) -> Request:
+        target = environ["REQUEST_URI"]
+        path = target.split("?", 1)[0] if target.startswith("/") else urlsplit(target).path
+        return Request(
+            method=environ["REQUEST_METHOD"],
+            path=path,
+            query=environ["QUERY_STRING"],
+            headers=environ[_HEADERS_KEY],
+            body=environ["wsgi.input"].read(),
+            source_ip=environ["REMOTE_ADDR"],
+            domain=self._domain,
+            port=self._port,
+        )
+
+    def _announce(self, method: str, path: str, status: int, started: float) -> None:
+        shown = path if len(path) <= _SHOWN_PATH_CHARACTERS else path[:_SHOWN_PATH_CHARACTERS] + "..."
+        printable = "".join(character if character.isprintable() else "?" for character in shown)
+        milliseconds = (time.perf_counter() - started) * 1000
+        self._announce_line(f"{method} {printable} {status} {milliseconds:.0f} ms")
+
+
+@dataclass(frozen=True)
+class _Resource:
+    """A path with its methods."""
+
+    path: str
+    methods: Mapping[str, Route]
+
+    @cached_property
+    def parameters(self) -> list[str]:
+        return [segment.strip("{}").removesuffix("+") for segment in self._segments if segment.startswith("{")]
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        return re.compile("".join(f"/{_segment_pattern(segment)}" for segment in self._segments))
+
+    def generality(self) -> list[int]:
+        """Sort literal segments before parameters, and those before greedy ones."""
+        return [1 + segment.endswith("+}") if segment.startswith("{") else 0 for segment in self._segments]
+
+    @property
+    def _segments(self) -> list[str]:
+        return self.path.removeprefix("/").split("/")
+
+
+def _resources(routes: Iterable[Route]) -> list[_Resource]:
+    """Give the paths of the API, the most specific first."""
+    by_path: dict[str, dict[str, Route]] = {}
+    for route in routes:
+        by_path.setdefault(route.path, {})[route.method] = route
+    return sorted((_Resource(path, methods) for path, methods in by_path.items()), key=_Resource.generality)
+
+
+def _segment_pattern(segment: str) -> str:
+    if segment.endswith("+}"):
+        return "(.+)"
+    return "([^/]+)" if segment.startswith("{") else re.escape(segment)
+
+
+def read_proxy_answer(result: Json) -> Answer:
+    """Read the answer of a proxy integration.
+
+    Raises:
+        RefusalError: it is malformed; API Gateway answers 502.
+    """
+    if not isinstance(result, dict) or not set(result) <= _PROXY_ANSWER_FIELDS:
+        raise _malformed("not an object of the fields of a proxy answer")
+    status = str(result.get("statusCode"))
+    body = result.get("body") or ""
+    if not _STATUS.fullmatch(status) or not isinstance(body, str):
+        raise _malformed("statusCode or body")
+    headers = list(_passed_on(_header_lines(result)))
+    if not any(name.lower() == "content-type" for name, _ in headers):
+        headers.append(("content-type", "application/json"))
+    try:
+        content = base64.b64decode(body, validate=True) if result.get("isBase64Encoded") is True else body.encode()
+    except (binascii.Error, UnicodeEncodeError) as error:
+        raise _malformed("body") from error
+    return Answer(int(status), tuple(headers), content)
+
+
+def _malformed(what: str) -> RefusalError:
+    _LOG.error("malformed Lambda proxy response: %s", what)
+    return RefusalError("DEFAULT_5XX")
+
+
+def _header_lines(result: dict[str, Json]) -> Iterable[tuple[str, str]]:
+    """Give one line for each value; a name in multiValueHeaders overrides the same name in headers."""
+    single, multiple = result.get("headers") or {}, result.get("multiValueHeaders") or {}
+    if not isinstance(single, dict) or not isinstance(multiple, dict):
+        raise _malformed("headers")
+    overridden = {name.lower() for name in multiple}
+    lines: list[tuple[str, Json]] = [(name, value) for name, value in single.items() if name.lower() not in overridden]
+    for name, values in multiple.items():
+        lines += [(name, value) for value in (values if isinstance(values, list) else [values])]
+    for name, value in lines:
+        shown = str(value).lower() if isinstance(value, bool) else str(value)
+        well_formed = _HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(shown)
+        if not well_formed or value is None or isinstance(value, dict | list):
+            raise _malformed(f"header {name!r}")
+        yield name, shown
+
+
+def _passed_on(lines: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+    for name, value in lines:
+        if name.lower() in _REMAPPED_HEADERS:
+            yield f"x-amzn-remapped-{name.lower()}", value
+        elif name.lower() not in _DROPPED_HEADERS:
+            yield name, value
+
+
+def _status_line(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return f"{status} Unknown"
+
+
+class _Parser(HTTPRequestParser):
+    """Keeps every header line: WSGI would fold them, and lose the case of their names."""
+
+    header_lines: tuple[tuple[str, str], ...] = ()
+
+    def parse_header(self, header_plus: bytes) -> None:
+        super().parse_header(header_plus)
+        _, _, block = header_plus.partition(b"\r\n")
+        pairs = (line.partition(b":") for line in get_header_lines(block))
+        self.header_lines = tuple(
+            (name.decode("latin-1"), value.strip(b" \t").decode("latin-1")) for name, _, value in pairs
+        )
+
+
+class _Task(WSGITask):
+    """Hands the header lines to the application."""
+
+    def get_environment(self) -> WSGIEnvironment:
+        environ = super().get_environment()
+        environ[_HEADERS_KEY] = cast("_Parser", self.request).header_lines
+        return environ
+
+
+def channel_for(gateway: Gateway) -> type[HTTPChannel]:
+    """Give the connection handling of a gateway, in which even unreadable requests are refused in its words."""
+
+    class _ErrorTask(ErrorTask):
+        def execute(self) -> None:
+            error = cast("HTTPRequestParser", self.request).error
+            answer = gateway.refuse_unreadable(HTTPStatus.BAD_REQUEST if error is None else error.code)
+            self.status = _status_line(answer.status)
+            self.response_headers = [*answer.headers, ("content-length", str(len(answer.body)))]
+            self.set_close_on_finish()
+            self.content_length = len(answer.body)
+            self.write(answer.body)
+
+    class _Channel(HTTPChannel):
+        parser_class = _Parser
+        task_class = _Task
+        error_task_class = _ErrorTask
+
+    return _Channel

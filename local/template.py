@@ -1,0 +1,378 @@
+"""What of template.yaml the local service serves: the API, its functions and authorizers, tables and secrets.
+
+Source: AWS SAM specification (AWS::Serverless::Api, AWS::Serverless::Function, Globals).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from local.intrinsics import Json, Resolver, TemplateError, arn, load_template, mapping, sequence, text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+NO_AUTHORIZER = "NONE"
+DEFAULT_REAUTHORIZE_SECONDS = 300
+"""What API Gateway takes if the template does not say (Amazon API Gateway, CreateAuthorizer)."""
+
+_UNSUPPORTED_API_PROPERTIES = ("Cors", "DefinitionBody", "DefinitionUri", "BinaryMediaTypes")
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One Lambda function: where its code is, and how Lambda would run it."""
+
+    logical_id: str
+    name: str
+    directory: Path
+    module: str
+    attribute: str
+    timeout_seconds: int
+    memory_mib: int
+    environment: Mapping[str, str]
+
+    @property
+    def arn(self) -> str:
+        """The ARN that the template's `!GetAtt X.Arn` has here."""
+        return arn("AWS::Serverless::Function", self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Authorizer:
+    """A Lambda authorizer.
+
+    Attributes:
+        kind: TOKEN or REQUEST.
+        function: the logical id of its function.
+        header: the identity header of a TOKEN authorizer.
+        validation: what that header must match, or None.
+        headers: the identity headers of a REQUEST authorizer.
+        query_parameters: its identity query parameters.
+        reauthorize_seconds: how long an answer is reused; 0 for never.
+    """
+
+    name: str
+    kind: str
+    function: str
+    header: str
+    validation: re.Pattern[str] | None
+    headers: tuple[str, ...]
+    query_parameters: tuple[str, ...]
+    reauthorize_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A method of a path, the function behind it, and the name of the authorizer in front of it, or None."""
+
+    method: str
+    path: str
+    function: str
+    authorizer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayResponse:
+    """How API Gateway words a response of its own. A status of None keeps the one of the occasion."""
+
+    status: int | None
+    headers: Mapping[str, str]
+    body: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The REST API: everything API Gateway does by itself."""
+
+    stage: str
+    routes: tuple[Route, ...]
+    authorizers: Mapping[str, Authorizer]
+    gateway_responses: Mapping[str, GatewayResponse]
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A table or a secret: its physical name and its properties, computed."""
+
+    name: str
+    properties: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Everything of a template that can be served.
+
+    Attributes:
+        layers: directories to import from, one for each layer.
+    """
+
+    parameters: Mapping[str, Json]
+    functions: Mapping[str, Function]
+    api: Api
+    tables: tuple[Resource, ...]
+    secrets: tuple[Resource, ...]
+    layers: tuple[Path, ...]
+
+    def environment(self) -> dict[str, str]:
+        """Give the environment of all functions, which share one process here.
+
+        Raises:
+            TemplateError: two functions set one variable differently.
+        """
+        together: dict[str, str] = {}
+        for function in self.functions.values():
+            for name, value in function.environment.items():
+                if together.setdefault(name, value) != value:
+                    raise TemplateError(
+                        f"Resources.{function.logical_id}: sets {name} to another value than another function does; "
+                        "the functions share one process here, so move it to Globals"
+                    )
+        return together
+
+
+def read_stack(path: Path, given: Mapping[str, str], development: Mapping[str, str]) -> Stack:
+    """Read a template.
+
+    Args:
+        path: the template; CodeUri and ContentUri are relative to its directory.
+        given: parameter values; naming one the template does not have is an error, as in a deployment.
+        development: values for those parameters of the template that `given` leaves out.
+
+    Raises:
+        TemplateError: the template cannot be served; the message says why and where.
+    """
+    document = load_template(path)
+    declared = mapping(document.get("Parameters"), "Parameters")
+    unknown = sorted(set(given) - set(declared))
+    if unknown:
+        raise TemplateError(f"the template has no parameter {unknown[0]}; it has {', '.join(sorted(declared))}")
+    resolver = Resolver(
+        parameters={
+            name: _parameter(name, mapping(declaration, f"Parameters.{name}"), {**development, **given})
+            for name, declaration in declared.items()
+        },
+        conditions=mapping(document.get("Conditions"), "Conditions"),
+        resources=mapping(document.get("Resources"), "Resources"),
+    )
+    return _Reader(resolver, mapping(document.get("Globals"), "Globals"), path.parent).stack()
+
+
+def _parameter(name: str, declaration: dict[str, Json], values: Mapping[str, str]) -> Json:
+    """Give a parameter's value. MinValue and MaxValue are not enforced: tests run with less than is safe to deploy."""
+    place = f"parameter {name}"
+    if name not in values and "Default" not in declaration:
+        raise TemplateError(f"{place} has no default: set it with PARAMETERS")
+    value = values[name] if name in values else text(declaration["Default"], place)
+    allowed = [text(item, place) for item in sequence(declaration.get("AllowedValues"), place)]
+    if allowed and value not in allowed:
+        raise TemplateError(f"{place} must be one of {', '.join(allowed)}; it is {value!r}")
+    pattern = declaration.get("AllowedPattern")
+    if pattern is not None and not re.fullmatch(text(pattern, place), value):
+        raise TemplateError(f"{place} must match {pattern}; it is {value!r}")
+    kind = text(declaration.get("Type"), place)
+    if kind == "CommaDelimitedList" or kind.startswith("List<"):
+        return [item.strip() for item in value.split(",") if item.strip()]
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    resolver: Resolver
+    globals: dict[str, Json]
+    directory: Path
+
+    def stack(self) -> Stack:
+        functions = {name: self._function(name) for name in self._ids("AWS::Serverless::Function")}
+        return Stack(
+            parameters=self.resolver.parameters,
+            functions=functions,
+            api=self._api(functions),
+            tables=self._resources("AWS::DynamoDB::Table"),
+            secrets=self._resources("AWS::SecretsManager::Secret"),
+            layers=tuple(self._layer(name) for name in self._ids("AWS::Serverless::LayerVersion")),
+        )
+
+    def _ids(self, resource_type: str) -> list[str]:
+        """Name the resources of a type whose condition, if they have one, holds."""
+        return [
+            logical_id
+            for logical_id, resource in self.resolver.resources.items()
+            if self.resolver.type_of(logical_id) == resource_type
+            and self._exists(mapping(resource, f"Resources.{logical_id}"), f"Resources.{logical_id}")
+        ]
+
+    def _exists(self, resource: dict[str, Json], place: str) -> bool:
+        condition = resource.get("Condition")
+        return condition is None or self.resolver.holds(text(condition, place), place)
+
+    def _raw_properties(self, logical_id: str) -> dict[str, Json]:
+        place = f"Resources.{logical_id}"
+        return mapping(mapping(self.resolver.resources[logical_id], place).get("Properties"), f"{place}.Properties")
+
+    def _with_globals(self, section: str, logical_id: str) -> dict[str, Json]:
+        merged = _merge(self.globals.get(section), self._raw_properties(logical_id))
+        return mapping(merged, f"Resources.{logical_id}.Properties")
+
+    def _resolved(self, value: Json, place: str) -> dict[str, Json]:
+        return mapping(self.resolver.resolve(value, place), place)
+
+    def _resources(self, resource_type: str) -> tuple[Resource, ...]:
+        return tuple(
+            Resource(
+                name=self.resolver.name_of(logical_id),
+                properties=self._resolved(self._raw_properties(logical_id), f"Resources.{logical_id}.Properties"),
+            )
+            for logical_id in self._ids(resource_type)
+        )
+
+    def _layer(self, logical_id: str) -> Path:
+        place = f"Resources.{logical_id}.Properties.ContentUri"
+        uri = text(self.resolver.resolve(self._raw_properties(logical_id).get("ContentUri"), place), place)
+        # Lambda puts a layer's python directory on the import path; the source tree has the same shape.
+        return self.directory / uri / "python"
+
+    def _function(self, logical_id: str) -> Function:
+        place = f"Resources.{logical_id}.Properties"
+        # Only what is needed is computed: a policy may use functions that mean nothing on one machine.
+        names = ("CodeUri", "Handler", "Timeout", "MemorySize", "Environment")
+        declared = self._with_globals("Function", logical_id)
+        properties = self._resolved({name: declared[name] for name in names if name in declared}, place)
+        module, _, attribute = text(properties.get("Handler"), f"{place}.Handler").rpartition(".")
+        environment = mapping(properties.get("Environment"), f"{place}.Environment").get("Variables")
+        return Function(
+            logical_id=logical_id,
+            name=self.resolver.name_of(logical_id),
+            directory=self.directory / text(properties.get("CodeUri"), f"{place}.CodeUri"),
+            module=module,
+            attribute=attribute,
+            # Lambda's own defaults.
+            timeout_seconds=int(text(properties.get("Timeout", 3), f"{place}.Timeout")),
+            memory_mib=int(text(properties.get("MemorySize", 128), f"{place}.MemorySize")),
+            environment={
+                name: text(value, f"{place}.Environment.Variables.{name}")
+                for name, value in mapping(environment, f"{place}.Environment.Variables").items()
+            },
+        )
+
+    def _api(self, functions: Mapping[str, Function]) -> Api:
+        ids = self._ids("AWS::Serverless::Api")
+        if len(ids) != 1:
+            raise TemplateError(f"Resources: the local service serves one AWS::Serverless::Api, found {len(ids)}")
+        place = f"Resources.{ids[0]}.Properties"
+        declared = self._with_globals("Api", ids[0])
+        for name in _UNSUPPORTED_API_PROPERTIES:
+            if name in declared:
+                raise TemplateError(f"{place}.{name}: not supported by the local service")
+        auth = self._resolved(declared.get("Auth"), f"{place}.Auth")
+        authorizers = self._authorizers(mapping(auth.get("Authorizers"), f"{place}.Auth.Authorizers"), functions)
+        default = auth.get("DefaultAuthorizer")
+        routes = [
+            route
+            for logical_id in functions
+            for route in self._routes(logical_id, None if default is None else text(default, place), authorizers)
+        ]
+        responses = self._resolved(declared.get("GatewayResponses"), f"{place}.GatewayResponses")
+        return Api(
+            stage=text(self.resolver.resolve(declared.get("StageName"), place), f"{place}.StageName"),
+            routes=tuple(routes),
+            authorizers=authorizers,
+            gateway_responses={
+                kind: _gateway_response(mapping(response, kind), f"{place}.GatewayResponses.{kind}")
+                for kind, response in responses.items()
+            },
+        )
+
+    def _authorizers(self, declared: dict[str, Json], functions: Mapping[str, Function]) -> dict[str, Authorizer]:
+        by_arn = {function.arn: function.logical_id for function in functions.values()}
+        return {
+            name: _authorizer(name, mapping(properties, f"Authorizers.{name}"), by_arn)
+            for name, properties in declared.items()
+        }
+
+    def _routes(self, logical_id: str, default: str | None, authorizers: Mapping[str, Authorizer]) -> list[Route]:
+        place = f"Resources.{logical_id}.Properties.Events"
+        events = mapping(self._with_globals("Function", logical_id).get("Events"), place)
+        return [
+            self._route(logical_id, default, authorizers, mapping(event, place), f"{place}.{name}")
+            for name, event in events.items()
+            if mapping(event, place).get("Type") == "Api"
+        ]
+
+    def _route(
+        self,
+        logical_id: str,
+        default: str | None,
+        authorizers: Mapping[str, Authorizer],
+        event: dict[str, Json],
+        place: str,
+    ) -> Route:
+        properties = self._resolved(event.get("Properties"), place)
+        auth = mapping(properties.get("Auth"), f"{place}.Auth")
+        if auth.get("ApiKeyRequired") is True:
+            raise TemplateError(f"{place}.Auth.ApiKeyRequired: not supported by the local service")
+        name = text(auth["Authorizer"], place) if "Authorizer" in auth else default
+        if name == NO_AUTHORIZER:
+            name = None
+        if name is not None and name not in authorizers:
+            raise TemplateError(
+                f"{place}.Auth.Authorizer: the local service has no authorizer {name}; "
+                f"it knows {', '.join([NO_AUTHORIZER, *sorted(authorizers)])}"
+            )
+        return Route(
+            method=text(properties.get("Method"), f"{place}.Method").upper(),
+            path=text(properties.get("Path"), f"{place}.Path"),
+            function=logical_id,
+            authorizer=name,
+        )
+
+
+def _merge(base: Json, override: Json) -> Json:
+    """Merge as SAM merges Globals: mappings by key, lists one after the other, anything else replaced."""
+    if isinstance(base, dict) and isinstance(override, dict):
+        shared = {key: _merge(base[key], override[key]) for key in base.keys() & override.keys()}
+        return {**base, **override, **shared}
+    if isinstance(base, list) and isinstance(override, list):
+        return [*base, *override]
+    return override
+
+
+def _authorizer(name: str, properties: dict[str, Json], by_arn: Mapping[str, str]) -> Authorizer:
+    place = f"Authorizers.{name}"
+    function_arn = text(properties.get("FunctionArn"), f"{place}.FunctionArn")
+    if function_arn not in by_arn:
+        raise TemplateError(f"{place}.FunctionArn: no function of this template has the ARN {function_arn}")
+    kind = text(properties.get("FunctionPayloadType", "TOKEN"), place)
+    if kind not in {"TOKEN", "REQUEST"}:
+        raise TemplateError(f"{place}.FunctionPayloadType: must be TOKEN or REQUEST; it is {kind}")
+    identity = mapping(properties.get("Identity"), f"{place}.Identity")
+    for unsupported in ("StageVariables", "Context"):
+        if unsupported in identity:
+            raise TemplateError(f"{place}.Identity.{unsupported}: not supported by the local service")
+    validation = identity.get("ValidationExpression")
+    return Authorizer(
+        name=name,
+        kind=kind,
+        function=by_arn[function_arn],
+        header=text(identity.get("Header", "Authorization"), f"{place}.Identity.Header"),
+        validation=None if validation is None else re.compile(text(validation, place)),
+        headers=tuple(text(item, place) for item in sequence(identity.get("Headers"), place)),
+        query_parameters=tuple(text(item, place) for item in sequence(identity.get("QueryStrings"), place)),
+        reauthorize_seconds=int(text(identity.get("ReauthorizeEvery", DEFAULT_REAUTHORIZE_SECONDS), place)),
+    )
+
+
+def _gateway_response(properties: dict[str, Json], place: str) -> GatewayResponse:
+    status = properties.get("StatusCode")
+    parameters = mapping(properties.get("ResponseParameters"), place)
+    headers = mapping(parameters.get("Headers"), f"{place}.ResponseParameters.Headers")
+    templates = mapping(properties.get("ResponseTemplates"), place)
+    body = templates.get("application/json")
+    return GatewayResponse(
+        status=None if status is None else int(text(status, f"{place}.StatusCode")),
+        headers={name: text(value, f"{place}.ResponseParameters.Headers.{name}") for name, value in headers.items()},
+        body=None if body is None else text(body, f"{place}.ResponseTemplates"),
+    )

@@ -1,0 +1,124 @@
+"""POST /v1/auth/api-keys: the key is in the answer, and nowhere else."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from keywright import tokens
+from keywright.settings import settings
+from keywright.store import aws, peppers, table
+from tests import faults
+from tests.calling import VALID_BODY
+
+if TYPE_CHECKING:
+    from tests.calling import CreateApiKey
+
+CREATES = 1_000
+WINDOW = 10
+"""Characters of a key in a row that may appear nowhere; by chance, 10 of base62 never do."""
+
+
+def everything_written(
+    create: CreateApiKey, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> str:
+    """Gather the table, the audit records in it, the logs with all their fields, and both standard streams."""
+    output = capsys.readouterr()
+    records = [f"{record.getMessage()} {record.__dict__}" for record in caplog.records]
+    return "\n".join([repr(create.world.table.items()), *records, output.out, output.err])
+
+
+def secret_parts(text: str) -> set[str]:
+    """Give every form in which a part of a key could show: its text piece by piece, its secret in hex and base64.
+
+    The text's beginning is left out, since it says the public ids; so is the hint, its last four characters.
+    """
+    parts = tokens.parse(text, "kk_", peppers.keyring().tag_key)
+    assert parts is not None
+    secret = parts.payload[-tokens.SECRET_BYTES :]
+    beginning = len("kk_") + 50  # of 86 characters, 36 bytes of ids take at least the first 48
+    windows = {text[at : at + WINDOW] for at in range(beginning, len(text) - WINDOW)}
+    return windows | {secret.hex(), base64.b64encode(secret).decode()[:-2], repr(secret), text}
+
+
+def record_keys(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Give a list that every key is added to as it is made, handed out or not."""
+    made: list[str] = []
+    encode = tokens.encode
+
+    def recorded(prefix: str, payload: bytes, tag_key: bytes) -> str:
+        made.append(encode(prefix, payload, tag_key))
+        return made[-1]
+
+    monkeypatch.setattr(tokens, "encode", recorded)
+    return made
+
+
+def test_a_thousand_keys_leave_no_trace(
+    create: CreateApiKey, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Table, audit records and logs hold no key text and no secret part of one, nor the pepper."""
+    secret = aws.secrets_manager().get_secret_value(SecretId=settings().pepper_secret_id)["SecretString"]
+    with caplog.at_level(logging.DEBUG, logger="keywright"):
+        keys = [json.loads(create()["body"])["data"]["key"] for _ in range(CREATES)]
+
+    written = everything_written(create, caplog, capsys)
+    assert CREATES == written.count("'KEY#") == len(set(keys))
+    windows = {written[at : at + WINDOW] for at in range(len(written))}
+    for key in keys:
+        for part in secret_parts(key):
+            assert part[:WINDOW] not in windows or part not in written
+    assert json.loads(secret)["1"] not in written
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faults.canceled("None", "None", "None", "ValidationError"),
+        faults.error("AccessDeniedException"),
+        faults.error("ValidationException"),
+        faults.error("InternalServerError", 500),
+        faults.timeout,
+    ],
+)
+def test_failures_leave_no_trace(
+    create: CreateApiKey,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+    fault: faults.Fault,
+) -> None:
+    """When storing fails, the log explains it without the key that was not handed out."""
+    made = record_keys(monkeypatch)
+    with caplog.at_level(logging.DEBUG, logger="keywright"), faults.injected(*[fault] * 100):
+        answer = create()
+
+    written = everything_written(create, caplog, capsys) + answer["body"]
+    assert answer["statusCode"] in {500, 503}
+    assert not [part for part in secret_parts(made[0]) if part in written]
+
+
+def test_an_exception_that_repeats_the_key_is_cleaned(
+    create: CreateApiKey,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Should any code ever put a key into an exception, the log still does not show it."""
+    made = record_keys(monkeypatch)
+
+    def careless(*_: object) -> None:
+        raise ValueError(f"could not store {made[0]!r}") from RuntimeError(made[0])
+
+    monkeypatch.setattr(table, "commit", careless)
+    with caplog.at_level(logging.DEBUG, logger="keywright"):
+        create(VALID_BODY)
+
+    written = everything_written(create, caplog, capsys)
+    assert "could not store" in written
+    assert "[redacted]" in written
+    assert not [part for part in secret_parts(made[0]) if part in written]

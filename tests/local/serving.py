@@ -1,0 +1,218 @@
+"""A small template with functions of its own, and a gateway that serves it."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from typing import TYPE_CHECKING
+
+import httpx
+
+from local.functions import Functions
+from local.gateway import Gateway, channel_for
+from local.server import HOST, Server, port_of, reserve
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from local.template import Stack
+
+TEMPLATE = """
+AWSTemplateFormatVersion: 2010-09-09
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  OidcIssuer: {Type: String}
+  OidcAudience: {Type: String}
+  OrganizationClaim: {Type: String, Default: org_id, AllowedPattern: '[a-z_]+'}
+  PublicUrl: {Type: String, Default: ''}
+  Permissions: {Type: String, Default: 'things:read,things:write'}
+Globals:
+  Function:
+    Handler: handler.handler
+    Timeout: 7
+    MemorySize: 512
+    Environment:
+      Variables: {TABLE_NAME: !Ref Table, PEPPER_SECRET_ID: !Ref Pepper, OIDC_ISSUER: !Ref OidcIssuer}
+Resources:
+  Api:
+    Type: AWS::Serverless::Api
+    Properties:
+      StageName: v1
+      Auth:
+        DefaultAuthorizer: Session
+        Authorizers:
+          Session:
+            FunctionArn: !GetAtt Authorize.Arn
+            Identity: {ValidationExpression: '^Bearer [a-z0-9_-]+$', ReauthorizeEvery: 300}
+          Asked:
+            FunctionPayloadType: REQUEST
+            FunctionArn: !GetAtt Authorize.Arn
+            Identity: {Headers: [x-api-key], ReauthorizeEvery: 0}
+      GatewayResponses:
+        DEFAULT_4XX:
+          ResponseParameters: {Headers: {cache-control: "'no-store'"}}
+          ResponseTemplates: {application/json: '{"default": "4xx", "type": "$context.error.responseType"}'}
+        DEFAULT_5XX:
+          StatusCode: 500
+          ResponseTemplates: {application/json: '{"default": "5xx"}'}
+        UNAUTHORIZED:
+          StatusCode: 401
+          ResponseParameters:
+            Headers:
+              www-authenticate: "'Bearer'"
+              x-request-id: context.requestId
+              x-origin: method.request.header.Origin
+          ResponseTemplates:
+            application/json: >-
+              {"message": $context.error.messageString, "path": "$context.path", "id": "$context.requestId",
+              "agent": "$context.identity.userAgent", "docs": "https://docs.example/$context.stage#x"}
+        MISSING_AUTHENTICATION_TOKEN:
+          StatusCode: 404
+          ResponseTemplates: {application/json: '{"missing": true}'}
+        REQUEST_TOO_LARGE:
+          StatusCode: 413
+          ResponseTemplates: {application/json: '{"large": true}'}
+  Table:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      AttributeDefinitions: [{AttributeName: pk, AttributeType: S}, {AttributeName: sk, AttributeType: S}]
+      KeySchema: [{AttributeName: pk, KeyType: HASH}, {AttributeName: sk, KeyType: RANGE}]
+      BillingMode: PAY_PER_REQUEST
+      DeletionProtectionEnabled: true
+      PointInTimeRecoverySpecification: {PointInTimeRecoveryEnabled: true}
+      TimeToLiveSpecification: {AttributeName: ttl, Enabled: true}
+  Pepper:
+    Type: AWS::SecretsManager::Secret
+    Properties:
+      GenerateSecretString:
+        SecretStringTemplate: '{"current": 1}'
+        GenerateStringKey: '1'
+        PasswordLength: 40
+        ExcludePunctuation: true
+  Authorize:
+    Type: AWS::Serverless::Function
+    Properties: {CodeUri: functions/authorize}
+  Echo:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: functions/echo
+      Events:
+        Create: {Type: Api, Properties: {Path: /things, Method: post}}
+        Open: {Type: Api, Properties: {Path: /open, Method: ANY, Auth: {Authorizer: NONE}}}
+        Asked: {Type: Api, Properties: {Path: /asked, Method: get, Auth: {Authorizer: Asked}}}
+        Get: {Type: Api, Properties: {Path: '/things/{id}', Method: get, Auth: {Authorizer: NONE}}}
+        Current: {Type: Api, Properties: {Path: /things/current, Method: get, Auth: {Authorizer: NONE}}}
+        Files: {Type: Api, Properties: {Path: '/files/{path+}', Method: get, Auth: {Authorizer: NONE}}}
+        Nightly: {Type: Schedule, Properties: {Schedule: rate(1 day)}}
+  Say:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: functions/say
+      Events:
+        Say: {Type: Api, Properties: {Path: /say, Method: post, Auth: {Authorizer: NONE}}}
+"""
+
+# Answers with what it got.
+ECHO = """
+import json
+
+def handler(event, context):
+    body = {
+        "event": event,
+        "function": context.function_name,
+        "milliseconds": context.get_remaining_time_in_millis(),
+    }
+    return {"statusCode": 200, "headers": {"content-type": "application/json"}, "body": json.dumps(body)}
+"""
+
+# Answers what the body says, or raises.
+SAY = """
+import json
+
+def handler(event, context):
+    if event["body"] is None:
+        raise RuntimeError("no body")
+    return json.loads(event["body"])
+"""
+
+# The token chooses the outcome, and is remembered.
+AUTHORIZE = """
+asked = []
+
+def handler(event, context):
+    asked.append(event)
+    word = event.get("authorizationToken", "Bearer allow").removeprefix("Bearer ")
+    if word == "unauthorized":
+        raise Exception("Unauthorized")
+    if word == "crash":
+        raise RuntimeError("identity provider is down")
+    if word == "malformed":
+        return {"policyDocument": {}}
+    stage = event["methodArn"].split("/")[0] + "/v1/"
+    statements = {
+        "allow": [{"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": stage + "*"}],
+        "deny": [
+            {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": stage + "*"},
+            {"Action": "execute-api:Invoke", "Effect": "Deny", "Resource": stage + "POST/*"},
+        ],
+    }
+    return {
+        "principalId": "someone",
+        "policyDocument": {"Version": "2012-10-17", "Statement": statements.get(word, [])},
+        "context": {"organizationId": "o-1", "number": 1, "truth": True},
+    }
+"""
+
+
+def write_project(directory: Path) -> None:
+    """Write the template and its functions into a directory."""
+    (directory / "template.yaml").write_text(TEMPLATE)
+    for name, code in {"echo": ECHO, "say": SAY, "authorize": AUTHORIZE}.items():
+        add_function(directory, name, code)
+
+
+def add_function(project: Path, name: str, code: str) -> None:
+    """Write a function's handler.py."""
+    directory = project / "functions" / name
+    directory.mkdir(parents=True)
+    (directory / "handler.py").write_text(textwrap.dedent(code))
+
+
+class Served:
+    """A gateway that serves a project over HTTP.
+
+    Attributes:
+        lines: what it told the terminal.
+        now: the clock its authorizers' answers age by.
+        asked: the events that the authorizer function got.
+    """
+
+    def __init__(self, stack: Stack) -> None:
+        self.lines: list[str] = []
+        self.now = 0.0
+        functions = Functions.load(stack)
+        listener = reserve(0)
+        gateway = Gateway(
+            api=stack.api,
+            invoke=functions.invoke,
+            domain=f"{HOST}:{port_of(listener)}",
+            port=port_of(listener),
+            announce=self.lines.append,
+            clock=lambda: self.now,
+        )
+        self.asked: list[dict[str, object]] = functions.handlers["Authorize"].__globals__["asked"]
+        self.server = Server(gateway, listener, threads=4, channel=channel_for(gateway))
+        self.client = httpx.Client(base_url=self.server.url, trust_env=False)
+
+    def post(self, path: str, token: str) -> httpx.Response:
+        """POST with a bearer token."""
+        return self.client.post(path, headers={"Authorization": f"Bearer {token}"})
+
+    def say(self, answer: object) -> httpx.Response:
+        """Let the function behind /say answer something."""
+        return self.client.post("/v1/say", content=json.dumps(answer))
+
+    def stop(self) -> None:
+        """Close everything."""
+        self.client.close()
+        self.server.stop()

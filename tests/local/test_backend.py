@@ -1,0 +1,182 @@
+"""moto behaves as DynamoDB does where the service depends on it."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import copy
+import json
+import os
+import uuid
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from moto.dynamodb.models import dynamodb_backends
+
+from local import backend
+from local.template import Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+    from local.template import Stack
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """A running moto."""
+    server = backend.start_moto()
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def resources(
+    url: str, monkeypatch: pytest.MonkeyPatch, read: Callable[..., Stack]
+) -> tuple[DynamoDBClient, Resource, Resource]:
+    """A client, and table and secret of the template, under names of their own."""
+    isolated = dict(os.environ)
+    backend.isolate(isolated)
+    for name in os.environ.keys() - isolated.keys():
+        monkeypatch.delenv(name)
+    for name, value in isolated.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    stack = read()
+    table = Resource(str(uuid.uuid4()), stack.tables[0].properties)
+    secret = Resource(str(uuid.uuid4()), stack.secrets[0].properties)
+    backend.create_table(table)
+    return boto3.client("dynamodb"), table, secret
+
+
+Resources = tuple["DynamoDBClient", Resource, Resource]
+
+
+def put(table: Resource, sort_key: str) -> TransactWriteItemTypeDef:
+    """One put of a transaction."""
+    return {"Put": {"TableName": table.name, "Item": {"pk": {"S": "p"}, "sk": {"S": sort_key}}}}
+
+
+def increment(table: Resource) -> TransactWriteItemTypeDef:
+    """One update of a transaction."""
+    return {
+        "Update": {
+            "TableName": table.name,
+            "Key": {"pk": {"S": "p"}, "sk": {"S": "counter"}},
+            "UpdateExpression": "ADD amount :one",
+            "ExpressionAttributeValues": {":one": {"N": "1"}},
+        }
+    }
+
+
+def refused(table: Resource) -> TransactWriteItemTypeDef:
+    """A check that fails."""
+    return {
+        "ConditionCheck": {
+            "TableName": table.name,
+            "Key": {"pk": {"S": "p"}, "sk": {"S": "nothing"}},
+            "ConditionExpression": "attribute_exists(pk)",
+        }
+    }
+
+
+def test_table_has_the_keys_of_the_template(resources: Resources) -> None:
+    """The table is the template's."""
+    client, table, _ = resources
+    schema = client.describe_table(TableName=table.name)["Table"]["KeySchema"]
+
+    assert [("pk", "HASH"), ("sk", "RANGE")] == [(key["AttributeName"], key["KeyType"]) for key in schema]
+
+
+def test_table_expires_items_as_the_template_says(resources: Resources) -> None:
+    """So is the attribute that expires items."""
+    client, table, _ = resources
+
+    assert "ttl" == client.describe_time_to_live(TableName=table.name)["TimeToLiveDescription"].get("AttributeName")
+
+
+def test_table_that_exists_is_kept(resources: Resources) -> None:
+    """A table that is there already, as in a DynamoDB that outlives the service, keeps its items."""
+    client, table, _ = resources
+    client.transact_write_items(TransactItems=[put(table, "a")])
+    backend.create_table(table)
+
+    assert 1 == client.scan(TableName=table.name)["Count"]
+
+
+def test_secret_is_generated_as_the_template_says(resources: Resources) -> None:
+    """The secret is the template's JSON with a generated member."""
+    _, _, secret = resources
+    backend.create_secret(secret)
+    value = json.loads(boto3.client("secretsmanager").get_secret_value(SecretId=secret.name)["SecretString"])
+
+    assert (1, 40, True) == (value["current"], len(value["1"]), value["1"].isalnum())
+
+
+def test_failed_transaction_takes_updates_back(resources: Resources) -> None:
+    """An item that a failed transaction updated is as before, and one that it put is not there."""
+    client, table, _ = resources
+    client.transact_write_items(TransactItems=[increment(table)])
+    before = client.scan(TableName=table.name)["Items"]
+    with pytest.raises(ClientError, match="TransactionCanceledException"):
+        client.transact_write_items(TransactItems=[increment(table), put(table, "b"), refused(table)])
+
+    assert before == client.scan(TableName=table.name)["Items"]
+
+
+def test_transactions_do_not_copy_items(resources: Resources) -> None:
+    """The copy that moto makes before a transaction shares its items, so that large tables stay fast."""
+    client, table, _ = resources
+    client.transact_write_items(TransactItems=[put(table, "a")])
+    original = dynamodb_backends["123456789012"]["us-east-1"].tables[table.name]
+    (items,), (copied,) = original.items.values(), copy.deepcopy(original).items.values()
+
+    assert (False, True) == (items is copied, all(copied[key] is item for key, item in items.items()))
+
+
+def test_concurrent_transactions_are_atomic(resources: Resources) -> None:
+    """Transactions at the same time do not lose each other's writes."""
+    client, table, _ = resources
+
+    def write(number: int) -> None:
+        client.transact_write_items(TransactItems=[increment(table), put(table, f"item-{number}")])
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(40)))
+    counter = client.get_item(TableName=table.name, Key={"pk": {"S": "p"}, "sk": {"S": "counter"}})["Item"]
+
+    assert ("40", 41) == (counter["amount"].get("N"), client.scan(TableName=table.name)["Count"])
+
+
+def test_real_credentials_are_never_used() -> None:
+    """Every AWS setting of the user is dropped, except an explicit DynamoDB."""
+    environment = {
+        "AWS_PROFILE": "production",
+        "AWS_SESSION_TOKEN": "real",
+        "AWS_ACCESS_KEY_ID": "real",
+        "AWS_SECRET_ACCESS_KEY": "real",
+        "AWS_ENDPOINT_URL_SECRETSMANAGER": "https://example.com",
+        "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:8000",
+        "HOME": "/home/someone",
+    }
+    backend.isolate(environment)
+
+    assert {
+        "AWS_ACCESS_KEY_ID": "local",
+        "AWS_SECRET_ACCESS_KEY": "local",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:8000",
+        "HOME": "/home/someone",
+        "NO_PROXY": "127.0.0.1",
+        "no_proxy": "127.0.0.1",
+    } == environment

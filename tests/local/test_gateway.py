@@ -1,0 +1,409 @@
+"""The local gateway does what API Gateway's REST API does."""
+
+from __future__ import annotations
+
+import base64
+import concurrent.futures
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local.template import Stack
+    from tests.local.serving import Served
+
+    Read = Callable[..., Stack]
+    Serve = Callable[[Stack], Served]
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+
+
+class TestEvent:
+    """What a function gets."""
+
+    def test_has_the_fields_of_a_rest_proxy_event(self, served: Served) -> None:
+        """An event has exactly the fields that API Gateway sends."""
+        event = served.client.get("/v1/open").json()["event"]
+
+        assert {
+            "resource", "path", "httpMethod", "headers", "multiValueHeaders", "queryStringParameters",
+            "multiValueQueryStringParameters", "pathParameters", "stageVariables", "requestContext", "body",
+            "isBase64Encoded",
+        } == set(event)  # fmt: skip
+
+    def test_has_the_fields_of_a_request_context(self, served: Served) -> None:
+        """Behind a route without authorizer the request context has exactly the fields that API Gateway sends."""
+        context = served.client.get("/v1/open").json()["event"]["requestContext"]
+
+        assert {
+            "resourceId", "resourcePath", "httpMethod", "extendedRequestId", "requestTime", "path", "accountId",
+            "protocol", "stage", "domainPrefix", "requestTimeEpoch", "requestId", "identity", "domainName",
+            "deploymentId", "apiId",
+        } == set(context)  # fmt: skip
+
+    def test_paths_are_with_and_without_stage(self, served: Served) -> None:
+        """The stage is part of requestContext.path alone; resource is the route's template."""
+        event = served.client.get("/v1/things/t-1").json()["event"]
+
+        assert ("/things/t-1", "/v1/things/t-1", "/things/{id}") == (
+            event["path"],
+            event["requestContext"]["path"],
+            event["resource"],
+        )
+
+    def test_nothing_is_null(self, served: Served) -> None:
+        """A body, query and path parameters that are not there are null, not empty."""
+        event = served.client.get("/v1/open").json()["event"]
+
+        assert [None, None, None, None] == [
+            event[name]
+            for name in ("body", "queryStringParameters", "multiValueQueryStringParameters", "pathParameters")
+        ]
+
+    def test_query_has_last_and_all_values(self, served: Served) -> None:
+        """Of a repeated query parameter the last value counts, and all are there."""
+        event = served.client.get("/v1/open?a=1&a=2%20&b=").json()["event"]
+
+        assert ({"a": "2 ", "b": ""}, {"a": ["1", "2 "], "b": [""]}) == (
+            event["queryStringParameters"],
+            event["multiValueQueryStringParameters"],
+        )
+
+    def test_headers_keep_case_and_every_value(self, served: Served) -> None:
+        """Header names come as the client wrote them, and repeated lines stay apart."""
+        event = served.client.get("/v1/open", headers=[("X-ThinG", "1"), ("x-thing", "2")]).json()["event"]
+
+        assert ("2", ["1", "2"]) == (event["headers"]["X-ThinG"], event["multiValueHeaders"]["X-ThinG"])
+
+    def test_forwarding_headers_cannot_be_chosen(self, served: Served) -> None:
+        """A client cannot pretend another address."""
+        event = served.client.get("/v1/open", headers={"x-forwarded-for": "6.6.6.6"}).json()["event"]
+
+        assert ["127.0.0.1"] == event["multiValueHeaders"]["X-Forwarded-For"]
+
+    def test_text_body(self, served: Served) -> None:
+        """A body that is UTF-8 comes as text."""
+        event = served.client.post("/v1/open", content="é".encode()).json()["event"]
+
+        assert ("é", False) == (event["body"], event["isBase64Encoded"])
+
+    def test_binary_body(self, served: Served) -> None:
+        """A body that is not UTF-8 comes base64-encoded, no byte lost."""
+        event = served.client.post("/v1/open", content=b"\xff\x00").json()["event"]
+
+        assert (base64.b64encode(b"\xff\x00").decode(), True) == (event["body"], event["isBase64Encoded"])
+
+    def test_time_counts_down_from_the_template(self, served: Served) -> None:
+        """The context's remaining time starts at the function's Timeout."""
+        remaining = served.client.get("/v1/open").json()["milliseconds"]
+
+        assert 5000 < remaining <= 7000
+
+
+class TestRouting:
+    """Which function gets a request."""
+
+    def test_literal_path_wins(self, served: Served) -> None:
+        """A literal segment is preferred to a parameter."""
+        assert "/things/current" == served.client.get("/v1/things/current").json()["event"]["resource"]
+
+    def test_parameter_is_decoded(self, served: Served) -> None:
+        """A path parameter is percent-decoded, and a slash in it does not end it."""
+        assert {"id": "a/ü"} == served.client.get("/v1/things/a%2F%C3%BC").json()["event"]["pathParameters"]
+
+    def test_greedy_parameter(self, served: Served) -> None:
+        """A {parameter+} takes the rest of the path."""
+        assert {"path": "a/b"} == served.client.get("/v1/files/a/b").json()["event"]["pathParameters"]
+
+    @pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/v2/open", "/v1/nothing", "/v1/open/", "/v1/things/a/b"])
+    def test_unknown_path(self, served: Served, path: str) -> None:
+        """An unknown path is answered as the template's MISSING_AUTHENTICATION_TOKEN says."""
+        response = served.client.get(path)
+
+        assert (404, {"missing": True}) == (response.status_code, response.json())
+
+    def test_unknown_method(self, served: Served) -> None:
+        """So is a method that the path does not have, even if a less specific path had it."""
+        assert 404 == served.client.post("/v1/things/current").status_code
+
+    def test_head_has_no_body(self, served: Served) -> None:
+        """HEAD is answered with the length the body would have, and the connection goes on."""
+        response = served.client.head("/v1/open")
+
+        assert (200, b"", True) == (
+            response.status_code,
+            response.content,
+            int(response.headers["content-length"]) > 0,
+        )
+
+    def test_requests_run_concurrently(
+        self, read: Read, serve: Serve, write_function: Callable[[str, str], None]
+    ) -> None:
+        """Requests do not wait for each other: two that need each other both end."""
+        write_function(
+            "meet",
+            """
+            import threading
+            barrier = threading.Barrier(2, timeout=5)
+            def handler(event, context):
+                barrier.wait()
+                return {"statusCode": 200}
+            """,
+        )
+        served = serve(read(("functions/say", "functions/meet")))
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            statuses = list(pool.map(lambda _: served.client.post("/v1/say").status_code, range(2)))
+
+        assert [200, 200] == statuses
+
+    def test_a_function_in_the_template_is_enough(
+        self, read: Read, serve: Serve, write_function: Callable[[str, str], None]
+    ) -> None:
+        """A function that is added to the template and to functions/ is served, with nothing else to do."""
+        write_function("late", "def handler(event, context):\n    return {'statusCode': 201, 'body': 'late'}\n")
+        addition = """
+  Late:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: functions/late
+      Events: {Late: {Type: Api, Properties: {Path: '/late/{id}', Method: patch, Auth: {Authorizer: NONE}}}}
+  Say:
+"""
+        served = serve(read(("\n  Say:\n", addition)))
+        response = served.client.patch("/v1/late/1")
+
+        assert (201, "late") == (response.status_code, response.text)
+
+
+class TestAuthorizer:
+    """Who gets through."""
+
+    def test_allowed(self, served: Served) -> None:
+        """The function gets the authorizer's principal and context, all as text."""
+        event = served.post("/v1/things", "allow").json()["event"]
+
+        assert {"principalId": "someone", "organizationId": "o-1", "number": "1", "truth": "true"} == event[
+            "requestContext"
+        ]["authorizer"]
+
+    def test_question(self, served: Served) -> None:
+        """A TOKEN authorizer is asked with the whole header and the method's ARN."""
+        served.post("/v1/things", "allow")
+
+        assert [
+            {
+                "type": "TOKEN",
+                "authorizationToken": "Bearer allow",
+                "methodArn": "arn:aws:execute-api:us-east-1:123456789012:local/v1/POST/things",
+            }
+        ] == served.asked
+
+    def test_no_token(self, served: Served) -> None:
+        """Without the identity header the answer is 401, and nobody is asked."""
+        response = served.client.post("/v1/things")
+
+        assert (401, []) == (response.status_code, served.asked)
+
+    def test_token_that_cannot_be_one(self, served: Served) -> None:
+        """What does not match the validation expression is 401, and nobody is asked."""
+        response = served.post("/v1/things", "NOT a token")
+
+        assert (401, []) == (response.status_code, served.asked)
+
+    def test_two_tokens(self, served: Served) -> None:
+        """Of two identity headers the last one counts, as in the event."""
+        served.client.post("/v1/things", headers=[("Authorization", "Bearer deny"), ("Authorization", "Bearer allow")])
+
+        assert ["Bearer allow"] == [event["authorizationToken"] for event in served.asked]
+
+    def test_unauthorized(self, served: Served) -> None:
+        """An authorizer that raises "Unauthorized" gives 401."""
+        assert 401 == served.post("/v1/things", "unauthorized").status_code
+
+    @pytest.mark.parametrize(
+        ("token", "kind"),
+        [("crash", "AUTHORIZER_FAILURE"), ("malformed", "AUTHORIZER_CONFIGURATION_ERROR")],
+    )
+    def test_failure(self, served: Served, token: str, kind: str) -> None:
+        """Any other exception, and an answer that is none, are the server's fault."""
+        response = served.post("/v1/things", token)
+
+        assert (500, kind) == (response.status_code, response.headers["x-amzn-errortype"])
+
+    @pytest.mark.parametrize("token", ["deny", "nothing"])
+    def test_denied(self, served: Served, token: str) -> None:
+        """A Deny wins over an Allow, and what nothing allows is denied."""
+        response = served.post("/v1/things", token)
+
+        assert (403, "ACCESS_DENIED") == (response.status_code, response.json()["type"])
+
+    def test_answer_is_remembered(self, served: Served) -> None:
+        """A token is asked about once while its answer is fresh."""
+        for _ in range(3):
+            served.post("/v1/things", "allow")
+        served.now = 299
+
+        assert (200, 1) == (served.post("/v1/things", "allow").status_code, len(served.asked))
+
+    def test_answer_is_forgotten(self, served: Served) -> None:
+        """After ReauthorizeEvery seconds the authorizer is asked again."""
+        served.post("/v1/things", "allow")
+        served.now = 300
+        served.post("/v1/things", "allow")
+
+        assert 2 == len(served.asked)
+
+    def test_refusal_is_not_remembered(self, served: Served) -> None:
+        """A failure is not remembered: the next request asks again."""
+        served.post("/v1/things", "crash")
+        served.post("/v1/things", "crash")
+
+        assert 2 == len(served.asked)
+
+    def test_request_authorizer(self, served: Served) -> None:
+        """A REQUEST authorizer gets the request without its body."""
+        served.client.get("/v1/asked", headers={"x-api-key": "k"})
+        question = served.asked[0]
+
+        assert ("REQUEST", "/asked", False) == (question["type"], question["path"], "body" in question)
+
+    def test_request_authorizer_without_identity(self, served: Served) -> None:
+        """Without its identity sources nobody is asked."""
+        response = served.client.get("/v1/asked")
+
+        assert (401, []) == (response.status_code, served.asked)
+
+
+class TestGatewayResponses:
+    """What API Gateway says itself."""
+
+    def test_template_is_filled(self, served: Served) -> None:
+        """$context variables of a body are replaced, escaped for JSON."""
+        response = served.client.post("/v1/things", headers={"user-agent": 'a "quoted" agent'})
+
+        assert {
+            "message": "Unauthorized",
+            "path": "/v1/things",
+            "id": response.headers["x-request-id"],
+            "agent": 'a "quoted" agent',
+            "docs": "https://docs.example/v1#x",
+        } == response.json()
+
+    def test_headers(self, served: Served) -> None:
+        """Headers are static texts, $context variables, or copies of request headers."""
+        headers = served.client.post("/v1/things", headers={"origin": "https://app.example"}).headers
+
+        assert ("Bearer", "https://app.example") == (headers["www-authenticate"], headers["x-origin"])
+
+    def test_header_without_value_is_left_out(self, served: Served) -> None:
+        """A copy of a request header that is not there is not sent."""
+        assert "x-origin" not in served.client.post("/v1/things").headers
+
+    def test_default_of_aws(self, read: Read, serve: Serve) -> None:
+        """Where the template says nothing, AWS's own words are used."""
+        served = serve(read(("MISSING_AUTHENTICATION_TOKEN:", "THROTTLED:"), ("DEFAULT_4XX:", "WAF_FILTERED:")))
+        response = served.client.get("/v1/nothing")
+
+        assert (403, {"message": "Missing Authentication Token"}) == (response.status_code, response.json())
+
+    def test_large_body(self, served: Served) -> None:
+        """A body of more than 10 MB is refused in the template's words."""
+        response = served.client.post("/v1/open", content=b"x" * (10 * 1024 * 1024 + 1))
+
+        assert (413, {"large": True}) == (response.status_code, response.json())
+
+    def test_what_is_not_http(self, served: Served) -> None:
+        """Even a request that cannot be read is answered in the template's words."""
+        with socket.create_connection((served.client.base_url.host, served.client.base_url.port or 0)) as connection:
+            connection.sendall(b"GET /v1/open HTTP/1.1\r\nbad header\r\n\r\n")
+            answer = connection.makefile("rb").read()
+
+        assert (True, True) == (b" 400 Bad Request\r\n" in answer, b'{"default": "4xx"' in answer)
+
+    def test_every_answer_has_one_length(self, served: Served) -> None:
+        """A content-length of a function does not double that of the server."""
+        response = served.say({"statusCode": 200, "headers": {"Content-Length": "99"}, "body": "four"})
+
+        assert ["4"] == response.headers.get_list("content-length")
+
+
+class TestProxyAnswers:
+    """What a function may answer."""
+
+    def test_exception(self, served: Served) -> None:
+        """A function that raises gives the template's DEFAULT_5XX."""
+        response = served.client.post("/v1/say")
+
+        assert (500, {"default": "5xx"}) == (response.status_code, response.json())
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            "text",
+            {},
+            {"statusCode": "x"},
+            {"statusCode": 99},
+            {"statusCode": 200, "body": {"not": "text"}},
+            {"statusCode": 200, "extra": 1},
+            {"statusCode": 200, "headers": {"x": "a\r\nb: c"}},
+            {"statusCode": 200, "headers": ["x"]},
+            {"statusCode": 200, "body": "%", "isBase64Encoded": True},
+            {"statusCode": 200, "body": "\ud800"},
+        ],
+        ids=str,
+    )
+    def test_malformed(self, served: Served, answer: object) -> None:
+        """So does an answer that API Gateway would not understand."""
+        assert (500, {"default": "5xx"}) == (served.say(answer).status_code, served.say(answer).json())
+
+    def test_multiple_values(self, served: Served) -> None:
+        """A name in multiValueHeaders gives several lines, and overrides headers."""
+        answer = {"statusCode": 200, "headers": {"X-A": "0"}, "multiValueHeaders": {"x-a": ["1", "2"]}}
+
+        assert ["1", "2"] == served.say(answer).headers.get_list("x-a")
+
+    def test_binary_answer(self, served: Served) -> None:
+        """A body in base64 reaches the client as bytes."""
+        answer = {"statusCode": 200, "body": base64.b64encode(b"\xff").decode(), "isBase64Encoded": True}
+
+        assert b"\xff" == served.say(answer).content
+
+    def test_remapped_header(self, served: Served) -> None:
+        """A www-authenticate of a function arrives under another name, as from API Gateway."""
+        headers = served.say({"statusCode": 401, "headers": {"WWW-Authenticate": "Bearer"}}).headers
+
+        assert (False, "Bearer") == ("www-authenticate" in headers, headers["x-amzn-remapped-www-authenticate"])
+
+    def test_content_type_by_default(self, served: Served) -> None:
+        """An answer without content type is JSON."""
+        assert "application/json" == served.say({"statusCode": 200}).headers["content-type"]
+
+    def test_no_content(self, served: Served) -> None:
+        """A 204 has neither body nor length."""
+        response = served.say({"statusCode": 204, "body": "ignored"})
+
+        assert (204, b"", False) == (response.status_code, response.content, "content-length" in response.headers)
+
+
+class TestTerminal:
+    """What the user sees of requests."""
+
+    def test_one_line_without_secrets(self, served: Served) -> None:
+        """A request is one line: method, path, status, time; no token, no query, no body."""
+        served.client.post("/v1/things?q=secret", headers={"Authorization": "Bearer secret"}, content="secret")
+
+        assert ["POST /v1/things 403"] == [line.rsplit(" ", 2)[0] for line in served.lines]
+
+
+def test_stop_ends_the_thread(serve: Serve, read: Read) -> None:
+    """A stopped server leaves no thread of its loop behind."""
+    served = serve(read())
+    port = served.client.base_url.port
+    served.client.get("/v1/open")
+    served.server.stop()
+
+    assert f"http-{port}" not in {thread.name for thread in threading.enumerate()}

@@ -1,0 +1,86 @@
+"""The development identity provider signs tokens that a careful verifier accepts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+import jwt
+import pytest
+
+from local import demo
+from local.identity_provider import IdentityProvider
+from local.server import Server, port_of, reserve
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+
+
+@pytest.fixture
+def provider() -> Iterator[IdentityProvider]:
+    """A provider that is served."""
+    listener = reserve(0)
+    provider = IdentityProvider(f"http://127.0.0.1:{port_of(listener)}", "keywright", "org_id")
+    server = Server(provider, listener, threads=2)
+    yield provider
+    server.stop()
+
+
+def verify(token: str, provider: IdentityProvider, audience: str = "keywright") -> dict[str, object]:
+    """Verify a token with what the provider publishes, starting from its issuer alone."""
+    discovery = httpx.get(f"{provider.issuer}/.well-known/openid-configuration", trust_env=False).json()
+    keys = jwt.PyJWKSet.from_dict(httpx.get(discovery["jwks_uri"], trust_env=False).json())
+    claims: dict[str, object] = jwt.decode(
+        token,
+        keys[jwt.get_unverified_header(token)["kid"]],
+        algorithms=["EdDSA"],
+        issuer=discovery["issuer"],
+        audience=audience,
+    )
+    return claims
+
+
+def test_token_verifies(provider: IdentityProvider) -> None:
+    """A token verifies by discovery, and names user and organization."""
+    claims = verify(provider.mint("u-1", "o-1", ttl_seconds=60), provider)
+
+    assert ("u-1", "o-1") == (claims["sub"], claims["org_id"])
+
+
+def test_lifetime(provider: IdentityProvider) -> None:
+    """A token lives as long as asked for."""
+    claims = jwt.decode(provider.mint("u", "o", ttl_seconds=60), options={"verify_signature": False})
+
+    assert 60 == claims["exp"] - claims["iat"]
+
+
+def test_expired_persona(provider: IdentityProvider) -> None:
+    """The persona "expired" has a token that was valid once."""
+    with pytest.raises(jwt.ExpiredSignatureError):
+        verify(demo.tokens(provider, 60)["expired"], provider)
+
+
+def test_wrong_audience_persona(provider: IdentityProvider) -> None:
+    """The persona "wrong_audience" has a token for another service, in which nothing else is wrong."""
+    claims = verify(demo.tokens(provider, 60)["wrong_audience"], provider, "https://another-service.example")
+
+    assert demo.ACTIVE_ORGANIZATION_ID == claims["org_id"]
+
+
+def test_outsider_persona(provider: IdentityProvider) -> None:
+    """The persona "outsider" names the active organization in a valid token."""
+    assert demo.ACTIVE_ORGANIZATION_ID == verify(demo.tokens(provider, 60)["outsider"], provider)["org_id"]
+
+
+def test_tokens_outlive_a_restart(provider: IdentityProvider) -> None:
+    """A second provider at the same issuer accepts the first one's tokens: the key is always the same."""
+    token = IdentityProvider(provider.issuer, "keywright", "org_id").mint("u", "o", ttl_seconds=60)
+
+    assert "u" == verify(token, provider)["sub"]
+
+
+def test_unknown_path(provider: IdentityProvider) -> None:
+    """It publishes nothing else."""
+    assert 404 == httpx.get(f"{provider.issuer}/private-key", trust_env=False).status_code

@@ -1,0 +1,47 @@
+"""Options are read from the environment, and what makes no sense is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from local.options import OptionError, Options
+
+
+def test_defaults() -> None:
+    """Without variables the service is where the contract's examples expect it."""
+    options = Options.from_environment({})
+
+    assert (8787, 28800, False, {}) == (options.port, options.demo_ttl_seconds, options.empty, options.parameters)
+
+
+def test_values() -> None:
+    """Every variable is used; numbers in PARAMETERS become text, as CloudFormation has them."""
+    options = Options.from_environment(
+        {"PORT": "0", "DEMO_TTL": "5", "EMPTY": "1", "PARAMETERS": '{"A": 8, "B": "x"}', "STACK_FILE": "/tmp/s.json"}  # noqa: S108
+    )
+
+    assert Options(0, 5, empty=True, parameters={"A": "8", "B": "x"}, stack_file=Path("/tmp/s.json")) == options  # noqa: S108
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "http"),
+        ("PORT", "-1"),
+        ("PORT", "65535"),
+        ("PORT", "9" * 5000),
+        ("PORT", "²"),
+        ("DEMO_TTL", "0"),
+        ("DEMO_TTL", "1.5"),
+        ("EMPTY", "yes"),
+        ("PARAMETERS", "KeyPrefix=dev_"),
+        ("PARAMETERS", "[]"),
+        ("PARAMETERS", '{"A": {}}'),
+    ],
+)
+def test_nonsense_is_refused(name: str, value: str) -> None:
+    """The error names the variable."""
+    with pytest.raises(OptionError, match=f"^{name} must be "):
+        Options.from_environment({name: value})

@@ -1,0 +1,298 @@
+"""`python -m local`, as a user starts and stops it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import stat
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import httpx
+import jwt
+import pytest
+
+from local.options import ROOT
+from local.server import PortError, port_of, reserve
+from tests.local.serving import write_project
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+
+START_SECONDS = 60
+STOP_SECONDS = 10
+
+
+class Running:
+    """A service in a process of its own."""
+
+    def __init__(self, project: Path, process: subprocess.Popen[str]) -> None:
+        self.project = project
+        self.process = process
+        self.stack_file = project / ".local" / "stack.json"
+
+    @property
+    def stack(self) -> dict[str, Any]:
+        """The stack file's content."""
+        content: dict[str, Any] = json.loads(self.stack_file.read_text())
+        return content
+
+    def wait(self) -> tuple[int, str, str]:
+        """Wait until it ends by itself; give exit code, output and errors."""
+        output, errors = self.process.communicate(timeout=START_SECONDS)
+        return self.process.returncode, output, errors
+
+    def stop(self, number: int = signal.SIGINT) -> tuple[int, str, str]:
+        """Send a signal; give exit code, output and errors."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        output, errors = self.process.communicate(timeout=STOP_SECONDS)
+        return self.process.returncode, output, errors
+
+
+def start(project: Path, **environment: str) -> Running:
+    """Start a service that serves a project."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "local"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "PORT": "0",
+            "TEMPLATE": str(project / "template.yaml"),
+            "STACK_FILE": str(project / ".local" / "stack.json"),
+            **environment,
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    return Running(project, process)
+
+
+@contextmanager
+def service(project: Path, **environment: str) -> Iterator[Running]:
+    """Run a service, ready to answer."""
+    running = start(project, **environment)
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not running.stack_file.exists() and running.process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert running.stack_file.exists(), running.process.communicate(timeout=STOP_SECONDS)
+        yield running
+    finally:
+        running.stop(signal.SIGTERM)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One service for all tests that leave it as it is."""
+    project = tmp_path_factory.mktemp("project")
+    write_project(project)
+    with service(project, DEMO_TTL="600") as running_service:
+        yield running_service
+
+
+def taken_port_after_a_free_one() -> socket.socket:
+    """Listen on a port after one that nobody listens on."""
+    while True:
+        listener = reserve(0)
+        try:
+            reserve(port_of(listener) - 1).close()
+        except PortError:
+            listener.close()
+        else:
+            return listener
+
+
+def items(stack: dict[str, Any]) -> list[dict[str, str]]:
+    """Everything in the table."""
+    client = boto3.client(
+        "dynamodb",
+        endpoint_url=stack["aws_endpoint_url"],
+        region_name="us-east-1",
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+    )
+    found = client.scan(TableName=stack["table_name"])["Items"]
+    client.close()
+    return [{name: str(value.get("S")) for name, value in item.items()} for item in found]
+
+
+class TestRunning:
+    """A service that runs."""
+
+    def test_stack_file_has_the_shape_of_the_contract(self, running: Running) -> None:
+        """The stack file has the fields that tests of any deployment rely on."""
+        assert {"base_url", "organization_id", "issuer", "tokens", "users", "aws_endpoint_url", "table_name"} == set(
+            running.stack
+        )
+
+    def test_every_persona_has_a_token(self, running: Running) -> None:
+        """There is a token for every kind of caller."""
+        assert {
+            "owner", "admin", "member", "suspended", "outsider", "expired", "wrong_audience", "frozen_admin",
+        } == set(running.stack["tokens"])  # fmt: skip
+
+    def test_stack_file_is_private(self, running: Running) -> None:
+        """Tokens and logs can be read by their owner alone."""
+        files = (running.stack_file, running.stack_file.with_name("service.log"))
+
+        assert [0o600, 0o600] == [stat.S_IMODE(file.stat().st_mode) for file in files]
+
+    def test_answers(self, running: Running) -> None:
+        """The service listens where the stack file says."""
+        assert 200 == httpx.get(f"{running.stack['base_url']}/open", trust_env=False).status_code
+
+    def test_token_lifetime(self, running: Running) -> None:
+        """DEMO_TTL is the lifetime of the tokens."""
+        claims = jwt.decode(running.stack["tokens"]["admin"], options={"verify_signature": False})
+
+        assert 600 == claims["exp"] - claims["iat"]
+
+    def test_demo_organizations(self, running: Running) -> None:
+        """Of two organizations one is scheduled for deletion, and it is not the one of the stack file."""
+        frozen = {item["pk"]: "pending_deletion_at" in item for item in items(running.stack) if item["sk"] == "ORG"}
+
+        assert (2, False, True) == (
+            len(frozen),
+            frozen[f"ORG#{running.stack['organization_id']}"],
+            any(frozen.values()),
+        )
+
+    def test_demo_members(self, running: Running) -> None:
+        """Personas have the roles that they are named for; the outsider has none."""
+        stack = running.stack
+        partition = f"ORG#{stack['organization_id']}"
+        members = {
+            item["sk"].removeprefix("MEMBER#"): (item["role"], "suspended_at" in item)
+            for item in items(stack)
+            if item["pk"] == partition and item["sk"] != "ORG"
+        }
+
+        assert {
+            stack["users"]["owner"]: ("owner", False),
+            stack["users"]["admin"]: ("admin", False),
+            stack["users"]["member"]: ("member", False),
+            stack["users"]["suspended"]: ("admin", True),
+        } == members
+
+    def test_times_are_written_as_the_service_writes_them(self, running: Running) -> None:
+        """Times are RFC 3339 in UTC with milliseconds."""
+        times = {len(item["created_at"]) for item in items(running.stack) if item["created_at"].endswith("Z")}
+
+        assert {len("2026-01-01T00:00:00.000Z")} == times
+
+
+class TestStopping:
+    """The end of a service."""
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_signal(self, project: Path, number: int) -> None:
+        """Ctrl-C and SIGTERM end it with exit code 0, nothing on standard error, and no stack file."""
+        with service(project) as running:
+            code, _, errors = running.stop(number)
+
+        assert (0, "", False) == (code, errors, running.stack_file.exists())
+
+    def test_stack_file_of_another_stays(self, project: Path) -> None:
+        """A stack file that another service has written over it is not removed."""
+        with service(project) as running:
+            running.stack_file.write_text("{}")
+            running.stop()
+
+        assert "{}" == running.stack_file.read_text()
+
+
+class TestStarting:
+    """What a user reads."""
+
+    def test_welcome_has_lines_to_paste(self, project: Path) -> None:
+        """The first command of the welcome is a request that a shell would understand."""
+        with service(project) as running:
+            stack = running.stack
+            _, output, _ = running.stop()
+        command = output[output.index("curl ") :].split("\n\n")[0]
+        arguments = shlex.split(command)
+
+        assert (f"{stack['base_url']}/auth/api-keys", f"Authorization: Bearer {stack['tokens']['admin']}") == (
+            arguments[3],
+            arguments[arguments.index("-H") + 1],
+        )
+
+    def test_requests_are_lines_on_the_terminal(self, project: Path) -> None:
+        """A request is one line on the terminal, without its query."""
+        with service(project) as running:
+            httpx.get(f"{running.stack['base_url']}/open?q=1", trust_env=False)
+            _, output, _ = running.stop()
+
+        assert 1 == output.count("GET /v1/open 200")
+
+    def test_functions_print_into_the_log(self, project: Path) -> None:
+        """What a function prints goes to the log file."""
+        handler = project / "functions" / "echo" / "handler.py"
+        handler.write_text(handler.read_text().replace("body = {", "print('said by echo'); body = {"))
+        with service(project) as running:
+            httpx.get(f"{running.stack['base_url']}/open", trust_env=False)
+            _, output, _ = running.stop()
+        log = running.stack_file.with_name("service.log").read_text()
+
+        assert (False, True) == ("said by echo" in output, "said by echo" in log)
+
+    def test_empty(self, project: Path) -> None:
+        """EMPTY=1 leaves the table empty, and there is nobody to call as."""
+        with service(project, EMPTY="1") as running:
+            stack = running.stack
+
+            assert ([], None, {}, {}) == (items(stack), stack["organization_id"], stack["tokens"], stack["users"])
+
+    def test_taken_port(self, project: Path) -> None:
+        """A taken port is one line that says what to do, and exit code 1."""
+        with reserve(0) as listener:
+            code, _, errors = start(project, PORT=str(port_of(listener))).wait()
+            expected = (
+                f"keywright: port {port_of(listener)} is taken; stop what uses it or choose another port: PORT=9000"
+            )
+
+            assert (1, f"{expected} make run\n") == (code, errors)
+
+    def test_taken_port_of_the_identity_provider(self, project: Path) -> None:
+        """So is a taken port of the identity provider, named as such."""
+        with taken_port_after_a_free_one() as listener:
+            code, _, errors = start(project, PORT=str(port_of(listener) - 1)).wait()
+
+        assert (1, True, 1) == (code, "which the development identity provider needs" in errors, errors.count("\n"))
+
+    @pytest.mark.parametrize(
+        ("environment", "code", "message"),
+        [
+            ({"PORT": "x"}, 2, "keywright: PORT must be a whole number from 0 to 65534; it is 'x'\n"),
+            (
+                {"PARAMETERS": '{"Permissions": ""}', "TEMPLATE": "/nowhere.yaml"},
+                1,
+                "keywright: /nowhere.yaml: No such",
+            ),
+        ],
+    )
+    def test_wrong_option(self, project: Path, environment: dict[str, str], code: int, message: str) -> None:
+        """A wrong option is one line."""
+        found_code, _, errors = start(project, **environment).wait()
+
+        assert (code, True, 1) == (found_code, errors.startswith(message), errors.count("\n"))
+
+    def test_nothing_is_left_of_a_failed_start(self, project: Path) -> None:
+        """A service that could not start writes no stack file."""
+        with reserve(0) as listener:
+            failed = start(project, PORT=str(port_of(listener)))
+            failed.wait()
+
+        assert not failed.stack_file.exists()

@@ -1,0 +1,180 @@
+"""The template is understood as CloudFormation and SAM understand it, or refused with the place that is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local.intrinsics import Json, Resolver, TemplateError, load_template
+from local.template import read_stack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local.template import Stack
+
+    Read = Callable[..., Stack]
+
+ROOT = Path(__file__).parents[2]
+RESOLVER = Resolver(
+    parameters={"Name": "kk_", "Number": "7", "List": ["a", "b"], "Empty": ""},
+    conditions={
+        "HasName": {"Fn::Not": [{"Fn::Equals": [{"Ref": "Name"}, ""]}]},
+        "IsSeven": {"Fn::Equals": [{"Ref": "Number"}, 7]},
+        "Both": {"Fn::And": [{"Condition": "HasName"}, {"Condition": "IsSeven"}]},
+        "Neither": {"Fn::Not": [{"Fn::Or": [{"Condition": "HasName"}, {"Condition": "IsSeven"}]}]},
+    },
+    resources={
+        "Table": {"Type": "AWS::DynamoDB::Table"},
+        "Named": {"Type": "AWS::DynamoDB::Table", "Properties": {"TableName": {"Fn::Sub": "t-${Name}"}}},
+        "Run": {"Type": "AWS::Serverless::Function"},
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"Ref": "Name"}, "kk_"),
+        ({"Ref": "List"}, ["a", "b"]),
+        ({"Ref": "Table"}, "keywright-local-Table"),
+        ({"Ref": "Named"}, "t-kk_"),
+        ({"Ref": "AWS::Region"}, "us-east-1"),
+        ({"Fn::GetAtt": ["Run", "Arn"]}, "arn:aws:lambda:us-east-1:123456789012:function:keywright-local-Run"),
+        ({"Fn::Sub": "${Name}-${AWS::Region}-${!Name}-${Run.Arn}"},
+         "kk_-us-east-1-${Name}-arn:aws:lambda:us-east-1:123456789012:function:keywright-local-Run"),
+        ({"Fn::Sub": ["${A}$context.b", {"A": {"Ref": "Name"}}]}, "kk_$context.b"),
+        ({"Fn::If": ["Both", "yes", "no"]}, "yes"),
+        ({"Fn::If": ["Neither", "yes", "no"]}, "no"),
+        ({"Fn::Join": [",", {"Ref": "List"}]}, "a,b"),
+        ({"Fn::Select": [1, {"Fn::Split": ["/", "a/b/c"]}]}, "b"),
+        ({"a": {"Ref": "AWS::NoValue"}, "b": [1, {"Fn::If": ["Both", {"Ref": "AWS::NoValue"}, 2]}]}, {"b": [1]}),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_intrinsic_function(value: Json, expected: Json) -> None:
+    """Each intrinsic function has CloudFormation's value."""
+    assert expected == RESOLVER.resolve(value, "here")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"Fn::ImportValue": "x"},
+        {"Ref": "Nothing"},
+        {"Fn::GetAtt": ["Nothing", "Arn"]},
+        {"Fn::GetAtt": ["Table", "StreamArn"]},
+        {"Fn::Sub": "${Nothing}"},
+        {"Fn::If": ["Nothing", 1, 2]},
+        {"Fn::Select": [9, ["a"]]},
+        {"Fn::Join": ","},
+    ],
+    ids=str,
+)
+def test_what_is_not_understood_is_refused(value: Json) -> None:
+    """What cannot be computed is an error that names the place, never a guess."""
+    with pytest.raises(TemplateError, match=r"^Resources\.X\.a\[0\]: "):
+        RESOLVER.resolve({"a": [value]}, "Resources.X")
+
+
+def test_short_tags_and_dates(tmp_path: Path) -> None:
+    """YAML's short tags become the long form, and a date stays text."""
+    path = tmp_path / "template.yaml"
+    path.write_text("a: !GetAtt X.Arn\nb: !Sub ['${x}', {x: !Ref Y}]\nVersion: 2012-10-17\n")
+
+    assert {
+        "a": {"Fn::GetAtt": ["X", "Arn"]},
+        "b": {"Fn::Sub": ["${x}", {"x": {"Ref": "Y"}}]},
+        "Version": "2012-10-17",
+    } == load_template(path)
+
+
+class TestStack:
+    """What is read of a template."""
+
+    def test_globals_are_merged(self, read: Read) -> None:
+        """A function's properties are merged with Globals, its environment by name."""
+        changed = read(
+            (
+                "{CodeUri: functions/authorize}",
+                "{CodeUri: functions/authorize, Timeout: 9, Environment: {Variables: {A: 1}}}",
+            )
+        )
+        function = changed.functions["Authorize"]
+
+        assert (9, 512, "1", "keywright-local-Table") == (
+            function.timeout_seconds,
+            function.memory_mib,
+            function.environment["A"],
+            function.environment["TABLE_NAME"],
+        )
+
+    def test_environment_is_everybodys(self, read: Read) -> None:
+        """The environment of the process has the variables of every function."""
+        assert {
+            "TABLE_NAME": "keywright-local-Table",
+            "PEPPER_SECRET_ID": "keywright-local-Pepper",
+            "OIDC_ISSUER": "http://127.0.0.1:9",
+        } == read().environment()
+
+    def test_environments_that_differ_are_refused(self, read: Read) -> None:
+        """Functions share one process, so a variable cannot have two values."""
+        stack = read(("{CodeUri: functions/authorize}", "{CodeUri: x, Environment: {Variables: {TABLE_NAME: y}}}"))
+
+        with pytest.raises(TemplateError, match="sets TABLE_NAME to another value"):
+            stack.environment()
+
+    def test_schedules_are_no_routes(self, read: Read) -> None:
+        """Only events of type Api become routes."""
+        assert 7 == len(read().api.routes)
+
+    def test_authorizer_of_a_route(self, read: Read) -> None:
+        """A route has its own authorizer, none, or the default."""
+        found = {route.path: route.authorizer for route in read().api.routes}
+
+        assert ("Session", None, "Asked") == (found["/things"], found["/open"], found["/asked"])
+
+    def test_parameter(self, read: Read) -> None:
+        """A parameter that is given overrides its default."""
+        assert "tenant" == read(OrganizationClaim="tenant").parameters["OrganizationClaim"]
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (("Authorizer: Asked", "Authorizer: AWS_IAM"), "the local service has no authorizer AWS_IAM"),
+            (("Authorizer: Asked", "ApiKeyRequired: true"), "ApiKeyRequired: not supported"),
+            (("      StageName: v1", "      StageName: v1\n      Cors: '*'"), r"Api\.Properties\.Cors: not supported"),
+            (("!GetAtt Authorize.Arn", "arn:aws:lambda:elsewhere"), "no function of this template has the ARN"),
+            (("Ref Pepper", "ImportValue Pepper"), "does not know the intrinsic function Fn::ImportValue"),
+        ],
+    )
+    def test_what_cannot_be_served_is_refused(self, read: Read, change: tuple[str, str], message: str) -> None:
+        """A template with something the gateway would do wrong does not start."""
+        with pytest.raises(TemplateError, match=message):
+            read(change)
+
+    @pytest.mark.parametrize(
+        ("parameters", "message"),
+        [
+            ({"Nothing": "1"}, "the template has no parameter Nothing; it has OidcAudience, "),
+            ({"OrganizationClaim": "Org"}, "parameter OrganizationClaim must match"),
+        ],
+    )
+    def test_wrong_parameter_is_refused(self, read: Read, parameters: dict[str, str], message: str) -> None:
+        """A parameter that a deployment would refuse is refused here."""
+        with pytest.raises(TemplateError, match=message):
+            read(**parameters)
+
+    def test_parameter_without_value(self, project: Path) -> None:
+        """A parameter without default has to be given."""
+        with pytest.raises(TemplateError, match="parameter OidcIssuer has no default"):
+            read_stack(project / "template.yaml", {}, {})
+
+
+def test_bounds_of_numbers_are_not_enforced() -> None:
+    """Tests may hash more cheaply than a deployment may."""
+    given = {"OidcIssuer": "http://127.0.0.1:1", "OidcAudience": "x", "Argon2MemoryKib": "8"}
+
+    assert "8" == read_stack(ROOT / "template.yaml", given, {}).environment()["ARGON2_MEMORY_KIB"]
