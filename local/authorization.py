@@ -83,8 +83,8 @@ class Authorization:
         try:
             return _read_grant(self.invoke(authorizer.function, question))
         except FunctionError as error:
-            # API Gateway looks at the message alone, whatever the exception's type.
-            kind = "UNAUTHORIZED" if error.message == "Unauthorized" else "AUTHORIZER_FAILURE"
+            # API Gateway looks at the message alone, whatever the exception's type (docs/decisions/0003).
+            kind = "UNAUTHORIZED" if error.message == "Unauthorized" else "AUTHORIZER_CONFIGURATION_ERROR"
             raise RefusalError(kind) from error
 
     def _remembered(self, key: tuple[str, bytes]) -> _Grant | None:

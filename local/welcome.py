@@ -30,7 +30,7 @@ def _first_key(service: RunningService) -> str:
     body = json.dumps({"name": "My first key", "permissions": list(service.permissions[:1])})
     return (
         "Create an API key, as the admin of the demo organization:\n\n"
-        f"curl -w '\\n' {service.description.base_url}/auth/api-keys \\\n"
+        f"curl -sS -w '\\n' {service.description.base_url}/auth/api-keys \\\n"
         f'  -H "Authorization: Bearer {service.description.tokens["admin"]}" \\\n'
         '  -H "Content-Type: application/json" \\\n'
         f"  -d '{body}'"
@@ -38,7 +38,7 @@ def _first_key(service: RunningService) -> str:
 
 
 def _refusal(service: RunningService) -> str:
-    return f"See it refused, without a token:\n\ncurl -i -w '\\n' -X POST {service.description.base_url}/auth/api-keys"
+    return f"See it refused, without a token:\n\ncurl -sS -i -w '\\n' -X POST {service.description.base_url}/auth/api-keys"
 
 
 def _personas(options: Options) -> str:

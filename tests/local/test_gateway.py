@@ -226,7 +226,7 @@ class TestAuthorizer:
 
     @pytest.mark.parametrize(
         ("token", "kind"),
-        [("crash", "AUTHORIZER_FAILURE"), ("malformed", "AUTHORIZER_CONFIGURATION_ERROR")],
+        [("crash", "AUTHORIZER_CONFIGURATION_ERROR"), ("malformed", "AUTHORIZER_CONFIGURATION_ERROR")],
     )
     def test_failure(self, served: Served, token: str, kind: str) -> None:
         """Any other exception, and an answer that is none, are the server's fault."""

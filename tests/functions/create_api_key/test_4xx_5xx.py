@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from keywright import issuing, tokens
-from keywright.store import table
+from keywright.store import audit, table
 from tests import faults
 from tests.calling import VALID_BODY
 from tests.world import Context, create_event
@@ -180,6 +180,15 @@ def test_409_an_item_that_is_there_already(create: CreateApiKey, monkeypatch: py
     created = json.loads(create()["body"])["data"]
     monkeypatch.setattr(issuing, "uuid7", lambda: created["id"])
     monkeypatch.setattr(tokens, "payload", lambda **_: bytes(58))
+
+    assert (409, "CONFLICT") == (refused(create)[0], refused(create)[1]["code"])
+
+
+def test_409_an_audit_record_that_is_there_already(create: CreateApiKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should an audit record's id ever repeat, no key is made without a record of its own."""
+    create()
+    (record,) = create.world.table.under("AUDIT#")
+    monkeypatch.setattr(audit, "uuid7", lambda: record["sk"].removeprefix("AUDIT#"))
 
     assert (409, "CONFLICT") == (refused(create)[0], refused(create)[1]["code"])
 

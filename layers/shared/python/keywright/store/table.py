@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 from uuid import uuid4
@@ -62,7 +63,7 @@ def put_new(item: Item, refused: Callable[[Item | None], ServiceError] | None = 
 def commit(steps: Sequence[Step], record: Step) -> None:
     """Carry out all steps and their audit record in one TransactWriteItems, or none of them.
 
-    The record's id is drawn for this change alone. So if it is there already, an earlier attempt went through
+    The record's id is drawn for this change alone. So if a second attempt finds it there, the first one went through
     and only its answer was lost: the change is done, whatever else the table says by now.
 
     Raises:
@@ -70,9 +71,11 @@ def commit(steps: Sequence[Step], record: Step) -> None:
             keeps reporting conflicts or does not answer.
     """
     every = (*steps, record)
+    attempts = itertools.count()
     token = str(uuid4())  # One for all attempts: DynamoDB then takes a repeat for what it is, for ten minutes.
 
     def attempt() -> None:
+        is_repeated = next(attempts) > 0
         try:
             answer = dynamodb().transact_write_items(
                 TransactItems=[step.operation for step in every], ClientRequestToken=token
@@ -80,7 +83,7 @@ def commit(steps: Sequence[Step], record: Step) -> None:
         except dynamodb().exceptions.TransactionCanceledException as error:
             reasons = error.response["CancellationReasons"]
             codes = [reason.get("Code", "None") for reason in reasons]
-            if codes[-1] == _CONDITION_FAILED:
+            if is_repeated and codes[-1] == _CONDITION_FAILED:
                 return
             for step, reason, code in zip(every, reasons, codes, strict=True):
                 if code == _CONDITION_FAILED:

@@ -1,0 +1,53 @@
+"""The README says what is so."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from keywright.errors import CATALOGUE
+from tests.conftest import ROOT
+
+if TYPE_CHECKING:
+    from local.template import Stack
+
+README = (ROOT / "README.md").read_text()
+
+
+def rows(heading: str) -> list[list[str]]:
+    """Give the cells of the first table under a heading, without its own heading."""
+    section = README.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_the_errors_are_those_of_the_catalogue() -> None:
+    """Each code with its status, in the same order, and none else."""
+    expected = [(f"`{error.code}`", str(error.status)) for error in CATALOGUE.values()]
+
+    assert expected == [(row[0], row[1]) for row in rows("Errors")]
+
+
+def test_the_configuration_is_that_of_the_template(stack: Stack) -> None:
+    """Each parameter of template.yaml, and none else."""
+    assert {f"`{name}`" for name in stack.parameters} == {row[0] for row in rows("Configuration")}
+
+
+LINKS = sorted(set(re.findall(r"\]\((?!https?://)([^)#]+)", README)))
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_links_lead_somewhere(link: str) -> None:
+    """Every file that the README points to is there."""
+    assert (ROOT / link).exists()
+
+
+COMMANDS = sorted(set(re.findall(r"(?:^    |`)make ([a-z-]+)", README, re.MULTILINE)))
+
+
+@pytest.mark.parametrize("target", COMMANDS)
+def test_make_targets_exist(target: str) -> None:
+    """Every `make ...` of the README can be typed."""
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
