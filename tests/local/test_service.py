@@ -225,7 +225,7 @@ class TestStarting:
         arguments = shlex.split(command)
 
         assert (f"{stack['base_url']}/auth/api-keys", f"Authorization: Bearer {stack['tokens']['admin']}") == (
-            arguments[3],
+            next(argument for argument in arguments if argument.startswith("http")),
             arguments[arguments.index("-H") + 1],
         )
 
