@@ -33,7 +33,7 @@ run: $(VENV)/.local ## serve Keywright on http://127.0.0.1:8787 (PORT=..., DEMO_
 	@exec $(BIN)/python -m local
 
 test: $(VENV)/.dev ## run every test that needs nothing but this machine
-	$(BIN)/pytest -n auto --dist worksteal $(ARGS)
+	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
 
 test-api: $(VENV)/.dev ## run the HTTP suite against a running deployment: make test-api STACK=.local/stack.json
 	@test -n "$(STACK)" || { echo "name the deployment: make test-api STACK=.local/stack.json"; exit 2; }

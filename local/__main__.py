@@ -25,6 +25,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
+from local.backend import BackendError
 from local.intrinsics import TemplateError
 from local.options import OptionError, Options
 from local.server import PortError
@@ -59,7 +60,7 @@ def main(arguments: list[str]) -> int:
     except PortError as error:
         _writer(errors)(f"keywright: {error}; stop what uses it or choose another port: PORT=9000 make run")
         return 1
-    except TemplateError as error:
+    except (TemplateError, BackendError) as error:
         _writer(errors)(f"keywright: {error}")
         return 1
     except BaseException:

@@ -37,6 +37,10 @@ _PASSWORD_FIELDS = (
 )
 
 
+class BackendError(Exception):
+    """DynamoDB does not answer; the message says where it was looked for."""
+
+
 def start_moto() -> Server:
     """Start moto on a free port.
 
@@ -77,8 +81,13 @@ def isolate(environment: MutableMapping[str, str]) -> None:
 
 
 def create_table(table: Resource) -> None:
-    """Create a table as the template describes it; one that is there already stays as it is."""
+    """Create a table as the template describes it; one that is there already stays as it is.
+
+    Raises:
+        BackendError: DynamoDB does not answer.
+    """
     import boto3  # noqa: PLC0415 - reads the environment
+    from botocore.exceptions import ConnectionError, HTTPClientError  # noqa: A004, PLC0415 - botocore's own names
 
     client: DynamoDBClient = boto3.client("dynamodb")
     definition = {name: table.properties[name] for name in _TABLE_FIELDS if name in table.properties}
@@ -87,6 +96,10 @@ def create_table(table: Resource) -> None:
         client.create_table(**cast("CreateTableInputTypeDef", request))
     except client.exceptions.ResourceInUseException:
         return
+    except (ConnectionError, HTTPClientError) as error:
+        raise BackendError(
+            f"DynamoDB does not answer at {client.meta.endpoint_url}; start it, or unset {DYNAMODB_ENDPOINT}"
+        ) from error
     client.get_waiter("table_exists").wait(TableName=table.name, WaiterConfig={"Delay": 1})
     expiry = mapping(table.properties.get("TimeToLiveSpecification"), table.name)
     if expiry.get("Enabled") is True:

@@ -66,8 +66,12 @@ class Request:
 
     def header(self, name: str) -> str | None:
         """Give the last value of a header, as API Gateway does, or None."""
-        values = [value for key, value in self.headers if key.lower() == name.lower()]
+        values = self.header_values(name)
         return values[-1] if values else None
+
+    def header_values(self, name: str) -> list[str]:
+        """Give the values of all lines of a header."""
+        return [value for key, value in self.headers if key.lower() == name.lower()]
 
 
 def request_context(request: Request, stage: str, resource: str) -> dict[str, Json]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser, get_header_lines
+from waitress.parser import HTTPRequestParser, ParsingError, get_header_lines
 from waitress.task import ErrorTask, WSGITask
 
 from local.authorization import Authorization
@@ -107,6 +107,8 @@ class Gateway:
     def refuse_unreadable(self, status: int) -> Answer:
         """Answer what is not even HTTP, or too large to be read."""
         known = {HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "REQUEST_TOO_LARGE"}
+        if status == HTTPStatus.NOT_IMPLEMENTED:  # of a transfer coding: what a client sends is the client's mistake
+            status = HTTPStatus.BAD_REQUEST
         default = "DEFAULT_5XX" if status == HTTPStatus.INTERNAL_SERVER_ERROR else "DEFAULT_4XX"
         request = Request("-", "-", "", (), b"", "-", self._domain, self._port)
         self._announce(request.method, request.path, status, time.perf_counter())
@@ -267,7 +269,10 @@ class _Parser(HTTPRequestParser):
     header_lines: tuple[tuple[str, str], ...] = ()
 
     def parse_header(self, header_plus: bytes) -> None:
-        super().parse_header(header_plus)
+        try:
+            super().parse_header(header_plus)
+        except ValueError as error:  # a content-length of more digits than Python converts
+            raise ParsingError("Content-Length is invalid") from error
         _, _, block = header_plus.partition(b"\r\n")
         pairs = (line.partition(b":") for line in get_header_lines(block))
         self.header_lines = tuple(

@@ -38,7 +38,9 @@ def _first_key(service: RunningService) -> str:
 
 
 def _refusal(service: RunningService) -> str:
-    return f"See it refused, without a token:\n\ncurl -sS -i -w '\\n' -X POST {service.description.base_url}/auth/api-keys"
+    return (
+        f"See it refused, without a token:\n\ncurl -sS -i -w '\\n' -X POST {service.description.base_url}/auth/api-keys"
+    )
 
 
 def _personas(options: Options) -> str:

@@ -79,15 +79,17 @@ def test_tokens_with_wrong_claims_are_refused(issuer: Issuer, claims: dict[str, 
 )
 def test_tokens_of_another_time_are_refused(issuer: Issuer, claim: str, seconds: int) -> None:
     """Expired, not yet valid, or issued in the future, by more than clocks may differ."""
-    assert isinstance(read(issuer.token(**{claim: int(time.time()) + seconds})), Refused)
+    claims: dict[str, Any] = {claim: int(time.time()) + seconds}
+
+    assert isinstance(read(issuer.token(**claims)), Refused)
 
 
 @pytest.mark.parametrize(("claim", "sign"), [("exp", -1), ("nbf", 1), ("iat", 1)], ids=["exp", "nbf", "iat"])
 def test_clocks_may_differ_a_little(issuer: Issuer, claim: str, sign: int) -> None:
     """Half a minute, either way."""
-    moment = int(time.time()) + sign * sessions.LEEWAY_SECONDS // 2
+    claims: dict[str, Any] = {claim: int(time.time()) + sign * sessions.LEEWAY_SECONDS // 2}
 
-    assert isinstance(read(issuer.token(**{claim: moment})), Session)
+    assert isinstance(read(issuer.token(**claims)), Session)
 
 
 def test_audience_may_be_one_of_several(issuer: Issuer) -> None:

@@ -289,6 +289,15 @@ class TestStarting:
 
         assert (code, True, 1) == (found_code, errors.startswith(message), errors.count("\n"))
 
+    def test_unreachable_dynamodb(self, project: Path) -> None:
+        """A DynamoDB that does not answer is one line that says where it was looked for."""
+        with reserve(0) as listener:
+            endpoint = f"http://127.0.0.1:{port_of(listener)}"
+        code, _, errors = start(project, AWS_ENDPOINT_URL_DYNAMODB=endpoint).wait()
+
+        expected = f"keywright: DynamoDB does not answer at {endpoint}; start it, or unset AWS_ENDPOINT_URL_DYNAMODB\n"
+        assert (1, expected) == (code, errors)
+
     def test_nothing_is_left_of_a_failed_start(self, project: Path) -> None:
         """A service that could not start writes no stack file."""
         with reserve(0) as listener:

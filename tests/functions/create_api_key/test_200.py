@@ -256,6 +256,7 @@ def test_preflight_of_an_allowed_origin(create: CreateApiKey, setting: Callable[
     )
 
     assert (204, "") == (answer["statusCode"], answer["body"])
+    assert "no-store" == answer["headers"]["cache-control"]
     assert "https://a.example" == answer["headers"]["access-control-allow-origin"]
     assert "POST" in answer["headers"]["access-control-allow-methods"]
     assert {"authorization", "content-type"} <= set(answer["headers"]["access-control-allow-headers"].split(", "))

@@ -108,7 +108,7 @@ class _Call:
         return self.failure(ServiceError(INTERNAL_SERVER_ERROR))
 
     def preflight(self) -> ProxyAnswer:
-        headers = self._headers()
+        headers = {"cache-control": "no-store", **self._headers()}
         if "access-control-allow-origin" in headers:
             headers |= {
                 "access-control-allow-methods": _METHODS,

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_SECONDS = 1
 READ_TIMEOUT_SECONDS = 2
-ATTEMPTS = 5
+ATTEMPTS = 8
 BACKOFF_SECONDS = 0.05
-"""The upper bound of the first wait; it doubles with each further one."""
+"""The upper bound of the first wait; it doubles with each further one, up to a second."""
+MAXIMUM_BACKOFF_SECONDS = 1.0
 
 _ATTEMPT_SECONDS = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
 _MAXIMUM_CONNECTIONS = 50
@@ -90,7 +91,7 @@ def with_retries(call: Callable[[], Result]) -> Result:
     for attempt in range(ATTEMPTS):
         if attempt:
             time.sleep(random.uniform(0, backoff_seconds))  # noqa: S311 - jitter needs no secrecy
-            backoff_seconds *= 2
+            backoff_seconds = min(2 * backoff_seconds, MAXIMUM_BACKOFF_SECONDS)
             if deadline.remaining_seconds() < _ATTEMPT_SECONDS:
                 break
         try:

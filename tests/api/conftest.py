@@ -1,0 +1,104 @@
+"""Fixtures of the HTTP suite: the deployment that `--stack` names, or else a local service of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.api.deployment import Deployment
+from tests.conftest import CHEAP_ARGON2, LOOPBACK, ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Path(__file__).parent
+START_SECONDS = 60
+STOP_SECONDS = 10
+
+ALLOWED_ORIGINS = ("https://admin.example.com", "https://app.example.com")
+"""Of the local service; what another deployment allows is not known."""
+
+_OF_THE_LOCAL_SERVICE = "test_cors_allowed_origins.py"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out what can only be said of a service whose parameters are known."""
+    return True if collection_path.name == _OF_THE_LOCAL_SERVICE and config.getoption("--stack") else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Open sockets, to this machine alone unless a deployment is named; one worker has one service for all tests."""
+    marker = pytest.mark.enable_socket if config.getoption("--stack") else pytest.mark.allow_hosts(LOOPBACK)
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(marker)
+            item.add_marker(pytest.mark.xdist_group("api"))
+
+
+@pytest.fixture(scope="session")
+def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """A running deployment."""
+    given: Path | None = request.config.getoption("--stack")
+    if given is not None:
+        yield from connected(given)
+        return
+    with local_service(tmp_path_factory.mktemp("service")) as stack_file:
+        yield from connected(stack_file)
+
+
+def connected(stack_file: Path) -> Iterator[Deployment]:
+    """Give a deployment, and close its connections afterwards."""
+    deployment = Deployment.read(stack_file)
+    with deployment.client:
+        yield deployment
+
+
+@contextmanager
+def local_service(directory: Path) -> Iterator[Path]:
+    """Run the local service in a process of its own, as `make run` does; give its stack file.
+
+    It ends by Ctrl-C, and has to end well.
+    """
+    stack_file, output = directory / "stack.json", directory / "output.txt"
+    environment = {
+        **os.environ,
+        "PORT": "0",
+        "STACK_FILE": str(stack_file),
+        "PARAMETERS": json.dumps({**CHEAP_ARGON2, "AllowedOrigins": ",".join(ALLOWED_ORIGINS)}),
+        **dict.fromkeys(("TEMPLATE", "EMPTY", "DEMO_TTL"), ""),
+    }
+    # A file, since nobody reads a pipe during the tests, and a full one would stop the service.
+    with output.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "local"], cwd=ROOT, env=environment, stdout=stream, stderr=subprocess.STDOUT
+        )
+    try:
+        wait_for(stack_file, process, output)
+        yield stack_file
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        assert 0 == process.wait(STOP_SECONDS), output.read_text()
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def wait_for(stack_file: Path, process: subprocess.Popen[bytes], output: Path) -> None:
+    """Wait until the service answers, which it does once the stack file is there."""
+    deadline = time.monotonic() + START_SECONDS
+    while not stack_file.exists():
+        if process.poll() is not None:
+            pytest.fail(f"the local service ended with {process.returncode}:\n{output.read_text()}")
+        if time.monotonic() > deadline:
+            pytest.fail(f"the local service did not start within {START_SECONDS} seconds:\n{output.read_text()}")
+        time.sleep(0.02)

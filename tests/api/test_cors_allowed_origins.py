@@ -1,0 +1,62 @@
+"""Requests of pages whose origins are allowed; only for the local service, whose parameters are known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.api.conftest import ALLOWED_ORIGINS
+from tests.api.deployment import CREATE, data, values
+
+if TYPE_CHECKING:
+    from tests.api.deployment import Deployment
+
+
+@pytest.mark.parametrize("origin", ALLOWED_ORIGINS)
+def test_200_may_be_read(deployment: Deployment, origin: str) -> None:
+    """Each allowed origin is named back, once, and caches are told that the answer depends on it."""
+    response = deployment.create(headers={"origin": origin})
+
+    assert {"id", "key"} == data(response).keys()
+    assert ([origin], ["origin"]) == (values(response, "access-control-allow-origin"), values(response, "vary"))
+
+
+@pytest.mark.parametrize("origin", ALLOWED_ORIGINS)
+def test_204_preflight(deployment: Deployment, origin: str) -> None:
+    """The browser learns what it may send, without a token being asked for."""
+    requested = {
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization,content-type",
+    }
+    response = deployment.request("OPTIONS", CREATE, persona=None, headers={"origin": origin, **requested})
+
+    assert (204, b"", [origin]) == (
+        response.status_code,
+        response.content,
+        values(response, "access-control-allow-origin"),
+    )
+    assert "POST" in response.headers["access-control-allow-methods"].split(", ")
+    assert {"authorization", "content-type"} <= set(response.headers["access-control-allow-headers"].split(", "))
+
+
+def test_401_may_be_read_by_the_first(deployment: Deployment) -> None:
+    """The gateway's own answers can name only one origin; a page of it can tell that its session is over."""
+    response = deployment.create(persona=None, headers={"origin": ALLOWED_ORIGINS[0]})
+
+    assert (401, [ALLOWED_ORIGINS[0]]) == (response.status_code, values(response, "access-control-allow-origin"))
+    assert "origin" in response.headers["vary"].lower()
+
+
+def test_403_may_be_read(deployment: Deployment) -> None:
+    """A function's refusals can be read like its successes."""
+    response = deployment.create(persona="member", headers={"origin": ALLOWED_ORIGINS[1]})
+
+    assert (403, [ALLOWED_ORIGINS[1]]) == (response.status_code, values(response, "access-control-allow-origin"))
+
+
+def test_credentials_mode_is_not_allowed(deployment: Deployment) -> None:
+    """Tokens are sent by the page, never by the browser on its own."""
+    response = deployment.create(headers={"origin": ALLOWED_ORIGINS[0]})
+
+    assert [] == values(response, "access-control-allow-credentials")

@@ -1,0 +1,117 @@
+"""POST /auth/api-keys: bodies that are refused, never with a 5xx."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.api.deployment import VALID_BODY
+
+if TYPE_CHECKING:
+    from tests.api.deployment import Deployment
+
+BODY_BYTES = 64 * 1024
+
+
+def with_metadata(value: str) -> bytes:
+    """Write a body whose metadata has one value, given as JSON text."""
+    return f'{{"name": "a", "permissions": ["sessions:read"], "metadata": {{"a": {value}}}}}'.encode()
+
+
+HOSTILE = {
+    "empty": b"",
+    "white space": b" \r\n",
+    "not json": b"{",
+    "a form": b"name=a&permissions=sessions:read",
+    "array": b"[]",
+    "null": b"null",
+    "string": b'"a"',
+    # Bytes that are no UTF-8 in an object that lacks a field: a gateway that replaces them makes it no better.
+    "invalid UTF-8": b'{"name": "\xff\xfe"}',
+    "UTF-16": json.dumps(VALID_BODY).encode("utf-16"),
+    "byte order mark": b"\xef\xbb\xbf" + json.dumps(VALID_BODY).encode(),
+    "zero bytes": b"\x00" * 100,
+    "base64": base64.b64encode(json.dumps(VALID_BODY).encode()),
+    "NaN": with_metadata("NaN"),
+    "minus infinity": with_metadata("-Infinity"),
+    "1e400": with_metadata("1e400"),
+    "10,000 digits": with_metadata("9" * 10_000),
+    "lone surrogate in the name": b'{"name": "\\ud800", "permissions": ["sessions:read"]}',
+    "lone surrogate in a value": with_metadata('"\\udfff"'),
+    "lone surrogate in a permission": b'{"name": "a", "permissions": ["\\ud800"]}',
+    "duplicate keys": b'{"name": "a", "name": "b", "permissions": ["sessions:read"]}',
+    "30,000 nested arrays": b"[" * 30_000 + b"]" * 30_000,
+    "10,000 nested objects": b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
+    "30,000 arrays that are never closed": b"[" * 30_000,
+    "nested in metadata": with_metadata("[" * 500 + "]" * 500),
+    "two documents": b'{"name": "a", "permissions": ["sessions:read"]} {}',
+    "5,000 unknown permissions": json.dumps({"name": "a", "permissions": ["x"] * 5000}).encode(),
+}
+
+
+@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE.keys())
+def test_400_hostile_bodies(deployment: Deployment, body: bytes) -> None:
+    """Whatever is not a valid body is a bad request in the envelope."""
+    assert (400, "BAD_REQUEST") == deployment.refusal(deployment.create(body))
+
+
+INVALID: dict[str, tuple[dict[str, Any], str]] = {
+    "no name": ({"permissions": ["sessions:read"]}, "name"),
+    "name is null": ({**VALID_BODY, "name": None}, "name"),
+    "name is empty": ({**VALID_BODY, "name": ""}, "name"),
+    "name is blank": ({**VALID_BODY, "name": "\t\u00a0"}, "name"),
+    "name of 121 characters": ({**VALID_BODY, "name": "a" * 121}, "name"),
+    "no permissions": ({"name": "a"}, "permissions"),
+    "permissions are empty": ({**VALID_BODY, "permissions": []}, "permissions"),
+    "permissions are a string": ({**VALID_BODY, "permissions": "sessions:read"}, "permissions"),
+    "unknown permission": ({**VALID_BODY, "permissions": ["sessions:read", "root"]}, "permissions[1]"),
+    "metadata is null": ({**VALID_BODY, "metadata": None}, "metadata"),
+    "metadata is an array": ({**VALID_BODY, "metadata": []}, "metadata"),
+    "metadata holds null": ({**VALID_BODY, "metadata": {"plan": None}}, "metadata.plan"),
+    "metadata holds an object": ({**VALID_BODY, "metadata": {"plan": {}}}, "metadata.plan"),
+    "metadata string of 513 characters": ({**VALID_BODY, "metadata": {"plan": "x" * 513}}, "metadata.plan"),
+    "metadata over 16 KiB": ({**VALID_BODY, "metadata": {str(n): "x" * 512 for n in range(32)}}, "metadata"),
+}
+
+
+@pytest.mark.parametrize(("body", "place"), INVALID.values(), ids=INVALID.keys())
+def test_400_names_the_field(deployment: Deployment, body: dict[str, Any], place: str) -> None:
+    """The message begins with where the value stands that breaks a rule."""
+    response = deployment.create(body)
+
+    assert (400, "BAD_REQUEST") == deployment.refusal(response)
+    assert place == response.json()["error"]["message"].split(" ")[0]
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "json"]
+)
+def test_400_another_content_type(deployment: Deployment, content_type: str) -> None:
+    """What says that it is not JSON is not read as JSON."""
+    response = deployment.create(headers={"content-type": content_type})
+
+    assert (400, "BAD_REQUEST") == deployment.refusal(response)
+
+
+LARGE = {
+    "64 KiB and a byte": json.dumps(VALID_BODY).encode().ljust(BODY_BYTES + 1),
+    "64 KiB in fewer characters": json.dumps({**VALID_BODY, "x": "\N{SNOWMAN}" * 22_000}, ensure_ascii=False).encode(),
+    "100,000 nested arrays": b"[" * 100_000 + b"]" * 100_000,
+    "a million zero bytes": b"\x00" * 1_000_000,
+}
+
+
+@pytest.mark.parametrize("body", LARGE.values(), ids=LARGE.keys())
+def test_413_more_than_64_kib(deployment: Deployment, body: bytes) -> None:
+    """A body is refused for its size, in bytes, before anything else is said about it."""
+    assert (413, "PAYLOAD_TOO_LARGE") == deployment.refusal(deployment.create(body))
+
+
+def test_400_comes_before_403_and_410(deployment: Deployment) -> None:
+    """A body is checked before the table is asked about the caller and the organization."""
+    refused = [deployment.refusal(deployment.create(b"{", persona=persona)) for persona in ("outsider", "frozen_admin")]
+
+    assert [(400, "BAD_REQUEST")] * 2 == refused
