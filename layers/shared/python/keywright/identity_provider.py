@@ -33,10 +33,6 @@ MINIMUM_RSA_BITS = 2048  # RFC 7518, section 3.3
 _DISCOVERY_PATH = "/.well-known/openid-configuration"
 _OK = 200
 
-_http = urllib3.PoolManager(
-    timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=READ_TIMEOUT_SECONDS), retries=False
-)
-
 
 class IdentityProviderUnavailable(Exception):  # noqa: N818 - what it says is what the log shows
     """The keys that a token asks for are not known, and the provider did not give any."""
@@ -50,12 +46,12 @@ def fetch_document(url: str) -> Mapping[str, object]:
     """
     if not is_trusted_address(url):
         raise IdentityProviderUnavailable(f"{url} is neither https nor on this machine")
+    # A pool of its own: fetches are rare, and a connection kept over Lambda's freezing would be dead by the next one.
+    timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=READ_TIMEOUT_SECONDS)
     try:
-        response = _http.request("GET", url, redirect=False, preload_content=False)
-        try:
+        with urllib3.PoolManager(timeout=timeout, retries=False) as http:
+            response = http.request("GET", url, redirect=False, preload_content=False)
             content = response.read(DOCUMENT_BYTES + 1)
-        finally:
-            response.release_conn()
     except urllib3.exceptions.HTTPError as error:
         raise IdentityProviderUnavailable(f"{url} did not answer: {type(error).__name__}") from None
     if response.status != _OK or len(content) > DOCUMENT_BYTES:
