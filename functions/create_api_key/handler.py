@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from keywright import issuing
-from keywright.endpoint import Request, endpoint
+from keywright.endpoint import Nothing, Request, endpoint
 from keywright.models import CreateApiKeyRequest, CreatedApiKey
+
+if TYPE_CHECKING:
+    from keywright.envelope import Replayed
 
 
 @endpoint("create_api_key", body=CreateApiKeyRequest)
-def handler(request: Request[CreateApiKeyRequest]) -> CreatedApiKey:
+def handler(request: Request[CreateApiKeyRequest, Nothing]) -> CreatedApiKey | Replayed:
     """Issue the key; its text appears in this answer and nowhere else."""
-    return issuing.create(request.member, request.origin, request.body)
+    return issuing.create(request.member, request.origin, request.body, request.idempotency_key)

@@ -30,6 +30,8 @@ class ProxyEvent(TypedDict):
 
     httpMethod: str
     headers: dict[str, str] | None
+    pathParameters: NotRequired[dict[str, str] | None]
+    queryStringParameters: NotRequired[dict[str, str] | None]
     body: str | None
     isBase64Encoded: bool
     requestContext: RequestContext

@@ -2,15 +2,50 @@
 
 from __future__ import annotations
 
+import re
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+_RFC3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt]([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
+    r"([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
+)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def now() -> datetime:
-    """The current time, in UTC."""
-    return datetime.fromtimestamp(time.time(), UTC)
+    """The current time, in UTC, to the microsecond."""
+    microseconds = time.time_ns() // 1000
+    return datetime.fromtimestamp(microseconds // 1_000_000, UTC) + timedelta(microseconds=microseconds % 1_000_000)
+
+
+def after(moment: datetime) -> datetime:
+    """The current time, but at least a millisecond after another one.
+
+    So the changes of one thing never seem to have happened in another order, even if two machines' clocks differ.
+    """
+    return max(now(), moment + _MILLISECOND)
 
 
 def rfc3339(moment: datetime) -> str:
     """Write a time as `2026-01-31T12:34:56.789Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse(text: str) -> datetime | None:
+    """Read a time of RFC 3339, section 5.6, cut to milliseconds; None for anything else.
+
+    `datetime.fromisoformat` alone would also take week dates, times without a zone and more.
+    """
+    if not _RFC3339.fullmatch(text):
+        return None
+    try:
+        moment = datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def stored(text: str) -> datetime:
+    """Read a time that `rfc3339` wrote."""
+    return datetime.fromisoformat(text)

@@ -6,28 +6,33 @@ import base64
 import binascii
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic
 from uuid import UUID
 
 from pydantic import BaseModel
+from typing_extensions import TypeVar
 
 from keywright import deadline, envelope
+from keywright.envelope import Listing, Pagination, Replayed
 from keywright.errors import (
+    API_KEY_NOT_FOUND,
     BAD_REQUEST,
     INTERNAL_SERVER_ERROR,
     PAYLOAD_TOO_LARGE,
     UNAUTHORIZED,
     ServiceError,
 )
+from keywright.ids import parse_uuid
 from keywright.jsonbody import parse_object
-from keywright.models import validate
+from keywright.models import DEFAULT_LIMIT, PageQuery, Query, validate
 from keywright.observability import describe, logger
 from keywright.principal import Member, Origin
 from keywright.settings import answer_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
     from keywright.apigateway import LambdaContext, ProxyAnswer, ProxyEvent
 
@@ -35,25 +40,75 @@ BODY_BYTES = 64 * 1024
 PREFLIGHT_SECONDS = 600
 
 _JSON_TYPE = re.compile(r"application/(?:[!#$&^_.+a-z0-9-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
+_IDEMPOTENCY_KEY = re.compile(r"[ -~]{1,255}")
 _METHODS = "GET, POST, PATCH, DELETE, OPTIONS"
-_REQUEST_HEADERS = "authorization, content-type"
-_RESPONSE_HEADERS = "x-request-id, retry-after, www-authenticate"
+_REQUEST_HEADERS = "authorization, content-type, idempotency-key"
+_RESPONSE_HEADERS = "x-request-id, retry-after, www-authenticate, idempotent-replayed"
 
-Body = TypeVar("Body", bound=BaseModel)
+
+class Nothing(Query):
+    """No fields: the body or the query of a request that needs none."""
+
+
+Body = TypeVar("Body", bound=BaseModel, default=Nothing)
+Parameters = TypeVar("Parameters", bound=Query, default=Nothing)
 
 
 @dataclass(frozen=True, slots=True)
-class Request(Generic[Body]):
-    """A request whose caller is known and whose body is valid."""
+class Request(Generic[Body, Parameters]):
+    """A request whose caller is known and whose body and query are valid.
+
+    Attributes:
+        path: the parameters of the path, as they came.
+        idempotency_header: the Idempotency-Key as it came, if it did.
+    """
 
     member: Member
     origin: Origin
     body: Body
+    query: Parameters
+    path: Mapping[str, str]
+    idempotency_header: str | None
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """The Idempotency-Key, for operations that know what to do with it.
+
+        Raises:
+            ServiceError: BAD_REQUEST if it cannot be one.
+        """
+        key = self.idempotency_header
+        if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
+            raise ServiceError(
+                BAD_REQUEST,
+                "The Idempotency-Key must have 1 to 255 printable ASCII characters",
+                hint="Send a fresh UUID with every new request.",
+            )
+        return key
+
+    @property
+    def key_id(self) -> UUID:
+        """The id of the API key that the path names.
+
+        Raises:
+            ServiceError: API_KEY_NOT_FOUND if it is not even an id.
+        """
+        found = parse_uuid(self.path["id"])
+        if found is None:
+            raise ServiceError(API_KEY_NOT_FOUND)
+        return found
+
+
+Outcome = BaseModel | Listing | Replayed
+Handler = Callable[["ProxyEvent", "LambdaContext"], "ProxyAnswer"]
 
 
 def endpoint(
-    operation: str, *, body: type[Body]
-) -> Callable[[Callable[[Request[Body]], BaseModel]], Callable[[ProxyEvent, LambdaContext], ProxyAnswer]]:
+    operation: str,
+    *,
+    body: type[Body] = Nothing,  # type: ignore[assignment]  # what the type variable's own default says
+    query: type[Parameters] = Nothing,  # type: ignore[assignment]
+) -> Callable[[Callable[[Request[Body, Parameters]], Outcome]], Handler]:
     """Make a Lambda handler of a function that takes a request and returns the data of its answer.
 
     The handler never raises: a ServiceError becomes its answer, anything else a 500 whose details go to the log.
@@ -61,20 +116,18 @@ def endpoint(
 
     Args:
         operation: the name of the function's folder, for the log.
-        body: the model of the request body.
+        body: the model of the request body; by default the body is not looked at.
+        query: the model of the query parameters.
     """
 
-    def decorate(
-        act: Callable[[Request[Body]], BaseModel],
-    ) -> Callable[[ProxyEvent, LambdaContext], ProxyAnswer]:
+    def decorate(act: Callable[[Request[Body, Parameters]], Outcome]) -> Handler:
         def handler(event: ProxyEvent, context: LambdaContext) -> ProxyAnswer:
-            call = _Call(operation, event)
+            call = _Call(operation, event, is_list=issubclass(query, PageQuery))
             with deadline.within(context.get_remaining_time_in_millis()):
                 if event["httpMethod"] == "OPTIONS":
                     return call.preflight()
                 try:
-                    request = Request(_member(event), _origin(event), validate(body, parse_object(_body(event))))
-                    return call.success(act(request))
+                    return call.success(act(_request(event, body, query)))
                 except ServiceError as error:
                     return call.failure(error)
                 except Exception as error:  # noqa: BLE001 - the one place where the unexpected becomes an answer
@@ -91,14 +144,21 @@ class _Call:
 
     operation: str
     event: ProxyEvent
+    is_list: bool
 
-    def success(self, data: BaseModel) -> ProxyAnswer:
+    def success(self, outcome: Outcome) -> ProxyAnswer:
         self._log(200, "OK", None)
-        return envelope.success(data.model_dump(mode="json", by_alias=True), self._headers())
+        match outcome:
+            case Listing(items, pagination):
+                return envelope.success([_json(item) for item in items], self._headers(), pagination)
+            case Replayed(data):
+                return envelope.success(_json(data), {**self._headers(), "idempotent-replayed": "true"})
+            case data:
+                return envelope.success(_json(data), self._headers())
 
     def failure(self, error: ServiceError) -> ProxyAnswer:
         self._log(error.error.status, error.error.code, error.reason or error.message)
-        return envelope.failure(error, self._base_url(), self._headers())
+        return envelope.failure(error, self._base_url(), self._headers(), self._pagination())
 
     def unexpected(self, error: Exception) -> ProxyAnswer:
         logger().error(
@@ -106,6 +166,16 @@ class _Call:
             extra={"operation": self.operation, "request_id": self._request_id, "details": describe(error)},
         )
         return self.failure(ServiceError(INTERNAL_SERVER_ERROR))
+
+    def _pagination(self) -> Pagination | None:
+        """Give the pagination of a list that failed: the limit that was asked for, if it is one."""
+        if not self.is_list:
+            return None
+        asked = {name: value for name, value in _query(self.event).items() if name == "limit"}
+        try:
+            return Pagination(validate(PageQuery, asked).limit)
+        except ServiceError:
+            return Pagination(DEFAULT_LIMIT)
 
     def preflight(self) -> ProxyAnswer:
         headers = {"cache-control": "no-store", **self._headers()}
@@ -153,6 +223,31 @@ class _Call:
         )
 
 
+def _request(event: ProxyEvent, body: type[Body], query: type[Parameters]) -> Request[Body, Parameters]:
+    return Request(
+        member=_member(event),
+        origin=_origin(event),
+        body=validate(body, _content(event, body)),
+        query=validate(query, _query(event)),
+        path=event.get("pathParameters") or {},
+        idempotency_header=_header(event, "idempotency-key"),
+    )
+
+
+def _content(event: ProxyEvent, model: type[BaseModel]) -> dict[str, object]:
+    """Parse the body; a request whose fields are all optional may come without one."""
+    if model is Nothing:
+        return {}
+    body = _body(event)
+    if not body and not any(field.is_required() for field in model.model_fields.values()):
+        return {}
+    return parse_object(body)
+
+
+def _query(event: ProxyEvent) -> dict[str, str]:
+    return event.get("queryStringParameters") or {}
+
+
 def _member(event: ProxyEvent) -> Member:
     """Read who calls from what the authorizer found.
 
@@ -191,6 +286,10 @@ def _body(event: ProxyEvent) -> bytes:
     if len(body) > BODY_BYTES:
         raise ServiceError(PAYLOAD_TOO_LARGE)
     return body
+
+
+def _json(data: BaseModel) -> dict[str, object]:
+    return data.model_dump(mode="json", by_alias=True)
 
 
 def _header(event: ProxyEvent, name: str) -> str | None:

@@ -48,6 +48,12 @@ NOT_FOUND = ErrorType(
     message="There is no such route",
     hint="Check the method and the path; paths begin with the version, as in /v1/auth/api-keys.",
 )
+API_KEY_NOT_FOUND = ErrorType(
+    code="API_KEY_NOT_FOUND",
+    status=404,
+    message="There is no such API key in this organization",
+    hint="List the organization's keys to find its id; a key that was deleted is gone.",
+)
 CONFLICT = ErrorType(
     code="CONFLICT",
     status=409,
@@ -65,6 +71,12 @@ PAYLOAD_TOO_LARGE = ErrorType(
     status=413,
     message="The request body is larger than 64 KiB",
     hint="Send less: metadata may take up to 16 KiB.",
+)
+IDEMPOTENCY_KEY_REUSED = ErrorType(
+    code="IDEMPOTENCY_KEY_REUSED",
+    status=422,
+    message="This Idempotency-Key was used for another request within the last 24 hours",
+    hint="Send a new Idempotency-Key with every new request, and the same one only to repeat a request as it was.",
 )
 TOO_MANY_REQUESTS = ErrorType(
     code="TOO_MANY_REQUESTS",
@@ -94,9 +106,11 @@ CATALOGUE: dict[str, ErrorType] = {
         UNAUTHORIZED,
         FORBIDDEN,
         NOT_FOUND,
+        API_KEY_NOT_FOUND,
         CONFLICT,
         ORGANIZATION_FROZEN,
         PAYLOAD_TOO_LARGE,
+        IDEMPOTENCY_KEY_REUSED,
         TOO_MANY_REQUESTS,
         INTERNAL_SERVER_ERROR,
         SERVICE_UNAVAILABLE,

@@ -19,6 +19,7 @@ MINIMUM_PEPPER_BYTES = 32
 _EXTRACT_SALT = b"keywright/pepper"
 _TAG_PURPOSE = b"keywright/tag/1"
 _HASH_PURPOSE = b"keywright/hash/1"
+_IDEMPOTENCY_PURPOSE = b"keywright/idempotency/1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,11 @@ class Argon2Parameters:
 
 @dataclass(frozen=True, slots=True)
 class PepperKeys:
-    """The two keys derived from one version of the pepper."""
+    """The keys derived from one version of the pepper, 32 bytes each."""
 
     tag_key: bytes = field(repr=False)
     hash_key: bytes = field(repr=False)
+    idempotency_key: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,12 @@ class Keyring:
 
 
 def derive(pepper: bytes) -> PepperKeys:
-    """Derive the tag key and the hash key of a pepper by HKDF-SHA256 (RFC 5869), 32 bytes each."""
+    """Derive the keys of a pepper by HKDF-SHA256 (RFC 5869)."""
     pseudorandom_key = hmac.digest(_EXTRACT_SALT, pepper, "sha256")
     return PepperKeys(
-        tag_key=_expand(pseudorandom_key, _TAG_PURPOSE), hash_key=_expand(pseudorandom_key, _HASH_PURPOSE)
+        tag_key=_expand(pseudorandom_key, _TAG_PURPOSE),
+        hash_key=_expand(pseudorandom_key, _HASH_PURPOSE),
+        idempotency_key=_expand(pseudorandom_key, _IDEMPOTENCY_PURPOSE),
     )
 
 

@@ -34,6 +34,13 @@ def uuid7(now_nanoseconds: int | None = None, random_bits: int | None = None) ->
     return uuid.UUID(int=milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | tail)
 
 
+def uuid7_bounds(now_nanoseconds: int) -> tuple[uuid.UUID, uuid.UUID]:
+    """Give the lowest and the highest UUID of version 7 of the millisecond that a time lies in."""
+    start = now_nanoseconds // _NANOSECONDS_PER_MILLISECOND * _NANOSECONDS_PER_MILLISECOND
+    end = start + _NANOSECONDS_PER_MILLISECOND - 1
+    return uuid7(start, 0), uuid7(end, (1 << _RAND_B_BITS) - 1)
+
+
 def parse_uuid(text: str) -> uuid.UUID | None:
     """Read a UUID in its usual form of 36 characters, in either case; None for anything else.
 

@@ -5,12 +5,27 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeVar
+from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from keywright import clock
 from keywright.errors import BAD_REQUEST, ServiceError
+from keywright.events import AuditEvent
+from keywright.ids import parse_uuid
 from keywright.jsonbody import quoted
 from keywright.settings import settings
 
@@ -22,12 +37,16 @@ if TYPE_CHECKING:
 NAME_CHARACTERS = 120
 METADATA_STRING_CHARACTERS = 512
 METADATA_BYTES = 16 * 1024
+MAXIMUM_GRACE_PERIOD_SECONDS = 7 * 24 * 3600
+DEFAULT_LIMIT = 10
+MAXIMUM_LIMIT = 100
 
 _REPORTED_ERRORS = 3
+_SWITCH = {"true": True, "false": False}
 _SIMPLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 MetadataValue = str | int | float | bool
-RequestBody = TypeVar("RequestBody", bound=BaseModel)
+Model = TypeVar("Model", bound=BaseModel)
 
 
 def metadata_text(metadata: Mapping[str, MetadataValue]) -> str:
@@ -108,6 +127,43 @@ def _bounded(metadata: dict[str, MetadataValue]) -> dict[str, MetadataValue]:
     return metadata
 
 
+def _moment(value: object) -> datetime:
+    moment = clock.parse(value) if isinstance(value, str) else None
+    if moment is None:
+        raise _wrong("must be a time of RFC 3339", "Write it with its zone, as 2030-01-31T12:00:00Z.")
+    return moment
+
+
+def _limit(value: object) -> int:
+    text = str(value)
+    if not re.fullmatch(r"[0-9]{1,3}", text, re.ASCII) or not 1 <= int(text) <= MAXIMUM_LIMIT:
+        raise _wrong(
+            f"must be a whole number from 1 to {MAXIMUM_LIMIT}", f"Without it, a page has {DEFAULT_LIMIT} items."
+        )
+    return int(text)
+
+
+def _id(value: object) -> UUID:
+    found = parse_uuid(str(value))
+    if found is None:
+        raise _wrong("must be an id of the list", "Take it from next_cursor of the page before.")
+    return found
+
+
+def _switch(value: object) -> bool:
+    if value not in _SWITCH:
+        raise _wrong("must be true or false", "Leave it out to get both.")
+    return _SWITCH[str(value)]
+
+
+def _events(value: object) -> tuple[AuditEvent, ...]:
+    names = [name.strip() for name in str(value).split(",")]
+    known = {event.value for event in AuditEvent}
+    if not known.issuperset(names):
+        raise _wrong("must list events, separated by commas", f"Use any of: {', '.join(sorted(known))}.")
+    return tuple(AuditEvent(name) for name in dict.fromkeys(names))
+
+
 Name = Annotated[
     str, Field(min_length=1, max_length=NAME_CHARACTERS), AfterValidator(_encodable), AfterValidator(_trimmed)
 ]
@@ -129,33 +185,156 @@ Metadata = Annotated[
 ]
 
 
-class CreateApiKeyRequest(BaseModel):
-    """What a new key shall be. Fields that are not named here are ignored."""
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+GracePeriodSeconds = Annotated[int, Field(ge=0, le=MAXIMUM_GRACE_PERIOD_SECONDS)]
+
+
+class Body(BaseModel):
+    """A request body. Fields that it does not name are ignored."""
 
     model_config = ConfigDict(strict=True, frozen=True)
+
+
+class CreateApiKeyRequest(Body):
+    """What a new key shall be."""
 
     name: Name
     permissions: Permissions
     metadata: Metadata = Field(default_factory=dict)
+    expires_at: Moment | None = Field(default=None, alias="expiresAt")
 
 
-class CreatedApiKey(BaseModel):
+class UpdateApiKeyRequest(Body):
+    """What of a key shall change; what is absent stays, and an `expiresAt` of null takes the expiry away."""
+
+    name: Name = ""
+    enabled: bool = True
+    permissions: Permissions = Field(default_factory=list)
+    metadata: Metadata = Field(default_factory=dict)
+    expires_at: Moment | None = Field(default=None, alias="expiresAt")
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.model_fields_set:
+            raise _wrong("changes nothing", "Send one or more of: name, enabled, permissions, metadata, expiresAt.")
+        return self
+
+
+class RotateApiKeyRequest(Body):
+    """How long the previous secret goes on working."""
+
+    grace_period_seconds: GracePeriodSeconds = Field(default=0, alias="gracePeriodSeconds")
+
+
+class Answer(BaseModel):
+    """The data of an answer, in camelCase."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+
+
+class CreatedApiKey(Answer):
     """A new key's id, and its text: the only time it is shown."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: str
     key: str = Field(repr=False)
 
 
-def validate(model: type[RequestBody], body: Mapping[str, object]) -> RequestBody:
-    """Turn a parsed body into its model.
+class RotatedApiKey(CreatedApiKey):
+    """A key's new text, and until when the previous one works; null if it does not any more."""
+
+    previous_key_expires_at: str | None
+
+
+class Done(Answer):
+    """That something was done."""
+
+    status: Literal["success"] = "success"
+    message: str
+
+
+class ApiKeySummary(Answer):
+    """A key as lists show it; times are RFC 3339."""
+
+    id: str
+    name: str
+    enabled: bool
+    permissions: list[str]
+    metadata: dict[str, MetadataValue]
+    created_at: str
+    updated_at: str
+    expires_at: str | None
+    last_used_at: str | None
+    request_count: int
+    hint: str
+
+
+class ApiKeyDetails(ApiKeySummary):
+    """A key as it is shown alone: also who made it, and until when the secret before the last rotation works."""
+
+    created_by: str
+    previous_key_expires_at: str | None
+
+
+class Actor(Answer):
+    """Who did something: a `user`, an `api_key`, an `operator` or the `system`."""
+
+    type: str
+    id: str
+
+
+class AuditLog(Answer):
+    """One record of the audit log."""
+
+    id: str
+    event: str
+    actor: Actor
+    target_id: str
+    target_type: str
+    changes: dict[str, object]
+    source_ip: str | None
+    request_id: str | None
+    created_at: str
+
+
+class Query(BaseModel):
+    """Query parameters, which arrive as text; those that it does not name are ignored."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class PageQuery(Query):
+    """Which page of a list."""
+
+    limit: Annotated[int, BeforeValidator(_limit)] = DEFAULT_LIMIT
+    starting_after: Annotated[UUID | None, BeforeValidator(_id)] = None
+
+
+class ListApiKeysQuery(PageQuery):
+    """Which keys."""
+
+    enabled: Annotated[bool | None, BeforeValidator(_switch)] = None
+    permission: Annotated[str, AfterValidator(_listed)] | None = None
+
+
+class ListAuditLogsQuery(PageQuery):
+    """Which records; all conditions together."""
+
+    event: Annotated[tuple[AuditEvent, ...], BeforeValidator(_events)] = ()
+    actor_user_id: str | None = None
+    actor_api_key_id: str | None = None
+    target_id: str | None = None
+    created_from: Moment | None = None
+    created_to: Moment | None = None
+
+
+def validate(model: type[Model], values: Mapping[str, object]) -> Model:
+    """Turn a parsed body, or query parameters, into their model.
 
     Raises:
         ServiceError: BAD_REQUEST; the message names each field and the rule it breaks, three at the most.
     """
     try:
-        return model.model_validate(body)
+        return model.model_validate(values)
     except ValidationError as error:
         # Inputs stay out: pydantic's own text would repeat them.
         details = error.errors(include_url=False, include_input=False)
@@ -176,7 +355,19 @@ def _hint(detail: ErrorDetails) -> str | None:
             return f"permissions takes an array of one or more of: {', '.join(settings().permissions)}."
         case ("metadata",):
             return "metadata takes an object whose values are strings, finite numbers or booleans."
+        case ("gracePeriodSeconds",):
+            return f"gracePeriodSeconds takes a whole number from 0 to {MAXIMUM_GRACE_PERIOD_SECONDS} (7 days)."
     return None
+
+
+def not_in_future(field: str) -> ServiceError:
+    """Give the error of a time that is over.
+
+    It is no part of validation: a request that is repeated with its Idempotency-Key may come after its own time.
+    """
+    return ServiceError(
+        BAD_REQUEST, f"{field} must be in the future", hint="Times are compared with this service's clock, in UTC."
+    )
 
 
 _RULES: dict[str, Callable[[Mapping[str, object]], str]] = {
@@ -188,6 +379,10 @@ _RULES: dict[str, Callable[[Mapping[str, object]], str]] = {
     "list_type": lambda _: "must be an array",
     "too_short": lambda context: f"must have at least {context['min_length']} item",
     "dict_type": lambda _: "must be an object",
+    "bool_type": lambda _: "must be true or false",
+    "int_type": lambda _: "must be a whole number",
+    "greater_than_equal": lambda context: f"must be at least {context['ge']}",
+    "less_than_equal": lambda context: f"must be at most {context['le']}",
 }
 
 
@@ -198,6 +393,8 @@ def _rule(detail: ErrorDetails) -> str:
 
 def _path(location: tuple[int | str, ...]) -> str:
     """Write where a value stands, as a program would reach it: permissions[0], metadata.plan, metadata["a b"]."""
+    if not location:
+        return "the body"
     path = ""
     for step in location:
         if step == "[key]":  # pydantic's mark for a dictionary's key; the key itself is already named

@@ -31,6 +31,8 @@ class Settings:
         oidc_issuer: exactly as the tokens' `iss` claim has it.
         organization_claim: the claim that names the caller's organization.
         permissions: the catalogue, in the order it is shown in.
+        audit_retention_days: how long audit records are kept; 0 for ever.
+        deletion_grace_days: how long after the request an organization is deleted.
     """
 
     table_name: str
@@ -41,6 +43,8 @@ class Settings:
     key_prefix: str
     permissions: tuple[str, ...]
     argon2: Argon2Parameters
+    audit_retention_days: int
+    deletion_grace_days: int
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -59,10 +63,12 @@ class Settings:
             key_prefix=reader.matching("KEY_PREFIX", _PREFIX, "lower-case letters, digits and underscores, as kk_"),
             permissions=reader.permissions("PERMISSIONS"),
             argon2=Argon2Parameters(
-                memory_kib=reader.positive("ARGON2_MEMORY_KIB"),
-                iterations=reader.positive("ARGON2_ITERATIONS"),
-                parallelism=reader.positive("ARGON2_PARALLELISM"),
+                memory_kib=reader.number("ARGON2_MEMORY_KIB", minimum=1),
+                iterations=reader.number("ARGON2_ITERATIONS", minimum=1),
+                parallelism=reader.number("ARGON2_PARALLELISM", minimum=1),
             ),
+            audit_retention_days=reader.number("AUDIT_RETENTION_DAYS", minimum=0),
+            deletion_grace_days=reader.number("DELETION_GRACE_DAYS", minimum=1),
         )
 
 
@@ -123,10 +129,10 @@ class _Reader:
             raise ConfigurationError(f"{name} must consist of {rule}; it is {value!r}")
         return value
 
-    def positive(self, name: str) -> int:
+    def number(self, name: str, *, minimum: int) -> int:
         value = self.text(name)
-        if not value.isascii() or not value.isdigit() or int(value) == 0:
-            raise ConfigurationError(f"{name} must be a whole number above 0; it is {value!r}")
+        if not value.isascii() or not value.isdigit() or int(value) < minimum:
+            raise ConfigurationError(f"{name} must be a whole number, at least {minimum}; it is {value!r}")
         return int(value)
 
     def list(self, name: str) -> tuple[str, ...]:

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from enum import StrEnum
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from keywright.clock import rfc3339
-from keywright.ids import uuid7
-from keywright.store.table import Step, key, put_new
+from keywright.ids import uuid7, uuid7_bounds
+from keywright.settings import settings
+from keywright.store.table import Condition, Step, key, newest_first, put_new
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
+    from collections.abc import Iterator, Mapping, Sequence
+    from uuid import UUID
 
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+    from keywright.events import AuditEvent
     from keywright.principal import Member, Origin
+    from keywright.store.table import Item
 
 AUDIT = "AUDIT#"
-
-
-class AuditEvent(StrEnum):
-    """What can happen."""
-
-    API_KEY_CREATED = "api_key.created"
+_HIGHEST = AUDIT + "g"  # ids are hexadecimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ class Change:
     """What was done to one thing.
 
     Attributes:
-        target_type: "api_key".
+        target_type: "api_key" or "organization".
         before: the fields that changed, as they were; None if the thing is new.
-        after: the same fields, as they are now.
+        after: the same fields, as they are now; None if the thing is gone.
     """
 
     event: AuditEvent
@@ -43,19 +43,126 @@ class Change:
     after: Mapping[str, object] | None
 
 
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """One record as it was written."""
+
+    record_id: str
+    event: str
+    actor_type: str
+    actor_id: str
+    target_type: str
+    target_id: str
+    changes: dict[str, object]
+    source_ip: str | None
+    request_id: str | None
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which records are wanted, all conditions together; empty and None mean all.
+
+    Attributes:
+        created_from, created_to: both included.
+    """
+
+    events: Sequence[AuditEvent] = ()
+    actor_user_id: str | None = None
+    actor_api_key_id: str | None = None
+    target_id: str | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+
+
 def put(member: Member, origin: Origin, change: Change, at: datetime) -> Step:
-    """Write the record of a change made by a member."""
-    return put_new(
-        {
-            **key(member.organization_id, f"{AUDIT}{uuid7()}"),
-            "event": {"S": change.event},
-            "actor_type": {"S": "user"},
-            "actor_id": {"S": member.user_id},
-            "target_type": {"S": change.target_type},
-            "target_id": {"S": change.target_id},
-            "changes": {"S": json.dumps({"before": change.before, "after": change.after}, ensure_ascii=False)},
-            "source_ip": {"S": origin.source_ip},
-            "request_id": {"S": origin.request_id},
-            "created_at": {"S": rfc3339(at)},
-        }
+    """Write the record of a change made by a member.
+
+    Its id is made of the time of the change, to the microsecond, so that records sort as the changes followed one
+    another.
+    """
+    item: dict[str, AttributeValueTypeDef] = {
+        **key(member.organization_id, f"{AUDIT}{uuid7(_nanoseconds(at))}"),
+        "event": {"S": change.event},
+        "actor_type": {"S": "user"},
+        "actor_id": {"S": member.user_id},
+        "target_type": {"S": change.target_type},
+        "target_id": {"S": change.target_id},
+        "changes": {"S": json.dumps({"before": change.before, "after": change.after}, ensure_ascii=False)},
+        "source_ip": {"S": origin.source_ip},
+        "request_id": {"S": origin.request_id},
+        "created_at": {"S": rfc3339(at)},
+    }
+    days = settings().audit_retention_days
+    if days:
+        item["ttl"] = {"N": str(int((at + timedelta(days=days)).timestamp()))}
+    return put_new(item)
+
+
+def newest(
+    organization_id: UUID, starting_after: UUID | None, wanted: AuditFilter, page_size: int, now: datetime
+) -> Iterator[AuditRecord]:
+    """Read an organization's records, newest first, as they are taken; none whose retention is over."""
+    lowest, highest = AUDIT, _HIGHEST
+    if wanted.created_from is not None:
+        lowest = f"{AUDIT}{uuid7_bounds(_nanoseconds(wanted.created_from))[0]}"
+    if wanted.created_to is not None:
+        highest = f"{AUDIT}{uuid7_bounds(_nanoseconds(wanted.created_to))[1]}"
+    after = None if starting_after is None else f"{AUDIT}{starting_after}"
+    if after is not None and after > highest:
+        after = None
+    if lowest > highest or (after is not None and after < lowest):
+        return iter(())
+    items = newest_first(organization_id, (lowest, highest), after, _conditions(wanted, now), page_size)
+    return (parse(item) for item in items)
+
+
+def parse(item: Item) -> AuditRecord:
+    """Read a record's item."""
+    source_ip, request_id = item.get("source_ip"), item.get("request_id")
+    return AuditRecord(
+        record_id=item["sk"]["S"].removeprefix(AUDIT),
+        event=item["event"]["S"],
+        actor_type=item["actor_type"]["S"],
+        actor_id=item["actor_id"]["S"],
+        target_type=item["target_type"]["S"],
+        target_id=item["target_id"]["S"],
+        changes=json.loads(item["changes"]["S"]),
+        source_ip=source_ip["S"] if source_ip else None,
+        request_id=request_id["S"] if request_id else None,
+        created_at=item["created_at"]["S"],
     )
+
+
+def _conditions(wanted: AuditFilter, now: datetime) -> list[Condition]:
+    # DynamoDB deletes expired items within days, not at once.
+    conditions = [
+        Condition(
+            "(attribute_not_exists(#ttl) OR #ttl > :now)", {":now": {"N": str(int(now.timestamp()))}}, {"#ttl": "ttl"}
+        )
+    ]
+    if wanted.events:
+        values: dict[str, AttributeValueTypeDef] = {
+            f":event{index}": {"S": event} for index, event in enumerate(wanted.events)
+        }
+        conditions.append(Condition(f"#event IN ({', '.join(values)})", values, {"#event": "event"}))
+    actors = (("user", wanted.actor_user_id), ("api_key", wanted.actor_api_key_id))
+    for kind, actor_id in actors:
+        if actor_id is not None:
+            conditions.append(
+                Condition(
+                    f"(actor_type = :{kind}_type AND actor_id = :{kind}_id)",
+                    {f":{kind}_type": {"S": kind}, f":{kind}_id": {"S": actor_id}},
+                )
+            )
+    if wanted.target_id is not None:
+        conditions.append(Condition("target_id = :target_id", {":target_id": {"S": wanted.target_id}}))
+    return conditions
+
+
+def _nanoseconds(moment: datetime) -> int:
+    return max(0, (moment - _EPOCH) // _MICROSECOND) * 1000
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)

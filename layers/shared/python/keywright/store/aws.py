@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -16,7 +16,7 @@ from keywright import deadline
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -28,7 +28,9 @@ BACKOFF_SECONDS = 0.05
 """The upper bound of the first wait; it doubles with each further one, up to a second."""
 MAXIMUM_BACKOFF_SECONDS = 1.0
 
-_ATTEMPT_SECONDS = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
+ATTEMPT_SECONDS = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
+"""The longest that one attempt can take."""
+_REQUEST_ID_HEADER = "x-amzn-requestid"
 _MAXIMUM_CONNECTIONS = 50
 _SERVER_ERROR = 500
 _RETRYABLE_CODES = frozenset(
@@ -92,7 +94,7 @@ def with_retries(call: Callable[[], Result]) -> Result:
         if attempt:
             time.sleep(random.uniform(0, backoff_seconds))  # noqa: S311 - jitter needs no secrecy
             backoff_seconds = min(2 * backoff_seconds, MAXIMUM_BACKOFF_SECONDS)
-            if deadline.remaining_seconds() < _ATTEMPT_SECONDS:
+            if deadline.remaining_seconds() < ATTEMPT_SECONDS:
                 break
         try:
             return call()
@@ -103,6 +105,18 @@ def with_retries(call: Callable[[], Result]) -> Result:
                 raise
             failure = error
     raise ServiceError(SERVICE_UNAVAILABLE, reason=f"AWS did not answer: {type(failure).__name__}: {_code(failure)}")
+
+
+def require_genuine(answer: Mapping[str, Any], *fields: str) -> None:
+    """Check that an answer is AWS's own and complete.
+
+    botocore takes any 200 for a success, even one whose body it cannot read.
+
+    Raises:
+        Retryable: it is not.
+    """
+    if _REQUEST_ID_HEADER not in answer["ResponseMetadata"]["HTTPHeaders"] or not answer.keys() >= set(fields):
+        raise Retryable("the answer is not complete")
 
 
 def _is_transient(error: ClientError) -> bool:

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
-from keywright.errors import CONFLICT, ServiceError
+from keywright import deadline
+from keywright.errors import CONFLICT, SERVICE_UNAVAILABLE, ServiceError
 from keywright.settings import settings
-from keywright.store.aws import Retryable, dynamodb, with_retries
+from keywright.store.aws import ATTEMPT_SECONDS, Retryable, dynamodb, require_genuine, with_retries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from uuid import UUID
 
     from mypy_boto3_dynamodb.type_defs import (
         AttributeValueTypeDef,
+        QueryInputTypeDef,
+        QueryOutputTypeDef,
         TransactWriteItemTypeDef,
     )
 
     Item = Mapping[str, AttributeValueTypeDef]
 
-_REQUEST_ID_HEADER = "x-amzn-requestid"
+_LARGEST_PAGE = 1000
 _CONDITION_FAILED = "ConditionalCheckFailed"
 _PASSING_REASONS = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 
@@ -37,15 +40,20 @@ class Step:
     """
 
     operation: TransactWriteItemTypeDef
-    refused: Callable[[Item | None], ServiceError]
+    refused: Callable[[Item | None], Exception]
 
 
 def key(organization_id: UUID, sort_key: str) -> dict[str, AttributeValueTypeDef]:
     """Give the primary key of an item; everything of an organization lies in its one partition."""
-    return {"pk": {"S": f"ORG#{organization_id}"}, "sk": {"S": sort_key}}
+    return {"pk": {"S": partition(organization_id)}, "sk": {"S": sort_key}}
 
 
-def put_new(item: Item, refused: Callable[[Item | None], ServiceError] | None = None) -> Step:
+def partition(organization_id: UUID) -> str:
+    """Give the partition of an organization."""
+    return f"ORG#{organization_id}"
+
+
+def put_new(item: Item) -> Step:
     """Write an item that must not exist yet."""
     return Step(
         {
@@ -56,7 +64,7 @@ def put_new(item: Item, refused: Callable[[Item | None], ServiceError] | None = 
                 "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
             }
         },
-        refused or (lambda _: ServiceError(CONFLICT, reason="an item that was to be new exists")),
+        lambda _: ServiceError(CONFLICT, reason="an item that was to be new exists"),
     )
 
 
@@ -92,8 +100,102 @@ def commit(steps: Sequence[Step], record: Step) -> None:
             if _PASSING_REASONS.issuperset(code for code in codes if code != "None"):
                 raise Retryable(", ".join(codes)) from None
             raise
-        # botocore takes any 200 for a success, even one whose body it cannot read; only DynamoDB's own counts here.
-        if _REQUEST_ID_HEADER not in answer["ResponseMetadata"]["HTTPHeaders"]:
-            raise Retryable("the answer is not DynamoDB's")
+        require_genuine(answer)
 
     with_retries(attempt)
+
+
+def read(organization_id: UUID, sort_keys: Iterable[str]) -> dict[str, Item]:
+    """Read items of an organization, up to 100, strongly consistent, in one BatchGetItem.
+
+    Returns:
+        The items that exist, by sort key.
+
+    Raises:
+        ServiceError: SERVICE_UNAVAILABLE if DynamoDB throttles or does not answer.
+    """
+    name = settings().table_name
+    wanted = [key(organization_id, sort_key) for sort_key in sort_keys]
+    found: dict[str, Item] = {}
+
+    def attempt() -> None:
+        nonlocal wanted
+        answer = dynamodb().batch_get_item(RequestItems={name: {"Keys": wanted, "ConsistentRead": True}})
+        require_genuine(answer, "Responses")
+        found.update((item["sk"]["S"], item) for item in answer["Responses"].get(name, []))
+        unprocessed = answer["UnprocessedKeys"].get(name)
+        if unprocessed:
+            wanted = [dict(item) for item in unprocessed["Keys"]]
+            raise Retryable("not all keys were processed")
+
+    if wanted:
+        with_retries(attempt)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A filter of a query: an expression, and the names and values in it."""
+
+    expression: str
+    values: Mapping[str, AttributeValueTypeDef]
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+def newest_first(
+    organization_id: UUID,
+    between: tuple[str, str],
+    starting_after: str | None,
+    conditions: Sequence[Condition],
+    page_size: int,
+) -> Iterator[Item]:
+    """Read the items of an organization between two sort keys, from the last to the first, strongly consistent.
+
+    Items are fetched as they are taken, so that a caller who filters much out still gets a full page.
+
+    Args:
+        organization_id: whose partition.
+        between: the lowest and the highest sort key, both included.
+        starting_after: the sort key that the items come after; it need not exist (any more).
+        conditions: what the items must fulfil, all of it.
+        page_size: how many items DynamoDB is asked for at first, before the conditions; more, if that is not enough.
+
+    Raises:
+        ServiceError: SERVICE_UNAVAILABLE if DynamoDB throttles, does not answer, or if time runs out.
+    """
+    request: QueryInputTypeDef = {
+        "TableName": settings().table_name,
+        "KeyConditionExpression": "pk = :pk AND sk BETWEEN :lowest AND :highest",
+        "ExpressionAttributeValues": {
+            ":pk": {"S": partition(organization_id)},
+            ":lowest": {"S": between[0]},
+            ":highest": {"S": between[1]},
+            **{name: value for condition in conditions for name, value in condition.values.items()},
+        },
+        "ConsistentRead": True,
+        "ScanIndexForward": False,
+        "Limit": page_size,
+    }
+    if conditions:
+        request["FilterExpression"] = " AND ".join(condition.expression for condition in conditions)
+    names = {name: value for condition in conditions for name, value in condition.names.items()}
+    if names:
+        request["ExpressionAttributeNames"] = names
+    if starting_after is not None:
+        request["ExclusiveStartKey"] = key(organization_id, starting_after)
+
+    def attempt() -> QueryOutputTypeDef:
+        answer = dynamodb().query(**request)
+        require_genuine(answer, "Items")
+        return answer
+
+    while True:
+        answer = with_retries(attempt)
+        yield from answer["Items"]
+        if "LastEvaluatedKey" not in answer:
+            return
+        if deadline.remaining_seconds() < ATTEMPT_SECONDS:
+            raise ServiceError(SERVICE_UNAVAILABLE, reason="too much was filtered out for the time of one invocation")
+        request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+        # The less a filter lets through, the more is looked at together.
+        request["Limit"] = min(4 * request["Limit"], _LARGEST_PAGE)

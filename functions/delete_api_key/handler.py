@@ -1,0 +1,17 @@
+"""DELETE /v1/auth/api-keys/{id}: delete a key of the caller's organization."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from keywright import managing
+from keywright.endpoint import Request, endpoint
+
+if TYPE_CHECKING:
+    from keywright.models import Done
+
+
+@endpoint("delete_api_key")
+def handler(request: Request) -> Done:
+    """Delete the key; it stops verifying at once."""
+    return managing.delete(request.member, request.origin, request.key_id)

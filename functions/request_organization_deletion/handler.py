@@ -1,0 +1,17 @@
+"""POST /v1/auth/orgs/request-delete: schedule the caller's organization for deletion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from keywright import closing
+from keywright.endpoint import Request, endpoint
+
+if TYPE_CHECKING:
+    from keywright.models import Done
+
+
+@endpoint("request_organization_deletion")
+def handler(request: Request) -> Done:
+    """Freeze the organization until it is deleted or an owner changes their mind."""
+    return closing.request_deletion(request.member, request.origin)

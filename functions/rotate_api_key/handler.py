@@ -1,0 +1,18 @@
+"""POST /v1/auth/api-keys/{id}/rotate: a new secret for a key of the caller's organization."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from keywright import issuing
+from keywright.endpoint import Nothing, Request, endpoint
+from keywright.models import RotateApiKeyRequest, RotatedApiKey
+
+if TYPE_CHECKING:
+    from keywright.envelope import Replayed
+
+
+@endpoint("rotate_api_key", body=RotateApiKeyRequest)
+def handler(request: Request[RotateApiKeyRequest, Nothing]) -> RotatedApiKey | Replayed:
+    """Give the key a new text; it appears in this answer and nowhere else."""
+    return issuing.rotate(request.member, request.origin, request.key_id, request.body, request.idempotency_key)

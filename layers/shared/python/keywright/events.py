@@ -1,0 +1,21 @@
+"""What the audit log can say has happened."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class AuditEvent(StrEnum):
+    """The kinds of records; their names are part of the API."""
+
+    API_KEY_CREATED = "api_key.created"
+    API_KEY_UPDATED = "api_key.updated"
+    API_KEY_ROTATED = "api_key.rotated"
+    API_KEY_DELETED = "api_key.deleted"
+    ORGANIZATION_DELETION_REQUESTED = "organization.deletion_requested"
+    ORGANIZATION_DELETION_CANCELED = "organization.deletion_canceled"
+    MEMBER_ADDED = "member.added"
+    MEMBER_ROLE_CHANGED = "member.role_changed"
+    MEMBER_SUSPENDED = "member.suspended"
+    MEMBER_REINSTATED = "member.reinstated"
+    MEMBER_REMOVED = "member.removed"
