@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tests.world import create_event
+from botocore.httpsession import URLLib3Session
+
+from tests import faults
+from tests.world import KEY_ID, ORGANIZATION_ID, Context, create_event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from tests.world import World
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+
+    from local.template import Route
+    from tests.world import Table, World
+
+REQUEST_ID = "request-1"
+"""What API Gateway calls every request made by `Call`."""
 
 VALID_BODY: dict[str, Any] = {"name": "CI", "permissions": ["sessions:read", "webhooks:write"]}
 
@@ -27,3 +37,135 @@ class CreateApiKey:
         event = create_event(VALID_BODY if body is None else body, **changes)
         answer: dict[str, Any] = self.handler(event, self.world.context)
         return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What an answer other than 200 says.
+
+    Attributes:
+        pagination: None where the answer has none.
+    """
+
+    status: int
+    code: str
+    message: str
+    hint: str
+    pagination: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One function, called as API Gateway calls it, in an organization that has one admin, user_1.
+
+    Attributes:
+        route: what the template says of it.
+    """
+
+    route: Route
+    handler: Callable[..., Any]
+    world: World
+
+    @property
+    def table(self) -> Table:
+        """What the function works on."""
+        return self.world.table
+
+    def __call__(
+        self,
+        body: object = None,
+        *,
+        key_id: str = KEY_ID,
+        query: Mapping[str, str] | None = None,
+        user_id: str = "user_1",
+        authorizer: Mapping[str, str] | None = None,
+        **changes: Any,
+    ) -> dict[str, Any]:
+        """Call it about a key; a body that is no text is sent as JSON, and by default there is none.
+
+        Args:
+            body: as above.
+            key_id: the parameter of the path, where there is one.
+            query: the query parameters.
+            user_id: the caller.
+            authorizer: what else the session's authorizer found.
+            changes: top-level fields of the event.
+        """
+        has_id = "{id}" in self.route.path
+        event = create_event(
+            body,
+            user_id=user_id,
+            resource=self.route.path,
+            path=self.route.path.replace("{id}", key_id),
+            httpMethod=self.route.method,
+            pathParameters={"id": key_id} if has_id else None,
+            queryStringParameters=None if query is None else dict(query),
+        )
+        event["requestContext"]["authorizer"] |= {"organizationId": ORGANIZATION_ID, **(authorizer or {})}
+        event["requestContext"]["requestId"] = REQUEST_ID
+        answer: dict[str, Any] = self.handler(event | changes, self.world.context)
+        return answer
+
+    def with_time_left(self, milliseconds: int) -> Call:
+        """Give the same function, late in its invocation."""
+        return replace(self, world=replace(self.world, context=Context(remaining_milliseconds=milliseconds)))
+
+    def data(self, *arguments: Any, **keywords: Any) -> Any:
+        """Call it, and take the data out of its success."""
+        answer = self(*arguments, **keywords)
+        assert 200 == answer["statusCode"], answer["body"]
+        content = json.loads(answer["body"])
+        assert {"data": content["data"], "error": None} == content
+        return content["data"]
+
+    def page(self, *arguments: Any, **keywords: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Call it, and take items and pagination out of its success."""
+        answer = self(*arguments, **keywords)
+        assert 200 == answer["statusCode"], answer["body"]
+        content = json.loads(answer["body"])
+        assert {"data": content["data"], "error": None, "pagination": content["pagination"]} == content
+        return content["data"], content["pagination"]
+
+    def ids(self, query: Mapping[str, str] | None = None) -> list[str]:
+        """Call it for a page of a list, and give the ids of its items."""
+        return [item["id"] for item in self.page(query=query)[0]]
+
+    def refused(self, *arguments: Any, **keywords: Any) -> Refusal:
+        """Call it in vain: the answer is an error in the envelope, and the table stays as it was."""
+        before = self.table.items()
+        refusal = self.fails(*arguments, **keywords)
+        assert before == self.table.items()
+        return refusal
+
+    def fails(self, *arguments: Any, **keywords: Any) -> Refusal:
+        """Call it in vain, whatever becomes of the table."""
+        answer = self(*arguments, **keywords)
+        content = json.loads(answer["body"])
+        error, pagination = content["error"], content.pop("pagination", None)
+        assert {"data": None, "error": error} == content
+        assert {"code", "message", "hint", "docs"} == error.keys()
+        assert all(isinstance(value, str) and value for value in error.values())
+        assert error["docs"].endswith(f"/v1/docs#{error['code']}")
+        return Refusal(answer["statusCode"], error["code"], error["message"], error["hint"], pagination)
+
+
+def meanwhile(change: Callable[[], object]) -> faults.Fault:
+    """Let somebody else be quicker: something happens just before a request arrives."""
+
+    def fault(request: AWSPreparedRequest) -> AWSResponse:
+        change()
+        return URLLib3Session().send(request)
+
+    return fault
+
+
+UNANSWERED: list[faults.Fault] = [
+    faults.error("ProvisionedThroughputExceededException"),
+    faults.error("ThrottlingException"),
+    faults.error("InternalServerError", 500),
+    faults.answer(503, b""),
+    faults.answer(200, b'{"cut of'),
+    faults.timeout,
+    faults.refused,
+]
+"""What DynamoDB and the way to it do to a request that may succeed a moment later."""

@@ -12,19 +12,20 @@ from typing import TYPE_CHECKING, TextIO, cast
 import boto3
 import pytest
 
-from keywright import sessions
+from keywright import clock, sessions
 from keywright.observability import logger
 from keywright.settings import answer_settings, settings
 from keywright.store import aws, peppers
 from local import backend
 from local.template import Resource, read_stack
 from tests import issuer as issuers
-from tests.calling import CreateApiKey
+from tests.calling import Call, CreateApiKey
 from tests.world import Context, Table, World
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Iterator
+    from datetime import datetime
 
     from local.template import Stack
 
@@ -145,6 +146,37 @@ def create(world: World, load_handler: Callable[[str], Callable[..., object]]) -
     world.table.put_organization()
     world.table.put_member()
     return CreateApiKey(load_handler("create_api_key"), world)
+
+
+@pytest.fixture
+def functions(
+    world: World, stack: Stack, load_handler: Callable[[str], Callable[..., object]]
+) -> Callable[[str], Call]:
+    """The functions with a route, by their folder's name, in an organization that has one admin, user_1."""
+    world.table.put_organization()
+    world.table.put_member()
+    routes = {
+        stack.functions[route.function].directory.name: route for route in stack.api.routes if route.method != "OPTIONS"
+    }
+    return lambda name: Call(routes[name], load_handler(name), world)
+
+
+@pytest.fixture
+def call(functions: Callable[[str], Call], request: pytest.FixtureRequest) -> Call:
+    """The function that the test's folder is named after."""
+    return functions(request.path.parent.name)
+
+
+@pytest.fixture
+def stop_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], datetime]:
+    """Stop the service's clock at a time of RFC 3339."""
+
+    def stop(text: str) -> datetime:
+        moment = clock.stored(text)
+        monkeypatch.setattr(clock, "now", lambda: moment)
+        return moment
+
+    return stop
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 ORGANIZATION_ID = "5b1c6f0e-4d2a-4c8f-9e37-a1b2c3d4e5f6"
+OTHER_ORGANIZATION_ID = "00000000-0000-4000-8000-000000000000"
+KEY_ID = "01980000-0000-7000-8000-000000000001"
+HASH = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$Y3VycmVudGN1cnJlbnRjdXJyZW50Y3VycmVudDE"
+PREVIOUS_HASH = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$cHJldmlvdXNwcmV2aW91c3ByZXZpb3VzcHJldmk"
+PENDING_DELETION_AT = "2099-12-01T00:00:00.000Z"
 
 _read = TypeDeserializer().deserialize
 _write = TypeSerializer().serialize
@@ -69,6 +74,97 @@ class Table:
     ) -> None:
         """Write a member."""
         self.put(pk=f"ORG#{organization_id}", sk=f"MEMBER#{user_id}", role=role, **attributes)
+
+    def put_key(
+        self, key_id: str = KEY_ID, organization_id: str = ORGANIZATION_ID, **attributes: Any
+    ) -> dict[str, Any]:
+        """Write a key, enabled and without expiry if nothing else is said; give its item."""
+        item = {
+            "pk": f"ORG#{organization_id}",
+            "sk": f"KEY#{key_id}",
+            "name": "CI",
+            "permissions": ["sessions:read"],
+            "metadata": '{"plan":"pro"}',
+            "enabled": True,
+            "hash": HASH,
+            "generation": 0,
+            "hint": "kk_...wxyz",
+            "created_by": "user_9",
+            "created_at": "2026-01-02T03:04:05.678Z",
+            "updated_at": "2026-01-02T03:04:05.678Z",
+            "version": 1,
+        } | attributes
+        self.put(**item)
+        return item
+
+    def put_usage(self, key_id: str = KEY_ID, organization_id: str = ORGANIZATION_ID, **attributes: Any) -> None:
+        """Write how much a key was used."""
+        self.put(
+            **{
+                "pk": f"ORG#{organization_id}",
+                "sk": f"USAGE#{key_id}",
+                "request_count": 42,
+                "last_used_at": "2026-06-01T12:00:00.000Z",
+            }
+            | attributes
+        )
+
+    def put_audit(self, record_id: str, organization_id: str = ORGANIZATION_ID, **attributes: Any) -> None:
+        """Write an audit record."""
+        self.put(
+            **{
+                "pk": f"ORG#{organization_id}",
+                "sk": f"AUDIT#{record_id}",
+                "event": "api_key.created",
+                "actor_type": "user",
+                "actor_id": "user_9",
+                "target_type": "api_key",
+                "target_id": KEY_ID,
+                "changes": '{"before": null, "after": {"name": "CI"}}',
+                "source_ip": "203.0.113.7",
+                "request_id": "r-1",
+                "created_at": "2026-01-02T03:04:05.678Z",
+            }
+            | attributes
+        )
+
+    def freeze(self) -> None:
+        """Schedule the organization for deletion."""
+        self.put_organization(pending_deletion_at=PENDING_DELETION_AT)
+
+
+def nth_id(number: int) -> str:
+    """Give an id of version 7 that sorts by its number."""
+    return f"01980000-0000-7000-8000-{number:012x}"
+
+
+def member(table: Table) -> None:
+    """Make `someone` a member whose role is too low."""
+    table.put_member("someone", "member")
+
+
+def suspended(table: Table) -> None:
+    """Make `someone` an owner who is suspended."""
+    table.put_member("someone", "owner", suspended_at="2026-01-01T00:00:00.000Z")
+
+
+def outsider(_: Table) -> None:
+    """Leave `someone` unknown to the organization."""
+
+
+def unknown_role(table: Table) -> None:
+    """Give `someone` a role that does not exist."""
+    table.put_member("someone", "Admin")
+
+
+def other_organization(table: Table) -> None:
+    """Make `someone` an owner, elsewhere."""
+    table.put_organization(OTHER_ORGANIZATION_ID)
+    table.put_member("someone", "owner", OTHER_ORGANIZATION_ID)
+
+
+STRANGERS = [member, suspended, outsider, unknown_role, other_organization]
+"""Those who may not manage keys: each makes `someone` one of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,15 @@ CHEAP = hashing.Argon2Parameters(memory_kib=8, iterations=1, parallelism=1)
     [
         ("keywright/tag/1", "tag_key", "8d0a838a2a5e9ab0fc81ee5038d714224f79bf4351251c4120dce47a310dec63"),
         ("keywright/hash/1", "hash_key", "6ead4edcddd31fda95d2d1d1220f3f475f61c4f5f7ee19b90e50dd932cfe054e"),
+        (
+            "keywright/idempotency/1",
+            "idempotency_key",
+            "d74bd14d4323da553f5ada30781a021e0e5285caa1268c3e401e64ff98cf9443",
+        ),
     ],
 )
 def test_keys_are_hkdf_of_the_pepper(purpose: str, attribute: str, expected: str) -> None:
-    """Both keys are RFC 5869 HKDF-SHA256, as another implementation computes it."""
+    """All keys are RFC 5869 HKDF-SHA256, as another implementation computes it."""
     other = HKDF(hashes.SHA256(), 32, b"keywright/pepper", purpose.encode()).derive(PEPPER).hex()
 
     assert expected == other == getattr(hashing.derive(PEPPER), attribute).hex()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keywright.ids import ORGANIZATION_NAMESPACE, organization_uuid, parse_uuid, uuid7
+from keywright.ids import ORGANIZATION_NAMESPACE, organization_uuid, parse_uuid, uuid7, uuid7_bounds
 
 
 def test_uuid7_of_the_rfc() -> None:
@@ -35,6 +35,35 @@ def test_uuid7_sorts_by_time(times: list[int]) -> None:
     later = second + 1000
 
     assert str(uuid7(first, 2**62 - 1)) < str(uuid7(later, 0))
+
+
+@given(milliseconds=st.integers(0, 2**48 - 1), inside=st.integers(0, 999_999), tail=st.integers(0, 2**62 - 1))
+def test_bounds_hold_every_id_of_their_millisecond(milliseconds: int, inside: int, tail: int) -> None:
+    """Whatever its fraction and its random bits, and whichever time of the millisecond is asked for."""
+    lowest, highest = uuid7_bounds(milliseconds * 10**6 + inside)
+
+    made = uuid7(milliseconds * 10**6 + 999_999 - inside, tail)
+
+    assert str(lowest) <= str(made) <= str(highest)
+
+
+@given(milliseconds=st.integers(1, 2**48 - 2))
+def test_bounds_hold_no_id_of_the_milliseconds_beside(milliseconds: int) -> None:
+    """The last one before sorts below them, and the first one after above."""
+    lowest, highest = uuid7_bounds(milliseconds * 10**6)
+
+    assert str(uuid7(milliseconds * 10**6 - 1, 2**62 - 1)) < str(lowest)
+    assert str(highest) < str(uuid7((milliseconds + 1) * 10**6, 0))
+
+
+def test_bounds_are_ids_themselves() -> None:
+    """The lowest and the highest that can be: all bits but version and variant 0, or 1."""
+    lowest, highest = uuid7_bounds(1645557742000 * 10**6)
+
+    assert ("017f22e2-79b0-7000-8000-000000000000", "017f22e2-79b0-7fff-bfff-ffffffffffff") == (
+        str(lowest),
+        str(highest),
+    )
 
 
 def test_ten_thousand_ids_differ() -> None:

@@ -17,6 +17,8 @@ ENVIRONMENT = {
     "ARGON2_MEMORY_KIB": "19456",
     "ARGON2_ITERATIONS": "2",
     "ARGON2_PARALLELISM": "1",
+    "AUDIT_RETENTION_DAYS": "365",
+    "DELETION_GRACE_DAYS": "30",
 }
 
 
@@ -60,6 +62,8 @@ def test_a_missing_variable_is_named(name: str) -> None:
         ("ARGON2_MEMORY_KIB", "0"),
         ("ARGON2_ITERATIONS", "-1"),
         ("ARGON2_PARALLELISM", "\N{SUPERSCRIPT TWO}"),
+        ("AUDIT_RETENTION_DAYS", "-1"),
+        ("DELETION_GRACE_DAYS", "0"),
         ("PERMISSIONS", "read"),
         ("PERMISSIONS", ","),
         ("OIDC_ISSUER", "http://id.example.com"),

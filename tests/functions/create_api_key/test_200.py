@@ -7,6 +7,7 @@ import hmac
 import json
 import time
 import uuid
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import argon2
@@ -120,6 +121,7 @@ def test_the_audit_record_says_who_what_when_and_from_where(create: CreateApiKey
             "enabled": True,
             "permissions": ["sessions:read", "webhooks:write"],
             "metadata": {"plan": "pro"},
+            "expiresAt": None,
         },
     } == json.loads(record.pop("changes"))
     assert {
@@ -132,6 +134,7 @@ def test_the_audit_record_says_who_what_when_and_from_where(create: CreateApiKey
         "source_ip": "203.0.113.7",
         "request_id": "r-1",
         "created_at": key["created_at"],
+        "ttl": int(datetime.fromisoformat(key["created_at"]).timestamp()) + 365 * 86400,
     } == record
 
 

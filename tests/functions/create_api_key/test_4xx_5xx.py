@@ -188,7 +188,7 @@ def test_409_an_audit_record_that_is_there_already(create: CreateApiKey, monkeyp
     """Should an audit record's id ever repeat, no key is made without a record of its own."""
     create()
     (record,) = create.world.table.under("AUDIT#")
-    monkeypatch.setattr(audit, "uuid7", lambda: record["sk"].removeprefix("AUDIT#"))
+    monkeypatch.setattr(audit, "uuid7", lambda _: record["sk"].removeprefix("AUDIT#"))
 
     assert (409, "CONFLICT") == (refused(create)[0], refused(create)[1]["code"])
 

@@ -1,0 +1,17 @@
+"""POST /v1/auth/orgs/cancel-delete: called by an owner."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.calling import Call
+
+
+@pytest.fixture
+def call(call: Call) -> Call:
+    """The function, in an organization that user_1 owns."""
+    call.table.put_member("user_1", "owner")
+    return call

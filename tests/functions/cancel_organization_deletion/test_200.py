@@ -1,0 +1,115 @@
+"""POST /v1/auth/orgs/cancel-delete: 200."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests import faults
+from tests.calling import REQUEST_ID, UNANSWERED, VALID_BODY
+from tests.world import ORGANIZATION_ID, OTHER_ORGANIZATION_ID, PENDING_DELETION_AT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from tests.calling import Call
+
+NOW = "2030-01-31T12:00:00.000Z"
+
+
+def test_the_answer_is_exactly_status_and_message(call: Call) -> None:
+    """`{"status": "success", "message"}`."""
+    call.table.freeze()
+
+    assert {
+        "status": "success",
+        "message": "The deletion was cancelled; the organization's keys work again",
+    } == call.data()
+
+
+def test_the_mark_is_taken_away_and_nothing_else_changes(call: Call) -> None:
+    """Everything is as if the deletion had never been requested; another organization's goes on."""
+    call.table.put_key()
+    call.table.put_organization(OTHER_ORGANIZATION_ID, pending_deletion_at=PENDING_DELETION_AT)
+    before = call.table.items()
+    call.table.freeze()
+
+    call.data()
+
+    assert before == [item for item in call.table.items() if not item["sk"].startswith("AUDIT#")]
+
+
+def test_the_audit_record_says_who_what_when_and_from_where(call: Call, stop_clock: Callable[[str], datetime]) -> None:
+    """Also when the organization would have been deleted."""
+    now = stop_clock(NOW)
+    call.table.freeze()
+
+    call.data()
+
+    (record,) = call.table.under("AUDIT#")
+    record_id = uuid.UUID(record.pop("sk").removeprefix("AUDIT#"))
+    assert (7, int(now.timestamp() * 1000)) == (record_id.version, record_id.int >> 80)
+    assert {"before": {"pendingDeletionAt": PENDING_DELETION_AT}, "after": {"pendingDeletionAt": None}} == json.loads(
+        record.pop("changes")
+    )
+    assert {
+        "pk": f"ORG#{ORGANIZATION_ID}",
+        "event": "organization.deletion_canceled",
+        "actor_type": "user",
+        "actor_id": "user_1",
+        "target_type": "organization",
+        "target_id": ORGANIZATION_ID,
+        "source_ip": "203.0.113.7",
+        "request_id": REQUEST_ID,
+        "created_at": NOW,
+        "ttl": int(now.timestamp()) + 365 * 86400,
+    } == record
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["create_api_key", "update_api_key", "rotate_api_key", "delete_api_key", "request_organization_deletion"],
+)
+def test_from_then_on_everything_can_be_changed_again(call: Call, functions: Callable[[str], Call], name: str) -> None:
+    """By the next request, the deletion's request included."""
+    call.table.put_key()
+    write = functions(name)
+    call.table.freeze()
+    before = write.refused(VALID_BODY).status
+
+    call.data()
+
+    assert (410, 200) == (before, write(VALID_BODY)["statusCode"])
+
+
+def test_it_takes_two_requests_to_dynamodb(call: Call) -> None:
+    """One to learn when the deletion was to be, one for everything that is written."""
+    call.table.freeze()
+    with faults.injected() as operations:
+        call.data()
+
+    assert ["BatchGetItem", "TransactWriteItems"] == operations
+
+
+@pytest.mark.parametrize("position", range(2), ids=["read", "write"])
+@pytest.mark.parametrize("fault", UNANSWERED)
+def test_what_passes_is_not_seen_by_the_caller(call: Call, fault: faults.Fault, position: int) -> None:
+    """Two failures in a row are absorbed."""
+    call.table.freeze()
+    with faults.injected(*[None] * position, fault, fault):
+        call.data()
+
+    assert 1 == len(call.table.under("AUDIT#"))
+
+
+def test_an_answer_that_was_lost_is_found_again(call: Call) -> None:
+    """The mark was taken away, the answer did not arrive: the repeat is a success, not a 409."""
+    call.table.freeze()
+    with faults.injected(None, faults.lost_answer) as operations:
+        call.data()
+
+    assert (3, 1) == (len(operations), len(call.table.under("AUDIT#")))

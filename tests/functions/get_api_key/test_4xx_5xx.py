@@ -1,0 +1,119 @@
+"""GET /v1/auth/api-keys/{id}: every refusal."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from keywright.store import table
+from tests import faults
+from tests.calling import UNANSWERED, Refusal
+from tests.world import HASH, KEY_ID, OTHER_ORGANIZATION_ID, STRANGERS, nth_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.calling import Call
+    from tests.world import Table
+
+
+def test_401_an_expired_session_that_the_gateway_still_remembers(call: Call) -> None:
+    """API Gateway reuses an authorizer's answer for minutes; the session's end counts all the same."""
+    call.table.put_key()
+
+    assert 401 == call.refused(authorizer={"expiresAt": str(int(time.time()))}).status
+
+
+def test_401_without_an_authorizer(call: Call) -> None:
+    """A route that lost its authorizer lets nobody in."""
+    call.table.put_key()
+
+    assert 401 == call.refused(requestContext={"requestId": "r", "stage": "v1", "domainName": "d"}).status
+
+
+@pytest.mark.parametrize("key_id", [KEY_ID, nth_id(2)], ids=["a key", "no key"])
+@pytest.mark.parametrize("arrange", STRANGERS, ids=lambda arrange: arrange.__name__)
+def test_403_is_one_answer_for_all(call: Call, arrange: Callable[[Table], None], key_id: str) -> None:
+    """Who is not allowed learns that, and neither why nor whether there is such a key."""
+    call.table.put_key()
+    arrange(call.table)
+
+    assert Refusal(
+        status=403,
+        code="FORBIDDEN",
+        message="You are not allowed to read API keys in this organization",
+        hint="Ask an owner or admin of the organization to do it, or to give you the role.",
+        pagination=None,
+    ) == call.refused(user_id="someone", key_id=key_id)
+
+
+@pytest.mark.parametrize(
+    "key_id",
+    [
+        pytest.param(nth_id(2), id="unknown"),
+        pytest.param(nth_id(3), id="another organization's"),
+        pytest.param("1", id="no id"),
+        pytest.param("", id="empty"),
+        pytest.param(f"{{{KEY_ID}}}", id="another spelling"),
+        pytest.param(KEY_ID.replace("-", ""), id="without hyphens"),
+        pytest.param(f"{KEY_ID} ", id="a space behind"),
+        pytest.param(f"{KEY_ID}\n", id="a line feed behind"),
+        pytest.param("\N{FULLWIDTH DIGIT ZERO}" + KEY_ID[1:], id="another zero"),
+        pytest.param("\ud800", id="a lone surrogate"),
+        pytest.param("KEY#" + KEY_ID, id="a sort key"),
+        pytest.param("x" * 10_000, id="long"),
+    ],
+)
+def test_404_is_one_answer_for_all(call: Call, key_id: str) -> None:
+    """Another organization's key is as unknown as one that never was, and as what is not even an id."""
+    call.table.put_key()
+    call.table.put_key(nth_id(3), OTHER_ORGANIZATION_ID)
+
+    assert Refusal(
+        status=404,
+        code="API_KEY_NOT_FOUND",
+        message="There is no such API key in this organization",
+        hint="List the organization's keys to find its id; a key that was deleted is gone.",
+        pagination=None,
+    ) == call.refused(key_id=key_id)
+
+
+def test_500_shows_nothing(call: Call, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """The caller gets the contract's sentence; the log gets the exception."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("the details")
+
+    monkeypatch.setattr(table, "read", broken)
+    with caplog.at_level(logging.INFO, logger="keywright"):
+        refusal = call.refused()
+
+    assert (500, "INTERNAL_SERVER_ERROR", "An unexpected error occurred") == (
+        refusal.status,
+        refusal.code,
+        refusal.message,
+    )
+    assert "RuntimeError: the details" in " ".join(str(record.__dict__) for record in caplog.records)
+
+
+def test_500_for_an_item_that_cannot_be_read(call: Call, caplog: pytest.LogCaptureFixture) -> None:
+    """A damaged item is an error of the service, and its hash stays out of the log."""
+    call.table.put_key(metadata="{")
+    with caplog.at_level(logging.DEBUG, logger="keywright"):
+        refusal = call.refused()
+
+    assert 500 == refusal.status
+    assert HASH not in " ".join(str(record.__dict__) for record in caplog.records)
+
+
+@pytest.mark.parametrize("fault", UNANSWERED)
+def test_503_when_dynamodb_does_not_recover(call: Call, fault: faults.Fault) -> None:
+    """Waiting may help, and the caller is told for how long."""
+    call.table.put_key()
+    with faults.injected(*[fault] * 100):
+        answer = call()
+
+    assert (503, "1") == (answer["statusCode"], answer["headers"]["retry-after"])

@@ -1,0 +1,292 @@
+"""GET /v1/auth/api-keys: 200."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests import faults
+from tests.calling import UNANSWERED
+from tests.world import HASH, KEY_ID, OTHER_ORGANIZATION_ID, PREVIOUS_HASH, nth_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tests.calling import Call
+
+LAST_ID = "ffffffff-ffff-7fff-bfff-ffffffffffff"
+FIRST_ID = "00000000-0000-7000-8000-000000000000"
+
+
+def put_keys(call: Call, numbers: Iterable[int], **attributes: Any) -> None:
+    """Write keys whose ids sort by their numbers."""
+    for number in numbers:
+        call.table.put_key(nth_id(number), **attributes)
+
+
+def newest_first(*numbers: int) -> list[str]:
+    """Give the ids of keys, from the highest number to the lowest."""
+    return [nth_id(number) for number in sorted(numbers, reverse=True)]
+
+
+def test_everything_that_people_may_know_of_a_key(call: Call) -> None:
+    """Exactly these fields, in camelCase, of a key for which each of them has a value."""
+    call.table.put_key(
+        permissions=["webhooks:write", "sessions:read"],
+        enabled=False,
+        generation=3,
+        updated_at="2026-02-03T04:05:06.789Z",
+        expires_at="2031-01-01T00:00:00.000Z",
+        previous_hash=PREVIOUS_HASH,
+        previous_expires_at="2030-02-01T00:00:00.000Z",
+    )
+    call.table.put_usage()
+
+    assert [
+        {
+            "id": KEY_ID,
+            "name": "CI",
+            "enabled": False,
+            "permissions": ["webhooks:write", "sessions:read"],
+            "metadata": {"plan": "pro"},
+            "createdAt": "2026-01-02T03:04:05.678Z",
+            "updatedAt": "2026-02-03T04:05:06.789Z",
+            "expiresAt": "2031-01-01T00:00:00.000Z",
+            "lastUsedAt": "2026-06-01T12:00:00.000Z",
+            "requestCount": 42,
+            "hint": "kk_...wxyz",
+        }
+    ] == call.page()[0]
+
+
+def test_what_a_key_does_not_have_is_null(call: Call) -> None:
+    """A key that was never used and never expires has the same fields."""
+    call.table.put_key()
+
+    ((key,), _) = call.page()
+
+    assert (None, None, 0) == (key["expiresAt"], key["lastUsedAt"], key["requestCount"])
+
+
+def test_no_answer_shows_a_hash(call: Call) -> None:
+    """Neither of a key's text nor of the one before it."""
+    call.table.put_key(previous_hash=PREVIOUS_HASH, previous_expires_at="2099-01-01T00:00:00.000Z")
+
+    body = call()["body"]
+
+    assert KEY_ID in body
+    assert [] == [hidden for hidden in (HASH, PREVIOUS_HASH, "argon2", HASH[-20:]) if hidden in body]
+
+
+def test_an_organization_without_keys(call: Call) -> None:
+    """An empty page, which is the last one."""
+    assert ([], {"limit": 10, "has_more": False, "next_cursor": None}) == call.page()
+
+
+def test_newest_first(call: Call) -> None:
+    """In the order of creation, which the ids have, whatever order they were written or changed in."""
+    put_keys(call, [2, 3, 1])
+    call.table.put_key(nth_id(1), updated_at="2029-01-01T00:00:00.000Z")
+
+    assert newest_first(1, 2, 3) == call.ids()
+
+
+def test_each_key_comes_with_its_own_usage(call: Call) -> None:
+    """Used keys and unused ones on one page."""
+    put_keys(call, [1, 2, 3])
+    call.table.put_usage(nth_id(1), request_count=11)
+    call.table.put_usage(nth_id(3), request_count=33, last_used_at="2026-07-01T00:00:00.000Z")
+
+    keys, _ = call.page()
+
+    assert [(33, "2026-07-01T00:00:00.000Z"), (0, None), (11, "2026-06-01T12:00:00.000Z")] == [
+        (key["requestCount"], key["lastUsedAt"]) for key in keys
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "limit"),
+    [(None, 10), ({}, 10), ({"limit": "1"}, 1), ({"limit": "10"}, 10), ({"limit": "100"}, 100)],
+)
+def test_a_page_is_as_long_as_asked_for_and_says_that_there_is_more(
+    call: Call, query: dict[str, str] | None, limit: int
+) -> None:
+    """10 keys if nothing is said; the cursor is the id of the last one."""
+    put_keys(call, range(limit + 1))
+
+    keys, pagination = call.page(query=query)
+
+    assert newest_first(*range(1, limit + 1)) == [key["id"] for key in keys]
+    assert {"limit": limit, "has_more": True, "next_cursor": nth_id(1)} == pagination
+
+
+@pytest.mark.parametrize("limit", [1, 10, 100])
+def test_a_page_that_is_just_full_is_the_last_one(call: Call, limit: int) -> None:
+    """Nobody is sent for an empty page."""
+    put_keys(call, range(limit))
+
+    keys, pagination = call.page(query={"limit": str(limit)})
+
+    assert limit == len(keys)
+    assert {"limit": limit, "has_more": False, "next_cursor": None} == pagination
+
+
+def test_the_cursor_leads_to_the_next_page(call: Call) -> None:
+    """It goes on behind the key that it names."""
+    put_keys(call, range(1, 6))
+
+    _, first = call.page(query={"limit": "2"})
+    keys, second = call.page(query={"limit": "2", "starting_after": first["next_cursor"]})
+
+    assert newest_first(2, 3) == [key["id"] for key in keys]
+    assert {"limit": 2, "has_more": True, "next_cursor": nth_id(2)} == second
+
+
+@pytest.mark.parametrize(
+    ("starting_after", "numbers"),
+    [
+        pytest.param(nth_id(3), [1], id="a key that is gone"),
+        pytest.param(nth_id(1), [], id="the oldest key"),
+        pytest.param(FIRST_ID, [], id="older than all"),
+        pytest.param(LAST_ID, [1, 4, 5], id="newer than all"),
+        pytest.param(nth_id(0xABC).upper(), [1, 4, 5], id="upper case"),
+    ],
+)
+def test_a_cursor_is_a_place_in_the_order(call: Call, starting_after: str, numbers: list[int]) -> None:
+    """The key that it names need not exist (any more)."""
+    put_keys(call, [1, 4, 5])
+
+    assert newest_first(*numbers) == call.ids({"starting_after": starting_after})
+
+
+@pytest.mark.parametrize(
+    ("query", "numbers"),
+    [
+        ({"enabled": "true"}, [1, 3]),
+        ({"enabled": "false"}, [2, 4]),
+        ({"permission": "sessions:read"}, [1, 2]),
+        ({"permission": "webhooks:write"}, [2, 3, 4]),
+        ({"permission": "webhooks:read"}, []),
+        ({"permission": "webhooks:write", "enabled": "false"}, [2, 4]),
+        ({"permission": "sessions:read", "enabled": "true", "starting_after": nth_id(1)}, []),
+        ({"unknown": "parameter"}, [1, 2, 3, 4]),
+    ],
+    ids=lambda value: "&".join(f"{name}={text}" for name, text in value.items()) if isinstance(value, dict) else "",
+)
+def test_filters(call: Call, query: dict[str, str], numbers: list[int]) -> None:
+    """Alone and together; a permission is one that the key was given itself, not one that another implies."""
+    put_keys(call, [1], permissions=["sessions:read"])
+    put_keys(call, [2], permissions=["sessions:read", "webhooks:write"], enabled=False)
+    put_keys(call, [3], permissions=["webhooks:write"])
+    put_keys(call, [4], permissions=["webhooks:write"], enabled=False)
+
+    assert newest_first(*numbers) == call.ids(query)
+
+
+@pytest.mark.parametrize(
+    "query", [{"enabled": "false"}, {"permission": "webhooks:write"}], ids=["enabled", "permission"]
+)
+def test_pages_stay_full_under_a_filter(call: Call, query: dict[str, str]) -> None:
+    """What is filtered out takes no place: 4 of 23 keys, in pages of 2, and the last page is known as such."""
+    put_keys(call, range(1, 24))
+    put_keys(call, [3, 4, 17, 20], enabled=False, permissions=["webhooks:write"])
+
+    first_keys, first = call.page(query={"limit": "2", **query})
+    second_keys, second = call.page(query={"limit": "2", "starting_after": first["next_cursor"], **query})
+
+    assert newest_first(3, 4, 17, 20) == [key["id"] for key in first_keys + second_keys]
+    assert {"limit": 2, "has_more": True, "next_cursor": nth_id(17)} == first
+    assert {"limit": 2, "has_more": False, "next_cursor": None} == second
+
+
+def test_all_kinds_of_keys_are_listed(call: Call) -> None:
+    """Disabled and expired ones too."""
+    put_keys(call, [1], enabled=False)
+    put_keys(call, [2], expires_at="2020-01-01T00:00:00.000Z")
+    put_keys(call, [3])
+
+    assert newest_first(1, 2, 3) == call.ids()
+
+
+def test_nothing_but_the_organizations_own_keys(call: Call) -> None:
+    """Neither another organization's keys nor other items of this one."""
+    call.table.put_key(name="mine")
+    call.table.put_usage()
+    call.table.put_usage(nth_id(9))
+    call.table.put_audit(nth_id(8))
+    for number in (1, 2, 3):
+        call.table.put_key(nth_id(number), OTHER_ORGANIZATION_ID, name="theirs")
+        call.table.put_usage(nth_id(number), OTHER_ORGANIZATION_ID, request_count=7)
+
+    keys, _ = call.page()
+
+    assert [("mine", 42)] == [(key["name"], key["requestCount"]) for key in keys]
+
+
+@pytest.mark.parametrize("role", ["owner", "admin"])
+def test_owners_and_admins_may(call: Call, role: str) -> None:
+    """The two roles that manage keys."""
+    call.table.put_member("someone", role)
+
+    assert 200 == call(user_id="someone")["statusCode"]
+
+
+def test_reading_goes_on_in_a_frozen_organization(call: Call) -> None:
+    """What is scheduled for deletion can still be looked at."""
+    call.table.put_key()
+    call.table.freeze()
+
+    assert [KEY_ID] == call.ids()
+
+
+def test_reading_changes_nothing(call: Call) -> None:
+    """Not even an audit record."""
+    call.table.put_key()
+    before = call.table.items()
+
+    call.page()
+
+    assert before == call.table.items()
+
+
+def test_it_takes_three_requests_to_dynamodb(call: Call) -> None:
+    """The member, the keys, and the usage of all of them at once, even for the longest page."""
+    put_keys(call, range(101))
+    with faults.injected() as operations:
+        call.page(query={"limit": "100"})
+
+    assert ["BatchGetItem", "Query", "BatchGetItem"] == operations
+
+
+def test_without_keys_there_is_no_usage_to_ask_for(call: Call) -> None:
+    """The member and the keys."""
+    with faults.injected() as operations:
+        call.page()
+
+    assert ["BatchGetItem", "Query"] == operations
+
+
+def test_a_filter_does_not_cost_a_request_for_every_few_keys(call: Call) -> None:
+    """DynamoDB filters after it has counted; the keys that are left out are read many at a time all the same."""
+    put_keys(call, range(120))
+    with faults.injected() as operations:
+        assert ([], False) == (call.ids({"enabled": "false", "limit": "1"}), False)
+
+    assert operations.count("Query") <= 10
+
+
+@pytest.mark.parametrize("position", range(3), ids=["member", "keys", "usage"])
+@pytest.mark.parametrize("fault", UNANSWERED)
+def test_what_passes_is_not_seen_by_the_caller(call: Call, fault: faults.Fault, position: int) -> None:
+    """Two failures in a row are absorbed, at any of the three requests."""
+    call.table.put_key()
+    with faults.injected(*[None] * position, fault, fault) as operations:
+        assert [KEY_ID] == call.ids()
+
+    assert 5 == len(operations)
+
+
+def test_headers_forbid_caching(call: Call) -> None:
+    """What was true of a key a moment ago is no answer."""
+    assert "no-store" == call()["headers"]["cache-control"]

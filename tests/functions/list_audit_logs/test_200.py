@@ -1,0 +1,468 @@
+"""GET /v1/auth/orgs/audit-logs: 200."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.httpsession import URLLib3Session
+
+from keywright import clock
+from keywright.ids import uuid7
+from tests import faults
+from tests.calling import REQUEST_ID, UNANSWERED, VALID_BODY
+from tests.world import KEY_ID, ORGANIZATION_ID, OTHER_ORGANIZATION_ID, nth_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+
+    from tests.calling import Call
+
+NOW = "2030-01-31T12:00:00.000Z"
+LAST_ID = "ffffffff-ffff-7fff-bfff-ffffffffffff"
+FIRST_ID = "00000000-0000-7000-8000-000000000000"
+
+
+def put_records(call: Call, numbers: Iterable[int], **attributes: Any) -> None:
+    """Write records whose ids sort by their numbers."""
+    for number in numbers:
+        call.table.put_audit(nth_id(number), **attributes)
+
+
+def newest_first(*numbers: int) -> list[str]:
+    """Give the ids of records, from the highest number to the lowest."""
+    return [nth_id(number) for number in sorted(numbers, reverse=True)]
+
+
+def put_at(call: Call, moment: str, order: int = 0) -> str:
+    """Write the record of something that happened at a time, and give its id."""
+    nanoseconds = int(clock.stored(moment).timestamp() * 1000) * 1_000_000
+    record_id = str(uuid7(nanoseconds, order))
+    call.table.put_audit(record_id, created_at=moment)
+    return record_id
+
+
+def test_everything_that_a_record_says(call: Call) -> None:
+    """Exactly these fields, in camelCase; the changes as they were written."""
+    changes = {"before": {"metadata": {"a": 2**53 + 1}, "expiresAt": None}, "after": {"metadata": {}, "expiresAt": NOW}}
+    call.table.put_audit(nth_id(1), event="api_key.updated", changes=json.dumps(changes), ttl=32503680000)
+
+    assert (
+        [
+            {
+                "id": nth_id(1),
+                "event": "api_key.updated",
+                "actor": {"type": "user", "id": "user_9"},
+                "targetId": KEY_ID,
+                "targetType": "api_key",
+                "changes": changes,
+                "sourceIp": "203.0.113.7",
+                "requestId": "r-1",
+                "createdAt": "2026-01-02T03:04:05.678Z",
+            }
+        ],
+        {"limit": 10, "has_more": False, "next_cursor": None},
+    ) == call.page()
+
+
+def test_a_record_without_a_request(call: Call) -> None:
+    """What did not come over HTTP has neither address nor request id; both are null."""
+    call.table.put(
+        pk=f"ORG#{ORGANIZATION_ID}",
+        sk=f"AUDIT#{nth_id(1)}",
+        event="member.added",
+        actor_type="system",
+        actor_id="identity-provider",
+        target_type="member",
+        target_id="user_2",
+        changes='{"before": null, "after": {"role": "member"}}',
+        created_at=NOW,
+    )
+
+    ((record,), _) = call.page()
+
+    assert (None, None, {"type": "system", "id": "identity-provider"}) == (
+        record["sourceIp"],
+        record["requestId"],
+        record["actor"],
+    )
+
+
+def test_what_is_done_is_listed(call: Call, functions: Callable[[str], Call]) -> None:
+    """From making a key to deleting it, newest first, each with who and what."""
+    key_id = functions("create_api_key").data(VALID_BODY)["id"]
+    functions("update_api_key").data({"name": "New"}, key_id=key_id)
+    functions("rotate_api_key").data(key_id=key_id)
+    functions("delete_api_key").data(key_id=key_id)
+
+    records, _ = call.page()
+
+    assert ["api_key.deleted", "api_key.rotated", "api_key.updated", "api_key.created"] == [
+        record["event"] for record in records
+    ]
+    assert [("user_1", key_id, "203.0.113.7", REQUEST_ID)] * 4 == [
+        (record["actor"]["id"], record["targetId"], record["sourceIp"], record["requestId"]) for record in records
+    ]
+
+
+def test_an_organization_in_which_nothing_has_happened(call: Call) -> None:
+    """An empty page, which is the last one."""
+    assert ([], {"limit": 10, "has_more": False, "next_cursor": None}) == call.page()
+
+
+@pytest.mark.parametrize(
+    ("query", "limit"),
+    [(None, 10), ({}, 10), ({"limit": "1"}, 1), ({"limit": "100"}, 100)],
+)
+def test_a_page_is_as_long_as_asked_for_and_says_that_there_is_more(
+    call: Call, query: dict[str, str] | None, limit: int
+) -> None:
+    """10 records if nothing is said, newest first; the cursor is the id of the last one."""
+    put_records(call, range(limit + 1))
+
+    records, pagination = call.page(query=query)
+
+    assert newest_first(*range(1, limit + 1)) == [record["id"] for record in records]
+    assert {"limit": limit, "has_more": True, "next_cursor": nth_id(1)} == pagination
+
+
+def test_a_page_that_is_just_full_is_the_last_one(call: Call) -> None:
+    """Nobody is sent for an empty page."""
+    put_records(call, range(10))
+
+    records, pagination = call.page()
+
+    assert 10 == len(records)
+    assert {"limit": 10, "has_more": False, "next_cursor": None} == pagination
+
+
+@pytest.mark.parametrize(
+    ("starting_after", "numbers"),
+    [
+        pytest.param(nth_id(4), [1], id="a record"),
+        pytest.param(nth_id(3), [1], id="between two records"),
+        pytest.param(nth_id(1), [], id="the oldest record"),
+        pytest.param(FIRST_ID, [], id="older than all"),
+        pytest.param(LAST_ID, [1, 4, 5], id="newer than all"),
+        pytest.param(nth_id(0xABC).upper(), [1, 4, 5], id="upper case"),
+    ],
+)
+def test_a_cursor_is_a_place_in_the_order(call: Call, starting_after: str, numbers: list[int]) -> None:
+    """The page goes on behind it, whether a record has that id or not."""
+    put_records(call, [1, 4, 5])
+
+    assert newest_first(*numbers) == call.ids({"starting_after": starting_after})
+
+
+FILTERS: list[tuple[dict[str, str], list[int]]] = [
+    ({"event": "api_key.created"}, [1, 2]),
+    ({"event": "organization.deletion_requested"}, [6]),
+    ({"event": "member.removed"}, []),
+    ({"event": "api_key.deleted,api_key.created"}, [1, 2, 4]),
+    ({"event": " api_key.deleted , api_key.deleted"}, [4]),
+    ({"actor_user_id": "user_1"}, [1, 3, 4]),
+    ({"actor_user_id": "USER_1"}, []),
+    ({"actor_user_id": nth_id(70)}, []),
+    ({"actor_api_key_id": nth_id(70)}, [5]),
+    ({"actor_api_key_id": "user_1"}, []),
+    ({"target_id": nth_id(80)}, [1, 3, 4]),
+    ({"target_id": ORGANIZATION_ID}, [6]),
+    ({"target_id": "nothing"}, []),
+    ({"event": "api_key.created", "actor_user_id": "user_1"}, [1]),
+    ({"event": "api_key.updated,api_key.deleted", "actor_user_id": "user_1", "target_id": nth_id(80)}, [3, 4]),
+    ({"event": "api_key.updated", "actor_api_key_id": nth_id(70), "target_id": nth_id(81)}, [5]),
+    ({"actor_user_id": "user_1", "actor_api_key_id": nth_id(70)}, []),
+    ({"actor_user_id": "user_1", "starting_after": nth_id(4)}, [1, 3]),
+    ({"unknown": "parameter"}, [1, 2, 3, 4, 5, 6]),
+]
+
+
+@pytest.mark.parametrize(
+    ("query", "numbers"),
+    FILTERS,
+    ids=["&".join(f"{name}={value[-20:]}" for name, value in query.items()) for query, _ in FILTERS],
+)
+def test_filters(call: Call, query: dict[str, str], numbers: list[int]) -> None:
+    """Alone and together; a user is no key, even if their ids were the same."""
+    user_1, user_2 = {"actor_id": "user_1"}, {"actor_id": "user_2"}
+    key = {"actor_type": "api_key", "actor_id": nth_id(70)}
+    call.table.put_audit(nth_id(1), event="api_key.created", target_id=nth_id(80), **user_1)
+    call.table.put_audit(nth_id(2), event="api_key.created", target_id=nth_id(81), **user_2)
+    call.table.put_audit(nth_id(3), event="api_key.updated", target_id=nth_id(80), **user_1)
+    call.table.put_audit(nth_id(4), event="api_key.deleted", target_id=nth_id(80), **user_1)
+    call.table.put_audit(nth_id(5), event="api_key.updated", target_id=nth_id(81), **key)
+    call.table.put_audit(
+        nth_id(6),
+        event="organization.deletion_requested",
+        target_type="organization",
+        target_id=ORGANIZATION_ID,
+        **user_2,
+    )
+
+    assert newest_first(*numbers) == call.ids(query)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        *("api_key.created", "api_key.updated", "api_key.rotated", "api_key.deleted"),
+        *("organization.deletion_requested", "organization.deletion_canceled"),
+        *("member.added", "member.role_changed", "member.suspended", "member.reinstated", "member.removed"),
+    ],
+)
+def test_each_event_can_be_asked_for(call: Call, event: str) -> None:
+    """Their names are part of the API."""
+    put_records(call, [1], event="something.else")
+    put_records(call, [2], event=event)
+
+    assert newest_first(2) == call.ids({"event": event})
+
+
+def test_all_events_can_be_asked_for_at_once(call: Call) -> None:
+    """As many as there are."""
+    put_records(call, [1], event="api_key.created")
+    put_records(call, [2], event="member.removed")
+    every = (
+        "api_key.created,api_key.updated,api_key.rotated,api_key.deleted,organization.deletion_requested,"
+        "organization.deletion_canceled,member.added,member.role_changed,member.suspended,member.reinstated,"
+        "member.removed"
+    )
+
+    assert newest_first(1, 2) == call.ids({"event": every})
+
+
+MOMENTS = [
+    "2026-03-01T11:59:59.999Z",
+    "2026-03-01T12:00:00.000Z",
+    "2026-03-01T12:00:00.001Z",
+    "2026-03-01T12:00:00.002Z",
+]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        pytest.param({"created_from": MOMENTS[1]}, [3, 2, 1], id="from a millisecond"),
+        pytest.param({"created_from": "2026-03-01T12:00:00Z"}, [3, 2, 1], id="from a second"),
+        pytest.param({"created_to": MOMENTS[1]}, [1, 0], id="to a millisecond"),
+        pytest.param({"created_from": MOMENTS[1], "created_to": MOMENTS[2]}, [2, 1], id="both"),
+        pytest.param({"created_from": MOMENTS[2], "created_to": MOMENTS[2]}, [2], id="one millisecond"),
+        pytest.param({"created_from": MOMENTS[2], "created_to": MOMENTS[1]}, [], id="the wrong way round"),
+        pytest.param({"created_from": "2026-03-01T14:00:00.001+02:00"}, [3, 2], id="another zone"),
+        pytest.param({"created_from": "2026-03-01T12:00:00.003Z"}, [], id="from the future"),
+        pytest.param({"created_to": "2026-03-01T11:59:59.998Z"}, [], id="to the past"),
+        pytest.param({"created_from": "0001-01-01T00:00:00Z"}, [3, 2, 1, 0], id="from the first year"),
+        pytest.param({"created_to": "9999-12-31T23:59:59.999Z"}, [3, 2, 1, 0], id="to the last year"),
+        pytest.param({"created_from": "9999-12-31T23:59:59.999Z"}, [], id="from the last year"),
+        pytest.param({"created_to": "0001-01-01T00:00:00Z"}, [], id="to the first year"),
+    ],
+)
+def test_times_are_bounds_and_both_are_included(call: Call, query: dict[str, str], expected: list[int]) -> None:
+    """To the millisecond, which is what records have."""
+    ids = [put_at(call, moment) for moment in MOMENTS]
+
+    assert [ids[index] for index in expected] == call.ids(query)
+
+
+def test_a_millisecond_is_included_as_a_whole(call: Call) -> None:
+    """All records of the first and the last one, whatever their ids end in."""
+    lowest, highest = put_at(call, MOMENTS[1], 0), put_at(call, MOMENTS[1], 2**62 - 1)
+
+    assert [highest, lowest] == call.ids({"created_from": MOMENTS[1], "created_to": MOMENTS[1]})
+
+
+@pytest.mark.parametrize(
+    ("cursor", "expected"),
+    [
+        pytest.param(3, [2, 1], id="above the bounds"),
+        pytest.param(2, [1], id="the highest"),
+        pytest.param(1, [], id="the lowest"),
+        pytest.param(0, [], id="below the bounds"),
+    ],
+)
+def test_a_cursor_within_bounds_of_time(call: Call, cursor: int, expected: list[int]) -> None:
+    """Pages go on between the bounds, wherever the cursor stands."""
+    ids = [put_at(call, moment) for moment in MOMENTS]
+
+    query = {"created_from": MOMENTS[1], "created_to": MOMENTS[2], "starting_after": ids[cursor]}
+
+    assert [ids[index] for index in expected] == call.ids(query)
+
+
+@pytest.mark.parametrize("cursor", range(4))
+def test_dynamodb_is_never_sent_outside_of_the_bounds(call: Call, cursor: int) -> None:
+    """It refuses a query that shall start where it may not look."""
+    ids = [put_at(call, moment) for moment in MOMENTS]
+    queries: list[dict[str, Any]] = []
+
+    def recorded(request: AWSPreparedRequest) -> AWSResponse:
+        assert isinstance(request.body, bytes)
+        queries.append(json.loads(request.body))
+        return URLLib3Session().send(request)
+
+    with faults.injected(None, *[recorded] * 10):
+        call.ids({"created_from": MOMENTS[1], "created_to": MOMENTS[2], "starting_after": ids[cursor]})
+
+    values = [
+        (query["ExpressionAttributeValues"], query["ExclusiveStartKey"]["sk"]["S"])
+        for query in queries
+        if "ExclusiveStartKey" in query
+    ]
+    assert [] == [start for bounds, start in values if not bounds[":lowest"]["S"] <= start <= bounds[":highest"]["S"]]
+
+
+def test_all_filters_together(call: Call) -> None:
+    """The one record that fulfils every condition, among records that miss one each."""
+    wanted = {"event": "api_key.updated", "actor_id": "user_1", "target_id": nth_id(80)}
+    ids = [put_at(call, moment) for moment in MOMENTS]
+    call.table.put_audit(ids[0], **wanted)
+    call.table.put_audit(ids[1], **wanted)
+    call.table.put_audit(ids[2], **wanted | {"target_id": nth_id(81)})
+    call.table.put_audit(ids[3], **wanted)
+    query = {
+        "event": "api_key.updated,api_key.created",
+        "actor_user_id": "user_1",
+        "target_id": nth_id(80),
+        "created_from": MOMENTS[1],
+        "created_to": MOMENTS[2],
+        "limit": "1",
+    }
+
+    records, pagination = call.page(query=query)
+
+    assert [ids[1]] == [record["id"] for record in records]
+    assert {"limit": 1, "has_more": False, "next_cursor": None} == pagination
+
+
+def test_pages_stay_full_under_a_filter(call: Call) -> None:
+    """What is filtered out takes no place: 4 of 23 records, in pages of 2, and the last page is known as such."""
+    put_records(call, range(1, 24))
+    put_records(call, [3, 4, 17, 20], event="api_key.deleted")
+    query = {"limit": "2", "event": "api_key.deleted"}
+
+    first_records, first = call.page(query=query)
+    second_records, second = call.page(query=query | {"starting_after": first["next_cursor"]})
+
+    assert newest_first(3, 4, 17, 20) == [record["id"] for record in first_records + second_records]
+    assert {"limit": 2, "has_more": True, "next_cursor": nth_id(17)} == first
+    assert {"limit": 2, "has_more": False, "next_cursor": None} == second
+
+
+def test_records_whose_retention_is_over_are_not_shown(call: Call, stop_clock: Callable[[str], datetime]) -> None:
+    """DynamoDB deletes them within days; nobody sees them until then. Pages stay full without them."""
+    now = int(stop_clock(NOW).timestamp())
+    put_records(call, [1, 2], ttl=now + 1)
+    put_records(call, [3, 4], ttl=now)
+    put_records(call, [5, 6], ttl=now - 86400)
+    put_records(call, [7])
+
+    records, pagination = call.page(query={"limit": "3"})
+
+    assert newest_first(1, 2, 7) == [record["id"] for record in records]
+    assert pagination["has_more"] is False
+
+
+def test_without_a_retention_records_are_shown_for_ever(
+    call: Call,
+    functions: Callable[[str], Call],
+    setting: Callable[[str, str], None],
+    stop_clock: Callable[[str], datetime],
+) -> None:
+    """What was written under a retention of 0 days is read a hundred years later."""
+    setting("AUDIT_RETENTION_DAYS", "0")
+    functions("create_api_key").data(VALID_BODY)
+    stop_clock("2130-01-01T00:00:00.000Z")
+
+    assert 1 == len(call.ids())
+
+
+def test_with_a_retention_records_are_shown_as_long_as_it_lasts(
+    call: Call,
+    functions: Callable[[str], Call],
+    setting: Callable[[str, str], None],
+    stop_clock: Callable[[str], datetime],
+) -> None:
+    """One day, to the second."""
+    setting("AUDIT_RETENTION_DAYS", "1")
+    stop_clock(NOW)
+    functions("create_api_key").data(VALID_BODY)
+
+    stop_clock("2030-02-01T11:59:59.999Z")
+    before = len(call.ids())
+    stop_clock("2030-02-01T12:00:00.000Z")
+
+    assert (1, 0) == (before, len(call.ids()))
+
+
+def test_nothing_but_the_organizations_own_records(call: Call) -> None:
+    """Neither another organization's nor other items of this one."""
+    call.table.put_key()
+    call.table.put_usage()
+    put_records(call, [1])
+    put_records(call, [1, 2, 3], organization_id=OTHER_ORGANIZATION_ID, event="api_key.deleted")
+
+    assert [(nth_id(1), "api_key.created")] == [(record["id"], record["event"]) for record in call.page()[0]]
+
+
+@pytest.mark.parametrize("role", ["owner", "admin"])
+def test_owners_and_admins_may(call: Call, role: str) -> None:
+    """The two roles that manage keys."""
+    call.table.put_member("someone", role)
+
+    assert 200 == call(user_id="someone")["statusCode"]
+
+
+def test_reading_goes_on_in_a_frozen_organization(call: Call) -> None:
+    """Who scheduled the deletion can be looked up."""
+    put_records(call, [1])
+    call.table.freeze()
+
+    assert newest_first(1) == call.ids()
+
+
+def test_reading_changes_nothing(call: Call) -> None:
+    """Not even the audit log."""
+    put_records(call, [1])
+    before = call.table.items()
+
+    call.page()
+
+    assert before == call.table.items()
+
+
+def test_it_takes_two_requests_to_dynamodb(call: Call) -> None:
+    """The member and the records, even for the longest page."""
+    put_records(call, range(101))
+    with faults.injected() as operations:
+        call.page(query={"limit": "100"})
+
+    assert ["BatchGetItem", "Query"] == operations
+
+
+def test_a_filter_does_not_cost_a_request_for_every_few_records(call: Call) -> None:
+    """DynamoDB filters after it has counted; what is left out is read many records at a time all the same."""
+    put_records(call, range(120))
+    with faults.injected() as operations:
+        assert [] == call.ids({"event": "member.removed", "limit": "1"})
+
+    assert operations.count("Query") <= 10
+
+
+@pytest.mark.parametrize("position", range(2), ids=["member", "records"])
+@pytest.mark.parametrize("fault", UNANSWERED)
+def test_what_passes_is_not_seen_by_the_caller(call: Call, fault: faults.Fault, position: int) -> None:
+    """Two failures in a row are absorbed."""
+    put_records(call, [1])
+    with faults.injected(*[None] * position, fault, fault) as operations:
+        assert newest_first(1) == call.ids()
+
+    assert 4 == len(operations)
+
+
+def test_headers_forbid_caching(call: Call) -> None:
+    """What had happened a moment ago is no answer."""
+    assert "no-store" == call()["headers"]["cache-control"]

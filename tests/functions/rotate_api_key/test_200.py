@@ -1,0 +1,382 @@
+"""POST /v1/auth/api-keys/{id}/rotate: 200."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import uuid
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import argon2
+import pytest
+
+from keywright import clock, tokens
+from keywright.store import peppers
+from tests import faults
+from tests.calling import REQUEST_ID, UNANSWERED, VALID_BODY, meanwhile
+from tests.world import HASH, KEY_ID, ORGANIZATION_ID, OTHER_ORGANIZATION_ID, PREVIOUS_HASH, nth_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from tests.calling import Call
+
+NOW = "2030-01-31T12:00:00.000Z"
+WEEK_SECONDS = 604_800
+
+
+def parts(text: str) -> tokens.KeyParts:
+    """Read the text of a key that was issued here."""
+    found = tokens.parse(text, "kk_", peppers.keyring().tag_key)
+    assert found is not None
+    return found
+
+
+def fits(text: str, stored_hash: str) -> bool:
+    """Tell whether a key's text is what a stored hash was made of."""
+    digest = hmac.digest(peppers.keyring().current.hash_key, parts(text).payload, "sha256")
+    try:
+        return argon2.PasswordHasher().verify(stored_hash, digest)
+    except argon2.exceptions.VerifyMismatchError:
+        return False
+
+
+def in_seconds(moment: datetime, seconds: int) -> str:
+    """Write the time so many seconds later."""
+    return clock.rfc3339(moment + timedelta(seconds=seconds))
+
+
+def test_the_answer_is_exactly_id_key_and_the_end_of_the_previous_one(
+    call: Call, stop_clock: Callable[[str], datetime]
+) -> None:
+    """`{id, key, previousKeyExpiresAt}`, for the id that was there before."""
+    now = stop_clock(NOW)
+    call.table.put_key()
+
+    rotated = call.data({"gracePeriodSeconds": 60})
+
+    assert {"id": KEY_ID, "key": rotated["key"], "previousKeyExpiresAt": in_seconds(now, 60)} == rotated
+
+
+def test_the_new_text_names_the_same_key_and_the_next_generation(call: Call) -> None:
+    """Under the deployment's pepper, of this organization."""
+    call.table.put_key(generation=41)
+
+    found = parts(call.data()["key"])
+
+    assert (uuid.UUID(ORGANIZATION_ID), uuid.UUID(KEY_ID), 42) == (
+        found.organization_id,
+        found.key_id,
+        found.generation,
+    )
+
+
+def test_without_grace_the_item_forgets_the_previous_secret(call: Call, stop_clock: Callable[[str], datetime]) -> None:
+    """New hash, hint, generation, time and version; nothing else changes, and no previous hash is kept."""
+    stop_clock(NOW)
+    before = call.table.put_key()
+
+    text = call.data({"gracePeriodSeconds": 0})["key"]
+
+    item = call.table.item(f"KEY#{KEY_ID}")
+    assert fits(text, item["hash"])
+    assert {
+        **before,
+        "hash": item["hash"],
+        "hint": "kk_..." + text[-4:],
+        "generation": 1,
+        "updated_at": NOW,
+        "version": 2,
+    } == item
+    assert HASH not in repr(call.table.items())
+
+
+def test_with_grace_the_item_keeps_the_previous_secret_beside_the_new_one(
+    call: Call, stop_clock: Callable[[str], datetime]
+) -> None:
+    """Both hashes, and when the older one ends."""
+    now = stop_clock(NOW)
+    before = call.table.put_key()
+
+    text = call.data({"gracePeriodSeconds": 3600})["key"]
+
+    item = call.table.item(f"KEY#{KEY_ID}")
+    assert fits(text, item["hash"])
+    assert {
+        **before,
+        "hash": item["hash"],
+        "hint": "kk_..." + text[-4:],
+        "generation": 1,
+        "previous_hash": HASH,
+        "previous_expires_at": in_seconds(now, 3600),
+        "updated_at": NOW,
+        "version": 2,
+    } == item
+
+
+def test_the_two_hashes_are_of_the_two_texts(call: Call, functions: Callable[[str], Call]) -> None:
+    """From create to rotate, each secret fits its own hash and not the other."""
+    created = functions("create_api_key").data(VALID_BODY)
+    rotated = call.data({"gracePeriodSeconds": 60}, key_id=created["id"])
+
+    item = call.table.item(f"KEY#{created['id']}")
+
+    assert created["key"] != rotated["key"]
+    assert [(True, False), (False, True)] == [
+        (fits(text, item["hash"]), fits(text, item["previous_hash"])) for text in (rotated["key"], created["key"])
+    ]
+
+
+@pytest.mark.parametrize("grace_period_seconds", [1, 60, WEEK_SECONDS])
+def test_the_grace_period_is_counted_from_now(
+    call: Call, stop_clock: Callable[[str], datetime], grace_period_seconds: int
+) -> None:
+    """Answer and item agree on the end."""
+    now = stop_clock(NOW)
+    call.table.put_key()
+
+    rotated = call.data({"gracePeriodSeconds": grace_period_seconds})
+
+    end = in_seconds(now, grace_period_seconds)
+    assert end == rotated["previousKeyExpiresAt"] == call.table.item(f"KEY#{KEY_ID}")["previous_expires_at"]
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "end"),
+    [
+        pytest.param("2030-01-31T12:00:59.999Z", "2030-01-31T12:00:59.999Z", id="earlier"),
+        pytest.param("2030-01-31T12:01:00.000Z", "2030-01-31T12:01:00.000Z", id="the same"),
+        pytest.param("2030-01-31T12:01:00.001Z", "2030-01-31T12:01:00.000Z", id="later"),
+        pytest.param("2030-01-31T12:00:00.001Z", "2030-01-31T12:00:00.001Z", id="in a millisecond"),
+        pytest.param("9999-12-31T23:59:59.999Z", "2030-01-31T12:01:00.000Z", id="the end of time"),
+    ],
+)
+def test_the_previous_secret_never_outlives_the_key(
+    call: Call, stop_clock: Callable[[str], datetime], expires_at: str, end: str
+) -> None:
+    """A grace period of a minute ends with the key's own expiry, if that comes first."""
+    stop_clock(NOW)
+    call.table.put_key(expires_at=expires_at)
+
+    rotated = call.data({"gracePeriodSeconds": 60})
+
+    item = call.table.item(f"KEY#{KEY_ID}")
+    assert (end, end, expires_at) == (rotated["previousKeyExpiresAt"], item["previous_expires_at"], item["expires_at"])
+
+
+@pytest.mark.parametrize("expires_at", ["2020-01-01T00:00:00.000Z", NOW], ids=["long ago", "just now"])
+def test_an_expired_key_stays_expired(call: Call, stop_clock: Callable[[str], datetime], expires_at: str) -> None:
+    """It gets a new secret and no grace: there is nothing left to keep alive."""
+    stop_clock(NOW)
+    call.table.put_key(expires_at=expires_at)
+
+    rotated = call.data({"gracePeriodSeconds": WEEK_SECONDS})
+
+    item = call.table.item(f"KEY#{KEY_ID}")
+    assert rotated["previousKeyExpiresAt"] is None
+    assert (expires_at, 1) == (item["expires_at"], item["generation"])
+    assert {"previous_hash", "previous_expires_at"}.isdisjoint(item)
+
+
+def test_a_disabled_key_stays_disabled(call: Call) -> None:
+    """A new secret does not bring a key back to life."""
+    call.table.put_key(enabled=False)
+
+    call.data({"gracePeriodSeconds": 60})
+
+    item = call.table.item(f"KEY#{KEY_ID}")
+    assert (False, HASH) == (item["enabled"], item["previous_hash"])
+
+
+def test_rotating_within_a_grace_period_retires_the_oldest(call: Call, stop_clock: Callable[[str], datetime]) -> None:
+    """At most two secrets work: the new one and the one before it."""
+    now = stop_clock(NOW)
+    call.table.put_key(generation=1, previous_hash=PREVIOUS_HASH, previous_expires_at="2099-01-01T00:00:00.000Z")
+
+    call.data({"gracePeriodSeconds": 60})
+
+    item = call.table.item(f"KEY#{KEY_ID}")
+    assert (2, HASH, in_seconds(now, 60)) == (item["generation"], item["previous_hash"], item["previous_expires_at"])
+    assert PREVIOUS_HASH not in repr(call.table.items())
+
+
+def test_rotating_without_grace_ends_a_grace_period(call: Call) -> None:
+    """After a leak: from now on there is one secret."""
+    call.table.put_key(generation=1, previous_hash=PREVIOUS_HASH, previous_expires_at="2099-01-01T00:00:00.000Z")
+
+    assert call.data()["previousKeyExpiresAt"] is None
+    assert {"previous_hash", "previous_expires_at"}.isdisjoint(call.table.item(f"KEY#{KEY_ID}"))
+
+
+@pytest.mark.parametrize(
+    "body", [None, "", "{}", '{"unknown": 1, "grace_period_seconds": 60}', '{"gracePeriodSeconds": 0}']
+)
+def test_without_a_grace_period_it_ends_at_once(call: Call, body: str | None) -> None:
+    """The default, whether there is a body or not."""
+    call.table.put_key()
+
+    assert call.data(body)["previousKeyExpiresAt"] is None
+
+
+@pytest.mark.parametrize("content_type", [None, {}, {"content-type": "application/json"}])
+def test_a_request_without_a_body_needs_no_content_type(call: Call, content_type: dict[str, str] | None) -> None:
+    """But may have one."""
+    call.table.put_key()
+
+    assert 200 == call(headers=content_type)["statusCode"]
+
+
+def test_the_audit_record_says_who_what_when_and_from_where(call: Call, stop_clock: Callable[[str], datetime]) -> None:
+    """Which rotation it was and until when the previous secret works; no secret, and no hash."""
+    now = stop_clock(NOW)
+    call.table.put_key()
+
+    text = call.data({"gracePeriodSeconds": 60})["key"]
+
+    (record,) = call.table.under("AUDIT#")
+    assert [] == [hidden for hidden in (text, text[-10:], "argon2") if hidden in repr(record)]
+    record_id = uuid.UUID(record.pop("sk").removeprefix("AUDIT#"))
+    assert (7, int(now.timestamp() * 1000)) == (record_id.version, record_id.int >> 80)
+    assert {
+        "before": {"generation": 0},
+        "after": {"generation": 1, "previousKeyExpiresAt": in_seconds(now, 60)},
+    } == json.loads(record.pop("changes"))
+    assert {
+        "pk": f"ORG#{ORGANIZATION_ID}",
+        "event": "api_key.rotated",
+        "actor_type": "user",
+        "actor_id": "user_1",
+        "target_type": "api_key",
+        "target_id": KEY_ID,
+        "source_ip": "203.0.113.7",
+        "request_id": REQUEST_ID,
+        "created_at": NOW,
+        "ttl": int(now.timestamp()) + 365 * 86400,
+    } == record
+
+
+def test_the_text_is_nowhere_in_the_table(call: Call) -> None:
+    """It is in the answer, and nowhere else."""
+    call.table.put_key()
+
+    text = call.data()["key"]
+
+    assert text[-20:] not in repr(call.table.items())
+
+
+def test_nothing_else_in_the_table_changes(call: Call) -> None:
+    """Usage goes on being counted; other keys, and the same id elsewhere, stay."""
+    call.table.put_usage()
+    call.table.put_key(nth_id(2))
+    call.table.put_key(KEY_ID, OTHER_ORGANIZATION_ID)
+    before = call.table.items()
+    call.table.put_key()
+
+    call.data()
+
+    mine = [f"KEY#{KEY_ID}", call.table.under("AUDIT#")[0]["sk"]]
+    assert before == [
+        item for item in call.table.items() if item["pk"] != f"ORG#{ORGANIZATION_ID}" or item["sk"] not in mine
+    ]
+
+
+def test_changes_never_seem_to_go_back_in_time(call: Call, stop_clock: Callable[[str], datetime]) -> None:
+    """A clock that is late is overruled by the key's own time; the grace period counts from there."""
+    stop_clock(NOW)
+    call.table.put_key(updated_at="2030-01-31T12:00:05.000Z")
+
+    rotated = call.data({"gracePeriodSeconds": 1})
+
+    (record,) = call.table.under("AUDIT#")
+    assert "2030-01-31T12:00:05.001Z" == call.table.item(f"KEY#{KEY_ID}")["updated_at"] == record["created_at"]
+    assert "2030-01-31T12:00:06.001Z" == rotated["previousKeyExpiresAt"]
+
+
+def test_the_last_generation(call: Call) -> None:
+    """There is room for 65,535 rotations."""
+    call.table.put_key(generation=65_534)
+
+    assert 65_535 == parts(call.data()["key"]).generation
+
+
+def test_one_conflict_is_absorbed(call: Call) -> None:
+    """Somebody else rotated the key after it was read: this is the rotation after theirs."""
+    call.table.put_key()
+    theirs = HASH[:-4] + "AAAA"
+    quicker = meanwhile(lambda: call.table.put_key(name="Theirs", hash=theirs, generation=1, version=2))
+
+    with faults.injected(None, quicker) as operations:
+        text = call.data({"gracePeriodSeconds": 60})["key"]
+
+    item = call.table.item(f"KEY#{KEY_ID}")
+    assert ["BatchGetItem", "TransactWriteItems"] * 2 == operations
+    assert 2 == parts(text).generation == item["generation"]
+    assert fits(text, item["hash"])
+    assert ("Theirs", theirs, 3) == (item["name"], item["previous_hash"], item["version"])
+
+
+@pytest.mark.parametrize("role", ["owner", "admin"])
+def test_owners_and_admins_may(call: Call, role: str) -> None:
+    """The two roles that manage keys."""
+    call.table.put_key()
+    call.table.put_member("someone", role)
+
+    assert 200 == call(user_id="someone")["statusCode"]
+
+
+def test_it_takes_two_requests_to_dynamodb(call: Call) -> None:
+    """One to read, one for everything that is written."""
+    call.table.put_key()
+    with faults.injected() as operations:
+        call.data()
+
+    assert ["BatchGetItem", "TransactWriteItems"] == operations
+
+
+def test_it_takes_one_hash(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Argon2 is most of the time of a rotation."""
+    call.table.put_key()
+    hashes: list[object] = []
+    run = argon2.PasswordHasher.hash
+
+    def counted(self: argon2.PasswordHasher, password: bytes, **keywords: Any) -> str:
+        hashes.append(1)
+        return run(self, password, **keywords)
+
+    monkeypatch.setattr(argon2.PasswordHasher, "hash", counted)
+    call.data()
+
+    assert [1] == hashes
+
+
+def test_headers_forbid_caching(call: Call) -> None:
+    """A key must not rest in any cache."""
+    call.table.put_key()
+
+    assert {"content-type": "application/json", "cache-control": "no-store", "x-request-id": REQUEST_ID} == call()[
+        "headers"
+    ]
+
+
+@pytest.mark.parametrize("position", range(2), ids=["read", "write"])
+@pytest.mark.parametrize("fault", UNANSWERED)
+def test_what_passes_is_not_seen_by_the_caller(call: Call, fault: faults.Fault, position: int) -> None:
+    """Two failures in a row are absorbed, and the key is rotated once."""
+    call.table.put_key()
+    with faults.injected(*[None] * position, fault, fault):
+        call.data()
+
+    assert (1, 1) == (call.table.item(f"KEY#{KEY_ID}")["generation"], len(call.table.under("AUDIT#")))
+
+
+def test_an_answer_that_was_lost_is_found_again(call: Call) -> None:
+    """The text that is handed out is the one whose hash was stored by the attempt whose answer was lost."""
+    call.table.put_key()
+    with faults.injected(None, faults.lost_answer) as operations:
+        text = call.data()["key"]
+
+    item = call.table.item(f"KEY#{KEY_ID}")
+    assert (3, 1, 1) == (len(operations), item["generation"], len(call.table.under("AUDIT#")))
+    assert fits(text, item["hash"])

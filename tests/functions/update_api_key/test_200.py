@@ -1,0 +1,299 @@
+"""PATCH /v1/auth/api-keys/{id}: 200."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests import faults
+from tests.calling import REQUEST_ID, UNANSWERED, meanwhile
+from tests.world import KEY_ID, ORGANIZATION_ID, OTHER_ORGANIZATION_ID, PREVIOUS_HASH, nth_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.calling import Call
+
+NOW = "2030-01-31T12:00:00.000Z"
+ROTATED: dict[str, Any] = {
+    "generation": 1,
+    "previous_hash": PREVIOUS_HASH,
+    "previous_expires_at": "2030-02-01T00:00:00.000Z",
+}
+
+
+def changes(call: Call) -> dict[str, Any]:
+    """Read what the one audit record says of before and after."""
+    (record,) = call.table.under("AUDIT#")
+    content: dict[str, Any] = json.loads(record["changes"])
+    return content
+
+
+def test_the_answer_is_exactly_status_and_message(call: Call) -> None:
+    """`{"status": "success", "message"}`."""
+    call.table.put_key()
+
+    assert {"status": "success", "message": "The API key was updated"} == call.data({"name": "New"})
+
+
+FIELDS = [
+    pytest.param({"name": " New name\t"}, {"name": "New name"}, id="name"),
+    pytest.param({"name": "x" * 120}, {"name": "x" * 120}, id="longest name"),
+    pytest.param({"enabled": False}, {"enabled": False}, id="enabled"),
+    pytest.param(
+        {"permissions": ["webhooks:write", "sessions:read", "webhooks:write"]},
+        {"permissions": ["webhooks:write", "sessions:read"]},
+        id="permissions",
+    ),
+    pytest.param(
+        {"metadata": {"a": 2**53 + 1, "b": 1e300, "c": True, "d": "\N{SNOWMAN}"}},
+        {"metadata": '{"a":9007199254740993,"b":1e+300,"c":true,"d":"\N{SNOWMAN}"}'},
+        id="metadata",
+    ),
+    pytest.param({"metadata": {}}, {"metadata": "{}"}, id="no metadata"),
+    pytest.param(
+        {"expiresAt": "2031-01-01T01:00:00.1239+01:00"}, {"expires_at": "2031-01-01T00:00:00.123Z"}, id="expiresAt"
+    ),
+    pytest.param(
+        {"expiresAt": "2030-01-31T12:00:00.001Z"},
+        {"expires_at": "2030-01-31T12:00:00.001Z"},
+        id="expiresAt in a millisecond",
+    ),
+    pytest.param(
+        {
+            "name": "New",
+            "enabled": False,
+            "permissions": ["webhooks:write"],
+            "metadata": {"plan": "free"},
+            "expiresAt": "2031-01-01T00:00:00Z",
+        },
+        {
+            "name": "New",
+            "enabled": False,
+            "permissions": ["webhooks:write"],
+            "metadata": '{"plan":"free"}',
+            "expires_at": "2031-01-01T00:00:00.000Z",
+        },
+        id="all at once",
+    ),
+    pytest.param({"name": "New", "id": nth_id(7), "version": 9, "unknown": None}, {"name": "New"}, id="unknown fields"),
+]
+
+
+@pytest.mark.parametrize(("body", "changed"), FIELDS)
+def test_what_is_named_changes_and_nothing_else(
+    call: Call, stop_clock: Callable[[str], datetime], body: dict[str, Any], changed: dict[str, Any]
+) -> None:
+    """Of the item, besides the time and the version; a rotation that is under way goes on."""
+    stop_clock(NOW)
+    before = call.table.put_key(**ROTATED)
+
+    call.data(body)
+
+    assert before | changed | {"updated_at": NOW, "version": 2} == call.table.item(f"KEY#{KEY_ID}")
+
+
+def test_an_expiry_that_is_not_named_stays(call: Call) -> None:
+    """Absent is not null."""
+    call.table.put_key(expires_at="2099-01-01T00:00:00.000Z")
+
+    call.data({"name": "New"})
+
+    assert "2099-01-01T00:00:00.000Z" == call.table.item(f"KEY#{KEY_ID}")["expires_at"]
+
+
+@pytest.mark.parametrize("expires_at", ["2099-01-01T00:00:00.000Z", "2020-01-01T00:00:00.000Z"])
+def test_null_takes_the_expiry_away(call: Call, expires_at: str) -> None:
+    """Even one that is over."""
+    call.table.put_key(expires_at=expires_at)
+
+    call.data({"expiresAt": None})
+
+    assert "expires_at" not in call.table.item(f"KEY#{KEY_ID}")
+    assert {"before": {"expiresAt": expires_at}, "after": {"expiresAt": None}} == changes(call)
+
+
+def test_a_disabled_key_is_enabled_again(call: Call) -> None:
+    """The switch goes both ways."""
+    call.table.put_key(enabled=False)
+
+    call.data({"enabled": True})
+
+    assert call.table.item(f"KEY#{KEY_ID}")["enabled"] is True
+
+
+def test_nothing_else_in_the_table_changes(call: Call) -> None:
+    """But for the key's item, and the audit record that is new."""
+    call.table.put_key()
+    call.table.put_usage()
+    call.table.put_key(nth_id(2))
+    call.table.put_key(KEY_ID, OTHER_ORGANIZATION_ID)
+    before = call.table.items()
+
+    call.data({"name": "New"})
+
+    left = [item for item in call.table.items() if not item["sk"].startswith("AUDIT#")]
+    assert [(f"ORG#{ORGANIZATION_ID}", f"KEY#{KEY_ID}")] == [
+        (item["pk"], item["sk"]) for item in left if item not in before
+    ]
+    assert len(before) == len(left)
+
+
+def test_the_audit_record_says_who_what_when_and_from_where(call: Call, stop_clock: Callable[[str], datetime]) -> None:
+    """Written with the change, at the same time."""
+    now = stop_clock(NOW)
+    call.table.put_key()
+
+    call.data({"name": "New"})
+
+    (record,) = call.table.under("AUDIT#")
+    record_id = uuid.UUID(record.pop("sk").removeprefix("AUDIT#"))
+    assert (7, int(now.timestamp() * 1000)) == (record_id.version, record_id.int >> 80)
+    assert {
+        "pk": f"ORG#{ORGANIZATION_ID}",
+        "event": "api_key.updated",
+        "actor_type": "user",
+        "actor_id": "user_1",
+        "target_type": "api_key",
+        "target_id": KEY_ID,
+        "changes": '{"before": {"name": "CI"}, "after": {"name": "New"}}',
+        "source_ip": "203.0.113.7",
+        "request_id": REQUEST_ID,
+        "created_at": NOW,
+        "ttl": int(now.timestamp()) + 365 * 86400,
+    } == record
+
+
+@pytest.mark.parametrize(
+    ("body", "before", "after"),
+    [
+        pytest.param({"name": "CI"}, {}, {}, id="nothing"),
+        pytest.param({"name": "CI", "enabled": False}, {"enabled": True}, {"enabled": False}, id="one of two"),
+        pytest.param(
+            {"permissions": ["webhooks:write", "sessions:read"]},
+            {"permissions": ["sessions:read", "webhooks:write"]},
+            {"permissions": ["webhooks:write", "sessions:read"]},
+            id="the order of permissions",
+        ),
+        pytest.param(
+            {"metadata": {"one": True}}, {"metadata": {"one": 1}}, {"metadata": {"one": True}}, id="the type of a value"
+        ),
+        pytest.param(
+            {"metadata": {"one": 1.0}}, {"metadata": {"one": 1}}, {"metadata": {"one": 1.0}}, id="the form of a number"
+        ),
+        pytest.param(
+            {"expiresAt": "2099-01-01T00:00:00Z"},
+            {"expiresAt": None},
+            {"expiresAt": "2099-01-01T00:00:00.000Z"},
+            id="an expiry",
+        ),
+    ],
+)
+def test_the_audit_record_holds_exactly_what_changed(
+    call: Call, body: dict[str, Any], before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    """The fields that differ, as they were and as they are."""
+    call.table.put_key(permissions=["sessions:read", "webhooks:write"], metadata='{"one":1}')
+
+    call.data(body)
+
+    assert repr({"before": before, "after": after}) == repr(changes(call))
+
+
+def test_changes_never_seem_to_go_back_in_time(call: Call, stop_clock: Callable[[str], datetime]) -> None:
+    """A clock that is late is overruled by the key's own time; key and audit record agree."""
+    stop_clock(NOW)
+    call.table.put_key(updated_at="2030-01-31T12:00:05.000Z")
+
+    call.data({"name": "New"})
+
+    (record,) = call.table.under("AUDIT#")
+    assert "2030-01-31T12:00:05.001Z" == call.table.item(f"KEY#{KEY_ID}")["updated_at"] == record["created_at"]
+
+
+def test_one_conflict_is_absorbed_and_both_changes_are_kept(call: Call) -> None:
+    """Somebody else changed the key after it was read: the change is made again, on top of theirs."""
+    call.table.put_key()
+    quicker = meanwhile(lambda: call.table.put_key(name="Theirs", version=2))
+
+    with faults.injected(None, quicker) as operations:
+        call.data({"enabled": False})
+
+    key = call.table.item(f"KEY#{KEY_ID}")
+    assert ["BatchGetItem", "TransactWriteItems"] * 2 == operations
+    assert ("Theirs", False, 3) == (key["name"], key["enabled"], key["version"])
+    assert {"before": {"enabled": True}, "after": {"enabled": False}} == changes(call)
+
+
+@pytest.mark.parametrize("role", ["owner", "admin"])
+def test_owners_and_admins_may(call: Call, role: str) -> None:
+    """The two roles that manage keys."""
+    call.table.put_key()
+    call.table.put_member("someone", role)
+
+    assert 200 == call({"name": "New"}, user_id="someone")["statusCode"]
+
+
+def test_an_expired_key_can_be_prolonged(call: Call) -> None:
+    """Expiry is no deletion."""
+    call.table.put_key(expires_at="2020-01-01T00:00:00.000Z")
+
+    call.data({"expiresAt": "2099-01-01T00:00:00Z"})
+
+    assert "2099-01-01T00:00:00.000Z" == call.table.item(f"KEY#{KEY_ID}")["expires_at"]
+
+
+def test_it_takes_two_requests_to_dynamodb(call: Call) -> None:
+    """One to read, one for everything that is written."""
+    call.table.put_key()
+    with faults.injected() as operations:
+        call.data({"name": "New"})
+
+    assert ["BatchGetItem", "TransactWriteItems"] == operations
+
+
+@pytest.mark.parametrize("fault", UNANSWERED)
+@pytest.mark.parametrize("position", range(2), ids=["read", "write"])
+def test_what_passes_is_not_seen_by_the_caller(call: Call, fault: faults.Fault, position: int) -> None:
+    """Two failures in a row are absorbed, and the change is made once."""
+    call.table.put_key()
+    with faults.injected(*[None] * position, fault, fault):
+        call.data({"name": "New"})
+
+    assert (2, 1) == (call.table.item(f"KEY#{KEY_ID}")["version"], len(call.table.under("AUDIT#")))
+
+
+def test_an_answer_that_was_lost_is_found_again(call: Call) -> None:
+    """The write took effect, its answer did not arrive: the repeat sees that, and takes it for no conflict."""
+    call.table.put_key()
+    with faults.injected(None, faults.lost_answer) as operations:
+        call.data({"name": "New"})
+
+    assert ["BatchGetItem", "TransactWriteItems", "TransactWriteItems"] == operations
+    assert (2, 1) == (call.table.item(f"KEY#{KEY_ID}")["version"], len(call.table.under("AUDIT#")))
+
+
+def test_without_a_retention_audit_records_stay_for_ever(call: Call, setting: Callable[[str, str], None]) -> None:
+    """0 days mean that nothing deletes them."""
+    setting("AUDIT_RETENTION_DAYS", "0")
+    call.table.put_key()
+
+    call.data({"name": "New"})
+
+    (record,) = call.table.under("AUDIT#")
+    assert "ttl" not in record
+
+
+def test_the_retention_is_a_setting(call: Call, setting: Callable[[str, str], None]) -> None:
+    """Counted from the change."""
+    setting("AUDIT_RETENTION_DAYS", "7")
+    call.table.put_key()
+
+    call.data({"name": "New"})
+
+    (record,) = call.table.under("AUDIT#")
+    assert int(datetime.fromisoformat(record["created_at"]).timestamp()) + 7 * 86400 == record["ttl"]

@@ -1,0 +1,413 @@
+"""The one table: reading in one request, listing page by page, and changing all or nothing."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from keywright import deadline
+from keywright.errors import API_KEY_NOT_FOUND, CONFLICT, FORBIDDEN, SERVICE_UNAVAILABLE, ErrorType, ServiceError
+from keywright.settings import settings
+from keywright.store import aws, table
+from keywright.store.table import Condition, Step
+from tests import faults
+from tests.world import ORGANIZATION_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+
+    from tests.world import Table, World
+
+ORGANIZATION = uuid.UUID(ORGANIZATION_ID)
+OTHER_ORGANIZATION = uuid.UUID(int=1)
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take no time between attempts."""
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+
+
+@pytest.fixture
+def items(world: World) -> Table:
+    """A table with THING#1 to THING#9, another kind of things around them, and another organization's THING#5."""
+    for number in range(1, 10):
+        world.table.put(pk=f"ORG#{ORGANIZATION}", sk=f"THING#{number}", number=number, is_even=number % 2 == 0)
+    for sort_key in ("SOMETHING#5", "THINGS#5"):
+        world.table.put(pk=f"ORG#{ORGANIZATION}", sk=sort_key, number=0, is_even=True)
+    world.table.put(pk=f"ORG#{OTHER_ORGANIZATION}", sk="THING#5", number=-5, is_even=True)
+    return world.table
+
+
+@pytest.fixture
+def sent(world: World) -> Iterator[list[dict[str, Any]]]:
+    """The bodies of all requests to DynamoDB, as they are sent."""
+    del world
+    requests: list[dict[str, Any]] = []
+
+    def note(request: AWSPreparedRequest, **_: object) -> None:
+        requests.append(json.loads(request.body or b"{}"))  # type: ignore[arg-type]  # the stub names no bytes
+
+    events: Any = aws.dynamodb().meta.events
+    events.register("before-send.dynamodb", note)
+    yield requests
+    events.unregister("before-send.dynamodb", note)
+
+
+def genuine(body: dict[str, Any]) -> faults.Fault:
+    """Answer in DynamoDB's place, and in its name."""
+    answer = faults.answer(200, body)
+
+    def fault(request: AWSPreparedRequest) -> AWSResponse:
+        response = answer(request)
+        response.headers["x-amzn-requestid"] = "1"
+        return response
+
+    return fault
+
+
+# read
+
+
+@pytest.mark.usefixtures("items")
+def test_read_gives_what_there_is(sent: list[dict[str, Any]]) -> None:
+    """By sort key, in one strongly consistent request, of this organization alone; what is missing is left out."""
+    found = table.read(ORGANIZATION, ["THING#5", "THING#2", "THING#0"])
+
+    assert {"THING#2": "2", "THING#5": "5"} == {sk: item["number"]["N"] for sk, item in found.items()}
+    assert [True] == [request["RequestItems"][settings().table_name]["ConsistentRead"] for request in sent]
+
+
+def test_reading_nothing_takes_no_request(sent: list[dict[str, Any]]) -> None:
+    """DynamoDB would refuse it."""
+    assert {} == table.read(ORGANIZATION, [])
+    assert [] == sent
+
+
+@pytest.mark.usefixtures("items")
+def test_read_asks_again_for_what_was_not_processed(sent: list[dict[str, Any]]) -> None:
+    """For that alone, again strongly consistent; what had come is kept."""
+    name = settings().table_name
+    keys = [dict(table.key(ORGANIZATION, f"THING#{number}")) for number in (1, 2, 3)]
+    partial = {
+        "Responses": {name: [keys[0] | {"number": {"N": "1"}}]},
+        "UnprocessedKeys": {name: {"Keys": keys[1:], "ConsistentRead": True}},
+    }
+    with faults.injected(genuine(partial)):
+        found = table.read(ORGANIZATION, ["THING#1", "THING#2", "THING#3"])
+
+    assert {"THING#1": "1", "THING#2": "2", "THING#3": "3"} == {sk: item["number"]["N"] for sk, item in found.items()}
+    assert {"Keys": keys[1:], "ConsistentRead": True} == sent[1]["RequestItems"][name]
+
+
+@pytest.mark.usefixtures("items")
+def test_read_does_not_ask_for_ever() -> None:
+    """What is never processed is a 503, and never an item that seems to be missing."""
+    name = settings().table_name
+    keys = [dict(table.key(ORGANIZATION, "THING#1"))]
+    nothing = genuine({"Responses": {}, "UnprocessedKeys": {name: {"Keys": keys}}})
+    with faults.injected(*[nothing] * 100) as operations, pytest.raises(ServiceError) as caught:
+        table.read(ORGANIZATION, ["THING#1"])
+
+    assert SERVICE_UNAVAILABLE is caught.value.error
+    assert aws.ATTEMPTS == len(operations)
+
+
+@pytest.mark.usefixtures("items")
+def test_read_tries_again() -> None:
+    """What passes is not seen by the caller."""
+    with faults.injected(faults.error("ThrottlingException"), faults.timeout):
+        assert ["THING#1"] == list(table.read(ORGANIZATION, ["THING#1"]))
+
+
+# newest_first
+
+
+def listed(
+    starting_after: str | None = None,
+    *,
+    between: tuple[str, str] = ("THING#", "THING#z"),
+    conditions: list[Condition] | None = None,
+    page_size: int = 4,
+    take: int | None = None,
+) -> list[int]:
+    """List things, and give their numbers."""
+    found = table.newest_first(ORGANIZATION, between, starting_after, conditions or [], page_size)
+    return [int(item["number"]["N"]) for item in itertools.islice(found, take)]
+
+
+EVEN = Condition("is_even = :even", {":even": {"BOOL": True}})
+ABOVE_TWO = Condition("#number > :two", {":two": {"N": "2"}}, {"#number": "number"})
+
+
+@pytest.mark.usefixtures("items")
+@pytest.mark.parametrize("page_size", [1, 2, 3, 8, 9, 10, 100])
+def test_the_list_goes_from_the_last_to_the_first(page_size: int) -> None:
+    """Whatever DynamoDB is asked for at once; nothing of another kind, nothing of another organization."""
+    assert [9, 8, 7, 6, 5, 4, 3, 2, 1] == listed(page_size=page_size)
+
+
+@pytest.mark.usefixtures("items")
+def test_both_bounds_are_included() -> None:
+    """Between two sort keys."""
+    assert [6, 5, 4, 3] == listed(between=("THING#3", "THING#6"))
+
+
+@pytest.mark.usefixtures("items")
+@pytest.mark.parametrize(
+    ("starting_after", "expected"),
+    [
+        ("THING#4", [3, 2, 1]),
+        ("THING#45", [4, 3, 2, 1]),
+        ("THING#1", []),
+        ("THING#0", []),
+        ("THING#y", [9, 8, 7, 6, 5, 4, 3, 2, 1]),
+    ],
+)
+def test_it_starts_after_a_place(starting_after: str, expected: list[int]) -> None:
+    """Behind it, whether there is anything at it or not."""
+    assert expected == listed(starting_after)
+
+
+@pytest.mark.usefixtures("items")
+@pytest.mark.parametrize("page_size", [1, 2, 100])
+def test_all_conditions_hold_together_on_every_page(page_size: int) -> None:
+    """What is filtered out neither shows nor ends the list."""
+    assert [8, 6, 4] == listed(conditions=[EVEN, ABOVE_TWO], page_size=page_size)
+
+
+@pytest.mark.usefixtures("items")
+def test_it_is_fetched_as_it_is_taken(sent: list[dict[str, Any]]) -> None:
+    """Three of nine, four at a time, is one strongly consistent request; five are two."""
+    listed(take=3)
+    assert [(True, 4)] == [(request["ConsistentRead"], request["Limit"]) for request in sent]
+
+    listed(take=5)
+    assert 1 + 2 == len(sent)
+
+
+@pytest.mark.usefixtures("items")
+def test_the_less_a_filter_lets_through_the_more_is_looked_at_together(sent: list[dict[str, Any]]) -> None:
+    """A rare thing in a long list takes few requests."""
+    nothing = Condition("#number > :ten", {":ten": {"N": "10"}}, {"#number": "number"})
+
+    assert [] == listed(conditions=[nothing], page_size=1)
+    assert [1, 4, 16] == [request["Limit"] for request in sent]
+
+
+@pytest.mark.usefixtures("items")
+def test_a_list_ends_before_the_functions_time_does() -> None:
+    """503, rather than a page that seems to be the last one."""
+    milliseconds = int((aws.ATTEMPT_SECONDS + deadline.RESERVE_SECONDS) * 1000) - 1
+    with deadline.within(milliseconds), pytest.raises(ServiceError) as caught:
+        listed()
+
+    assert SERVICE_UNAVAILABLE is caught.value.error
+
+
+@pytest.mark.usefixtures("items")
+@pytest.mark.parametrize(
+    "page", [faults.answer(200, {}), faults.answer(200, b""), genuine({})], ids=["proxy", "nothing", "incomplete"]
+)
+def test_a_page_that_is_not_dynamodbs_is_asked_for_again(page: faults.Fault) -> None:
+    """Taken for an empty one, it would hide what there is."""
+    with faults.injected(page, None, page):
+        assert [9, 8, 7, 6, 5, 4, 3, 2, 1] == listed()
+
+
+@pytest.mark.usefixtures("items")
+@pytest.mark.parametrize("content", [faults.answer(200, {}), genuine({})], ids=["proxy", "incomplete"])
+def test_items_that_are_not_dynamodbs_are_asked_for_again(content: faults.Fault) -> None:
+    """Taken for an answer, it would make keys and members seem to be gone."""
+    with faults.injected(content):
+        assert ["THING#1"] == list(table.read(ORGANIZATION, ["THING#1"]))
+
+
+@pytest.mark.usefixtures("items")
+def test_each_page_is_tried_again() -> None:
+    """A failure in the middle of a list neither ends it nor shows anything twice."""
+    with faults.injected(None, faults.error("ThrottlingException"), faults.timeout, None, faults.answer(500, b"")):
+        assert [9, 8, 7, 6, 5, 4, 3, 2, 1] == listed()
+
+
+@pytest.mark.usefixtures("items")
+def test_a_list_that_cannot_go_on_is_an_error() -> None:
+    """503, and never a list that seems to be complete."""
+    with faults.injected(None, *[faults.timeout] * 100), pytest.raises(ServiceError) as caught:
+        listed()
+
+    assert SERVICE_UNAVAILABLE is caught.value.error
+
+
+# commit
+
+
+def put(sort_key: str, error: ErrorType = API_KEY_NOT_FOUND) -> Step:
+    """Write an item that must be new; refused with this error."""
+    step = table.put_new({**table.key(ORGANIZATION, sort_key)})
+    return Step(step.operation, lambda _: ServiceError(error))
+
+
+@pytest.fixture
+def record(world: World) -> Step:
+    """The audit record of a change."""
+    del world
+    return table.put_new({**table.key(ORGANIZATION, f"AUDIT#{uuid.uuid4()}")})
+
+
+def sort_keys(world: World) -> list[str]:
+    """List what the table holds."""
+    return [item["sk"].partition("#")[0] for item in world.table.items()]
+
+
+def error_of(*steps: Step) -> ErrorType:
+    """Try to commit steps, of which the last one is the record, and give the error."""
+    with pytest.raises(ServiceError) as caught:
+        table.commit(steps[:-1], steps[-1])
+    return caught.value.error
+
+
+def test_all_steps_and_the_record_are_written(world: World, record: Step) -> None:
+    """In one request."""
+    with faults.injected() as operations:
+        table.commit([put("A"), put("B")], record)
+
+    assert ["A", "AUDIT", "B"] == sort_keys(world)
+    assert ["TransactWriteItems"] == operations
+
+
+def test_one_refusal_stops_everything(world: World, record: Step) -> None:
+    """Nothing is written, and the step says why."""
+    world.table.put(pk=f"ORG#{ORGANIZATION}", sk="B")
+
+    assert FORBIDDEN is error_of(put("A"), put("B", FORBIDDEN), put("C"), record)
+    assert ["B"] == sort_keys(world)
+
+
+def test_of_several_refusals_the_first_counts(world: World, record: Step) -> None:
+    """Steps are given in the order in which they are to be explained."""
+    for sort_key in ("B", "C"):
+        world.table.put(pk=f"ORG#{ORGANIZATION}", sk=sort_key)
+
+    assert FORBIDDEN is error_of(put("A"), put("B", FORBIDDEN), put("C"), record)
+    assert API_KEY_NOT_FOUND is error_of(put("A"), put("C"), put("B", FORBIDDEN), record)
+
+
+def test_a_refusal_is_given_the_item_as_it_was(world: World, record: Step) -> None:
+    """So that it can tell why."""
+    world.table.put(pk=f"ORG#{ORGANIZATION}", sk="A", number=7)
+    seen: list[Any] = []
+
+    def refused(item: object) -> Exception:
+        seen.append(item)
+        return ServiceError(FORBIDDEN)
+
+    error_of(Step(put("A").operation, refused), record)
+
+    assert [{"pk": {"S": f"ORG#{ORGANIZATION}"}, "sk": {"S": "A"}, "number": {"N": "7"}}] == seen
+
+
+def test_a_record_that_exists_at_the_first_attempt_is_somebody_elses(world: World, record: Step) -> None:
+    """Then nothing was done, and a success would be a lie."""
+    item: Any = record.operation["Put"]["Item"]
+    world.table.put(pk=item["pk"]["S"], sk=item["sk"]["S"])
+
+    assert CONFLICT is error_of(put("A"), record)
+    assert ["AUDIT"] == sort_keys(world)
+
+
+@pytest.mark.parametrize(
+    "codes", [("TransactionConflict", "None"), ("None", "ThrottlingError"), ("TransactionConflict",) * 2]
+)
+def test_a_conflict_is_tried_again(world: World, record: Step, codes: tuple[str, ...]) -> None:
+    """Two transactions met; the next attempt goes through."""
+    with faults.injected(faults.canceled(*codes), faults.canceled(*codes)) as operations:
+        table.commit([put("A")], record)
+
+    assert 3 == len(operations)
+    assert ["A", "AUDIT"] == sort_keys(world)
+
+
+def test_a_conflict_that_does_not_pass_is_unavailable(world: World, record: Step) -> None:
+    """503 after a few attempts."""
+    with faults.injected(*[faults.canceled("TransactionConflict", "None")] * 100) as operations:
+        assert SERVICE_UNAVAILABLE is error_of(put("A"), record)
+
+    assert aws.ATTEMPTS == len(operations)
+    assert [] == sort_keys(world)
+
+
+def test_a_refusal_counts_more_than_a_conflict(record: Step) -> None:
+    """It would still be there at the next attempt."""
+    with faults.injected(faults.canceled("TransactionConflict", "ConditionalCheckFailed", "None")) as operations:
+        assert FORBIDDEN is error_of(put("A"), put("B", FORBIDDEN), record)
+
+    assert 1 == len(operations)
+
+
+def test_any_other_reason_is_a_mistake_of_ours(record: Step) -> None:
+    """It is not tried again."""
+    with (
+        faults.injected(faults.canceled("TransactionConflict", "ItemCollectionSizeLimitExceeded")) as operations,
+        pytest.raises(ClientError),
+    ):
+        table.commit([put("A")], record)
+
+    assert 1 == len(operations)
+
+
+def test_its_own_record_is_the_witness_of_a_lost_answer(world: World, record: Step) -> None:
+    """The first attempt took effect: the second one finds the record, and takes other refusals for its own doing."""
+    with faults.injected(faults.lost_answer) as operations:
+        table.commit([put("A", FORBIDDEN)], record)
+
+    assert 2 == len(operations)
+    assert ["A", "AUDIT"] == sort_keys(world)
+
+
+def test_without_the_witness_a_refusal_after_a_lost_request_is_one(world: World, record: Step) -> None:
+    """The first attempt did not take effect, and meanwhile somebody else was quicker."""
+    world.table.put(pk=f"ORG#{ORGANIZATION}", sk="A")
+
+    with faults.injected(faults.timeout):
+        assert FORBIDDEN is error_of(put("A", FORBIDDEN), record)
+
+    assert ["A"] == sort_keys(world)
+
+
+def test_the_witness_is_found_behind_further_failures(world: World, record: Step) -> None:
+    """However many attempts lie between the lost answer and the next one that arrives."""
+    conflict = faults.canceled("TransactionConflict", "None")
+    with faults.injected(faults.lost_answer, faults.timeout, conflict, faults.error("ThrottlingException")):
+        table.commit([put("A", FORBIDDEN)], record)
+
+    assert ["A", "AUDIT"] == sort_keys(world)
+
+
+def test_an_answer_that_is_not_dynamodbs_proves_nothing(world: World, record: Step) -> None:
+    """A 200 of something in between, say a proxy, is no success."""
+    with faults.injected(faults.answer(200, {})) as operations:
+        table.commit([put("A")], record)
+
+    assert 2 == len(operations)
+    assert ["A", "AUDIT"] == sort_keys(world)
+
+
+def test_all_attempts_carry_one_token(sent: list[dict[str, Any]], record: Step) -> None:
+    """DynamoDB knows a repeat for what it is; another commit has another one."""
+    with faults.injected(faults.timeout, faults.canceled("TransactionConflict", "None")):
+        table.commit([put("A")], record)
+    error_of(put("A"), record)
+
+    tokens = [request["ClientRequestToken"] for request in sent]
+    assert 4 == len(tokens)
+    assert 1 == len(set(tokens[:3]))
+    assert tokens[3] != tokens[0]

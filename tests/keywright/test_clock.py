@@ -1,0 +1,132 @@
+"""Time as it is written and read."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keywright import clock
+
+MOMENTS = st.datetimes(timezones=st.just(UTC)).map(
+    lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+)
+
+
+def test_now_is_the_time_of_the_machine_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the microsecond, never rounded up into the future."""
+    monkeypatch.setattr(time, "time_ns", lambda: 1_769_862_896_789_999_999)
+
+    assert datetime(2026, 1, 31, 12, 34, 56, 789_999, UTC) == clock.now()
+
+
+def test_after_is_now_if_the_other_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The usual case: what is changed was last changed a while ago."""
+    now = datetime(2026, 1, 31, tzinfo=UTC)
+    monkeypatch.setattr(clock, "now", lambda: now)
+
+    assert now == clock.after(now - timedelta(milliseconds=1))
+
+
+@pytest.mark.parametrize("ahead", [timedelta(), timedelta(milliseconds=1), timedelta(minutes=5)])
+def test_after_is_later_than_any_other_time(monkeypatch: pytest.MonkeyPatch, ahead: timedelta) -> None:
+    """Whoever wrote it had a clock that is ahead: order counts for more than a millisecond's truth."""
+    now = datetime(2026, 1, 31, tzinfo=UTC)
+    monkeypatch.setattr(clock, "now", lambda: now)
+
+    assert now + ahead + timedelta(milliseconds=1) == clock.after(now + ahead)
+
+
+def test_times_are_written_in_utc_with_milliseconds() -> None:
+    """Whatever zone they come in, and even if there is nothing behind the second."""
+    moment = datetime(2026, 1, 31, 14, 34, 56, tzinfo=timezone(timedelta(hours=2)))
+
+    assert "2026-01-31T12:34:56.000Z" == clock.rfc3339(moment)
+
+
+@given(MOMENTS, MOMENTS)
+def test_texts_sort_as_the_times_do(first: datetime, second: datetime) -> None:
+    """DynamoDB compares texts."""
+    assert (first < second) == (clock.rfc3339(first) < clock.rfc3339(second))
+
+
+@given(MOMENTS)
+def test_what_is_written_is_read_again(moment: datetime) -> None:
+    """Both by the store, which trusts it, and as a caller's input."""
+    text = clock.rfc3339(moment)
+
+    assert moment == clock.stored(text) == clock.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-01-31T12:34:56Z", "2026-01-31T12:34:56.000Z"),
+        ("2026-01-31t12:34:56z", "2026-01-31T12:34:56.000Z"),
+        ("2026-01-31T12:34:56.7Z", "2026-01-31T12:34:56.700Z"),
+        ("2026-01-31T12:34:56.789999999Z", "2026-01-31T12:34:56.789Z"),
+        ("2026-01-31T12:34:56+00:00", "2026-01-31T12:34:56.000Z"),
+        ("2026-01-31T12:34:56-00:00", "2026-01-31T12:34:56.000Z"),
+        ("2026-01-31T23:34:56-02:30", "2026-02-01T02:04:56.000Z"),
+        ("2026-01-31T12:34:56+23:59", "2026-01-30T12:35:56.000Z"),
+        ("2024-02-29T00:00:00Z", "2024-02-29T00:00:00.000Z"),
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000Z"),
+        ("9999-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z"),
+    ],
+)
+def test_times_of_rfc_3339_are_read(text: str, expected: str) -> None:
+    """In any zone, in upper and lower case, cut to milliseconds."""
+    moment = clock.parse(text)
+
+    assert moment is not None
+    assert expected == clock.rfc3339(moment)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "2026-01-31",
+        "2026-01-31T12:34Z",
+        "2026-01-31T12:34:56",
+        "2026-01-31 12:34:56Z",
+        "20260131T123456Z",
+        "2026-W05-6T12:34:56Z",
+        "2026-1-31T12:34:56Z",
+        "2026-02-29T00:00:00Z",
+        "2026-13-01T00:00:00Z",
+        "2026-01-31T24:00:00Z",
+        "2026-01-31T12:60:00Z",
+        "2026-01-31T12:34:61Z",
+        "2026-01-31T12:34:56.Z",
+        "2026-01-31T12:34:56,7Z",
+        "2026-01-31T12:34:56.7890123456Z",
+        "2026-01-31T12:34:56+24:00",
+        "2026-01-31T12:34:56+02:60",
+        "2026-01-31T12:34:56+0200",
+        "2026-01-31T12:34:56+02",
+        "2026-01-31T12:34:56Z\n",
+        " 2026-01-31T12:34:56Z",
+        "+2026-01-31T12:34:56Z",
+        "10000-01-01T00:00:00Z",
+        "0000-01-01T00:00:00Z",
+        "0001-01-01T00:00:00+01:00",
+        "9999-12-31T23:59:59-01:00",
+        "\N{FULLWIDTH DIGIT TWO}026-01-31T12:34:56Z",
+        "now",
+    ],
+)
+def test_nothing_else_is_a_time(text: str) -> None:
+    """Dates alone, times without a zone, other forms of ISO 8601, what no calendar has and what no clock shows."""
+    assert clock.parse(text) is None
+
+
+@given(st.text(alphabet="0123456789-+:.TtZz ", max_size=35) | st.text())
+def test_no_text_is_an_error(text: str) -> None:
+    """It is a time, or it is none."""
+    moment = clock.parse(text)
+
+    assert moment is None or moment.tzinfo is UTC

@@ -1,0 +1,36 @@
+"""What the emulated table holds, read from the memory of this process: so fast that it can be compared every time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from local.intrinsics import REGION
+
+if TYPE_CHECKING:
+    from moto.dynamodb.models.dynamo_type import DynamoType
+
+_ACCOUNT_ID = "123456789012"  # moto's own, for credentials that it does not know
+
+
+def partition(table_name: str, organization_id: str) -> dict[str, dict[str, Any]]:
+    """Read everything of one organization, by sort key, in order."""
+    from moto.dynamodb.models import dynamodb_backends  # noqa: PLC0415 - needs the environment
+
+    items = dynamodb_backends[_ACCOUNT_ID][REGION].tables[table_name].items
+    found = {
+        item.range_key.value: {name: _plain(value) for name, value in item.attrs.items()}
+        for hash_key, by_range_key in items.items()
+        if hash_key.value == f"ORG#{organization_id}"
+        for item in by_range_key.values()
+    }
+    return dict(sorted(found.items()))
+
+
+def _plain(value: DynamoType) -> Any:
+    match value.type:
+        case "N":
+            return int(value.value)
+        case "L":
+            return [_plain(element) for element in value.value]
+        case _:
+            return value.value

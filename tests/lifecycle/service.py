@@ -1,0 +1,280 @@
+"""The service as its callers and its operator see it: every function by its name, and the table behind them."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.types import TypeDeserializer
+
+from keywright import clock
+from keywright.store import api_keys, aws
+from tests.world import create_event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from botocore.awsrequest import AWSPreparedRequest
+
+    from keywright.store.api_keys import ApiKeyRecord
+    from tests.world import World
+
+METHODS = {
+    "create_api_key": "POST",
+    "list_api_keys": "GET",
+    "get_api_key": "GET",
+    "update_api_key": "PATCH",
+    "delete_api_key": "DELETE",
+    "rotate_api_key": "POST",
+    "list_audit_logs": "GET",
+    "request_organization_deletion": "POST",
+    "cancel_organization_deletion": "POST",
+}
+READS = {name for name, method in METHODS.items() if method == "GET"}
+
+VALID_BODY: dict[str, Any] = {"name": "CI", "permissions": ["sessions:read", "webhooks:write"]}
+
+_BATCH = 25  # Amazon DynamoDB API Reference, BatchWriteItem
+_read = TypeDeserializer().deserialize
+
+
+class SteppedClock:
+    """Time that passes only when it is told to; it stands in for the `time` module."""
+
+    def __init__(self) -> None:
+        self.milliseconds = 1_780_000_000_123
+
+    def time_ns(self) -> int:
+        """Nanoseconds since the Unix epoch."""
+        return self.milliseconds * 1_000_000 + 456_789  # which nobody is told
+
+    def time(self) -> float:
+        """Seconds since the Unix epoch."""
+        return self.milliseconds / 1000
+
+    def advance(self, *, seconds: float) -> None:
+        """Let time pass, or, if negative, take over from a machine whose clock was ahead."""
+        self.milliseconds += round(seconds * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody with a session."""
+
+    organization_id: str
+    user_id: str = "user_1"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: str
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The body, parsed."""
+        content: dict[str, Any] = json.loads(self.body)
+        return content
+
+    @property
+    def data(self) -> Any:
+        """The data of a success."""
+        assert 200 == self.status, self.body
+        return self.content["data"]
+
+    @property
+    def code(self) -> str:
+        """The code of a failure."""
+        code: str = self.content["error"]["code"]
+        return code
+
+    @property
+    def is_replayed(self) -> bool:
+        """Whether an earlier answer was given again."""
+        return self.headers.get("idempotent-replayed") == "true"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """All functions of the service, and its table."""
+
+    world: World
+    handlers: Mapping[str, Callable[..., Any]]
+
+    def call(  # noqa: PLR0913 - what a request is made of
+        self,
+        function: str,
+        caller: Caller,
+        *,
+        body: object = None,
+        key_id: str | None = None,
+        query: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Call a function as API Gateway does, for a session that lasts another ten minutes."""
+        event = create_event(
+            body,
+            httpMethod=METHODS[function],
+            pathParameters=None if key_id is None else {"id": key_id},
+            queryStringParameters=dict(query) if query else None,
+        )
+        event["requestContext"]["authorizer"] = {
+            "organizationId": caller.organization_id,
+            "userId": caller.user_id,
+            "expiresAt": str(int(clock.now().timestamp()) + 600),
+        }
+        if idempotency_key is not None:
+            event["headers"]["Idempotency-Key"] = idempotency_key
+        event["headers"] |= headers or {}
+        answer = self.handlers[function](event, self.world.context)
+        return Answer(answer["statusCode"], answer["headers"], answer["body"])
+
+    def create(self, caller: Caller, body: object = None, *, idempotency_key: str | None = None) -> Answer:
+        """Create a key, by default from a valid body."""
+        return self.call(
+            "create_api_key", caller, body=VALID_BODY if body is None else body, idempotency_key=idempotency_key
+        )
+
+    def rotate(
+        self, caller: Caller, key_id: str, grace_period_seconds: int = 0, *, idempotency_key: str | None = None
+    ) -> Answer:
+        """Rotate a key."""
+        body = {"gracePeriodSeconds": grace_period_seconds}
+        return self.call("rotate_api_key", caller, key_id=key_id, body=body, idempotency_key=idempotency_key)
+
+    def update(self, caller: Caller, key_id: str, **changes: object) -> Answer:
+        """Change a key."""
+        return self.call("update_api_key", caller, key_id=key_id, body=changes)
+
+    def delete(self, caller: Caller, key_id: str) -> Answer:
+        """Delete a key."""
+        return self.call("delete_api_key", caller, key_id=key_id)
+
+    def new_key(self, caller: Caller) -> str:
+        """Create a key and give its id."""
+        key_id: str = self.create(caller).data["id"]
+        return key_id
+
+    def open_organization(self, organization_id: str, **roles: str) -> None:
+        """Write an organization with its members."""
+        self.world.table.put_organization(organization_id)
+        for user_id, role in roles.items():
+            self.world.table.put_member(user_id, role, organization_id)
+
+    def partition(self, organization_id: str) -> dict[str, dict[str, Any]]:
+        """Read everything of one organization, by sort key, in order."""
+        pages = self.world.table.client.get_paginator("query").paginate(
+            TableName=self.world.table.name,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": {"S": f"ORG#{organization_id}"}},
+            ConsistentRead=True,
+        )
+        items = [{name: _read(value) for name, value in item.items()} for page in pages for item in page["Items"]]
+        return {item["sk"]: item for item in items}
+
+    def keys(self, organization_id: str) -> list[dict[str, Any]]:
+        """Read the items of an organization's keys, oldest first."""
+        return [item for sort_key, item in self.partition(organization_id).items() if sort_key.startswith("KEY#")]
+
+    def audit_log(self, organization_id: str) -> list[dict[str, Any]]:
+        """Read an organization's audit records from the table, oldest first, as the API shows them."""
+        return [
+            audit_record(item)
+            for sort_key, item in self.partition(organization_id).items()
+            if sort_key.startswith("AUDIT#")
+        ]
+
+    def delete_item(self, organization_id: str, sort_key: str) -> None:
+        """Delete an item, as the operator would."""
+        self.world.table.client.delete_item(
+            TableName=self.world.table.name, Key={"pk": {"S": f"ORG#{organization_id}"}, "sk": {"S": sort_key}}
+        )
+
+    def put_keys(self, records: Sequence[ApiKeyRecord]) -> None:
+        """Write keys at once, as they rest in the table."""
+        name = self.world.table.name
+        requests: Any = [{"PutRequest": {"Item": api_keys.put(record).operation["Put"]["Item"]}} for record in records]
+        for start in range(0, len(requests), _BATCH):
+            self.world.table.client.batch_write_item(RequestItems={name: requests[start : start + _BATCH]})
+
+
+def audit_record(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Write an audit item as the API shows it."""
+    return {
+        "id": item["sk"].removeprefix("AUDIT#"),
+        "event": item["event"],
+        "actor": {"type": item["actor_type"], "id": item["actor_id"]},
+        "targetId": item["target_id"],
+        "targetType": item["target_type"],
+        "changes": json.loads(item["changes"]),
+        "sourceIp": item["source_ip"],
+        "requestId": item["request_id"],
+        "createdAt": item["created_at"],
+    }
+
+
+def replayed(log: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Replay an audit log from its first record to its last: what it says of each key that there should be now.
+
+    Each record must continue what those before it have left: the fields it gives as they were before are checked.
+    """
+    keys: dict[str, dict[str, Any]] = {}
+    for record in log:
+        target, before, after = record["targetId"], record["changes"]["before"], record["changes"]["after"]
+        match record["event"]:
+            case "api_key.created":
+                assert target not in keys
+                keys[target] = {**after, "generation": 0, "previousKeyExpiresAt": None}
+            case "api_key.updated" | "api_key.rotated":
+                assert before == {name: keys[target][name] for name in before}
+                keys[target] |= after
+            case "api_key.deleted":
+                assert before == {name: keys[target][name] for name in before}
+                del keys[target]
+    return keys
+
+
+def audited(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Tell of a key's item what an audit log tells of a key."""
+    return {
+        "name": item["name"],
+        "enabled": item["enabled"],
+        "permissions": item["permissions"],
+        "metadata": json.loads(item["metadata"]),
+        "expiresAt": item.get("expires_at"),
+        "generation": int(item["generation"]),
+        "previousKeyExpiresAt": item.get("previous_expires_at"),
+    }
+
+
+@contextmanager
+def meanwhile(*acts: Callable[[], object]) -> Iterator[None]:
+    """Let other things happen between reading and writing: one act before each transaction that is sent.
+
+    The transactions of the acts themselves go through undisturbed.
+    """
+    remaining = iter(acts)
+    is_acting = False
+
+    def hook(request: AWSPreparedRequest, **_: object) -> None:
+        del request
+        nonlocal is_acting
+        act = None if is_acting else next(remaining, None)
+        if act is not None:
+            is_acting = True
+            act()
+            is_acting = False
+
+    events: Any = aws.dynamodb().meta.events
+    events.register("before-send.dynamodb.TransactWriteItems", hook)
+    try:
+        yield
+    finally:
+        events.unregister("before-send.dynamodb.TransactWriteItems", hook)
+    assert not list(remaining), "not every act had its moment"

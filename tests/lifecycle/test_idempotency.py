@@ -1,0 +1,529 @@
+"""Requests that are repeated under the same Idempotency-Key: done once, answered the same."""
+
+from __future__ import annotations
+
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Barrier
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from keywright import tokens
+from keywright.settings import settings
+from keywright.store import peppers
+from tests import faults
+from tests.conftest import new_container
+from tests.lifecycle.service import VALID_BODY, Answer, Caller, Service, SteppedClock, meanwhile
+from tests.world import ORGANIZATION_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Repeat = Callable[[], Answer]
+
+MANY = 50
+DAY_SECONDS = 24 * 3600
+KEY = "8e03978e-40d5-43dd-bc93-6894a57f9324"
+OTHER_ORGANIZATION_ID = "00000000-0000-4000-8000-000000000000"
+
+
+def at_once(act: Repeat, times: int) -> list[Answer]:
+    """Do the same so many times at the same time."""
+    peppers.keyring()
+    barrier = Barrier(times)
+
+    def run(_: int) -> Answer:
+        barrier.wait()
+        return act()
+
+    with ThreadPoolExecutor(times) as pool:
+        return list(pool.map(run, range(times)))
+
+
+def kept(service: Service, organization_id: str = ORGANIZATION_ID) -> list[dict[str, Any]]:
+    """Read what is kept of answers."""
+    items = service.partition(organization_id)
+    return [item for sort_key, item in items.items() if sort_key.startswith("IDEMPOTENCY#")]
+
+
+def events(service: Service, organization_id: str = ORGANIZATION_ID) -> list[str]:
+    """List what the audit log tells, oldest first."""
+    return [record["event"] for record in service.audit_log(organization_id)]
+
+
+@pytest.fixture
+def create(service: Service, admin: Caller) -> Repeat:
+    """Create a key; every call is a repeat of the first."""
+    return partial(service.create, admin, idempotency_key=KEY)
+
+
+@pytest.fixture
+def rotate(service: Service, admin: Caller) -> Repeat:
+    """Rotate one and the same key; every call is a repeat of the first."""
+    return partial(service.rotate, admin, service.new_key(admin), 60, idempotency_key=KEY)
+
+
+def test_a_repeat_is_given_the_same_answer(service: Service, create: Repeat) -> None:
+    """To the byte, the secret included; a header tells the two apart."""
+    first, second = create(), create()
+
+    assert first.body == second.body
+    assert (False, True) == (first.is_replayed, second.is_replayed)
+    assert "true" == second.headers["idempotent-replayed"]
+    assert "idempotent-replayed" not in first.headers
+    assert (1, ["api_key.created"]) == (len(service.keys(ORGANIZATION_ID)), events(service))
+
+
+def test_50_simultaneous_creations_give_one_key(service: Service, create: Repeat) -> None:
+    """One key, one audit record, 50 identical answers, all but one of them replayed."""
+    answers = at_once(create, MANY)
+
+    assert [200] * MANY == [answer.status for answer in answers]
+    assert 1 == len({answer.body for answer in answers})
+    assert MANY - 1 == [answer.is_replayed for answer in answers].count(True)
+    assert [f"KEY#{answers[0].data['id']}"] == [item["sk"] for item in service.keys(ORGANIZATION_ID)]
+    assert ["api_key.created"] == events(service)
+
+
+def test_50_simultaneous_rotations_give_one_secret(service: Service, rotate: Repeat) -> None:
+    """One rotation, one audit record, 50 identical answers, all but one of them replayed."""
+    answers = at_once(rotate, MANY)
+
+    assert [200] * MANY == [answer.status for answer in answers]
+    assert 1 == len({answer.body for answer in answers})
+    assert MANY - 1 == [answer.is_replayed for answer in answers].count(True)
+    assert [1] == [item["generation"] for item in service.keys(ORGANIZATION_ID)]
+    assert ["api_key.created", "api_key.rotated"] == events(service)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "another"},
+        {"permissions": ["webhooks:write", "sessions:read"]},
+        {"permissions": ["sessions:read"]},
+        {"metadata": {"a": 1}},
+        {"expiresAt": "2099-01-01T00:00:00Z"},
+    ],
+    ids=json.dumps,
+)
+def test_422_another_creation(service: Service, admin: Caller, create: Repeat, changes: dict[str, Any]) -> None:
+    """Another body is another request; it is not done, and does not get the first one's answer."""
+    first = create().data
+
+    answer = service.create(admin, VALID_BODY | changes, idempotency_key=KEY)
+
+    assert (422, "IDEMPOTENCY_KEY_REUSED") == (answer.status, answer.code)
+    assert first["key"] not in answer.body
+    assert 1 == len(service.keys(ORGANIZATION_ID))
+
+
+@pytest.mark.parametrize(("first", "second"), [(1, 1.0), (1, True), ("1", 1), (2**53, 2**53 + 1), (0.0, -0.0)])
+def test_422_metadata_that_only_python_takes_for_the_same(
+    service: Service, admin: Caller, first: object, second: object
+) -> None:
+    """Another type is another body, and so is the next number beyond what a double can tell apart."""
+    service.create(admin, VALID_BODY | {"metadata": {"a": first}}, idempotency_key=KEY)
+
+    answer = service.create(admin, VALID_BODY | {"metadata": {"a": second}}, idempotency_key=KEY)
+
+    assert (422, "IDEMPOTENCY_KEY_REUSED") == (answer.status, answer.code)
+
+
+def test_the_same_request_may_be_written_in_another_way(service: Service, admin: Caller, create: Repeat) -> None:
+    """Order of fields, white space around the name, repeated permissions, defaults and unknown fields do not count."""
+    body: dict[str, object] = {
+        "unknown": 1,
+        "expiresAt": None,
+        "metadata": {},
+        "permissions": ["sessions:read", "webhooks:write", "sessions:read"],
+        "name": " CI ",
+    }
+
+    assert create().body == service.create(admin, body, idempotency_key=KEY).body
+
+
+def test_422_another_grace_period(service: Service, admin: Caller, rotate: Repeat) -> None:
+    """The previous secret's end is part of the answer."""
+    rotated = rotate().data
+
+    answer = service.rotate(admin, rotated["id"], 61, idempotency_key=KEY)
+
+    assert (422, "IDEMPOTENCY_KEY_REUSED") == (answer.status, answer.code)
+    assert 1 == service.keys(ORGANIZATION_ID)[0]["generation"]
+
+
+def test_422_another_operation(service: Service, admin: Caller, create: Repeat) -> None:
+    """The Idempotency-Key of a creation is not one of a rotation."""
+    key_id = create().data["id"]
+
+    answer = service.rotate(admin, key_id, idempotency_key=KEY)
+
+    assert (422, "IDEMPOTENCY_KEY_REUSED") == (answer.status, answer.code)
+    assert 0 == service.keys(ORGANIZATION_ID)[0]["generation"]
+
+
+def test_422_the_rotation_of_another_key(service: Service, admin: Caller, rotate: Repeat) -> None:
+    """What is rotated is part of the request."""
+    rotate()
+    other = service.new_key(admin)
+
+    answer = service.rotate(admin, other, 60, idempotency_key=KEY)
+
+    assert (422, "IDEMPOTENCY_KEY_REUSED") == (answer.status, answer.code)
+    assert 0 == service.keys(ORGANIZATION_ID)[-1]["generation"]
+
+
+def test_another_user_gets_a_key_of_their_own(service: Service, create: Repeat) -> None:
+    """The same Idempotency-Key and body, in the same organization: nothing of it is anybody else's."""
+    first = create()
+
+    second = service.create(Caller(ORGANIZATION_ID, "owner"), idempotency_key=KEY)
+
+    assert first.data.items().isdisjoint(second.data.items())
+    assert not second.is_replayed
+    assert create().body == first.body
+
+
+def test_another_organization_gets_a_key_of_its_own(service: Service, create: Repeat) -> None:
+    """The same user with the same Idempotency-Key and body, elsewhere."""
+    service.open_organization(OTHER_ORGANIZATION_ID, user_1="admin")
+    first = create()
+
+    second = service.create(Caller(OTHER_ORGANIZATION_ID), idempotency_key=KEY)
+
+    assert first.data.items().isdisjoint(second.data.items())
+    assert not second.is_replayed
+    assert ["api_key.created"] == events(service, OTHER_ORGANIZATION_ID) == events(service)
+
+
+def test_without_an_idempotency_key_every_request_counts(service: Service, admin: Caller) -> None:
+    """Two requests, two keys; nothing is kept of their answers."""
+    service.create(admin)
+    service.create(admin)
+
+    assert (2, []) == (len(service.keys(ORGANIZATION_ID)), kept(service))
+
+
+def test_a_repeat_within_a_day_is_a_repeat(service: Service, clock: SteppedClock, create: Repeat) -> None:
+    """A second before the day is over the answer is still given."""
+    first = create()
+    clock.advance(seconds=DAY_SECONDS - 1)
+
+    assert first.body == create().body
+    assert 1 == len(service.keys(ORGANIZATION_ID))
+
+
+def test_a_day_later_it_is_a_new_request(service: Service, clock: SteppedClock, create: Repeat) -> None:
+    """Even if DynamoDB has not deleted what was kept; from then on the new answer is given."""
+    first = create()
+    clock.advance(seconds=DAY_SECONDS)
+
+    second = create()
+
+    assert first.data.items().isdisjoint(second.data.items())
+    assert second.body == create().body
+    assert (2, 1) == (len(service.keys(ORGANIZATION_ID)), len(kept(service)))
+
+
+def test_a_day_later_a_rotation_is_a_new_one(service: Service, clock: SteppedClock, rotate: Repeat) -> None:
+    """The key is rotated once more."""
+    rotate()
+    clock.advance(seconds=DAY_SECONDS)
+
+    assert not rotate().is_replayed
+    assert 2 == service.keys(ORGANIZATION_ID)[0]["generation"]
+
+
+def test_what_is_kept_says_when_it_may_go(service: Service, clock: SteppedClock, create: Repeat) -> None:
+    """DynamoDB deletes it by itself once its day is over."""
+    create()
+
+    assert [clock.milliseconds // 1000 + DAY_SECONDS] == [item["ttl"] for item in kept(service)]
+
+
+@pytest.mark.parametrize("value", ["", "x" * 256, "a\x07", "a\nb", "a\n", "\t", "\N{LATIN SMALL LETTER E WITH ACUTE}"])
+@pytest.mark.parametrize("function", ["create_api_key", "rotate_api_key"])
+def test_400_an_idempotency_key_that_is_none(service: Service, admin: Caller, function: str, value: str) -> None:
+    """Nothing is done for a request that its sender could not safely repeat."""
+    key_id = service.new_key(admin)
+    before = service.partition(ORGANIZATION_ID)
+
+    answer = service.call(function, admin, key_id=key_id, body=VALID_BODY, idempotency_key=value)
+
+    assert (400, "BAD_REQUEST") == (answer.status, answer.code)
+    assert "Idempotency-Key" in answer.content["error"]["message"]
+    assert before == service.partition(ORGANIZATION_ID)
+
+
+@pytest.mark.parametrize("value", ["x", "x" * 255, " ", "~!/\\\"'{}", "a b"])
+def test_any_printable_idempotency_key_is_taken(service: Service, admin: Caller, value: str) -> None:
+    """1 to 255 printable ASCII characters."""
+    first = service.create(admin, idempotency_key=value)
+
+    assert first.body == service.create(admin, idempotency_key=value).body
+
+
+@pytest.mark.parametrize("name", ["idempotency-key", "IDEMPOTENCY-KEY", "iDEMPOTENCY-kEY"])
+def test_the_header_has_its_name_in_any_case(service: Service, admin: Caller, create: Repeat, name: str) -> None:
+    """HTTP/2 clients send lower case, and header names have no case (RFC 9110, section 5.1)."""
+    first = create()
+
+    assert first.body == service.call("create_api_key", admin, body=VALID_BODY, headers={name: KEY}).body
+
+
+def test_its_value_has_a_case(service: Service, admin: Caller, create: Repeat) -> None:
+    """Two Idempotency-Keys that differ in nothing but case are two."""
+    create()
+
+    assert not service.create(admin, idempotency_key=KEY.upper()).is_replayed
+
+
+OPERATIONS = ["create", "rotate"]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_403_a_repeat_by_somebody_suspended_since(
+    service: Service, request: pytest.FixtureRequest, operation: str
+) -> None:
+    """Whoever may not make a key any more is not given one again."""
+    act: Repeat = request.getfixturevalue(operation)
+    text = act().data["key"]
+    service.world.table.put_member(suspended_at="2026-01-01T00:00:00.000Z")
+
+    answer = act()
+
+    assert (403, "FORBIDDEN") == (answer.status, answer.code)
+    assert text not in answer.body
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_410_a_repeat_in_an_organization_frozen_since(
+    service: Service, request: pytest.FixtureRequest, operation: str
+) -> None:
+    """Every write is refused, a repeated one too."""
+    act: Repeat = request.getfixturevalue(operation)
+    act()
+    service.call("request_organization_deletion", Caller(ORGANIZATION_ID, "owner"))
+
+    assert 410 == act().status
+
+
+@pytest.fixture
+def short_lived(service: Service, admin: Caller, clock: SteppedClock) -> Repeat:
+    """Create a key that lives for a minute, and let that minute pass; every call is a repeat."""
+    clock.milliseconds = 1_782_864_000_000  # 2026-07-01
+    act = partial(service.create, admin, VALID_BODY | {"expiresAt": "2026-07-01T00:01:00Z"}, idempotency_key=KEY)
+    assert 200 == act().status
+    clock.advance(seconds=60)
+    return act
+
+
+def test_a_repeat_after_the_keys_own_expiry(service: Service, short_lived: Repeat) -> None:
+    """The request was valid when it was first sent; its answer is given, as that of any other."""
+    answer = short_lived()
+
+    assert (f"KEY#{answer.data['id']}", True) == (service.keys(ORGANIZATION_ID)[0]["sk"], answer.is_replayed)
+    assert "kk_..." + answer.data["key"][-4:] == service.keys(ORGANIZATION_ID)[0]["hint"]
+
+
+def test_403_a_repeat_after_expiry_by_somebody_suspended_since(service: Service, short_lived: Repeat) -> None:
+    """The answer is the members', not whoever's knows the Idempotency-Key."""
+    service.world.table.put_member(suspended_at="2026-01-01T00:00:00.000Z")
+
+    assert 403 == short_lived().status
+
+
+def test_410_a_repeat_after_expiry_in_an_organization_frozen_since(service: Service, short_lived: Repeat) -> None:
+    """Every write is refused, a repeated one too."""
+    service.call("request_organization_deletion", Caller(ORGANIZATION_ID, "owner"))
+
+    assert 410 == short_lived().status
+
+
+def test_422_another_request_after_expiry(service: Service, admin: Caller, short_lived: Repeat) -> None:
+    """Only the very same request is answered."""
+    body = VALID_BODY | {"expiresAt": "2026-07-01T00:01:00Z", "name": "another"}
+
+    assert short_lived().is_replayed
+    assert 422 == service.create(admin, body, idempotency_key=KEY).status
+
+
+def test_400_a_first_request_whose_expiry_is_over(service: Service, admin: Caller) -> None:
+    """An Idempotency-Key that was never used does not make it valid."""
+    answer = service.create(admin, VALID_BODY | {"expiresAt": "2020-01-01T00:00:00Z"}, idempotency_key=KEY)
+
+    assert (400, "BAD_REQUEST") == (answer.status, answer.code)
+    assert not kept(service)
+
+
+def test_a_rotation_is_repeated_after_the_key_was_deleted(service: Service, admin: Caller, rotate: Repeat) -> None:
+    """Its answer is a fact of that day, whatever has become of the key."""
+    first = rotate()
+    service.delete(admin, first.data["id"])
+
+    assert first.body == rotate().body
+    assert ["api_key.created", "api_key.rotated", "api_key.deleted"] == events(service)
+
+
+def test_410_a_repeated_rotation_of_a_deleted_key_in_an_organization_frozen_since(
+    service: Service, admin: Caller, rotate: Repeat
+) -> None:
+    """Every write is refused, a repeated one too."""
+    service.delete(admin, rotate().data["id"])
+    service.call("request_organization_deletion", Caller(ORGANIZATION_ID, "owner"))
+
+    assert 410 == rotate().status
+
+
+def test_the_last_possible_rotation_can_be_repeated(service: Service, rotate: Repeat) -> None:
+    """The answer that was given is given again, even though the key cannot be rotated any further."""
+    service.world.table.put(**service.keys(ORGANIZATION_ID)[0] | {"generation": tokens.MAX_GENERATION - 1})
+    first = rotate()
+
+    assert first.data["key"]
+    assert first.body == rotate().body
+
+
+def test_a_repeat_after_the_pepper_was_rotated(service: Service, create: Repeat) -> None:
+    """What was kept under the version before is still readable; what is made now is under the new one."""
+    first = create()
+    secret = boto3.client("secretsmanager")
+    content = json.loads(secret.get_secret_value(SecretId=settings().pepper_secret_id)["SecretString"])
+    changed = json.dumps(content | {"current": 2, "2": "q" * 64})
+    secret.put_secret_value(SecretId=settings().pepper_secret_id, SecretString=changed)
+    new_container()
+
+    assert first.body == create().body
+    service.create(Caller(ORGANIZATION_ID), idempotency_key="another")
+    assert [1, 2] == sorted(item["pepper_version"] for item in kept(service))
+
+
+def test_503_a_repeat_after_its_pepper_is_gone(service: Service, create: Repeat) -> None:
+    """It cannot be answered, and it must not be done twice."""
+    create()
+    name = settings().pepper_secret_id
+    boto3.client("secretsmanager").put_secret_value(
+        SecretId=name, SecretString=json.dumps({"current": 2, "2": "q" * 64})
+    )
+    new_container()
+
+    assert 503 == create().status
+    assert 1 == len(service.keys(ORGANIZATION_ID))
+
+
+def test_what_is_kept_tells_nothing(service: Service, create: Repeat) -> None:
+    """Neither the Idempotency-Key, nor the key's text or any long part of it, nor its id."""
+    created = create().data
+
+    (item,) = kept(service)
+    written = b"|".join(bytes(value) if hasattr(value, "value") else str(value).encode() for value in item.values())
+    assert {"pk", "sk", "request_digest", "pepper_version", "nonce", "ciphertext", "ttl"} == item.keys()
+    text = created["key"]
+    for secret in [KEY, created["id"], created["id"].replace("-", ""), *re.findall("." * 8, text)]:
+        assert secret.encode() not in written
+    assert not [at for at in range(len(text) - 8) if text[at : at + 8].encode() in written]
+
+
+def move(service: Service, source: str, organization_id: str, sort_key: str) -> None:
+    """Copy what is kept of an answer to another place, as somebody who can write to the table could."""
+    item = service.partition(ORGANIZATION_ID)[source]
+    service.world.table.put(**item | {"pk": f"ORG#{organization_id}", "sk": sort_key})
+
+
+def test_an_answer_moved_to_another_organization_is_not_read(service: Service, create: Repeat) -> None:
+    """Its place is part of what is authenticated: 500, and nothing of the key in it."""
+    service.open_organization(OTHER_ORGANIZATION_ID, user_1="admin")
+    text = create().data["key"]
+    (item,) = kept(service)
+    move(service, item["sk"], OTHER_ORGANIZATION_ID, item["sk"])
+
+    answer = service.create(Caller(OTHER_ORGANIZATION_ID), idempotency_key=KEY)
+
+    assert (500, "INTERNAL_SERVER_ERROR") == (answer.status, answer.code)
+    assert text not in answer.body
+
+
+def test_an_answer_moved_to_another_user_is_not_read(service: Service, create: Repeat) -> None:
+    """The same within one organization."""
+    owner = Caller(ORGANIZATION_ID, "owner")
+    text = create().data["key"]
+    (item,) = kept(service)
+    service.create(owner, idempotency_key=KEY)
+    (place,) = {other["sk"] for other in kept(service)} - {item["sk"]}
+    move(service, item["sk"], ORGANIZATION_ID, place)
+
+    answer = service.create(owner, idempotency_key=KEY)
+
+    assert (500, "INTERNAL_SERVER_ERROR") == (answer.status, answer.code)
+    assert text not in answer.body
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_lost_answer_and_a_repeat_are_one(service: Service, request: pytest.FixtureRequest, operation: str) -> None:
+    """The write took effect, its answer was lost, the service found out; the client's repeat changes nothing."""
+    act: Repeat = request.getfixturevalue(operation)
+    fault: list[faults.Fault | None] = [faults.lost_answer] if operation == "create" else [None, faults.lost_answer]
+    with faults.injected(*fault) as operations:
+        first = act()
+
+    assert 2 == operations.count("TransactWriteItems")
+    assert (200, False) == (first.status, first.is_replayed)
+    assert first.body == act().body
+    assert 1 == len(service.keys(ORGANIZATION_ID))
+    assert 1 == events(service).count(f"api_key.{operation}d")
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("is_done", [True, False], ids=["done", "not done"])
+def test_a_503_and_a_repeat_are_one(
+    service: Service, request: pytest.FixtureRequest, operation: str, *, is_done: bool
+) -> None:
+    """Whether it took effect or not: after the repeat it is done once, and what was answered is what there is."""
+    act: Repeat = request.getfixturevalue(operation)
+    reading: list[faults.Fault | None] = [None] if operation == "rotate" else []
+    with faults.injected(*reading, faults.lost_answer if is_done else faults.timeout, *[faults.timeout] * 100):
+        assert 503 == act().status
+
+    answer = act()
+
+    assert (200, is_done) == (answer.status, answer.is_replayed)
+    (item,) = service.keys(ORGANIZATION_ID)
+    assert (f"KEY#{answer.data['id']}", answer.data["key"][-4:]) == (item["sk"], item["hint"][-4:])
+    assert 1 == events(service).count(f"api_key.{operation}d")
+
+
+def test_a_repeat_that_overtakes_the_first_request(service: Service, rotate: Repeat) -> None:
+    """The repeat is done between the first one's read and write: both get its answer, and the key is rotated once."""
+    answers: list[Answer] = []
+    with meanwhile(lambda: answers.append(rotate())):
+        first = rotate()
+
+    assert answers[0].body == first.body
+    assert (True, False) == (first.is_replayed, answers[0].is_replayed)
+    assert 1 == service.keys(ORGANIZATION_ID)[0]["generation"]
+
+
+@pytest.mark.parametrize("refusal", ["403", "410", "400"])
+def test_a_refusal_is_not_kept(service: Service, admin: Caller, create: Repeat, refusal: str) -> None:
+    """What failed is tried anew once the reason is gone."""
+    owner = Caller(ORGANIZATION_ID, "owner")
+    match refusal:
+        case "403":
+            service.world.table.put_member(role="member")
+            answer = create()
+            service.world.table.put_member(role="admin")
+        case "410":
+            service.call("request_organization_deletion", owner)
+            answer = create()
+            service.call("cancel_organization_deletion", owner)
+        case _:
+            answer = service.create(admin, {}, idempotency_key=KEY)
+
+    assert (int(refusal), []) == (answer.status, kept(service))
+    done = create()
+    assert (200, False) == (done.status, done.is_replayed)
