@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.api.deployment import Deployment
+from tests.api.deployment import CANCEL_DELETE, REQUEST_DELETE, Deployment
 from tests.conftest import CHEAP_ARGON2, LOOPBACK, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import httpx
 
 HERE = Path(__file__).parent
 START_SECONDS = 60
@@ -53,6 +55,15 @@ def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         return
     with local_service(tmp_path_factory.mktemp("service")) as stack_file:
         yield from connected(stack_file)
+
+
+@pytest.fixture
+def frozen(deployment: Deployment) -> Iterator[httpx.Response]:
+    """The demo organization, scheduled for deletion until the test is over; the answer to the request."""
+    try:
+        yield deployment.request("POST", REQUEST_DELETE, persona="owner")
+    finally:
+        deployment.request("POST", CANCEL_DELETE, persona="owner")
 
 
 def connected(stack_file: Path) -> Iterator[Deployment]:

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import json
+import uuid
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import httpx
+
+from tests.api.moments import written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 CREATE = "/auth/api-keys"
+"""A POST creates a key, a GET lists them."""
+KEY = "/auth/api-keys/{id}"
+ROTATE = "/auth/api-keys/{id}/rotate"
+AUDIT_LOGS = "/auth/orgs/audit-logs"
+REQUEST_DELETE = "/auth/orgs/request-delete"
+CANCEL_DELETE = "/auth/orgs/cancel-delete"
+PATHS = (CREATE, KEY, ROTATE, AUDIT_LOGS, REQUEST_DELETE, CANCEL_DELETE)
+
 VALID_BODY: dict[str, Any] = {"name": "HTTP suite", "permissions": ["sessions:read"]}
 TIMEOUT_SECONDS = 30
 """API Gateway itself gives up after 29."""
 
 ERROR_FIELDS = {"code", "message", "hint", "docs"}
+FIRST_PAGE = {"limit": 10, "has_more": False, "next_cursor": None}
+"""The pagination of a list that could not be given, or that is empty, unless another limit was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +76,52 @@ class Deployment:
         headers = {"content-type": "application/json", **options.pop("headers", {})}
         return self.request("POST", CREATE, content=content, headers=headers, **options)
 
-    def refusal(self, response: httpx.Response) -> tuple[int, str]:
-        """Give status and code of a refusal that keeps to the contract: envelope, headers and link."""
+    def create_key(self, persona: str = "admin", **fields: Any) -> dict[str, Any]:
+        """Create a key; give its id and text."""
+        return data(self.create({**VALID_BODY, **fields}, persona=persona))
+
+    def get_key(self, key_id: str) -> dict[str, Any]:
+        """Show a key."""
+        return data(self.request("GET", KEY.format(id=key_id)))
+
+    def update(self, key_id: str, body: Any, **options: Any) -> httpx.Response:
+        """Change a key."""
+        return self.request("PATCH", KEY.format(id=key_id), json=body, **options)
+
+    def delete(self, key_id: str, **options: Any) -> httpx.Response:
+        """Delete a key."""
+        return self.request("DELETE", KEY.format(id=key_id), **options)
+
+    def rotate(self, key_id: str, body: Any = None, **options: Any) -> httpx.Response:
+        """Rotate a key; by default without a body."""
+        return self.request("POST", ROTATE.format(id=key_id), json=body, **options)
+
+    def newest(self, path: str, *, since: str = "", **query: Any) -> list[dict[str, Any]]:
+        """Walk through a list, page by page, from the newest item down to the one with an id.
+
+        Others may use the deployment too, and nothing is said of how much is in it: only what came since is read.
+        """
+        found: list[dict[str, Any]] = []
+        while True:
+            page, pagination = listed(self.request("GET", path, params=query))
+            found += [item for item in page if item["id"] >= since]
+            if pagination["next_cursor"] is None or pagination["next_cursor"] < since:
+                return found
+            query["starting_after"] = pagination["next_cursor"]
+
+    def records(self, key_id: str, **query: Any) -> list[dict[str, Any]]:
+        """Give the audit records of a key, the newest first; only what came since the key was made is searched."""
+        made_at = datetime.fromtimestamp((uuid.UUID(key_id).int >> 80) / 1000, UTC)
+        return self.newest(AUDIT_LOGS, **{"target_id": key_id, "created_from": written(made_at), **query})
+
+    def refusal(self, response: httpx.Response, pagination: object = None) -> tuple[int, str]:
+        """Give status and code of a refusal that keeps to the contract: envelope, headers and link.
+
+        Functions that list give a pagination with their refusals as well; all others, and the gateway, give none.
+        """
         body = response.json()
-        assert {"data", "error"} == body.keys()
+        assert {"data", "error"} | ({"pagination"} if pagination else set()) == body.keys(), body
+        assert pagination == body.get("pagination")
         assert body["data"] is None
         assert ERROR_FIELDS == body["error"].keys()
         assert all(isinstance(text, str) and text for text in body["error"].values()), body
@@ -88,6 +144,21 @@ def data(response: httpx.Response) -> dict[str, Any]:
     assert_headers_of_the_contract(response)
     content: dict[str, Any] = body["data"]
     return content
+
+
+def listed(response: httpx.Response) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Give items and pagination of a page that keeps to the contract."""
+    body = response.json()
+    assert 200 == response.status_code, body
+    assert {"data", "error", "pagination"} == body.keys()
+    assert body["error"] is None
+    pagination: dict[str, Any] = body["pagination"]
+    assert {"limit", "has_more", "next_cursor"} == pagination.keys()
+    assert pagination["has_more"] is (pagination["next_cursor"] is not None)
+    assert_headers_of_the_contract(response)
+    items: list[dict[str, Any]] = body["data"]
+    assert len(items) <= pagination["limit"]
+    return items, pagination
 
 
 def assert_headers_of_the_contract(response: httpx.Response) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.api.deployment import CREATE, data
+from tests.api.deployment import PATHS, data
 
 if TYPE_CHECKING:
     from tests.api.deployment import Deployment
@@ -32,10 +32,11 @@ def test_401_never_names_another_origin(deployment: Deployment, origin: str) -> 
 
 
 @pytest.mark.parametrize("origin", FOREIGN)
-def test_204_preflight_allows_nothing_to_another_origin(deployment: Deployment, origin: str) -> None:
+@pytest.mark.parametrize("path", PATHS)
+def test_204_preflight_allows_nothing_to_another_origin(deployment: Deployment, path: str, origin: str) -> None:
     """A preflight is answered without credentials, and without permission."""
     headers = {"origin": origin, "access-control-request-method": "POST"}
-    response = deployment.request("OPTIONS", CREATE, persona=None, headers=headers)
+    response = deployment.request("OPTIONS", path.format(id="any"), persona=None, headers=headers)
 
     assert (204, b"") == (response.status_code, response.content)
     assert [] == [name for name in response.headers if name.startswith("access-control-")]

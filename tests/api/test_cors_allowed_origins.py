@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.api.conftest import ALLOWED_ORIGINS
-from tests.api.deployment import CREATE, data, values
+from tests.api.deployment import CREATE, FIRST_PAGE, PATHS, data, values
 
 if TYPE_CHECKING:
     from tests.api.deployment import Deployment
@@ -23,21 +23,43 @@ def test_200_may_be_read(deployment: Deployment, origin: str) -> None:
 
 
 @pytest.mark.parametrize("origin", ALLOWED_ORIGINS)
-def test_204_preflight(deployment: Deployment, origin: str) -> None:
+@pytest.mark.parametrize("path", PATHS)
+def test_204_preflight(deployment: Deployment, path: str, origin: str) -> None:
     """The browser learns what it may send, without a token being asked for."""
     requested = {
         "access-control-request-method": "POST",
-        "access-control-request-headers": "authorization,content-type",
+        "access-control-request-headers": "authorization,content-type,idempotency-key",
     }
-    response = deployment.request("OPTIONS", CREATE, persona=None, headers={"origin": origin, **requested})
+    response = deployment.request(
+        "OPTIONS", path.format(id="any"), persona=None, headers={"origin": origin, **requested}
+    )
 
     assert (204, b"", [origin]) == (
         response.status_code,
         response.content,
         values(response, "access-control-allow-origin"),
     )
-    assert "POST" in response.headers["access-control-allow-methods"].split(", ")
-    assert {"authorization", "content-type"} <= set(response.headers["access-control-allow-headers"].split(", "))
+    assert {"GET", "POST", "PATCH", "DELETE"} <= set(response.headers["access-control-allow-methods"].split(", "))
+    assert {"authorization", "content-type", "idempotency-key"} == set(
+        response.headers["access-control-allow-headers"].split(", ")
+    )
+
+
+def test_200_shows_the_headers_that_say_something(deployment: Deployment) -> None:
+    """A page may read what tells it of a repeat, of a wait and of the request's id."""
+    response = deployment.create(headers={"origin": ALLOWED_ORIGINS[0]})
+
+    assert {"x-request-id", "retry-after", "idempotent-replayed"} <= set(
+        response.headers["access-control-expose-headers"].split(", ")
+    )
+
+
+def test_400_of_a_list_may_be_read(deployment: Deployment) -> None:
+    """A list's refusals can be read like its pages."""
+    response = deployment.request("GET", f"{CREATE}?limit=0", headers={"origin": ALLOWED_ORIGINS[1]})
+
+    assert (400, "BAD_REQUEST") == deployment.refusal(response, FIRST_PAGE)
+    assert [ALLOWED_ORIGINS[1]] == values(response, "access-control-allow-origin")
 
 
 def test_401_may_be_read_by_the_first(deployment: Deployment) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -12,26 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.api.deployment import CREATE, VALID_BODY, data
+from tests.api.key_text import key_bytes
+from tests.api.moments import CLOCK_SECONDS, in_the_future
 
 if TYPE_CHECKING:
     from tests.api.deployment import Deployment
 
-KEY = re.compile(r"([a-z][a-z0-9_]{0,18}_)([0-9A-Za-z]{86})")
-ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-CLOCK_SECONDS = 300
-"""How far the deployment's clock may be from ours."""
-
 BODY_BYTES = 64 * 1024
-
-
-def key_bytes(text: str) -> bytes:
-    """Decode the 64 bytes of a key."""
-    match = KEY.fullmatch(text)
-    assert match
-    number = 0
-    for character in match[2]:
-        number = number * 62 + ALPHABET.index(character)
-    return number.to_bytes(64)
 
 
 def padded(size: int) -> bytes:
@@ -134,3 +120,86 @@ def test_a_query_is_ignored(deployment: Deployment) -> None:
     response = deployment.request("POST", f"{CREATE}?name=x&name=y", json=VALID_BODY)
 
     assert {"id", "key"} == data(response).keys()
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("2099-01-31T12:00:00Z", "2099-01-31T12:00:00.000Z"),
+        ("2099-01-31t13:30:00.9999+01:30", "2099-01-31T12:00:00.999Z"),
+        (None, None),
+    ],
+)
+def test_expires_at(deployment: Deployment, given: str | None, kept: str | None) -> None:
+    """Any time of RFC 3339 that is to come, kept in UTC with milliseconds; null is none."""
+    created = deployment.create_key(expiresAt=given)
+
+    assert kept == deployment.get_key(created["id"])["expiresAt"]
+
+
+def test_repeated_with_its_idempotency_key(deployment: Deployment) -> None:
+    """A repeat gets the very same bytes, secret included, and is told that it is one; the first time is not."""
+    headers = {"idempotency-key": str(uuid.uuid4())}
+    responses = [deployment.create(headers=headers) for _ in range(3)]
+
+    assert {"id", "key"} == data(responses[0]).keys()
+    assert [(200, responses[0].content)] * 3 == [(response.status_code, response.content) for response in responses]
+    assert [None, "true", "true"] == [response.headers.get("idempotent-replayed") for response in responses]
+
+
+def test_repeated_in_other_words(deployment: Deployment) -> None:
+    """What counts is what a body says: its order, its white space and fields that are ignored do not matter."""
+    headers = {"idempotency-key": str(uuid.uuid4())}
+    first = data(deployment.create(b'{"name": "a", "permissions": ["sessions:read"]}', headers=headers))
+
+    assert first == data(
+        deployment.create(b' {"permissions":["sessions:read"],"x":1,"metadata":{},"name":" a "}', headers=headers)
+    )
+
+
+def test_repeated_leaves_one_key_and_one_record(deployment: Deployment) -> None:
+    """What is repeated is not done again."""
+    headers, body = {"idempotency-key": str(uuid.uuid4())}, {**VALID_BODY, "name": str(uuid.uuid4())}
+    created, _ = (data(deployment.create(body, headers=headers)) for _ in range(2))
+
+    keys = deployment.newest(CREATE, since=created["id"])
+    assert [created["id"]] == [key["id"] for key in keys if key["name"] == body["name"]]
+    records = deployment.records(created["id"])
+    assert ["api_key.created"] == [record["event"] for record in records]
+
+
+def test_twenty_repeats_at_once(deployment: Deployment) -> None:
+    """A client that loses patience gets one key, however many of its requests arrive, and in whatever order."""
+    headers = {"idempotency-key": str(uuid.uuid4())}
+    with ThreadPoolExecutor(20) as pool:
+        responses = list(pool.map(lambda _: deployment.create(headers=headers), range(20)))
+
+    assert [(200, responses[0].content)] * 20 == [(response.status_code, response.content) for response in responses]
+    assert 19 == sum(response.headers.get("idempotent-replayed") == "true" for response in responses)
+
+
+def test_the_idempotency_key_of_another_member(deployment: Deployment) -> None:
+    """Everybody's Idempotency-Keys are their own: nobody gets another one's secret by guessing one."""
+    headers = {"idempotency-key": str(uuid.uuid4())}
+    first, second = (deployment.create(headers=headers, persona=persona) for persona in ("admin", "owner"))
+
+    assert data(first)["id"] != data(second)["id"]
+    assert "idempotent-replayed" not in second.headers
+
+
+@pytest.mark.parametrize("length", [1, 255])
+def test_idempotency_keys_at_the_edge(deployment: Deployment, length: int) -> None:
+    """From one character to 255 of printable ASCII; the same one leads to the same answer."""
+    headers = {"idempotency-key": ("~" + uuid.uuid4().hex * 8)[:length]}
+    first, second = (deployment.create(headers=headers) for _ in range(2))
+
+    assert data(first) == data(second)
+
+
+def test_repeated_after_the_key_has_expired(deployment: Deployment) -> None:
+    """A repeat may come when the time in it is over; it is the same request all the same."""
+    headers, body = {"idempotency-key": str(uuid.uuid4())}, {**VALID_BODY, "expiresAt": in_the_future(seconds=2)}
+    first = data(deployment.create(body, headers=headers))
+    time.sleep(2.5)
+
+    assert first == data(deployment.create(body, headers=headers))

@@ -1,14 +1,15 @@
-"""POST /auth/api-keys: bodies that are refused, never with a 5xx."""
+"""POST /auth/api-keys: requests that are refused, never with a 5xx."""
 
 from __future__ import annotations
 
 import base64
 import json
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.api.deployment import VALID_BODY
+from tests.api.deployment import CREATE, VALID_BODY, data
 
 if TYPE_CHECKING:
     from tests.api.deployment import Deployment
@@ -73,6 +74,11 @@ INVALID: dict[str, tuple[dict[str, Any], str]] = {
     "metadata holds null": ({**VALID_BODY, "metadata": {"plan": None}}, "metadata.plan"),
     "metadata holds an object": ({**VALID_BODY, "metadata": {"plan": {}}}, "metadata.plan"),
     "metadata string of 513 characters": ({**VALID_BODY, "metadata": {"plan": "x" * 513}}, "metadata.plan"),
+    "expiresAt is a number": ({**VALID_BODY, "expiresAt": 4102444800}, "expiresAt"),
+    "expiresAt without its zone": ({**VALID_BODY, "expiresAt": "2099-01-31T12:00:00"}, "expiresAt"),
+    "expiresAt of no calendar": ({**VALID_BODY, "expiresAt": "2099-02-30T12:00:00Z"}, "expiresAt"),
+    "expiresAt before year 1": ({**VALID_BODY, "expiresAt": "0001-01-01T00:00:00+14:00"}, "expiresAt"),
+    "expiresAt in the past": ({**VALID_BODY, "expiresAt": "2026-01-01T00:00:00Z"}, "expiresAt"),
     "metadata over 16 KiB": ({**VALID_BODY, "metadata": {str(n): "x" * 512 for n in range(32)}}, "metadata"),
 }
 
@@ -115,3 +121,47 @@ def test_400_comes_before_403_and_410(deployment: Deployment) -> None:
     refused = [deployment.refusal(deployment.create(b"{", persona=persona)) for persona in ("outsider", "frozen_admin")]
 
     assert [(400, "BAD_REQUEST")] * 2 == refused
+
+
+@pytest.mark.parametrize(
+    "key", [b"x" * 256, "\N{LATIN SMALL LETTER E WITH ACUTE}".encode("latin-1"), b"a\tb"], ids=["long", "latin", "tab"]
+)
+def test_400_idempotency_key(deployment: Deployment, key: bytes) -> None:
+    """An Idempotency-Key that could be mangled on its way is refused; it would not protect from anything."""
+    response = deployment.client.post(
+        deployment.base_url + CREATE,
+        json=VALID_BODY,
+        headers=[(b"authorization", f"Bearer {deployment.tokens['admin']}".encode()), (b"idempotency-key", key)],
+    )
+
+    assert (400, "BAD_REQUEST") == deployment.refusal(response)
+
+
+@pytest.mark.parametrize("change", [{"name": "b"}, {"metadata": {"a": 1}}, {"expiresAt": "2099-01-01T00:00:00Z"}])
+def test_422_another_body(deployment: Deployment, change: dict[str, Any]) -> None:
+    """An Idempotency-Key stands for one request; another one under it is refused, whatever it differs in."""
+    headers = {"idempotency-key": str(uuid.uuid4())}
+    assert {"id", "key"} == data(deployment.create(headers=headers)).keys()
+
+    response = deployment.create({**VALID_BODY, **change}, headers=headers)
+
+    assert (422, "IDEMPOTENCY_KEY_REUSED") == deployment.refusal(response)
+
+
+def test_422_another_operation(deployment: Deployment) -> None:
+    """The Idempotency-Key of a create is none for a rotation."""
+    headers = {"idempotency-key": str(uuid.uuid4())}
+    created = data(deployment.create(headers=headers))
+
+    response = deployment.rotate(created["id"], headers=headers)
+
+    assert (422, "IDEMPOTENCY_KEY_REUSED") == deployment.refusal(response)
+
+
+def test_a_refusal_is_not_kept(deployment: Deployment) -> None:
+    """What was refused has not been done, so the same Idempotency-Key may be used for what is put right."""
+    headers = {"idempotency-key": str(uuid.uuid4())}
+    refused = deployment.create({**VALID_BODY, "name": ""}, headers=headers)
+
+    assert (400, "BAD_REQUEST") == deployment.refusal(refused)
+    assert {"id", "key"} == data(deployment.create(headers=headers)).keys()

@@ -1,0 +1,61 @@
+"""DELETE /auth/api-keys/{id}: 200."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.api.deployment import CREATE, KEY, VALID_BODY, data
+
+if TYPE_CHECKING:
+    from tests.api.deployment import Deployment
+
+
+def test_the_key_is_gone(deployment: Deployment) -> None:
+    """At once: it is neither shown nor listed any more."""
+    key_id = deployment.create_key()["id"]
+
+    assert {"status": "success", "message": "The API key was deleted"} == data(deployment.delete(key_id))
+
+    assert (404, "API_KEY_NOT_FOUND") == deployment.refusal(deployment.request("GET", KEY.format(id=key_id)))
+    assert key_id not in [key["id"] for key in deployment.newest(CREATE, since=key_id)]
+
+
+@pytest.mark.parametrize("change", [{"enabled": False}, {"expiresAt": "2099-01-01T00:00:00Z"}, {"name": "b"}])
+def test_whatever_state_it_is_in(deployment: Deployment, change: dict[str, object]) -> None:
+    """A key that was changed, or switched off, can be deleted like any other."""
+    key_id = deployment.create_key()["id"]
+    assert data(deployment.update(key_id, change))
+
+    assert data(deployment.delete(key_id))
+
+
+def test_the_others_stay(deployment: Deployment) -> None:
+    """Only the key that was named is deleted."""
+    first, second = (deployment.create_key()["id"] for _ in range(2))
+    before = deployment.get_key(second)
+    assert data(deployment.delete(first))
+
+    assert before == deployment.get_key(second)
+
+
+def test_the_audit_log_keeps_what_it_was(deployment: Deployment) -> None:
+    """The record of a deletion has the key's last state, and outlives it."""
+    key_id = deployment.create_key()["id"]
+    assert data(deployment.delete(key_id))
+
+    (record,) = deployment.records(key_id, event="api_key.deleted")
+    last = {**VALID_BODY, "enabled": True, "metadata": {}, "expiresAt": None}
+    assert {"before": last, "after": None} == record["changes"]
+
+
+def test_once_of_ten_at_once(deployment: Deployment) -> None:
+    """Of those who delete a key together one has done it; to the others it is gone."""
+    key_id = deployment.create_key()["id"]
+    with ThreadPoolExecutor(10) as pool:
+        statuses = sorted(response.status_code for response in pool.map(deployment.delete, [key_id] * 10))
+
+    assert [200, *[404] * 9] == statuses
+    assert 1 == len(deployment.records(key_id, event="api_key.deleted"))

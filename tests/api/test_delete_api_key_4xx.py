@@ -1,0 +1,27 @@
+"""DELETE /auth/api-keys/{id}: requests that are refused; test_hostile_ids.py has more of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.api.deployment import data
+
+if TYPE_CHECKING:
+    from tests.api.deployment import Deployment
+
+
+def test_404_the_second_time(deployment: Deployment) -> None:
+    """What is gone cannot be deleted again."""
+    key_id = deployment.create_key()["id"]
+    assert data(deployment.delete(key_id))
+
+    assert (404, "API_KEY_NOT_FOUND") == deployment.refusal(deployment.delete(key_id))
+
+
+def test_403_leaves_the_key(deployment: Deployment) -> None:
+    """A refusal does nothing."""
+    key_id = deployment.create_key()["id"]
+    before = deployment.get_key(key_id)
+
+    assert (403, "FORBIDDEN") == deployment.refusal(deployment.delete(key_id, persona="member"))
+    assert before == deployment.get_key(key_id)

@@ -1,0 +1,79 @@
+"""GET /auth/api-keys/{id}: 200."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.api.deployment import KEY, VALID_BODY, data
+from tests.api.key_text import hint
+from tests.api.moments import is_now
+
+if TYPE_CHECKING:
+    from tests.api.deployment import Deployment
+
+
+def test_shows_all_but_the_secret(deployment: Deployment) -> None:
+    """A list's item, and also who made the key and that no previous secret works."""
+    created = deployment.create_key()
+    shown = deployment.get_key(created["id"])
+
+    assert is_now(shown["createdAt"])
+    assert shown["createdBy"]
+    assert shown == {
+        **VALID_BODY,
+        "id": created["id"],
+        "enabled": True,
+        "metadata": {},
+        "createdAt": shown["createdAt"],
+        "updatedAt": shown["createdAt"],
+        "expiresAt": None,
+        "lastUsedAt": None,
+        "requestCount": 0,
+        "hint": hint(created["key"]),
+        "createdBy": shown["createdBy"],
+        "previousKeyExpiresAt": None,
+    }
+
+
+METADATA: dict[str, dict[str, Any]] = {
+    "Unicode": {"größe": "12 µm", "\N{ROCKET}": "\u2028\x00", "": ""},
+    "numbers": {"large": 2**53 + 1, "huge": 1e300, "tiny": 5e-324, "negative": -0.5},
+    "booleans": {"yes": True, "no": False},
+    "names of Python and JavaScript": {"__proto__": "a", "constructor": "b", "__class__": "c"},
+}
+
+
+@pytest.mark.parametrize("metadata", METADATA.values(), ids=METADATA.keys())
+def test_metadata_comes_back_as_it_was_given(deployment: Deployment, metadata: dict[str, Any]) -> None:
+    """Each name, each character and each digit."""
+    shown = deployment.get_key(deployment.create_key(metadata=metadata)["id"])["metadata"]
+
+    assert metadata == shown
+    assert [type(value) for value in metadata.values()] == [type(value) for value in shown.values()]
+
+
+def test_an_id_in_capitals(deployment: Deployment) -> None:
+    """The hexadecimal digits of a UUID have no case (RFC 9562, section 4)."""
+    key_id = deployment.create_key()["id"]
+
+    assert key_id == deployment.get_key(key_id.upper())["id"]
+
+
+def test_every_admin_sees_every_key(deployment: Deployment) -> None:
+    """Keys belong to the organization, not to who made them."""
+    key_id = deployment.create_key(persona="owner")["id"]
+    by_admin, by_owner = (
+        data(deployment.request("GET", KEY.format(id=key_id), persona=persona)) for persona in ("admin", "owner")
+    )
+
+    assert by_admin == by_owner
+
+
+def test_a_body_and_a_query_are_ignored(deployment: Deployment) -> None:
+    """A request that needs neither is not refused for what is in them."""
+    key_id = deployment.create_key()["id"]
+    response = deployment.request("GET", f"{KEY.format(id=key_id)}?limit=x&id=y", content=b"{")
+
+    assert key_id == data(response)["id"]

@@ -1,0 +1,93 @@
+"""GET /auth/api-keys: queries that are refused, never with a 5xx, and always with a pagination."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.api.deployment import CREATE, FIRST_PAGE, listed
+
+if TYPE_CHECKING:
+    from tests.api.deployment import Deployment
+
+INVALID = {
+    "limit is empty": "limit=",
+    "limit is 0": "limit=0",
+    "limit is negative": "limit=-1",
+    "limit is 101": "limit=101",
+    "limit has a point": "limit=10.0",
+    "limit has an exponent": "limit=1e1",
+    "limit has a sign": "limit=%2B5",
+    "limit has a blank": "limit=%205",
+    "limit has an underscore": "limit=1_0",
+    "limit in Arabic digits": "limit=%D9%A3",
+    "limit of 5,000 digits": "limit=" + "9" * 5000,
+    "limit is a zero byte": "limit=%00",
+    "limit is no UTF-8": "limit=%FF",
+    "starting_after is empty": "starting_after=",
+    "starting_after is a number": "starting_after=1",
+    "starting_after in braces": "starting_after=%7B01a20a38-9585-719d-81cb-3b8af1c594c2%7D",
+    "starting_after without hyphens": "starting_after=01a20a389585719d81cb3b8af1c594c2",
+    "starting_after is a sort key": "starting_after=KEY%2301a20a38-9585-719d-81cb-3b8af1c594c2",
+    "starting_after is a lone surrogate": "starting_after=%ED%A0%80",
+    "enabled is empty": "enabled=",
+    "enabled is 1": "enabled=1",
+    "enabled in capitals": "enabled=TRUE",
+    "permission is empty": "permission=",
+    "permission is unknown": "permission=root",
+    "permission is two": "permission=sessions:read,sessions:write",
+    "permission is an expression": "permission=:permission)%20OR%20(attribute_exists(pk)",
+    "permission is a zero byte": "permission=sessions:read%00",
+}
+
+
+@pytest.mark.parametrize("query", INVALID.values(), ids=INVALID.keys())
+def test_400_names_the_parameter(deployment: Deployment, query: str) -> None:
+    """What is no value of a parameter is a bad request whose message begins with the parameter's name."""
+    response = deployment.request("GET", f"{CREATE}?{query}")
+
+    assert (400, "BAD_REQUEST") == deployment.refusal(response, FIRST_PAGE)
+    assert query.partition("=")[0] == response.json()["error"]["message"].split(" ")[0]
+
+
+def test_400_names_each_parameter(deployment: Deployment) -> None:
+    """Of several mistakes none has to be found by trying again."""
+    response = deployment.request("GET", f"{CREATE}?limit=0&enabled=x&permission=y")
+
+    assert (400, "BAD_REQUEST") == deployment.refusal(response, FIRST_PAGE)
+    assert ["limit", "enabled", "permission"] == [
+        problem.split(" ")[0] for problem in response.json()["error"]["message"].split("; ")
+    ]
+
+
+def test_400_gives_the_limit_that_was_asked_for(deployment: Deployment) -> None:
+    """The pagination of a refusal is that of the request, as far as it makes sense."""
+    response = deployment.request("GET", f"{CREATE}?limit=7&enabled=x")
+
+    assert (400, "BAD_REQUEST") == deployment.refusal(response, {**FIRST_PAGE, "limit": 7})
+
+
+def test_403_gives_the_limit_that_was_asked_for(deployment: Deployment) -> None:
+    """So does that of any other refusal of the function."""
+    response = deployment.request("GET", f"{CREATE}?limit=100", persona="member")
+
+    assert (403, "FORBIDDEN") == deployment.refusal(response, {**FIRST_PAGE, "limit": 100})
+
+
+def test_400_comes_before_403(deployment: Deployment) -> None:
+    """A query is checked before the table is asked about the caller."""
+    response = deployment.request("GET", f"{CREATE}?limit=0", persona="outsider")
+
+    assert (400, "BAD_REQUEST") == deployment.refusal(response, FIRST_PAGE)
+
+
+IGNORED = ["limits=0", "Limit=0", "enabled%00=x", "=", "&&&", "x=" + "y" * 4000, "%FF=%FF", "limit[]=0", "a=1;limit=0"]
+
+
+@pytest.mark.parametrize("query", IGNORED)
+def test_200_ignores_what_is_no_parameter(deployment: Deployment, query: str) -> None:
+    """What a list does not know changes nothing about it."""
+    _, pagination = listed(deployment.request("GET", f"{CREATE}?{query}"))
+
+    assert 10 == pagination["limit"]

@@ -1,0 +1,32 @@
+"""POST /auth/orgs/request-delete: requests that are refused; test_personas.py has who is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.api.deployment import AUDIT_LOGS, REQUEST_DELETE, data, listed
+
+if TYPE_CHECKING:
+    import httpx
+
+    from tests.api.deployment import Deployment
+
+
+def test_410_requested_already(deployment: Deployment, frozen: httpx.Response) -> None:
+    """To ask again does not put it off: the first time stays."""
+    assert data(frozen)
+    query = {"target_id": deployment.organization_id, "limit": 1}
+    before = listed(deployment.request("GET", AUDIT_LOGS, params=query))
+
+    response = deployment.request("POST", REQUEST_DELETE, persona="owner")
+
+    assert (410, "ORGANIZATION_FROZEN") == deployment.refusal(response)
+    assert before == listed(deployment.request("GET", AUDIT_LOGS, params=query))
+
+
+def test_403_changes_nothing(deployment: Deployment) -> None:
+    """An admin's request is refused, and the organization goes on."""
+    response = deployment.request("POST", REQUEST_DELETE, persona="admin")
+
+    assert (403, "FORBIDDEN") == deployment.refusal(response)
+    assert {"id", "key"} == data(deployment.create()).keys()

@@ -1,0 +1,95 @@
+"""PATCH /auth/api-keys/{id}: 200."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.api.deployment import KEY, VALID_BODY, data
+from tests.api.moments import moment
+
+if TYPE_CHECKING:
+    from tests.api.deployment import Deployment
+
+BEFORE: dict[str, Any] = {**VALID_BODY, "metadata": {"plan": "free"}, "expiresAt": "2099-01-31T12:00:00.000Z"}
+CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "name": ({"name": "\tRenamed "}, {"name": "Renamed"}),
+    "enabled": ({"enabled": False}, {"enabled": False}),
+    "permissions": (
+        {"permissions": ["webhooks:write", "analytics:read", "webhooks:write"]},
+        {"permissions": ["webhooks:write", "analytics:read"]},
+    ),
+    "metadata": ({"metadata": {"größe": 1e300}}, {"metadata": {"größe": 1e300}}),
+    "metadata taken away": ({"metadata": {}}, {"metadata": {}}),
+    "expiresAt": ({"expiresAt": "2098-01-01T00:00:00+01:00"}, {"expiresAt": "2097-12-31T23:00:00.000Z"}),
+    "expiresAt taken away": ({"expiresAt": None}, {"expiresAt": None}),
+    "two": ({"name": "a", "enabled": False, "unknown": 1}, {"name": "a", "enabled": False}),
+    "none that differs": ({"enabled": True}, {}),
+}
+
+
+@pytest.mark.parametrize(("body", "changed"), CHANGES.values(), ids=CHANGES.keys())
+def test_changes_what_the_body_names(deployment: Deployment, body: dict[str, Any], changed: dict[str, Any]) -> None:
+    """And nothing else, the secret included; only the time of the last change moves on."""
+    key_id = deployment.create_key(**BEFORE)["id"]
+    before = deployment.get_key(key_id)
+
+    assert {"status": "success", "message": "The API key was updated"} == data(deployment.update(key_id, body))
+
+    after = deployment.get_key(key_id)
+    assert {**before, **changed, "updatedAt": after["updatedAt"]} == after
+    assert moment(after["updatedAt"]) > moment(before["updatedAt"])
+
+
+def test_off_and_on_again(deployment: Deployment) -> None:
+    """A key that was switched off can be switched on again."""
+    key_id = deployment.create_key()["id"]
+    states = []
+    for enabled in (False, True):
+        data(deployment.update(key_id, {"enabled": enabled}))
+        states.append(deployment.get_key(key_id)["enabled"])
+
+    assert [False, True] == states
+
+
+@pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "application/merge-patch+json"])
+def test_json_under_its_other_names(deployment: Deployment, content_type: str) -> None:
+    """Media types are compared as RFC 9110 and RFC 6839 have it."""
+    key_id = deployment.create_key()["id"]
+    response = deployment.request(
+        "PATCH", KEY.format(id=key_id), content=b'{"name": "b"}', headers={"content-type": content_type}
+    )
+
+    assert data(response)
+    assert "b" == deployment.get_key(key_id)["name"]
+
+
+def test_ten_at_once_lose_nothing(deployment: Deployment) -> None:
+    """Each is done or told that somebody was quicker, and the audit log tells one story that ends as the key is."""
+    key_id = deployment.create_key()["id"]
+    with ThreadPoolExecutor(10) as pool:
+        responses = list(pool.map(lambda number: deployment.update(key_id, {"name": str(number)}), range(10)))
+
+    assert {response.status_code for response in responses} <= {200, 409}
+    records = deployment.records(key_id, event="api_key.updated")
+    done = [str(number) for number, response in enumerate(responses) if response.status_code == 200]
+    assert sorted(done) == sorted(record["changes"]["after"]["name"] for record in records)
+    names = [record["changes"]["before"]["name"] for record in records] + [deployment.get_key(key_id)["name"]]
+    assert [VALID_BODY["name"], *(record["changes"]["after"]["name"] for record in reversed(records))] == [
+        *reversed(names[:-1]),
+        names[-1],
+    ]
+
+
+def test_the_largest_body(deployment: Deployment) -> None:
+    """64 KiB are allowed here as well."""
+    key_id = deployment.create_key()["id"]
+    body = json.dumps({"name": "b"}).encode().ljust(64 * 1024)
+    response = deployment.request(
+        "PATCH", KEY.format(id=key_id), content=body, headers={"content-type": "application/json"}
+    )
+
+    assert data(response)
