@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tests.lifecycle.service import Answer, Service, SteppedClock
 
-EXAMPLES = 50
+EXAMPLES = 35
 STEPS = 40
 
 STATUSES = {
@@ -98,7 +98,10 @@ class TwoOrganizations(RuleBasedStateMachine):
             its_model.members = {"owner": "owner", "admin": "admin", "member": "member"}
             service.open_organization(its_model.organization_id, **its_model.members)
             self._refresh(organization)
-            self._create(organization, "admin", {"name": "first", "permissions": PERMISSIONS[:2]}, None, None)
+            for name in ("disabled", "enabled"):
+                self._create(organization, "admin", {"name": name, "permissions": PERMISSIONS[:2]}, None, None)
+            disable = {"enabled": False}
+            self.update(organization, "admin", ("own", 0), changes=disable, expiry="absent")
 
     # The API.
 
