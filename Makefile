@@ -23,7 +23,7 @@ LOCAL_REQUIREMENTS := requirements/local.txt
 DEV_REQUIREMENTS := requirements/dev.txt
 SAM_REQUIREMENTS := requirements/sam.txt
 
-.PHONY: help run test test-api lint format build lock clean
+.PHONY: help run test test-api test-layer lint format build lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -38,6 +38,13 @@ test: $(VENV)/.dev ## run every test that needs nothing but this machine
 test-api: $(VENV)/.dev ## run the HTTP suite against a running deployment: make test-api STACK=.local/stack.json
 	@test -n "$(STACK)" || { echo "name the deployment: make test-api STACK=.local/stack.json"; exit 2; }
 	$(BIN)/pytest tests/api --stack $(STACK) $(ARGS)
+
+# As Lambda unpacks it, but for the Python and the processor of this machine; -I shuts out everything else.
+test-layer: $(VENV)/bin/python ## build the layer for this machine and import every function with it
+	@rm -rf .aws-sam/host-layer
+	@$(MAKE) --no-print-directory -C layers/shared build-SharedLayer ARTIFACTS_DIR=$(CURDIR)/.aws-sam/host-layer \
+	  PYTHON_VERSION=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])') ARCHITECTURE=$$(uname -m)
+	@$(BIN)/python -ISB tests/layer_imports.py .aws-sam/host-layer/python
 
 lint: $(VENV)/.dev $(SAM_VENV)/.installed ## ruff, mypy --strict, and sam validate --lint
 	$(BIN)/ruff check .

@@ -7,7 +7,7 @@ import os
 import sys
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING, cast
 
 import boto3
 import pytest
@@ -37,6 +37,18 @@ LOOPBACK = ["127.0.0.1"]
 _FIXTURES_WITH_SOCKETS = {"world", "issuer", "moto_url"}
 
 
+class StandardOutput:
+    """Whatever the standard output is at the moment; pytest changes it from fixture to fixture."""
+
+    def write(self, text: str) -> int:
+        """Write to it."""
+        return sys.stdout.write(text)
+
+    def flush(self) -> None:
+        """Flush it."""
+        sys.stdout.flush()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Open sockets, to this machine alone, for the tests that speak to a server here; for all others none."""
     for item in items:
@@ -62,7 +74,7 @@ def environment(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytes
         monkeypatch.setenv(name, value)
     new_container()
     for handler in logger().handlers:  # made once in this process, for the standard output of that moment
-        cast("logging.StreamHandler[TextIO]", handler).setStream(sys.stdout)
+        cast("logging.StreamHandler[StandardOutput]", handler).setStream(StandardOutput())
     yield monkeypatch
     new_container()
 
@@ -86,7 +98,7 @@ def new_container() -> None:
     sessions.issuer_keys.cache_clear()
     aws.dynamodb.cache_clear()
     aws.secrets_manager.cache_clear()
-    peppers.forget()
+    peppers.peppers.cache_clear()
 
 
 @pytest.fixture(scope="session")

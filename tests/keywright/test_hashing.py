@@ -10,9 +10,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from keywright import hashing
+from keywright.settings import Argon2Parameters
 
 PEPPER = b"0123456789abcdef" * 4
-CHEAP = hashing.Argon2Parameters(memory_kib=8, iterations=1, parallelism=1)
+CHEAP = Argon2Parameters(memory_kib=8, iterations=1, parallelism=1)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ def test_hash_is_argon2id_over_the_keyed_digest() -> None:
 
 def test_hash_says_its_parameters() -> None:
     """The stored string names algorithm and cost, so that both can be changed later."""
-    phc = hashing.hash_payload(bytes(58), b"k" * 32, hashing.Argon2Parameters(16, 2, 1))
+    phc = hashing.hash_payload(bytes(58), b"k" * 32, Argon2Parameters(16, 2, 1))
 
     assert phc.startswith("$argon2id$v=19$m=16,t=2,p=1$")
 
@@ -53,9 +54,9 @@ def test_hash_says_its_parameters() -> None:
 def test_default_cost_is_owasps_minimum() -> None:
     """19 MiB, two iterations, one lane."""
     assert (19_456, 2, 1) == (
-        hashing.Argon2Parameters().memory_kib,
-        hashing.Argon2Parameters().iterations,
-        hashing.Argon2Parameters().parallelism,
+        Argon2Parameters().memory_kib,
+        Argon2Parameters().iterations,
+        Argon2Parameters().parallelism,
     )
 
 

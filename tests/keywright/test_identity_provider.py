@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -202,7 +206,14 @@ def test_unusable_keys_are_passed_over(entry: object) -> None:
             {"issuer": "https://evil.example.com", "jwks_uri": "https://id.example.com/jwks"}, {}, id="issuer"
         ),
         pytest.param({"issuer": "https://id.example.com"}, {}, id="no jwks_uri"),
-        pytest.param({"issuer": "https://id.example.com", "jwks_uri": "http://127.0.0.1/jwks"}, {}, id="down to http"),
+        pytest.param(
+            {"issuer": "https://id.example.com", "jwks_uri": "http://127.0.0.1/jwks"},
+            {"keys": [jwk("EdDSA", kid="x")]},
+            id="down to http",
+        ),
+        pytest.param(
+            {"issuer": "https://id.example.com", "jwks_uri": "https://["}, {"keys": [jwk("EdDSA")]}, id="no address"
+        ),
         pytest.param({"issuer": "https://id.example.com", "jwks_uri": "https://id.example.com/jwks"}, {}, id="no keys"),
         pytest.param(
             {"issuer": "https://id.example.com", "jwks_uri": "https://id.example.com/jwks"}, {"keys": []}, id="empty"
@@ -211,12 +222,18 @@ def test_unusable_keys_are_passed_over(entry: object) -> None:
 )
 def test_a_provider_that_makes_no_sense_is_unavailable(discovery: dict[str, Any], keys: dict[str, Any]) -> None:
     """Wrong documents are an outage, which an operator can see, and never a wrong key."""
+    fetched: list[str] = []
 
     def fetch(url: str) -> dict[str, Any]:
+        fetched.append(url)
+        urlsplit(url)  # as the real one, which fails for what is no address
         return discovery if url.endswith(DISCOVERY) else keys
 
-    with pytest.raises(IdentityProviderUnavailable):
-        IssuerKeys("https://id.example.com", fetch).find("x")
+    issuer_keys = IssuerKeys("https://id.example.com", fetch, Clock())
+    for _ in range(3):
+        with pytest.raises(IdentityProviderUnavailable):
+            issuer_keys.find("x")
+    assert 1 == sum(url.endswith(DISCOVERY) for url in fetched)
 
 
 def test_fetch_reads_a_document(issuer: Issuer) -> None:
@@ -255,3 +272,74 @@ def test_fetch_leaves_this_machine_over_tls_only() -> None:
     """Plain http to another host is not even tried."""
     with pytest.raises(IdentityProviderUnavailable, match="neither https"):
         fetch_document("http://id.example.com/")
+
+
+@dataclass
+class SlowProvider(Provider):
+    """A provider that takes its time, until it is let go on."""
+
+    go_on: threading.Event = field(default_factory=threading.Event)
+
+    def __call__(self, url: str) -> dict[str, Any]:
+        """Fetch a document, after a while."""
+        document = super().__call__(url)
+        self.go_on.wait(10)
+        return document
+
+
+class TestSlowProvider:
+    """Threads that come while a provider takes its time."""
+
+    def test_a_refresh_ends_in_time(self) -> None:
+        """However slowly documents come, the caller is told in time that the provider does not answer."""
+        provider = SlowProvider([jwk("EdDSA")])
+        keys = IssuerKeys(provider.issuer, provider, Clock(), refresh_seconds=0.05)
+
+        with pytest.raises(IdentityProviderUnavailable, match="TimeoutError"):
+            keys.find("EdDSA")
+        provider.go_on.set()
+
+    def test_known_keys_are_not_waited_for(self) -> None:
+        """While one caller asks the provider, others go on with the key that they know."""
+        provider = SlowProvider([jwk("EdDSA")])
+        provider.go_on.set()
+        clock = Clock()
+        keys = IssuerKeys(provider.issuer, provider, clock)
+        keys.find("EdDSA")
+        provider.go_on.clear()
+        provider.fetched.clear()
+        clock.now += MAXIMUM_AGE_SECONDS
+        with ThreadPoolExecutor(1) as pool:
+            asking = pool.submit(keys.find, "EdDSA")
+            while not provider.fetched:
+                time.sleep(0.001)
+
+            assert keys.find("EdDSA")
+            assert not asking.done()
+            provider.go_on.set()
+
+    def test_threads_share_one_fetch(self) -> None:
+        """Callers that know nothing yet wait for the one fetch, and use what it brings."""
+        provider = SlowProvider([jwk("EdDSA")])
+        keys = IssuerKeys(provider.issuer, provider, Clock())
+        with ThreadPoolExecutor(8) as pool:
+            found = [pool.submit(keys.find, "EdDSA") for _ in range(8)]
+            while not provider.fetched:
+                time.sleep(0.001)
+            provider.go_on.set()
+
+            assert all(one.result() for one in found)
+        assert 2 == len(provider.fetched)
+
+    def test_an_outage_that_is_over_is_forgotten(self) -> None:
+        """After a fetch that went well, an unknown key is unknown and no outage."""
+        provider = Provider([jwk("EdDSA")], down=True)
+        clock = Clock()
+        keys = IssuerKeys(provider.issuer, provider, clock)
+        with pytest.raises(IdentityProviderUnavailable):
+            keys.find("EdDSA")
+        provider.down = False
+        clock.now += RETRY_SECONDS
+        keys.find("EdDSA")
+
+        assert keys.find("new") is None

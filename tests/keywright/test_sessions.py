@@ -63,6 +63,10 @@ def test_the_issuer_is_asked_once(issuer: Issuer) -> None:
         pytest.param({"sub": None}, id="subject missing"),
         pytest.param({"sub": ""}, id="empty subject"),
         pytest.param({"sub": "x" * 256}, id="long subject"),
+        pytest.param({"sub": "x\ny"}, id="line break in the subject"),
+        pytest.param({"sub": 'x","userId":"y'}, id="quote in the subject"),
+        pytest.param({"sub": "x\\"}, id="backslash in the subject"),
+        pytest.param({"sub": "x\ud800"}, id="lone surrogate in the subject"),
         pytest.param({"exp": "soon"}, id="expiry is no number"),
         pytest.param({"exp": 1e308 * 10}, id="expiry is infinite"),
     ],
@@ -260,3 +264,13 @@ def test_the_organization_claim_can_be_nested_or_namespaced(
 
     assert isinstance(session, Session)
     assert UUID(ORGANIZATION_ID) == session.organization_id
+
+
+def test_a_broken_provider_is_no_fault_of_the_token(issuer: Issuer) -> None:
+    """Whatever goes wrong with the provider's documents is an outage, no refusal, and tried once."""
+    issuer.documents["/.well-known/openid-configuration"]["jwks_uri"] = "https://["
+
+    for _ in range(3):
+        with pytest.raises(IdentityProviderUnavailable):
+            read(issuer.token())
+    assert 1 == len(issuer.requests)

@@ -150,19 +150,6 @@ def test_500_shows_nothing(call: Call, monkeypatch: pytest.MonkeyPatch, caplog: 
     assert "RuntimeError: the details" in " ".join(str(record.__dict__) for record in caplog.records)
 
 
-@pytest.mark.parametrize("position", range(3), ids=["member", "organization", "audit record"])
-def test_each_condition_alone_stops_everything(call: Call, position: int) -> None:
-    """Whichever of the three items refuses, none of the others is written."""
-    call.table.freeze()
-    codes = ["None"] * 3
-    codes[position] = "ValidationError"
-
-    with faults.injected(None, faults.canceled(*codes)):
-        refusal = call.refused()
-
-    assert 500 == refusal.status
-
-
 @pytest.mark.parametrize("position", range(2), ids=["read", "write"])
 @pytest.mark.parametrize("fault", UNANSWERED)
 def test_503_when_dynamodb_does_not_recover(call: Call, fault: faults.Fault, position: int) -> None:

@@ -275,3 +275,29 @@ def test_preflight_of_another_origin(create: CreateApiKey, setting: Callable[[st
 
     assert 204 == answer["statusCode"]
     assert not [name for name in answer["headers"] if name.startswith("access-control")]
+
+
+def test_metadata_may_have_16_kib_and_not_a_byte_more(create: CreateApiKey) -> None:
+    """The bound is exact, in bytes of JSON text: `{"k00":"..."}` with as many characters as it takes."""
+    names = [f"k{number:02}" for number in range(32)]
+    overhead = len('"k00":"",') * len(names) + len("{}") - 1
+    rest = 16 * 1024 - overhead
+    metadata = {name: "x" * min(512, max(0, rest - 512 * index)) for index, name in enumerate(names)}
+    assert 16 * 1024 == len(json.dumps(metadata, separators=(",", ":")))
+
+    exact = create({**VALID_BODY, "metadata": metadata})
+    more = create({**VALID_BODY, "metadata": metadata | {names[-1]: metadata[names[-1]] + "x"}})
+
+    assert (200, 400) == (exact["statusCode"], more["statusCode"])
+
+
+def test_every_key_has_a_secret_of_its_own(create: CreateApiKey) -> None:
+    """Two keys share neither secret nor hash."""
+    texts = [json.loads(create()["body"])["data"]["key"] for _ in range(20)]
+    secrets = set()
+    for text in texts:
+        parts = tokens.parse(text, "kk_", peppers.keyring().tag_key)
+        assert parts
+        secrets.add(parts.payload[-tokens.SECRET_BYTES :])
+
+    assert (20, 20) == (len(secrets), len({item["hash"] for item in create.world.table.under("KEY#")}))

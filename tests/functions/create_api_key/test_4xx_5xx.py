@@ -7,17 +7,20 @@ import json
 import logging
 import time
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 
 from keywright import issuing, tokens
-from keywright.store import audit, table
+from keywright.store import audit, aws, peppers, table
 from tests import faults
 from tests.calling import VALID_BODY
-from tests.world import Context, create_event
+from tests.world import KEY_ID, ORGANIZATION_ID, Context, create_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
     from tests.calling import CreateApiKey
 
@@ -271,19 +274,75 @@ def test_503_after_lost_answers_is_all_or_nothing(create: CreateApiKey) -> None:
 
 def test_503_comes_before_the_functions_time_is_over(create: CreateApiKey) -> None:
     """With little time left, no attempt is begun that could outlast it."""
+    peppers.keyring()
     with faults.injected(*[faults.timeout] * 100) as operations:
-        answer = create.handler(create_event(VALID_BODY), Context(remaining_milliseconds=3000))
+        answer = create.handler(create_event(VALID_BODY), Context(remaining_milliseconds=3900))
+
+    assert (503, 0) == (answer["statusCode"], len(operations))
+
+
+def test_503_comes_in_time_when_everything_is_slow(create: CreateApiKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Secrets Manager answers late, DynamoDB never: together they take no longer than the function has."""
+    elapsed = 0.0
+    clock = time.monotonic
+
+    def slow_pepper(**_: object) -> None:
+        nonlocal elapsed
+        elapsed += 5.9
+
+    def slow_table(request: AWSPreparedRequest) -> AWSResponse:
+        nonlocal elapsed
+        elapsed += aws.ATTEMPT_SECONDS
+        return faults.timeout(request)
+
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + elapsed)
+    aws.secrets_manager().meta.events.register("before-send", slow_pepper)
+    with faults.injected(*[slow_table] * 100) as operations:
+        answer = create()
 
     assert (503, 1) == (answer["statusCode"], len(operations))
+    assert elapsed < 10
 
 
-@pytest.mark.parametrize("position", range(4))
-def test_each_condition_alone_stops_everything(create: CreateApiKey, position: int) -> None:
-    """Whichever of the four items refuses, none of the others is written."""
-    before = create.world.table.items()
-    codes = ["None"] * 4
-    codes[position] = "ValidationError"
-    with faults.injected(faults.canceled(*codes)):
-        assert 500 == create()["statusCode"]
+@pytest.mark.parametrize("name", ["key", "audit record"])
+def test_409_when_an_id_is_taken(create: CreateApiKey, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Should an id ever be drawn twice, what exists stays as it is, and nothing else is written."""
+    table = create.world.table
+    table.put_key() if name == "key" else table.put_audit(KEY_ID)
+    monkeypatch.setattr(issuing if name == "key" else audit, "uuid7", lambda *_: UUID(KEY_ID))
 
-    assert before == create.world.table.items()
+    assert (409, "CONFLICT") == (refused(create)[0], refused(create)[1]["code"])
+
+
+@pytest.mark.parametrize("text", ["eyJuYW1l!!!", "e", "not base64", "{}"])
+def test_400_when_base64_is_not(create: CreateApiKey, text: str) -> None:
+    """What is marked as base64 must be nothing else."""
+    status, error = refused(create, text, isBase64Encoded=True)
+
+    assert (400, "The body is marked as base64 and is not") == (status, error["message"])
+
+
+def test_a_refusal_is_one_line_of_the_log(create: CreateApiKey, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who asked for what, and why it was refused: enough for an operator to answer the caller."""
+    answer = create({"name": "", "permissions": ["sessions:read"]})
+    (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    assert {
+        "level": "INFO",
+        "message": "request",
+        "operation": "create_api_key",
+        "request_id": answer["headers"]["x-request-id"],
+        "status": 400,
+        "code": "BAD_REQUEST",
+        "reason": "name: string_too_short",
+        "organization_id": ORGANIZATION_ID,
+        "user_id": "user_1",
+    }.items() <= line.items()
+
+
+def test_a_success_is_one_line_of_the_log(create: CreateApiKey, capsys: pytest.CaptureFixture[str]) -> None:
+    """As above, without a reason."""
+    create()
+    (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    assert {"operation": "create_api_key", "status": 200, "code": "OK"}.items() <= line.items()

@@ -122,3 +122,53 @@ def test_an_exception_that_repeats_the_key_is_cleaned(
     assert "could not store" in written
     assert "[redacted]" in written
     assert not [part for part in secret_parts(made[0]) if part in written]
+
+
+KEY_TEXT = "kk_" + "Ab3dEfGh1jKlMn0pQrStUvWxYz" * 3 + "A2b4C6d8"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({"name": KEY_TEXT * 2, "permissions": ["sessions:read"]}, id="name"),
+        pytest.param({"name": [KEY_TEXT], "permissions": ["sessions:read"]}, id="name in an array"),
+        pytest.param({**VALID_BODY, "permissions": [KEY_TEXT]}, id="permission"),
+        pytest.param({**VALID_BODY, "permissions": {KEY_TEXT: 1}}, id="permissions as an object"),
+        pytest.param({**VALID_BODY, "metadata": KEY_TEXT}, id="metadata"),
+        pytest.param({**VALID_BODY, "metadata": {KEY_TEXT: None}}, id="metadata name"),
+        pytest.param({**VALID_BODY, "metadata": {f"a {KEY_TEXT}": None}}, id="quoted metadata name"),
+        pytest.param({**VALID_BODY, "metadata": {KEY_TEXT[:20]: None}}, id="a part as metadata name"),
+        pytest.param({**VALID_BODY, "metadata": {f"{KEY_TEXT}\ud800": 1}}, id="metadata name that is no text"),
+        pytest.param({**VALID_BODY, "metadata": {"x": KEY_TEXT * 6}}, id="metadata value"),
+        pytest.param({**VALID_BODY, "metadata": {"x": [KEY_TEXT]}}, id="metadata value in an array"),
+        pytest.param({**VALID_BODY, "expiresAt": KEY_TEXT}, id="expiresAt"),
+        pytest.param({KEY_TEXT: KEY_TEXT}, id="unknown field"),
+        pytest.param(f'{{"{KEY_TEXT}": 1, "{KEY_TEXT}": 2}}', id="name twice"),
+        pytest.param(f'{{"name": {KEY_TEXT}}}', id="not JSON"),
+        pytest.param(f'["{KEY_TEXT}"]', id="array"),
+        pytest.param(KEY_TEXT, id="text"),
+    ],
+)
+def test_a_refused_body_leaves_no_trace(
+    create: CreateApiKey, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str], body: object
+) -> None:
+    """A key that somebody pastes into the wrong place, wherever it is, is not logged; what was wrong is."""
+    with caplog.at_level(logging.DEBUG, logger="keywright"):
+        answer = create(body)
+
+    written = everything_written(create, caplog, capsys)
+    assert 400 == answer["statusCode"]
+    assert not [at for at in range(len(KEY_TEXT) - WINDOW) if KEY_TEXT[at : at + WINDOW] in written]
+    assert '"reason":"' in written
+
+
+def test_idempotency_keys_leave_no_trace(
+    create: CreateApiKey, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nor is an Idempotency-Key, good or bad: with the table's items it would give an answer away."""
+    good, bad = "Ab3dEfGh1jKlMn0pQrStUvWxYz", "Ab3dEfGh1jKlMn0pQrStUvWxYz\u00e9"
+    with caplog.at_level(logging.DEBUG, logger="keywright"):
+        answers = [create(headers={"idempotency-key": key}) for key in (good, bad)]
+
+    assert [200, 400] == [answer["statusCode"] for answer in answers]
+    assert good[:WINDOW] not in everything_written(create, caplog, capsys)

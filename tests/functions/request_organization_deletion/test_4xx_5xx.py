@@ -100,18 +100,6 @@ def test_500_shows_nothing(call: Call, monkeypatch: pytest.MonkeyPatch, caplog: 
     assert "RuntimeError: the details" in " ".join(str(record.__dict__) for record in caplog.records)
 
 
-@pytest.mark.parametrize("position", range(3), ids=["member", "organization", "audit record"])
-def test_each_condition_alone_stops_everything(call: Call, position: int) -> None:
-    """Whichever of the three items refuses, none of the others is written."""
-    codes = ["None"] * 3
-    codes[position] = "ValidationError"
-
-    with faults.injected(faults.canceled(*codes)):
-        refusal = call.refused()
-
-    assert 500 == refusal.status
-
-
 @pytest.mark.parametrize("fault", [*UNANSWERED, faults.canceled("None", "TransactionConflict", "None")])
 def test_503_when_dynamodb_does_not_recover(call: Call, fault: faults.Fault) -> None:
     """The organization goes on as it was."""

@@ -243,19 +243,6 @@ def test_500_shows_nothing(call: Call, monkeypatch: pytest.MonkeyPatch, caplog: 
     assert "RuntimeError: the details" in " ".join(str(record.__dict__) for record in caplog.records)
 
 
-@pytest.mark.parametrize("position", range(4), ids=["member", "organization", "key", "audit record"])
-def test_each_condition_alone_stops_everything(call: Call, position: int) -> None:
-    """Whichever of the four items refuses, none of the others is written."""
-    call.table.put_key()
-    codes = ["None"] * 4
-    codes[position] = "ValidationError"
-
-    with faults.injected(None, faults.canceled(*codes)):
-        refusal = call.refused(BODY)
-
-    assert 500 == refusal.status
-
-
 @pytest.mark.parametrize("fault", UNANSWERED)
 @pytest.mark.parametrize("position", range(2), ids=["read", "write"])
 def test_503_when_dynamodb_does_not_recover(call: Call, fault: faults.Fault, position: int) -> None:

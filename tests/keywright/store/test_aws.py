@@ -105,7 +105,20 @@ def test_no_attempt_is_begun_that_could_outlast_the_invocation() -> None:
     longest_attempt = aws.CONNECT_TIMEOUT_SECONDS + aws.READ_TIMEOUT_SECONDS
     milliseconds = int((longest_attempt + deadline.RESERVE_SECONDS) * 1000)
 
-    with deadline.within(milliseconds - 1), pytest.raises(ServiceError):
+    with deadline.within(milliseconds - 1), pytest.raises(ServiceError) as caught:
+        aws.with_retries(call)
+    assert (SERVICE_UNAVAILABLE, 0) == (caught.value.error, len(attempts))
+
+
+def test_the_last_attempt_that_fits_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With just enough time for one attempt, there is one."""
+    call, attempts = failing(*[TRANSIENT[0]] * 100)
+    clock = time.monotonic
+    # Each attempt takes as long as it may.
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + len(attempts) * aws.ATTEMPT_SECONDS)
+    milliseconds = int((aws.ATTEMPT_SECONDS + deadline.RESERVE_SECONDS + 0.5) * 1000)
+
+    with deadline.within(milliseconds), pytest.raises(ServiceError):
         aws.with_retries(call)
     assert 1 == len(attempts)
 

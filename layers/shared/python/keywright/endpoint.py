@@ -83,6 +83,7 @@ class Request(Generic[Body, Parameters]):
                 BAD_REQUEST,
                 "The Idempotency-Key must have 1 to 255 printable ASCII characters",
                 hint="Send a fresh UUID with every new request.",
+                reason="not an Idempotency-Key",
             )
         return key
 
@@ -157,7 +158,8 @@ class _Call:
                 return envelope.success(_json(data), self._headers())
 
     def failure(self, error: ServiceError) -> ProxyAnswer:
-        self._log(error.error.status, error.error.code, error.reason or error.message)
+        # Never its message: that is for the caller, and may hold what the caller sent.
+        self._log(error.error.status, error.error.code, error.reason)
         return envelope.failure(error, self._base_url(), self._headers(), self._pagination())
 
     def unexpected(self, error: Exception) -> ProxyAnswer:
@@ -257,7 +259,12 @@ def _member(event: ProxyEvent) -> Member:
     if not authorizer:
         raise ServiceError(UNAUTHORIZED, reason="the event holds no authorizer context")
     if time.time() >= int(authorizer["expiresAt"]):
-        raise ServiceError(UNAUTHORIZED, "The session token has expired", hint="Sign in again for a new token.")
+        raise ServiceError(
+            UNAUTHORIZED,
+            "The session token has expired",
+            hint="Sign in again for a new token.",
+            reason="expired since it was checked",
+        )
     return Member(organization_id=UUID(authorizer["organizationId"]), user_id=authorizer["userId"])
 
 
@@ -273,6 +280,7 @@ def _body(event: ProxyEvent) -> bytes:
             BAD_REQUEST,
             "The body must be JSON, and content-type says it is not",
             hint="Send the header 'content-type: application/json'.",
+            reason="content-type is not JSON",
         )
     text = event["body"] or ""
     if not event["isBase64Encoded"]:
@@ -282,7 +290,9 @@ def _body(event: ProxyEvent) -> bytes:
         try:
             body = base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError):
-            raise ServiceError(BAD_REQUEST, "The body is marked as base64 and is not") from None
+            raise ServiceError(
+                BAD_REQUEST, "The body is marked as base64 and is not", reason="the body is not base64"
+            ) from None
     if len(body) > BODY_BYTES:
         raise ServiceError(PAYLOAD_TOO_LARGE)
     return body

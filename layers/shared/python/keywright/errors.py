@@ -95,7 +95,8 @@ SERVICE_UNAVAILABLE = ErrorType(
     code="SERVICE_UNAVAILABLE",
     status=503,
     message="The service cannot answer right now",
-    hint="Wait for the seconds that retry-after names, then repeat the request; it is safe to repeat.",
+    hint="Wait for the seconds that retry-after names, then repeat the request; where it creates something, with the "
+    "same Idempotency-Key as before.",
     retry_after_seconds=1,
 )
 

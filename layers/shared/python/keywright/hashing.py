@@ -12,6 +12,8 @@ from argon2 import PasswordHasher, Type
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from keywright.settings import Argon2Parameters
+
 HASH_BYTES = 32
 SALT_BYTES = 16
 MINIMUM_PEPPER_BYTES = 32
@@ -20,19 +22,6 @@ _EXTRACT_SALT = b"keywright/pepper"
 _TAG_PURPOSE = b"keywright/tag/1"
 _HASH_PURPOSE = b"keywright/hash/1"
 _IDEMPOTENCY_PURPOSE = b"keywright/idempotency/1"
-
-
-@dataclass(frozen=True, slots=True)
-class Argon2Parameters:
-    """What one hash costs.
-
-    The defaults are OWASP's minimum (Password Storage Cheat Sheet: 19 MiB, two iterations, one lane). They
-    could be lower still for secrets of 176 random bits; they are there for the day the randomness is not.
-    """
-
-    memory_kib: int = 19_456
-    iterations: int = 2
-    parallelism: int = 1
 
 
 @dataclass(frozen=True, slots=True)

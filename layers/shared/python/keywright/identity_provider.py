@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from typing import TYPE_CHECKING
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, TypeVar
 
 import jwt
 import urllib3
@@ -27,11 +28,15 @@ RETRY_SECONDS = 5
 
 CONNECT_TIMEOUT_SECONDS = 1
 READ_TIMEOUT_SECONDS = 2
+REFRESH_SECONDS = 5
+"""The longest that both documents together may take, however slowly they come; half of the function's own time."""
 DOCUMENT_BYTES = 512 * 1024
 MINIMUM_RSA_BITS = 2048  # RFC 7518, section 3.3
 
 _DISCOVERY_PATH = "/.well-known/openid-configuration"
 _OK = 200
+
+Result = TypeVar("Result")
 
 
 class IdentityProviderUnavailable(Exception):  # noqa: N818 - what it says is what the log shows
@@ -72,6 +77,7 @@ class IssuerKeys:
         issuer: the address that `/.well-known/openid-configuration` is found under.
         fetch: gets a JSON object by its URL.
         clock: seconds, monotonic.
+        refresh_seconds: the longest that fetching the keys may take.
     """
 
     def __init__(
@@ -79,10 +85,12 @@ class IssuerKeys:
         issuer: str,
         fetch: Callable[[str], Mapping[str, object]] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        refresh_seconds: float = REFRESH_SECONDS,
     ) -> None:
         self._issuer = issuer
         self._fetch = fetch or fetch_document
         self._clock = clock
+        self._refresh_seconds = refresh_seconds
         self._lock = threading.Lock()
         self._keys: dict[str | None, jwt.PyJWK] = {}
         self._fetched_at = float("-inf")
@@ -92,7 +100,8 @@ class IssuerKeys:
     def find(self, key_id: str | None) -> jwt.PyJWK | None:
         """Give the key of an id, or the only key there is if a token names none.
 
-        Keys that are known go on working while the provider does not answer.
+        Keys that are known go on working while the provider does not answer, or while it is being asked: one caller
+        asks, the others wait only if they do not know the key.
 
         Returns:
             The key, or None if the provider has no such key.
@@ -103,7 +112,7 @@ class IssuerKeys:
         key = self._known(key_id)
         if key and self._clock() < self._fetched_at + MAXIMUM_AGE_SECONDS:
             return key
-        self._refresh()
+        self._refresh(wait=key is None)
         key = self._known(key_id)
         if key is None and self._failure:
             raise IdentityProviderUnavailable(str(self._failure))
@@ -114,19 +123,24 @@ class IssuerKeys:
             return next(iter(self._keys.values()))
         return self._keys.get(key_id)
 
-    def _refresh(self) -> None:
-        with self._lock:
+    def _refresh(self, *, wait: bool) -> None:
+        # Whoever has the lock is done within refresh_seconds, so waiting for it ends as well.
+        if not self._lock.acquire(blocking=wait):
+            return
+        try:
             if self._clock() < self._next_fetch_at:
                 return
             try:
-                self._keys = self._download()
-            except IdentityProviderUnavailable as error:
-                self._failure = error
+                self._keys = _within(self._refresh_seconds, self._download)
+            except Exception as error:  # noqa: BLE001 - whatever a provider can make go wrong is its outage
+                self._failure = _as_outage(error)
                 self._next_fetch_at = self._clock() + RETRY_SECONDS
             else:
                 self._failure = None
                 self._fetched_at = self._clock()
                 self._next_fetch_at = self._fetched_at + REFETCH_SECONDS
+        finally:
+            self._lock.release()
 
     def _download(self) -> dict[str | None, jwt.PyJWK]:
         configuration = self._fetch(self._issuer.rstrip("/") + _DISCOVERY_PATH)
@@ -146,6 +160,32 @@ class IssuerKeys:
         if not keys:
             raise IdentityProviderUnavailable(f"the provider has no key for {', '.join(ALGORITHMS)}")
         return keys
+
+
+def _within(seconds: float, call: Callable[[], Result]) -> Result:
+    """Make a call that may take only so long; what is left of it afterwards ends unheard.
+
+    Socket time-outs bound each single wait, so a provider that sends a byte a second could go on for hours.
+
+    Raises:
+        TimeoutError: it took longer.
+    """
+    outcome: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - raised again where the result is waited for
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return outcome.result(timeout=seconds)
+
+
+def _as_outage(error: Exception) -> IdentityProviderUnavailable:
+    if isinstance(error, IdentityProviderUnavailable):
+        return error
+    return IdentityProviderUnavailable(f"its keys could not be fetched: {type(error).__name__}")
 
 
 def _usable(entry: object) -> jwt.PyJWK | None:

@@ -29,6 +29,7 @@ def parse_object(body: bytes) -> dict[str, object]:
             BAD_REQUEST,
             "The request has no body",
             hint="Send a JSON object with content-type: application/json.",
+            reason="no body",
         )
     try:
         value = json.loads(
@@ -42,24 +43,28 @@ def parse_object(body: bytes) -> dict[str, object]:
             BAD_REQUEST,
             f"The body is not valid UTF-8: byte {error.start} cannot be decoded",
             hint="Encode the body as UTF-8 (RFC 8259, section 8.1).",
+            reason="not UTF-8",
         ) from None
     except json.JSONDecodeError as error:
         raise ServiceError(
             BAD_REQUEST,
             f"The body is not valid JSON: {error.msg}, at line {error.lineno}, column {error.colno}",
             hint="Check quotes, commas and brackets near that place.",
+            reason="not JSON",
         ) from None
     except RecursionError:
         raise ServiceError(
             BAD_REQUEST,
             "The body is nested too deeply",
             hint="Arrays and objects inside one another may go some hundred levels deep.",
+            reason="nested too deeply",
         ) from None
     if not isinstance(value, dict):
         raise ServiceError(
             BAD_REQUEST,
             "The body must be a JSON object",
             hint='Send an object with the fields of the request, as {"name": "..."}.',
+            reason="not a JSON object",
         )
     return value
 
@@ -72,6 +77,7 @@ def _object(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
                 BAD_REQUEST,
                 f"The body gives {quoted(name)} twice in one object",
                 hint="Give each name once; which of the two is meant cannot be known (RFC 8259, section 4).",
+                reason="a name twice in one object",
             )
         result[name] = value
     return result
@@ -86,6 +92,7 @@ def _refuse_constant(name: str) -> NoReturn:
         BAD_REQUEST,
         f"The body is not valid JSON: {name} is not a JSON value",
         hint="Leave the field out, or send it as a string.",
+        reason="not JSON: NaN or Infinity",
     )
 
 

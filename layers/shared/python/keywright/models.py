@@ -43,7 +43,7 @@ MAXIMUM_LIMIT = 100
 
 _REPORTED_ERRORS = 3
 _SWITCH = {"true": True, "false": False}
-_SIMPLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SIMPLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 
 MetadataValue = str | int | float | bool
 Model = TypeVar("Model", bound=BaseModel)
@@ -341,7 +341,13 @@ def validate(model: type[Model], values: Mapping[str, object]) -> Model:
     problems = [f"{_path(detail['loc'])} {_rule(detail)}" for detail in details[:_REPORTED_ERRORS]]
     if len(details) > _REPORTED_ERRORS:
         problems.append(f"and {len(details) - _REPORTED_ERRORS} more")
-    raise ServiceError(BAD_REQUEST, "; ".join(problems), hint=_hint(details[0]))
+    raise ServiceError(
+        BAD_REQUEST,
+        "; ".join(problems),
+        hint=_hint(details[0]),
+        # For the log the field alone: names inside metadata are the caller's, and may be anything.
+        reason=", ".join(dict.fromkeys(f"{_path(detail['loc'][:1])}: {detail['type']}" for detail in details)),
+    )
 
 
 def _hint(detail: ErrorDetails) -> str | None:
@@ -395,10 +401,10 @@ def _path(location: tuple[int | str, ...]) -> str:
     """Write where a value stands, as a program would reach it: permissions[0], metadata.plan, metadata["a b"]."""
     if not location:
         return "the body"
+    if location[2:] == ("[key]",):  # pydantic's mark for a dictionary's key; the key itself is already named
+        location = location[:2]
     path = ""
     for step in location:
-        if step == "[key]":  # pydantic's mark for a dictionary's key; the key itself is already named
-            continue
         if isinstance(step, int):
             path += f"[{step}]"
         elif _SIMPLE_NAME.fullmatch(step):

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 import traceback
-from functools import cache
 
 from aws_lambda_powertools import Logger
+
+from keywright.once import once
 
 _SECRET_LIKE = re.compile(r"[A-Za-z0-9_\-]{40,}")
 """Key texts, parts of session tokens, peppers and digests are all longer than a UUID and without punctuation."""
 
 
-@cache
+@once
 def logger() -> Logger:
     """Give the one logger: JSON lines on standard output, as CloudWatch takes them."""
     return Logger(service="keywright", log_uncaught_exceptions=False)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 
 import jwt
 
 from keywright.identity_provider import ALGORITHMS, IssuerKeys
 from keywright.ids import organization_uuid
+from keywright.once import once
 from keywright.settings import settings
 
 if TYPE_CHECKING:
@@ -29,6 +29,12 @@ AUTHORIZATION = re.compile(
     r"[Bb][Ee][Aa][Rr][Ee][Rr] ([A-Za-z0-9_-]{2,1024}\.[A-Za-z0-9_-]{2,5120}\.[A-Za-z0-9_-]{2,1400})"
 )
 """`Bearer` in any case, one space, one compact JWS. The gateway's identity validation expression says the same."""
+
+
+_QUOTING = frozenset('"\\')
+
+# Their texts could repeat parts of the token, so only the kind of a mistake is ever shown.
+_TOKENS_MISTAKES = (jwt.PyJWTError, ValueError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ class Refused:
     reason: str
 
 
-@cache
+@once
 def issuer_keys() -> IssuerKeys:
     """Give this container's keys of the configured issuer."""
     return IssuerKeys(settings().oidc_issuer)
@@ -67,19 +73,24 @@ def read(authorization: str) -> Session | Refused:
     match = AUTHORIZATION.fullmatch(authorization)
     if not match:
         return Refused("not a bearer token")
+    token = match[1]
     try:
-        return _read_token(match[1])
-    except (jwt.PyJWTError, ValueError, OverflowError, RecursionError) as error:
-        return Refused(type(error).__name__)  # its text could repeat parts of the token
-
-
-def _read_token(token: str) -> Session | Refused:
-    header = jwt.get_unverified_header(token)
+        header = jwt.get_unverified_header(token)
+    except _TOKENS_MISTAKES as error:
+        return Refused(type(error).__name__)
     if header.get("alg") not in ALGORITHMS:
         return Refused("its algorithm is not allowed")
+    # Outside of both: whatever goes wrong with the provider's keys is no fault of the token.
     key = issuer_keys().find(header.get("kid"))
     if key is None:
         return Refused("no key of the issuer has its key id")
+    try:
+        return _session(token, key)
+    except _TOKENS_MISTAKES as error:
+        return Refused(type(error).__name__)
+
+
+def _session(token: str, key: jwt.PyJWK) -> Session | Refused:
     claims = jwt.decode(
         token,
         key,
@@ -90,7 +101,7 @@ def _read_token(token: str) -> Session | Refused:
         options={"require": ["exp", "iss", "aud", "sub"]},
     )
     user_id = claims["sub"]
-    if not _is_id(user_id):
+    if not _is_id(user_id) or not _is_plain(user_id):
         return Refused("its subject is not an id")
     organization = _claim(claims, settings().organization_claim)
     return Session(
@@ -114,3 +125,8 @@ def _claim(claims: Mapping[str, object], name: str) -> object:
 
 def _is_id(value: object) -> TypeIs[str]:
     return isinstance(value, str) and 0 < len(value.encode("utf-8", "replace")) <= MAXIMUM_ID_BYTES
+
+
+def _is_plain(text: str) -> bool:
+    """Tell whether a text can stand between quotes in API Gateway's access log, which does not escape it."""
+    return text.isprintable() and not _QUOTING.intersection(text)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from keywright.hashing import Argon2Parameters
+from keywright.once import once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +20,19 @@ _PERMISSION = re.compile(r"[a-z][a-z0-9_.-]*:[a-z][a-z0-9_.-]*")
 
 class ConfigurationError(Exception):
     """A setting is missing or makes no sense; the message names it and what it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Argon2Parameters:
+    """What one hash costs.
+
+    The defaults are OWASP's minimum (Password Storage Cheat Sheet: 19 MiB, two iterations, one lane). They
+    could be lower still for secrets of 176 random bits; they are there for the day the randomness is not.
+    """
+
+    memory_kib: int = 19_456
+    iterations: int = 2
+    parallelism: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +105,13 @@ class AnswerSettings:
         )
 
 
-@cache
+@once
 def settings() -> Settings:
     """Give the settings of this process. Tests that change the environment call `settings.cache_clear()`."""
     return Settings.from_environment(os.environ)
 
 
-@cache
+@once
 def answer_settings() -> AnswerSettings:
     """Give the answers' settings of this process; `answer_settings.cache_clear()` as above."""
     return AnswerSettings.from_environment(os.environ)

@@ -123,7 +123,10 @@ def parse(text: str, prefix: str, tag_key: Callable[[int], bytes | None]) -> Key
 
 
 def hint(text: str, prefix: str) -> str:
-    """Give what people may see of a key later: its prefix and its last four characters, which are part of the tag."""
+    """Give what people may see of a key later: its prefix and its last four characters.
+
+    They depend on all 64 bytes, but give no more away than 24 bits of the tag do: they are the key modulo 62**4.
+    """
     return f"{prefix}...{text[-HINT_CHARACTERS:]}"
 
 

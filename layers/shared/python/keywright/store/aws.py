@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import time
-from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
@@ -14,6 +13,7 @@ from botocore.parsers import ResponseParserError
 
 from keywright import deadline
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
+from keywright.once import once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,13 +68,13 @@ class Retryable(Exception):  # noqa: N818 - a signal between two functions, neve
     """Raised by a call to say that the same call may succeed in a moment."""
 
 
-@cache
+@once
 def dynamodb() -> DynamoDBClient:
     """Give this container's DynamoDB client. Tests that change the environment call `dynamodb.cache_clear()`."""
     return boto3.client("dynamodb", config=_CONFIG)
 
 
-@cache
+@once
 def secrets_manager() -> SecretsManagerClient:
     """Give this container's Secrets Manager client."""
     return boto3.client("secretsmanager", config=_CONFIG)
@@ -83,7 +83,7 @@ def secrets_manager() -> SecretsManagerClient:
 def with_retries(call: Callable[[], Result]) -> Result:
     """Make a call, again if it failed for a reason that passes, with full jitter between the attempts.
 
-    No attempt is begun that could outlast the invocation.
+    No attempt is begun that could outlast the invocation, not even the first.
 
     Raises:
         ServiceError: SERVICE_UNAVAILABLE once attempts or time are used up; what the last one did is then unknown.
@@ -94,8 +94,8 @@ def with_retries(call: Callable[[], Result]) -> Result:
         if attempt:
             time.sleep(random.uniform(0, backoff_seconds))  # noqa: S311 - jitter needs no secrecy
             backoff_seconds = min(2 * backoff_seconds, MAXIMUM_BACKOFF_SECONDS)
-            if deadline.remaining_seconds() < ATTEMPT_SECONDS:
-                break
+        if deadline.remaining_seconds() < ATTEMPT_SECONDS:
+            break
         try:
             return call()
         except (Retryable, ConnectionError, HTTPClientError, ResponseParserError) as error:
@@ -104,6 +104,8 @@ def with_retries(call: Callable[[], Result]) -> Result:
             if not _is_transient(error):
                 raise
             failure = error
+    if failure is None:
+        raise ServiceError(SERVICE_UNAVAILABLE, reason="too little time was left to ask AWS")
     raise ServiceError(SERVICE_UNAVAILABLE, reason=f"AWS did not answer: {type(failure).__name__}: {_code(failure)}")
 
 
@@ -124,5 +126,5 @@ def _is_transient(error: ClientError) -> bool:
     return _code(error) in _RETRYABLE_CODES or status >= _SERVER_ERROR
 
 
-def _code(error: Exception | None) -> str:
+def _code(error: Exception) -> str:
     return error.response["Error"]["Code"] if isinstance(error, ClientError) else str(error)
