@@ -9,7 +9,7 @@ Environment variables:
   EMPTY       1 starts without demo data
   PARAMETERS  values for parameters of the template, as a JSON object: '{"KeyPrefix": "dev_"}'.
               Patterns are checked, lower and upper bounds are not, so that tests can hash cheaply.
-  STACK_FILE  where to write addresses and tokens (.local/stack.json); the log goes next to it, service.log
+  STACK_FILE  where to write addresses, tokens and credentials (.local/stack.json); the log goes next to it, service.log
   TEMPLATE    the template to serve (template.yaml)
   AWS_ENDPOINT_URL_DYNAMODB
               another DynamoDB than the one in memory, as DynamoDB Local's http://127.0.0.1:8000.
@@ -90,7 +90,7 @@ def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
 def _writer(stream: TextIO) -> Callable[[str], None]:
     def say(line: str) -> None:
         with suppress(OSError):  # the terminal may be gone
-            print(line, file=stream, flush=True)
+            print(f"{line}\n", end="", file=stream, flush=True)  # in one piece: requests end at the same moment
 
     return say
 

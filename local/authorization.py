@@ -68,7 +68,7 @@ class Authorization:
             grant = self._ask(authorizer, request, event, identity)
             self._remember(key, grant, authorizer.reauthorize_seconds)
         if not allows(grant.statements, method_arn(request, self.stage)):
-            raise RefusalError("ACCESS_DENIED")
+            raise RefusalError("ACCESS_DENIED", authorizer=grant.context)
         return grant.context
 
     def _ask(
@@ -78,7 +78,8 @@ class Authorization:
         question: dict[str, Json] = {"type": "TOKEN", "methodArn": arn, "authorizationToken": identity[0]}
         if authorizer.kind == "REQUEST":
             unasked = {"body", "isBase64Encoded"}
-            kept = {name: value for name, value in event.items() if name not in unasked}
+            # What is null to a function, as a query that is not there, is empty to an authorizer.
+            kept = {name: {} if value is None else value for name, value in event.items() if name not in unasked}
             question = {"type": "REQUEST", "methodArn": arn, **kept}
         try:
             return _read_grant(self.invoke(authorizer.function, question))
@@ -124,7 +125,8 @@ def _identity(authorizer: Authorizer, request: Request) -> tuple[str, ...]:
     identity = tuple(value for value in found if value)
     if len(identity) != len(found):
         raise RefusalError("UNAUTHORIZED")
-    if authorizer.validation is not None and not authorizer.validation.fullmatch(identity[0]):
+    is_token = authorizer.kind == "TOKEN"  # the only kind with a validation expression (API Gateway, CreateAuthorizer)
+    if is_token and authorizer.validation is not None and not authorizer.validation.fullmatch(identity[0]):
         raise RefusalError("UNAUTHORIZED")
     return identity
 

@@ -96,7 +96,8 @@ class Functions:
             timeout_seconds=function.timeout_seconds,
         )
         try:
-            answer: Json = json.loads(json.dumps(self.handlers[logical_id](event, context)))
+            passed = json.loads(json.dumps(event))
+            answer: Json = json.loads(json.dumps(self.handlers[logical_id](passed, context)))
         except Exception as error:
             message = str(error)
             if message != "Unauthorized":  # how an authorizer says no; not a failure

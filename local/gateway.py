@@ -17,10 +17,13 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError, get_header_lines
 from waitress.task import ErrorTask, WSGITask
 
+from local import sigv4
 from local.authorization import Authorization
 from local.events import Request, proxy_event, request_context
 from local.functions import FunctionError
-from local.refusals import Answer, RefusalError, word
+from local.intrinsics import mapping
+from local.refusals import HEADER_VALUE, Answer, RefusalError, word
+from local.template import IAM_AUTHORIZER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -37,7 +40,6 @@ _HEADERS_KEY = "keywright.headers"
 _PROXY_ANSWER_FIELDS = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"})
 _STATUS = re.compile(r"[2-5][0-9][0-9]")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 # What a function's answer cannot set (Amazon API Gateway important notes, REST APIs): some headers belong to the
 # connection and vanish, some reach the client under another name.
 _DROPPED_HEADERS = frozenset(
@@ -57,6 +59,7 @@ class Gateway:
     Args:
         api: routes, authorizers and gateway responses.
         invoke: runs the function with a logical id on an event.
+        credential: whose signature routes with AWS_IAM ask for.
         domain: host and port that clients use.
         port: the same port, as a number.
         announce: takes one line for each request; it never holds a token, a query or a body.
@@ -68,6 +71,7 @@ class Gateway:
         *,
         api: Api,
         invoke: Callable[[str, dict[str, Json]], Json],
+        credential: sigv4.Credential,
         domain: str,
         port: int,
         announce: Callable[[str], None],
@@ -75,6 +79,7 @@ class Gateway:
     ) -> None:
         self._api = api
         self._invoke = invoke
+        self._credential = credential
         self._domain = domain
         self._port = port
         self._announce_line = announce
@@ -97,7 +102,7 @@ class Gateway:
         """Answer a request; whatever goes wrong is worded as the template's gateway responses say."""
         context = request_context(request, self._api.stage, request.path.removeprefix(f"/{self._api.stage}"))
         try:
-            return self._serve(request)
+            return self._serve(request, context)
         except RefusalError as refusal:
             return word(refusal, self._api.gateway_responses, context, request)
         except Exception:  # noqa: BLE001 - a client gets an answer whatever happens
@@ -115,13 +120,16 @@ class Gateway:
         refusal = RefusalError(known.get(HTTPStatus(status), default), status=status)
         return word(refusal, self._api.gateway_responses, request_context(request, self._api.stage, "-"), None)
 
-    def _serve(self, request: Request) -> Answer:
+    def _serve(self, request: Request, context: dict[str, Json]) -> Answer:
+        """Answer a request; what becomes known of it on the way is added to its context."""
         if len(request.body) > PAYLOAD_LIMIT_BYTES:
             raise RefusalError("REQUEST_TOO_LARGE")
         route, parameters = self._route(request)
-        context = request_context(request, self._api.stage, route.path)
+        context["resourcePath"] = route.path
         event = proxy_event(request, route.path, parameters, context)
-        if route.authorizer is not None:
+        if route.authorizer == IAM_AUTHORIZER:
+            mapping(context["identity"], "identity").update(sigv4.caller(request, self._credential))
+        elif route.authorizer is not None:
             authorizer = self._api.authorizers[route.authorizer]
             context["authorizer"] = self._authorization.check(authorizer, request, event)
         try:
@@ -242,7 +250,7 @@ def _header_lines(result: dict[str, Json]) -> Iterable[tuple[str, str]]:
         lines += [(name, value) for value in (values if isinstance(values, list) else [values])]
     for name, value in lines:
         shown = str(value).lower() if isinstance(value, bool) else str(value)
-        well_formed = _HEADER_NAME.fullmatch(name) and _HEADER_VALUE.fullmatch(shown)
+        well_formed = _HEADER_NAME.fullmatch(name) and HEADER_VALUE.fullmatch(shown)
         if not well_formed or value is None or isinstance(value, dict | list):
             raise _malformed(f"header {name!r}")
         yield name, shown

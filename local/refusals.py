@@ -20,17 +20,25 @@ if TYPE_CHECKING:
 
 _DEFAULT_BODY = '{"message":$context.error.messageString}'
 _CONTEXT_VARIABLE = re.compile(r"\$context((?:\.[A-Za-z0-9_-]+)+)")
+_WRONG_SIGNATURE = (
+    "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key "
+    "and signing method. Consult the service documentation for details."
+)
 _AWS_DEFAULTS = {
     "ACCESS_DENIED": (403, "User is not authorized to access this resource"),
     "AUTHORIZER_CONFIGURATION_ERROR": (500, "Internal server error"),
     "AUTHORIZER_FAILURE": (500, "Internal server error"),
     "DEFAULT_4XX": (400, "Bad Request"),
     "DEFAULT_5XX": (502, "Internal server error"),
+    "INVALID_SIGNATURE": (403, _WRONG_SIGNATURE),
     "MISSING_AUTHENTICATION_TOKEN": (403, "Missing Authentication Token"),
     "REQUEST_TOO_LARGE": (413, "Request Too Long"),
     "UNAUTHORIZED": (401, "Unauthorized"),
 }
 _FIRST_SERVER_ERROR = 500
+
+HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+"""What a header can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +57,16 @@ class RefusalError(Exception):
         kind: the gateway response type, such as UNAUTHORIZED.
         status: what AWS answers if the template does not say.
         message: what `$context.error.message` holds.
+        authorizer: what `$context.authorizer` holds: the context that an authorizer gave, even with a denial.
     """
 
-    def __init__(self, kind: str, *, status: int | None = None) -> None:
+    def __init__(self, kind: str, *, status: int | None = None, authorizer: Mapping[str, Json] | None = None) -> None:
         default_status, message = _AWS_DEFAULTS[kind]
         super().__init__(kind)
         self.kind = kind
         self.status = default_status if status is None else status
         self.message = message
+        self.authorizer = dict(authorizer or {})
 
 
 def word(
@@ -67,7 +77,7 @@ def word(
     Args:
         refusal: what is refused, and why.
         responses: the template's GatewayResponses.
-        context: what `$context` holds; the error is added.
+        context: what `$context` holds; the error is added, and what the refusal has of an authorizer.
         request: where `method.request.header.X` looks; None for a request that could not be read.
     """
     fallback = "DEFAULT_5XX" if refusal.status >= _FIRST_SERVER_ERROR else "DEFAULT_4XX"
@@ -78,18 +88,22 @@ def word(
         "responseType": refusal.kind,
     }
     variables: dict[str, Json] = {**context, "error": error}
+    if refusal.authorizer:
+        variables["authorizer"] = refusal.authorizer
     headers = {"content-type": "application/json", "x-amzn-errortype": refusal.kind}
     for name, expression in response.headers.items():
         value = _header(expression, variables, request)
-        if value is not None:
+        if value is not None and HEADER_VALUE.fullmatch(value):
             headers[name.lower()] = value
     body = _CONTEXT_VARIABLE.sub(lambda match: _variable(match[1], variables), response.body or _DEFAULT_BODY)
-    return Answer(response.status or refusal.status, tuple(headers.items()), body.encode())
+    return Answer(response.status or refusal.status, tuple(headers.items()), body.encode(errors="replace"))
 
 
 def _variable(dotted: str, variables: dict[str, Json]) -> str:
     value = _look_up(dotted[1:], variables)
-    if dotted == ".error.messageString":  # comes with its quotes
+    # The one comes with its quotes. The other is an author's, who may well mean it to be JSON, and API Gateway
+    # processes no template language here: it puts in what there is.
+    if dotted == ".error.messageString" or dotted.startswith(".authorizer."):
         return value
     return json.dumps(value)[1:-1]
 

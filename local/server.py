@@ -21,6 +21,8 @@ HOST = "127.0.0.1"
 _MAX_BODY_BYTES = 64 * 1024 * 1024
 """What is read of a body; larger than any limit to be served, so that the refusal can be worded by the service."""
 _SHUTDOWN_SECONDS = 1
+_LOOP_END_SECONDS = 10
+"""What a loop that was told to end may take: no time at all, but on a machine that is busy with something else."""
 _BACKLOG = 1024
 
 
@@ -99,7 +101,7 @@ class Server:
         self._server.task_dispatcher.shutdown(timeout=_SHUTDOWN_SECONDS)
         self._stopping.set()
         self._server.pull_trigger()
-        self._thread.join(_SHUTDOWN_SECONDS)
+        self._thread.join(_LOOP_END_SECONDS)  # before the sockets it waits for are closed
         wasyncore.close_all(self._sockets)  # type: ignore[arg-type]
 
     def _serve(self) -> None:

@@ -15,6 +15,7 @@ from local.gateway import Gateway, channel_for
 from local.identity_provider import IdentityProvider
 from local.intrinsics import TemplateError, text
 from local.server import HOST, PortError, Server, port_of, reserve
+from local.sigv4 import Credential
 from local.stack import StackDescription, StackFile
 from local.template import read_stack
 
@@ -67,13 +68,16 @@ def running(options: Options, announce: Callable[[str], None]) -> Iterator[Runni
         gateway = Gateway(
             api=stack.api,
             invoke=functions.invoke,
+            credential=description.iam,
             domain=f"{HOST}:{port_of(ports[0])}",
             port=port_of(ports[0]),
             announce=announce,
         )
         server = Server(gateway, ports[0], threads=_REQUEST_THREADS, channel=channel_for(gateway))
         opened.callback(server.stop)
-        opened.callback(StackFile.write(options.stack_file, description).remove)
+        stack_file = StackFile.describing(description, options.stack_file)
+        opened.callback(stack_file.remove)  # first: a signal may come as soon as the file is there
+        stack_file.write()
         permissions = text(stack.parameters.get("Permissions", ""), "Permissions").split(",")
         yield RunningService(description, tuple(permissions))
 
@@ -142,6 +146,7 @@ def _describe(stack: Stack, options: Options, provider: IdentityProvider, port: 
         issuer=provider.issuer,
         tokens={} if options.empty else demo.tokens(provider, options.demo_ttl_seconds),
         users={} if options.empty else demo.users(),
+        iam=Credential.draw(),
         aws_endpoint_url=endpoint,
         table_name=table_name,
     )

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from local.sigv4 import Credential
+
 
 @dataclass(frozen=True, slots=True)
 class StackDescription:
@@ -23,6 +25,7 @@ class StackDescription:
         issuer: of the session tokens.
         tokens: a session token for each persona.
         users: the user id of each persona.
+        iam: what requests to routes with AWS_IAM are signed with.
         aws_endpoint_url: where the table is.
     """
 
@@ -31,27 +34,30 @@ class StackDescription:
     issuer: str
     tokens: Mapping[str, str]
     users: Mapping[str, str]
+    iam: Credential
     aws_endpoint_url: str
     table_name: str
 
 
 @dataclass(frozen=True, slots=True)
 class StackFile:
-    """A stack file that was written."""
+    """A stack file, and what it says."""
 
     path: Path
     content: str
 
     @classmethod
-    def write(cls, path: Path, description: StackDescription) -> StackFile:
-        """Write the file in one step; only its owner can read it, since it holds tokens."""
-        content = json.dumps(asdict(description), indent=2) + "\n"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp: mode 0600
+    def describing(cls, description: StackDescription, path: Path) -> StackFile:
+        """Give the file of a service, not written yet."""
+        return cls(path, json.dumps(asdict(description), indent=2) + "\n")
+
+    def write(self) -> None:
+        """Write the file in one step; only its owner can read it, since it holds tokens and a secret."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.")  # with mode 0600
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(content)
-        os.replace(temporary, path)  # noqa: PTH105 - mkstemp gives a text
-        return cls(path, content)
+            file.write(self.content)
+        os.replace(temporary, self.path)  # noqa: PTH105 - mkstemp gives a text
 
     def remove(self) -> None:
         """Remove the file, unless another service has written its own over it."""

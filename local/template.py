@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NO_AUTHORIZER = "NONE"
+IAM_AUTHORIZER = "AWS_IAM"
+"""The signature of an IAM user, checked by API Gateway itself."""
 DEFAULT_REAUTHORIZE_SECONDS = 300
 """What API Gateway takes if the template does not say (Amazon API Gateway, CreateAuthorizer)."""
 
@@ -67,7 +69,12 @@ class Authorizer:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A method of a path, the function behind it, and the name of the authorizer in front of it, or None."""
+    """A method of a path, the function behind it, and what is in front of it.
+
+    Attributes:
+        authorizer: the name of an authorizer, AWS_IAM, or None. With AWS_IAM the template's InvokeRole, which decides
+            as whom API Gateway calls the function, makes no difference: here everybody may.
+    """
 
     method: str
     path: str
@@ -317,10 +324,10 @@ class _Reader:
         name = text(auth["Authorizer"], place) if "Authorizer" in auth else default
         if name == NO_AUTHORIZER:
             name = None
-        if name is not None and name not in authorizers:
+        if name not in {None, IAM_AUTHORIZER, *authorizers}:
             raise TemplateError(
                 f"{place}.Auth.Authorizer: the local service has no authorizer {name}; "
-                f"it knows {', '.join([NO_AUTHORIZER, *sorted(authorizers)])}"
+                f"it knows {', '.join([NO_AUTHORIZER, IAM_AUTHORIZER, *sorted(authorizers)])}"
             )
         return Route(
             method=text(properties.get("Method"), f"{place}.Method").upper(),
@@ -353,6 +360,12 @@ def _authorizer(name: str, properties: dict[str, Json], by_arn: Mapping[str, str
         if unsupported in identity:
             raise TemplateError(f"{place}.Identity.{unsupported}: not supported by the local service")
     validation = identity.get("ValidationExpression")
+    reauthorize_seconds = int(text(identity.get("ReauthorizeEvery", DEFAULT_REAUTHORIZE_SECONDS), place))
+    if kind == "REQUEST" and reauthorize_seconds and not (identity.get("Headers") or identity.get("QueryStrings")):
+        raise TemplateError(
+            f"{place}.Identity: without Headers or QueryStrings nothing tells callers apart whose answers are "
+            "remembered; name some, or set ReauthorizeEvery to 0"
+        )
     return Authorizer(
         name=name,
         kind=kind,
@@ -361,7 +374,7 @@ def _authorizer(name: str, properties: dict[str, Json], by_arn: Mapping[str, str
         validation=None if validation is None else re.compile(text(validation, place)),
         headers=tuple(text(item, place) for item in sequence(identity.get("Headers"), place)),
         query_parameters=tuple(text(item, place) for item in sequence(identity.get("QueryStrings"), place)),
-        reauthorize_seconds=int(text(identity.get("ReauthorizeEvery", DEFAULT_REAUTHORIZE_SECONDS), place)),
+        reauthorize_seconds=reauthorize_seconds,
     )
 
 

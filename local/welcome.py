@@ -19,7 +19,7 @@ def welcome(service: RunningService, options: Options) -> str:
     parts = [f"Keywright listens on {service.description.base_url}"]
     parts += [_empty(service)] if options.empty else [_first_key(service), _refusal(service), _personas(options)]
     parts.append(
-        f"Addresses and tokens: {_shown(options.stack_file)}\n"
+        f"Addresses, tokens and credentials: {_shown(options.stack_file)}\n"
         f"Logs of the functions: {_shown(options.log_file)}\n"
         "Ctrl-C stops the service, and forgets everything in it."
     )

@@ -11,11 +11,15 @@ import httpx
 from local.functions import Functions
 from local.gateway import Gateway, channel_for
 from local.server import HOST, Server, port_of, reserve
+from local.sigv4 import Credential
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from local.template import Stack
+
+ANSWER_SECONDS = 60
+"""A request takes no time, but a test must not fail because the machine is busy with something else."""
 
 TEMPLATE = """
 AWSTemplateFormatVersion: 2010-09-09
@@ -48,6 +52,10 @@ Resources:
             FunctionPayloadType: REQUEST
             FunctionArn: !GetAtt Authorize.Arn
             Identity: {Headers: [x-api-key], ReauthorizeEvery: 0}
+          Fresh:
+            FunctionPayloadType: TOKEN
+            FunctionArn: !GetAtt Authorize.Arn
+            Identity: {Header: X-Token, ReauthorizeEvery: 0}
       GatewayResponses:
         DEFAULT_4XX:
           ResponseParameters: {Headers: {cache-control: "'no-store'"}}
@@ -66,6 +74,17 @@ Resources:
             application/json: >-
               {"message": $context.error.messageString, "path": "$context.path", "id": "$context.requestId",
               "agent": "$context.identity.userAgent", "docs": "https://docs.example/$context.stage#x"}
+        ACCESS_DENIED:
+          StatusCode: 403
+          ResponseParameters: {Headers: {x-reason: context.authorizer.reason, x-missing: context.authorizer.missing}}
+          ResponseTemplates:
+            application/json: >-
+              {"type": "$context.error.responseType", "reason": "$context.authorizer.reason",
+              "missing": "$context.authorizer.missing", "who": "$context.authorizer.principalId",
+              "details": $context.authorizer.details, "truth": $context.authorizer.truth}
+        INVALID_SIGNATURE:
+          StatusCode: 401
+          ResponseTemplates: {application/json: '{"signature": "$context.error.responseType"}'}
         MISSING_AUTHENTICATION_TOKEN:
           StatusCode: 404
           ResponseTemplates: {application/json: '{"missing": true}'}
@@ -103,6 +122,12 @@ Resources:
         Get: {Type: Api, Properties: {Path: '/things/{id}', Method: get, Auth: {Authorizer: NONE}}}
         Current: {Type: Api, Properties: {Path: /things/current, Method: get, Auth: {Authorizer: NONE}}}
         Files: {Type: Api, Properties: {Path: '/files/{path+}', Method: get, Auth: {Authorizer: NONE}}}
+        Fresh: {Type: Api, Properties: {Path: /fresh, Method: get, Auth: {Authorizer: Fresh}}}
+        AskedForOne: {Type: Api, Properties: {Path: '/asked/{id}', Method: get, Auth: {Authorizer: Asked}}}
+        Signed: {Type: Api, Properties: {Path: '/signed/{path+}', Method: ANY, Auth: {Authorizer: AWS_IAM}}}
+        SignedAsItself:
+          Type: Api
+          Properties: {Path: /signed, Method: post, Auth: {Authorizer: AWS_IAM, InvokeRole: NONE}}
         Nightly: {Type: Schedule, Properties: {Schedule: rate(1 day)}}
   Say:
     Type: AWS::Serverless::Function
@@ -141,7 +166,8 @@ asked = []
 
 def handler(event, context):
     asked.append(event)
-    word = event.get("authorizationToken", "Bearer allow").removeprefix("Bearer ")
+    token = event.get("authorizationToken") or event["headers"].get("x-api-key") or event["headers"]["X-API-Key"]
+    word = token.removeprefix("Bearer ")
     if word == "unauthorized":
         raise Exception("Unauthorized")
     if word == "crash":
@@ -159,7 +185,10 @@ def handler(event, context):
     return {
         "principalId": "someone",
         "policyDocument": {"Version": "2012-10-17", "Statement": statements.get(word, [])},
-        "context": {"organizationId": "o-1", "number": 1, "truth": True},
+        "context": {
+            "organizationId": "o-1", "number": 1, "truth": True, "reason": event.get("reason", word),
+            "details": json.dumps({"word": word}),
+        },
     }
 """
 
