@@ -160,18 +160,23 @@ def handler(event, context):
     return json.loads(event["body"])
 """
 
-# The token chooses the outcome, and is remembered.
+# The token chooses the outcome, and is remembered; percent-encoded, it can be what no header can.
 AUTHORIZE = """
+import json
+from urllib.parse import unquote
+
 asked = []
 
 def handler(event, context):
     asked.append(event)
-    token = event.get("authorizationToken") or event["headers"].get("x-api-key") or event["headers"]["X-API-Key"]
-    word = token.removeprefix("Bearer ")
+    token = event.get("authorizationToken") or event["headers"]["x-api-key"]
+    word = unquote(token.removeprefix("Bearer "))
     if word == "unauthorized":
         raise Exception("Unauthorized")
     if word == "crash":
         raise RuntimeError("identity provider is down")
+    if word == "surrogate":
+        word = chr(0xD800)
     if word == "malformed":
         return {"policyDocument": {}}
     stage = event["methodArn"].split("/")[0] + "/v1/"
@@ -186,8 +191,7 @@ def handler(event, context):
         "principalId": "someone",
         "policyDocument": {"Version": "2012-10-17", "Statement": statements.get(word, [])},
         "context": {
-            "organizationId": "o-1", "number": 1, "truth": True, "reason": event.get("reason", word),
-            "details": json.dumps({"word": word}),
+            "organizationId": "o-1", "number": 1, "truth": True, "reason": word, "details": json.dumps({"word": word}),
         },
     }
 """
@@ -213,17 +217,20 @@ class Served:
     Attributes:
         lines: what it told the terminal.
         now: the clock its authorizers' answers age by.
+        credential: whose signature its routes with AWS_IAM ask for.
         asked: the events that the authorizer function got.
     """
 
     def __init__(self, stack: Stack) -> None:
         self.lines: list[str] = []
         self.now = 0.0
+        self.credential = Credential.draw()
         functions = Functions.load(stack)
         listener = reserve(0)
         gateway = Gateway(
             api=stack.api,
             invoke=functions.invoke,
+            credential=self.credential,
             domain=f"{HOST}:{port_of(listener)}",
             port=port_of(listener),
             announce=self.lines.append,
@@ -231,7 +238,7 @@ class Served:
         )
         self.asked: list[dict[str, object]] = functions.handlers["Authorize"].__globals__["asked"]
         self.server = Server(gateway, listener, threads=4, channel=channel_for(gateway))
-        self.client = httpx.Client(base_url=self.server.url, trust_env=False)
+        self.client = httpx.Client(base_url=self.server.url, timeout=ANSWER_SECONDS, trust_env=False)
 
     def post(self, path: str, token: str) -> httpx.Response:
         """POST with a bearer token."""

@@ -12,6 +12,7 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from local.template import Stack
     from tests.local.serving import Served
@@ -186,9 +187,14 @@ class TestAuthorizer:
         """The function gets the authorizer's principal and context, all as text."""
         event = served.post("/v1/things", "allow").json()["event"]
 
-        assert {"principalId": "someone", "organizationId": "o-1", "number": "1", "truth": "true"} == event[
-            "requestContext"
-        ]["authorizer"]
+        assert {
+            "principalId": "someone",
+            "organizationId": "o-1",
+            "number": "1",
+            "truth": "true",
+            "reason": "allow",
+            "details": '{"word": "allow"}',
+        } == event["requestContext"]["authorizer"]
 
     def test_question(self, served: Served) -> None:
         """A TOKEN authorizer is asked with the whole header and the method's ARN."""
@@ -241,6 +247,25 @@ class TestAuthorizer:
 
         assert (403, "ACCESS_DENIED") == (response.status_code, response.json()["type"])
 
+    def test_token_of_another_header(self, served: Served) -> None:
+        """The template names the identity header; without a validation expression any text in it is asked about."""
+        response = served.client.get("/v1/fresh", headers={"x-token": "allow", "Authorization": "Bearer deny"})
+
+        assert (200, ["allow"]) == (response.status_code, [question["authorizationToken"] for question in served.asked])
+
+    def test_answer_is_not_remembered_if_the_template_says_so(self, served: Served) -> None:
+        """With ReauthorizeEvery 0 every request asks."""
+        for _ in range(2):
+            served.client.get("/v1/fresh", headers={"x-token": "allow"})
+
+        assert 2 == len(served.asked)
+
+    def test_denial_is_remembered(self, served: Served) -> None:
+        """A denial is an answer like any other, and the next one has its context too."""
+        first, second = (served.post("/v1/things", "deny").json() for _ in range(2))
+
+        assert (first, 1) == (second, len(served.asked))
+
     def test_answer_is_remembered(self, served: Served) -> None:
         """A token is asked about once while its answer is fresh."""
         for _ in range(3):
@@ -270,6 +295,51 @@ class TestAuthorizer:
         question = served.asked[0]
 
         assert ("REQUEST", "/asked", False) == (question["type"], question["path"], "body" in question)
+
+    def test_request_authorizer_gets_empty_for_null(self, served: Served) -> None:
+        """What is null to a function, as a query that is not there, is an empty object to an authorizer."""
+        event = served.client.get("/v1/asked", headers={"x-api-key": "allow"}).json()["event"]
+        names = (
+            "queryStringParameters",
+            "multiValueQueryStringParameters",
+            "pathParameters",
+            "stageVariables",
+        )
+
+        assert ([None] * 4, [{}] * 4) == (
+            [event[name] for name in names],
+            [served.asked[0][name] for name in names],
+        )
+
+    def test_request_authorizer_gets_query_and_path(self, served: Served) -> None:
+        """What is there reaches it as it reaches the function, with the method's ARN."""
+        served.client.get("/v1/asked/7?a=1&a=2", headers={"x-api-key": "allow"})
+        question = served.asked[0]
+
+        assert (
+            {"id": "7"},
+            {"a": "2"},
+            {"a": ["1", "2"]},
+            "arn:aws:execute-api:us-east-1:123456789012:local/v1/GET/asked/7",
+        ) == (
+            question["pathParameters"],
+            question["queryStringParameters"],
+            question["multiValueQueryStringParameters"],
+            question["methodArn"],
+        )
+
+    def test_what_an_authorizer_does_to_its_event_stays_there(self, read: Read, serve: Serve, project: Path) -> None:
+        """Events are copied on the way to a function, as JSON on a wire: nobody sees what another one changed."""
+        handler = project / "functions" / "authorize" / "handler.py"
+        spoiling = 'event["headers"].clear(); event["requestContext"]["identity"]["sourceIp"] = "6.6.6.6"; return {'
+        handler.write_text(handler.read_text().replace('return {\n        "principalId"', f'{spoiling}"principalId"'))
+        served = serve(read())
+        event = served.client.get("/v1/asked", headers={"x-api-key": "allow"}).json()["event"]
+
+        assert ("allow", "127.0.0.1") == (
+            event["headers"]["x-api-key"],
+            event["requestContext"]["identity"]["sourceIp"],
+        )
 
     def test_request_authorizer_without_identity(self, served: Served) -> None:
         """Without its identity sources nobody is asked."""
@@ -302,6 +372,56 @@ class TestGatewayResponses:
     def test_header_without_value_is_left_out(self, served: Served) -> None:
         """A copy of a request header that is not there is not sent."""
         assert "x-origin" not in served.client.post("/v1/things").headers
+
+    def test_denial_has_the_context_of_the_authorizer(self, served: Served) -> None:
+        """What an authorizer says with a denial is in $context, a JSON text as it is: so its author can mean JSON."""
+        response = served.post("/v1/things", "deny")
+
+        assert (
+            403,
+            {
+                "type": "ACCESS_DENIED",
+                "reason": "deny",
+                "missing": "",
+                "who": "someone",
+                "details": {"word": "deny"},
+                "truth": True,
+            },
+        ) == (response.status_code, response.json())
+
+    def test_denial_with_headers_of_the_context(self, served: Served) -> None:
+        """Headers can copy the context too; what is not there is not sent."""
+        headers = served.post("/v1/things", "deny").headers
+
+        assert ("deny", False) == (headers["x-reason"], "x-missing" in headers)
+
+    def test_context_is_put_in_as_it_is(self, served: Served) -> None:
+        """Nothing is escaped in what an authorizer says: a quote in it ends the text it stands in."""
+        response = served.client.get("/v1/fresh", headers={"x-token": "nothing%22"})
+
+        assert '"reason": "nothing"", ' in response.text
+
+    def test_context_that_no_header_can_hold(self, served: Served) -> None:
+        """A line break in the context does not make a second header of it."""
+        response = served.client.get("/v1/fresh", headers={"x-token": "a%0D%0Ax-injected:%201"})
+
+        assert (403, False, False) == (
+            response.status_code,
+            "x-reason" in response.headers,
+            "x-injected" in response.headers,
+        )
+
+    def test_context_that_is_no_text(self, served: Served) -> None:
+        """Even half a surrogate pair in the context is answered."""
+        response = served.client.get("/v1/fresh", headers={"x-token": "surrogate"})
+
+        assert (403, True) == (response.status_code, '"reason": "?", ' in response.text)
+
+    def test_other_refusals_have_no_context(self, read: Read, serve: Serve) -> None:
+        """Where no authorizer has answered, its context is empty."""
+        served = serve(read(('{"missing": true}', '{"reason": "$context.authorizer.reason"}')))
+
+        assert {"reason": ""} == served.client.get("/v1/nothing", headers={"x-token": "deny"}).json()
 
     def test_default_of_aws(self, read: Read, serve: Serve) -> None:
         """Where the template says nothing, AWS's own words are used."""

@@ -128,13 +128,26 @@ class TestStack:
 
     def test_schedules_are_no_routes(self, read: Read) -> None:
         """Only events of type Api become routes."""
-        assert 7 == len(read().api.routes)
+        schedule = "        Nightly: {Type: Schedule, Properties: {Schedule: rate(1 day)}}\n"
+
+        assert read((schedule, "")).api.routes == read().api.routes
 
     def test_authorizer_of_a_route(self, read: Read) -> None:
-        """A route has its own authorizer, none, or the default."""
+        """A route has its own authorizer, AWS_IAM, none, or the default."""
         found = {route.path: route.authorizer for route in read().api.routes}
 
-        assert ("Session", None, "Asked") == (found["/things"], found["/open"], found["/asked"])
+        assert ("Session", None, "Asked", "AWS_IAM") == (
+            found["/things"],
+            found["/open"],
+            found["/asked"],
+            found["/signed"],
+        )
+
+    def test_iam_can_be_the_default(self, read: Read) -> None:
+        """AWS_IAM can be the authorizer of every route that names none."""
+        stack = read(("DefaultAuthorizer: Session", "DefaultAuthorizer: AWS_IAM"))
+
+        assert "AWS_IAM" == {route.path: route.authorizer for route in stack.api.routes}["/things"]
 
     def test_parameter(self, read: Read) -> None:
         """A parameter that is given overrides its default."""
@@ -143,7 +156,7 @@ class TestStack:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            (("Authorizer: Asked", "Authorizer: AWS_IAM"), "the local service has no authorizer AWS_IAM"),
+            (("Authorizer: Asked", "Authorizer: Other"), "no authorizer Other; it knows NONE, AWS_IAM, Asked, "),
             (("Authorizer: Asked", "ApiKeyRequired: true"), "ApiKeyRequired: not supported"),
             (("      StageName: v1", "      StageName: v1\n      Cors: '*'"), r"Api\.Properties\.Cors: not supported"),
             (("!GetAtt Authorize.Arn", "arn:aws:lambda:elsewhere"), "no function of this template has the ARN"),

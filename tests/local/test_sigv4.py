@@ -1,0 +1,499 @@
+"""Routes with AWS_IAM: what the local gateway takes for the signature of a request."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from local.sigv4 import Credential
+from tests.local.serving import ANSWER_SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tests.local.serving import Served
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+
+Headers = list[tuple[str, str]]
+
+BODY = b'{"key": "kk_..."}'
+INVALID = (401, {"signature": "INVALID_SIGNATURE"})
+MISSING = (404, {"missing": True})
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request, byte by byte as it is sent."""
+
+    method: str
+    target: str
+    headers: Headers
+    body: bytes = b""
+
+    def with_header(self, name: str, value: str) -> Sent:
+        """Set a header, whatever it was."""
+        return replace(self.without(name), headers=[*self.without(name).headers, (name, value)])
+
+    def without(self, name: str) -> Sent:
+        """Leave a header out."""
+        return replace(self, headers=[line for line in self.headers if line[0].lower() != name.lower()])
+
+    def header(self, name: str) -> str:
+        """Give a header's value."""
+        return next(value for key, value in self.headers if key.lower() == name.lower())
+
+
+def signed(  # noqa: PLR0913 - all by name
+    served: Served,
+    *,
+    method: str = "POST",
+    target: str = "/v1/signed",
+    body: bytes = BODY,
+    headers: Headers | None = None,
+    credential: Credential | None = None,
+    region: str | None = None,
+    service: str = "execute-api",
+    token: str | None = None,
+) -> Sent:
+    """Sign a request as a client of AWS does: with botocore."""
+    given = served.credential if credential is None else credential
+    request = AWSRequest(method, f"{served.server.url}{target}", headers=dict(headers or []), data=body)
+    request.headers["Host"] = f"127.0.0.1:{served.server.port}"
+    credentials = Credentials(given.access_key_id, given.secret_access_key, token)
+    SigV4Auth(credentials, service, region or given.region).add_auth(request)
+    return Sent(method, target, list(request.headers.items()), body)
+
+
+def by_hand(  # noqa: PLR0913 - all by name
+    served: Served,
+    *,
+    target: str,
+    path: str,
+    query: str,
+    headers: Iterable[tuple[str, str]] = (),
+    canonical_headers: tuple[str, ...] = (),
+    body: bytes = b"",
+    at: datetime | None = None,
+) -> Sent:
+    """Sign a GET without botocore, so that one mistake in it cannot make right out of wrong.
+
+    Args:
+        served: the gateway.
+        target: what is sent.
+        path: of the canonical request.
+        query: of the canonical request.
+        headers: sent besides host and date.
+        canonical_headers: the lines that they are in the canonical request.
+        body: what is sent.
+        at: the time of the signature; now, if not given.
+    """
+    stamp = (datetime.now(UTC) if at is None else at).strftime("%Y%m%dT%H%M%SZ")
+    host = f"127.0.0.1:{served.server.port}"
+    lines = sorted([f"host:{host}", f"x-amz-date:{stamp}", *canonical_headers])
+    names = ";".join(line.partition(":")[0] for line in lines)
+    canonical = "\n".join(["GET", path, query, *lines, "", names, hashlib.sha256(body).hexdigest()])
+    scope = f"{stamp[:8]}/us-east-1/execute-api/aws4_request"
+    text = "\n".join(["AWS4-HMAC-SHA256", stamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    key = f"AWS4{served.credential.secret_access_key}".encode()
+    for part in scope.split("/"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    signature = hmac.digest(key, text.encode(), "sha256").hex()
+    authorization = (
+        f"AWS4-HMAC-SHA256 Credential={served.credential.access_key_id}/{scope}, "
+        f"SignedHeaders={names}, Signature={signature}"
+    )
+    return Sent(
+        "GET", target, [("Host", host), ("X-Amz-Date", stamp), *headers, ("Authorization", authorization)], body
+    )
+
+
+def answer(served: Served, sent: Sent) -> tuple[int, Any]:
+    """Send a request; give status and body."""
+    with closing(HTTPConnection("127.0.0.1", served.server.port, timeout=ANSWER_SECONDS)) as connection:
+        connection.putrequest(sent.method, sent.target, skip_host=True, skip_accept_encoding=True)
+        for name, value in [*sent.headers, ("Content-Length", str(len(sent.body)))]:
+            connection.putheader(name, value)
+        connection.endheaders(sent.body)
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+
+
+def status(served: Served, sent: Sent) -> int:
+    """Send a request; give the status alone."""
+    return answer(served, sent)[0]
+
+
+class TestGoodSignature:
+    """Requests that get through."""
+
+    def test_of_botocore(self, served: Served) -> None:
+        """What the AWS SDK for Python signs is accepted, and reaches the function whole."""
+        code, content = answer(served, signed(served))
+
+        assert (200, BODY.decode()) == (code, content["event"]["body"])
+
+    def test_names_the_caller(self, served: Served) -> None:
+        """The function gets the identity that API Gateway gives of an IAM user, and no authorizer's context."""
+        context = answer(served, signed(served))[1]["event"]["requestContext"]
+        identity = context["identity"]
+
+        assert (
+            ["AKIDLOCALDEVELOPMENT", "123456789012", "arn:aws:iam::123456789012:user/local-developer"],
+            True,
+            None,
+            "127.0.0.1",
+            False,
+        ) == (
+            [identity[name] for name in ("accessKey", "accountId", "userArn")],
+            identity["caller"] == identity["user"] == "AIDALOCALDEVELOPMENT",
+            identity["cognitoIdentityId"],
+            identity["sourceIp"],
+            "authorizer" in context,
+        )
+
+    def test_without_body(self, served: Served) -> None:
+        """A GET without a query and without a body is signed too."""
+        assert 200 == status(served, signed(served, method="GET", target="/v1/signed/a", body=b""))
+
+    def test_of_a_body_that_is_not_text(self, served: Served) -> None:
+        """The digest is of the body's bytes, not of what becomes of them in an event."""
+        assert 200 == status(served, signed(served, body=b"\xff\x00\r\n"))
+
+    def test_with_the_digest_of_the_body_in_a_header(self, served: Served) -> None:
+        """A digest in x-amz-content-sha256 may be sent, as some clients do, if it is right."""
+        digest = hashlib.sha256(BODY).hexdigest()
+
+        assert 200 == status(served, signed(served, headers=[("X-Amz-Content-SHA256", digest)]))
+
+    def test_does_not_cover_other_headers(self, served: Served) -> None:
+        """Headers that are not signed may come and go, as they do in proxies."""
+        assert 200 == status(served, signed(served).with_header("Via", "1.1 proxy"))
+
+    @pytest.mark.parametrize("seconds", [-200, 290])
+    def test_of_a_clock_that_is_a_little_off(self, served: Served, seconds: int) -> None:
+        """A time stamp may be some minutes in the past or in the future."""
+        at = datetime.now(UTC) + timedelta(seconds=seconds)
+
+        assert 200 == status(served, by_hand(served, target="/v1/signed/a", path="/v1/signed/a", query="", at=at))
+
+    def test_written_without_spaces(self, served: Served) -> None:
+        """The parts of the header may follow each other without a space."""
+        sent = signed(served)
+        compact = sent.header("Authorization").replace(", ", ",")
+
+        assert 200 == status(served, sent.with_header("Authorization", compact))
+
+
+class TestCanonicalRequest:
+    """How what is signed is written, in the words of AWS's guide; botocore has no part in the signatures here."""
+
+    @pytest.mark.parametrize(
+        ("target", "path"),
+        [
+            ("/v1/signed/a%20b", "/v1/signed/a%2520b"),
+            ("/v1/signed/a%2Fb", "/v1/signed/a%252Fb"),
+            ("/v1/signed/%C3%BC", "/v1/signed/%25C3%25BC"),
+            ("/v1/signed/a:b(c)=@", "/v1/signed/a%3Ab%28c%29%3D%40"),
+            ("/v1/signed/a.b-c_d~e", "/v1/signed/a.b-c_d~e"),
+            ("/v1/signed/a//b/", "/v1/signed/a/b/"),
+            ("/v1/signed/a/../b/./c", "/v1/signed/b/c"),
+        ],
+    )
+    def test_path(self, served: Served, target: str, path: str) -> None:
+        """The path as it is sent is encoded once more; empty and dot segments are left out."""
+        assert 200 == status(served, by_hand(served, target=target, path=path, query=""))
+
+    @pytest.mark.parametrize(
+        ("sent", "canonical"),
+        [
+            ("", ""),
+            ("?", ""),
+            ("?a=1", "a=1"),
+            ("?b=2&a=1", "a=1&b=2"),
+            ("?a=2&a=1&a=10", "a=1&a=10&a=2"),
+            ("?aa=1&a=1&A=1", "A=1&a=1&aa=1"),
+            ("?a", "a="),
+            ("?a=", "a="),
+            ("?a=b=c", "a=b%3Dc"),
+            ("?a=1&&b=2&", "a=1&b=2"),
+            ("?a=x%20y", "a=x%20y"),
+            ("?a=x+y", "a=x%20y"),
+            ("?a=x%2By", "a=x%2By"),
+            ("?a=%c3%bc", "a=%C3%BC"),
+            ("?a=%7e-._%41", "a=~-._A"),
+            ("?a=/:,@", "a=%2F%3A%2C%40"),
+            ("?%C3%BC=1&a%26b=2", "%C3%BC=1&a%26b=2"),
+            ("?a=%FF", "a=%FF"),
+            ("?a=%zz", "a=%25zz"),
+        ],
+    )
+    def test_query(self, served: Served, sent: str, canonical: str) -> None:
+        """Names and values of the query are sorted, and encoded one way, however the client wrote them."""
+        target = f"/v1/signed/a{sent}"
+
+        assert 200 == status(served, by_hand(served, target=target, path="/v1/signed/a", query=canonical))
+
+    def test_header_in_several_lines(self, served: Served) -> None:
+        """The values of a repeated header are joined by commas, in their order, and their white space is trimmed."""
+        sent = by_hand(
+            served,
+            target="/v1/signed/a",
+            path="/v1/signed/a",
+            query="",
+            headers=[("X-Thing", "  b   c "), ("x-other", "1"), ("x-thing", "a")],
+            canonical_headers=("x-thing:b c,a",),
+        )
+
+        assert 200 == status(served, sent)
+
+    def test_header_of_several_lines_in_another_order(self, served: Served) -> None:
+        """The order of a repeated header's lines is signed."""
+        sent = by_hand(
+            served,
+            target="/v1/signed/a",
+            path="/v1/signed/a",
+            query="",
+            headers=[("X-Thing", "a"), ("X-Thing", "b")],
+            canonical_headers=("x-thing:b,a",),
+        )
+
+        assert INVALID == answer(served, sent)
+
+    def test_header_that_is_empty(self, served: Served) -> None:
+        """A header without a value can be signed."""
+        sent = by_hand(
+            served,
+            target="/v1/signed/a",
+            path="/v1/signed/a",
+            query="",
+            headers=[("X-Thing", "")],
+            canonical_headers=("x-thing:",),
+        )
+
+        assert 200 == status(served, sent)
+
+    def test_body(self, served: Served) -> None:
+        """The digest of the body is part of it, even of a GET's."""
+        sent = by_hand(served, target="/v1/signed/a", path="/v1/signed/a", query="", body=BODY)
+
+        assert (200, 401) == (status(served, sent), status(served, replace(sent, body=b"")))
+
+
+class TestWrongSignature:
+    """Requests that were not signed, or not like this."""
+
+    def test_other_secret(self, served: Served) -> None:
+        """The secret has to be the credential's."""
+        other = replace(served.credential, secret_access_key=Credential.draw().secret_access_key)
+
+        assert INVALID == answer(served, signed(served, credential=other))
+
+    def test_other_access_key(self, served: Served) -> None:
+        """So has the access key id, even if the secret is right."""
+        other = replace(served.credential, access_key_id="AKIDSOMEBODYELSE")
+
+        assert INVALID == answer(served, signed(served, credential=other))
+
+    def test_other_region(self, served: Served) -> None:
+        """A signature for another region does not work here."""
+        assert INVALID == answer(served, signed(served, region="eu-central-1"))
+
+    def test_other_service(self, served: Served) -> None:
+        """A signature for another service does not work here."""
+        assert INVALID == answer(served, signed(served, service="dynamodb"))
+
+    def test_temporary_credentials(self, served: Served) -> None:
+        """Nobody issues session tokens here, so none is right."""
+        assert INVALID == answer(served, signed(served, token="session-token"))
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"method": "PUT"},
+            {"target": "/v1/signed/b?a=1&b=2"},
+            {"target": "/v1/signed/%61?a=1&b=2"},
+            {"target": "/v1/signed/a?a=1&b=3"},
+            {"target": "/v1/signed/a?a=1"},
+            {"target": "/v1/signed/a?a=1&b=2&c=3"},
+            {"target": "/v1/signed/a?a=1&b=2&a=1"},
+            {"target": "/v1/signed/a"},
+            {"target": "/v1/signed/a%20?a=1&b=2"},
+            {"body": BODY + b" "},
+            {"body": b""},
+        ],
+        ids=str,
+    )
+    def test_altered_request(self, served: Served, change: dict[str, Any]) -> None:
+        """Method, path, query and body cannot be changed after signing."""
+        sent = signed(served, target="/v1/signed/a?a=1&b=2")
+        before, after = answer(served, sent)[0], answer(served, replace(sent, **change))
+
+        assert (200, INVALID) == (before, after)
+
+    def test_path_with_more_than_was_signed(self, served: Served) -> None:
+        """What no address can have in its path, and so was not signed, does not reach the function."""
+        sent = signed(served, target="/v1/signed/a")
+
+        assert (200, INVALID) == (status(served, sent), answer(served, replace(sent, target="/v1/signed/a#b")))
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("Host", "elsewhere.example"),
+            ("Content-Type", "text/plain"),
+            ("X-Amz-Date", "20200101T000000Z"),
+            ("X-Thing", "2"),
+        ],
+    )
+    def test_altered_header(self, served: Served, name: str, value: str) -> None:
+        """Neither can a header that was signed."""
+        sent = signed(served, headers=[("Content-Type", "application/json"), ("X-Thing", "1")])
+
+        assert INVALID == answer(served, sent.with_header(name, value))
+
+    @pytest.mark.parametrize("name", ["Host", "X-Amz-Date", "X-Thing"])
+    def test_missing_header(self, served: Served, name: str) -> None:
+        """A header that was signed has to be there."""
+        assert INVALID == answer(served, signed(served, headers=[("X-Thing", "1")]).without(name))
+
+    @pytest.mark.parametrize("name", ["X-Thing", "X-Amz-Date"])
+    def test_second_line_of_a_signed_header(self, served: Served, name: str) -> None:
+        """And nobody can add a line to it."""
+        sent = signed(served, headers=[("X-Thing", "1")])
+        doubled = replace(sent, headers=[*sent.headers, (name, sent.header(name))])
+
+        assert INVALID == answer(served, doubled)
+
+    @pytest.mark.parametrize("name", ["host", "x-amz-date"])
+    def test_what_has_to_be_signed(self, served: Served, name: str) -> None:
+        """A signature that does not cover the host or the time is none, even if it is right."""
+        whole = signed(served)
+        names = sorted({line[0].lower() for line in whole.headers} - {"authorization", name})
+        headers = dict(whole.headers)
+        request = AWSRequest("POST", served.server.url + whole.target, headers=headers, data=BODY)
+
+        class _Signer(SigV4Auth):
+            def headers_to_sign(self, request: AWSRequest) -> Any:
+                chosen = super().headers_to_sign(request)
+                del chosen[name]
+                return chosen
+
+        credential = served.credential
+        credentials = Credentials(credential.access_key_id, credential.secret_access_key)
+        _Signer(credentials, "execute-api", credential.region).add_auth(request)
+        sent = Sent("POST", whole.target, list(request.headers.items()), BODY)
+
+        assert (True, INVALID) == (
+            f"SignedHeaders={';'.join(names)}," in sent.header("Authorization"),
+            answer(served, sent),
+        )
+
+    @pytest.mark.parametrize("digest", ["UNSIGNED-PAYLOAD", hashlib.sha256(b"another").hexdigest(), ""])
+    def test_other_digest_of_the_body(self, served: Served, digest: str) -> None:
+        """A signed digest that is not the body's is not taken for it."""
+        assert INVALID == answer(served, signed(served, headers=[("X-Amz-Content-SHA256", digest)]))
+
+    def test_digest_of_the_body_that_is_not_signed(self, served: Served) -> None:
+        """A digest has to be signed, even a right one."""
+        digest = hashlib.sha256(BODY).hexdigest()
+
+        assert INVALID == answer(served, signed(served).with_header("X-Amz-Content-SHA256", digest))
+
+    @pytest.mark.parametrize("seconds", [-310, 600, -86400 * 365])
+    def test_stale_date(self, served: Served, seconds: int) -> None:
+        """A signature is good for five minutes before and after its time."""
+        at = datetime.now(UTC) + timedelta(seconds=seconds)
+
+        assert INVALID == answer(served, by_hand(served, target="/v1/signed/a", path="/v1/signed/a", query="", at=at))
+
+    @pytest.mark.parametrize("date", ["", "now", "20260230T000000Z", "2026-01-01T00:00:00Z"])
+    def test_date_that_is_none(self, served: Served, date: str) -> None:
+        """A time that cannot be read is refused, not an error."""
+        assert INVALID == answer(served, signed(served).with_header("X-Amz-Date", date))
+
+    def test_two_signatures(self, served: Served) -> None:
+        """Two Authorization lines are no signature, even if both are right."""
+        sent = signed(served)
+        doubled = replace(sent, headers=[*sent.headers, ("Authorization", sent.header("Authorization"))])
+
+        assert INVALID == answer(served, doubled)
+
+    @pytest.mark.parametrize(
+        "authorization",
+        [
+            "Bearer allow",
+            "AWS4-HMAC-SHA256",
+            "AWS4-HMAC-SHA256 Credential=a, SignedHeaders=host;x-amz-date, Signature=" + "0" * 64,
+            "AWS4-HMAC-SHA256 Credential=\xe9, SignedHeaders=\xe9, Signature=" + "0" * 64,
+            "AWS4-ECDSA-P256-SHA256 Credential=a, SignedHeaders=host, Signature=00",
+        ],
+    )
+    def test_what_is_no_signature(self, served: Served, authorization: str) -> None:
+        """Other credentials, as a session token, and what only looks like a signature, are refused."""
+        assert INVALID == answer(served, signed(served).with_header("Authorization", authorization))
+
+    def test_signature_in_capitals(self, served: Served) -> None:
+        """A signature is written in small letters."""
+        sent = signed(served)
+        head, _, signature = sent.header("Authorization").rpartition("=")
+
+        assert INVALID == answer(served, sent.with_header("Authorization", f"{head}={signature.upper()}"))
+
+    def test_names_of_signed_headers_in_another_order(self, served: Served) -> None:
+        """The names of the signed headers have to be sorted, as they are in what was signed."""
+        sent = signed(served)
+        swapped = sent.header("Authorization").replace("host;x-amz-date", "x-amz-date;host")
+
+        assert (True, INVALID) == (
+            swapped != sent.header("Authorization"),
+            answer(served, sent.with_header("Authorization", swapped)),
+        )
+
+    def test_of_another_run(self, served: Served) -> None:
+        """Each run draws a secret of its own: the access key id is the same, the old secret is not."""
+        before, now = Credential.draw(), served.credential
+
+        assert (True, INVALID) == (
+            before.access_key_id == now.access_key_id,
+            answer(served, signed(served, credential=before)),
+        )
+
+
+class TestNoSignature:
+    """Requests without credentials are what API Gateway calls them: without an authentication token."""
+
+    def test_no_header(self, served: Served) -> None:
+        """Without an Authorization header the answer is the template's MISSING_AUTHENTICATION_TOKEN."""
+        assert MISSING == answer(served, signed(served).without("Authorization"))
+
+    def test_empty_header(self, served: Served) -> None:
+        """An empty one is like none."""
+        assert MISSING == answer(served, signed(served).with_header("Authorization", ""))
+
+    def test_signature_in_the_query(self, served: Served) -> None:
+        """Credentials in the query are not read."""
+        query = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=a&X-Amz-Signature=b"
+
+        assert MISSING == answer(served, Sent("POST", f"/v1/signed?{query}", [("Host", "127.0.0.1")], BODY))
+
+
+def test_secret_is_not_shown() -> None:
+    """Who prints a credential, as in a traceback, does not print its secret."""
+    credential = Credential.draw()
+
+    assert (True, False) == (
+        credential.access_key_id in repr(credential),
+        credential.secret_access_key in repr(credential),
+    )
