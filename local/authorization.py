@@ -75,8 +75,9 @@ class Authorization:
         self, authorizer: Authorizer, request: Request, event: dict[str, Json], identity: tuple[str, ...]
     ) -> _Grant:
         arn = method_arn(request, self.stage)
-        question: dict[str, Json] = {"type": "TOKEN", "methodArn": arn, "authorizationToken": identity[0]}
-        if authorizer.kind == "REQUEST":
+        if authorizer.kind == "TOKEN":
+            question: dict[str, Json] = {"type": "TOKEN", "methodArn": arn, "authorizationToken": identity[0]}
+        else:
             unasked = {"body", "isBase64Encoded"}
             # What is null to a function, as a query that is not there, is empty to an authorizer.
             kept = {name: {} if value is None else value for name, value in event.items() if name not in unasked}

@@ -97,6 +97,7 @@ def _read_template(options: Options, service: socket.socket, provider: socket.so
         "OidcAudience": "keywright",
         "OidcIssuer": f"http://{HOST}:{port_of(provider)}",
         "PublicUrl": f"http://{HOST}:{port_of(service)}/{_STAGE}",
+        "UsageFlushSeconds": "0",  # whoever uses a key wants to see it used at once
     }
     stack = read_stack(options.template, options.parameters, development)
     backend.isolate(os.environ)

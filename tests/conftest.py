@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 import boto3
 import pytest
 
-from keywright import clock, sessions
+from keywright import access_rules, clock, metering, sessions, verification
 from keywright.observability import logger
 from keywright.settings import answer_settings, settings
 from keywright.store import aws, peppers
@@ -87,6 +87,8 @@ def setting(environment: pytest.MonkeyPatch) -> Callable[[str, str], None]:
         environment.setenv(name, value)
         settings.cache_clear()
         answer_settings.cache_clear()
+        metering.meter.cache_clear()
+        access_rules.access_rules.cache_clear()
 
     return change
 
@@ -99,6 +101,10 @@ def new_container() -> None:
     aws.dynamodb.cache_clear()
     aws.secrets_manager.cache_clear()
     peppers.peppers.cache_clear()
+    verification.matches.cache_clear()
+    verification.records.cache_clear()
+    metering.meter.cache_clear()
+    access_rules.access_rules.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keywright.authorizing import Unauthorized, authorize_session
+from keywright.authorizing import authorize_session
 from keywright.identity_provider import IdentityProviderUnavailable
 from keywright.sessions import LEEWAY_SECONDS
+from keywright.unauthorized import Unauthorized
 from tests.issuer import ORGANIZATION_ID
 
 if TYPE_CHECKING:
@@ -58,7 +59,10 @@ def test_a_session_without_organization_is_denied(issuer: Issuer) -> None:
     answer = authorize_session(event(issuer.token(org_id=None)))
 
     assert "Deny" == answer["policyDocument"]["Statement"][0]["Effect"]
-    assert {} == answer["context"]
+    assert ("FORBIDDEN", "The session does not act for an organization") == (
+        answer["context"]["code"],
+        answer["context"]["message"],
+    )
 
 
 def test_a_provider_that_is_down_is_not_unauthorized(issuer: Issuer) -> None:

@@ -136,7 +136,7 @@ def test_every_key_reads_back(secret: bytes, generation: int) -> None:
     """What encode writes, parse reads, for every secret and generation."""
     parts = tokens.parse(any_key(secret, generation), "kk_", tag_key)
 
-    assert parts is not None
+    assert isinstance(parts, tokens.KeyParts)
     assert (generation, secret) == (parts.generation, parts.payload[36:])
 
 
@@ -146,7 +146,7 @@ def test_one_changed_character_is_refused(position: int, character: str) -> None
     key = any_key()
     changed = key[:position] + character + key[position + 1 :]
 
-    assert changed == key or tokens.parse(changed, "kk_", tag_key) is None
+    assert changed == key or isinstance(tokens.parse(changed, "kk_", tag_key), tokens.NotIssuedHere)
 
 
 @pytest.mark.parametrize(
@@ -162,32 +162,31 @@ def test_one_changed_character_is_refused(position: int, character: str) -> None
         pytest.param("sk_" + any_key()[3:], id="other prefix"),
         pytest.param(any_key()[3:], id="no prefix"),
         pytest.param("kk_" + "z" * 86, id="more than 64 bytes"),
-        pytest.param("kk_" + LARGEST, id="another number"),
         pytest.param("kk_" + "0" * 86, id="zero"),
         pytest.param(any_key().replace("0", "\N{FULLWIDTH DIGIT ZERO}"), id="look-alike digits"),
         pytest.param("kk_" + "\ud800" * 86, id="surrogates"),
     ],
 )
 def test_what_is_no_key_is_refused(text: str) -> None:
-    """Malformed texts give None, never an exception."""
-    assert tokens.parse(text, "kk_", tag_key) is None
+    """Malformed texts are told as such, never by an exception."""
+    assert tokens.NotIssuedHere.MALFORMED == tokens.parse(text, "kk_", tag_key)
 
 
 def test_unknown_pepper_version_is_refused() -> None:
-    """A key of a pepper version that does not exist gives None."""
-    assert tokens.parse(any_key(), "kk_", lambda _: None) is None
+    """A key of a pepper version that does not exist is told from a forged one, so that it can raise an alarm."""
+    assert tokens.NotIssuedHere.UNKNOWN_PEPPER_VERSION == tokens.parse(any_key(), "kk_", lambda _: None)
 
 
 def test_tag_of_another_pepper_is_refused() -> None:
     """A key made elsewhere, with another pepper, is a forgery here."""
-    assert tokens.parse(any_key(), "kk_", lambda _: bytes(32)) is None
+    assert tokens.NotIssuedHere.FORGED == tokens.parse(any_key(), "kk_", lambda _: bytes(32))
 
 
 def test_other_format_version_is_refused_even_with_a_valid_tag() -> None:
     """A format that does not exist yet is not mistaken for this one."""
     future = tokens.encode("kk_", b"\x02" + bytes.fromhex(VECTORS[0].payload)[1:], KEYS.tag_key)
 
-    assert tokens.parse(future, "kk_", tag_key) is None
+    assert tokens.NotIssuedHere.MALFORMED == tokens.parse(future, "kk_", tag_key)
 
 
 @pytest.mark.parametrize(

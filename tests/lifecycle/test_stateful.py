@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from keywright import tokens
 from keywright.store import peppers
+from tests.keys import key_parts
 from tests.lifecycle import memory, model
 from tests.lifecycle.model import SECOND, Kept, Key, Organization, Refused, Repeated, rfc3339
 from tests.lifecycle.service import READS, Caller, audit_record, audited, replayed
@@ -499,8 +499,7 @@ class TwoOrganizations(RuleBasedStateMachine):
         return ids[choice[1] % len(ids)]
 
     def _is_text(self, text: str, organization: int, key_id: str, generation: int) -> None:
-        parts = tokens.parse(text, "kk_", peppers.keyring().tag_key)
-        assert parts is not None
+        parts = key_parts(text)
         assert (self.models[organization].organization_id, key_id, generation) == (
             str(parts.organization_id),
             str(parts.key_id),
@@ -528,8 +527,7 @@ def _normalized(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _matches(phc: str, text: str) -> bool:
-    parts = tokens.parse(text, "kk_", peppers.keyring().tag_key)
-    assert parts is not None
+    parts = key_parts(text)
     return argon2.PasswordHasher().verify(phc, hmac.digest(peppers.keyring().current.hash_key, parts.payload, "sha256"))
 
 

@@ -15,7 +15,14 @@ from tests.template.cloudformation import properties
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CONTEXT = {"$context.domainName": "abc123.execute-api.eu-west-1.amazonaws.com", "$context.stage": "v1"}
+CONTEXT = {
+    "$context.domainName": "abc123.execute-api.eu-west-1.amazonaws.com",
+    "$context.stage": "v1",
+    # Of a denial; both authorizers give them, and nothing in them comes from the caller.
+    "$context.authorizer.code": "FORBIDDEN",
+    "$context.authorizer.message": "The session does not act for an organization",
+    "$context.authorizer.hint": "Sign in with an organization selected.",
+}
 OWN_ADDRESS = "https://abc123.execute-api.eu-west-1.amazonaws.com/v1"
 
 EXPECTED: Mapping[str, tuple[str, str]] = {
@@ -132,7 +139,7 @@ def _body(kind: str, **parameters: str) -> str:
     templates = mapping(_responses(**parameters)[kind]["ResponseTemplates"], kind)
     assert set(templates) == {"application/json"}
     template = text(templates["application/json"], kind)
-    return re.sub(r"\$context\.[A-Za-z]+", lambda variable: CONTEXT[variable[0]], template)
+    return re.sub(r"\$context(\.[A-Za-z]+)+", lambda variable: CONTEXT[variable[0]], template)
 
 
 def _error(kind: str, **parameters: str) -> dict[str, str]:

@@ -17,6 +17,7 @@ from keywright import tokens
 from keywright.store import peppers
 from tests import faults
 from tests.calling import VALID_BODY
+from tests.keys import key_parts
 from tests.world import ORGANIZATION_ID
 
 if TYPE_CHECKING:
@@ -63,8 +64,7 @@ def test_the_key_names_its_organization_and_id(create: CreateApiKey) -> None:
     """The text parses under the deployment's pepper; generation 0, the id of the answer, version 7."""
     created = data(create())
 
-    parts = tokens.parse(created["key"], "kk_", peppers.keyring().tag_key)
-    assert parts is not None
+    parts = key_parts(created["key"])
     assert (uuid.UUID(ORGANIZATION_ID), uuid.UUID(created["id"]), 0) == (
         parts.organization_id,
         parts.key_id,
@@ -99,8 +99,7 @@ def test_the_item_holds_what_was_asked_for(create: CreateApiKey) -> None:
 def test_the_hash_is_of_this_key(create: CreateApiKey) -> None:
     """The stored PHC string verifies against the keyed digest of the text that was handed out."""
     created = data(create())
-    parts = tokens.parse(created["key"], "kk_", peppers.keyring().tag_key)
-    assert parts is not None
+    parts = key_parts(created["key"])
     digest = hmac.digest(peppers.keyring().current.hash_key, parts.payload, "sha256")
 
     (item,) = create.world.table.under("KEY#")
@@ -296,8 +295,7 @@ def test_every_key_has_a_secret_of_its_own(create: CreateApiKey) -> None:
     texts = [json.loads(create()["body"])["data"]["key"] for _ in range(20)]
     secrets = set()
     for text in texts:
-        parts = tokens.parse(text, "kk_", peppers.keyring().tag_key)
-        assert parts
+        parts = key_parts(text)
         secrets.add(parts.payload[-tokens.SECRET_BYTES :])
 
     assert (20, 20) == (len(secrets), len({item["hash"] for item in create.world.table.under("KEY#")}))

@@ -11,9 +11,10 @@ import pytest
 
 from keywright import tokens
 from keywright.settings import settings
-from keywright.store import aws, peppers, table
+from keywright.store import aws, table
 from tests import faults
 from tests.calling import VALID_BODY
+from tests.keys import key_parts
 
 if TYPE_CHECKING:
     from tests.calling import CreateApiKey
@@ -37,8 +38,7 @@ def secret_parts(text: str) -> set[str]:
 
     The text's beginning is left out, since it says the public ids; so is the hint, its last four characters.
     """
-    parts = tokens.parse(text, "kk_", peppers.keyring().tag_key)
-    assert parts is not None
+    parts = key_parts(text)
     secret = parts.payload[-tokens.SECRET_BYTES :]
     beginning = len("kk_") + 50  # of 86 characters, 36 bytes of ids take at least the first 48
     windows = {text[at : at + WINDOW] for at in range(beginning, len(text) - WINDOW)}

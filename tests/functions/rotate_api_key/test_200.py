@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import argon2
 import pytest
 
-from keywright import clock, tokens
+from keywright import clock
 from keywright.store import peppers
 from tests import faults
 from tests.calling import REQUEST_ID, UNANSWERED, VALID_BODY, meanwhile
+from tests.keys import key_parts
 from tests.world import HASH, KEY_ID, ORGANIZATION_ID, OTHER_ORGANIZATION_ID, PREVIOUS_HASH, nth_id
 
 if TYPE_CHECKING:
@@ -27,16 +28,9 @@ NOW = "2030-01-31T12:00:00.000Z"
 WEEK_SECONDS = 604_800
 
 
-def parts(text: str) -> tokens.KeyParts:
-    """Read the text of a key that was issued here."""
-    found = tokens.parse(text, "kk_", peppers.keyring().tag_key)
-    assert found is not None
-    return found
-
-
 def fits(text: str, stored_hash: str) -> bool:
     """Tell whether a key's text is what a stored hash was made of."""
-    digest = hmac.digest(peppers.keyring().current.hash_key, parts(text).payload, "sha256")
+    digest = hmac.digest(peppers.keyring().current.hash_key, key_parts(text).payload, "sha256")
     try:
         return argon2.PasswordHasher().verify(stored_hash, digest)
     except argon2.exceptions.VerifyMismatchError:
@@ -64,7 +58,7 @@ def test_the_new_text_names_the_same_key_and_the_next_generation(call: Call) -> 
     """Under the deployment's pepper, of this organization."""
     call.table.put_key(generation=41)
 
-    found = parts(call.data()["key"])
+    found = key_parts(call.data()["key"])
 
     assert (uuid.UUID(ORGANIZATION_ID), uuid.UUID(KEY_ID), 42) == (
         found.organization_id,
@@ -298,7 +292,7 @@ def test_the_last_generation(call: Call) -> None:
     """There is room for 65,535 rotations."""
     call.table.put_key(generation=65_534)
 
-    assert 65_535 == parts(call.data()["key"]).generation
+    assert 65_535 == key_parts(call.data()["key"]).generation
 
 
 def test_one_conflict_is_absorbed(call: Call) -> None:
@@ -312,7 +306,7 @@ def test_one_conflict_is_absorbed(call: Call) -> None:
 
     item = call.table.item(f"KEY#{KEY_ID}")
     assert ["BatchGetItem", "TransactWriteItems"] * 2 == operations
-    assert 2 == parts(text).generation == item["generation"]
+    assert 2 == key_parts(text).generation == item["generation"]
     assert fits(text, item["hash"])
     assert ("Theirs", theirs, 3) == (item["name"], item["previous_hash"], item["version"])
 

@@ -13,6 +13,7 @@ class Identity(TypedDict):
     """The network side of the caller."""
 
     sourceIp: str
+    userArn: NotRequired[str | None]
 
 
 class RequestContext(TypedDict):
@@ -56,12 +57,27 @@ class TokenAuthorizerEvent(TypedDict):
     methodArn: str
 
 
+class AuthorizerEvent(TypedDict):
+    """The question to an authorizer, of type TOKEN or REQUEST, from a REST API or an HTTP API.
+
+    `version` is 1.0 or 2.0 from an HTTP API and absent from a REST API. Payload 2.0 has `routeArn`, in the form of
+    `methodArn`, in its place.
+    """
+
+    type: str
+    version: NotRequired[str]
+    authorizationToken: NotRequired[str]
+    headers: NotRequired[dict[str, str] | None]
+    methodArn: NotRequired[str]
+    routeArn: NotRequired[str]
+
+
 class Statement(TypedDict):
     """One statement of an IAM policy."""
 
     Action: str
     Effect: str
-    Resource: str
+    Resource: str | list[str]
 
 
 class PolicyDocument(TypedDict):
@@ -76,6 +92,13 @@ class AuthorizerAnswer(TypedDict):
 
     principalId: str
     policyDocument: PolicyDocument
+    context: dict[str, str]
+
+
+class SimpleAnswer(TypedDict):
+    """The simple answer to an HTTP API with payload 2.0."""
+
+    isAuthorized: bool
     context: dict[str, str]
 
 

@@ -1,21 +1,24 @@
-"""The answers of Lambda authorizers: who calls, as an IAM policy and a context that API Gateway understands."""
+"""The answers of authorize_session: who calls, as an IAM policy and a context that API Gateway understands."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from keywright import sessions
+from keywright.errors import FORBIDDEN
 from keywright.observability import logger
+from keywright.unauthorized import Unauthorized
 
 if TYPE_CHECKING:
     from keywright.apigateway import AuthorizerAnswer, TokenAuthorizerEvent
 
 
-class Unauthorized(Exception):  # noqa: N818 - API Gateway looks for exactly this message
-    """API Gateway answers 401 when an authorizer fails with the message "Unauthorized", and only then."""
-
-    def __init__(self) -> None:
-        super().__init__("Unauthorized")
+_NO_ORGANIZATION = {
+    "code": FORBIDDEN.code,
+    "message": "The session does not act for an organization",
+    "hint": "Sign in with an organization selected and use that session token.",
+}
+"""What the API's ACCESS_DENIED response says; it takes code, message and hint from the context of the denial."""
 
 
 def authorize_session(event: TokenAuthorizerEvent) -> AuthorizerAnswer:
@@ -34,7 +37,7 @@ def authorize_session(event: TokenAuthorizerEvent) -> AuthorizerAnswer:
         raise Unauthorized
     if session.organization_id is None:
         logger().info("session refused", extra={"reason": "no organization", "user_id": session.user_id})
-        return _answer(event["methodArn"], session.user_id, "Deny", {})
+        return _answer(event["methodArn"], session.user_id, "Deny", _NO_ORGANIZATION)
     return _answer(
         event["methodArn"],
         session.user_id,

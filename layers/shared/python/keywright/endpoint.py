@@ -28,7 +28,7 @@ from keywright.ids import parse_uuid
 from keywright.jsonbody import parse_object
 from keywright.models import DEFAULT_LIMIT, PageQuery, Query, validate
 from keywright.observability import describe, logger
-from keywright.principal import Member, Origin
+from keywright.principal import Backend, KeyHolder, Member, Origin
 from keywright.settings import answer_settings
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ PREFLIGHT_SECONDS = 600
 _JSON_TYPE = re.compile(r"application/(?:[!#$&^_.+a-z0-9-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
 _IDEMPOTENCY_KEY = re.compile(r"[ -~]{1,255}")
 _METHODS = "GET, POST, PATCH, DELETE, OPTIONS"
-_REQUEST_HEADERS = "authorization, content-type, idempotency-key"
+_REQUEST_HEADERS = "authorization, content-type, idempotency-key, x-api-key"
 _RESPONSE_HEADERS = "x-request-id, retry-after, www-authenticate, idempotent-replayed"
 
 
@@ -52,23 +52,30 @@ class Nothing(Query):
 
 Body = TypeVar("Body", bound=BaseModel, default=Nothing)
 Parameters = TypeVar("Parameters", bound=Query, default=Nothing)
+Caller = TypeVar("Caller", default=Member)
 
 
 @dataclass(frozen=True, slots=True)
-class Request(Generic[Body, Parameters]):
+class Request(Generic[Body, Parameters, Caller]):
     """A request whose caller is known and whose body and query are valid.
 
     Attributes:
+        caller: a member of an organization unless the endpoint says otherwise.
         path: the parameters of the path, as they came.
         idempotency_header: the Idempotency-Key as it came, if it did.
     """
 
-    member: Member
+    caller: Caller
     origin: Origin
     body: Body
     query: Parameters
     path: Mapping[str, str]
     idempotency_header: str | None
+
+    @property
+    def member(self: Request[Body, Parameters, Member]) -> Member:
+        """The caller, where that is a member of an organization."""
+        return self.caller
 
     @property
     def idempotency_key(self) -> str | None:
@@ -104,12 +111,47 @@ Outcome = BaseModel | Listing | Replayed
 Handler = Callable[["ProxyEvent", "LambdaContext"], "ProxyAnswer"]
 
 
+def member(event: ProxyEvent) -> Member:
+    """Read who calls from what authorize_session found.
+
+    API Gateway reuses an authorizer's answer for minutes; the session's own end is therefore checked here again.
+    """
+    authorizer = _authorizer(event)
+    if time.time() >= int(authorizer["expiresAt"]):
+        raise ServiceError(
+            UNAUTHORIZED,
+            "The session token has expired",
+            hint="Sign in again for a new token.",
+            reason="expired since it was checked",
+        )
+    return Member(organization_id=UUID(authorizer["organizationId"]), user_id=authorizer["userId"])
+
+
+def key_holder(event: ProxyEvent) -> KeyHolder:
+    """Read who calls from what authorize_api_key found."""
+    authorizer = _authorizer(event)
+    return KeyHolder(organization_id=UUID(authorizer["organizationId"]), key_id=UUID(authorizer["apiKeyId"]))
+
+
+def backend(event: ProxyEvent) -> Backend:
+    """Read whose signature API Gateway has checked."""
+    return Backend(event["requestContext"]["identity"].get("userArn"))
+
+
+def _authorizer(event: ProxyEvent) -> Mapping[str, str]:
+    authorizer = event["requestContext"].get("authorizer")
+    if not authorizer:
+        raise ServiceError(UNAUTHORIZED, reason="the event holds no authorizer context")
+    return authorizer
+
+
 def endpoint(
     operation: str,
     *,
     body: type[Body] = Nothing,  # type: ignore[assignment]  # what the type variable's own default says
     query: type[Parameters] = Nothing,  # type: ignore[assignment]
-) -> Callable[[Callable[[Request[Body, Parameters]], Outcome]], Handler]:
+    caller: Callable[[ProxyEvent], Caller] = member,  # type: ignore[assignment]
+) -> Callable[[Callable[[Request[Body, Parameters, Caller]], Outcome]], Handler]:
     """Make a Lambda handler of a function that takes a request and returns the data of its answer.
 
     The handler never raises: a ServiceError becomes its answer, anything else a 500 whose details go to the log.
@@ -119,16 +161,17 @@ def endpoint(
         operation: the name of the function's folder, for the log.
         body: the model of the request body; by default the body is not looked at.
         query: the model of the query parameters.
+        caller: reads from the event who calls: `member`, `key_holder` or `backend`.
     """
 
-    def decorate(act: Callable[[Request[Body, Parameters]], Outcome]) -> Handler:
+    def decorate(act: Callable[[Request[Body, Parameters, Caller]], Outcome]) -> Handler:
         def handler(event: ProxyEvent, context: LambdaContext) -> ProxyAnswer:
             call = _Call(operation, event, is_list=issubclass(query, PageQuery))
             with deadline.within(context.get_remaining_time_in_millis()):
                 if event["httpMethod"] == "OPTIONS":
                     return call.preflight()
                 try:
-                    return call.success(act(_request(event, body, query)))
+                    return call.success(act(_request(event, body, query, caller)))
                 except ServiceError as error:
                     return call.failure(error)
                 except Exception as error:  # noqa: BLE001 - the one place where the unexpected becomes an answer
@@ -210,7 +253,8 @@ class _Call:
         return answer_settings().public_url or f"https://{context['domainName']}/{context['stage']}"
 
     def _log(self, status: int, code: str, reason: str | None) -> None:
-        authorizer = self.event["requestContext"].get("authorizer") or {}
+        context = self.event["requestContext"]
+        authorizer = context.get("authorizer") or {}
         logger().info(
             "request",
             extra={
@@ -221,13 +265,17 @@ class _Call:
                 "reason": reason,
                 "organization_id": authorizer.get("organizationId"),
                 "user_id": authorizer.get("userId"),
+                "api_key_id": authorizer.get("apiKeyId"),
+                "caller_arn": context.get("identity", {}).get("userArn"),
             },
         )
 
 
-def _request(event: ProxyEvent, body: type[Body], query: type[Parameters]) -> Request[Body, Parameters]:
+def _request(
+    event: ProxyEvent, body: type[Body], query: type[Parameters], caller: Callable[[ProxyEvent], Caller]
+) -> Request[Body, Parameters, Caller]:
     return Request(
-        member=_member(event),
+        caller=caller(event),
         origin=_origin(event),
         body=validate(body, _content(event, body)),
         query=validate(query, _query(event)),
@@ -248,24 +296,6 @@ def _content(event: ProxyEvent, model: type[BaseModel]) -> dict[str, object]:
 
 def _query(event: ProxyEvent) -> dict[str, str]:
     return event.get("queryStringParameters") or {}
-
-
-def _member(event: ProxyEvent) -> Member:
-    """Read who calls from what the authorizer found.
-
-    API Gateway reuses an authorizer's answer for minutes; the session's own end is therefore checked here again.
-    """
-    authorizer = event["requestContext"].get("authorizer")
-    if not authorizer:
-        raise ServiceError(UNAUTHORIZED, reason="the event holds no authorizer context")
-    if time.time() >= int(authorizer["expiresAt"]):
-        raise ServiceError(
-            UNAUTHORIZED,
-            "The session token has expired",
-            hint="Sign in again for a new token.",
-            reason="expired since it was checked",
-        )
-    return Member(organization_id=UUID(authorizer["organizationId"]), user_id=authorizer["userId"])
 
 
 def _origin(event: ProxyEvent) -> Origin:

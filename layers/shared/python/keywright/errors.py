@@ -42,6 +42,12 @@ FORBIDDEN = ErrorType(
     message="You are not allowed to do this in this organization",
     hint="Ask an owner or admin of the organization to do it, or to give you the role.",
 )
+INSUFFICIENT_PERMISSIONS = ErrorType(
+    code="INSUFFICIENT_PERMISSIONS",
+    status=403,
+    message="The API key is not permitted to do this",
+    hint="Use a key that has the permission, or ask an admin of the organization to give it to this one.",
+)
 NOT_FOUND = ErrorType(
     code="NOT_FOUND",
     status=404,
@@ -106,6 +112,7 @@ CATALOGUE: dict[str, ErrorType] = {
         BAD_REQUEST,
         UNAUTHORIZED,
         FORBIDDEN,
+        INSUFFICIENT_PERMISSIONS,
         NOT_FOUND,
         API_KEY_NOT_FOUND,
         CONFLICT,

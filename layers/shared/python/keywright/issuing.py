@@ -212,7 +212,7 @@ def _draw(keyring: Keyring, organization_id: UUID, key_id: UUID, generation: int
     text = tokens.encode(prefix, payload, keyring.current.tag_key)
     return _Secret(
         text=text,
-        hash=hashing.hash_payload(payload, keyring.current.hash_key, settings().argon2),
+        hash=hashing.hash_digest(hashing.keyed_digest(payload, keyring.current.hash_key), settings().argon2),
         hint=tokens.hint(text, prefix),
     )
 

@@ -226,6 +226,13 @@ class RotateApiKeyRequest(Body):
     grace_period_seconds: GracePeriodSeconds = Field(default=0, alias="gracePeriodSeconds")
 
 
+class VerifyApiKeyRequest(Body):
+    """A key, and what it must be permitted to do."""
+
+    key: str = Field(repr=False)
+    permissions: list[Annotated[str, AfterValidator(_listed)]] = Field(default_factory=list)
+
+
 class Answer(BaseModel):
     """The data of an answer, in camelCase."""
 
@@ -273,6 +280,40 @@ class ApiKeyDetails(ApiKeySummary):
 
     created_by: str
     previous_key_expires_at: str | None
+
+
+class UnknownApiKey(Answer):
+    """That a text is not a key of this service, or not any more. Why not is nobody's business."""
+
+    valid: Literal[False] = False
+    code: Literal["NOT_FOUND"] = "NOT_FOUND"
+
+
+class VerifiedApiKey(Answer):
+    """What became of the verification of a key; `code` is VALID, or says why it is not."""
+
+    valid: bool
+    code: Literal["VALID", "EXPIRED", "DISABLED", "ORGANIZATION_FROZEN", "INSUFFICIENT_PERMISSIONS"]
+    id: str
+    organization_id: str
+    name: str
+    permissions: list[str]
+    missing_permissions: list[str]
+    metadata: dict[str, MetadataValue]
+    expires_at: str | None
+
+
+class CurrentApiKey(Answer):
+    """A key as its holder sees it."""
+
+    id: str
+    organization_id: str
+    name: str
+    permissions: list[str]
+    metadata: dict[str, MetadataValue]
+    hint: str
+    created_at: str
+    expires_at: str | None
 
 
 class Actor(Answer):
@@ -354,16 +395,16 @@ def _hint(detail: ErrorDetails) -> str | None:
     """Say how to put the first problem right: in the words of the rule that it breaks, or else of its field."""
     if rule_hint := detail.get("ctx", {}).get("hint"):
         return str(rule_hint)
-    match detail["loc"][:1]:
-        case ("name",):
-            return f"name takes a string of 1 to {NAME_CHARACTERS} characters."
-        case ("permissions",):
-            return f"permissions takes an array of one or more of: {', '.join(settings().permissions)}."
-        case ("metadata",):
-            return "metadata takes an object whose values are strings, finite numbers or booleans."
-        case ("gracePeriodSeconds",):
-            return f"gracePeriodSeconds takes a whole number from 0 to {MAXIMUM_GRACE_PERIOD_SECONDS} (7 days)."
-    return None
+    rules = {
+        "name": f"name takes a string of 1 to {NAME_CHARACTERS} characters.",
+        "permissions": f"permissions takes an array of one or more of: {', '.join(settings().permissions)}.",
+        "metadata": "metadata takes an object whose values are strings, finite numbers or booleans.",
+        "key": "key takes the text of an API key, as its holder presented it.",
+        "gracePeriodSeconds": (
+            f"gracePeriodSeconds takes a whole number from 0 to {MAXIMUM_GRACE_PERIOD_SECONDS} (7 days)."
+        ),
+    }
+    return rules.get(str(detail["loc"][0])) if detail["loc"] else None
 
 
 def not_in_future(field: str) -> ServiceError:

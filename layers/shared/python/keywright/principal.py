@@ -18,6 +18,21 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyHolder:
+    """Whoever presented an API key, which the authorizer has verified."""
+
+    organization_id: UUID
+    key_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A program with AWS credentials, whose signature API Gateway has checked."""
+
+    arn: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Origin:
     """Where a request came from, for the audit record."""
 

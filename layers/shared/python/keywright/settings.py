@@ -45,6 +45,10 @@ class Settings:
         permissions: the catalogue, in the order it is shown in.
         audit_retention_days: how long audit records are kept; 0 for ever.
         deletion_grace_days: how long after the request an organization is deleted.
+        record_reuse_seconds: how long a verification may rely on what another one has read; 0 for not at all.
+        usage_flush_seconds: how long uses of a key are counted before they are written.
+        access_rules: JSON text, for `access_rules.parse`; empty or `[]` for none.
+        answers_http_apis_simply: whether HTTP APIs get simple answers instead of policies.
     """
 
     table_name: str
@@ -57,6 +61,10 @@ class Settings:
     argon2: Argon2Parameters
     audit_retention_days: int
     deletion_grace_days: int
+    record_reuse_seconds: int
+    usage_flush_seconds: int
+    access_rules: str
+    answers_http_apis_simply: bool
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -81,6 +89,10 @@ class Settings:
             ),
             audit_retention_days=reader.number("AUDIT_RETENTION_DAYS", minimum=0),
             deletion_grace_days=reader.number("DELETION_GRACE_DAYS", minimum=1),
+            record_reuse_seconds=reader.number("RECORD_REUSE_SECONDS", minimum=0),
+            usage_flush_seconds=reader.number("USAGE_FLUSH_SECONDS", minimum=0),
+            access_rules=environment.get("ACCESS_RULES", ""),
+            answers_http_apis_simply=reader.choice("HTTP_API_ANSWERS", ("policy", "simple")) == "simple",
         )
 
 
@@ -146,6 +158,12 @@ class _Reader:
         if not value.isascii() or not value.isdigit() or int(value) < minimum:
             raise ConfigurationError(f"{name} must be a whole number, at least {minimum}; it is {value!r}")
         return int(value)
+
+    def choice(self, name: str, choices: tuple[str, ...]) -> str:
+        value = self.text(name)
+        if value not in choices:
+            raise ConfigurationError(f"{name} must be one of {', '.join(choices)}; it is {value!r}")
+        return value
 
     def list(self, name: str) -> tuple[str, ...]:
         return tuple(item.strip() for item in self.environment.get(name, "").split(",") if item.strip())

@@ -16,6 +16,7 @@ from __future__ import annotations
 import hmac
 import uuid
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,6 +34,16 @@ _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _VALUES = {character: value for value, character in enumerate(_ALPHABET)}
 _KEY_BYTES = PAYLOAD_BYTES + TAG_BYTES
 _END = 1 << 8 * _KEY_BYTES
+
+
+class NotIssuedHere(StrEnum):
+    """Why a text is not a key of this service; for the log."""
+
+    MALFORMED = "malformed"
+    """Another prefix, length, alphabet or format: no key was ever written like this."""
+    UNKNOWN_PEPPER_VERSION = "unknown pepper version"
+    FORGED = "wrong tag"
+    """It has the form of a key, and somebody has made it up or mistyped it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +96,9 @@ def encode(prefix: str, payload: bytes, tag_key: bytes) -> str:
     return prefix + "".join(reversed(characters))
 
 
-def parse(text: str, prefix: str, tag_key: Callable[[int], bytes | None]) -> KeyParts | None:
+def parse(  # noqa: PLR0911 - one for each thing that can be wrong
+    text: str, prefix: str, tag_key: Callable[[int], bytes | None]
+) -> KeyParts | NotIssuedHere:
     """Read the text of a key and check its tag, without any input or output.
 
     Args:
@@ -94,25 +107,27 @@ def parse(text: str, prefix: str, tag_key: Callable[[int], bytes | None]) -> Key
         tag_key: gives the tag key of a pepper version, or None for a version that does not exist.
 
     Returns:
-        The parts, or None for a text that was not issued here: malformed, mistyped or forged.
+        The parts, or why the text was not issued here.
     """
     if len(text) != len(prefix) + TEXT_CHARACTERS or not text.startswith(prefix):
-        return None
+        return NotIssuedHere.MALFORMED
     number = 0
     for character in text[len(prefix) :]:
         value = _VALUES.get(character)
         if value is None:
-            return None
+            return NotIssuedHere.MALFORMED
         number = number * 62 + value
     if number >= _END:
-        return None
+        return NotIssuedHere.MALFORMED
     key = number.to_bytes(_KEY_BYTES)
     content, tag = key[:PAYLOAD_BYTES], key[PAYLOAD_BYTES:]
     if content[0] != FORMAT_VERSION:
-        return None
+        return NotIssuedHere.MALFORMED
     version_tag_key = tag_key(content[1])
-    if version_tag_key is None or not hmac.compare_digest(tag, _tag(content, version_tag_key)):
-        return None
+    if version_tag_key is None:
+        return NotIssuedHere.UNKNOWN_PEPPER_VERSION
+    if not hmac.compare_digest(tag, _tag(content, version_tag_key)):
+        return NotIssuedHere.FORGED
     return KeyParts(
         pepper_version=content[1],
         organization_id=uuid.UUID(bytes=content[2:18]),

@@ -80,17 +80,21 @@ def secrets_manager() -> SecretsManagerClient:
     return boto3.client("secretsmanager", config=_CONFIG)
 
 
-def with_retries(call: Callable[[], Result]) -> Result:
+def with_retries(call: Callable[[], Result], attempts: int = ATTEMPTS) -> Result:
     """Make a call, again if it failed for a reason that passes, with full jitter between the attempts.
 
     No attempt is begun that could outlast the invocation, not even the first.
+
+    Args:
+        call: what is done; it raises Retryable where botocore sees no failure.
+        attempts: how often at the most; 1 for what can as well be done another time.
 
     Raises:
         ServiceError: SERVICE_UNAVAILABLE once attempts or time are used up; what the last one did is then unknown.
     """
     backoff_seconds = BACKOFF_SECONDS
     failure: Exception | None = None
-    for attempt in range(ATTEMPTS):
+    for attempt in range(attempts):
         if attempt:
             time.sleep(random.uniform(0, backoff_seconds))  # noqa: S311 - jitter needs no secrecy
             backoff_seconds = min(2 * backoff_seconds, MAXIMUM_BACKOFF_SECONDS)

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
     Item = Mapping[str, AttributeValueTypeDef]
 
+CONDITION_FAILED = "ConditionalCheckFailed"
+"""The reason that a cancelled transaction gives for an item whose condition is not fulfilled."""
+
 _LARGEST_PAGE = 1000
-_CONDITION_FAILED = "ConditionalCheckFailed"
 _PASSING_REASONS = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 
 
@@ -91,10 +93,10 @@ def commit(steps: Sequence[Step], record: Step) -> None:
         except dynamodb().exceptions.TransactionCanceledException as error:
             reasons = error.response["CancellationReasons"]
             codes = [reason.get("Code", "None") for reason in reasons]
-            if is_repeated and codes[-1] == _CONDITION_FAILED:
+            if is_repeated and codes[-1] == CONDITION_FAILED:
                 return
             for step, reason, code in zip(every, reasons, codes, strict=True):
-                if code == _CONDITION_FAILED:
+                if code == CONDITION_FAILED:
                     # The stubs have a type of their own for the same item.
                     raise step.refused(cast("Item | None", reason.get("Item"))) from None
             if _PASSING_REASONS.issuperset(code for code in codes if code != "None"):

@@ -1,0 +1,19 @@
+"""The authorizer of API keys, for this API and for any other API of the account."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from keywright import key_authorizing
+from keywright.metering import meter
+from keywright.shutdown import before_shutdown
+
+if TYPE_CHECKING:
+    from keywright.apigateway import AuthorizerAnswer, AuthorizerEvent, LambdaContext, SimpleAnswer
+
+before_shutdown(lambda: meter().flush_all())
+
+
+def handler(event: AuthorizerEvent, context: LambdaContext) -> AuthorizerAnswer | SimpleAnswer:
+    """Let a valid key call what its permissions allow; refuse anything else."""
+    return key_authorizing.authorize_api_key(event, context)

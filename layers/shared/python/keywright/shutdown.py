@@ -1,0 +1,76 @@
+"""The end of a container: the one moment to write what was only in memory.
+
+Lambda ends a runtime without a word unless an extension is registered, and with SIGTERM if one is. An extension
+may be a thread of the function itself (Lambda Developer Guide, "Using the Lambda Extensions API": internal
+extensions), which registers for no events and only waits. It can do so only while the function is initialized.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING
+
+from keywright.observability import describe, logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+RUNTIME_API = "AWS_LAMBDA_RUNTIME_API"
+
+_VERSION = "/2020-01-01/extension"
+_NAME = "keywright"
+_REGISTRATION_SECONDS = 1
+
+
+def before_shutdown(act: Callable[[], None]) -> None:
+    """Do something when Lambda ends this container; call it while a module is imported.
+
+    Outside of Lambda it does nothing: signals of another process are not this module's to take.
+    """
+    address = os.environ.get(RUNTIME_API)
+    if address is None:
+        return
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        try:
+            act()
+        finally:
+            os._exit(0)  # at once: the runtime's own thread waits for an invocation that will never come
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        identifier = _register(address)
+    except (OSError, http.client.HTTPException) as error:
+        logger().warning("no notice of this container's end will come", extra={"details": describe(error)})
+        return
+    threading.Thread(target=_wait, args=(address, identifier), daemon=True).start()
+
+
+def _register(address: str) -> str:
+    connection = http.client.HTTPConnection(address, timeout=_REGISTRATION_SECONDS)
+    try:
+        connection.request("POST", f"{_VERSION}/register", json.dumps({"events": []}), {"Lambda-Extension-Name": _NAME})
+        response = connection.getresponse()
+        identifier = response.getheader("Lambda-Extension-Identifier")
+        if identifier is None:
+            raise http.client.HTTPException(f"registering an extension was answered {response.status}")
+        return identifier
+    finally:
+        connection.close()
+
+
+def _wait(address: str, identifier: str) -> None:
+    """Tell Lambda that the extension is ready; no event will ever answer."""
+    connection = http.client.HTTPConnection(address)
+    try:
+        connection.request("GET", f"{_VERSION}/event/next", headers={"Lambda-Extension-Identifier": identifier})
+        connection.getresponse()
+    except (OSError, http.client.HTTPException):
+        return
+    finally:
+        connection.close()
