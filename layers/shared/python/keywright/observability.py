@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _SECRET_LIKE = re.compile(r"[A-Za-z0-9_\-]{40,}")
 """Key texts, parts of session tokens, peppers and digests are all longer than a UUID and without punctuation."""
 
-_UNITS = {
+UNITS = {
     "Verifications": "Count",
     "Hashes": "Count",
     "RememberedMatches": "Count",
@@ -31,6 +31,7 @@ _UNITS = {
     "ReadLatency": "Milliseconds",
     "HashLatency": "Milliseconds",
 }
+"""The metrics of verification, by their names: what the dashboard and the alarms of template.yaml look at."""
 
 
 @once
@@ -86,7 +87,7 @@ def _directive(dimensions: list[str], names: Iterable[str]) -> dict[str, object]
     return {
         "Namespace": os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Keywright"),
         "Dimensions": [dimensions],
-        "Metrics": [{"Name": name, "Unit": _UNITS[name]} for name in names],
+        "Metrics": [{"Name": name, "Unit": UNITS[name]} for name in names],
     }
 
 

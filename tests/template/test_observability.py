@@ -1,0 +1,101 @@
+"""Alarms and dashboard: they look at metrics that there are."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from keywright.observability import UNITS
+from keywright.verification import Code
+from local.intrinsics import mapping, sequence, text
+from tests.conftest import ROOT
+from tests.template.cloudformation import properties, resources
+
+if TYPE_CHECKING:
+    from local.intrinsics import Json
+
+TOPIC = "arn:aws:sns:eu-central-1:123456789012:alarms"
+ALARMS = sorted(resources("AWS::CloudWatch::Alarm"))
+
+each_alarm = pytest.mark.parametrize("name", ALARMS)
+
+
+def metrics(alarm: dict[str, Json]) -> list[tuple[str, str]]:
+    """Give namespace and name of every metric that an alarm looks at."""
+    if "MetricName" in alarm:
+        return [(text(alarm["Namespace"], "alarm"), text(alarm["MetricName"], "alarm"))]
+    queries = [mapping(query, "query") for query in sequence(alarm["Metrics"], "alarm")]
+    stats = [mapping(mapping(query["MetricStat"], "stat")["Metric"], "metric") for query in queries if "MetricStat" in query]
+    return [(text(metric["Namespace"], "metric"), text(metric["MetricName"], "metric")) for metric in stats]
+
+
+def widgets() -> list[dict[str, Json]]:
+    """Give the widgets of the dashboard."""
+    body = json.loads(text(properties("Dashboard")["DashboardBody"], "Dashboard"))
+    return [mapping(widget["properties"], "widget") for widget in body["widgets"]]
+
+
+def test_errors_latency_throttles_and_attacks_raise_alarms() -> None:
+    """What somebody has to know of at once."""
+    assert {
+        "ForgedKeysAlarm", "LatencyAlarm", "ServerErrorsAlarm", "ThrottlesAlarm", "UnknownPepperVersionAlarm",
+    } <= set(ALARMS)  # fmt: skip
+
+
+@each_alarm
+def test_an_alarm_looks_at_metrics_that_are_written(name: str) -> None:
+    """An alarm on a metric that nobody writes is silent for ever."""
+    own = {metric for namespace, metric in metrics(properties(name)) if namespace == "Keywright"}
+
+    assert own <= UNITS.keys()
+    assert metrics(properties(name))
+
+
+@each_alarm
+def test_an_alarm_goes_to_the_topic(name: str) -> None:
+    """If one is given; an alarm without a topic is shown in CloudWatch alone."""
+    assert ([TOPIC], []) == (
+        properties(name, AlarmTopicArn=TOPIC)["AlarmActions"],
+        [action for action in sequence(properties(name)["AlarmActions"], name) if action],
+    )
+
+
+@each_alarm
+def test_silence_is_no_alarm(name: str) -> None:
+    """Most of them have no data while nobody calls."""
+    assert "notBreaching" == properties(name)["TreatMissingData"]
+
+
+@each_alarm
+def test_a_runbook_that_an_alarm_names_is_there(name: str) -> None:
+    """Who is woken up finds what to do."""
+    named = re.findall(r"docs/[a-z/-]+[.]md", text(properties(name)["AlarmDescription"], name))
+
+    assert [] == [path for path in named if not (ROOT / path).is_file()]
+
+
+def test_some_alarms_name_runbooks() -> None:
+    """The test above has something to look for."""
+    assert 2 <= sum("docs/runbooks/" in text(properties(name)["AlarmDescription"], name) for name in ALARMS)
+
+
+def test_the_dashboard_shows_metrics_that_are_written() -> None:
+    """Whatever is shown of Keywright's own exists."""
+    shown = {
+        metric[1]
+        for widget in widgets()
+        for metric in (sequence(entry, "metric") for entry in sequence(widget["metrics"], "metrics"))
+        if metric[0] == "Keywright"
+    }
+
+    assert UNITS.keys() == shown
+
+
+def test_the_dashboard_shows_every_outcome() -> None:
+    """Each code of a verification has its line."""
+    shown = {entry for metric in sequence(widgets()[0]["metrics"], "metrics") for entry in sequence(metric, "metric")}
+
+    assert set(Code) <= shown
