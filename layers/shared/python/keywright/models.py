@@ -130,8 +130,14 @@ def _bounded(metadata: dict[str, MetadataValue]) -> dict[str, MetadataValue]:
 def _moment(value: object) -> datetime:
     moment = clock.parse(value) if isinstance(value, str) else None
     if moment is None:
-        raise _wrong("must be a time of RFC 3339", "Write it with its zone, as 2030-01-31T12:00:00Z.")
+        raise _wrong("must be a time of RFC 3339", _hint_for_a_moment(value))
     return moment
+
+
+def _hint_for_a_moment(value: object) -> str:
+    if isinstance(value, str) and clock.parse(value.replace(" ", "+")) is not None:
+        return "A + in a query means a space: write it as %2B, or the time in UTC with a Z at its end."
+    return "Write it with its zone, as 2030-01-31T12:00:00Z."
 
 
 def _limit(value: object) -> int:
@@ -354,16 +360,19 @@ def _hint(detail: ErrorDetails) -> str | None:
     """Say how to put the first problem right: in the words of the rule that it breaks, or else of its field."""
     if rule_hint := detail.get("ctx", {}).get("hint"):
         return str(rule_hint)
-    match detail["loc"][:1]:
-        case ("name",):
-            return f"name takes a string of 1 to {NAME_CHARACTERS} characters."
-        case ("permissions",):
-            return f"permissions takes an array of one or more of: {', '.join(settings().permissions)}."
-        case ("metadata",):
-            return "metadata takes an object whose values are strings, finite numbers or booleans."
-        case ("gracePeriodSeconds",):
-            return f"gracePeriodSeconds takes a whole number from 0 to {MAXIMUM_GRACE_PERIOD_SECONDS} (7 days)."
-    return None
+    describe = _FIELDS.get(str(detail["loc"][0])) if detail["loc"] else None
+    return describe() if describe else None
+
+
+_FIELDS: dict[str, Callable[[], str]] = {
+    "name": lambda: f"name takes a string of 1 to {NAME_CHARACTERS} characters.",
+    "permissions": lambda: f"permissions takes an array of one or more of: {', '.join(settings().permissions)}.",
+    "metadata": lambda: "metadata takes an object whose values are strings, finite numbers or booleans.",
+    "enabled": lambda: "enabled takes true or false, without quotes.",
+    "gracePeriodSeconds": lambda: (
+        f"gracePeriodSeconds takes a whole number from 0 to {MAXIMUM_GRACE_PERIOD_SECONDS} (7 days)."
+    ),
+}
 
 
 def not_in_future(field: str) -> ServiceError:
