@@ -135,7 +135,7 @@ def _ignore(*_: object) -> Callable[[bytes], None]:
     return lambda _: None
 
 
-@pytest.mark.usefixtures("development_issuer")
+@pytest.mark.usefixtures("development_issuer", "no_waiting")
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_replay(
     case: Case,
