@@ -15,6 +15,7 @@ from tests.world import KEY_ID, ORGANIZATION_ID
 
 if TYPE_CHECKING:
     from keywright.hashing import PepperKeys
+    from tests.world import Table
 
 PREFIX = "kk_"
 CHEAP = Argon2Parameters(memory_kib=8, iterations=1, parallelism=1)
@@ -66,6 +67,13 @@ class SampleKey:
             hash_len=hashing.HASH_BYTES,
             type=Type.ID,
         ).decode()
+
+    def put(self, table: Table, **attributes: object) -> str:
+        """Write its item, as that of an enabled key if nothing else is said; give its text."""
+        table.put_key(
+            self.key_id, self.organization_id, **{"hash": self.hash(), "generation": self.generation} | attributes
+        )
+        return self.text()
 
     def _keys(self) -> PepperKeys:
         return peppers.keyring().versions[self.pepper_version]
