@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from keywright.errors import CONFLICT, ServiceError
-from keywright.settings import settings
+from keywright.settings import table_settings
 from keywright.store.table import Step, key
 
 if TYPE_CHECKING:
@@ -44,6 +44,6 @@ def parse(item: Item | None) -> Usage:
 def delete(organization_id: UUID, key_id: UUID) -> Step:
     """Delete a key's usage item, if there is one."""
     return Step(
-        {"Delete": {"TableName": settings().table_name, "Key": key(organization_id, sort_key(key_id))}},
+        {"Delete": {"TableName": table_settings().table_name, "Key": key(organization_id, sort_key(key_id))}},
         lambda _: ServiceError(CONFLICT, reason="a step without condition was refused"),
     )
