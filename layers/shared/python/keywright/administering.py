@@ -321,6 +321,7 @@ def revoke_key(actor: Actor, organization_id: UUID, key_id: UUID) -> None:
     """Delete a key, at once and for good, also in an organization that is scheduled for deletion.
 
     Raises:
+        RefusedError: the organization is being deleted for good.
         ServiceError: API_KEY_NOT_FOUND, SERVICE_UNAVAILABLE; CONFLICT if others change the key all the while.
     """
     for _ in range(_ATTEMPTS):
@@ -338,6 +339,7 @@ def revoke_keys(actor: Actor, organization_id: UUID, created_by: str | None = No
 
     Raises:
         NotFoundError: there is no such organization.
+        RefusedError: it is being deleted for good.
         ServiceError: SERVICE_UNAVAILABLE, CONFLICT.
     """
     _existing(organization_id)
@@ -364,8 +366,14 @@ def _is_revoked_now(actor: Actor, record: ApiKeyRecord) -> bool:
 def _revoke(actor: Actor, record: ApiKeyRecord) -> None:
     key_id = record.key_id
     change = audit.Change(AuditEvent.API_KEY_DELETED, "api_key", str(key_id), before=record.audited(), after=None)
-    table.commit(
-        [api_keys.delete(record), usage.delete(record.organization_id, key_id)],
+    steps = [
+        organizations.not_purged(record.organization_id),
+        api_keys.delete(record),
+        usage.delete(record.organization_id, key_id),
+    ]
+    _commit(
+        record.organization_id,
+        steps,
         audit.put(record.organization_id, actor, None, change, clock.after(record.updated_at)),
     )
 
