@@ -102,6 +102,7 @@ def new_container() -> None:
     sessions.issuer_keys.cache_clear()
     aws.dynamodb.cache_clear()
     aws.secrets_manager.cache_clear()
+    aws.queues.cache_clear()
     peppers.peppers.cache_clear()
     verification.matches.cache_clear()
     verification.records.cache_clear()

@@ -69,6 +69,7 @@ class Settings(TableSettings):
 
     Attributes:
         oidc_issuer: exactly as the tokens' `iss` claim has it.
+        dead_letter_queue_url: where events go that cannot be used.
         organization_claim: the claim that names the caller's organization.
         permissions: the catalogue, in the order it is shown in.
         record_reuse_seconds: how long a verification may rely on what another one has read; 0 for not at all.
@@ -80,6 +81,7 @@ class Settings(TableSettings):
     pepper_secret_id: str
     oidc_issuer: str
     oidc_audience: str
+    dead_letter_queue_url: str
     organization_claim: str
     key_prefix: str
     permissions: tuple[str, ...]
@@ -104,6 +106,7 @@ class Settings(TableSettings):
             pepper_secret_id=reader.text("PEPPER_SECRET_ID"),
             oidc_issuer=reader.issuer("OIDC_ISSUER"),
             oidc_audience=reader.text("OIDC_AUDIENCE"),
+            dead_letter_queue_url=reader.text("DEAD_LETTER_QUEUE_URL"),
             organization_claim=reader.text("ORGANIZATION_CLAIM"),
             key_prefix=reader.matching("KEY_PREFIX", _PREFIX, "lower-case letters, digits and underscores, as kk_"),
             permissions=reader.permissions("PERMISSIONS"),
