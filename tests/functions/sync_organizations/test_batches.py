@@ -93,19 +93,27 @@ def test_a_bad_event_does_not_hold_up_the_others(sync: Sync) -> None:
     assert (["user_1", "user_2"], 1) == (members(sync), len(sync.put_aside()))
 
 
-def test_what_fails_for_a_reason_that_passes_comes_again_alone(sync: Sync, caplog: pytest.LogCaptureFixture) -> None:
+THROTTLED = faults.error("ThrottlingException")
+CONFLICT = faults.canceled("None", "TransactionConflict", "None")
+
+
+@pytest.mark.parametrize(
+    "failing",
+    [[THROTTLED] * aws.ATTEMPTS, [None, *[THROTTLED] * aws.ATTEMPTS], [None, *[CONFLICT] * aws.ATTEMPTS]],
+    ids=["while reading", "while writing", "in conflict with others"],
+)
+def test_what_fails_for_a_reason_that_passes_comes_again_alone(
+    sync: Sync, failing: list[faults.Fault | None], caplog: pytest.LogCaptureFixture
+) -> None:
     """The others are done and do not come again; nothing is put aside."""
-    with caplog.at_level(logging.INFO, logger="keywright"), faults.injected(None, None, *[THROTTLED] * aws.ATTEMPTS):
+    with caplog.at_level(logging.INFO, logger="keywright"), faults.injected(None, None, *failing):
         again = sync(added("user_1"), added("user_2"), added("user_3"))
 
     assert ([1], ["user_1", "user_3"], []) == (again, members(sync), sync.put_aside())
     assert ["event", "event comes again", "event"] == [record.message for record in caplog.records]
 
 
-THROTTLED = faults.error("ThrottlingException")
-
-
-@pytest.mark.parametrize("fault", [*UNANSWERED, faults.canceled("None", "TransactionConflict", "None")])
+@pytest.mark.parametrize("fault", [*UNANSWERED, CONFLICT])
 def test_what_passes_soon_is_not_noticed(sync: Sync, fault: faults.Fault) -> None:
     """Two failures of the transaction in a row are absorbed."""
     with faults.injected(None, fault, fault):
