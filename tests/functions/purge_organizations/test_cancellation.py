@@ -10,7 +10,7 @@ from keywright.purging import PurgeFailedError
 from keywright.store.purges import BATCH_ITEMS
 from tests import faults
 from tests.bus import event, message
-from tests.calling import meanwhile
+from tests.calling import Refusal, meanwhile
 from tests.functions.purge_organizations.conftest import DUE, NOW
 from tests.world import ORGANIZATION_ID, nth_id
 
@@ -88,12 +88,14 @@ def test_a_cancellation_between_looking_and_beginning_wins(purge: Purge, cancel:
 def test_a_cancellation_is_refused_once_the_purge_has_begun(purge: Purge, cancel: Call) -> None:
     """While items are being deleted: 410, and the purge goes on to its end."""
     long(purge)
-    refused: list[int] = []
+    refused: list[Refusal] = []
 
-    with faults.injected(*begun(), meanwhile(lambda: refused.append(cancel.fails().status))):
+    with faults.injected(*begun(), meanwhile(lambda: refused.append(cancel.fails()))):
         assert {"purged": 1} == purge()
 
-    assert ([410], []) == (refused, purge.left())
+    (refusal,) = refused
+    assert (410, "The organization is being deleted") == (refusal.status, refusal.message)
+    assert [] == purge.left()
 
 
 def test_an_interrupted_purge_cannot_be_cancelled(purge: Purge, cancel: Call) -> None:

@@ -130,9 +130,18 @@ def unfreeze(member: Member, found: Item, stamp: Stamp, action: str) -> tuple[St
     assert update is not None, "there is a deletion to be cancelled"  # noqa: S101
     return (
         _membership(member, Role.OWNER, action),
-        _not_purged(member.organization_id, lambda: ServiceError(ORGANIZATION_FROZEN, reason="it is being purged")),
+        _not_purged(member.organization_id, _is_being_deleted),
         update,
         _delete_pointer(member.organization_id, until),
+    )
+
+
+def _is_being_deleted() -> ServiceError:
+    return ServiceError(
+        ORGANIZATION_FROZEN,
+        "The organization is being deleted",
+        hint="The deletion has begun, and cannot be cancelled any more.",
+        reason="it is being purged",
     )
 
 
