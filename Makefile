@@ -23,7 +23,7 @@ LOCAL_REQUIREMENTS := requirements/local.txt
 DEV_REQUIREMENTS := requirements/dev.txt
 SAM_REQUIREMENTS := requirements/sam.txt
 
-.PHONY: help run test test-api test-layer lint format build lock clean
+.PHONY: help run test test-api test-layer lint format schemas build lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -55,6 +55,10 @@ lint: $(VENV)/.dev $(SAM_VENV)/.installed ## ruff, mypy --strict, and sam valida
 format: $(VENV)/.dev ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+schemas: $(VENV)/.local ## write docs/schemas anew, from the models
+	PYTHONPATH=layers/shared/python $(BIN)/python -c 'import json; from keywright.organization_events import json_schema; \
+	  print(json.dumps(json_schema(), indent=2))' > docs/schemas/organization-event.json
 
 build: $(SAM_VENV)/.installed ## sam build, for the platform that template.yaml names
 	PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" $(SAM) build

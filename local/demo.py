@@ -89,7 +89,7 @@ def write(client: DynamoDBClient, table_name: str, now: datetime | None = None) 
 
 
 def _items(now: datetime) -> Iterable[dict[str, str]]:
-    created = _timestamp(now)
+    created, until = _timestamp(now), _timestamp(now + timedelta(days=30))
     yield {
         "pk": f"ORG#{ACTIVE_ORGANIZATION_ID}",
         "sk": "ORG",
@@ -101,8 +101,9 @@ def _items(now: datetime) -> Iterable[dict[str, str]]:
         "sk": "ORG",
         "name": "Demo organization, scheduled for deletion",
         "created_at": created,
-        "pending_deletion_at": _timestamp(now + timedelta(days=30)),
+        "pending_deletion_at": until,
     }
+    yield {"pk": "DELETIONS", "sk": f"{until}#{FROZEN_ORGANIZATION_ID}"}
     members = {(persona.organization_id, persona.user_id): persona for persona in PERSONAS if persona.role}
     for (organization_id, user_id), persona in members.items():
         member = {

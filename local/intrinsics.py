@@ -38,8 +38,10 @@ _NAME_PROPERTIES = {
 }
 _ARN_FORMATS = {
     "AWS::DynamoDB::Table": "dynamodb:{region}:{account}:table/{name}",
+    "AWS::SQS::Queue": "sqs:{region}:{account}:{name}",
     "AWS::Serverless::Function": "lambda:{region}:{account}:function:{name}",
 }
+_NAME_ATTRIBUTES = {"AWS::SQS::Queue": "QueueName"}
 _PLACEHOLDER = re.compile(r"\$\{(!?)([^}]*)\}")
 
 
@@ -228,6 +230,8 @@ class Resolver:
         logical_id, attribute = (text(part, place) for part in self._arguments("Fn::GetAtt", argument, 2, place))
         if logical_id not in self.resources:
             raise TemplateError(f"{place}: there is no resource {logical_id}")
+        if attribute == _NAME_ATTRIBUTES.get(self.type_of(logical_id)):
+            return self.name_of(logical_id)
         if attribute != "Arn":
             raise TemplateError(f"{place}: the local service does not know {logical_id}.{attribute}, only .Arn")
         return arn(self.type_of(logical_id), self.name_of(logical_id))

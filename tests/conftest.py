@@ -14,7 +14,7 @@ import pytest
 
 from keywright import access_rules, clock, metering, sessions, verification
 from keywright.observability import logger
-from keywright.settings import answer_settings, settings
+from keywright.settings import answer_settings, settings, table_settings
 from keywright.store import aws, peppers
 from local import backend
 from local.template import Resource, read_stack
@@ -87,6 +87,7 @@ def setting(environment: pytest.MonkeyPatch) -> Callable[[str, str], None]:
         environment.setenv(name, value)
         settings.cache_clear()
         answer_settings.cache_clear()
+        table_settings.cache_clear()
         metering.meter.cache_clear()
         access_rules.access_rules.cache_clear()
 
@@ -97,9 +98,11 @@ def new_container() -> None:
     """Forget what a container remembers between invocations."""
     settings.cache_clear()
     answer_settings.cache_clear()
+    table_settings.cache_clear()
     sessions.issuer_keys.cache_clear()
     aws.dynamodb.cache_clear()
     aws.secrets_manager.cache_clear()
+    aws.queues.cache_clear()
     peppers.peppers.cache_clear()
     verification.matches.cache_clear()
     verification.records.cache_clear()

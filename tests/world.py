@@ -131,6 +131,7 @@ class Table:
     def freeze(self) -> None:
         """Schedule the organization for deletion."""
         self.put_organization(pending_deletion_at=PENDING_DELETION_AT)
+        self.put(pk="DELETIONS", sk=f"{PENDING_DELETION_AT}#{ORGANIZATION_ID}")
 
 
 def nth_id(number: int) -> str:
@@ -152,6 +153,17 @@ def outsider(_: Table) -> None:
     """Leave `someone` unknown to the organization."""
 
 
+def removed(table: Table) -> None:
+    """Make `someone` a former owner, of whom the table knows that they were removed."""
+    table.put(
+        pk=f"ORG#{ORGANIZATION_ID}",
+        sk="MEMBER#someone",
+        last_role="owner",
+        role_as_of="2026-01-01T00:00:00.000Z#1",
+        membership_as_of="2026-01-02T00:00:00.000Z#2",
+    )
+
+
 def unknown_role(table: Table) -> None:
     """Give `someone` a role that does not exist."""
     table.put_member("someone", "Admin")
@@ -163,7 +175,7 @@ def other_organization(table: Table) -> None:
     table.put_member("someone", "owner", OTHER_ORGANIZATION_ID)
 
 
-STRANGERS = [member, suspended, outsider, unknown_role, other_organization]
+STRANGERS = [member, suspended, outsider, removed, unknown_role, other_organization]
 """Those who may not manage keys: each makes `someone` one of them."""
 
 

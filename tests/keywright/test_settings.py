@@ -11,6 +11,7 @@ ENVIRONMENT = {
     "PEPPER_SECRET_ID": "pepper",
     "OIDC_ISSUER": "https://id.example.com/",
     "OIDC_AUDIENCE": "keywright",
+    "DEAD_LETTER_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/dead-letters",
     "ORGANIZATION_CLAIM": "org_id",
     "KEY_PREFIX": "kk_",
     "PERMISSIONS": "webhooks:read, webhooks:write",

@@ -72,6 +72,9 @@ def test_the_pepper_is_generated_as_version_one() -> None:
         ("AWS::Logs::LogGroup", "LogGroupName"),
         ("AWS::Serverless::Function", "FunctionName"),
         ("AWS::IAM::Role", "RoleName"),
+        ("AWS::SQS::Queue", "QueueName"),
+        ("AWS::Events::Rule", "Name"),
+        ("AWS::CloudWatch::Alarm", "AlarmName"),
     ],
 )
 def test_nothing_has_a_fixed_name(resource_type: str, name_property: str) -> None:

@@ -78,6 +78,9 @@ def test_a_parameter_has_its_place_in_the_console(parameter: str) -> None:
         ("PublicUrl", "https://api.example.com"),
         ("PublicUrl", "https://api.example.com/keys/v1"),
         ("PublicUrl", "http://127.0.0.1:8787/v1"),
+        ("AlarmTopicArn", ""),
+        ("AlarmTopicArn", "arn:aws:sns:eu-central-1:123456789012:alarms"),
+        ("AlarmTopicArn", "arn:aws-us-gov:sns:us-gov-west-1:123456789012:on_call-2"),
     ],
 )
 def test_a_value_that_works_is_accepted(parameter: str, value: str) -> None:
@@ -131,6 +134,9 @@ def test_a_value_that_works_is_accepted(parameter: str, value: str) -> None:
         ("PublicUrl", "https://api.example.com/"),
         ("PublicUrl", "https://api.example.com/v1?x"),
         ("PublicUrl", 'https://api.example.com/"'),
+        ("AlarmTopicArn", "alarms"),
+        ("AlarmTopicArn", "arn:aws:sqs:eu-central-1:123456789012:alarms"),
+        ("AlarmTopicArn", "arn:aws:sns:eu-central-1:123456789012:alarms:6b0e71bd-7e97-4d97-80ce-4a0994e55286"),
         ("LogRetentionDays", "2"),
         ("ThrottlingRate", "0"),
         ("ThrottlingBurst", "0"),

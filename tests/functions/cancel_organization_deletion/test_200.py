@@ -40,7 +40,25 @@ def test_the_mark_is_taken_away_and_nothing_else_changes(call: Call) -> None:
 
     call.data()
 
-    assert before == [item for item in call.table.items() if not item["sk"].startswith("AUDIT#")]
+    (record,) = call.table.under("AUDIT#")
+    stamp = f"{record['created_at']}#{record['sk'].removeprefix('AUDIT#')}"
+    assert [
+        item | {"deletion_as_of": stamp} if (item["pk"], item["sk"]) == (f"ORG#{ORGANIZATION_ID}", "ORG") else item
+        for item in before
+    ] == [item for item in call.table.items() if item != record]
+
+
+def test_it_follows_the_request_by_a_clock_that_was_ahead(
+    call: Call, functions: Callable[[str], Call], stop_clock: Callable[[str], datetime]
+) -> None:
+    """The cancellation is stamped after what it cancels, so that nothing that was known before brings it back."""
+    stop_clock("2039-12-31T12:00:00.000Z")
+    functions("request_organization_deletion").data()
+    stop_clock(NOW)
+
+    call.data()
+
+    assert call.table.item("ORG")["deletion_as_of"].startswith("2039-12-31T12:00:00.001Z#")
 
 
 def test_the_audit_record_says_who_what_when_and_from_where(call: Call, stop_clock: Callable[[str], datetime]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from keywright.store import table
 from tests import faults
 from tests.calling import UNANSWERED, Refusal, meanwhile
-from tests.world import OTHER_ORGANIZATION_ID, STRANGERS
+from tests.world import ORGANIZATION_ID, OTHER_ORGANIZATION_ID, STRANGERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,6 +133,16 @@ def test_409_when_it_is_cancelled_and_requested_anew_meanwhile(call: Call) -> No
         call.table.item("ORG")["pending_deletion_at"],
         call.table.under("AUDIT#"),
     )
+
+
+def test_410_once_it_is_being_carried_out(call: Call) -> None:
+    """What is half deleted does not come back."""
+    call.table.freeze()
+    call.table.put(pk=f"PURGED#{ORGANIZATION_ID}", sk="PURGED")
+
+    refusal = call.refused()
+
+    assert (410, "ORGANIZATION_FROZEN") == (refusal.status, refusal.code)
 
 
 def test_500_shows_nothing(call: Call, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

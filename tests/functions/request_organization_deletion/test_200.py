@@ -33,7 +33,7 @@ def test_the_answer_is_exactly_status_and_message(call: Call, stop_clock: Callab
 
 
 def test_the_organization_is_marked_and_nothing_else_changes(call: Call, stop_clock: Callable[[str], datetime]) -> None:
-    """Keys, members and other organizations stay as they are."""
+    """Keys, members and other organizations stay as they are; a pointer to the deletion lies where it is looked for."""
     stop_clock(NOW)
     call.table.put_key()
     call.table.put_usage()
@@ -43,8 +43,31 @@ def test_the_organization_is_marked_and_nothing_else_changes(call: Call, stop_cl
 
     call.data()
 
-    assert [item | {"pending_deletion_at": IN_30_DAYS} if item == organization else item for item in before] == [
-        item for item in call.table.items() if not item["sk"].startswith("AUDIT#")
+    (record,) = call.table.under("AUDIT#")
+    marked = organization | {
+        "pending_deletion_at": IN_30_DAYS,
+        "deletion_as_of": f"{NOW}#{record['sk'].removeprefix('AUDIT#')}",
+    }
+    assert [
+        {"pk": "DELETIONS", "sk": f"{IN_30_DAYS}#{ORGANIZATION_ID}"},
+        *(marked if item == organization else item for item in before),
+    ] == [item for item in call.table.items() if item != record]
+
+
+def test_a_cancellation_by_a_clock_that_is_ahead_is_followed(
+    call: Call, functions: Callable[[str], Call], stop_clock: Callable[[str], datetime]
+) -> None:
+    """What an owner asks for now comes after what they asked for before, whatever machine took it."""
+    call.data()
+    stop_clock("2039-12-31T12:00:00.000Z")
+    functions("cancel_organization_deletion").data()
+    stop_clock(NOW)
+
+    call.data()
+
+    assert "2040-01-30T12:00:00.001Z" == call.table.item("ORG")["pending_deletion_at"]
+    assert ["2040-01-30T12:00:00.001Z#" + ORGANIZATION_ID] == [
+        item["sk"] for item in call.table.items() if item["pk"] == "DELETIONS"
     ]
 
 
@@ -122,7 +145,7 @@ def test_it_takes_one_request_to_dynamodb(call: Call) -> None:
     assert ["TransactWriteItems"] == operations
 
 
-@pytest.mark.parametrize("fault", [*UNANSWERED, faults.canceled("None", "TransactionConflict", "None")])
+@pytest.mark.parametrize("fault", [*UNANSWERED, faults.canceled("None", "TransactionConflict", "None", "None")])
 def test_what_passes_is_not_seen_by_the_caller(call: Call, fault: faults.Fault) -> None:
     """Two failures in a row are absorbed."""
     with faults.injected(fault, fault):

@@ -100,7 +100,7 @@ def test_500_shows_nothing(call: Call, monkeypatch: pytest.MonkeyPatch, caplog: 
     assert "RuntimeError: the details" in " ".join(str(record.__dict__) for record in caplog.records)
 
 
-@pytest.mark.parametrize("fault", [*UNANSWERED, faults.canceled("None", "TransactionConflict", "None")])
+@pytest.mark.parametrize("fault", [*UNANSWERED, faults.canceled("None", "TransactionConflict", "None", "None")])
 def test_503_when_dynamodb_does_not_recover(call: Call, fault: faults.Fault) -> None:
     """The organization goes on as it was."""
     with faults.injected(*[fault] * 100):

@@ -6,17 +6,24 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from keywright import clock
+from keywright.errors import CONFLICT, ServiceError
 from keywright.events import AuditEvent
+from keywright.membership import OrganizationChange, OrganizationState, Stamp, latest, merge
 from keywright.models import Done
 from keywright.permissions import Role
-from keywright.settings import settings
+from keywright.settings import table_settings
 from keywright.store import audit, organizations, table
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from keywright.principal import Member, Origin
 
 _DELETE = "delete this organization"
 _CANCEL = "cancel the deletion of this organization"
+
+_REQUESTED = OrganizationChange(AuditEvent.ORGANIZATION_DELETION_REQUESTED)
+_CANCELED = OrganizationChange(AuditEvent.ORGANIZATION_DELETION_CANCELED)
 
 
 def request_deletion(member: Member, origin: Origin) -> Done:
@@ -26,20 +33,33 @@ def request_deletion(member: Member, origin: Origin) -> Done:
         ServiceError: FORBIDDEN unless the member is an owner; ORGANIZATION_FROZEN if it is scheduled already;
             SERVICE_UNAVAILABLE.
     """
-    now = clock.now()
-    until = now + timedelta(days=settings().deletion_grace_days)
+    try:
+        return _request_deletion(member, origin, clock.now())
+    except organizations.BehindError as behind:
+        now = clock.after(behind.latest.at)
+    try:
+        return _request_deletion(member, origin, now)
+    except organizations.BehindError:
+        raise ServiceError(CONFLICT) from None
+
+
+def _request_deletion(member: Member, origin: Origin, now: datetime) -> Done:
+    record_id = audit.new_id(now)
+    stamp = Stamp.of(now, str(record_id))
+    after = _REQUESTED.learned(stamp, timedelta(days=table_settings().deletion_grace_days))
+    until = after.deletion.value or ""
     table.commit(
-        organizations.freeze(member, until, _DELETE),
+        organizations.freeze(member, until, stamp, _DELETE),
         audit.put(
-            member,
+            member.organization_id,
+            member.actor,
             origin,
-            _change(member, AuditEvent.ORGANIZATION_DELETION_REQUESTED, None, clock.rfc3339(until)),
+            _change(member, _REQUESTED, OrganizationState(), after),
             now,
+            record_id=record_id,
         ),
     )
-    return Done(
-        message=f"The organization will be deleted at {clock.rfc3339(until)}; until then an owner can cancel this"
-    )
+    return Done(message=f"The organization will be deleted at {until}; until then an owner can cancel this")
 
 
 def cancel_deletion(member: Member, origin: Origin) -> Done:
@@ -47,30 +67,34 @@ def cancel_deletion(member: Member, origin: Origin) -> Done:
 
     Raises:
         ServiceError: FORBIDDEN unless the member is an owner; CONFLICT if no deletion is scheduled;
-            SERVICE_UNAVAILABLE.
+            ORGANIZATION_FROZEN if it is being carried out; SERVICE_UNAVAILABLE.
     """
     items = table.read(member.organization_id, [organizations.member_sort_key(member), organizations.ORGANIZATION])
     organizations.require(member, Role.OWNER, _CANCEL, items)
-    pending = items.get(organizations.ORGANIZATION, {}).get("pending_deletion_at")
-    if pending is None:
+    found = items.get(organizations.ORGANIZATION, {})
+    before = organizations.parse_organization(found)
+    if before.deletion.value is None:
         raise organizations.not_scheduled()
+    last = latest(OrganizationState(deletion=before.deletion))
+    now = clock.now() if last is None else clock.after(last)
+    record_id = audit.new_id(now)
+    stamp = Stamp.of(now, str(record_id))
+    after = merge(before, _CANCELED.learned(stamp, timedelta()))
     table.commit(
-        organizations.unfreeze(member, pending["S"], _CANCEL),
+        organizations.unfreeze(member, found, stamp, _CANCEL),
         audit.put(
-            member,
+            member.organization_id,
+            member.actor,
             origin,
-            _change(member, AuditEvent.ORGANIZATION_DELETION_CANCELED, pending["S"], None),
-            clock.now(),
+            _change(member, _CANCELED, before, after),
+            now,
+            record_id=record_id,
         ),
     )
     return Done(message="The deletion was cancelled; the organization's keys work again")
 
 
-def _change(member: Member, event: AuditEvent, before: str | None, after: str | None) -> audit.Change:
-    return audit.Change(
-        event,
-        "organization",
-        str(member.organization_id),
-        before={"pendingDeletionAt": before},
-        after={"pendingDeletionAt": after},
-    )
+def _change(
+    member: Member, change: OrganizationChange, before: OrganizationState, after: OrganizationState
+) -> audit.Change:
+    return audit.Change(change.event, "organization", str(member.organization_id), *change.changes(before, after))

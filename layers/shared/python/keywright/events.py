@@ -12,6 +12,8 @@ class AuditEvent(StrEnum):
     API_KEY_UPDATED = "api_key.updated"
     API_KEY_ROTATED = "api_key.rotated"
     API_KEY_DELETED = "api_key.deleted"
+    ORGANIZATION_CREATED = "organization.created"
+    ORGANIZATION_UPDATED = "organization.updated"
     ORGANIZATION_DELETION_REQUESTED = "organization.deletion_requested"
     ORGANIZATION_DELETION_CANCELED = "organization.deletion_canceled"
     MEMBER_ADDED = "member.added"

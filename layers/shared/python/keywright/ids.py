@@ -6,10 +6,18 @@ import re
 import secrets
 import time
 import uuid
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
+MAXIMUM_ID_BYTES = 255
+"""OpenID Connect Core 1.0, section 2, allows a subject as many; organizations are held to the same."""
 
 ORGANIZATION_NAMESPACE = uuid.UUID("8d1f2c6a-3b0e-5e4b-9a57-6b6579777269")
 """The UUIDv5 namespace of organization names. Changing it would orphan every organization named so."""
 
+_QUOTING = frozenset('"\\')
 _UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
 _NANOSECONDS_PER_MILLISECOND = 1_000_000
@@ -55,3 +63,13 @@ def organization_uuid(name: str) -> uuid.UUID:
     A UUID stays what it is; any other text (`org_2abc`, `acme`) becomes its UUIDv5, always the same.
     """
     return parse_uuid(name) or uuid.uuid5(ORGANIZATION_NAMESPACE, name)
+
+
+def is_id(value: object) -> TypeIs[str]:
+    """Tell whether a value can be what an identity provider calls a person or an organization."""
+    return isinstance(value, str) and 0 < len(value.encode("utf-8", "replace")) <= MAXIMUM_ID_BYTES
+
+
+def is_plain(text: str) -> bool:
+    """Tell whether a text can stand between quotes in API Gateway's access log, which does not escape it."""
+    return text.isprintable() and not _QUOTING.intersection(text)

@@ -81,7 +81,7 @@ def create(
                 *([repeatable.keep(created, keyring, now)] if repeatable else []),
                 api_keys.put(record),
             ],
-            audit.put(member, origin, change, now),
+            audit.put(member.organization_id, member.actor, origin, change, now),
         )
     except idempotency.AlreadyAnsweredError as answered:
         return Replayed(_given(repeatable).replay(answered.kept, CreatedApiKey, keyring))
@@ -161,7 +161,7 @@ def _rotate_once(
             *([repeatable.keep(rotated, keyring, now)] if repeatable else []),
             api_keys.replace(before, after),
         ],
-        audit.put(member, origin, change, now),
+        audit.put(member.organization_id, member.actor, origin, change, now),
     )
     return rotated
 

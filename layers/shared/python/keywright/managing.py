@@ -65,14 +65,7 @@ def get(member: Member, key_id: UUID) -> ApiKeyDetails:
         ServiceError: FORBIDDEN, API_KEY_NOT_FOUND, SERVICE_UNAVAILABLE.
     """
     items = _read(member, key_id, _READ, usage.sort_key(key_id))
-    record = _record(items, key_id)
-    summary = _summary(record, usage.parse(items.get(usage.sort_key(key_id))))
-    previous = record.previous_valid_until(clock.now())
-    return ApiKeyDetails(
-        **summary.model_dump(),
-        created_by=record.created_by,
-        previous_key_expires_at=None if previous is None else clock.rfc3339(previous),
-    )
+    return details(_record(items, key_id), usage.parse(items.get(usage.sort_key(key_id))))
 
 
 def update(member: Member, origin: Origin, key_id: UUID, body: UpdateApiKeyRequest) -> Done:
@@ -91,7 +84,7 @@ def update(member: Member, origin: Origin, key_id: UUID, body: UpdateApiKeyReque
         try:
             table.commit(
                 [*organizations.authorization(member, Role.ADMIN, _UPDATE), api_keys.replace(before, after)],
-                audit.put(member, origin, _difference(before, after), now),
+                audit.put(member.organization_id, member.actor, origin, _difference(before, after), now),
             )
         except api_keys.ChangedMeanwhileError:
             continue
@@ -123,9 +116,19 @@ def _delete_once(member: Member, origin: Origin, key_id: UUID) -> Done:
             api_keys.delete(record),
             usage.delete(member.organization_id, key_id),
         ],
-        audit.put(member, origin, change, clock.after(record.updated_at)),
+        audit.put(member.organization_id, member.actor, origin, change, clock.after(record.updated_at)),
     )
     return Done(message="The API key was deleted")
+
+
+def details(record: ApiKeyRecord, used: Usage) -> ApiKeyDetails:
+    """Tell all that may be told of a key."""
+    previous = record.previous_valid_until(clock.now())
+    return ApiKeyDetails(
+        **_summary(record, used).model_dump(),
+        created_by=record.created_by,
+        previous_key_expires_at=None if previous is None else clock.rfc3339(previous),
+    )
 
 
 def _read(member: Member, key_id: UUID, action: str, *sort_keys: str) -> dict[str, Item]:

@@ -436,6 +436,8 @@ _RULES: dict[str, Callable[[Mapping[str, object]], str]] = {
     "list_type": lambda _: "must be an array",
     "too_short": lambda context: f"must have at least {context['min_length']} item",
     "dict_type": lambda _: "must be an object",
+    "model_type": lambda _: "must be an object",
+    "literal_error": lambda context: f"must be {context['expected']}",
     "bool_type": lambda _: "must be true or false",
     "int_type": lambda _: "must be a whole number",
     "greater_than_equal": lambda context: f"must be at least {context['ge']}",

@@ -3,10 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from uuid import UUID
+
+
+class ActorType(StrEnum):
+    """The kinds of those who do something; their names are part of the API."""
+
+    USER = "user"
+    API_KEY = "api_key"
+    OPERATOR = "operator"
+    IDENTITY_PROVIDER = "identity_provider"
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does something, for the audit record."""
+
+    type: ActorType
+    id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +34,11 @@ class Member:
 
     organization_id: UUID
     user_id: str
+
+    @property
+    def actor(self) -> Actor:
+        """The same, as the one who does something."""
+        return Actor(ActorType.USER, self.user_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import jwt
 
 from keywright.identity_provider import ALGORITHMS, IssuerKeys
-from keywright.ids import organization_uuid
+from keywright.ids import is_id, is_plain, organization_uuid
 from keywright.once import once
 from keywright.settings import settings
 
@@ -17,21 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from uuid import UUID
 
-    from typing_extensions import TypeIs
-
 LEEWAY_SECONDS = 30
 """How far the provider's clock may differ from ours (RFC 7519, section 4.1.4: "usually no more than a few minutes")."""
-
-MAXIMUM_ID_BYTES = 255
-"""OpenID Connect Core 1.0, section 2, allows a subject as many; organizations are held to the same."""
 
 AUTHORIZATION = re.compile(
     r"[Bb][Ee][Aa][Rr][Ee][Rr] ([A-Za-z0-9_-]{2,1024}\.[A-Za-z0-9_-]{2,5120}\.[A-Za-z0-9_-]{2,1400})"
 )
 """`Bearer` in any case, one space, one compact JWS. The gateway's identity validation expression says the same."""
-
-
-_QUOTING = frozenset('"\\')
 
 # Their texts could repeat parts of the token, so only the kind of a mistake is ever shown.
 _TOKENS_MISTAKES = (jwt.PyJWTError, ValueError, OverflowError, RecursionError)
@@ -101,12 +93,12 @@ def _session(token: str, key: jwt.PyJWK) -> Session | Refused:
         options={"require": ["exp", "iss", "aud", "sub"]},
     )
     user_id = claims["sub"]
-    if not _is_id(user_id) or not _is_plain(user_id):
+    if not is_id(user_id) or not is_plain(user_id):
         return Refused("its subject is not an id")
     organization = _claim(claims, settings().organization_claim)
     return Session(
         user_id=user_id,
-        organization_id=organization_uuid(organization) if _is_id(organization) else None,
+        organization_id=organization_uuid(organization) if is_id(organization) else None,
         expires_at=int(claims["exp"]) + LEEWAY_SECONDS,
     )
 
@@ -121,12 +113,3 @@ def _claim(claims: Mapping[str, object], name: str) -> object:
             return None
         value = value.get(step)
     return value
-
-
-def _is_id(value: object) -> TypeIs[str]:
-    return isinstance(value, str) and 0 < len(value.encode("utf-8", "replace")) <= MAXIMUM_ID_BYTES
-
-
-def _is_plain(text: str) -> bool:
-    """Tell whether a text can stand between quotes in API Gateway's access log, which does not escape it."""
-    return text.isprintable() and not _QUOTING.intersection(text)

@@ -36,31 +36,56 @@ class Argon2Parameters:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class TableSettings:
+    """What those need who only work on the table, as operators do.
+
+    Attributes:
+        audit_retention_days: how long audit records are kept; 0 for ever.
+        deletion_grace_days: how long after the request an organization is deleted.
+    """
+
+    table_name: str
+    audit_retention_days: int
+    deletion_grace_days: int
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> TableSettings:
+        """Read the settings.
+
+        Raises:
+            ConfigurationError: a variable is missing or invalid.
+        """
+        reader = _Reader(environment)
+        return cls(
+            table_name=reader.text("TABLE_NAME"),
+            audit_retention_days=reader.number("AUDIT_RETENTION_DAYS", minimum=0),
+            deletion_grace_days=reader.number("DELETION_GRACE_DAYS", minimum=1),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(TableSettings):
     """Everything that differs between deployments. No secrets: the pepper is fetched, never configured.
 
     Attributes:
         oidc_issuer: exactly as the tokens' `iss` claim has it.
+        dead_letter_queue_url: where events go that cannot be used.
         organization_claim: the claim that names the caller's organization.
         permissions: the catalogue, in the order it is shown in.
-        audit_retention_days: how long audit records are kept; 0 for ever.
-        deletion_grace_days: how long after the request an organization is deleted.
         record_reuse_seconds: how long a verification may rely on what another one has read; 0 for not at all.
         usage_flush_seconds: how long uses of a key are counted before they are written.
         access_rules: JSON text, for `access_rules.parse`; empty or `[]` for none.
         answers_http_apis_simply: whether HTTP APIs get simple answers instead of policies.
     """
 
-    table_name: str
     pepper_secret_id: str
     oidc_issuer: str
     oidc_audience: str
+    dead_letter_queue_url: str
     organization_claim: str
     key_prefix: str
     permissions: tuple[str, ...]
     argon2: Argon2Parameters
-    audit_retention_days: int
-    deletion_grace_days: int
     record_reuse_seconds: int
     usage_flush_seconds: int
     access_rules: str
@@ -76,9 +101,12 @@ class Settings:
         reader = _Reader(environment)
         return cls(
             table_name=reader.text("TABLE_NAME"),
+            audit_retention_days=reader.number("AUDIT_RETENTION_DAYS", minimum=0),
+            deletion_grace_days=reader.number("DELETION_GRACE_DAYS", minimum=1),
             pepper_secret_id=reader.text("PEPPER_SECRET_ID"),
             oidc_issuer=reader.issuer("OIDC_ISSUER"),
             oidc_audience=reader.text("OIDC_AUDIENCE"),
+            dead_letter_queue_url=reader.text("DEAD_LETTER_QUEUE_URL"),
             organization_claim=reader.text("ORGANIZATION_CLAIM"),
             key_prefix=reader.matching("KEY_PREFIX", _PREFIX, "lower-case letters, digits and underscores, as kk_"),
             permissions=reader.permissions("PERMISSIONS"),
@@ -87,8 +115,6 @@ class Settings:
                 iterations=reader.number("ARGON2_ITERATIONS", minimum=1),
                 parallelism=reader.number("ARGON2_PARALLELISM", minimum=1),
             ),
-            audit_retention_days=reader.number("AUDIT_RETENTION_DAYS", minimum=0),
-            deletion_grace_days=reader.number("DELETION_GRACE_DAYS", minimum=1),
             record_reuse_seconds=reader.number("RECORD_REUSE_SECONDS", minimum=0),
             usage_flush_seconds=reader.number("USAGE_FLUSH_SECONDS", minimum=0),
             access_rules=environment.get("ACCESS_RULES", ""),
@@ -121,6 +147,12 @@ class AnswerSettings:
 def settings() -> Settings:
     """Give the settings of this process. Tests that change the environment call `settings.cache_clear()`."""
     return Settings.from_environment(os.environ)
+
+
+@once
+def table_settings() -> TableSettings:
+    """Give the table's settings of this process; `table_settings.cache_clear()` as above."""
+    return TableSettings.from_environment(os.environ)
 
 
 @once

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from keywright.clock import rfc3339, stored
 from keywright.errors import API_KEY_NOT_FOUND, CONFLICT, ServiceError
-from keywright.settings import settings
+from keywright.settings import table_settings
 from keywright.store.table import Condition, Step, key, newest_first, put_new
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def replace(before: ApiKeyRecord, after: ApiKeyRecord) -> Step:
     return Step(
         {
             "Put": {
-                "TableName": settings().table_name,
+                "TableName": table_settings().table_name,
                 "Item": _item(after),
                 "ConditionExpression": "version = :version",
                 "ExpressionAttributeValues": {":version": {"N": str(before.version)}},
@@ -130,7 +130,7 @@ def delete(record: ApiKeyRecord) -> Step:
     return Step(
         {
             "Delete": {
-                "TableName": settings().table_name,
+                "TableName": table_settings().table_name,
                 "Key": key(record.organization_id, record.sort_key),
                 "ConditionExpression": "version = :version",
                 "ExpressionAttributeValues": {":version": {"N": str(record.version)}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from keywright.clock import rfc3339
 from keywright.ids import uuid7, uuid7_bounds
-from keywright.settings import settings
+from keywright.settings import table_settings
 from keywright.store.table import Condition, Step, key, newest_first, put_new
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
     from keywright.events import AuditEvent
-    from keywright.principal import Member, Origin
+    from keywright.principal import Actor, Origin
     from keywright.store.table import Item
 
 AUDIT = "AUDIT#"
@@ -31,9 +32,10 @@ class Change:
     """What was done to one thing.
 
     Attributes:
-        target_type: "api_key" or "organization".
+        target_type: "api_key", "organization" or "member".
         before: the fields that changed, as they were; None if the thing is new.
         after: the same fields, as they are now; None if the thing is gone.
+        knows_before: false for what was heard of and may be late: what was before it depends on what came first.
     """
 
     event: AuditEvent
@@ -41,6 +43,7 @@ class Change:
     target_id: str
     before: Mapping[str, object] | None
     after: Mapping[str, object] | None
+    knows_before: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,28 +78,56 @@ class AuditFilter:
     created_to: datetime | None = None
 
 
-def put(member: Member, origin: Origin, change: Change, at: datetime) -> Step:
-    """Write the record of a change made by a member.
+def put(  # noqa: PLR0913 - what a record says
+    organization_id: UUID,
+    actor: Actor,
+    origin: Origin | None,
+    change: Change,
+    at: datetime,
+    *,
+    record_id: UUID | None = None,
+) -> Step:
+    """Write the record of a change; refused if there is one with this id.
 
-    Its id is made of the time of the change, to the microsecond, so that records sort as the changes followed one
-    another.
+    Args:
+        organization_id: in whose log.
+        actor: who made the change.
+        origin: where the request for it came from, if there was one.
+        change: what was done.
+        at: when.
+        record_id: one of `new_id` or `id_of_event` for the same time; a new one by default.
     """
+    changes = {"before": change.before} if change.knows_before else {}
     item: dict[str, AttributeValueTypeDef] = {
-        **key(member.organization_id, f"{AUDIT}{uuid7(_nanoseconds(at))}"),
+        **key(organization_id, f"{AUDIT}{record_id or new_id(at)}"),
         "event": {"S": change.event},
-        "actor_type": {"S": "user"},
-        "actor_id": {"S": member.user_id},
+        "actor_type": {"S": actor.type},
+        "actor_id": {"S": actor.id},
         "target_type": {"S": change.target_type},
         "target_id": {"S": change.target_id},
-        "changes": {"S": json.dumps({"before": change.before, "after": change.after}, ensure_ascii=False)},
-        "source_ip": {"S": origin.source_ip},
-        "request_id": {"S": origin.request_id},
+        "changes": {"S": json.dumps({**changes, "after": change.after}, ensure_ascii=False)},
         "created_at": {"S": rfc3339(at)},
     }
-    days = settings().audit_retention_days
+    if origin is not None:
+        item |= {"source_ip": {"S": origin.source_ip}, "request_id": {"S": origin.request_id}}
+    days = table_settings().audit_retention_days
     if days:
         item["ttl"] = {"N": str(int((at + timedelta(days=days)).timestamp()))}
     return put_new(item)
+
+
+def new_id(at: datetime) -> UUID:
+    """Draw a record's id of the time of the change, to the microsecond, so that records sort as the changes did."""
+    return uuid7(_nanoseconds(at))
+
+
+def id_of_event(at: datetime, *parts: str) -> UUID:
+    """Derive a record's id of the time of an event and of what tells it from others: always the same.
+
+    So an event that comes twice finds its own record.
+    """
+    digest = hashlib.sha256("\0".join(parts).encode()).digest()
+    return uuid7(_nanoseconds(at), int.from_bytes(digest) >> 256 - 62)
 
 
 def newest(

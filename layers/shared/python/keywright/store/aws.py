@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_sqs import SQSClient
 
 CONNECT_TIMEOUT_SECONDS = 1
 READ_TIMEOUT_SECONDS = 2
@@ -43,10 +44,11 @@ _RETRYABLE_CODES = frozenset(
         "ServiceUnavailable",
         "ThrottlingException",
         "TransactionInProgressException",
-        # Secrets Manager's, and those of signing behind a proxy or with a slow clock.
+        # Secrets Manager's and SQS's, and those of signing behind a proxy or with a slow clock.
         "InternalServiceError",
         "RequestTimeout",
         "RequestTimeoutException",
+        "RequestThrottled",
         "Throttling",
         "TooManyRequestsException",
     }
@@ -78,6 +80,12 @@ def dynamodb() -> DynamoDBClient:
 def secrets_manager() -> SecretsManagerClient:
     """Give this container's Secrets Manager client."""
     return boto3.client("secretsmanager", config=_CONFIG)
+
+
+@once
+def queues() -> SQSClient:
+    """Give this container's SQS client."""
+    return boto3.client("sqs", config=_CONFIG)
 
 
 def with_retries(call: Callable[[], Result], attempts: int = ATTEMPTS) -> Result:

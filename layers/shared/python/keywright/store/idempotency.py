@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from keywright.settings import settings
+from keywright.settings import table_settings
 from keywright.store.table import Step, key
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def put(member: Member, idempotency_key: str, kept: KeptAnswer, at: datetime) ->
     return Step(
         {
             "Put": {
-                "TableName": settings().table_name,
+                "TableName": table_settings().table_name,
                 "Item": {
                     **key(member.organization_id, sort_key(member, idempotency_key)),
                     "request_digest": {"B": kept.request_digest},

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from keywright import deadline
 from keywright.errors import CONFLICT, SERVICE_UNAVAILABLE, ServiceError
-from keywright.settings import settings
+from keywright.settings import table_settings
 from keywright.store.aws import ATTEMPT_SECONDS, Retryable, dynamodb, require_genuine, with_retries
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         AttributeValueTypeDef,
         QueryInputTypeDef,
         QueryOutputTypeDef,
+        ScanInputTypeDef,
+        ScanOutputTypeDef,
         TransactWriteItemTypeDef,
     )
 
@@ -60,7 +62,7 @@ def put_new(item: Item) -> Step:
     return Step(
         {
             "Put": {
-                "TableName": settings().table_name,
+                "TableName": table_settings().table_name,
                 "Item": item,
                 "ConditionExpression": "attribute_not_exists(pk)",
                 "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
@@ -68,6 +70,57 @@ def put_new(item: Item) -> Step:
         },
         lambda _: ServiceError(CONFLICT, reason="an item that was to be new exists"),
     )
+
+
+def change(key: Item, found: Item | None, attributes: Mapping[str, str | None], refused: Exception) -> Step | None:
+    """Bring attributes of an item to what they shall be, provided that they still are what was read.
+
+    Attributes that are not named stay as they are, and are not looked at.
+
+    Args:
+        key: of the item.
+        found: the item as it was read; None if there was none, and then there must be none still.
+        attributes: the texts that the named attributes shall have; None for none.
+        refused: raised if it is not as it was read.
+
+    Returns:
+        None if there is nothing to change.
+    """
+    if all(_text(found, name) == text for name, text in attributes.items()):
+        return None
+    wanted = [name for name, text in attributes.items() if text is not None]
+    unwanted = [name for name, text in attributes.items() if text is None]
+    values: dict[str, AttributeValueTypeDef] = {f":new_{name}": {"S": attributes[name] or ""} for name in wanted}
+    if found is None:
+        conditions = ["attribute_not_exists(pk)"]
+    else:
+        known = [name for name in attributes if name in found]
+        values |= {f":old_{name}": found[name] for name in known}
+        conditions = [
+            f"#{name} = :old_{name}" if name in known else f"attribute_not_exists(#{name})" for name in attributes
+        ]
+    update = []
+    if wanted:
+        update.append("SET " + ", ".join(f"#{name} = :new_{name}" for name in wanted))
+    if unwanted:
+        update.append("REMOVE " + ", ".join(f"#{name}" for name in unwanted))
+    return Step(
+        {
+            "Update": {
+                "TableName": table_settings().table_name,
+                "Key": key,
+                "UpdateExpression": " ".join(update),
+                "ConditionExpression": " AND ".join(conditions),
+                "ExpressionAttributeNames": {f"#{name}": name for name in attributes},
+                "ExpressionAttributeValues": values,
+            }
+        },
+        lambda _: refused,
+    )
+
+
+def _text(item: Item | None, name: str) -> str | None:
+    return item[name].get("S") if item and name in item else None
 
 
 def commit(steps: Sequence[Step], record: Step) -> None:
@@ -116,7 +169,7 @@ def read(organization_id: UUID, sort_keys: Iterable[str]) -> dict[str, Item]:
     Raises:
         ServiceError: SERVICE_UNAVAILABLE if DynamoDB throttles or does not answer.
     """
-    name = settings().table_name
+    name = table_settings().table_name
     wanted = [key(organization_id, sort_key) for sort_key in sort_keys]
     found: dict[str, Item] = {}
 
@@ -166,7 +219,7 @@ def newest_first(
         ServiceError: SERVICE_UNAVAILABLE if DynamoDB throttles, does not answer, or if time runs out.
     """
     request: QueryInputTypeDef = {
-        "TableName": settings().table_name,
+        "TableName": table_settings().table_name,
         "KeyConditionExpression": "pk = :pk AND sk BETWEEN :lowest AND :highest",
         "ExpressionAttributeValues": {
             ":pk": {"S": partition(organization_id)},
@@ -201,3 +254,36 @@ def newest_first(
         request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
         # The less a filter lets through, the more is looked at together.
         request["Limit"] = min(4 * request["Limit"], _LARGEST_PAGE)
+
+
+def everything(condition: Condition, looked_at: Callable[[int], object]) -> Iterator[Item]:
+    """Read the whole table and give the items that fulfil a condition, strongly consistent, as they are taken.
+
+    It costs what the table's size costs: for operators, never for a request.
+
+    Args:
+        condition: what the items must fulfil.
+        looked_at: told after each request how many items it has looked at.
+
+    Raises:
+        ServiceError: SERVICE_UNAVAILABLE if DynamoDB throttles or does not answer.
+    """
+    request: ScanInputTypeDef = {
+        "TableName": table_settings().table_name,
+        "FilterExpression": condition.expression,
+        "ExpressionAttributeValues": condition.values,
+        "ConsistentRead": True,
+    }
+
+    def attempt() -> ScanOutputTypeDef:
+        answer = dynamodb().scan(**request)
+        require_genuine(answer, "Items")
+        return answer
+
+    while True:
+        answer = with_retries(attempt)
+        looked_at(answer["ScannedCount"])
+        yield from answer["Items"]
+        if "LastEvaluatedKey" not in answer:
+            return
+        request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]

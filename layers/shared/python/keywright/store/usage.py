@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from keywright.clock import rfc3339
 from keywright.errors import CONFLICT, ServiceError
-from keywright.settings import settings
+from keywright.settings import table_settings
 from keywright.store import api_keys
 from keywright.store.aws import Retryable, dynamodb, require_genuine, with_retries
 from keywright.store.table import CONDITION_FAILED, Step, key
@@ -77,7 +77,7 @@ def add(uses: Uses) -> None:
 
 def _add(uses: Uses, *, is_latest: bool) -> bool:
     """Try to add uses; False if a later one has been written already, so that only the count is to be added."""
-    organization_id, name = uses.organization_id, settings().table_name
+    organization_id, name = uses.organization_id, table_settings().table_name
     values: dict[str, AttributeValueTypeDef] = {":count": {"N": str(uses.count)}}
     update: TransactWriteItemTypeDef = {
         "Update": {
@@ -119,6 +119,6 @@ def _add(uses: Uses, *, is_latest: bool) -> bool:
 def delete(organization_id: UUID, key_id: UUID) -> Step:
     """Delete a key's usage item, if there is one."""
     return Step(
-        {"Delete": {"TableName": settings().table_name, "Key": key(organization_id, sort_key(key_id))}},
+        {"Delete": {"TableName": table_settings().table_name, "Key": key(organization_id, sort_key(key_id))}},
         lambda _: ServiceError(CONFLICT, reason="a step without condition was refused"),
     )

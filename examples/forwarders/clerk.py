@@ -1,0 +1,105 @@
+"""A Lambda function behind a function URL: from Clerk's webhooks to Keywright's event bus.
+
+Environment: EVENT_BUS_NAME (an output of Keywright's stack), SIGNING_SECRET_ID (a secret of Secrets Manager with the
+endpoint's signing secret, whsec_...). Permissions: events:PutEvents on the bus, secretsmanager:GetSecretValue on the
+secret. Webhook events to subscribe to: organization.* and organizationMembership.*.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import os
+import time
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+import boto3
+
+ROLES = {"org:owner": "owner", "org:admin": "admin"}
+"""The key of a role in Clerk, and what Keywright makes of it; others are members. org:owner has to be added there."""
+
+TOLERANCE_SECONDS = 300
+_ORGANIZATIONS = {
+    "organization.created": "organization.created",
+    "organization.updated": "organization.updated",
+    "organization.deleted": "organization.deletion_requested",
+}
+_MEMBERS = {
+    "organizationMembership.created": "member.added",
+    "organizationMembership.updated": "member.role_changed",
+    "organizationMembership.deleted": "member.removed",
+}
+
+
+def events(message_id: str, payload: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Turn a webhook into events: detail-type and detail of each; none if it is about something else.
+
+    Args:
+        message_id: the svix-id header, the same however often the webhook is sent.
+        payload: the body.
+    """
+    kind, data = payload["type"], payload["data"]
+    moment = datetime.fromtimestamp(payload["timestamp"] / 1000, UTC)
+    detail: dict[str, Any] = {"eventId": message_id, "time": moment.isoformat(timespec="milliseconds")}
+    if kind in _ORGANIZATIONS:
+        name = {} if kind == "organization.deleted" else {"name": data["name"]}
+        return [(_ORGANIZATIONS[kind], {**detail, "organization": {"id": data["id"], **name}})]
+    if kind in _MEMBERS:
+        member = {"userId": data["public_user_data"]["user_id"]}
+        if kind != "organizationMembership.deleted":
+            member["role"] = ROLES.get(data["role"], "member")
+        return [(_MEMBERS[kind], {**detail, "organization": {"id": data["organization"]["id"]}, "member": member})]
+    return []
+
+
+def is_genuine(secret: str, headers: dict[str, str], body: bytes, now: float) -> bool:
+    """Tell whether Clerk has sent it, and not long ago (Svix, "Verifying webhooks manually")."""
+    try:
+        message_id, timestamp = headers["svix-id"], headers["svix-timestamp"]
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+        if abs(now - int(timestamp)) > TOLERANCE_SECONDS:
+            return False
+    except (KeyError, ValueError, binascii.Error):
+        return False
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    expected = "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
+    return any(hmac.compare_digest(expected, given) for given in headers.get("svix-signature", "").split(" "))
+
+
+@cache
+def _secret() -> str:
+    client = boto3.client("secretsmanager")
+    return client.get_secret_value(SecretId=os.environ["SIGNING_SECRET_ID"])["SecretString"]
+
+
+def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
+    """Take a webhook. Whatever goes wrong raises, so that Clerk sends it again."""
+    body = event.get("body") or ""
+    raw = base64.b64decode(body) if event["isBase64Encoded"] else body.encode()
+    if not is_genuine(_secret(), event["headers"], raw, time.time()):
+        return {"statusCode": 401}
+    put(events(event["headers"]["svix-id"], json.loads(raw)))
+    return {"statusCode": 204}
+
+
+def put(found: list[tuple[str, dict[str, Any]]]) -> None:
+    """Put events on the bus, all of them or none that counts: what is sent again changes nothing."""
+    if not found:
+        return
+    entries = [
+        {
+            "EventBusName": os.environ["EVENT_BUS_NAME"],
+            "Source": "clerk.forwarder",
+            "DetailType": kind,
+            "Detail": json.dumps(detail),
+        }
+        for kind, detail in found
+    ]
+    answer = boto3.client("events").put_events(Entries=entries)
+    if answer["FailedEntryCount"]:
+        raise RuntimeError(f"{answer['FailedEntryCount']} events were not taken")

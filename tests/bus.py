@@ -1,0 +1,106 @@
+"""Events of an identity provider, as the bus hands them to the queue and the queue to the function."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from tests.world import ORGANIZATION_ID, Context, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from mypy_boto3_sqs import SQSClient
+
+TIME = "2026-03-01T12:00:00.000Z"
+NAME_OF_PROVIDER = "com.example.identity"
+
+
+def event(kind: str, *, time: str = TIME, event_id: str | None = None, **detail: Any) -> dict[str, Any]:
+    """Make an event as EventBridge delivers it; by default of the organization and of no member.
+
+    Source: Amazon EventBridge User Guide, "Events".
+    """
+    return {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": kind,
+        "source": NAME_OF_PROVIDER,
+        "account": "123456789012",
+        "time": "2026-03-01T12:00:01Z",
+        "region": "eu-central-1",
+        "resources": [],
+        "detail": {
+            "eventId": event_id or f"{kind}-{uuid.uuid4()}",
+            "time": time,
+            "organization": {"id": ORGANIZATION_ID},
+            **detail,
+        },
+    }
+
+
+def about(user_id: str = "user_1", **state: Any) -> dict[str, Any]:
+    """Make the part of an event that tells of a member."""
+    return {"member": {"userId": user_id, **state}}
+
+
+def message(body: object, message_id: str) -> dict[str, Any]:
+    """Make a message as Lambda reads it from a queue; a body that is no text is written as JSON.
+
+    Source: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS".
+    """
+    return {
+        "messageId": message_id,
+        "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a",
+        "body": body if isinstance(body, str) else json.dumps(body),
+        "attributes": {
+            "ApproximateReceiveCount": "1",
+            "SentTimestamp": "1772366401000",
+            "SenderId": "AIDAIENQZJOLO23YVJ4VO",
+            "ApproximateFirstReceiveTimestamp": "1772366401002",
+        },
+        "messageAttributes": {},
+        "md5OfBody": "0",
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:eu-central-1:123456789012:events",
+        "awsRegion": "eu-central-1",
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """sync_organizations, called as Lambda calls it, with a queue for what cannot be used."""
+
+    handler: Callable[..., Any]
+    world: World
+    queue: SQSClient
+    url: str
+
+    def __call__(self, *bodies: object) -> list[int]:
+        """Hand over a batch; give the positions of those that have to come again."""
+        records = [message(body, f"message-{index}") for index, body in enumerate(bodies)]
+        answer = self.handler({"Records": records}, self.world.context)
+        assert {"batchItemFailures": answer["batchItemFailures"]} == answer
+        assert all({"itemIdentifier"} == failure.keys() for failure in answer["batchItemFailures"])
+        return [int(failure["itemIdentifier"].removeprefix("message-")) for failure in answer["batchItemFailures"]]
+
+    def with_time_left(self, milliseconds: int) -> Sync:
+        """Give the same function, late in its invocation."""
+        return replace(self, world=replace(self.world, context=Context(remaining_milliseconds=milliseconds)))
+
+    def put_aside(self) -> list[tuple[str, Mapping[str, str]]]:
+        """Take everything out of the dead-letter queue: bodies, with their attributes as text."""
+        taken = self.queue.receive_message(
+            QueueUrl=self.url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], WaitTimeSeconds=0
+        ).get("Messages", [])
+        for letter in taken:
+            self.queue.delete_message(QueueUrl=self.url, ReceiptHandle=letter["ReceiptHandle"])
+        return [
+            (
+                letter["Body"],
+                {name: value.get("StringValue", "") for name, value in letter.get("MessageAttributes", {}).items()},
+            )
+            for letter in taken
+        ]

@@ -1,0 +1,118 @@
+"""purge_organizations: called by its schedule, on a table with an organization whose time has come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from keywright.ids import uuid7
+from keywright.store import aws
+from tests.world import ORGANIZATION_ID, OTHER_ORGANIZATION_ID, Context, Table, World, nth_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+REQUESTED = "2030-01-01T00:00:00.000Z"
+DUE = "2030-01-31T00:00:00.000Z"
+NOW = "2030-01-31T00:30:00.000Z"
+REQUEST_RECORD = str(uuid7(1893456000 * 10**9, 1))
+"""The audit record of the request; its id has the request's time in it."""
+SCHEDULED = {
+    "version": "0",
+    "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
+    "detail-type": "Scheduled Event",
+    "source": "aws.events",
+    "account": "123456789012",
+    "time": "2030-01-31T00:30:00Z",
+    "region": "eu-central-1",
+    "resources": ["arn:aws:events:eu-central-1:123456789012:rule/hourly"],
+    "detail": {},
+}
+"""Amazon EventBridge User Guide, "Events from EventBridge schedules"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """purge_organizations, called as its schedule calls it."""
+
+    handler: Callable[..., Any]
+    world: World
+
+    @property
+    def table(self) -> Table:
+        """What the function works on."""
+        return self.world.table
+
+    def __call__(self) -> dict[str, int]:
+        """Call it; give what became of the organizations that were due, without what there was none of."""
+        answer: dict[str, int] = self.handler(SCHEDULED, self.world.context)
+        assert {"purged", "kept", "unfinished"} == answer.keys()
+        return {name: count for name, count in answer.items() if count}
+
+    def with_time_left(self, milliseconds: int) -> Purge:
+        """Give the same function, late in its invocation."""
+        return replace(self, world=replace(self.world, context=Context(remaining_milliseconds=milliseconds)))
+
+    def schedule(self, organization_id: str = ORGANIZATION_ID, at: str = DUE) -> None:
+        """Schedule an organization for deletion, as the request for it does."""
+        self.table.put_organization(
+            organization_id, pending_deletion_at=at, deletion_as_of=f"{REQUESTED}#{REQUEST_RECORD}"
+        )
+        self.table.put(pk="DELETIONS", sk=f"{at}#{organization_id}")
+
+    def fill(self, items: int, organization_id: str = ORGANIZATION_ID) -> None:
+        """Put as many items into an organization, of every kind there is."""
+        fill(self.table, items, organization_id)
+
+    def left(self, organization_id: str = ORGANIZATION_ID) -> list[dict[str, Any]]:
+        """Read what is in the partition of an organization."""
+        return [item for item in self.table.items() if item["pk"] == f"ORG#{organization_id}"]
+
+    def record(self, organization_id: str = ORGANIZATION_ID) -> dict[str, Any]:
+        """Read the record of the purge, which must be there."""
+        (record,) = [item for item in self.table.items() if item["pk"] == f"PURGED#{organization_id}"]
+        return record
+
+
+def fill(table: Table, items: int, organization_id: str) -> None:
+    """Put as many items into an organization: keys, their use, audit records, members, kept answers."""
+    writes: list[Callable[[int], object]] = [
+        lambda number: table.put_key(nth_id(number), organization_id),
+        lambda number: table.put_usage(nth_id(number), organization_id),
+        lambda number: table.put_audit(nth_id(number), organization_id),
+        lambda number: table.put_member(f"user_{number}", "member", organization_id),
+        lambda number: table.put(pk=f"ORG#{organization_id}", sk=f"IDEMPOTENCY#{number:064x}", answer=b"\x00\x01"),
+    ]
+    for number in range(items):
+        writes[number % len(writes)](number)
+
+
+@pytest.fixture
+def purge(
+    world: World,
+    load_handler: Callable[[str], Callable[..., object]],
+    stop_clock: Callable[[str], object],
+) -> Purge:
+    """The function, half an hour after an organization's time has come, and another organization beside it."""
+    stop_clock(NOW)
+    purge = Purge(load_handler("purge_organizations"), replace(world, context=Context(remaining_milliseconds=300_000)))
+    purge.schedule()
+    purge.table.put_audit(
+        REQUEST_RECORD,
+        event="organization.deletion_requested",
+        actor_id="user_7",
+        target_type="organization",
+        target_id=ORGANIZATION_ID,
+        created_at=REQUESTED,
+    )
+    purge.table.put_organization(OTHER_ORGANIZATION_ID)
+    purge.fill(5, OTHER_ORGANIZATION_ID)
+    return purge
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take no time between attempts."""
+    monkeypatch.setattr(aws, "BACKOFF_SECONDS", 0)

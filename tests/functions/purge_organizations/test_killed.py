@@ -1,0 +1,69 @@
+"""A purge that is killed by force, and run again, ends as if nothing had happened.
+
+The organization has a few hundred items by default; PURGE_ITEMS=5000 gives it more.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from keywright.store.purges import BATCH_ITEMS
+from tests.conftest import ROOT
+from tests.world import ORGANIZATION_ID
+
+if TYPE_CHECKING:
+    from tests.functions.purge_organizations.conftest import Purge
+
+ITEMS = int(os.environ.get("PURGE_ITEMS", "300"))
+TO_BEGIN = 1
+
+
+def kill_after(transactions: int) -> None:
+    """Run the function in a process of its own, and kill that once it has done so many transactions."""
+    command = [sys.executable, "-m", "tests.functions.purge_organizations.killed", str(transactions)]
+    with subprocess.Popen(  # noqa: S603 - our own module
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "layers/shared/python"), str(ROOT)])},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        assert "now\n" == process.stdout.readline()
+        process.kill()
+        assert -signal.SIGKILL == process.wait()
+
+
+def test_a_purge_that_is_killed_half_way_is_finished_by_the_next_run(purge: Purge) -> None:
+    """GIVEN an organization, half of it deleted, WHEN the purge runs again THEN nothing of it is left.
+
+    Everything is counted once, and every other item is as it was, to the byte.
+    """
+    purge.fill(ITEMS)
+    others = [item for item in purge.table.items() if ORGANIZATION_ID not in f"{item['pk']} {item['sk']}"]
+    whole = len(purge.left())
+
+    kill_after(TO_BEGIN + ITEMS // BATCH_ITEMS // 2)
+
+    assert 1 < len(purge.left()) < whole
+    assert "completed_at" not in purge.record()
+    assert {"purged": 1} == purge()
+    record = purge.record()
+    assert "completed_at" in record
+    assert ITEMS + 1 == sum(int(value) for name, value in record.items() if name.startswith("deleted_"))
+    assert [*others, record] == sorted(purge.table.items(), key=lambda item: item["pk"].startswith("PURGED#"))
+
+
+def test_a_purge_that_is_killed_once_it_has_begun_is_finished_by_the_next_run(purge: Purge) -> None:
+    """Before anything is deleted, but too late for a cancellation."""
+    purge.fill(2 * BATCH_ITEMS)
+
+    kill_after(TO_BEGIN)
+
+    assert {"purged": 1} == purge()
+    assert [] == purge.left()

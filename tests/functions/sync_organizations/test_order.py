@@ -1,0 +1,225 @@
+"""In whatever order events come, however late and however often: the table ends up as if they had come in order.
+
+The history is short by default; EVENTS=10000 makes it as long as anybody likes.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from keywright import clock
+from local import backend
+from local.template import Resource
+from tests.bus import about, event
+from tests.world import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from local.template import Stack
+    from tests.bus import Sync
+
+EVENTS = int(os.environ.get("EVENTS", "100"))
+BEGINNING = clock.stored("2026-01-01T00:00:00.000Z")
+STEPS = [timedelta(0), timedelta(milliseconds=1), timedelta(seconds=1), timedelta(hours=1)]
+ROLES = ["owner", "admin", "member"]
+Event = dict[str, Any]
+
+
+def history(chance: random.Random, length: int) -> list[Event]:
+    """Make up what happens to a few organizations and their members, in the order in which it happens.
+
+    Many things happen in the same millisecond; then the events' ids decide. It makes sense only by accident: people
+    are removed who were never added, and organizations are renamed that were never created.
+    """
+    organizations = [str(uuid.UUID(int=chance.getrandbits(128), version=4)) for _ in range(1 + length // 500)]
+    now, events = BEGINNING, []
+    for _ in range(length):
+        now += chance.choice(STEPS)
+        kind = chance.choice(sorted(KINDS))
+        detail = KINDS[kind](chance)
+        detail["organization"] = {"id": chance.choice(organizations), **detail.get("organization", {})}
+        event_id = f"evt_{chance.getrandbits(64):016x}"
+        events.append(event(kind, time=clock.rfc3339(now), event_id=event_id, **detail))
+    return sorted(events, key=order)
+
+
+def order(happened: Event) -> tuple[str, str]:
+    """Sort events as they happened."""
+    return happened["detail"]["time"], happened["detail"]["eventId"]
+
+
+def _somebody(chance: random.Random) -> str:
+    return f"user_{chance.randrange(6)}"
+
+
+def _named(chance: random.Random) -> dict[str, Any]:
+    return {"organization": {"name": f"Acme {chance.randrange(1000)}"}}
+
+
+KINDS: dict[str, Callable[[random.Random], dict[str, Any]]] = {
+    "organization.created": _named,
+    "organization.updated": _named,
+    "organization.deletion_requested": lambda _: {},
+    "organization.deletion_canceled": lambda _: {},
+    "member.added": lambda chance: about(_somebody(chance), role=chance.choice(ROLES)),
+    "member.role_changed": lambda chance: about(_somebody(chance), role=chance.choice(ROLES)),
+    "member.updated": lambda chance: about(
+        _somebody(chance), role=chance.choice(ROLES), suspended=chance.choice([True, False])
+    ),
+    "member.suspended": lambda chance: about(_somebody(chance)),
+    "member.reinstated": lambda chance: about(_somebody(chance)),
+    "member.removed": lambda chance: about(_somebody(chance)),
+}
+
+
+def delayed(events: Sequence[Event], chance: random.Random) -> list[Event]:
+    """Deliver each event some time after it happened, and a third of them once more, later still."""
+    copies = [
+        (position + chance.expovariate(1 / 20), happened)
+        for position, happened in enumerate(events)
+        for _ in range(chance.choice([1, 1, 2]))
+    ]
+    return [happened for _, happened in sorted(copies, key=lambda copy: copy[0])]
+
+
+def shuffled(events: Sequence[Event], chance: random.Random) -> list[Event]:
+    """Deliver the events in no order at all, and a third of them twice."""
+    copies = [happened for happened in events for _ in range(chance.choice([1, 1, 2]))]
+    chance.shuffle(copies)
+    return copies
+
+
+def backwards(events: Sequence[Event], _: random.Random) -> list[Event]:
+    """Deliver the last event first."""
+    return list(reversed(events))
+
+
+def batches(events: Sequence[Event], chance: random.Random) -> Iterator[Sequence[Event]]:
+    """Cut a row of events into batches as a queue does: of any size."""
+    position = 0
+    while position < len(events):
+        size = chance.randint(1, 10)
+        yield events[position : position + size]
+        position += size
+
+
+def deliver(sync: Sync, batch: Sequence[Event]) -> None:
+    """Hand over a batch, and again what has to come again, until there is nothing."""
+    while batch:
+        batch = [batch[position] for position in sync(*batch)]
+
+
+@dataclass(slots=True)
+class Known:
+    """What is known of one organization after its events were read in order: the plainest way to follow them."""
+
+    organization: dict[str, str] = field(default_factory=dict)
+    roles: dict[str, str] = field(default_factory=dict)
+    suspensions: dict[str, str] = field(default_factory=dict)
+    members: set[str] = field(default_factory=set)
+
+    def read(self, happened: Event) -> None:
+        """Follow one event."""
+        kind, detail = happened["detail-type"], happened["detail"]
+        if kind.startswith("member."):
+            self._read_member(kind, detail["member"]["userId"], detail["time"], detail["member"])
+        elif kind == "organization.deletion_canceled":
+            self.organization.pop("pending_deletion_at", None)
+        elif kind == "organization.deletion_requested":
+            until = clock.stored(detail["time"]) + timedelta(days=30)
+            self.organization["pending_deletion_at"] = clock.rfc3339(until)
+        else:
+            self.organization["name"] = detail["organization"]["name"]
+            if kind == "organization.created":
+                self.organization["created_at"] = detail["time"]
+
+    def _read_member(self, kind: str, user_id: str, time: str, said: dict[str, Any]) -> None:
+        if kind == "member.added":
+            self.members.add(user_id)
+            self.suspensions.pop(user_id, None)
+        if kind == "member.removed":
+            self.members.discard(user_id)
+        if "role" in said:
+            self.roles[user_id] = said["role"]
+        if kind == "member.suspended" or said.get("suspended") is True:
+            self.suspensions[user_id] = time
+        if kind == "member.reinstated" or said.get("suspended") is False:
+            self.suspensions.pop(user_id, None)
+
+    def visible(self) -> dict[str, dict[str, str]]:
+        """Give what can be seen in the table: the organization, and its members."""
+        members = {
+            f"MEMBER#{user_id}": {
+                "role": self.roles[user_id],
+                **({"suspended_at": self.suspensions[user_id]} if user_id in self.suspensions else {}),
+            }
+            for user_id in self.members
+        }
+        return {"ORG": self.organization, **members}
+
+
+def visible(table: Table, organization_id: str) -> dict[str, dict[str, str]]:
+    """Read the same from the table."""
+    items = {item["sk"]: item for item in table.items() if item["pk"] == f"ORG#{organization_id}"}
+    members = {
+        sort_key: _some(item, "role", "suspended_at")
+        for sort_key, item in items.items()
+        if sort_key.startswith("MEMBER#") and "role" in item
+    }
+    return {"ORG": _some(items.get("ORG", {}), "name", "created_at", "pending_deletion_at"), **members}
+
+
+def _some(item: dict[str, Any], *names: str) -> dict[str, str]:
+    return {name: item[name] for name in names if name in item}
+
+
+@pytest.fixture
+def another_table(stack: Stack, setting: Callable[[str, str], None]) -> Callable[[], Table]:
+    """Go on with an empty table."""
+
+    def create() -> Table:
+        name = f"keywright-{uuid.uuid4()}"
+        backend.create_table(Resource(name, stack.tables[0].properties))
+        setting("TABLE_NAME", name)
+        return Table(boto3.client("dynamodb"), name)
+
+    return create
+
+
+@pytest.mark.parametrize("delivered", [delayed, shuffled, backwards], ids=lambda way: way.__name__)
+def test_the_order_of_arrival_leaves_no_trace(
+    sync: Sync,
+    another_table: Callable[[], Table],
+    stop_clock: Callable[[str], datetime],
+    delivered: Callable[[Sequence[Event], random.Random], list[Event]],
+) -> None:
+    """GIVEN a history WHEN its events come in another order, late and twice THEN the table is the same to the byte.
+
+    Audit records, stamps and appointments included; and what can be seen is what reading them in order gives.
+    """
+    chance = random.Random(f"{delivered.__name__} {EVENTS}")  # noqa: S311 - a history that can be had again
+    stop_clock("2040-01-01T00:00:00.000Z")
+    events = history(chance, EVENTS)
+    known: dict[str, Known] = {}
+    for happened in events:
+        known.setdefault(happened["detail"]["organization"]["id"], Known()).read(happened)
+    table = sync.world.table
+    for batch in batches(events, chance):
+        deliver(sync, batch)
+
+    other = another_table()
+    for batch in batches(delivered(events, chance), chance):
+        deliver(sync, batch)
+
+    assert table.items() == other.items()
+    assert {key: value.visible() for key, value in known.items()} == {key: visible(other, key) for key in known}
+    assert [] == sync.put_aside()

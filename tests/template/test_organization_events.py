@@ -1,0 +1,145 @@
+"""The way of an identity provider's event through the template: bus, rule, queue, function, and what cannot be used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from local.intrinsics import Json, mapping, sequence, text
+from tests.template.cloudformation import properties, resource, section
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FOURTEEN_DAYS = 14 * 24 * 3600
+QUEUES = ["OrganizationEventsQueue", "OrganizationEventsDeadLetters"]
+
+
+def arn_of(logical_id: str) -> dict[str, Json]:
+    """Give the ARN of a resource, as the template writes it."""
+    return {"Fn::GetAtt": [logical_id, "Arn"]}
+
+
+def declared(logical_id: str) -> dict[str, Json]:
+    """Give the properties of a resource, as written."""
+    return mapping(resource(logical_id)["Properties"], logical_id)
+
+
+def test_each_stack_has_a_bus_of_its_own() -> None:
+    """A bus must have a name: the stack's is in it, so that several can stand side by side."""
+    assert declared("OrganizationEventBus")["Name"] == {"Fn::Sub": "${AWS::StackName}-organizations"}
+
+
+def test_every_event_of_the_bus_reaches_the_queue() -> None:
+    """Whatever it is: one that is misspelt is put aside and seen, where a narrower rule would drop it."""
+    rule = declared("OrganizationEventsRule")
+    (target,) = sequence(rule["Targets"], "Targets")
+
+    assert rule["EventBusName"] == {"Ref": "OrganizationEventBus"}
+    assert rule["EventPattern"] == {"source": [{"prefix": ""}]}
+    assert target == {
+        "Id": "Queue",
+        "Arn": arn_of("OrganizationEventsQueue"),
+        "DeadLetterConfig": {"Arn": arn_of("OrganizationEventsDeadLetters")},
+    }
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+def test_queues_are_encrypted_and_wait_as_long_as_queues_can(queue: str) -> None:
+    """Nothing is lost over a weekend."""
+    found = properties(queue)
+
+    assert (found["SqsManagedSseEnabled"], found["MessageRetentionPeriod"]) == (True, FOURTEEN_DAYS)
+
+
+def test_an_event_comes_again_once_no_invocation_can_still_have_it() -> None:
+    """Six times the function's time, as AWS advises, and often enough to outlast half an hour of trouble."""
+    queue, function = properties("OrganizationEventsQueue"), properties("SyncOrganizations")
+    visibility_seconds = int(text(queue["VisibilityTimeout"], "VisibilityTimeout"))
+    redrive = mapping(declared("OrganizationEventsQueue")["RedrivePolicy"], "RedrivePolicy")
+
+    assert visibility_seconds == 6 * int(text(function["Timeout"], "Timeout"))
+    assert redrive["deadLetterTargetArn"] == arn_of("OrganizationEventsDeadLetters")
+    assert visibility_seconds * int(text(redrive["maxReceiveCount"], "maxReceiveCount")) >= 30 * 60
+
+
+def test_of_a_batch_only_what_has_failed_comes_again() -> None:
+    """The function names it."""
+    mapped = declared("OrganizationEventsMapping")
+
+    assert mapped["FunctionName"] == {"Ref": "SyncOrganizations"}
+    assert mapped["EventSourceArn"] == arn_of("OrganizationEventsQueue")
+    assert mapped["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+def test_only_the_rule_may_put_events_into_a_queue_by_its_policy(queue: str) -> None:
+    """EventBridge, on behalf of this rule alone; and nobody without TLS."""
+    allow, deny = statements(queue)
+
+    assert (allow["Effect"], allow["Action"]) == ("Allow", "sqs:SendMessage")
+    assert allow["Principal"] == {"Service": "events.amazonaws.com"}
+    assert allow["Condition"] == {"ArnEquals": {"aws:SourceArn": arn_of("OrganizationEventsRule")}}
+    assert (deny["Effect"], deny["Action"], deny["Principal"]) == ("Deny", "sqs:*", "*")
+    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert [allow["Resource"], deny["Resource"]] == [arn_of(queue)] * 2
+
+
+def statements(queue: str) -> Iterator[dict[str, Json]]:
+    """Give the statements of a queue's policy, as written."""
+    policy = declared(f"{queue}Policy")
+    assert policy["Queues"] == [{"Ref": queue}]
+    document = mapping(policy["PolicyDocument"], queue)
+    return (mapping(statement, queue) for statement in sequence(document["Statement"], queue))
+
+
+def test_what_cannot_be_used_raises_an_alarm() -> None:
+    """With the first event, within a minute; an empty queue that reports nothing is no trouble."""
+    alarm = declared("OrganizationEventsAlarm")
+
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/SQS", "ApproximateNumberOfMessagesVisible")
+    assert alarm["Dimensions"] == [
+        {"Name": "QueueName", "Value": {"Fn::GetAtt": ["OrganizationEventsDeadLetters", "QueueName"]}}
+    ]
+    assert (alarm["Statistic"], alarm["Period"], alarm["EvaluationPeriods"]) == ("Maximum", 60, 1)
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", 0)
+    assert alarm["TreatMissingData"] == "notBreaching"
+
+
+def test_a_purge_that_fails_raises_an_alarm() -> None:
+    """Nobody waits for its answer, so nobody else would notice."""
+    alarm = declared("PurgeFailuresAlarm")
+
+    assert (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"]) == ("AWS/Lambda", "Errors", "Sum")
+    assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": "PurgeOrganizations"}}]
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", 0)
+
+
+def test_the_function_is_told_where_to_put_what_it_cannot_use() -> None:
+    """By the address of the queue."""
+    environment = mapping(mapping(section("Globals")["Function"], "Globals")["Environment"], "Environment")
+
+    assert mapping(environment["Variables"], "")["DEAD_LETTER_QUEUE_URL"] == {"Ref": "OrganizationEventsDeadLetters"}
+
+
+def test_the_purge_comes_round_every_hour() -> None:
+    """By a rule of its own, with time enough for some ten thousand items."""
+    events = mapping(declared("PurgeOrganizations")["Events"], "Events")
+
+    assert [mapping(event, "")["Type"] for event in events.values()] == ["Schedule"]
+    assert mapping(mapping(events["Hourly"], "")["Properties"], "")["Schedule"] == "rate(1 hour)"
+    assert properties("PurgeOrganizations")["Timeout"] == 300
+
+
+@pytest.mark.parametrize(
+    ("output", "value"),
+    [
+        ("OrganizationEventBusName", {"Ref": "OrganizationEventBus"}),
+        ("OrganizationEventBusArn", arn_of("OrganizationEventBus")),
+        ("OrganizationEventsDeadLettersUrl", {"Ref": "OrganizationEventsDeadLetters"}),
+    ],
+)
+def test_outputs_name_what_a_forwarder_and_an_operator_need(output: str, value: dict[str, Json]) -> None:
+    """Where to send events, and where those are that could not be used."""
+    assert mapping(section("Outputs")[output], output)["Value"] == value
