@@ -23,7 +23,11 @@ LOCAL_REQUIREMENTS := requirements/local.txt
 DEV_REQUIREMENTS := requirements/dev.txt
 SAM_REQUIREMENTS := requirements/sam.txt
 
-.PHONY: help run test test-api test-layer lint format build lock clean
+DYNAMODB_LOCAL := .dynamodb-local
+# What DynamoDB can be asked of: the store, the functions, their events, and the whole service over HTTP.
+DYNAMODB_TESTS := tests/keywright/store tests/functions tests/contract tests/test_events.py tests/lifecycle tests/api
+
+.PHONY: help run test test-api test-dynamodb test-layer lint format build lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -38,6 +42,9 @@ test: $(VENV)/.dev ## run every test that needs nothing but this machine
 test-api: $(VENV)/.dev ## run the HTTP suite against a running deployment: make test-api STACK=.local/stack.json
 	@test -n "$(STACK)" || { echo "name the deployment: make test-api STACK=.local/stack.json"; exit 2; }
 	$(BIN)/pytest tests/api --stack $(STACK) $(ARGS)
+
+test-dynamodb: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed ## run every test that writes to DynamoDB on DynamoDB Local (needs Java 17)
+	$(BIN)/python -m local.dynamodb_local $(BIN)/pytest $(DYNAMODB_TESTS) -n auto --dist loadgroup $(ARGS)
 
 # As Lambda unpacks it, but for the Python and the processor of this machine; -I shuts out everything else.
 test-layer: $(VENV)/bin/python ## build the layer for this machine and import every function with it
@@ -67,7 +74,7 @@ lock: ## pin every dependency anew, with hashes (needs uv)
 	done
 
 clean: ## remove everything these commands have made
-	rm -rf $(VENV) $(SAM_VENV) .local .aws-sam .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(SAM_VENV) $(DYNAMODB_LOCAL) .local .aws-sam .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -91,4 +98,18 @@ $(VENV)/.dev: $(VENV)/.local $(DEV_REQUIREMENTS)
 $(SAM_VENV)/.installed: $(SAM_VENV)/bin/python $(SAM_REQUIREMENTS)
 	@echo "Installing aws-sam-cli into $(SAM_VENV) ..."
 	@$(call install,$(SAM_VENV),$(SAM_REQUIREMENTS))
+	@touch $@
+
+# Java and Maven come from Debian where they are missing and it can be done; SHA256SUMS says what has to come of it.
+$(DYNAMODB_LOCAL)/.installed: requirements/dynamodb-local/pom.xml requirements/dynamodb-local/SHA256SUMS
+	@{ command -v javac && command -v mvn; } >/dev/null || \
+	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "Installing Java and Maven ..." && \
+	    apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends \
+	      default-jdk-headless maven >/dev/null; } || \
+	  { echo "DynamoDB Local needs a JDK, version 17 or later, and Maven (Debian: apt install default-jdk-headless maven)."; exit 2; }
+	@echo "Installing DynamoDB Local into $(DYNAMODB_LOCAL) ..."
+	@rm -rf $(DYNAMODB_LOCAL)
+	@mvn --quiet --batch-mode -Dstyle.color=never --file requirements/dynamodb-local/pom.xml \
+	  org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies -DoutputDirectory=$(CURDIR)/$(DYNAMODB_LOCAL)
+	@cd $(DYNAMODB_LOCAL) && sha256sum --quiet --check $(CURDIR)/requirements/dynamodb-local/SHA256SUMS
 	@touch $@
