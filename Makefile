@@ -25,7 +25,7 @@ SAM_REQUIREMENTS := requirements/sam.txt
 
 DYNAMODB_LOCAL := .dynamodb-local
 # What DynamoDB can be asked of: the store, the functions, their events, and the whole service over HTTP.
-DYNAMODB_TESTS := tests/keywright/store tests/functions tests/contract tests/test_events.py tests/lifecycle tests/api
+DYNAMODB_TESTS := tests/dynamodb tests/keywright/store tests/functions tests/contract tests/test_events.py tests/lifecycle tests/api
 
 .PHONY: help run test test-api test-dynamodb test-layer lint format build lock clean
 .DEFAULT_GOAL := help
