@@ -23,11 +23,13 @@ LOCAL_REQUIREMENTS := requirements/local.txt
 DEV_REQUIREMENTS := requirements/dev.txt
 SAM_REQUIREMENTS := requirements/sam.txt
 
+RUNTIME_VENV := .venv-runtime
+RUNTIME_CLIENT_REQUIREMENTS := requirements/runtime.txt
 DYNAMODB_LOCAL := .dynamodb-local
 # What DynamoDB can be asked of: the store, the functions, their events, and the whole service over HTTP.
 DYNAMODB_TESTS := tests/dynamodb tests/keywright/store tests/functions tests/contract tests/test_events.py tests/lifecycle tests/api
 
-.PHONY: help run test test-api test-dynamodb test-layer lint format build lock clean
+.PHONY: help run test test-api test-dynamodb test-layer test-runtime lint format build lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -53,6 +55,9 @@ test-layer: $(VENV)/bin/python ## build the layer for this machine and import ev
 	  PYTHON_VERSION=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])') ARCHITECTURE=$$(uname -m)
 	@$(BIN)/python -ISB tests/layer_imports.py .aws-sam/host-layer/python
 
+test-runtime: $(VENV)/.dev $(SAM_VENV)/.installed $(RUNTIME_VENV)/.installed test-layer ## run each function under Lambda's runtime client, with the built layer (needs Linux)
+	$(BIN)/pytest tests/runtime --runtime $(RUNTIME_VENV)/bin/python -n auto --dist loadgroup $(ARGS)
+
 lint: $(VENV)/.dev $(SAM_VENV)/.installed ## ruff, mypy --strict, and sam validate --lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -68,13 +73,13 @@ build: $(SAM_VENV)/.installed ## sam build, for the platform that template.yaml 
 
 lock: ## pin every dependency anew, with hashes (needs uv)
 	@test -n "$(UV)" || { echo "make lock needs uv: pip install uv"; exit 2; }
-	for name in layers/shared/requirements requirements/local requirements/dev requirements/sam requirements/pip; do \
+	for name in layers/shared/requirements requirements/local requirements/dev requirements/sam requirements/runtime requirements/pip; do \
 	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header --upgrade $$name.in -o $$name.txt || exit 1; \
 	done
 
 clean: ## remove everything these commands have made
-	rm -rf $(VENV) $(SAM_VENV) $(DYNAMODB_LOCAL) .local .aws-sam .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(SAM_VENV) $(RUNTIME_VENV) $(DYNAMODB_LOCAL) .local .aws-sam .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -82,8 +87,8 @@ $(VENV)/bin/python:
 	@$(call make_environment,$(VENV)) || { rm -rf $(VENV); \
 	  echo "No virtual environment could be made with '$(PYTHON)'. If the reason above names ensurepip or venv, install uv or your system's venv package (Debian: apt install python3-venv)."; exit 2; }
 
-$(SAM_VENV)/bin/python: | $(VENV)/bin/python
-	@$(call make_environment,$(SAM_VENV)) || { rm -rf $(SAM_VENV); exit 2; }
+$(SAM_VENV)/bin/python $(RUNTIME_VENV)/bin/python: | $(VENV)/bin/python
+	@$(call make_environment,$(@D:/bin=)) || { rm -rf $(@D:/bin=); exit 2; }
 
 $(VENV)/.local: $(VENV)/bin/python $(RUNTIME_REQUIREMENTS) $(LOCAL_REQUIREMENTS)
 	@echo "Installing what the local service needs into $(VENV) ..."
@@ -98,6 +103,11 @@ $(VENV)/.dev: $(VENV)/.local $(DEV_REQUIREMENTS)
 $(SAM_VENV)/.installed: $(SAM_VENV)/bin/python $(SAM_REQUIREMENTS)
 	@echo "Installing aws-sam-cli into $(SAM_VENV) ..."
 	@$(call install,$(SAM_VENV),$(SAM_REQUIREMENTS))
+	@touch $@
+
+$(RUNTIME_VENV)/.installed: $(RUNTIME_VENV)/bin/python $(RUNTIME_CLIENT_REQUIREMENTS)
+	@echo "Installing Lambda's runtime client into $(RUNTIME_VENV) ..."
+	@$(call install,$(RUNTIME_VENV),$(RUNTIME_CLIENT_REQUIREMENTS))
 	@touch $@
 
 # Java and Maven come from Debian where they are missing and it can be done; SHA256SUMS says what has to come of it.
