@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import boto3
+import hypothesis
 import pytest
 
 from keywright import access_rules, clock, metering, sessions, verification
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 CHEAP_ARGON2 = {"Argon2MemoryKib": "8", "Argon2Iterations": "1"}
 """For testing only: the cost of a hash is not what these tests are about."""
+
+# A busy machine is no defect: no example has to be over in a given time.
+hypothesis.settings.register_profile("keywright", deadline=None)
+hypothesis.settings.load_profile("keywright")
 
 LOOPBACK = ["127.0.0.1"]
 _FIXTURES_WITH_SOCKETS = {"world", "issuer", "moto_url"}

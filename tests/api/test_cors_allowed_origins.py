@@ -40,7 +40,7 @@ def test_204_preflight(deployment: Deployment, path: str, origin: str) -> None:
         values(response, "access-control-allow-origin"),
     )
     assert {"GET", "POST", "PATCH", "DELETE"} <= set(response.headers["access-control-allow-methods"].split(", "))
-    assert {"authorization", "content-type", "idempotency-key"} == set(
+    assert {"authorization", "content-type", "idempotency-key", "x-api-key"} == set(
         response.headers["access-control-allow-headers"].split(", ")
     )
 

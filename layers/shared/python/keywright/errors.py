@@ -52,7 +52,8 @@ NOT_FOUND = ErrorType(
     code="NOT_FOUND",
     status=404,
     message="There is no such route",
-    hint="Check the method and the path; paths begin with the version, as in /v1/auth/api-keys.",
+    hint="Check the method and the path, which begins with the version, as in /v1/auth/api-keys; "
+    "routes for backends take requests with an AWS signature.",
 )
 API_KEY_NOT_FOUND = ErrorType(
     code="API_KEY_NOT_FOUND",
