@@ -11,6 +11,7 @@ import pytest
 from local import demo
 from local.identity_provider import IdentityProvider
 from local.server import Server, port_of, reserve
+from tests.local.serving import ANSWER_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,9 @@ def provider() -> Iterator[IdentityProvider]:
 
 def verify(token: str, provider: IdentityProvider, audience: str = "keywright") -> dict[str, object]:
     """Verify a token with what the provider publishes, starting from its issuer alone."""
-    discovery = httpx.get(f"{provider.issuer}/.well-known/openid-configuration", timeout=ANSWER_SECONDS, trust_env=False).json()
+    discovery = httpx.get(
+        f"{provider.issuer}/.well-known/openid-configuration", timeout=ANSWER_SECONDS, trust_env=False
+    ).json()
     keys = jwt.PyJWKSet.from_dict(httpx.get(discovery["jwks_uri"], timeout=ANSWER_SECONDS, trust_env=False).json())
     claims: dict[str, object] = jwt.decode(
         token,
