@@ -11,6 +11,7 @@ import pytest
 from local import demo
 from local.identity_provider import IdentityProvider
 from local.server import Server, port_of, reserve
+from tests.local.serving import ANSWER_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,8 +31,10 @@ def provider() -> Iterator[IdentityProvider]:
 
 def verify(token: str, provider: IdentityProvider, audience: str = "keywright") -> dict[str, object]:
     """Verify a token with what the provider publishes, starting from its issuer alone."""
-    discovery = httpx.get(f"{provider.issuer}/.well-known/openid-configuration", trust_env=False).json()
-    keys = jwt.PyJWKSet.from_dict(httpx.get(discovery["jwks_uri"], trust_env=False).json())
+    discovery = httpx.get(
+        f"{provider.issuer}/.well-known/openid-configuration", timeout=ANSWER_SECONDS, trust_env=False
+    ).json()
+    keys = jwt.PyJWKSet.from_dict(httpx.get(discovery["jwks_uri"], timeout=ANSWER_SECONDS, trust_env=False).json())
     claims: dict[str, object] = jwt.decode(
         token,
         keys[jwt.get_unverified_header(token)["kid"]],
@@ -83,4 +86,4 @@ def test_tokens_outlive_a_restart(provider: IdentityProvider) -> None:
 
 def test_unknown_path(provider: IdentityProvider) -> None:
     """It publishes nothing else."""
-    assert 404 == httpx.get(f"{provider.issuer}/private-key", trust_env=False).status_code
+    assert 404 == httpx.get(f"{provider.issuer}/private-key", timeout=ANSWER_SECONDS, trust_env=False).status_code

@@ -20,7 +20,7 @@ import pytest
 
 from local.options import ROOT
 from local.server import PortError, port_of, reserve
-from tests.local.serving import write_project
+from tests.local.serving import ANSWER_SECONDS, write_project
 
 if TYPE_CHECKING:
     import socket
@@ -161,7 +161,9 @@ class TestRunning:
 
     def test_answers(self, running: Running) -> None:
         """The service listens where the stack file says."""
-        assert 200 == httpx.get(f"{running.stack['base_url']}/open", trust_env=False).status_code
+        assert (
+            200 == httpx.get(f"{running.stack['base_url']}/open", timeout=ANSWER_SECONDS, trust_env=False).status_code
+        )
 
     def test_token_lifetime(self, running: Running) -> None:
         """DEMO_TTL is the lifetime of the tokens."""
@@ -241,7 +243,7 @@ class TestStarting:
     def test_requests_are_lines_on_the_terminal(self, project: Path) -> None:
         """A request is one line on the terminal, without its query."""
         with service(project) as running:
-            httpx.get(f"{running.stack['base_url']}/open?q=1", trust_env=False)
+            httpx.get(f"{running.stack['base_url']}/open?q=1", timeout=ANSWER_SECONDS, trust_env=False)
             _, output, _ = running.stop()
 
         assert 1 == output.count("GET /v1/open 200")
@@ -251,7 +253,7 @@ class TestStarting:
         handler = project / "functions" / "echo" / "handler.py"
         handler.write_text(handler.read_text().replace("body = {", "print('said by echo'); body = {"))
         with service(project) as running:
-            httpx.get(f"{running.stack['base_url']}/open", trust_env=False)
+            httpx.get(f"{running.stack['base_url']}/open", timeout=ANSWER_SECONDS, trust_env=False)
             _, output, _ = running.stop()
         log = running.stack_file.with_name("service.log").read_text()
 
