@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -21,6 +22,8 @@ PREFIX = "kk_"
 CHEAP = Argon2Parameters(memory_kib=8, iterations=1, parallelism=1)
 """What hashes cost here: `CHEAP_ARGON2` of tests/conftest.py."""
 SALT = b"salt-for-testing"
+WINDOW = 10
+"""Characters of a key in a row that may appear nowhere; by chance, 10 of base62 never do."""
 
 
 def key_parts(text: str) -> tokens.KeyParts:
@@ -28,6 +31,18 @@ def key_parts(text: str) -> tokens.KeyParts:
     parts = tokens.parse(text, PREFIX, peppers.keyring().tag_key)
     assert isinstance(parts, tokens.KeyParts), parts
     return parts
+
+
+def secret_parts(text: str) -> set[str]:
+    """Give every form in which a part of a key could show: its text piece by piece, its secret in hex and base64.
+
+    The text's beginning is left out, since it says the public ids; so is the hint, its last four characters.
+    """
+    parts = key_parts(text)
+    secret = parts.payload[-tokens.SECRET_BYTES :]
+    beginning = len(PREFIX) + 50  # of 86 characters, 36 bytes of ids take at least the first 48
+    windows = {text[at : at + WINDOW] for at in range(beginning, len(text) - WINDOW)}
+    return windows | {secret.hex(), base64.b64encode(secret).decode()[:-2], repr(secret), text}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import logging
 from typing import TYPE_CHECKING
@@ -14,14 +13,12 @@ from keywright.settings import settings
 from keywright.store import aws, table
 from tests import faults
 from tests.calling import VALID_BODY
-from tests.keys import key_parts
+from tests.keys import WINDOW, secret_parts
 
 if TYPE_CHECKING:
     from tests.calling import CreateApiKey
 
 CREATES = 1_000
-WINDOW = 10
-"""Characters of a key in a row that may appear nowhere; by chance, 10 of base62 never do."""
 
 
 def everything_written(
@@ -31,18 +28,6 @@ def everything_written(
     output = capsys.readouterr()
     records = [f"{record.getMessage()} {record.__dict__}" for record in caplog.records]
     return "\n".join([repr(create.world.table.items()), *records, output.out, output.err])
-
-
-def secret_parts(text: str) -> set[str]:
-    """Give every form in which a part of a key could show: its text piece by piece, its secret in hex and base64.
-
-    The text's beginning is left out, since it says the public ids; so is the hint, its last four characters.
-    """
-    parts = key_parts(text)
-    secret = parts.payload[-tokens.SECRET_BYTES :]
-    beginning = len("kk_") + 50  # of 86 characters, 36 bytes of ids take at least the first 48
-    windows = {text[at : at + WINDOW] for at in range(beginning, len(text) - WINDOW)}
-    return windows | {secret.hex(), base64.b64encode(secret).decode()[:-2], repr(secret), text}
 
 
 def record_keys(monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -206,7 +206,10 @@ def _crossings(glob: tuple[str, ...], route: tuple[str, ...], *, generic: bool) 
     found: set[bool] = set()
     for taken in range(1, len(route) + 1):
         crosses = not first.endswith("+}") and (taken > 1 or route[taken - 1].endswith("+}"))
-        found |= {crosses or later for later in _crossings(glob[1:], route[taken:], generic=generic)}
+        # Of the last segments, as many as `{rest+}` has, the `*` may take some and leave the others.
+        left = taken - 1 if taken > 1 and route[taken - 1].endswith("+}") else taken
+        for rest in {route[taken:], route[left:]}:
+            found |= {crosses or later for later in _crossings(glob[1:], rest, generic=generic)}
     return found
 
 
@@ -238,7 +241,7 @@ def parse(text: str) -> AccessRules:
     """
     try:
         content = json.loads(text or "[]")
-    except ValueError:
+    except (ValueError, RecursionError):
         content = None
     if not isinstance(content, list):
         raise ConfigurationError(
@@ -281,7 +284,7 @@ def _rule(place: str, entry: object) -> Rule:
     if not isinstance(entry, dict) or entry.keys() != _FIELDS:
         raise ConfigurationError(f"{place} must be an object with method, path and permission, and nothing else")
     method, path, permission = entry["method"], entry["path"], entry["permission"]
-    if method not in {ANY, *METHODS}:
+    if method not in (ANY, *METHODS):
         raise ConfigurationError(f"{place}.method must be one of {', '.join((ANY, *METHODS))}; it is {method!r}")
     if not isinstance(path, str) or not _is_path(path):
         raise ConfigurationError(

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 API_KEY_HEADER = "x-api-key"
 
 _AUTHORIZATION = "authorization"
+_RESOURCE_CHARACTERS = 512
+"""Amazon API Gateway Developer Guide, "Output from an API Gateway Lambda authorizer"; a request's ARN may have 1600."""
 _BEARER = "bearer "
 _OWN_ROUTES = frozenset({("GET", "/auth/api-keys/current")})
 """Routes of this API that every valid key may call, whatever the rules say; here no answer is reused."""
@@ -130,6 +132,8 @@ def _policy(principal_id: str, statements: list[Statement], context: dict[str, s
 
 
 def _statement(effect: str, resource: str) -> Statement:
+    if len(resource) > _RESOURCE_CHARACTERS:
+        resource = f"{resource[: _RESOURCE_CHARACTERS - 1]}*"
     return {"Action": "execute-api:Invoke", "Effect": effect, "Resource": resource}
 
 
