@@ -20,6 +20,7 @@ endif
 
 RUNTIME_REQUIREMENTS := layers/shared/requirements.txt
 LOCAL_REQUIREMENTS := requirements/local.txt
+ADMIN_REQUIREMENTS := requirements/admin.txt
 DEV_REQUIREMENTS := requirements/dev.txt
 SAM_REQUIREMENTS := requirements/sam.txt
 
@@ -27,9 +28,10 @@ RUNTIME_VENV := .venv-runtime
 RUNTIME_CLIENT_REQUIREMENTS := requirements/runtime.txt
 DYNAMODB_LOCAL := .dynamodb-local
 # What DynamoDB can be asked of: the store, the functions, their events, and the whole service over HTTP.
-DYNAMODB_TESTS := tests/dynamodb tests/keywright/store tests/functions tests/contract tests/test_events.py tests/lifecycle tests/api
+DYNAMODB_TESTS := tests/dynamodb tests/keywright/store tests/keywright/test_administering.py tests/keywright/test_following.py \
+  tests/functions tests/contract tests/test_events.py tests/lifecycle tests/api
 
-.PHONY: help run test test-api test-dynamodb test-layer test-runtime lint format schemas build lock clean
+.PHONY: help run admin test test-api test-dynamodb test-layer test-runtime lint format schemas build lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -37,6 +39,9 @@ help: ## list these commands
 
 run: $(VENV)/.local ## serve Keywright on http://127.0.0.1:8787 (PORT=..., DEMO_TTL=seconds, EMPTY=1)
 	@exec $(BIN)/python -m local
+
+admin: $(VENV)/.admin ## the operator's command line: make admin ARGS="--stack NAME organizations list"
+	@exec $(BIN)/python -m admin $(ARGS)
 
 test: $(VENV)/.dev ## run every test that needs nothing but this machine
 	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
@@ -71,13 +76,14 @@ format: $(VENV)/.dev ## let ruff rewrite what it can
 schemas: $(VENV)/.local ## write docs/schemas anew, from the models
 	PYTHONPATH=layers/shared/python $(BIN)/python -c 'import json; from keywright.organization_events import json_schema; \
 	  print(json.dumps(json_schema(), indent=2))' > docs/schemas/organization-event.json
+	$(BIN)/python -m admin.schemas
 
 build: $(SAM_VENV)/.installed ## sam build, for the platform that template.yaml names
 	PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" $(SAM) build
 
 lock: ## pin every dependency anew, with hashes (needs uv)
 	@test -n "$(UV)" || { echo "make lock needs uv: pip install uv"; exit 2; }
-	for name in layers/shared/requirements requirements/local requirements/dev requirements/sam requirements/runtime requirements/pip; do \
+	for name in layers/shared/requirements requirements/local requirements/admin requirements/dev requirements/sam requirements/runtime requirements/pip; do \
 	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header --upgrade $$name.in -o $$name.txt || exit 1; \
 	done
@@ -99,7 +105,12 @@ $(VENV)/.local: $(VENV)/bin/python $(RUNTIME_REQUIREMENTS) $(LOCAL_REQUIREMENTS)
 	@$(call install,$(VENV),$(RUNTIME_REQUIREMENTS) $(LOCAL_REQUIREMENTS))
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.local $(DEV_REQUIREMENTS)
+$(VENV)/.admin: $(VENV)/.local $(ADMIN_REQUIREMENTS)
+	@echo "Installing what the command line needs into $(VENV) ..." >&2
+	@$(call install,$(VENV),$(ADMIN_REQUIREMENTS))
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.admin $(DEV_REQUIREMENTS)
 	@echo "Installing the test and lint tools into $(VENV) ..."
 	@$(call install,$(VENV),$(DEV_REQUIREMENTS))
 	@touch $@

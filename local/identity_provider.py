@@ -1,4 +1,4 @@
-"""An OpenID Connect provider for development: it publishes its key, and signs session tokens for demo users.
+"""An OpenID Connect provider for development: it publishes its key, and signs session tokens for whomever you like.
 
 Its private key is no secret: anyone can derive it from the phrase below. That makes tokens outlive a restart without
 a key file in the repository. Nothing can be gained with it elsewhere: a token names its issuer, this one is always
@@ -13,6 +13,7 @@ import json
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _KEY_PHRASE = b"Keywright development identity provider: this key is public, trust it on loopback only"
 _KEY = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(_KEY_PHRASE).digest())
 _JWKS_PATH = "/jwks.json"
+_TOKEN_PATH = "/token"  # noqa: S105 - a path
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +36,13 @@ class IdentityProvider:
         issuer: where it is served, without a slash at its end.
         audience: whom tokens are for, unless said otherwise.
         organization_claim: the claim that names the organization.
+        ttl_seconds: how long tokens are valid that are asked for here.
     """
 
     issuer: str
     audience: str
     organization_claim: str
+    ttl_seconds: int = 28800
 
     def mint(
         self,
@@ -61,7 +65,9 @@ class IdentityProvider:
         return jwt.encode(claims, _KEY, algorithm="EdDSA", headers={"kid": _public_key()["kid"]})
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Serve discovery (OpenID Connect Discovery 1.0, section 4) and the keys (RFC 7517)."""
+        """Serve discovery (OpenID Connect Discovery 1.0, section 4), the keys (RFC 7517), and tokens for anybody."""
+        if environ["PATH_INFO"] == _TOKEN_PATH:
+            return self._token(environ, start_response)
         documents: dict[str, dict[str, object]] = {
             "/.well-known/openid-configuration": {
                 "issuer": self.issuer,
@@ -74,9 +80,22 @@ class IdentityProvider:
         }
         document = documents.get(environ["PATH_INFO"])
         body = json.dumps(document).encode()
-        status = "404 Not Found" if document is None else "200 OK"
-        start_response(status, [("content-type", "application/json"), ("content-length", str(len(body)))])
-        return [body]
+        return _answer(start_response, "404 Not Found" if document is None else "200 OK", "application/json", body)
+
+    def _token(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve `/token?user=...&organization=...`: the bare token, for `$(curl ...)`."""
+        query = parse_qs(environ.get("QUERY_STRING", ""))
+        match query.get("user"), query.get("organization"):
+            case [user_id], [organization_id]:
+                token = self.mint(user_id, organization_id, ttl_seconds=self.ttl_seconds)
+                return _answer(start_response, "200 OK", "text/plain", token.encode())
+        usage = f"say who, and in which organization: {self.issuer}{_TOKEN_PATH}?user=ada&organization=acme\n"
+        return _answer(start_response, "400 Bad Request", "text/plain", usage.encode())
+
+
+def _answer(start_response: StartResponse, status: str, content_type: str, body: bytes) -> Iterable[bytes]:
+    start_response(status, [("content-type", content_type), ("content-length", str(len(body)))])
+    return [body]
 
 
 def _public_key() -> dict[str, str]:

@@ -61,7 +61,7 @@ def running(options: Options, announce: Callable[[str], None]) -> Iterator[Runni
             opened.callback(listener.close)
         stack = _read_template(options, *ports)
         _log_to(options)
-        provider = _start_identity_provider(stack, ports[1], opened)
+        provider = _start_identity_provider(stack, options, ports[1], opened)
         endpoint = _start_backend(stack, opened)
         functions = Functions.load(stack)
         description = _describe(stack, options, provider, port_of(ports[0]), endpoint)
@@ -115,11 +115,14 @@ def _log_to(options: Options) -> None:
     logging.basicConfig(stream=log, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
 
 
-def _start_identity_provider(stack: Stack, listener: socket.socket, opened: ExitStack) -> IdentityProvider:
+def _start_identity_provider(
+    stack: Stack, options: Options, listener: socket.socket, opened: ExitStack
+) -> IdentityProvider:
     provider = IdentityProvider(
         issuer=f"http://{HOST}:{port_of(listener)}",
         audience=_parameter(stack, "OidcAudience"),
         organization_claim=_parameter(stack, "OrganizationClaim"),
+        ttl_seconds=options.demo_ttl_seconds,
     )
     opened.callback(Server(provider, listener, threads=2).stop)
     return provider

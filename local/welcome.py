@@ -5,19 +5,22 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from local.demo import PERSONAS
+from local.options import Options
 
 if TYPE_CHECKING:
-    from local.options import Options
     from local.service import RunningService
 
 
 def welcome(service: RunningService, options: Options) -> str:
     """Write the welcome; every command in it works when pasted into a shell."""
     parts = [f"Keywright listens on {service.description.base_url}"]
-    parts += [_empty(service)] if options.empty else [_first_key(service), _refusal(service), _personas(options)]
+    parts += (
+        [_empty(service, options)] if options.empty else [_first_key(service), _refusal(service), _personas(options)]
+    )
     parts.append(
         f"Addresses, tokens and credentials: {_shown(options.stack_file)}\n"
         f"Logs of the functions: {_shown(options.log_file)}\n"
@@ -49,12 +52,20 @@ def _personas(options: Options) -> str:
     return f"Tokens of others are in {_shown(options.stack_file)}; creating a key answers them:\n\n" + "\n".join(lines)
 
 
-def _empty(service: RunningService) -> str:
+def _empty(service: RunningService, options: Options) -> str:
+    issuer, base_url = service.description.issuer, service.description.base_url
+    # Where the stack file is not where everybody looks for it, the command line is told.
+    stack_file = "" if options.stack_file == Options().stack_file else f"STACK_FILE={quote(str(options.stack_file))} "
+    body = json.dumps({"name": "My first key", "permissions": list(service.permissions[:1])})
     return (
-        "There is no demo data. The table can be filled with the AWS command line:\n\n"
-        "AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local aws dynamodb put-item --region us-east-1 \\\n"
-        f"  --endpoint-url {service.description.aws_endpoint_url} --table-name {service.description.table_name} \\\n"
-        '  --item \'{"pk": {"S": "ORG#..."}, "sk": {"S": "ORG"}}\''
+        "There is no demo data. Create an organization and its owner:\n\n"
+        f"{stack_file}make admin ARGS='--local organizations create acme --name Acme --owner ada'\n\n"
+        "Then an API key, with a session token of that owner:\n\n"
+        f"TOKEN=$(curl -sS '{issuer}/token?user=ada&organization=acme')\n"
+        f"curl -sS -w '\\n' {base_url}/auth/api-keys \\\n"
+        '  -H "Authorization: Bearer $TOKEN" \\\n'
+        '  -H "Content-Type: application/json" \\\n'
+        f"  -d '{body}'"
     )
 
 

@@ -194,6 +194,17 @@ def list_members(organization_id: UUID) -> list[Member]:
     return [_shown_member(member.user_id, member.state) for member in found]
 
 
+def member(organization_id: UUID, user_id: str) -> Member | None:
+    """Show a member; None if they are none.
+
+    Raises:
+        ServiceError: SERVICE_UNAVAILABLE.
+    """
+    sort_key = organizations.sort_key(user_id)
+    state = organizations.parse_member(table.read(organization_id, [sort_key]).get(sort_key))
+    return _shown_member(user_id, state) if state.is_member else None
+
+
 def add_member(actor: Actor, organization_id: UUID, user_id: str, role: Role) -> None:
     """Make somebody a member, not suspended whatever they were before.
 
