@@ -131,6 +131,12 @@ def world(stack: Stack, environment: pytest.MonkeyPatch, moto_url: str) -> World
 
 
 @pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Try again at once; how long the service waits between attempts is told in tests/keywright/store/test_aws.py."""
+    monkeypatch.setattr(aws, "BACKOFF_SECONDS", 0)
+
+
+@pytest.fixture
 def issuer() -> Iterator[issuers.Issuer]:
     """An identity provider on loopback."""
     yield from issuers.serve()

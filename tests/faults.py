@@ -77,6 +77,8 @@ def lost_answer(request: AWSPreparedRequest) -> AWSResponse:
 def injected(*faults: Fault | None) -> Iterator[list[str]]:
     """Apply the faults to the next requests to DynamoDB, one each; None lets a request through, as does the end.
 
+    Between attempts nobody waits meanwhile: how long the service would is told in tests/keywright/store/test_aws.py.
+
     Gives a list that the operations' names are added to as they are sent.
     """
     remaining = iter(faults)
@@ -89,7 +91,9 @@ def injected(*faults: Fault | None) -> Iterator[list[str]]:
 
     events: Any = aws.dynamodb().meta.events  # the stubs do not know that a hook may answer
     events.register("before-send.dynamodb", hook)
+    waiting, aws.BACKOFF_SECONDS = aws.BACKOFF_SECONDS, 0
     try:
         yield operations
     finally:
+        aws.BACKOFF_SECONDS = waiting
         events.unregister("before-send.dynamodb", hook)

@@ -23,12 +23,14 @@ import pytest
 from boto3.dynamodb.types import Binary
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from keywright import identity_provider, sessions
+from keywright import hashing, identity_provider, sessions
+from local import authorization
 from local import identity_provider as development
 from local.options import Options
 from local.server import HOST
 from tests.conftest import ROOT
 from tests.issuer import AUDIENCE
+from tests.keys import SampleKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -76,7 +78,7 @@ class Case:
     @property
     def is_request(self) -> bool:
         """Tell requests from questions to an authorizer."""
-        return "httpMethod" in self.event
+        return "type" not in self.event
 
     def _read(self, name: str) -> dict[str, Any]:
         content: dict[str, Any] = json.loads((self.folder / name).read_text(encoding="utf-8"))
@@ -96,16 +98,19 @@ QUESTIONS = [case for case in CASES if not case.is_request]
 # No seed makes two of them: a 409 of create_api_key takes an id that is drawn twice, and one of update_api_key takes
 # somebody else who changes the key between the function's own reading and writing, twice.
 STATUSES = {
+    "authorize_api_key": {200, 401, 403, 503},
     "authorize_session": {200, 401, 403, 503},
     "cancel_organization_deletion": {200, 204, 401, 403, 409, 500, 503},
     "create_api_key": {200, 204, 400, 401, 403, 410, 413, 422, 500, 503},
     "delete_api_key": {200, 401, 403, 404, 410, 500, 503},
     "get_api_key": {200, 401, 403, 404, 500, 503},
+    "get_current_api_key": {200, 204, 401, 500, 503},
     "list_api_keys": {200, 400, 401, 403, 500, 503},
     "list_audit_logs": {200, 204, 400, 401, 403, 500, 503},
     "request_organization_deletion": {200, 204, 401, 403, 410, 500, 503},
     "rotate_api_key": {200, 204, 400, 401, 403, 404, 409, 410, 413, 422, 500, 503},
     "update_api_key": {200, 204, 400, 401, 403, 404, 410, 413, 500, 503},
+    "verify_api_key": {200, 400, 413, 500, 503},
 }
 
 # ---- Replay --------------------------------------------------------------------------------------------------
@@ -138,7 +143,7 @@ def _ignore(*_: object) -> Callable[[bytes], None]:
     return lambda _: None
 
 
-@pytest.mark.usefixtures("development_issuer")
+@pytest.mark.usefixtures("development_issuer", "no_waiting")
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_replay(
     case: Case,
@@ -408,7 +413,7 @@ def test_each_function_has_events() -> None:
 def test_a_folder_holds_three_files(case: Case) -> None:
     """The event, the world before, and what comes of it; with no field in them that means nothing."""
     assert ["event.json", "expected.json", "seed.json"] == sorted(path.name for path in case.folder.iterdir())
-    assert {"items"} <= case.seed.keys() <= {"items", "environment", "table", "dynamodb", "pepper", "token"}
+    assert {"items"} <= case.seed.keys() <= {"items", "environment", "table", "dynamodb", "pepper", "token", "key"}
     assert case.expected.keys() - UNTOUCHED.keys() in ({"answer"}, {"error"})
     assert "added" in case.expected
 
@@ -421,14 +426,22 @@ def test_the_folder_names_the_status(case: Case) -> None:
 
 @pytest.mark.parametrize("case", QUESTIONS, ids=str)
 def test_the_folder_names_the_status_that_the_gateway_makes_of_it(case: Case) -> None:
-    """Deny becomes 403, the message "Unauthorized" 401, any other failure 503, as the template words them."""
-    if "answer" in case.expected:
-        effects = [statement["Effect"] for statement in case.expected["answer"]["policyDocument"]["Statement"]]
-        seen = {("Allow",): 200, ("Deny",): 403}[tuple(effects)]
-    else:
-        seen = 401 if case.expected["error"]["message"] == "Unauthorized" else 503
+    """The policy decides of 200 and 403, as the simple answer does; the message "Unauthorized" is 401, all else 503."""
+    match case.expected:
+        case {"answer": {"isAuthorized": is_authorized}}:
+            seen = 200 if is_authorized else 403
+        case {"answer": {"policyDocument": {"Statement": statements}}}:
+            seen = 200 if authorization.allows(statements, asked_arn(case.event)) else 403
+        case {"error": {"message": message}}:
+            seen = 401 if message == "Unauthorized" else 503
 
     assert case.status == seen
+
+
+def asked_arn(question: dict[str, Any]) -> str:
+    """Give the ARN of the request that an authorizer is asked about."""
+    arn: str = question["routeArn"] if question.get("version") == "2.0" else question["methodArn"]
+    return arn
 
 
 # Amazon API Gateway Developer Guide, "Input format of a Lambda function for proxy integration", for REST APIs.
@@ -446,22 +459,37 @@ IDENTITY_FIELDS = {
     "cognitoAuthenticationType", "cognitoAuthenticationProvider", "userArn", "userAgent", "user",
 }  # fmt: skip
 FORWARDED_HEADERS = {"Host", "X-Amzn-Trace-Id", "X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto"}
-# "Input to an API Gateway Lambda authorizer", of type TOKEN.
-QUESTION_FIELDS = {"type", "methodArn", "authorizationToken"}
-# The context of authorize_session's answer, and what API Gateway adds to it.
-AUTHORIZER_FIELDS = {"principalId", "integrationLatency", "organizationId", "userId", "expiresAt"}
+# What the authorizers' answers say of a caller, and what API Gateway adds to it.
+AUTHORIZER_FIELDS = {
+    "session": {"principalId", "integrationLatency", "organizationId", "userId", "expiresAt"},
+    "api key": {
+        "principalId", "integrationLatency", "organizationId", "apiKeyId", "keyName", "permissions",
+        "code", "message", "hint",
+    },
+}  # fmt: skip
+# What a signature says of a caller; the others are of Amazon Cognito.
+SIGNER_FIELDS = {"accountId", "caller", "accessKey", "userArn", "user"}
+
+
+def credentials(case: Case) -> str | None:
+    """Say what the route of a request asks for: a session, an API key, a signature, or nothing."""
+    if case.event["httpMethod"] == "OPTIONS":
+        return None
+    return {"get_current_api_key": "api key", "verify_api_key": "signature"}.get(case.function, "session")
 
 
 @pytest.mark.parametrize("case", REQUESTS, ids=str)
 def test_requests_have_the_shape_that_api_gateway_gives_them(case: Case) -> None:
-    """No field is left out, and none is made up; an authorizer's context is there unless it is a preflight."""
-    context = case.event["requestContext"]
-    authorizer = {"authorizer"} if case.event["httpMethod"] != "OPTIONS" else set()
+    """No field is left out, and none is made up; what is known of the caller is what the route asks for."""
+    context, asked = case.event["requestContext"], credentials(case)
+    authorizer = AUTHORIZER_FIELDS.get(str(asked), set())
+    known = {name for name, value in context["identity"].items() if value is not None}
 
     assert case.event.keys() == REQUEST_FIELDS
-    assert context.keys() == CONTEXT_FIELDS | authorizer
+    assert context.keys() == CONTEXT_FIELDS | ({"authorizer"} if authorizer else set())
     assert context["identity"].keys() == IDENTITY_FIELDS
-    assert context.get("authorizer", {}).keys() == (AUTHORIZER_FIELDS if authorizer else set())
+    assert {"sourceIp", "userAgent"} | (SIGNER_FIELDS if asked == "signature" else set()) == known
+    assert context.get("authorizer", {}).keys() == authorizer
     assert case.event["headers"].keys() >= FORWARDED_HEADERS
 
 
@@ -515,11 +543,71 @@ def test_request_ids_are_unique() -> None:
     assert len(ids) == len(set(ids))
 
 
+# "Input to an API Gateway Lambda authorizer" (REST APIs) and "Control access to HTTP APIs with AWS Lambda authorizers",
+# in the same guide. A REST API also passes on what a function gets twice, once for all values.
+QUESTION_FIELDS = {
+    ("TOKEN", None): {"type", "methodArn", "authorizationToken"},
+    ("REQUEST", None): {"type", "methodArn"} | REQUEST_FIELDS - {"body", "isBase64Encoded"},
+    ("REQUEST", "1.0"): {
+        "version", "type", "methodArn", "identitySource", "authorizationToken", "resource", "path", "httpMethod",
+        "headers", "queryStringParameters", "pathParameters", "stageVariables", "requestContext",
+    },
+    ("REQUEST", "2.0"): {
+        "version", "type", "routeArn", "identitySource", "routeKey", "rawPath", "rawQueryString", "headers",
+        "requestContext",
+    },
+}  # fmt: skip
+CONTEXT_FIELDS_OF_HTTP_APIS = {
+    "accountId", "apiId", "domainName", "domainPrefix", "http", "requestId", "routeKey", "stage", "time", "timeEpoch",
+}  # fmt: skip
+# Only there if there is something in them.
+OPTIONAL_FIELDS_OF_HTTP_APIS = {"cookies", "queryStringParameters", "pathParameters", "stageVariables"}
+
+
 @pytest.mark.parametrize("case", QUESTIONS, ids=str)
 def test_questions_have_the_shape_that_api_gateway_gives_them(case: Case) -> None:
-    """A TOKEN authorizer gets three fields."""
-    assert case.event.keys() == QUESTION_FIELDS
-    assert case.event["type"] == "TOKEN"
+    """REST APIs ask in two ways, HTTP APIs in two others."""
+    event = case.event
+    kind = event["type"], event.get("version")
+    optional = OPTIONAL_FIELDS_OF_HTTP_APIS & event.keys() if kind[1] == "2.0" else set()
+
+    assert event.keys() == QUESTION_FIELDS[kind] | optional
+    if kind[1] == "2.0":
+        assert event["requestContext"].keys() == CONTEXT_FIELDS_OF_HTTP_APIS
+        assert [name for name in event["headers"] if name != name.lower()] == []
+    elif kind[0] == "REQUEST":
+        assert event["requestContext"].keys() == CONTEXT_FIELDS
+        assert None not in event.values()
+
+
+def test_an_authorizer_for_any_api_is_asked_in_every_way() -> None:
+    """All four forms of the question are there, and of payload 2.0 both answers."""
+    cases = [case for case in QUESTIONS if case.function == "authorize_api_key"]
+
+    assert QUESTION_FIELDS.keys() == {(case.event["type"], case.event.get("version")) for case in cases}
+    assert {"policyDocument", "isAuthorized"} == {
+        name
+        for case in cases
+        if case.event.get("version") == "2.0"
+        for name in case.expected["answer"].keys() & {"policyDocument", "isAuthorized"}
+    }
+
+
+@pytest.mark.parametrize("case", [case for case in QUESTIONS if case.event["type"] == "REQUEST"], ids=str)
+def test_questions_do_not_contradict_themselves(case: Case) -> None:
+    """The ARN names the stage, method and path that the rest of the question tells of."""
+    event, context = case.event, case.event["requestContext"]
+    if event.get("version") == "2.0":
+        method, path, route = context["http"]["method"], context["http"]["path"], event["routeKey"].split(" ")
+        assert (path, event["routeKey"]) == (event["rawPath"], context["routeKey"])
+    else:
+        method, path, route = event["httpMethod"], event["path"], [context["httpMethod"], context["resourcePath"]]
+        assert route[1] == event["resource"]
+    api = f"arn:aws:execute-api:eu-central-1:{context['accountId']}:{context['apiId']}"
+
+    assert f"{api}/{context['stage']}/{method}{path}" == asked_arn(event)
+    assert [method, path] == [route[0], route[1].format(**event.get("pathParameters", {}))]
+    assert context["domainName"].startswith(f"{context['domainPrefix']}.execute-api.")
 
 
 # ---- The tokens ----------------------------------------------------------------------------------------------
@@ -566,7 +654,7 @@ def claims(user_id: str, organization_id: str, expires_at: int) -> dict[str, Any
     }
 
 
-@pytest.mark.parametrize("case", [case for case in QUESTIONS if "token" in case.seed], ids=str)
+@pytest.mark.parametrize("case", [case for case in CASES if "token" in case.seed], ids=str)
 def test_questions_hold_the_token_that_their_seed_describes(case: Case) -> None:
     """So anyone can read what is in it; a token that has to change is in this test's failure."""
     token = case.seed["token"]
@@ -574,7 +662,7 @@ def test_questions_hold_the_token_that_their_seed_describes(case: Case) -> None:
     assert f"Bearer {sign(token['header'], token['claims'], token['key'])}" == case.event["authorizationToken"]
 
 
-@pytest.mark.parametrize("case", [case for case in REQUESTS if "authorizer" in case.event["requestContext"]], ids=str)
+@pytest.mark.parametrize("case", [case for case in REQUESTS if credentials(case) == "session"], ids=str)
 def test_requests_hold_the_token_that_their_authorizer_has_read(case: Case) -> None:
     """The session that the authorizer's context tells of is the one in the header."""
     context = case.event["requestContext"]["authorizer"]
@@ -583,3 +671,34 @@ def test_requests_hold_the_token_that_their_authorizer_has_read(case: Case) -> N
 
     assert f"Bearer {sign(HEADER, session)}" == case.event["headers"]["authorization"]
     assert context["principalId"] == context["userId"]
+
+
+# ---- The API keys --------------------------------------------------------------------------------------------
+
+KEY_TEXT = re.compile(MATCHERS["api key"])
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "key" in case.seed], ids=str)
+def test_events_hold_the_key_that_their_seed_describes(case: Case) -> None:
+    """So anyone can read what is in it; a key that has to change is in this test's failure."""
+    described = dict(case.seed["key"])
+    keys = hashing.derive(described.pop("pepper").encode())
+
+    assert [SampleKey(**described).text(keys)] == keys_in(case.event)
+
+
+def keys_in(event: dict[str, Any]) -> list[str]:
+    """Find the texts of keys in an event, wherever they are; each once."""
+    content = event["body"] if event.get("isBase64Encoded") else None
+    text = json.dumps(event) + (base64.b64decode(content).decode() if content else "")
+    return sorted(set(KEY_TEXT.findall(text)))
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if case.function == "verify_api_key" and case.status == 200], ids=str
+)
+def test_only_an_answer_that_knows_the_key_holds_its_name(case: Case) -> None:
+    """Whoever does not have the secret learns nothing but that."""
+    answer = case.expected["answer"]["body"]["data"]
+
+    assert ({"valid": False, "code": "NOT_FOUND"} == answer) == ("not_found" in case.folder.name)

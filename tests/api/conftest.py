@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 START_SECONDS = 60
-STOP_SECONDS = 10
+STOP_SECONDS = 60
 
 ALLOWED_ORIGINS = ("https://admin.example.com", "https://app.example.com")
 """Of the local service; what another deployment allows is not known."""

@@ -42,11 +42,13 @@ class Deployment:
         base_url: with the stage, without a slash at its end.
         organization_id: the organization of all personas but frozen_admin.
         tokens: a session token for each persona.
+        iam: the AWS credentials that routes for backends are called with.
     """
 
     base_url: str
     organization_id: str
     tokens: Mapping[str, str]
+    iam: Mapping[str, str]
     client: httpx.Client
 
     @classmethod
@@ -55,7 +57,7 @@ class Deployment:
         stack = json.loads(stack_file.read_text(encoding="utf-8"))
         # A proxy of the user's could not reach the loopback interface of this machine.
         client = httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=not is_here(stack["base_url"]))
-        return cls(stack["base_url"], stack["organization_id"], stack["tokens"], client)
+        return cls(stack["base_url"], stack["organization_id"], stack["tokens"], stack["iam"], client)
 
     def request(
         self,

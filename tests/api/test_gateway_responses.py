@@ -35,7 +35,7 @@ def test_404_unknown_method(deployment: Deployment, method: str) -> None:
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/nothing"), ("PUT", CREATE)])
 def test_404_unknown_route_or_method_with_a_token(deployment: Deployment, method: str, path: str) -> None:
-    """The same with a token. API Gateway may take it for an AWS signature there, and answer 403 instead."""
+    """The same with a token. API Gateway may take it for an AWS signature there, and answer 400 or 401 instead."""
     response = deployment.request(method, path, json=VALID_BODY)
 
     assert (404, "NOT_FOUND") == deployment.refusal(response)

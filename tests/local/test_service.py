@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 START_SECONDS = 60
-STOP_SECONDS = 10
+STOP_SECONDS = 60
 
 
 class Running:

@@ -117,7 +117,6 @@ def test_a_request_is_one_line_of_json_in_the_access_log() -> None:
         "status",
         "responseLatency",
         "responseType",
-        "error",
         "authorizerStatus",
         "authorizerLatency",
         "integrationStatus",
@@ -128,7 +127,11 @@ def test_a_request_is_one_line_of_json_in_the_access_log() -> None:
 
 
 def test_the_access_log_has_no_credentials() -> None:
-    """Nothing that a caller could have put a token or a key into is written down: no header, query, path or body."""
+    """Nothing that a caller could have put a token or a key into is written down: no header, query, path or body.
+
+    Nor any message: that of an IncompleteSignatureException, which a session token gets on a route that does not exist,
+    quotes the whole Authorization header.
+    """
     variables = set(re.findall(r"\$[A-Za-z.]+", _access_log_format()))
 
     assert variables == {
@@ -141,7 +144,6 @@ def test_the_access_log_has_no_credentials() -> None:
         "$context.status",
         "$context.responseLatency",
         "$context.error.responseType",
-        "$context.error.message",
         "$context.authorizer.status",
         "$context.authorizer.latency",
         "$context.integration.status",

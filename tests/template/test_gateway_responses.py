@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import botocore.session
 import pytest
 
+from keywright.errors import NOT_FOUND
 from local.intrinsics import Json, mapping, text
 from tests.template.cloudformation import properties
 
@@ -74,6 +75,12 @@ def test_an_answer_is_the_failure_envelope(kind: str) -> None:
     assert envelope == {"data": None, "error": error}
     assert set(error) == {"code", "message", "hint", "docs"}
     assert all(isinstance(value, str) and value.strip() for value in error.values())
+
+
+@pytest.mark.parametrize("kind", sorted(kind for kind, (status, _) in EXPECTED.items() if status == "404"))
+def test_an_unknown_route_is_explained_as_in_the_catalogue(kind: str) -> None:
+    """Who left out the version, or mistyped, reads how paths begin."""
+    assert (NOT_FOUND.message, NOT_FOUND.hint) == (_error(kind)["message"], _error(kind)["hint"])
 
 
 @each_kind

@@ -28,7 +28,9 @@ def metrics(alarm: dict[str, Json]) -> list[tuple[str, str]]:
     if "MetricName" in alarm:
         return [(text(alarm["Namespace"], "alarm"), text(alarm["MetricName"], "alarm"))]
     queries = [mapping(query, "query") for query in sequence(alarm["Metrics"], "alarm")]
-    stats = [mapping(mapping(query["MetricStat"], "stat")["Metric"], "metric") for query in queries if "MetricStat" in query]
+    stats = [
+        mapping(mapping(query["MetricStat"], "stat")["Metric"], "metric") for query in queries if "MetricStat" in query
+    ]
     return [(text(metric["Namespace"], "metric"), text(metric["MetricName"], "metric")) for metric in stats]
 
 

@@ -71,6 +71,13 @@ def test_400_hints_list_the_events(call: Call) -> None:
     assert "api_key.created, api_key.deleted, api_key.rotated, api_key.updated, member.added" in hint
 
 
+@pytest.mark.parametrize("name", ["created_from", "created_to"])
+def test_400_hints_at_a_plus_that_became_a_space(call: Call, name: str) -> None:
+    """Who writes a time with an offset into an address reads why it did not arrive as it was written."""
+    assert "%2B" in call.refused(query={name: "2026-03-01T12:00:00 01:00"}).hint
+    assert "%2B" not in call.refused(query={name: "2026-03-01"}).hint
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"starting_after": "x"}, {"event": "x"}, {"created_from": "x"}, {"created_to": "x"}],

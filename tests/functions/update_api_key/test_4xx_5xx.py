@@ -74,6 +74,11 @@ def test_400_each_field(call: Call, stop_clock: Callable[[str], datetime], body:
     assert message in refusal.message
 
 
+def test_400_hints_at_what_enabled_takes(call: Call) -> None:
+    """A text that says true is none."""
+    assert "enabled takes true or false, without quotes." == call.refused({"enabled": "true"}).hint
+
+
 def test_400_hints_say_what_can_be_changed(call: Call) -> None:
     """To somebody who named nothing of it."""
     call.table.put_key()

@@ -69,7 +69,7 @@ def test_the_templates_secret_is_fetched_once() -> None:
     assert [1] == calls
 
 
-@pytest.mark.usefixtures("world")
+@pytest.mark.usefixtures("world", "no_waiting")
 def test_an_outage_is_unavailable_and_not_remembered(environment: pytest.MonkeyPatch) -> None:
     """A request fails with 503 while Secrets Manager does not answer; the next one may succeed."""
     environment.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:1")

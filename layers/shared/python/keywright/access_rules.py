@@ -12,6 +12,9 @@ never lets in a request for a route that the rules name and refuse. It refuses o
 where the value of a parameter repeats a literal segment of a denied route, as `/a/1/b/b` where `/a/{x}/b/{y}` is
 allowed and `/a/{x}/b` is denied. Rules that no policy could express are refused as a whole.
 
+A REST API takes a path with a slash at its end for the one without, and the ARN keeps the slash. So whoever may not
+call a route may not call it with a slash either.
+
 What the rules do not name is denied too, with one exception when answers are reused: a route that they do not name,
 below a parameter that they allow and beside a longer path that they allow. So name every route behind the authorizer.
 """
@@ -126,10 +129,11 @@ class AccessRules:
         """Give the permission that a key lacks for a request, if any; None if the rules let nobody call it."""
         if not self.rules:
             return ()
-        rule = self.find(method, path)
-        if rule is None:
+        # With a slash at its end, the path may be taken for either: it is allowed where both are.
+        found = [rule for taken in {path, path.removesuffix("/")} if (rule := self.find(method, taken))]
+        if not found:
             return None
-        return () if rule.permission is None else permissions.missing(granted, (rule.permission,))
+        return permissions.missing(granted, [rule.permission for rule in found if rule.permission is not None])
 
     def statements(self, api: str, granted: Iterable[str]) -> list[Statement]:
         """Give the policy for a key, right for every route.
@@ -152,6 +156,8 @@ def _statements(access: AccessRules, api: str, may: tuple[str, ...]) -> tuple[St
     # What no rule names is not to be let in by a `*` that takes two segments.
     longer = (path for rule in allowed for path in _with_one_segment_more(rule))
     refused = [*denied, *(path for path in longer if not any(path.meets(rule) for rule in allowed))]
+    ending = (_with_slash(rule) for rule in access.rules if rule not in allowed)
+    refused += [path for path in ending if any(other.meets(path) for other in allowed)]
     statements: list[Statement] = []
     if allowed:
         statements.append(_statement("Allow", api, allowed))
@@ -171,6 +177,11 @@ def _with_one_segment_more(rule: Rule) -> Iterator[Rule]:
         if _is_parameter(segment) and not segment.endswith("+}"):
             segments = (*rule.segments[:index], "{first}", "{second}", *rule.segments[index + 1 :])
             yield Rule(rule.method, "/" + "/".join(segments), None)
+
+
+def _with_slash(rule: Rule) -> Rule:
+    """Give the path of a rule with a slash at its end."""
+    return Rule(rule.method, f"{rule.path}/", rule.permission)
 
 
 def _crossings(glob: tuple[str, ...], route: tuple[str, ...], *, generic: bool) -> set[bool]:

@@ -37,7 +37,7 @@ API_KEY_HEADER = "x-api-key"
 _AUTHORIZATION = "authorization"
 _BEARER = "bearer "
 _OWN_ROUTES = frozenset({("GET", "/auth/api-keys/current")})
-"""Routes of this API that every valid key may call, whatever the rules say."""
+"""Routes of this API that every valid key may call, whatever the rules say; here no answer is reused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +103,10 @@ def _permitted(
     )
     if question.is_http_api and settings().answers_http_apis_simply:
         return {"isAuthorized": is_allowed, "context": context}
+    if question.route in _OWN_ROUTES:  # without the rules' statements: a denial among them could be about this route
+        return _policy(str(key.key_id), [_statement("Allow", question.arn)], context)
     statements = rules.statements(question.api, key.permissions)
-    if question.route in _OWN_ROUTES:
-        statements = [*statements, _statement("Allow", question.arn)]
-    elif not is_allowed:
+    if not is_allowed:
         statements = [*statements, _statement("Deny", question.arn)]
     return _policy(str(key.key_id), statements, context)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -87,7 +87,7 @@ class Meter:
             self._flush(due)
 
     def flush_all(self, seconds: float = SHUTDOWN_SECONDS) -> None:
-        """Write what is not written yet, as much as the time allows. Never fails."""
+        """Write what is not written yet, as much as the time allows; it is over then, whatever hangs. Never fails."""
         ends_at = self._clock() + seconds
 
         def flush(name: tuple[UUID, UUID]) -> None:
@@ -97,9 +97,8 @@ class Meter:
         writers = ThreadPoolExecutor(_SHUTDOWN_WRITERS)
         with self._lock:
             names = list(self._pending)
-        for name in names:
-            writers.submit(flush, name)
-        writers.shutdown(wait=True)
+        wait([writers.submit(flush, name) for name in names], max(0, ends_at - self._clock()))
+        writers.shutdown(wait=False, cancel_futures=True)
 
     def _flush(self, name: tuple[UUID, UUID]) -> bool:
         """Make one addition to a key; tell whether it succeeded and more is left to be added."""

@@ -130,8 +130,14 @@ def _bounded(metadata: dict[str, MetadataValue]) -> dict[str, MetadataValue]:
 def _moment(value: object) -> datetime:
     moment = clock.parse(value) if isinstance(value, str) else None
     if moment is None:
-        raise _wrong("must be a time of RFC 3339", "Write it with its zone, as 2030-01-31T12:00:00Z.")
+        raise _wrong("must be a time of RFC 3339", _hint_for_a_moment(value))
     return moment
+
+
+def _hint_for_a_moment(value: object) -> str:
+    if isinstance(value, str) and clock.parse(value.replace(" ", "+")) is not None:
+        return "A + in a query means a space: write it as %2B, or the time in UTC with a Z at its end."
+    return "Write it with its zone, as 2030-01-31T12:00:00Z."
 
 
 def _limit(value: object) -> int:
@@ -395,16 +401,20 @@ def _hint(detail: ErrorDetails) -> str | None:
     """Say how to put the first problem right: in the words of the rule that it breaks, or else of its field."""
     if rule_hint := detail.get("ctx", {}).get("hint"):
         return str(rule_hint)
-    rules = {
-        "name": f"name takes a string of 1 to {NAME_CHARACTERS} characters.",
-        "permissions": f"permissions takes an array of one or more of: {', '.join(settings().permissions)}.",
-        "metadata": "metadata takes an object whose values are strings, finite numbers or booleans.",
-        "key": "key takes the text of an API key, as its holder presented it.",
-        "gracePeriodSeconds": (
-            f"gracePeriodSeconds takes a whole number from 0 to {MAXIMUM_GRACE_PERIOD_SECONDS} (7 days)."
-        ),
-    }
-    return rules.get(str(detail["loc"][0])) if detail["loc"] else None
+    describe = _FIELDS.get(str(detail["loc"][0])) if detail["loc"] else None
+    return describe() if describe else None
+
+
+_FIELDS: dict[str, Callable[[], str]] = {
+    "name": lambda: f"name takes a string of 1 to {NAME_CHARACTERS} characters.",
+    "permissions": lambda: f"permissions takes an array of one or more of: {', '.join(settings().permissions)}.",
+    "metadata": lambda: "metadata takes an object whose values are strings, finite numbers or booleans.",
+    "key": lambda: "key takes the text of an API key, as its holder presented it.",
+    "enabled": lambda: "enabled takes true or false, without quotes.",
+    "gracePeriodSeconds": lambda: (
+        f"gracePeriodSeconds takes a whole number from 0 to {MAXIMUM_GRACE_PERIOD_SECONDS} (7 days)."
+    ),
+}
 
 
 def not_in_future(field: str) -> ServiceError:

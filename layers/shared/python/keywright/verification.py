@@ -20,7 +20,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from keywright import clock, hashing, permissions, tokens
-from keywright.errors import ServiceError
 from keywright.metering import meter
 from keywright.observability import describe, logger, verified
 from keywright.once import once
@@ -189,11 +188,11 @@ def _is_secret(parts: KeyParts, key: ApiKeyRecord, stored: str, measured: Measur
 
 
 def _upgrade(key: ApiKeyRecord, digest: bytes, measured: Measurements) -> None:
-    """Hash the secret anew at the configured price. If that cannot be written, it is done another time."""
-    upgraded = hashing.hash_digest(digest, settings().argon2)
-    measured.hashes += 1
+    """Hash the secret anew at the configured price. If that does not work out, it is done another time."""
     try:
+        upgraded = hashing.hash_digest(digest, settings().argon2)
+        measured.hashes += 1
         if credentials.upgrade_hash(key, upgraded):
             matches().put(digest, upgraded)
-    except ServiceError as error:
+    except Exception as error:  # noqa: BLE001 - whatever goes wrong, the caller's key is as valid as before
         logger().warning("a hash was not upgraded", extra={"details": describe(error)})

@@ -1,0 +1,47 @@
+"""A Flask application whose routes are called with API keys.
+
+Run it: KEYWRIGHT_URL=... AWS_REGION=... flask --app flask_app run
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import keywright_client
+from flask import Flask, abort, g, request
+from flask.typing import ResponseReturnValue
+
+app = Flask(__name__)
+View = Callable[..., ResponseReturnValue]
+
+
+def api_key_required(*permissions: str) -> Callable[[View], View]:
+    """Let only requests through whose key is valid and permitted; the view finds the key in `flask.g.api_key`."""
+
+    def decorate(view: View) -> View:
+        @functools.wraps(view)
+        def checked(*arguments: Any, **keywords: Any) -> ResponseReturnValue:
+            authorization = request.authorization
+            if authorization is None or authorization.type != "bearer" or authorization.token is None:
+                abort(401)
+            try:
+                key = keywright_client.verify(authorization.token, *permissions)
+            except keywright_client.VerificationUnavailable:
+                abort(503)
+            if key["code"] in {"INSUFFICIENT_PERMISSIONS", "ORGANIZATION_FROZEN"}:
+                abort(403)
+            if not key["valid"]:
+                abort(401)
+            g.api_key = key
+            return view(*arguments, **keywords)
+
+        return checked
+
+    return decorate
+
+
+@app.get("/reports")
+@api_key_required("analytics:read")
+def reports() -> dict[str, str]:
+    """Show the reports of the key's own organization."""
+    return {"reports of": g.api_key["organizationId"], "read with": g.api_key["name"]}

@@ -1,0 +1,62 @@
+"""What a verification costs: requests to DynamoDB, fetches of the pepper, hashes."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from unittest.mock import patch
+
+from keywright import hashing
+from keywright.store import peppers
+from tests import faults
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from unittest.mock import MagicMock
+
+
+@dataclass(slots=True)
+class Costs:
+    """What was spent so far.
+
+    Attributes:
+        requests: names of the operations that DynamoDB was asked for, in order.
+    """
+
+    requests: list[str] = field(default_factory=list)
+    _hashing: list[MagicMock] = field(default_factory=list)
+    _fetching: list[MagicMock] = field(default_factory=list)
+
+    @property
+    def hashes(self) -> int:
+        """How often Argon2id ran."""
+        return sum(mock.call_count for mock in self._hashing)
+
+    @property
+    def fetches(self) -> int:
+        """How often Secrets Manager was asked for the pepper."""
+        return sum(mock.call_count for mock in self._fetching)
+
+    def spent(self) -> tuple[list[str], int, int]:
+        """Give requests, hashes and fetches since the last time, and begin anew."""
+        spent = list(self.requests), self.hashes, self.fetches
+        self.requests.clear()
+        for mock in (*self._hashing, *self._fetching):
+            mock.reset_mock()
+        return spent
+
+
+@contextmanager
+def counted() -> Iterator[Costs]:
+    """Count what happens in this container; begin before its first verification to see the pepper fetched."""
+    with ExitStack() as opened:
+        operations = opened.enter_context(faults.injected())
+        yield Costs(
+            operations,
+            [
+                opened.enter_context(patch.object(hashing, name, wraps=getattr(hashing, name)))
+                for name in ("verify_secret", "hash_digest")
+            ],
+            [opened.enter_context(patch.object(peppers, "_fetch", wraps=peppers._fetch))],
+        )

@@ -1,0 +1,156 @@
+"""The one read of a verification, and the one write that follows from it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import pytest
+
+from keywright.store import api_keys, credentials
+from tests import faults
+from tests.calling import meanwhile
+from tests.keys import SampleKey
+from tests.world import KEY_ID, ORGANIZATION_ID, OTHER_ORGANIZATION_ID, PENDING_DELETION_AT
+
+if TYPE_CHECKING:
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+
+    from keywright.store.api_keys import ApiKeyRecord
+    from tests.world import Table, World
+
+ORGANIZATION, KEY = UUID(ORGANIZATION_ID), UUID(KEY_ID)
+NEW_HASH = "$argon2id$v=19$m=16,t=2,p=1$bmV3c2FsdG5ld3NhbHQ$bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmU"
+
+
+@pytest.fixture
+def table(world: World) -> Table:
+    """A table with an organization that has a key, and with another organization."""
+    world.table.put_organization()
+    world.table.put_organization(OTHER_ORGANIZATION_ID)
+    SampleKey().put(world.table)
+    return world.table
+
+
+def record() -> ApiKeyRecord:
+    """Read the key."""
+    found = credentials.read(ORGANIZATION, KEY)
+    assert found
+    return found.key
+
+
+def test_a_key_and_its_organization(table: Table) -> None:
+    """All of the key, and that the organization is active."""
+    found = credentials.read(ORGANIZATION, KEY)
+
+    assert found
+    item = {name: value for name, value in table.item(f"KEY#{KEY_ID}").items() if name not in {"pk", "sk"}}
+    assert (ORGANIZATION, KEY, item["hash"], tuple(item["permissions"]), item["metadata"]) == (
+        found.key.organization_id,
+        found.key.key_id,
+        found.key.hash,
+        found.key.permissions,
+        found.key.metadata,
+    )
+    assert not found.is_frozen
+
+
+def test_a_frozen_organization(table: Table) -> None:
+    """Whenever its deletion is due, even if that is over."""
+    for moment in (PENDING_DELETION_AT, "2020-01-01T00:00:00.000Z"):
+        table.put_organization(pending_deletion_at=moment)
+        found = credentials.read(ORGANIZATION, KEY)
+
+        assert found
+        assert found.is_frozen
+
+
+@pytest.mark.parametrize("name", [(ORGANIZATION, UUID(int=7)), (UUID(OTHER_ORGANIZATION_ID), KEY), (UUID(int=7), KEY)])
+def test_no_key(table: Table, name: tuple[UUID, UUID]) -> None:
+    """No such key, another organization's, no such organization: None."""
+    del table
+
+    assert credentials.read(*name) is None
+
+
+def test_one_strongly_consistent_request_for_two_items(table: Table) -> None:
+    """What was written before it was sent is in its answer, in every region's every replica."""
+    del table
+    sent: list[dict[str, Any]] = []
+
+    def note(request: AWSPreparedRequest) -> AWSResponse:
+        sent.append(json.loads(request.body or b"{}"))  # type: ignore[arg-type]  # the stub names no bytes
+        return meanwhile(lambda: None)(request)
+
+    with faults.injected(note) as operations:
+        credentials.read(ORGANIZATION, KEY)
+
+    assert ["BatchGetItem"] == operations
+    ((request,),) = (content["RequestItems"].values() for content in sent)
+    assert request["ConsistentRead"] is True
+    assert {f"KEY#{KEY_ID}", "ORG"} == {key["sk"]["S"] for key in request["Keys"]}
+    assert {f"ORG#{ORGANIZATION_ID}"} == {key["pk"]["S"] for key in request["Keys"]}
+    assert 2 == len(request["Keys"])
+
+
+def test_what_was_not_processed_is_asked_for_again(table: Table) -> None:
+    """A half answer is not taken for a key that is not there."""
+    unprocessed = {
+        table.name: {
+            "Keys": [
+                {"pk": {"S": f"ORG#{ORGANIZATION_ID}"}, "sk": {"S": sort_key}} for sort_key in (f"KEY#{KEY_ID}", "ORG")
+            ],
+            "ConsistentRead": True,
+        }
+    }
+
+    def half(request: AWSPreparedRequest) -> AWSResponse:
+        answer = meanwhile(lambda: None)(request)
+        content = json.dumps({"Responses": {table.name: []}, "UnprocessedKeys": unprocessed}).encode()
+        answer._content = content  # type: ignore[attr-defined]  # what it has read
+        answer.headers.pop("x-amz-crc32", None)
+        return answer
+
+    with faults.injected(half) as operations:
+        assert credentials.read(ORGANIZATION, KEY)
+
+    assert ["BatchGetItem"] * 2 == operations
+
+
+def test_a_hash_is_replaced(table: Table) -> None:
+    """And nothing else of the item."""
+    before = table.item(f"KEY#{KEY_ID}")
+
+    assert credentials.upgrade_hash(record(), NEW_HASH)
+    assert before | {"hash": NEW_HASH} == table.item(f"KEY#{KEY_ID}")
+
+
+def test_a_hash_that_was_replaced_already_stays(table: Table) -> None:
+    """Whoever comes second learns it."""
+    seen = record()
+    SampleKey().put(table, hash=NEW_HASH)
+
+    assert not credentials.upgrade_hash(seen, "another")
+    assert NEW_HASH == table.item(f"KEY#{KEY_ID}")["hash"]
+
+
+def test_a_key_that_is_gone_does_not_come_back(table: Table) -> None:
+    """An update without a condition would make an item of nothing."""
+    seen = record()
+    table.client.delete_item(
+        TableName=table.name, Key={"pk": {"S": f"ORG#{ORGANIZATION_ID}"}, "sk": {"S": seen.sort_key}}
+    )
+    before = table.items()
+
+    assert not credentials.upgrade_hash(seen, NEW_HASH)
+    assert before == table.items()
+
+
+def test_an_upgrade_is_in_nobodys_way(table: Table) -> None:
+    """A change of what was read before it goes through: the version is the same."""
+    seen = record()
+    credentials.upgrade_hash(seen, NEW_HASH)
+
+    assert seen.version == table.item(f"KEY#{KEY_ID}")["version"]
+    assert f"KEY#{KEY_ID}" == api_keys.sort_key(KEY)

@@ -1,0 +1,57 @@
+"""A bounded memory of what was used most recently."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keywright.recent import Recent
+
+
+def test_what_was_put_is_there() -> None:
+    """Under its key, and nothing under any other."""
+    memory: Recent[str, int] = Recent(2)
+    memory.put("a", 1)
+
+    assert (1, None) == (memory.get("a"), memory.get("b"))
+
+
+def test_a_value_takes_the_place_of_the_one_before() -> None:
+    """One key, one value."""
+    memory: Recent[str, int] = Recent(2)
+    memory.put("a", 1)
+    memory.put("a", 2)
+
+    assert (2, 1) == (memory.get("a"), len(memory))
+
+
+@given(st.integers(1, 4), st.lists(st.tuples(st.sampled_from("gp"), st.integers(0, 6)), max_size=40))
+def test_it_forgets_what_was_not_used_for_the_longest_time(size: int, acts: list[tuple[str, int]]) -> None:
+    """As a list does from which the used one is taken and put at the end, whatever happens in whatever order."""
+    memory: Recent[int, int] = Recent(size)
+    model: list[int] = []
+    for act, key in acts:
+        if act == "p":
+            memory.put(key, -key - 1)
+        else:
+            assert (-key - 1 if key in model else None) == memory.get(key)
+        if key in model or act == "p":
+            model = [*(other for other in model if other != key), key][-size:]
+
+    assert model == list(memory._values)
+
+
+def test_several_threads_at_once() -> None:
+    """It neither grows beyond its bound nor gives one key's value for another."""
+    memory: Recent[int, int] = Recent(10)
+
+    def use(start: int) -> bool:
+        for number in range(start, start + 500):
+            memory.put(number % 20, number % 20)
+        return all(memory.get(number) in {None, number} for number in range(20))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(use, range(8)))
+    assert 10 == len(memory)
