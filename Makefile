@@ -23,7 +23,13 @@ LOCAL_REQUIREMENTS := requirements/local.txt
 DEV_REQUIREMENTS := requirements/dev.txt
 SAM_REQUIREMENTS := requirements/sam.txt
 
-.PHONY: help run test test-api test-layer lint format schemas build lock clean
+RUNTIME_VENV := .venv-runtime
+RUNTIME_CLIENT_REQUIREMENTS := requirements/runtime.txt
+DYNAMODB_LOCAL := .dynamodb-local
+# What DynamoDB can be asked of: the store, the functions, their events, and the whole service over HTTP.
+DYNAMODB_TESTS := tests/dynamodb tests/keywright/store tests/functions tests/contract tests/test_events.py tests/lifecycle tests/api
+
+.PHONY: help run test test-api test-dynamodb test-layer test-runtime lint format schemas build lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -39,12 +45,18 @@ test-api: $(VENV)/.dev ## run the HTTP suite against a running deployment: make 
 	@test -n "$(STACK)" || { echo "name the deployment: make test-api STACK=.local/stack.json"; exit 2; }
 	$(BIN)/pytest tests/api --stack $(STACK) $(ARGS)
 
+test-dynamodb: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed ## run every test that writes to DynamoDB on DynamoDB Local (needs Java 17)
+	$(BIN)/python -m local.dynamodb_local $(BIN)/pytest $(DYNAMODB_TESTS) -n auto --dist loadgroup $(ARGS)
+
 # As Lambda unpacks it, but for the Python and the processor of this machine; -I shuts out everything else.
 test-layer: $(VENV)/bin/python ## build the layer for this machine and import every function with it
 	@rm -rf .aws-sam/host-layer
 	@$(MAKE) --no-print-directory -C layers/shared build-SharedLayer ARTIFACTS_DIR=$(CURDIR)/.aws-sam/host-layer \
 	  PYTHON_VERSION=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])') ARCHITECTURE=$$(uname -m)
 	@$(BIN)/python -ISB tests/layer_imports.py .aws-sam/host-layer/python
+
+test-runtime: $(VENV)/.dev $(SAM_VENV)/.installed $(RUNTIME_VENV)/.installed test-layer ## run each function under Lambda's runtime client, with the built layer (needs Linux)
+	$(BIN)/pytest tests/runtime --runtime $(RUNTIME_VENV)/bin/python -n auto --dist loadgroup $(ARGS)
 
 lint: $(VENV)/.dev $(SAM_VENV)/.installed ## ruff, mypy --strict, and sam validate --lint
 	$(BIN)/ruff check .
@@ -65,13 +77,13 @@ build: $(SAM_VENV)/.installed ## sam build, for the platform that template.yaml 
 
 lock: ## pin every dependency anew, with hashes (needs uv)
 	@test -n "$(UV)" || { echo "make lock needs uv: pip install uv"; exit 2; }
-	for name in layers/shared/requirements requirements/local requirements/dev requirements/sam requirements/pip; do \
+	for name in layers/shared/requirements requirements/local requirements/dev requirements/sam requirements/runtime requirements/pip; do \
 	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header --upgrade $$name.in -o $$name.txt || exit 1; \
 	done
 
 clean: ## remove everything these commands have made
-	rm -rf $(VENV) $(SAM_VENV) .local .aws-sam .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(SAM_VENV) $(RUNTIME_VENV) $(DYNAMODB_LOCAL) .local .aws-sam .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -79,8 +91,8 @@ $(VENV)/bin/python:
 	@$(call make_environment,$(VENV)) || { rm -rf $(VENV); \
 	  echo "No virtual environment could be made with '$(PYTHON)'. If the reason above names ensurepip or venv, install uv or your system's venv package (Debian: apt install python3-venv)."; exit 2; }
 
-$(SAM_VENV)/bin/python: | $(VENV)/bin/python
-	@$(call make_environment,$(SAM_VENV)) || { rm -rf $(SAM_VENV); exit 2; }
+$(SAM_VENV)/bin/python $(RUNTIME_VENV)/bin/python: | $(VENV)/bin/python
+	@$(call make_environment,$(@D:/bin=)) || { rm -rf $(@D:/bin=); exit 2; }
 
 $(VENV)/.local: $(VENV)/bin/python $(RUNTIME_REQUIREMENTS) $(LOCAL_REQUIREMENTS)
 	@echo "Installing what the local service needs into $(VENV) ..."
@@ -95,4 +107,23 @@ $(VENV)/.dev: $(VENV)/.local $(DEV_REQUIREMENTS)
 $(SAM_VENV)/.installed: $(SAM_VENV)/bin/python $(SAM_REQUIREMENTS)
 	@echo "Installing aws-sam-cli into $(SAM_VENV) ..."
 	@$(call install,$(SAM_VENV),$(SAM_REQUIREMENTS))
+	@touch $@
+
+$(RUNTIME_VENV)/.installed: $(RUNTIME_VENV)/bin/python $(RUNTIME_CLIENT_REQUIREMENTS)
+	@echo "Installing Lambda's runtime client into $(RUNTIME_VENV) ..."
+	@$(call install,$(RUNTIME_VENV),$(RUNTIME_CLIENT_REQUIREMENTS))
+	@touch $@
+
+# Java and Maven come from Debian where they are missing and it can be done; SHA256SUMS says what has to come of it.
+$(DYNAMODB_LOCAL)/.installed: requirements/dynamodb-local/pom.xml requirements/dynamodb-local/SHA256SUMS
+	@{ command -v javac && command -v mvn; } >/dev/null || \
+	  { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && echo "Installing Java and Maven ..." && \
+	    apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends \
+	      default-jdk-headless maven >/dev/null; } || \
+	  { echo "DynamoDB Local needs a JDK, version 17 or later, and Maven (Debian: apt install default-jdk-headless maven)."; exit 2; }
+	@echo "Installing DynamoDB Local into $(DYNAMODB_LOCAL) ..."
+	@rm -rf $(DYNAMODB_LOCAL)
+	@mvn --quiet --batch-mode -Dstyle.color=never --file requirements/dynamodb-local/pom.xml \
+	  org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies -DoutputDirectory=$(CURDIR)/$(DYNAMODB_LOCAL)
+	@cd $(DYNAMODB_LOCAL) && sha256sum --quiet --check $(CURDIR)/requirements/dynamodb-local/SHA256SUMS
 	@touch $@

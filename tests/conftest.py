@@ -207,5 +207,9 @@ def stop_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], datetime]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--stack PATH`: run the HTTP suite against that deployment instead of a local service of its own."""
+    """`--stack PATH`: run the HTTP suite against that deployment instead of a local service of its own.
+
+    `--runtime PYTHON`: run the functions under Lambda's runtime client, which that Python has.
+    """
     parser.addoption("--stack", type=Path, help="the stack.json of a running deployment")
+    parser.addoption("--runtime", type=Path, help="a Python that has awslambdaric, and nothing else of this project")

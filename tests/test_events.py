@@ -162,8 +162,7 @@ def test_replay(
 
 def prepare(seed: dict[str, Any], world: World, setting: Callable[[str, str], None]) -> None:
     """Make the world what a seed says."""
-    for item in seed["items"]:
-        world.table.put(**{name: _from_json(value) for name, value in item.items()})
+    put_items(seed, world)
     if "pepper" in seed:
         secret_id, secret = os.environ["PEPPER_SECRET_ID"], json.dumps(seed["pepper"])
         boto3.client("secretsmanager").put_secret_value(SecretId=secret_id, SecretString=secret)
@@ -173,6 +172,12 @@ def prepare(seed: dict[str, Any], world: World, setting: Callable[[str, str], No
         setting("TABLE_NAME", "there-is-no-such-table")
     if seed.get("dynamodb") == "down":
         setting("AWS_ENDPOINT_URL_DYNAMODB", NOBODY)
+
+
+def put_items(seed: dict[str, Any], world: World) -> None:
+    """Write the items of a seed."""
+    for item in seed["items"]:
+        world.table.put(**{name: _from_json(value) for name, value in item.items()})
 
 
 Key = tuple[str, str]

@@ -37,6 +37,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if collection_path.name == _OF_THE_LOCAL_SERVICE and config.getoption("--stack") else None
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Open sockets, to this machine alone unless a deployment is named; one worker has one service for all tests."""
     marker = pytest.mark.enable_socket if config.getoption("--stack") else pytest.mark.allow_hosts(LOOPBACK)

@@ -1,19 +1,36 @@
-"""What the emulated table holds, read from the memory of this process: so fast that it can be compared every time."""
+"""What the emulated table holds, read from the memory of this process: so fast that it can be compared every time.
+
+Of DynamoDB Local, which runs in another process, it is queried.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, SupportsBytes, cast
 
+from boto3.dynamodb.types import Binary
+
+from local.backend import DYNAMODB_ENDPOINT
 from local.intrinsics import REGION
 
 if TYPE_CHECKING:
     from moto.dynamodb.models.dynamo_type import DynamoType
 
+    from tests.lifecycle.service import Service
+
 _ACCOUNT_ID = "123456789012"  # moto's own, for credentials that it does not know
 
 
-def partition(table_name: str, organization_id: str) -> dict[str, dict[str, Any]]:
+def partition(service: Service, organization_id: str) -> dict[str, dict[str, Any]]:
     """Read everything of one organization, by sort key, in order."""
+    if DYNAMODB_ENDPOINT in os.environ:
+        items = service.partition(organization_id)
+        return {sort_key: {name: _native(value) for name, value in item.items()} for sort_key, item in items.items()}
+    return _from_memory(service.world.table.name, organization_id)
+
+
+def _from_memory(table_name: str, organization_id: str) -> dict[str, dict[str, Any]]:
     from moto.dynamodb.models import dynamodb_backends  # noqa: PLC0415 - needs the environment
 
     items = dynamodb_backends[_ACCOUNT_ID][REGION].tables[table_name].items
@@ -34,3 +51,9 @@ def _plain(value: DynamoType) -> Any:
             return [_plain(element) for element in value.value]
         case _:
             return value.value
+
+
+def _native(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value)
+    return bytes(cast("SupportsBytes", value)) if isinstance(value, Binary) else value

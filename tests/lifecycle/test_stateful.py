@@ -489,8 +489,7 @@ class TwoOrganizations(RuleBasedStateMachine):
         return [(item, records[item["requestId"]]) for item in shown]
 
     def _refresh(self, organization: int) -> dict[str, dict[str, Any]]:
-        table_name = self.service.world.table.name
-        self.tables[organization] = memory.partition(table_name, self.models[organization].organization_id)
+        self.tables[organization] = memory.partition(self.service, self.models[organization].organization_id)
         return self.tables[organization]
 
     def _choose(self, organization: int, choice: tuple[str, int]) -> str:

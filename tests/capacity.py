@@ -1,0 +1,126 @@
+"""What operations cost: what docs/capacity.md says, and what DynamoDB reports with its answers."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+from keywright.store import aws
+from tests.conftest import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from botocore.model import OperationModel
+
+    from tests.world import Table
+
+DOCUMENT = ROOT / "docs" / "capacity.md"
+
+KIB = 1024
+
+_SINGLE_WRITES = {"UpdateItem", "PutItem", "DeleteItem"}
+
+
+@dataclass(frozen=True, slots=True)
+class Consumption:
+    """Requests to DynamoDB, and the units that they consumed."""
+
+    requests: int = 0
+    read_units: float = 0
+    write_units: float = 0
+
+    def __add__(self, other: Consumption) -> Consumption:
+        return Consumption(
+            self.requests + other.requests,
+            self.read_units + other.read_units,
+            self.write_units + other.write_units,
+        )
+
+    def __str__(self) -> str:
+        return f"{self.requests} | {self.read_units:g} | {self.write_units:g}"
+
+
+def documented(heading: str) -> dict[tuple[str, str], Consumption]:
+    """Read the table under a heading: function and event (or what is done with how much) -> what it consumes."""
+    section = DOCUMENT.read_text(encoding="utf-8").split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")][2:]
+    found: dict[tuple[str, str], Consumption] = {}
+    for row in rows:
+        function, cases, requests, read_units, write_units = (cell.strip() for cell in row)
+        for case in cases.split(", "):
+            assert (function, case) not in found, f"{function} {case} is there twice"
+            found[function, case] = Consumption(int(requests), float(read_units), float(write_units))
+    return found
+
+
+@contextmanager
+def measured(table: Table) -> Iterator[list[Consumption]]:
+    """Measure every request that the service sends to DynamoDB, as AWS counts it; add it to a list.
+
+    What was read is DynamoDB's own word. DynamoDB Local leaves out the unit that a key without an item costs, so it is
+    added; and of a transaction it counts one item instead of all, so that is counted here, from the items themselves.
+    """
+    consumed: list[Consumption] = []
+    before: list[float] = []
+
+    def ask(params: dict[str, Any], model: OperationModel, **_: object) -> dict[str, Any]:
+        if model.name == "TransactWriteItems":
+            before[:] = [_size_bytes(table, step) for step in params["TransactItems"]]
+            keys[:] = params["TransactItems"]
+        elif model.name == "BatchGetItem":
+            keys[:] = params["RequestItems"][table.name]["Keys"]
+        return {**params, "ReturnConsumedCapacity": "TOTAL"}
+
+    def note(parsed: Mapping[str, Any], model: OperationModel, **_: object) -> None:
+        found = parsed.get("ConsumedCapacity", [])
+        units = sum(entry["CapacityUnits"] for entry in ([found] if isinstance(found, dict) else found))
+        match model.name:
+            case "TransactWriteItems":
+                sizes = [max(size, _size_bytes(table, step)) for size, step in zip(before, keys, strict=True)]
+                consumed.append(Consumption(1, 0, sum(2 * max(1, ceil(size / KIB)) for size in sizes)))
+            case "BatchGetItem":
+                consumed.append(Consumption(1, units + len(keys) - len(parsed["Responses"][table.name])))
+            case "Query":
+                consumed.append(Consumption(1, units))
+            case name:
+                assert name in _SINGLE_WRITES
+                consumed.append(Consumption(1, 0, units))
+
+    keys: list[Any] = []
+    events: Any = aws.dynamodb().meta.events  # the stubs do not know that a hook may answer
+    events.register("provide-client-params.dynamodb", ask)
+    events.register("after-call.dynamodb", note)
+    try:
+        yield consumed
+    finally:
+        events.unregister("provide-client-params.dynamodb", ask)
+        events.unregister("after-call.dynamodb", note)
+
+
+def _size_bytes(table: Table, step: Mapping[str, Any]) -> int:
+    """Give the size of the item that a step of a transaction is about, as it is now; 0 if there is none."""
+    (operation,) = step.values()
+    source = operation.get("Key") or operation["Item"]
+    key = {name: source[name] for name in ("pk", "sk")}
+    item = table.client.get_item(TableName=table.name, Key=key, ConsistentRead=True).get("Item", {})
+    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
+
+
+def _value_bytes(value: Any) -> int:
+    """Give the size of a value (DynamoDB Developer Guide, "DynamoDB item sizes and formats")."""
+    ((kind, content),) = value.items()
+    match kind:
+        case "S":
+            return len(content.encode())
+        case "N":
+            return (len(content) + 1) // 2 + 1
+        case "B":
+            return len(content)
+        case "L":
+            return 3 + sum(1 + _value_bytes(element) for element in content)
+        case _:
+            assert kind in {"BOOL", "NULL"}, "no other kinds are in the table"
+            return 1

@@ -1,0 +1,107 @@
+"""What each operation consumes is what docs/capacity.md says, to the half unit."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.capacity import Consumption, documented, measured
+from tests.test_events import CASES, Case, development_issuer, invoke, prepare  # noqa: F401 - a fixture
+from tests.world import nth_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.calling import Call
+    from tests.world import World
+
+SUCCESSES = [case for case in CASES if case.status == 200]
+
+BY_EVENT = documented("By event")
+BY_SIZE = documented("By size")
+
+
+def row(name: tuple[str, str], consumption: Consumption) -> str:
+    """Write a row of the table, so that a failure says what belongs there."""
+    return f"| {' | '.join(name)} | {consumption} |"
+
+
+@pytest.mark.usefixtures("development_issuer")
+@pytest.mark.parametrize("case", SUCCESSES, ids=str)
+def test_a_success_consumes_what_is_documented(
+    case: Case,
+    world: World,
+    setting: Callable[[str, str], None],
+    load_handler: Callable[[str], Callable[..., object]],
+) -> None:
+    """GIVEN the seed of an event WHEN it is answered 200 THEN that took the requests and units of the table."""
+    prepare(case.seed, world, setting)
+    handler = load_handler(case.function)
+
+    with measured(world.table) as consumed:
+        invoke(handler, case.event, world)
+
+    name = (case.function, case.folder.name)
+    assert row(name, BY_EVENT.get(name, Consumption())) == row(name, sum(consumed, Consumption()))
+
+
+LARGE = {f"field {number}": "x" * 500 for number in range(30)}
+"""Metadata of 15 KiB, near the limit of 16."""
+
+
+def hundred_keys(call: Call) -> None:
+    """Make a hundred keys that were all used."""
+    for number in range(100):
+        call.table.put_key(nth_id(number))
+        call.table.put_usage(nth_id(number))
+
+
+def thousand_records(call: Call) -> None:
+    """Make a thousand audit records, of which the oldest is about something else."""
+    for number in range(1000):
+        call.table.put_audit(nth_id(number), target_id="another" if number == 0 else "key")
+
+
+def large_key(call: Call) -> None:
+    """Make a key with as much metadata as there may be."""
+    call.table.put_key(metadata=json.dumps(LARGE))
+
+
+BODY: dict[str, Any] = {"name": "CI", "permissions": ["sessions:read"]}
+
+SIZES: dict[tuple[str, str], tuple[Callable[[Call], None], dict[str, Any]]] = {
+    ("create_api_key", "15 KiB of metadata"): (lambda _: None, {"body": {**BODY, "metadata": LARGE}}),
+    ("get_api_key", "15 KiB of metadata"): (large_key, {}),
+    ("update_api_key", "15 KiB of metadata"): (large_key, {"body": {"name": "new"}}),
+    ("delete_api_key", "15 KiB of metadata"): (large_key, {}),
+    ("list_api_keys", "10 of 100 keys"): (hundred_keys, {}),
+    ("list_api_keys", "100 of 100 keys"): (hundred_keys, {"query": {"limit": "100"}}),
+    ("list_audit_logs", "10 of 1000 records"): (thousand_records, {}),
+    ("list_audit_logs", "100 of 1000 records"): (thousand_records, {"query": {"limit": "100"}}),
+    ("list_audit_logs", "1 of 1000 records by its target"): (thousand_records, {"query": {"target_id": "another"}}),
+}
+
+
+def test_every_event_of_the_document_is_there() -> None:
+    """Nothing is said of events that are not replayed."""
+    assert BY_EVENT.keys() <= {(case.function, case.folder.name) for case in SUCCESSES}
+
+
+def test_every_size_is_documented() -> None:
+    """None is left out, and none is made up."""
+    assert SIZES.keys() == BY_SIZE.keys()
+
+
+@pytest.mark.parametrize("size", SIZES, ids=" ".join)
+def test_a_size_consumes_what_is_documented(functions: Callable[[str], Call], size: tuple[str, str]) -> None:
+    """GIVEN much data WHEN a function works on it THEN it took the requests and units of the table."""
+    fill, request = SIZES[size]
+    call = functions(size[0])
+    fill(call)
+
+    with measured(call.table) as consumed:
+        call.data(**request) if "list" not in size[0] else call.page(**request)
+
+    assert row(size, BY_SIZE[size]) == row(size, sum(consumed, Consumption()))

@@ -1,0 +1,180 @@
+"""A function as Lambda runs it: AWS's runtime client in a process of its own, under the runtime interface emulator."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import subprocess
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from local import backend
+from local.server import HOST, port_of, reserve
+from tests.conftest import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from local.template import Function
+
+LAYER = ROOT / ".aws-sam" / "host-layer" / "python"
+EMULATORS = ".venv-sam/lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-*"
+
+EXECUTION_ENVIRONMENT = "AWS_Lambda_python3.13"
+"""The runtime that the template names by default. The client takes its cue from it: with this one it waits for the next
+event in a thread of its own, so that a signal finds the main thread awake."""
+
+START_SECONDS = 30
+STOP_SECONDS = 10
+ANSWER_SECONDS = 60
+"""Far longer than any function's limit, which the emulator itself enforces."""
+
+_INVOKE = "/2015-03-31/functions/function/invocations"
+_STARTS = 3
+_MACHINES = {"aarch64": "arm64", "arm64": "arm64", "x86_64": "x86_64"}
+
+
+def emulator() -> Path:
+    """Find the runtime interface emulator for this machine; AWS's SAM command line brings it."""
+    wanted = f"aws-lambda-rie-{_MACHINES[platform.machine()]}"
+    (found,) = [path for path in ROOT.glob(EMULATORS) if path.name == wanted]
+    return found
+
+
+@dataclass(slots=True)
+class Container:
+    """A running function.
+
+    Attributes:
+        process: the emulator; the runtime is its child.
+        log: what both have written.
+    """
+
+    function: Function
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
+    client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=ANSWER_SECONDS, trust_env=False))
+
+    def invoke(self, event: object) -> dict[str, Any]:
+        """Invoke the function.
+
+        Returns:
+            Its `answer`, or the type and message of its exception as `error`; or else the emulator's own words: that
+            it `timed out` or that its runtime `ended`.
+        """
+        response = self.client.post(f"{self.url}{_INVOKE}", json=event)
+        if response.text.startswith("Task timed out"):
+            return {"timed out": response.text}
+        answer: dict[str, Any] = response.json()
+        if "errorMessage" not in answer:
+            return {"answer": answer}
+        if answer["errorType"].startswith("Runtime."):
+            return {"ended": answer["errorMessage"]}
+        return {"error": {"type": answer["errorType"], "message": answer["errorMessage"]}}
+
+    def runtime_pid(self) -> int:
+        """Give the process that runs the function's Python."""
+        (pid,) = _children(self.process.pid)
+        return pid
+
+    def stop(self) -> None:
+        """End it as Lambda does: the runtime first, if it asked to be told."""
+        self.client.close()
+        children = _children(self.process.pid)
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        for pid in children:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _children(pid: int) -> list[int]:
+    """Name the children of a process, whichever thread began them."""
+    return [int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()]
+
+
+@contextmanager
+def running(python: Path, function: Function, environment: Mapping[str, str], directory: Path) -> Iterator[Container]:
+    """Run a function as long as the context is open.
+
+    Args:
+        python: one that has the runtime client and nothing else.
+        function: which, as the template describes it.
+        environment: what differs from the template's.
+        directory: for the log.
+    """
+    container = _start(python, function, environment, directory / f"{function.directory.name}.log")
+    try:
+        yield container
+    finally:
+        container.stop()
+
+
+def _start(python: Path, function: Function, environment: Mapping[str, str], log: Path) -> Container:
+    for _ in range(_STARTS):
+        listeners = reserve(0), reserve(0)
+        runtime_port, invoke_port = (port_of(listener) for listener in listeners)
+        for listener in listeners:
+            listener.close()  # somebody else may take the port now; then the emulator ends, and others are tried
+        command = [
+            str(emulator()),
+            "--runtime-api-address",
+            f"{HOST}:{runtime_port}",
+            "--runtime-interface-emulator-address",
+            f"{HOST}:{invoke_port}",
+            *(str(python), "-B", "-s", "-m", "awslambdaric", "handler.handler"),
+        ]
+        with log.open("ab") as output:
+            process = subprocess.Popen(  # noqa: S603 - our own command
+                command,
+                cwd=function.directory,
+                env=_environment(function, environment),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        container = Container(function, process, f"http://{HOST}:{invoke_port}", log)
+        if _is_up(container):
+            return container
+        container.stop()
+    raise RuntimeError(f"the emulator does not start:\n{log.read_text()}")
+
+
+def _environment(function: Function, changes: Mapping[str, str]) -> dict[str, str]:
+    """Give what Lambda would: the template's variables, the role's credentials, the function's limits."""
+    variables: dict[str, str] = {}
+    backend.isolate(variables)
+    return {
+        **variables,
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(LAYER),
+        "AWS_EXECUTION_ENV": EXECUTION_ENVIRONMENT,
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_TIMEOUT": str(function.timeout_seconds),
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mib),
+        **function.environment,
+        **changes,  # which may name another time-out
+    }
+
+
+def _is_up(container: Container) -> bool:
+    deadline = time.monotonic() + START_SECONDS
+    while container.process.poll() is None and time.monotonic() < deadline:
+        try:
+            container.client.get(container.url)
+        except httpx.ConnectError:
+            time.sleep(0.02)
+        else:
+            return True
+    return False

@@ -1,0 +1,104 @@
+"""A runtime that is killed in the middle of an invocation: the table holds all of the change or nothing of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.runtime.between import Request, standing_before
+from tests.runtime.conftest import patient
+from tests.test_events import CASES, UNTOUCHED, Case, differences, items, written
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.runtime.conftest import Deployed, Deployments
+
+WRITES = {"TransactWriteItems", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"}
+CHANGES = [
+    case
+    for case in CASES
+    if case.status == 200 and any(case.expected.get(name) for name in UNTOUCHED) and not case.seed.get("environment")
+]
+FIRST_CHANGES = list({case.function: case for case in reversed(CHANGES)}.values())
+"""One for each function that changes anything."""
+REPEATABLE = [case for case in CHANGES if case.folder.name == "200_idempotency_key"]
+
+
+def killing(deployed: Deployed, *, is_sent: bool) -> Callable[[Request], bool]:
+    """Kill the runtime when it writes: before the write is sent on, or before its answer is."""
+
+    def interfere(request: Request) -> bool:
+        if request.operation not in WRITES:
+            return True
+        if is_sent:
+            request.pass_on()
+        os.kill(deployed.container.runtime_pid(), signal.SIGKILL)
+        return False
+
+    return interfere
+
+
+def expected_writes(case: Case) -> dict[str, Any]:
+    """Give what a case changes in the table."""
+    return {name: case.expected.get(name, nothing) for name, nothing in UNTOUCHED.items()}
+
+
+@pytest.mark.parametrize("case", FIRST_CHANGES, ids=str)
+def test_killed_before_the_write(case: Case, deployments: Deployments) -> None:
+    """GIVEN a runtime that dies before its write is sent THEN nothing is written, and a fresh one does all of it."""
+    with (
+        standing_before(deployments.aws) as aws,
+        deployments.running(case.function, case.seed.get("pepper"), **patient(aws.url)) as deployed,
+    ):
+        deployed.prepare(case)
+        before = items(deployed.world)
+
+        aws.interfere = killing(deployed, is_sent=False)
+        assert {"ended"} == deployed.replay(case).keys()
+        assert before == items(deployed.world)
+
+        aws.interfere = None
+        outcome = deployed.replay(case)
+        assert [] == differences({**UNTOUCHED, **case.expected}, {**outcome, **written(before, items(deployed.world))})
+
+
+@pytest.mark.parametrize("case", FIRST_CHANGES, ids=str)
+def test_killed_after_the_write(case: Case, deployments: Deployments) -> None:
+    """GIVEN a runtime that dies before it has heard of its write THEN all of it is there, and a fresh one goes on."""
+    with (
+        standing_before(deployments.aws) as aws,
+        deployments.running(case.function, case.seed.get("pepper"), **patient(aws.url)) as deployed,
+    ):
+        deployed.prepare(case)
+        before = items(deployed.world)
+
+        aws.interfere = killing(deployed, is_sent=True)
+        assert {"ended"} == deployed.replay(case).keys()
+        assert [] == differences(expected_writes(case), written(before, items(deployed.world)))
+
+        aws.interfere = None
+        assert deployed.replay(case)["answer"]["statusCode"] < 500
+
+
+@pytest.mark.parametrize("case", REPEATABLE, ids=str)
+def test_killed_after_the_write_and_repeated(case: Case, deployments: Deployments) -> None:
+    """GIVEN the same WHEN the caller repeats the request THEN they get the answer that was never given; one change."""
+    with (
+        standing_before(deployments.aws) as aws,
+        deployments.running(case.function, case.seed.get("pepper"), **patient(aws.url)) as deployed,
+    ):
+        deployed.prepare(case)
+        before = items(deployed.world)
+
+        aws.interfere = killing(deployed, is_sent=True)
+        assert {"ended"} == deployed.replay(case).keys()
+
+        aws.interfere = None
+        answer = deployed.replay(case)["answer"]
+        assert (200, "true") == (answer["statusCode"], answer["headers"]["idempotent-replayed"])
+        outcome = {"body": answer["body"], **written(before, items(deployed.world))}
+        assert [] == differences({"body": case.expected["answer"]["body"], **expected_writes(case)}, outcome)

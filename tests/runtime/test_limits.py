@@ -1,0 +1,73 @@
+"""What does not answer is told in time: by the function itself, before Lambda would end it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.runtime.between import Request, standing_before
+from tests.runtime.conftest import patient
+from tests.test_events import CASES
+
+if TYPE_CHECKING:
+    from tests.runtime.conftest import Deployments
+
+FIRST_SUCCESSES = list({case.function: case for case in reversed(CASES) if case.status == 200}.values())
+"""One for each function."""
+
+
+@pytest.mark.xdist_group("limits")
+def test_each_function_says_that_nobody_answers(deployments: Deployments) -> None:
+    """GIVEN that no part of AWS, and no identity provider, answers WHEN a function is invoked THEN it says so in time.
+
+    All at once, since each of them uses its whole time.
+    """
+    with ExitStack() as opened:
+        aws = opened.enter_context(standing_before(deployments.aws))
+        nowhere = {"AWS_ENDPOINT_URL": aws.url, "AWS_ENDPOINT_URL_DYNAMODB": aws.url, "OIDC_ISSUER": aws.url}
+        warm = [(case, opened.enter_context(deployments.warm(case, **nowhere))) for case in FIRST_SUCCESSES]
+
+        aws.hangs = True
+        with ThreadPoolExecutor(len(warm)) as pool:
+            outcomes = list(pool.map(lambda deployed: said(deployed[1].replay(deployed[0])), warm))
+
+    assert [(str(case), "503" if case.is_request else "cannot tell") for case in FIRST_SUCCESSES] == [
+        (str(case), outcome) for (case, _), outcome in zip(warm, outcomes, strict=True)
+    ]
+
+
+def said(outcome: dict[str, Any]) -> str:
+    """Tell what a function has said: the status of its answer, or that an authorizer knows neither yes nor no."""
+    match outcome:
+        case {"answer": {"statusCode": status}}:
+            return str(status)
+        case {"error": {"message": message}} if message != "Unauthorized":
+            return "cannot tell"
+        case _:
+            return str(outcome)
+
+
+@pytest.mark.xdist_group("limits")
+def test_the_limit_is_real(deployments: Deployments) -> None:
+    """GIVEN a function that stops in the middle WHEN its time is over THEN it is ended, and the next one works.
+
+    Without this the test above would say nothing.
+    """
+    case = next(case for case in FIRST_SUCCESSES if case.function == "get_api_key")
+
+    def stop(_: Request) -> bool:
+        os.kill(deployed.container.runtime_pid(), signal.SIGSTOP)
+        return True
+
+    with standing_before(deployments.aws) as aws, deployments.warm(case, **patient(aws.url, seconds=10)) as deployed:
+        aws.interfere = stop
+        assert {"timed out"} == deployed.replay(case).keys()
+
+        aws.interfere = None
+        deployed.warm_up(case.function)
+        assert "200" == said(deployed.replay(case))

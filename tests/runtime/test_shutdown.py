@@ -1,0 +1,41 @@
+"""The end of a container: Lambda tells it, and what was only in memory is written."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from tests.runtime.conftest import PATIENCE_SECONDS
+from tests.test_events import CASES
+from tests.world import create_event
+
+if TYPE_CHECKING:
+    from tests.runtime.conftest import Deployed, Deployments
+
+CREATE = next(case for case in CASES if (case.function, case.folder.name) == ("create_api_key", "200_minimal"))
+USES = 3
+
+
+def test_uses_of_a_key_are_written_when_the_container_ends(deployments: Deployments) -> None:
+    """GIVEN a key that was verified three times within a minute WHEN Lambda ends the container THEN all three count."""
+    patience = {"AWS_LAMBDA_FUNCTION_TIMEOUT": str(PATIENCE_SECONDS)}
+    with deployments.running("create_api_key", **patience) as creating:
+        creating.prepare(CREATE)
+        key = creating.replay(CREATE)["answer"]["body"]["data"]
+        same = {"TABLE_NAME": creating.world.table.name, "PEPPER_SECRET_ID": creating.world.table.name}
+
+        with deployments.running("verify_api_key", **patience, **same) as verifying:
+            assert ["VALID"] * USES == [verified(verifying, key["key"]) for _ in range(USES)]
+            assert [] == creating.world.table.under("USAGE#")
+
+        (used,) = creating.world.table.under("USAGE#")
+        assert (f"USAGE#{key['id']}", USES) == (used["sk"], used["request_count"])
+
+
+def verified(deployed: Deployed, text: str) -> Any:
+    """Verify a key; give the outcome."""
+    event = create_event({"key": text}, resource="/auth/api-keys/verify", path="/auth/api-keys/verify")
+    del event["requestContext"]["authorizer"]
+    answer = deployed.container.invoke(event)["answer"]
+    assert 200 == answer["statusCode"], answer
+    return json.loads(answer["body"])["data"]["code"]
