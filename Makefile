@@ -4,9 +4,11 @@
 PYTHON ?= python3
 VENV := .venv
 SAM_VENV := .venv-sam
+CLIENTS_VENV := .venv-clients
 BIN := $(VENV)/bin
 SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} $(SAM_VENV)/bin/sam
 UV := $(shell command -v uv 2>/dev/null)
+CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
 # $(call install,ENVIRONMENT,REQUIREMENTS FILES...): hash-checked, by uv if it is there, else by pip.
 ifdef UV
@@ -23,6 +25,7 @@ LOCAL_REQUIREMENTS := requirements/local.txt
 ADMIN_REQUIREMENTS := requirements/admin.txt
 DEV_REQUIREMENTS := requirements/dev.txt
 SAM_REQUIREMENTS := requirements/sam.txt
+CLIENTS_REQUIREMENTS := requirements/clients.txt
 
 RUNTIME_VENV := .venv-runtime
 RUNTIME_CLIENT_REQUIREMENTS := requirements/runtime.txt
@@ -31,7 +34,7 @@ DYNAMODB_LOCAL := .dynamodb-local
 DYNAMODB_TESTS := tests/dynamodb tests/keywright/store tests/keywright/test_administering.py tests/keywright/test_following.py \
   tests/functions tests/contract tests/test_events.py tests/lifecycle tests/api
 
-.PHONY: help run admin test test-api test-dynamodb test-layer test-runtime lint format schemas build lock clean
+.PHONY: help run admin test test-api test-dynamodb test-layer test-runtime test-browser test-clients lint openapi docs schemas format build lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -63,11 +66,25 @@ test-layer: $(VENV)/bin/python ## build the layer for this machine and import ev
 test-runtime: $(VENV)/.dev $(SAM_VENV)/.installed $(RUNTIME_VENV)/.installed test-layer ## run each function under Lambda's runtime client, with the built layer (needs Linux)
 	$(BIN)/pytest tests/runtime --runtime $(RUNTIME_VENV)/bin/python -n auto --dist loadgroup $(ARGS)
 
+test-browser: $(VENV)/.dev ## look at the reference page in headless Chromium (Debian: chromium chromium-driver)
+	@test -n "$(CHROMIUM)" || { echo "Chromium is missing: apt install chromium chromium-driver, or CHROMIUM=path"; exit 2; }
+	$(BIN)/pytest tests/browser --browser $(CHROMIUM) $(ARGS)
+
+test-clients: $(VENV)/.dev $(CLIENTS_VENV)/.installed ## generate a Python and a TypeScript client, create keys (needs Node.js 20)
+	@PYTHONPATH=layers/shared/python $(BIN)/python -m tests.clients $(CLIENTS_VENV)/bin
+
 lint: $(VENV)/.dev $(SAM_VENV)/.installed ## ruff, mypy --strict, and sam validate --lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(SAM) validate --lint --template template.yaml
+
+openapi: $(VENV)/.dev ## rewrite docs/openapi.json from the handlers, the template and the events
+	@PYTHONPATH=layers/shared/python $(BIN)/python -m openapi
+
+docs: openapi ## rewrite what is computed in docs/: openapi.json, the costs, the picture of the first run (port 8787 free)
+	@$(BIN)/python -m tools.costs
+	@$(BIN)/python -m tools.terminal
 
 format: $(VENV)/.dev ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
@@ -83,13 +100,13 @@ build: $(SAM_VENV)/.installed ## sam build, for the platform that template.yaml 
 
 lock: ## pin every dependency anew, with hashes (needs uv)
 	@test -n "$(UV)" || { echo "make lock needs uv: pip install uv"; exit 2; }
-	for name in layers/shared/requirements requirements/local requirements/admin requirements/dev requirements/sam requirements/runtime requirements/pip; do \
+	for name in layers/shared/requirements requirements/local requirements/admin requirements/dev requirements/sam requirements/runtime requirements/clients requirements/pip; do \
 	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header --upgrade $$name.in -o $$name.txt || exit 1; \
 	done
 
 clean: ## remove everything these commands have made
-	rm -rf $(VENV) $(SAM_VENV) $(RUNTIME_VENV) $(DYNAMODB_LOCAL) .local .aws-sam .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(SAM_VENV) $(RUNTIME_VENV) $(CLIENTS_VENV) $(DYNAMODB_LOCAL) .local .aws-sam .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -97,7 +114,7 @@ $(VENV)/bin/python:
 	@$(call make_environment,$(VENV)) || { rm -rf $(VENV); \
 	  echo "No virtual environment could be made with '$(PYTHON)'. If the reason above names ensurepip or venv, install uv or your system's venv package (Debian: apt install python3-venv)."; exit 2; }
 
-$(SAM_VENV)/bin/python $(RUNTIME_VENV)/bin/python: | $(VENV)/bin/python
+$(SAM_VENV)/bin/python $(RUNTIME_VENV)/bin/python $(CLIENTS_VENV)/bin/python: | $(VENV)/bin/python
 	@$(call make_environment,$(@D:/bin=)) || { rm -rf $(@D:/bin=); exit 2; }
 
 $(VENV)/.local: $(VENV)/bin/python $(RUNTIME_REQUIREMENTS) $(LOCAL_REQUIREMENTS)
@@ -113,6 +130,11 @@ $(VENV)/.admin: $(VENV)/.local $(ADMIN_REQUIREMENTS)
 $(VENV)/.dev: $(VENV)/.admin $(DEV_REQUIREMENTS)
 	@echo "Installing the test and lint tools into $(VENV) ..."
 	@$(call install,$(VENV),$(DEV_REQUIREMENTS))
+	@touch $@
+
+$(CLIENTS_VENV)/.installed: $(CLIENTS_VENV)/bin/python $(CLIENTS_REQUIREMENTS)
+	@echo "Installing the client generators into $(CLIENTS_VENV) ..."
+	@$(call install,$(CLIENTS_VENV),$(CLIENTS_REQUIREMENTS))
 	@touch $@
 
 $(SAM_VENV)/.installed: $(SAM_VENV)/bin/python $(SAM_REQUIREMENTS)

@@ -1,4 +1,4 @@
-"""POST /v1/auth/api-keys: issue an API key to the caller's organization."""
+"""POST /v1/auth/api-keys: create an API key in the caller's organization."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from keywright import issuing
 from keywright.endpoint import Nothing, Request, endpoint
+from keywright.errors import CONFLICT, ORGANIZATION_FROZEN
 from keywright.models import CreateApiKeyRequest, CreatedApiKey
 
 if TYPE_CHECKING:
     from keywright.envelope import Replayed
 
 
-@endpoint("create_api_key", body=CreateApiKeyRequest)
+@endpoint("create_api_key", body=CreateApiKeyRequest, raises=(CONFLICT, ORGANIZATION_FROZEN))
 def handler(request: Request[CreateApiKeyRequest, Nothing]) -> CreatedApiKey | Replayed:
     """Issue the key; its text appears in this answer and nowhere else."""
     return issuing.create(request.member, request.origin, request.body, request.idempotency_key)

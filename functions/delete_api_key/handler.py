@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from keywright import managing
 from keywright.endpoint import Request, endpoint
+from keywright.errors import CONFLICT, ORGANIZATION_FROZEN
 
 if TYPE_CHECKING:
     from keywright.models import Done
 
 
-@endpoint("delete_api_key")
+@endpoint("delete_api_key", raises=(CONFLICT, ORGANIZATION_FROZEN))
 def handler(request: Request) -> Done:
     """Delete the key; it stops verifying at once."""
     return managing.delete(request.member, request.origin, request.key_id)

@@ -1,4 +1,4 @@
-"""GET /v1/auth/api-keys/{id}: one key of the caller's organization."""
+"""GET /v1/auth/api-keys/{id}: show one key of the caller's organization."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GET /v1/auth/api-keys/current: what the key of this request is and may do."""
+"""GET /v1/auth/api-keys/current: show the key of this request to its holder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GET /v1/auth/orgs/audit-logs: what has happened in the caller's organization, newest first."""
+"""GET /v1/auth/orgs/audit-logs: list what has happened in the caller's organization, newest first."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from keywright.models import ListAuditLogsQuery
 
 if TYPE_CHECKING:
     from keywright.envelope import Listing
+    from keywright.models import AuditLog
 
 
 @endpoint("list_audit_logs", query=ListAuditLogsQuery)
-def handler(request: Request[Nothing, ListAuditLogsQuery]) -> Listing:
+def handler(request: Request[Nothing, ListAuditLogsQuery]) -> Listing[AuditLog]:
     """List a page of audit records."""
     return auditing.list_logs(request.member, request.query)

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from keywright import closing
 from keywright.endpoint import Request, endpoint
+from keywright.errors import CONFLICT, ORGANIZATION_FROZEN
 
 if TYPE_CHECKING:
     from keywright.models import Done
 
 
-@endpoint("request_organization_deletion")
+@endpoint("request_organization_deletion", raises=(CONFLICT, ORGANIZATION_FROZEN))
 def handler(request: Request) -> Done:
     """Freeze the organization until it is deleted or an owner changes their mind."""
     return closing.request_deletion(request.member, request.origin)

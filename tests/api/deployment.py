@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from tests import description
 from tests.api.moments import written
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ ROTATE = "/auth/api-keys/{id}/rotate"
 AUDIT_LOGS = "/auth/orgs/audit-logs"
 REQUEST_DELETE = "/auth/orgs/request-delete"
 CANCEL_DELETE = "/auth/orgs/cancel-delete"
-PATHS = (CREATE, KEY, ROTATE, AUDIT_LOGS, REQUEST_DELETE, CANCEL_DELETE)
+OPENAPI = "/openapi.json"
+DOCS = "/docs"
+PATHS = (CREATE, KEY, ROTATE, AUDIT_LOGS, REQUEST_DELETE, CANCEL_DELETE, OPENAPI, DOCS)
 
 VALID_BODY: dict[str, Any] = {"name": "HTTP suite", "permissions": ["sessions:read"]}
 TIMEOUT_SECONDS = 30
@@ -70,7 +73,9 @@ class Deployment:
     ) -> httpx.Response:
         """Send a request as somebody; None sends no token. `headers` win over what is sent otherwise."""
         token = {} if persona is None else {"authorization": f"Bearer {self.tokens[persona]}"}
-        return self.client.request(method, self.base_url + path, headers={**token, **(headers or {})}, **content)
+        response = self.client.request(method, self.base_url + path, headers={**token, **(headers or {})}, **content)
+        assert_described(method, path, response)
+        return response
 
     def create(self, body: Any = None, **options: Any) -> httpx.Response:
         """Send a body to the endpoint that creates keys: as JSON, or as it is if it is bytes; valid by default."""
@@ -130,6 +135,14 @@ class Deployment:
         assert f"{self.base_url}/docs#{body['error']['code']}" == body["error"]["docs"]
         assert_headers_of_the_contract(response)
         return response.status_code, body["error"]["code"]
+
+
+def assert_described(method: str, path: str, response: httpx.Response) -> None:
+    """Check that an answer is one that docs/openapi.json has for its operation; unknown routes have none."""
+    operation = description.find(method, path)
+    if operation is not None:
+        is_json = response.headers["content-type"] == "application/json"
+        assert [] == description.problems(operation, response.status_code, response.json() if is_json else None)
 
 
 def is_here(base_url: str) -> bool:

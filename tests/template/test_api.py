@@ -63,13 +63,18 @@ def test_the_path_of_a_route_leaves_the_version_to_the_stage(route: Route) -> No
     assert not route.path.startswith("/v1")
 
 
-AUTHORIZERS = {"/auth/api-keys/current": "ApiKeyAuthorizer", "/auth/api-keys/verify": "AWS_IAM"}
-"""Of the routes that are not for people."""
+AUTHORIZERS = {
+    "/auth/api-keys/current": "ApiKeyAuthorizer",
+    "/auth/api-keys/verify": "AWS_IAM",
+    "/docs": "NONE",
+    "/openapi.json": "NONE",
+}
+"""Of the routes that are not for people with a session; the last two say what the API is, and nothing of anybody."""
 
 
 @each_route
 def test_a_route_has_an_authorizer_unless_it_answers_preflight_requests(route: Route) -> None:
-    """Nobody reaches a function without credentials; browsers send preflight requests without any."""
+    """Nobody reaches data without credentials; browsers send preflight requests without any."""
     expected = AUTHORIZERS.get(route.path, "SessionAuthorizer")
 
     assert route.authorizer == ("NONE" if route.method == "OPTIONS" else expected)
@@ -79,6 +84,11 @@ def test_a_route_has_an_authorizer_unless_it_answers_preflight_requests(route: R
 def test_a_path_answers_preflight_requests(route: Route) -> None:
     """A page of an allowed origin can use every route, but for those of programs with AWS credentials."""
     assert "OPTIONS" in {other.method for other in declared_routes() if other.path == route.path}
+
+
+def test_documents_travel_compressed_and_answers_with_a_key_do_not() -> None:
+    """The page shrinks to a quarter; a key, 89 characters in a short answer, never stands in compressed text."""
+    assert 10_000 <= int(text(properties("Api")["MinimumCompressionSize"], "MinimumCompressionSize")) <= 100_000
 
 
 def test_requests_are_traced_from_the_gateway_on() -> None:

@@ -88,6 +88,8 @@ def test_a_permission_is_one_action_on_one_resource(function: str) -> None:
     ("function", "actions"),
     [
         ("AuthorizeSession", []),
+        ("GetOpenapi", []),
+        ("GetReference", []),
         ("CreateApiKey", ["dynamodb:ConditionCheckItem", "dynamodb:PutItem", "secretsmanager:GetSecretValue"]),
         (
             "SyncOrganizations",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _READ = "read the audit log of this organization"
 
 
-def list_logs(member: Member, query: ListAuditLogsQuery) -> Listing:
+def list_logs(member: Member, query: ListAuditLogsQuery) -> Listing[AuditLog]:
     """List the organization's audit records, newest first; a page is full whatever is filtered out.
 
     Raises:

@@ -35,9 +35,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from keywright.apigateway import LambdaContext, ProxyAnswer, ProxyEvent
+    from keywright.documents import Document
+    from keywright.errors import ErrorType
 
 BODY_BYTES = 64 * 1024
 PREFLIGHT_SECONDS = 600
+DOCUMENT_SECONDS = 300
+"""How long a document may be kept by caches; a deployment that changes it is seen that much later."""
 
 _JSON_TYPE = re.compile(r"application/(?:[!#$&^_.+a-z0-9-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
 _IDEMPOTENCY_KEY = re.compile(r"[ -~]{1,255}")
@@ -107,7 +111,7 @@ class Request(Generic[Body, Parameters, Caller]):
         return found
 
 
-Outcome = BaseModel | Listing | Replayed
+Outcome = BaseModel | Listing[BaseModel] | Replayed
 Handler = Callable[["ProxyEvent", "LambdaContext"], "ProxyAnswer"]
 
 
@@ -145,12 +149,33 @@ def _authorizer(event: ProxyEvent) -> Mapping[str, str]:
     return authorizer
 
 
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What a handler says of itself; the API's description is written from it.
+
+    Attributes:
+        act: the function that was made a handler; its annotations name the model of the answer.
+        raises: the refusals that not every operation of its kind can give.
+    """
+
+    name: str
+    act: Callable[..., object]
+    body: type[BaseModel] = Nothing
+    query: type[BaseModel] = Nothing
+    raises: tuple[ErrorType, ...] = ()
+
+
+operations: dict[str, Operation] = {}
+"""The operations whose handlers this process has loaded, by their names: in Lambda, one."""
+
+
 def endpoint(
     operation: str,
     *,
     body: type[Body] = Nothing,  # type: ignore[assignment]  # what the type variable's own default says
     query: type[Parameters] = Nothing,  # type: ignore[assignment]
     caller: Callable[[ProxyEvent], Caller] = member,  # type: ignore[assignment]
+    raises: tuple[ErrorType, ...] = (),
 ) -> Callable[[Callable[[Request[Body, Parameters, Caller]], Outcome]], Handler]:
     """Make a Lambda handler of a function that takes a request and returns the data of its answer.
 
@@ -158,13 +183,16 @@ def endpoint(
     It also answers the preflight requests (CORS) of its path, comparing the origin with the allowed ones.
 
     Args:
-        operation: the name of the function's folder, for the log.
+        operation: the name of the function's folder, for the log and the API's description.
         body: the model of the request body; by default the body is not looked at.
         query: the model of the query parameters.
         caller: reads from the event who calls: `member`, `key_holder` or `backend`.
+        raises: for the API's description: refusals besides those that every such operation can give.
     """
 
     def decorate(act: Callable[[Request[Body, Parameters, Caller]], Outcome]) -> Handler:
+        operations[operation] = Operation(operation, act, body, query, raises)
+
         def handler(event: ProxyEvent, context: LambdaContext) -> ProxyAnswer:
             call = _Call(operation, event, is_list=issubclass(query, PageQuery))
             with deadline.within(context.get_remaining_time_in_millis()):
@@ -175,6 +203,33 @@ def endpoint(
                 except ServiceError as error:
                     return call.failure(error)
                 except Exception as error:  # noqa: BLE001 - the one place where the unexpected becomes an answer
+                    return call.unexpected(error)
+
+        return handler
+
+    return decorate
+
+
+def document(operation: str) -> Callable[[Callable[[str], Document]], Handler]:
+    """Make a Lambda handler of a function that takes the address of this API and returns a document.
+
+    Everybody may have it, and it is answered outside of the envelope; what goes wrong is answered as ever.
+
+    Args:
+        operation: the name of the function's folder, for the log and the API's description.
+    """
+
+    def decorate(act: Callable[[str], Document]) -> Handler:
+        operations[operation] = Operation(operation, act)
+
+        def handler(event: ProxyEvent, context: LambdaContext) -> ProxyAnswer:
+            call = _Call(operation, event, is_list=False)
+            with deadline.within(context.get_remaining_time_in_millis()):
+                if event["httpMethod"] == "OPTIONS":
+                    return call.preflight()
+                try:
+                    return call.document(act(call.base_url))
+                except Exception as error:  # noqa: BLE001 - as above
                     return call.unexpected(error)
 
         return handler
@@ -200,10 +255,24 @@ class _Call:
             case data:
                 return envelope.success(_json(data), self._headers())
 
+    def document(self, found: Document) -> ProxyAnswer:
+        self._log(200, "OK", None)
+        return {
+            "statusCode": 200,
+            "headers": {
+                "content-type": found.media_type,
+                "cache-control": f"public, max-age={DOCUMENT_SECONDS}",
+                "x-content-type-options": "nosniff",
+                **found.headers,
+                **self._headers(),
+            },
+            "body": found.text,
+        }
+
     def failure(self, error: ServiceError) -> ProxyAnswer:
         # Never its message: that is for the caller, and may hold what the caller sent.
         self._log(error.error.status, error.error.code, error.reason)
-        return envelope.failure(error, self._base_url(), self._headers(), self._pagination())
+        return envelope.failure(error, self.base_url, self._headers(), self._pagination())
 
     def unexpected(self, error: Exception) -> ProxyAnswer:
         logger().error(
@@ -248,7 +317,8 @@ class _Call:
             headers["access-control-expose-headers"] = _RESPONSE_HEADERS
         return headers
 
-    def _base_url(self) -> str:
+    @property
+    def base_url(self) -> str:
         context = self.event["requestContext"]
         return answer_settings().public_url or f"https://{context['domainName']}/{context['stage']}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from keywright.errors import UNAUTHORIZED
 
@@ -34,11 +34,14 @@ class Pagination:
         return {"limit": self.limit, "has_more": self.next_cursor is not None, "next_cursor": self.next_cursor}
 
 
+Item_co = TypeVar("Item_co", bound="BaseModel", covariant=True)
+
+
 @dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Generic[Item_co]):
     """A page of a list, newest first."""
 
-    items: Sequence[BaseModel]
+    items: Sequence[Item_co]
     pagination: Pagination
 
 

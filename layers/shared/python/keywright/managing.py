@@ -34,7 +34,7 @@ _UPDATE = "update API keys in this organization"
 _DELETE = "delete API keys in this organization"
 
 
-def list_keys(member: Member, query: ListApiKeysQuery) -> Listing:
+def list_keys(member: Member, query: ListApiKeysQuery) -> Listing[ApiKeySummary]:
     """List the organization's keys, newest first; a page is full whatever is filtered out.
 
     Three requests to DynamoDB for an unfiltered page: the member, the keys, their usage.

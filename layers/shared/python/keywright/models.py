@@ -17,10 +17,12 @@ from pydantic import (
     Field,
     PlainValidator,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypeAliasType
 
 from keywright import clock
 from keywright.errors import BAD_REQUEST, ServiceError
@@ -173,9 +175,9 @@ def _events(value: object) -> tuple[AuditEvent, ...]:
 Name = Annotated[
     str, Field(min_length=1, max_length=NAME_CHARACTERS), AfterValidator(_encodable), AfterValidator(_trimmed)
 ]
-Permissions = Annotated[
-    list[Annotated[str, AfterValidator(_listed)]], Field(min_length=1), AfterValidator(_without_duplicates)
-]
+# A type with a name of its own has one in the API's description, where a deployment's catalogue is put in.
+Permission = TypeAliasType("Permission", Annotated[str, AfterValidator(_listed)])
+Permissions = Annotated[list[Permission], Field(min_length=1), AfterValidator(_without_duplicates)]
 Metadata = Annotated[
     dict[
         Annotated[str, AfterValidator(_encodable)],
@@ -190,8 +192,8 @@ Metadata = Annotated[
     AfterValidator(_bounded),
 ]
 
-
 Moment = Annotated[datetime, BeforeValidator(_moment)]
+WrittenMoment = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 GracePeriodSeconds = Annotated[int, Field(ge=0, le=MAXIMUM_GRACE_PERIOD_SECONDS)]
 
 
@@ -202,7 +204,14 @@ class Body(BaseModel):
 
 
 class CreateApiKeyRequest(Body):
-    """What a new key shall be."""
+    """What a new key shall be.
+
+    Attributes:
+        name: what people recognize the key by; white space around it is removed.
+        permissions: what the key may do; `X:write` includes `X:read`, and duplicates count once.
+        metadata: whatever you want to know of the key later; up to 16 KiB as JSON text.
+        expires_at: when the key stops working, a time in the future; without it, never.
+    """
 
     name: Name
     permissions: Permissions
@@ -211,7 +220,17 @@ class CreateApiKeyRequest(Body):
 
 
 class UpdateApiKeyRequest(Body):
-    """What of a key shall change; what is absent stays, and an `expiresAt` of null takes the expiry away."""
+    """What of a key shall change; what is absent stays.
+
+    Attributes:
+        name: what people recognize the key by; white space around it is removed.
+        enabled: whether the key works.
+        permissions: all that the key may do from now on.
+        metadata: all of the key's metadata from now on.
+        expires_at: when the key stops working, a time in the future; null takes the expiry away.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     name: Name = ""
     enabled: bool = True
@@ -227,65 +246,107 @@ class UpdateApiKeyRequest(Body):
 
 
 class RotateApiKeyRequest(Body):
-    """How long the previous secret goes on working."""
+    """How the key's text shall change.
+
+    Attributes:
+        grace_period_seconds: how long the previous text goes on working, up to 7 days; without it, not at all.
+    """
 
     grace_period_seconds: GracePeriodSeconds = Field(default=0, alias="gracePeriodSeconds")
 
 
 class VerifyApiKeyRequest(Body):
-    """A key, and what it must be permitted to do."""
+    """A key, and what it must be permitted to do.
+
+    Attributes:
+        key: what somebody presented as a key.
+        permissions: what the key must be permitted, each of them; nothing in particular if there are none.
+    """
 
     key: str = Field(repr=False)
-    permissions: list[Annotated[str, AfterValidator(_listed)]] = Field(default_factory=list)
+    permissions: list[Permission] = Field(default_factory=list)
 
 
 class Answer(BaseModel):
     """The data of an answer, in camelCase."""
 
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        json_schema_serialization_defaults_required=True,  # answers always have all their fields
+    )
 
 
 class CreatedApiKey(Answer):
-    """A new key's id, and its text: the only time it is shown."""
+    """A new key.
+
+    Attributes:
+        id: names the key in this API and in the audit log.
+        key: the key itself. This is the only time it is shown.
+    """
 
     id: str
     key: str = Field(repr=False)
 
 
 class RotatedApiKey(CreatedApiKey):
-    """A key's new text, and until when the previous one works; null if it does not any more."""
+    """A key with a new text.
 
-    previous_key_expires_at: str | None
+    Attributes:
+        previous_key_expires_at: until when the previous text works; null if it does not any more.
+    """
+
+    previous_key_expires_at: WrittenMoment | None
 
 
 class Done(Answer):
-    """That something was done."""
+    """That something was done.
+
+    Attributes:
+        message: what was done, for people.
+    """
 
     status: Literal["success"] = "success"
     message: str
 
 
 class ApiKeySummary(Answer):
-    """A key as lists show it; times are RFC 3339."""
+    """A key as lists show it.
+
+    Attributes:
+        id: names the key in this API and in the audit log.
+        enabled: whether the key works, as far as that is a person's decision.
+        permissions: what the key was given.
+        expires_at: when it stops working; null for never.
+        last_used_at: when it was last verified, to the minute or so; null for never.
+        request_count: how often it was verified.
+        hint: how the key's text begins and ends.
+    """
 
     id: str
     name: str
     enabled: bool
     permissions: list[str]
     metadata: dict[str, MetadataValue]
-    created_at: str
-    updated_at: str
-    expires_at: str | None
-    last_used_at: str | None
+    created_at: WrittenMoment
+    updated_at: WrittenMoment
+    expires_at: WrittenMoment | None
+    last_used_at: WrittenMoment | None
     request_count: int
     hint: str
 
 
 class ApiKeyDetails(ApiKeySummary):
-    """A key as it is shown alone: also who made it, and until when the secret before the last rotation works."""
+    """A key as it is shown alone.
+
+    Attributes:
+        created_by: the id of the user who made it.
+        previous_key_expires_at: until when the text before the last rotation works; null if it does not.
+    """
 
     created_by: str
-    previous_key_expires_at: str | None
+    previous_key_expires_at: WrittenMoment | None
 
 
 class UnknownApiKey(Answer):
@@ -296,7 +357,15 @@ class UnknownApiKey(Answer):
 
 
 class VerifiedApiKey(Answer):
-    """What became of the verification of a key; `code` is VALID, or says why it is not."""
+    """What became of the verification of a key.
+
+    Attributes:
+        valid: whether the key works and is permitted what was asked.
+        code: VALID, or why it is not.
+        permissions: what the key was given.
+        missing_permissions: what was asked and is not permitted.
+        expires_at: when the key stops working; null for never.
+    """
 
     valid: bool
     code: Literal["VALID", "EXPIRED", "DISABLED", "ORGANIZATION_FROZEN", "INSUFFICIENT_PERMISSIONS"]
@@ -306,11 +375,17 @@ class VerifiedApiKey(Answer):
     permissions: list[str]
     missing_permissions: list[str]
     metadata: dict[str, MetadataValue]
-    expires_at: str | None
+    expires_at: WrittenMoment | None
 
 
 class CurrentApiKey(Answer):
-    """A key as its holder sees it."""
+    """A key as its holder sees it.
+
+    Attributes:
+        permissions: what the key was given.
+        hint: how the key's text begins and ends.
+        expires_at: when the key stops working; null for never.
+    """
 
     id: str
     organization_id: str
@@ -318,19 +393,32 @@ class CurrentApiKey(Answer):
     permissions: list[str]
     metadata: dict[str, MetadataValue]
     hint: str
-    created_at: str
-    expires_at: str | None
+    created_at: WrittenMoment
+    expires_at: WrittenMoment | None
 
 
 class Actor(Answer):
-    """Who did something: a `user`, an `api_key`, an `operator` or the `system`."""
+    """Who did something.
+
+    Attributes:
+        type: `user`, `api_key`, `operator` or `system`.
+    """
 
     type: str
     id: str
 
 
 class AuditLog(Answer):
-    """One record of the audit log."""
+    """One record of the audit log.
+
+    Attributes:
+        event: what happened.
+        target_id: what it happened to.
+        target_type: what kind of thing that is, as `api_key`.
+        changes: the fields that changed, `before` and `after`.
+        source_ip: where the request came from; null if there was none.
+        request_id: the `x-request-id` of the request; null if there was none.
+    """
 
     id: str
     event: str
@@ -340,7 +428,7 @@ class AuditLog(Answer):
     changes: dict[str, object]
     source_ip: str | None
     request_id: str | None
-    created_at: str
+    created_at: WrittenMoment
 
 
 class Query(BaseModel):
@@ -350,21 +438,40 @@ class Query(BaseModel):
 
 
 class PageQuery(Query):
-    """Which page of a list."""
+    """Which page of a list.
 
-    limit: Annotated[int, BeforeValidator(_limit)] = DEFAULT_LIMIT
+    Attributes:
+        limit: how many items a page has.
+        starting_after: the `next_cursor` of the page before.
+    """
+
+    limit: Annotated[int, Field(ge=1, le=MAXIMUM_LIMIT), BeforeValidator(_limit)] = DEFAULT_LIMIT
     starting_after: Annotated[UUID | None, BeforeValidator(_id)] = None
 
 
 class ListApiKeysQuery(PageQuery):
-    """Which keys."""
+    """Which keys.
+
+    Attributes:
+        enabled: only keys that are, or are not.
+        permission: only keys that were given it, itself.
+    """
 
     enabled: Annotated[bool | None, BeforeValidator(_switch)] = None
-    permission: Annotated[str, AfterValidator(_listed)] | None = None
+    permission: Permission | None = None
 
 
 class ListAuditLogsQuery(PageQuery):
-    """Which records; all conditions together."""
+    """Which records; all conditions together.
+
+    Attributes:
+        event: only these events, separated by commas.
+        actor_user_id: only what this user did.
+        actor_api_key_id: only what this key did.
+        target_id: only what happened to this key, member or organization.
+        created_from: only from this time on.
+        created_to: only until this time.
+    """
 
     event: Annotated[tuple[AuditEvent, ...], BeforeValidator(_events)] = ()
     actor_user_id: str | None = None

@@ -1,0 +1,20 @@
+"""GET /v1/docs: show the reference of this API as a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from keywright import documents
+from keywright.endpoint import document
+
+if TYPE_CHECKING:
+    from keywright.documents import Page
+
+HERE = Path(__file__).parent
+
+
+@document("get_reference")
+def handler(base_url: str) -> Page:
+    """Give the page: every operation, to be tried out, and every error."""
+    return documents.page(HERE, base_url)

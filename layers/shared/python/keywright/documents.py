@@ -1,0 +1,162 @@
+"""Documents about the API, as a deployment serves them: its description, and the page that shows it."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import html
+import json
+from dataclasses import dataclass, field
+from functools import lru_cache
+from string import Template
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
+
+from keywright.errors import CATALOGUE
+from keywright.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from keywright.errors import ErrorType
+
+Json = Any
+
+_ADDRESS = "http://127.0.0.1:8787/v1"
+"""What the file has in the place of the API's own address."""
+
+_STAGE = "/v1"
+_REMEMBERED = 4
+"""An API is called by few names: API Gateway's, and those of custom domains."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What is answered as it is, outside of the envelope.
+
+    Attributes:
+        headers: besides those of every document.
+    """
+
+    media_type: ClassVar[str]
+
+    text: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class JsonDocument(Document):
+    """Data."""
+
+    media_type = "application/json"
+
+
+class Page(Document):
+    """A page for browsers."""
+
+    media_type = "text/html; charset=utf-8"
+
+
+def description(file: Path, base_url: str) -> JsonDocument:
+    """Give the OpenAPI description, with this API's own address and its catalogue of permissions.
+
+    Args:
+        file: the description with the default catalogue.
+        base_url: the address of the API, stage or base path included.
+    """
+    return JsonDocument(_description(file, base_url, settings().permissions))
+
+
+@lru_cache(_REMEMBERED)
+def _description(file: Path, base_url: str, permissions: tuple[str, ...]) -> str:
+    text = file.read_text(encoding="utf-8").replace(f"{_ADDRESS}/docs#", f"{base_url}/docs#")
+    document = json.loads(text)
+    if base_url.endswith(_STAGE):
+        document["servers"][0]["url"] = base_url.removesuffix(_STAGE)
+    else:  # behind a custom domain the stage need not be part of a path
+        document["servers"][0]["url"] = base_url
+        document["paths"] = {path.removeprefix(_STAGE): methods for path, methods in document["paths"].items()}
+    catalogue = document["components"]["schemas"]["Permission"]
+    if tuple(catalogue["enum"]) != permissions:
+        last = len(permissions) - 1
+        names = {name: permissions[min(index, last)] for index, name in enumerate(catalogue["enum"])}
+        document["paths"] = _renamed(document["paths"], names)
+        catalogue["enum"] = list(permissions)
+    return json.dumps(document, separators=(",", ":"))
+
+
+def _renamed(value: Json, names: Mapping[str, str]) -> Json:
+    """Put the deployment's permissions where the examples have those of the default catalogue."""
+    match value:
+        case dict():
+            return {name: _renamed(item, names) for name, item in value.items()}
+        case list():
+            items = [_renamed(item, names) for item in value]
+            # Several permissions of the one catalogue may have become the same of the other.
+            return [item for index, item in enumerate(items) if not isinstance(item, str) or item not in items[:index]]
+        case str():
+            return names.get(value, value)
+        case _:
+            return value
+
+
+def page(directory: Path, base_url: str) -> Page:
+    """Give the reference page: one file, which asks for nothing but the description beside it.
+
+    Args:
+        directory: holds page.html and the library that draws the description.
+        base_url: the address of the API, for requests that are tried out.
+    """
+    text, script_sources = _page(directory)
+    policy = (
+        "default-src 'none'",
+        f"script-src {script_sources}",
+        "style-src 'unsafe-inline'",  # the library sets styles on elements; styles cannot send anything
+        "img-src data:",
+        f"connect-src 'self' {_origin(base_url)}",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+    return Page(
+        text,
+        {"content-security-policy": "; ".join(policy), "referrer-policy": "no-referrer"},
+    )
+
+
+@lru_cache(_REMEMBERED)
+def _page(directory: Path) -> tuple[str, str]:
+    """Put the page together; give it with the digests of its scripts, the only ones that may run."""
+    library = _unpacked(directory / "swagger-ui" / "swagger-ui-bundle.js.gz")
+    script = (directory / "page.js").read_text(encoding="utf-8")
+    parts = {
+        "library": library,
+        "library_style": _unpacked(directory / "swagger-ui" / "swagger-ui.css.gz"),
+        "script": script,
+        "style": (directory / "page.css").read_text(encoding="utf-8"),
+        "errors": "\n".join(_entry(error) for error in CATALOGUE.values()),
+    }
+    text = Template((directory / "page.html").read_text(encoding="utf-8")).substitute(parts)
+    return text, " ".join(f"'sha256-{_digest(content)}'" for content in (library, script))
+
+
+def _unpacked(file: Path) -> str:
+    return gzip.decompress(file.read_bytes()).decode()
+
+
+def _digest(content: str) -> str:
+    return base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+
+
+def _entry(error: ErrorType) -> str:
+    code, message, hint = (html.escape(text) for text in (error.code, error.message, error.hint))
+    return (
+        f'<article id="{code}" tabindex="-1"><h3><a href="#{code}">{code}</a> <span>{error.status}</span></h3>'
+        f"<p>{message}.</p><p>{hint}</p></article>"
+    )
+
+
+def _origin(base_url: str) -> str:
+    parts = urlsplit(base_url)
+    return f"{parts.scheme}://{parts.netloc}"

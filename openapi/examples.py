@@ -1,0 +1,104 @@
+"""Examples of requests and answers: the events of events/, which the tests replay, so that each is true."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Json = Any
+
+KEY_ID = "019b7e3c-9585-719d-81cb-3b8af1c594c2"
+_SAMPLES = {
+    "uuid7": KEY_ID,
+    # In two parts, so that nothing takes it for a secret.
+    "api key": "kk_" + "0" * 82 + "wxyz",
+    "hint": "kk_...wxyz",
+    "rfc3339": "2026-01-02T12:34:56.789Z",
+    "any string": "...",
+}
+"""What stands for the matchers of an expected answer (events/README.md)."""
+
+_MATCHER = re.compile(rf"<({'|'.join(_SAMPLES)})(?::[^>]*)?>")
+_KEY = re.compile(r"kk_[0-9A-Za-z]{86}")
+"""A key that an event presents; it is one of no deployment, but nobody should have to find that out."""
+_DOCS = re.compile(r"https://[^/\"]+/v1/docs#")
+SHOWN = 3
+"""How many examples of one code are enough."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One folder of events/.
+
+    Attributes:
+        name: the folder's, without the status.
+    """
+
+    name: str
+    status: int
+    folder: Path
+    base_url: str
+
+    @cached_property
+    def answer(self) -> Json:
+        """The body of the answer, with samples in the place of matchers."""
+        text = json.dumps(_read(self.folder / "expected.json")["answer"]["body"], ensure_ascii=False)
+        text = _MATCHER.sub(lambda match: _SAMPLES[match[1]], text)
+        return json.loads(_DOCS.sub(f"{self.base_url}/docs#", text))
+
+    @cached_property
+    def body(self) -> Json:
+        """The body of the request; None if it is not JSON."""
+        event = _read(self.folder / "event.json")
+        text = event["body"] or ""
+        try:
+            decoded = base64.b64decode(text).decode() if event["isBase64Encoded"] else text
+            return json.loads(_KEY.sub(_SAMPLES["api key"], decoded))
+        except ValueError:
+            return None
+
+    @property
+    def code(self) -> str | None:
+        """The code of a refusal; None for a success."""
+        match self.answer:
+            case {"error": {"code": code}}:
+                return str(code)
+            case _:
+                return None
+
+
+def examples(events: Path, function: str, base_url: str) -> list[Example]:
+    """Give a function's examples; preflights are none."""
+    found = []
+    for folder in sorted((events / function).glob("*/")):
+        status, name = folder.name.split("_", 1)
+        if status != "204":
+            found.append(Example(name, int(status), folder, base_url))
+    return found
+
+
+def refusals(found: list[Example], code: str) -> dict[str, Json]:
+    """Give a few answers with a code that differ, by name."""
+    different: dict[str, Json] = {}
+    for example in found:
+        if example.code == code and example.answer not in different.values() and len(different) < SHOWN:
+            different[example.name] = example.answer
+    return different
+
+
+def success(found: list[Example], prefer: str) -> Example | None:
+    """Give the example of that name, or else the first success."""
+    successes = [example for example in found if example.status == HTTPStatus.OK]
+    return next((example for example in successes if example.name == prefer), successes[0] if successes else None)
+
+
+def _read(path: Path) -> Json:
+    return json.loads(path.read_text(encoding="utf-8"))

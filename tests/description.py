@@ -1,0 +1,74 @@
+"""The API's description, docs/openapi.json, and whether what was answered is what it says."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from tests.conftest import ROOT
+
+DESCRIPTION: dict[str, Any] = json.loads((ROOT / "docs" / "openapi.json").read_text(encoding="utf-8"))
+STAGE = "/v1"
+
+_ANNOTATIONS = {"description", "title", "example", "examples", "summary"}
+"""What says nothing of which values are valid (JSON Schema 2020-12 Validation, section 9; OpenAPI)."""
+
+
+def operations() -> dict[str, dict[str, Any]]:
+    """Give every operation by its id, with its method and path."""
+    return {
+        operation["operationId"]: {**operation, "method": method.upper(), "path": path}
+        for path, methods in DESCRIPTION["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+def plain(schema: Any) -> Any:
+    """Give a schema as it is told apart by: references followed, annotations left out."""
+    match schema:
+        case {"$ref": str(reference)}:
+            found: Any = DESCRIPTION
+            for step in reference.removeprefix("#/").split("/"):
+                found = found[step]
+            return plain(found)
+        case {"properties": dict(properties)}:
+            rest = plain({name: value for name, value in schema.items() if name != "properties"})
+            return {**rest, "properties": {name: plain(value) for name, value in properties.items()}}
+        case dict():
+            return {name: plain(value) for name, value in schema.items() if name not in _ANNOTATIONS}
+        case list():
+            return [plain(value) for value in schema]
+        case _:
+            return schema
+
+
+def find(method: str, path: str) -> dict[str, Any] | None:
+    """Give the operation that a request is for; the path comes without the stage."""
+    found = [
+        operation
+        for operation in operations().values()
+        if operation["method"] == method and _pattern(operation["path"]).fullmatch(STAGE + path)
+    ]
+    return min(found, key=lambda operation: operation["path"].count("{")) if found else None
+
+
+def problems(operation: dict[str, Any], status: int, body: object) -> list[str]:
+    """Say how an answer differs from what an operation is described to answer."""
+    if str(status) not in operation["responses"]:
+        return [f"{operation['operationId']} is not described to answer {status}"]
+    content = operation["responses"][str(status)]["content"].get("application/json")
+    return [] if content is None else [error.message for error in validator(content["schema"]).iter_errors(body)]
+
+
+def validator(schema: dict[str, Any]) -> Draft202012Validator:
+    """Give a validator of a schema of the description, whose references lead into the description."""
+    return Draft202012Validator({**schema, "components": DESCRIPTION["components"]})
+
+
+@cache
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path)))

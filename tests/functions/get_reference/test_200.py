@@ -1,0 +1,129 @@
+"""What get_reference serves: a page that is complete in itself. tests/browser looks at it."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import html
+import json
+import re
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+import pytest
+
+from keywright.errors import CATALOGUE
+from tests.conftest import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.calling import Call
+
+LIBRARY = ROOT / "functions" / "get_reference" / "swagger-ui"
+LAMBDA_ANSWER_BYTES = 6 * 1024 * 1024
+"""AWS Lambda quotas: invocation payload, 6 MB; API Gateway's is 10 MB."""
+
+
+class Parts(HTMLParser):
+    """The parts of a page that matter here."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.scripts: list[str] = []
+        self.addresses: list[str] = []
+        self.ids: list[str] = []
+        self._inside = ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Note what a tag names."""
+        self._inside = tag
+        if tag == "script":
+            self.scripts.append("")
+        for name, value in attrs:
+            if name in {"src", "href", "srcset", "action", "data", "poster"}:
+                self.addresses.append(value or "")
+            if name == "id":
+                self.ids.append(value or "")
+
+    def handle_data(self, data: str) -> None:
+        """Note what a script is."""
+        if self._inside == "script":
+            self.scripts[-1] += data
+
+    def handle_endtag(self, _: str) -> None:
+        """Be outside again."""
+        self._inside = ""
+
+
+@pytest.fixture
+def page(call: Call) -> str:
+    """The page."""
+    return str(call()["body"])
+
+
+def test_it_names_nothing_outside_of_this_api(page: str) -> None:
+    """Entries of its own, the description beside it, and an empty picture."""
+    addresses = Parts(page).addresses
+
+    assert {"openapi.json", "data:,"} == {address for address in addresses if not address.startswith("#")}
+    assert "@import" not in page
+
+
+def test_every_link_within_the_page_leads_somewhere(page: str) -> None:
+    """Each is the id of one element."""
+    parts = Parts(page)
+
+    assert {address[1:] for address in parts.addresses if address.startswith("#")} <= set(parts.ids)
+    assert len(parts.ids) == len(set(parts.ids))
+
+
+@pytest.mark.parametrize("code", CATALOGUE)
+def test_every_error_has_an_entry(page: str, code: str) -> None:
+    """With its status, what happened, and what to do about it."""
+    entry = re.search(rf'<article id="{code}".*?</article>', page)
+
+    assert entry
+    content = html.unescape(entry[0])
+    assert all(text in content for text in (f" <span>{CATALOGUE[code].status}</span>", CATALOGUE[code].message))
+    assert CATALOGUE[code].hint in content
+
+
+def test_only_its_own_scripts_may_run(call: Call) -> None:
+    """The policy names the digest of each script and no other source; nothing may be sent anywhere else."""
+    answer = call()
+    policy = dict(part.strip().split(" ", 1) for part in answer["headers"]["content-security-policy"].split(";"))
+
+    digests = [hashlib.sha256(script.encode()).digest() for script in Parts(answer["body"]).scripts]
+    assert 2 == len(digests)
+    assert [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests] == policy["script-src"].split()
+    assert ("'none'", "data:") == (policy["default-src"], policy["img-src"])
+    assert "'self' https://abc.execute-api.eu-central-1.amazonaws.com" == policy["connect-src"]
+
+
+def test_requests_can_be_tried_out_behind_a_custom_domain(call: Call, setting: Callable[[str, str], None]) -> None:
+    """The policy lets the page reach the address that clients use, wherever it was opened itself."""
+    setting("PUBLIC_URL", "https://api.example.com/keys/v1")
+
+    assert "connect-src 'self' https://api.example.com;" in call()["headers"]["content-security-policy"]
+
+
+def test_lambda_can_answer_it(call: Call) -> None:
+    """With room to grow, as JSON text, which is how Lambda hands it over."""
+    assert len(json.dumps(call())) < LAMBDA_ANSWER_BYTES / 2
+
+
+@pytest.mark.parametrize("name", ["swagger-ui-bundle.js", "swagger-ui.css"])
+def test_the_library_is_the_published_one(name: str) -> None:
+    """Byte for byte what the README beside it names."""
+    content = gzip.decompress((LIBRARY / f"{name}.gz").read_bytes())
+
+    assert f"`{hashlib.sha256(content).hexdigest()}`" in (LIBRARY / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_library_comes_with_its_licences() -> None:
+    """Its own, and those of what it is made of."""
+    assert {"LICENSE", "NOTICE", "swagger-ui-bundle.js.LICENSE.txt"} <= {path.name for path in LIBRARY.iterdir()}
