@@ -212,9 +212,15 @@ def stop_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], datetime]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--stack PATH`: run the HTTP suite against that deployment instead of a local service of its own.
+    """Add options.
+
+    `--stack PATH`: run the HTTP suite against that deployment instead of a local service of its own.
 
     `--runtime PYTHON`: run the functions under Lambda's runtime client, which that Python has.
+
+    `--browser CHROMIUM`: look at pages with it; `--pictures DIRECTORY` keeps what is seen.
     """
     parser.addoption("--stack", type=Path, help="the stack.json of a running deployment")
     parser.addoption("--runtime", type=Path, help="a Python that has awslambdaric, and nothing else of this project")
+    parser.addoption("--browser", help="the Chromium to look at pages with")
+    parser.addoption("--pictures", type=Path, help="a directory to keep screenshots in")

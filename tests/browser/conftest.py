@@ -1,0 +1,56 @@
+"""Fixtures of the tests with a browser: Chromium, and a local service. `make test-browser` runs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.api.conftest import connected, local_service
+from tests.browser import webdriver
+from tests.conftest import LOOPBACK
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.api.deployment import Deployment
+    from tests.browser.webdriver import Browser
+
+HERE = Path(__file__).parent
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave these tests to `make test-browser`: not every machine has a browser."""
+    return True if collection_path.is_relative_to(HERE) and not config.getoption("--browser") else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Open sockets, to this machine alone."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
+
+
+@pytest.fixture(scope="session")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """A local service."""
+    with local_service(tmp_path_factory.mktemp("service")) as stack_file:
+        yield from connected(stack_file)
+
+
+@pytest.fixture(scope="session")
+def chromium(request: pytest.FixtureRequest) -> Iterator[Browser]:
+    """One browser for all tests."""
+    with webdriver.browser(request.config.getoption("--browser")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def browser(chromium: Browser) -> Browser:
+    """The browser, as wide as a desktop's, with nothing left in its logs."""
+    chromium.open("about:blank")
+    chromium.resize(1280, 900)
+    chromium.console()
+    chromium.requested()
+    return chromium

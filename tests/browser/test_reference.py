@@ -1,0 +1,173 @@
+"""The reference page as people see it: in a browser, from a desktop's width down to a phone's."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from keywright.errors import CATALOGUE
+from tests.conftest import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.api.deployment import Deployment
+    from tests.browser.webdriver import Browser
+
+DESCRIPTION = json.loads((ROOT / "docs" / "openapi.json").read_text(encoding="utf-8"))
+OPERATIONS = [(method.upper(), path) for path, methods in DESCRIPTION["paths"].items() for method in methods]
+DESKTOP = (1280, 900)
+PHONE = (390, 844)
+NARROWEST = (320, 568)
+"""WCAG 2.2, 1.4.10: content reflows down to 320 CSS pixels."""
+
+SHOWN = """return [...document.querySelectorAll(".opblock-summary")].map((row) => [
+    row.querySelector(".opblock-summary-method").textContent,
+    row.querySelector(".opblock-summary-path").dataset.path])"""
+DRAWN = "return document.querySelectorAll('.opblock-summary').length === arguments[0]"
+ON_SCREEN = """const box = document.getElementById(arguments[0]).getBoundingClientRect();
+    return box.top >= 0 && box.bottom <= innerHeight"""
+TOO_WIDE = """return [...document.querySelectorAll("body *")].filter((element) =>
+    !element.closest("[style*='display: none']") && element.getBoundingClientRect().right > innerWidth + 1
+    && !element.closest("pre, .microlight, .highlight-code, .response-col_description, .opblock-body table, svg"))
+    .slice(0, 5).map((element) => `${element.tagName}.${element.className}`)"""
+
+
+@pytest.fixture
+def page(browser: Browser, deployment: Deployment) -> Browser:
+    """The page, drawn."""
+    browser.open(f"{deployment.base_url}/docs")
+    browser.wait_for(DRAWN, len(OPERATIONS))
+    return browser
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The page with every operation opened, and what happened until then.
+
+    Attributes:
+        shown: method and path of each operation.
+        console: what was said on the console.
+        requested: what was asked for, by address.
+        too_wide: what does not fit, by the size of the screen.
+        widths: how wide the page is, by the same.
+    """
+
+    shown: list[tuple[str, str]]
+    console: list[str]
+    requested: list[str]
+    too_wide: dict[tuple[int, int], list[str]]
+    widths: dict[tuple[int, int], int]
+
+
+@pytest.fixture(scope="module")
+def opened(chromium: Browser, deployment: Deployment) -> Opened:
+    """Open everything once: it takes a while, and none of the tests below changes anything."""
+    chromium.open("about:blank")
+    chromium.resize(*DESKTOP)
+    chromium.console()
+    chromium.requested()
+    chromium.open(f"{deployment.base_url}/docs")
+    chromium.wait_for(DRAWN, len(OPERATIONS))
+    shown = [(method, path) for method, path in chromium.run(SHOWN)]
+    chromium.run(
+        """for (const button of document.querySelectorAll(".opblock:not(.is-open) .opblock-summary-control"))
+           button.click()"""
+    )
+    chromium.wait_for(
+        "return document.querySelectorAll('.opblock .responses-table').length === arguments[0]", len(OPERATIONS)
+    )
+    console, requested = chromium.console(), chromium.requested()
+    too_wide: dict[tuple[int, int], list[str]] = {}
+    widths: dict[tuple[int, int], int] = {}
+    for size in (PHONE, NARROWEST):
+        chromium.resize(*size)
+        too_wide[size] = chromium.run(TOO_WIDE)
+        widths[size] = chromium.run("return document.documentElement.scrollWidth")
+    return Opened(shown, console, requested, too_wide, widths)
+
+
+def test_every_operation_is_there(opened: Opened) -> None:
+    """Each method of each path, and none else."""
+    assert sorted(OPERATIONS) == sorted(opened.shown)
+
+
+def test_nothing_is_said_on_the_console(opened: Opened) -> None:
+    """No error, no warning, nothing that the page's own policy had to refuse; with every operation opened."""
+    assert [] == opened.console
+
+
+def test_nobody_else_is_asked_for_anything(opened: Opened, deployment: Deployment) -> None:
+    """The page comes from this API and asks this API for the description: twice the same host, and no other."""
+    asked = [url for url in opened.requested if not url.startswith(("data:", "about:"))]
+
+    assert [f"{deployment.base_url}/docs", f"{deployment.base_url}/openapi.json"] == asked
+
+
+@pytest.mark.parametrize("size", [PHONE, NARROWEST], ids=str)
+def test_it_can_be_read_on_a_phone(opened: Opened, size: tuple[int, int]) -> None:
+    """Nothing is wider than the screen, with every operation opened; code and tables may scroll by themselves."""
+    assert [] == opened.too_wide[size]
+    assert opened.widths[size] <= size[0]
+
+
+@pytest.mark.parametrize("code", [next(iter(CATALOGUE)), list(CATALOGUE)[-1]])
+def test_the_link_of_an_error_opens_at_its_entry(browser: Browser, deployment: Deployment, code: str) -> None:
+    """From an address that was never open before: the entry is on the screen when the operations are drawn."""
+    browser.open(f"{deployment.base_url}/docs#{code}")
+    browser.wait_for(DRAWN, len(OPERATIONS))
+
+    browser.wait_for(ON_SCREEN, code)
+    assert code == browser.run("return document.querySelector('article:target').id")
+
+
+def test_the_link_of_every_error_leads_to_its_entry(page: Browser) -> None:
+    """From anywhere on the page; the entry is on the screen, stands out, and says what to do."""
+    for code, error in CATALOGUE.items():
+        page.run("location.hash = arguments[0]", code)
+
+        page.wait_for(ON_SCREEN, code)
+        assert code == page.run("return document.querySelector('article:target').id")
+        assert error.hint in page.run("return document.getElementById(arguments[0]).textContent", code)
+
+
+def test_the_link_in_a_refusal_is_such_a_link(browser: Browser, deployment: Deployment) -> None:
+    """What a caller gets leads there."""
+    docs = deployment.create(persona="member").json()["error"]["docs"]
+
+    browser.open(docs)
+
+    assert "FORBIDDEN" == browser.wait_for("return document.querySelector('article:target')?.id")
+
+
+def test_an_operation_can_be_tried_out(page: Browser, deployment: Deployment) -> None:
+    """With a token pasted, the example of creating a key creates a key."""
+    page.click("button.authorize")
+    page.type(".auth-container input", deployment.tokens["admin"])
+    page.click(".auth-container button.authorize")
+    page.click(".auth-container button.btn-done")
+    page.click("#operations-API_Keys-create_api_key .opblock-summary-control")
+    page.click("#operations-API_Keys-create_api_key .try-out__btn")
+    page.click("#operations-API_Keys-create_api_key .execute")
+    answer = page.wait_for("return document.querySelector('.live-responses-table pre code')?.textContent")
+
+    created = json.loads(answer)["data"]
+    assert "Nightly import" == deployment.get_key(created["id"])["name"]
+    assert [] == page.console()
+
+
+def test_pictures(page: Browser, request: pytest.FixtureRequest) -> None:
+    """What it looks like, for people to see: `--pictures DIRECTORY` keeps them."""
+    pictures = {"desktop": page.screenshot()}
+    page.resize(*PHONE)
+    pictures["phone"] = page.screenshot()
+    directory: Path | None = request.config.getoption("--pictures")
+    for name, picture in pictures.items():
+        content = base64.b64decode(picture)
+        assert content.startswith(b"\x89PNG")
+        if directory is not None:
+            (directory / f"reference-{name}.png").write_bytes(content)

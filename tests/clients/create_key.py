@@ -1,0 +1,49 @@
+"""Creates a key with a client that was generated, and reads a refusal; prints the key's id."""
+
+from __future__ import annotations
+
+import os
+import sys
+import uuid
+
+from generated_client import AuthenticatedClient
+from generated_client.api.api_keys import create_api_key, get_api_key
+from generated_client.models import (
+    CreateApiKeyRequest,
+    CreateApiKeyRequestMetadata,
+    CreateApiKeyResponse200,
+    Failure,
+    GetApiKeyResponse200,
+    Permission,
+)
+
+
+def main() -> int:
+    """Do it; 0 if everything came as it was described."""
+    metadata = {"plan": "pro", "seats": 2, "trial": False}
+    wanted = CreateApiKeyRequest(
+        name="Python client",
+        permissions=[Permission.SESSIONSREAD],
+        metadata=CreateApiKeyRequestMetadata.from_dict(metadata),
+    )
+    admin = AuthenticatedClient(base_url=os.environ["BASE_URL"], token=os.environ["ADMIN_TOKEN"])
+    created = create_api_key.sync(client=admin, body=wanted, idempotency_key=str(uuid.uuid4()))
+    assert isinstance(created, CreateApiKeyResponse200), created
+    assert created.data.key.startswith("kk_")
+
+    shown = get_api_key.sync(id=created.data.id, client=admin)
+    assert isinstance(shown, GetApiKeyResponse200), shown
+    assert metadata == shown.data.metadata.to_dict()
+
+    member = AuthenticatedClient(base_url=os.environ["BASE_URL"], token=os.environ["MEMBER_TOKEN"])
+    refused = create_api_key.sync(client=member, body=wanted)
+    assert isinstance(refused, Failure), refused
+    assert refused.error is not None
+    assert "FORBIDDEN" == refused.error.code
+
+    sys.stdout.write(f"{created.data.id}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
