@@ -22,6 +22,7 @@ def welcome(service: RunningService, options: Options) -> str:
         [_empty(service, options)] if options.empty else [_first_key(service), _refusal(service), _personas(options)]
     )
     parts.append(
+        f"Reference, to read and to try requests out: {service.description.base_url}/docs\n"
         f"Addresses, tokens and credentials: {_shown(options.stack_file)}\n"
         f"Logs of the functions: {_shown(options.log_file)}\n"
         "Ctrl-C stops the service, and forgets everything in it."

@@ -1,0 +1,293 @@
+"""The documentation: its links lead somewhere, its commands can be run, and what is computed in it is up to date."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
+
+import botocore.session
+import pytest
+from botocore import xform_name
+
+from local.intrinsics import text
+from tests.conftest import ROOT
+from tests.template.cloudformation import resource, section
+from tools import costs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DOCUMENTS = sorted(
+    path
+    for pattern in ("*.md", "docs/**/*.md", "events/*.md", "functions/**/*.md", "examples/**/*.md")
+    for path in ROOT.glob(pattern)
+)
+LARGEST_POLICY_CHARACTERS = 6144
+"""IAM quotas: a managed policy, white space not counted."""
+
+_LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
+_FENCE = re.compile(r"^( *)```.*?^\1```", re.DOTALL | re.MULTILINE)
+
+
+def links(path: Path) -> list[str]:
+    """Give the links of a document; what looks like one in code is none."""
+    prose = re.sub(r"`[^`\n]*`", "", _FENCE.sub("", path.read_text(encoding="utf-8")))
+    return sorted({first or second for first, second in _LINK.findall(prose)})
+
+
+@cache
+def anchors(path: Path) -> frozenset[str]:
+    """Give the anchors of a document's headings, as GitHub makes them."""
+    prose = _FENCE.sub("", path.read_text(encoding="utf-8"))
+    found = set()
+    for heading in re.findall(r"^#{1,6} (.+)$", prose, re.MULTILINE):
+        words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).replace("`", "").lower()
+        found.add(re.sub(r"[^\w\- ]", "", words).replace(" ", "-"))
+    return frozenset(found)
+
+
+LINKS = [
+    pytest.param(path, link, id=f"{path.relative_to(ROOT)}: {link}")
+    for path in DOCUMENTS
+    for link in links(path)
+    if not re.match(r"https?://|mailto:", link)
+]
+
+
+@pytest.mark.parametrize(("path", "link"), LINKS)
+def test_a_link_leads_somewhere(path: Path, link: str) -> None:
+    """To a file that is there, and to a heading in it if it names one."""
+    file, _, anchor = link.partition("#")
+    target = (path.parent / file).resolve() if file else path
+
+    assert target.exists()
+    assert target.is_relative_to(ROOT)
+    if anchor:
+        assert anchor in anchors(target)
+
+
+def test_there_are_links_to_check() -> None:
+    """The rule above is about something."""
+    assert len(LINKS) > 40
+    assert {"deploy.md", "architecture.md", "security-model.md"} <= {path.name for path in DOCUMENTS}
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_addresses_are_of_nobody_in_particular(path: Path) -> None:
+    """Accounts and hosts in examples are made up, and no plain http leaves this machine."""
+    content = path.read_text(encoding="utf-8")
+
+    assert not re.findall(r"http://(?!127\.0\.0\.1|localhost|\[::1\])\S+", content)
+    assert set(re.findall(r"\b\d{12}\b", content)) <= {"123456789012"}
+
+
+# ---- Commands ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A call of the AWS command line."""
+
+    document: str
+    line: int
+    words: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"{self.document}:{self.line} {' '.join(self.words[1:3])}"
+
+
+def aws_commands(path: Path) -> list[Command]:
+    """Give every `aws ...` of a document's code."""
+    found = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()):
+        if (match := re.search(r"(?:^\s*|\(|\| )(aws [a-z].*)", line)) is None:
+            continue
+        words = []
+        try:
+            for word in shlex.shlex(match[1], posix=True, punctuation_chars="|();"):
+                if set(word) <= set("|();"):
+                    break
+                words.append(word)
+        except ValueError:  # a quotation that ends on another line: what comes before it is enough
+            pass
+        found.append(Command(str(path.relative_to(ROOT)), number, tuple(words)))
+    return found
+
+
+AWS_COMMANDS = [command for path in DOCUMENTS for command in aws_commands(path)]
+GLOBAL_OPTIONS = {"--query", "--output", "--region"}
+
+
+@cache
+def operation(service: str, command: str) -> dict[str, Any]:
+    """Give the options of a command, and which of them are needed."""
+    model = botocore.session.get_session().get_service_model(service)
+    name = next(name for name in model.operation_names if xform_name(name, "-") == command)
+    shape = model.operation_model(name).input_shape
+    assert shape
+    booleans = {xform_name(member, "-") for member, kind in shape.members.items() if kind.type_name == "boolean"}
+    options = {f"--{xform_name(member, '-')}" for member in shape.members}
+    return {
+        "options": options | {f"--no-{boolean}" for boolean in booleans},
+        "required": {f"--{xform_name(member, '-')}" for member in shape.required_members},
+    }
+
+
+@pytest.mark.parametrize("command", AWS_COMMANDS, ids=str)
+def test_an_aws_command_exists(command: Command) -> None:
+    """Service, operation and options are those of AWS's own descriptions, and none that is needed is missing."""
+    _, service, name, *rest = command.words
+    described = operation(service, name)
+    given = {word for word in rest if word.startswith("--")}
+
+    assert given - GLOBAL_OPTIONS <= described["options"]
+    assert {option for option in described["required"] if option.replace("--", "--no-") not in given} <= given
+
+
+def test_there_are_commands_to_check() -> None:
+    """The rule above is about something."""
+    assert len(AWS_COMMANDS) > 20
+
+
+SHELL = [
+    pytest.param(block, id=f"{path.relative_to(ROOT)} {number}")
+    for path in DOCUMENTS
+    for number, block in enumerate(
+        re.findall(r"^ *```sh\n(.*?)^ *```", path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    )
+]
+
+
+@pytest.mark.parametrize("block", SHELL)
+def test_shell_can_be_parsed(block: str) -> None:
+    """No quotation is left open, no line continued into nothing."""
+    finished = subprocess.run(["bash", "-n"], input=block, capture_output=True, text=True, check=False)  # noqa: S607
+
+    assert (0, "") == (finished.returncode, finished.stderr)
+
+
+PICTURES = sorted((ROOT / "docs").glob("*.svg"))
+
+
+@pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.name)
+def test_a_picture_is_complete_in_itself(path: Path) -> None:
+    """It can be read as XML, runs nothing and refers to nothing."""
+    picture = ET.parse(path)  # noqa: S314 - from this repository
+
+    tags = {element.tag.rpartition("}")[2] for element in picture.iter()}
+    assert tags == {"svg", "style", "rect", "circle", "text"}
+    assert not {name for element in picture.iter() for name in element.attrib if "href" in name or name[:2] == "on"}
+
+
+def test_the_picture_of_the_first_run_is_of_this_service() -> None:
+    """It shows the command that the service prints, and its answer; no whole token and no whole key."""
+    shown = "\n".join(ET.parse(ROOT / "docs" / "first-run.svg").getroot().itertext())  # noqa: S314 - as above
+
+    assert "$ make run" in shown
+    assert "http://127.0.0.1:8787/v1/auth/api-keys" in shown
+    assert re.search(r'"key":"kk_\w{10}\.\.\."', shown)
+    assert not re.search(r"[\w-]{40,}", shown)
+
+
+# ---- What is computed ----------------------------------------------------------------------------------------
+
+
+def test_the_costs_are_those_of_the_prices() -> None:
+    """`make docs` writes the table anew after a change of prices or assumptions."""
+    guide = costs.GUIDE.read_text(encoding="utf-8")
+
+    assert costs.with_table(guide) == guide
+    assert "| **together, USD** |" in guide
+
+
+def test_a_bill_is_the_sum_of_its_parts() -> None:
+    """GIVEN round prices WHEN a size is computed THEN each part is its amount times its price."""
+    prices = json.loads((costs.FOLDER / "prices.json").read_text(encoding="utf-8"))["prices"]
+    given = json.loads((costs.FOLDER / "sizes.json").read_text(encoding="utf-8"))["assumptions"]
+    size = {
+        "verifications": 1_000_000,
+        "changes": 0,
+        "keys": 0,
+        "usage_writes": 0,
+        "cold_starts": 0,
+        "active_methods": 0,
+    }
+
+    rows = costs.Costs(prices, given | {"seconds_per_verification": 0.01}).rows(size)
+
+    assert pytest.approx(3.5) == rows["API Gateway"]
+    assert pytest.approx(0.2 + 10_000 * 0.0000133334) == rows["Lambda"]
+    assert pytest.approx(2 * 0.125) == rows["DynamoDB"]
+    assert pytest.approx(0.4) == rows["Pepper"]
+
+
+# ---- The deployer's policy -----------------------------------------------------------------------------------
+
+POLICY: dict[str, Any] = json.loads((ROOT / "docs" / "deployer-policy.json").read_text(encoding="utf-8"))
+ACTIONS = {
+    action
+    for statement in POLICY["Statement"]
+    for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+}
+CREATED_BY = {
+    "AWS::ApiGateway::Account": {"apigateway:PATCH"},
+    "AWS::CloudWatch::Alarm": {"cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"},
+    "AWS::CloudWatch::Dashboard": {"cloudwatch:PutDashboard", "cloudwatch:DeleteDashboards"},
+    "AWS::DynamoDB::Table": {"dynamodb:CreateTable", "dynamodb:UpdateContinuousBackups", "dynamodb:UpdateTimeToLive"},
+    "AWS::Events::EventBus": {"events:CreateEventBus", "events:DeleteEventBus"},
+    "AWS::Events::Rule": {"events:PutRule", "events:PutTargets", "events:RemoveTargets", "events:DeleteRule"},
+    "AWS::IAM::Role": {"iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:PassRole", "iam:DeleteRole"},
+    "AWS::Lambda::EventSourceMapping": {"lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping"},
+    "AWS::Lambda::Permission": {"lambda:AddPermission", "lambda:RemovePermission"},
+    "AWS::Logs::LogGroup": {"logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:DeleteLogGroup"},
+    "AWS::SQS::Queue": {"sqs:CreateQueue", "sqs:SetQueueAttributes", "sqs:DeleteQueue"},
+    "AWS::SQS::QueuePolicy": {"sqs:SetQueueAttributes"},
+    "AWS::SecretsManager::Secret": {"secretsmanager:CreateSecret", "secretsmanager:GetRandomPassword"},
+    "AWS::Serverless::Api": {"apigateway:POST", "apigateway:PUT", "apigateway:DELETE"},
+    "AWS::Serverless::Function": {"lambda:CreateFunction", "lambda:UpdateFunctionCode", "lambda:DeleteFunction"},
+    "AWS::Serverless::LayerVersion": {"lambda:PublishLayerVersion", "lambda:DeleteLayerVersion"},
+}
+"""What it takes to make, change and remove a resource of each type."""
+
+
+def test_the_deployer_may_make_everything_that_the_template_has() -> None:
+    """A type of resource that is new in the template needs its actions here."""
+    types = {text(resource(name)["Type"], name) for name in section("Resources")}
+
+    assert types <= CREATED_BY.keys()
+    assert set().union(*(CREATED_BY[kind] for kind in types)) <= ACTIONS
+
+
+def test_the_deployer_may_do_single_actions_only() -> None:
+    """No wildcard among the actions, and all resources only where AWS knows no others."""
+    assert not [action for action in ACTIONS if "*" in action]
+    everywhere = {statement["Sid"] for statement in POLICY["Statement"] if statement["Resource"] == "*"}
+    assert everywhere == {
+        "ValidateTemplates",
+        "DrawThePepper",
+        "LookAtLogGroupsAndDeliverAccessLogs",
+        "LookAtAlarms",
+        "ReadQueues",
+    }
+
+
+def test_the_deployer_passes_roles_to_functions_and_the_gateway_only() -> None:
+    """A role cannot be given to anything else to act in its name."""
+    (statement,) = [statement for statement in POLICY["Statement"] if statement["Action"] == "iam:PassRole"]
+
+    assert {"iam:PassedToService": ["lambda.amazonaws.com", "apigateway.amazonaws.com"]} == statement["Condition"][
+        "StringEquals"
+    ]
+    assert fnmatchcase("arn:aws:iam::123456789012:role/keywright-CreateApiKeyRole-1", statement["Resource"])
+
+
+def test_iam_takes_the_policy() -> None:
+    """It is no longer than a managed policy may be."""
+    assert len(json.dumps(POLICY, separators=(",", ":"))) <= LARGEST_POLICY_CHARACTERS
