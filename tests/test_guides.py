@@ -43,16 +43,19 @@ class Reader:
     Attributes:
         folder: where they are; the service's stack file is in .local, and the tools are in .venv.
         environment: what their shell knows at that point.
+        stack: how the command line of operators finds the deployment.
     """
 
     folder: Path
     environment: dict[str, str]
+    stack: str
 
     def follow(self, guide: str) -> list[str]:
         """Run the blocks of a guide, one after the other in one shell; give what each prints."""
         script = f"\necho; echo '{END}'\n".join(["set -euo pipefail", *blocks(guide)])
         # The guides have the service's usual port, which may be in use here.
         script = script.replace("http://127.0.0.1:8787/v1", self.environment["API_URL"])
+        script = script.replace("--stack keywright", self.stack)
         finished = subprocess.run(  # noqa: S603 - from this repository
             ["bash", "-c", script],  # noqa: S607
             cwd=self.folder,
@@ -76,6 +79,8 @@ def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     (folder / ".local").mkdir()
     (folder / ".venv" / "bin").mkdir(parents=True)
     (folder / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    (folder / "admin").mkdir()
+    (folder / "admin" / "keywright-admin").symlink_to(ROOT / "admin" / "keywright-admin")
     given: Path | None = request.config.getoption("--stack")
     with ExitStack() as opened:
         if given is None:
@@ -99,20 +104,34 @@ def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
                 "AWS_SESSION_TOKEN": "",
                 "ID": created["id"],
                 "KEY": created["key"],
+                "OWNER": "newcomer",
+                **({"STACK_FILE": str(stack_file)} if given is None else _credentials_of(stack)),
             },
+            "--local" if given is None else f"--table {stack['table_name']}",
         )
 
 
+def _credentials_of(stack: dict[str, Any]) -> dict[str, str]:
+    """Give what reaches the table of an emulator."""
+    return {"AWS_ENDPOINT_URL": stack["aws_endpoint_url"], "AWS_DEFAULT_REGION": stack["iam"]["region"]}
+
+
 @pytest.fixture(scope="module")
-def said(reader: Reader) -> list[str]:
-    """What the blocks of the guide to deploying print."""
-    return reader.follow("docs/deploy.md")
+def followed(reader: Reader) -> dict[str, list[str]]:
+    """What the blocks of each guide print. Once: nobody can create an organization a second time."""
+    return {guide: reader.follow(guide) for guide in GUIDES}
+
+
+@pytest.fixture
+def said(followed: dict[str, list[str]]) -> list[str]:
+    """What those of the guide to deploying print."""
+    return followed["docs/deploy.md"]
 
 
 @pytest.mark.parametrize("guide", GUIDES)
-def test_everything_that_is_asked_for_is_given(reader: Reader, guide: str) -> None:
+def test_everything_that_is_asked_for_is_given(followed: dict[str, list[str]], guide: str) -> None:
     """No block of a guide is refused."""
-    said = [answer for output in reader.follow(guide) for answer in answers(output)]
+    said = [answer for output in followed[guide] for answer in answers(output)]
 
     assert said
     assert not [answer for answer in said if answer["error"] is not None]
@@ -132,9 +151,14 @@ def test_the_description_names_the_address(said: list[str], reader: Reader) -> N
     assert reader.environment["API_URL"] == f"{said[0]}/v1"
 
 
+def test_the_first_organization_is_there(said: list[str]) -> None:
+    """The operator's command line says so."""
+    assert said[1].endswith("is there, and newcomer owns it.")
+
+
 def test_the_first_key_is_created(said: list[str]) -> None:
     """The answer holds the key."""
-    answer = json.loads(said[1])
+    answer = json.loads(said[2])
 
     assert answer["error"] is None
     assert re.fullmatch(r"kk_[0-9A-Za-z]{86}", answer["data"]["key"])
@@ -142,11 +166,11 @@ def test_the_first_key_is_created(said: list[str]) -> None:
 
 def test_a_key_shows_itself(said: list[str]) -> None:
     """What its holder sees of it."""
-    assert "My second key" == json.loads(said[2])["data"]["name"]
+    assert "My second key" == json.loads(said[3])["data"]["name"]
 
 
 def test_a_backend_verifies_it(said: list[str]) -> None:
     """With AWS credentials, and curl alone."""
-    data = json.loads(said[3])["data"]
+    data = json.loads(said[4])["data"]
 
     assert (True, "VALID", "My second key") == (data["valid"], data["code"], data["name"])
