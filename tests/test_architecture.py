@@ -44,7 +44,20 @@ def test_nothing_above_the_store_imports_boto3(path: Path) -> None:
     assert not [name for name in imports(path) if under(name, "boto3", "botocore", "mypy_boto3_dynamodb")]
 
 
-CAPABILITIES = ("issuing", "sessions", "authorizing", "endpoint", "identity_provider", "models", "envelope")
+CAPABILITIES = (
+    "issuing",
+    "sessions",
+    "authorizing",
+    "endpoint",
+    "identity_provider",
+    "models",
+    "envelope",
+    "verification",
+    "verifying",
+    "metering",
+    "access_rules",
+    "key_authorizing",
+)
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "store").glob("*.py")), ids=lambda p: p.stem)

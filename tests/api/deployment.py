@@ -12,6 +12,7 @@ import httpx
 
 from tests import description
 from tests.api.moments import written
+from tests.api.signing import signed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,12 +22,15 @@ CREATE = "/auth/api-keys"
 """A POST creates a key, a GET lists them."""
 KEY = "/auth/api-keys/{id}"
 ROTATE = "/auth/api-keys/{id}/rotate"
+VERIFY = "/auth/api-keys/verify"
+CURRENT = "/auth/api-keys/current"
 AUDIT_LOGS = "/auth/orgs/audit-logs"
 REQUEST_DELETE = "/auth/orgs/request-delete"
 CANCEL_DELETE = "/auth/orgs/cancel-delete"
 OPENAPI = "/openapi.json"
 DOCS = "/docs"
-PATHS = (CREATE, KEY, ROTATE, AUDIT_LOGS, REQUEST_DELETE, CANCEL_DELETE, OPENAPI, DOCS)
+PATHS = (CREATE, KEY, ROTATE, CURRENT, AUDIT_LOGS, REQUEST_DELETE, CANCEL_DELETE, OPENAPI, DOCS)
+"""Those that pages of a browser may call; backends have no page."""
 
 VALID_BODY: dict[str, Any] = {"name": "HTTP suite", "permissions": ["sessions:read"]}
 TIMEOUT_SECONDS = 30
@@ -102,6 +106,21 @@ class Deployment:
     def rotate(self, key_id: str, body: Any = None, **options: Any) -> httpx.Response:
         """Rotate a key; by default without a body."""
         return self.request("POST", ROTATE.format(id=key_id), json=body, **options)
+
+    def verify(self, key: Any, *permissions: str, **iam: str) -> httpx.Response:
+        """Verify a key as a backend; `iam` replaces parts of the credentials that the request is signed with."""
+        body = json.dumps({"key": key, **({"permissions": permissions} if permissions else {})}).encode()
+        url = self.base_url + VERIFY
+        return self.client.post(url, content=body, headers=signed(url, body, {**self.iam, **iam}))
+
+    def outcome(self, key: Any, *permissions: str) -> str:
+        """Verify a key; give the code."""
+        code: str = data(self.verify(key, *permissions))["code"]
+        return code
+
+    def current(self, key: str) -> httpx.Response:
+        """Ask for a key as its holder."""
+        return self.request("GET", CURRENT, persona=None, headers={"x-api-key": key})
 
     def newest(self, path: str, *, since: str = "", **query: Any) -> list[dict[str, Any]]:
         """Walk through a list, page by page, from the newest item down to the one with an id.

@@ -11,6 +11,7 @@ from tests.api.deployment import (
     AUDIT_LOGS,
     CANCEL_DELETE,
     CREATE,
+    CURRENT,
     DOCS,
     FIRST_PAGE,
     KEY,
@@ -18,6 +19,7 @@ from tests.api.deployment import (
     REQUEST_DELETE,
     ROTATE,
     VALID_BODY,
+    VERIFY,
     data,
     listed,
 )
@@ -57,6 +59,10 @@ class Row:
     is_list: bool = False
     is_document: bool = False
 
+    def code(self, status: int) -> str:
+        """The code that goes with a refusal's status. To who signs nothing, there is no route for backends."""
+        return "NOT_FOUND" if (self.path, status) == (VERIFY, 404) else CODES[status]
+
 
 # fmt: off
 MATRIX = [
@@ -72,6 +78,9 @@ MATRIX = [
     Row("POST", CANCEL_DELETE, None,                (409, 403, 403, 403, 403, 403, 401, 401, 401)),
     Row("GET", OPENAPI, None,                       (200, 200, 200, 200, 200, 200, 200, 200, 200), is_document=True),
     Row("GET", DOCS, None,                          (200, 200, 200, 200, 200, 200, 200, 200, 200), is_document=True),
+    # For keys and for backends: a session is neither.
+    Row("GET", CURRENT, None,                       (401, 401, 401, 401, 401, 401, 401, 401, 401)),
+    Row("POST", VERIFY, {"key": "kk_"},             (401, 401, 401, 401, 401, 401, 401, 401, 404)),
 ]
 # fmt: on
 CELLS = [
@@ -96,7 +105,7 @@ def test_status(deployment: Deployment, row: Row, persona: str | None, status: i
     if status != 200:
         # A 401 is the gateway's, which does not know what a list is.
         pagination = FIRST_PAGE if row.is_list and status != 401 else None
-        assert (status, CODES[status]) == deployment.refusal(response, pagination)
+        assert (status, row.code(status)) == deployment.refusal(response, pagination)
     elif row.is_document:
         assert response.text
     elif row.is_list:

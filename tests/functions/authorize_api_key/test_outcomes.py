@@ -1,0 +1,151 @@
+"""The authorizer of API keys, as Lambda runs it: allowed, denied, unauthorized, or nobody knows."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from keywright import hashing
+from keywright.errors import ServiceError
+from keywright.unauthorized import Unauthorized
+from tests import faults
+from tests.counting import counted
+from tests.keys import SampleKey, secret_parts
+from tests.world import KEY_ID, nth_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.world import Context, Table, World
+
+KEY = SampleKey()
+FOREIGN = hashing.derive(b"another pepper" * 4)
+ROUTE = "arn:aws:execute-api:eu-central-1:123456789012:abcdef1234/v1/GET/auth/api-keys/current"
+
+
+@pytest.fixture
+def table(world: World) -> Table:
+    """A table with one organization."""
+    world.table.put_organization()
+    return world.table
+
+
+@pytest.fixture
+def authorize(
+    world: World, table: Table, load_handler: Callable[[str], Callable[..., Any]]
+) -> Callable[..., dict[str, Any]]:
+    """Ask the function, as this API does."""
+    del table
+    handler = load_handler("authorize_api_key")
+
+    def ask(text: str, context: Context = world.context) -> dict[str, Any]:
+        answer: dict[str, Any] = handler(
+            {"type": "REQUEST", "methodArn": ROUTE, "headers": {"x-api-key": text}}, context
+        )
+        return answer
+
+    return ask
+
+
+def test_allow(authorize: Callable[..., dict[str, Any]], table: Table) -> None:
+    """The policy lets the key in where it asks, and the context names it."""
+    answer = authorize(KEY.put(table))
+
+    assert [{"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": ROUTE}] == (
+        answer["policyDocument"]["Statement"]
+    )
+    assert (KEY_ID, KEY_ID) == (answer["principalId"], answer["context"]["apiKeyId"])
+
+
+def test_deny(authorize: Callable[..., dict[str, Any]], table: Table) -> None:
+    """A frozen organization's keys are known and may not."""
+    table.freeze()
+    answer = authorize(KEY.put(table))
+
+    assert {"Deny"} == {statement["Effect"] for statement in answer["policyDocument"]["Statement"]}
+    assert "ORGANIZATION_FROZEN" == answer["context"]["code"]
+
+
+REFUSED: dict[str, Callable[[Table], str]] = {
+    "malformed": lambda _: "kk_" + "0" * 85,
+    "a session token": lambda _: "eyJhbGciOiJub25lIn0.e30.AAAA",
+    "forged": lambda _: KEY.text(FOREIGN),
+    "of an unknown pepper version": lambda _: SampleKey(pepper_version=9).text(FOREIGN),
+    "unknown": lambda _: SampleKey(key_id=nth_id(9)).text(),
+    "of a wrong secret": lambda _: SampleKey(secret="another-than-the-right").text(),
+    "rotated out": lambda table: KEY.put(table, generation=2),
+    "expired": lambda table: KEY.put(table, expires_at="2026-01-01T00:00:00.000Z"),
+    "disabled": lambda table: KEY.put(table, enabled=False),
+}
+
+
+@pytest.mark.parametrize("present", REFUSED.values(), ids=REFUSED)
+def test_unauthorized_is_one_answer_for_all(
+    authorize: Callable[..., dict[str, Any]], table: Table, present: Callable[[Table], str]
+) -> None:
+    """The exception that API Gateway makes 401 of; it says nothing else, not even by where it comes from."""
+    KEY.put(table)
+    with pytest.raises(Unauthorized) as caught:
+        authorize(present(table))
+
+    assert ("Unauthorized",) == caught.value.args
+    assert (None, None) == (caught.value.__cause__, caught.value.__context__)
+
+
+def test_unavailable(authorize: Callable[..., dict[str, Any]], table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key may be valid: no answer, so that API Gateway says 503 and does not reuse it."""
+    monkeypatch.setattr("keywright.store.aws.time.sleep", lambda _: None)
+    text = KEY.put(table)
+    with (
+        faults.injected(*[faults.timeout] * 100),
+        pytest.raises(ServiceError, match=r"^SERVICE_UNAVAILABLE: AWS did not answer: ReadTimeoutError"),
+    ):
+        authorize(text)
+
+
+def test_what_a_warm_question_costs(authorize: Callable[..., dict[str, Any]], table: Table) -> None:
+    """One request and no hash; a forged key costs nothing."""
+    text, forged = KEY.put(table), KEY.text(FOREIGN)
+    authorize(text)
+    with counted() as costs:
+        authorize(text)
+        assert (["BatchGetItem"], 0, 0) == costs.spent()
+        with pytest.raises(Unauthorized):
+            authorize(forged)
+
+        assert ([], 0, 0) == costs.spent()
+
+
+def test_a_use_is_counted(
+    authorize: Callable[..., dict[str, Any]], table: Table, setting: Callable[[str, str], None]
+) -> None:
+    """When the interval is over."""
+    setting("USAGE_FLUSH_SECONDS", "0")
+    authorize(KEY.put(table))
+
+    assert [1] == [item["request_count"] for item in table.under("USAGE#")]
+
+
+@pytest.mark.parametrize("present", [KEY.text, lambda: KEY.text(FOREIGN)], ids=["valid", "forged"])
+def test_the_key_leaves_no_trace(
+    authorize: Callable[..., dict[str, Any]],
+    table: Table,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+    present: Callable[[], str],
+) -> None:
+    """Neither in the answer nor in the log."""
+    KEY.put(table)
+    text, answer = present(), ""
+    with caplog.at_level(logging.DEBUG, logger="keywright"):
+        try:
+            answer = str(authorize(text))
+        except Unauthorized as error:
+            answer = repr(error)
+
+    written = capsys.readouterr().out + answer + "".join(str(record.__dict__) for record in caplog.records)
+    windows = {text[at : at + 10] for at in range(53, 79)} | secret_parts(KEY.text())
+    assert '"message":"verification"' in written
+    assert not [part for part in windows if part in written]

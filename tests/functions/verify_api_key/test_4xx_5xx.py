@@ -1,0 +1,145 @@
+"""POST /v1/auth/api-keys/verify: what is no verification at all."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+
+from keywright.settings import settings
+from tests import faults
+from tests.calling import UNANSWERED, Refusal
+from tests.conftest import new_container
+from tests.keys import SampleKey, secret_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.calling import Call
+
+KEY = SampleKey()
+CATALOGUE = "webhooks:read, webhooks:write, sessions:read, sessions:write, analytics:read"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({}, "key is required"),
+        ({"key": None}, "key must be a string"),
+        ({"key": 1}, "key must be a string"),
+        ({"key": ["KEY"]}, "key must be a string"),
+        ({"key": "KEY", "permissions": None}, "permissions must be an array"),
+        ({"key": "KEY", "permissions": "sessions:read"}, "permissions must be an array"),
+        ({"key": "KEY", "permissions": [1]}, "permissions[0] must be a string"),
+        ({"key": "KEY", "permissions": ["sessions:read", "x"]}, "permissions[1] is not a permission of this service"),
+        ({"permissions": ["x"]}, "key is required; permissions[0] is not a permission of this service"),
+        ([], "The body must be a JSON object"),
+        ("", "The request has no body"),
+        ("{", "The body is not valid JSON: Expecting property name enclosed in double quotes, at line 1, column 2"),
+    ],
+    ids=str,
+)
+def test_400(call: Call, body: Any, message: str) -> None:
+    """The message names the field and the rule; no verification takes place."""
+    text = KEY.put(call.table)
+    filled = body if isinstance(body, str) else json.loads(json.dumps(body).replace("KEY", text))
+    with faults.injected() as operations:
+        refusal = call.fails(filled)
+
+    assert (400, "BAD_REQUEST") == (refusal.status, refusal.code)
+    assert message == refusal.message
+    assert [] == operations
+
+
+def test_400_names_the_permissions_that_there_are(call: Call) -> None:
+    """So that a mistyped one is not taken for one that the key lacks."""
+    refusal = call.refused({"key": KEY.put(call.table), "permissions": ["session:read"]})
+
+    assert f"Use any of: {CATALOGUE}." == refusal.hint
+
+
+def test_400_of_a_key_in_the_wrong_place_does_not_repeat_it(
+    call: Call, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither to the caller, who may log it, nor in the log."""
+    text = KEY.put(call.table)
+    with caplog.at_level(logging.DEBUG, logger="keywright"):
+        answers = [call({"key": [text]}), call({"key": text, "permissions": [text]}), call(f'{{"key": {text}}}')]
+
+    written = capsys.readouterr().out + str(answers) + "".join(str(record.__dict__) for record in caplog.records)
+    assert [400] * 3 == [answer["statusCode"] for answer in answers]
+    assert not [part for part in secret_parts(text) if part in written]
+
+
+@pytest.mark.parametrize("name", ["content-type", "Content-Type"])
+def test_400_another_media_type(call: Call, name: str) -> None:
+    """A form is not JSON."""
+    refusal = call.refused({"key": KEY.put(call.table)}, headers={name: "application/x-www-form-urlencoded"})
+
+    assert 400 == refusal.status
+
+
+def test_413(call: Call) -> None:
+    """No key is so long."""
+    assert (413, "PAYLOAD_TOO_LARGE") == ((refusal := call.refused({"key": "k" * 65_536})).status, refusal.code)
+
+
+def test_500_of_a_damaged_item(call: Call, caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody is told that there is no such key; the hash stays out of the log."""
+    text = KEY.put(call.table, hash=KEY.hash()[:-9])
+    with caplog.at_level(logging.DEBUG, logger="keywright"):
+        refusal = call.refused({"key": text})
+
+    assert (
+        Refusal(
+            status=500,
+            code="INTERNAL_SERVER_ERROR",
+            message="An unexpected error occurred",
+            hint="Repeat the request; if it fails again, report the x-request-id of this response.",
+            pagination=None,
+        )
+        == refusal
+    )
+    assert KEY.hash()[-20:-9] not in "".join(str(record.__dict__) for record in caplog.records)
+
+
+def test_500_of_a_secret_that_holds_no_pepper(call: Call) -> None:
+    """The configuration is wrong, not the key."""
+    text = KEY.put(call.table)
+    secret = json.dumps({"current": 2})
+    boto3.client("secretsmanager").put_secret_value(SecretId=settings().pepper_secret_id, SecretString=secret)
+    new_container()
+
+    assert 500 == call.refused({"key": text}).status
+
+
+@pytest.mark.parametrize("fault", UNANSWERED)
+def test_503_when_dynamodb_does_not_answer(call: Call, fault: faults.Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key may be valid: the backend is told to ask again."""
+    monkeypatch.setattr("keywright.store.aws.time.sleep", lambda _: None)
+    text = KEY.put(call.table)
+    with faults.injected(*[fault] * 100):
+        answer = call({"key": text})
+
+    assert (503, "1") == (answer["statusCode"], answer["headers"]["retry-after"])
+
+
+def test_503_when_no_time_is_left(call: Call) -> None:
+    """The answer comes before Lambda ends the function."""
+    text = KEY.put(call.table)
+    with faults.injected() as operations:
+        assert 503 == call.with_time_left(3_500).fails({"key": text}).status
+
+    assert [] == operations
+
+
+def test_503_when_secrets_manager_does_not_answer(call: Call, setting: Callable[[str, str], None]) -> None:
+    """Without the pepper no text can be told from a forged one."""
+    text = KEY.put(call.table)
+    new_container()
+    setting("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:1")
+
+    assert 503 == call.with_time_left(4_500).fails({"key": text}).status
