@@ -39,17 +39,16 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Open sockets, to this machine alone unless a deployment is named; one worker has one service for all tests."""
+    """Open sockets, to this machine alone unless a deployment is named."""
     marker = pytest.mark.enable_socket if config.getoption("--stack") else pytest.mark.allow_hosts(LOOPBACK)
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(marker)
-            item.add_marker(pytest.mark.xdist_group("api"))
 
 
 @pytest.fixture(scope="session")
 def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """A running deployment."""
+    """A running deployment; each worker of pytest-xdist has a service of its own, for all the tests that it gets."""
     given: Path | None = request.config.getoption("--stack")
     if given is not None:
         yield from connected(given)
