@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import boto3
@@ -10,6 +11,7 @@ import pytest
 
 from keywright.store import aws
 from tests.bus import Sync
+from tests.world import Context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +27,9 @@ def sync(
     queue = boto3.client("sqs")
     url = queue.create_queue(QueueName=f"dead-letters-{uuid.uuid4()}")["QueueUrl"]
     setting("DEAD_LETTER_QUEUE_URL", url)
-    return Sync(load_handler("sync_organizations"), world, queue, url)
+    # However busy the machine is: what happens when time is up has a test of its own.
+    context = Context(remaining_milliseconds=60_000)
+    return Sync(load_handler("sync_organizations"), replace(world, context=context), queue, url)
 
 
 @pytest.fixture(autouse=True)
