@@ -45,7 +45,8 @@ _REFUSED = {
     "SessionAuthorizer": [(401, errors.UNAUTHORIZED), (403, errors.FORBIDDEN)],
     # API Gateway answers whatever an authorizer denies with one status.
     "ApiKeyAuthorizer": [(401, errors.UNAUTHORIZED), (403, errors.ORGANIZATION_FROZEN)],
-    IAM_AUTHORIZER: [(401, errors.UNAUTHORIZED), (403, errors.FORBIDDEN)],
+    # To API Gateway a request without any signature is one that matches no route.
+    IAM_AUTHORIZER: [(401, errors.UNAUTHORIZED), (403, errors.FORBIDDEN), (404, errors.NOT_FOUND)],
     None: [],
 }
 """The refusals of authorizers, or of the functions that check again what these have found."""
