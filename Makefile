@@ -34,7 +34,7 @@ DYNAMODB_LOCAL := .dynamodb-local
 DYNAMODB_TESTS := tests/dynamodb tests/keywright/store tests/keywright/test_administering.py tests/keywright/test_following.py \
   tests/functions tests/contract tests/test_events.py tests/lifecycle tests/api
 
-.PHONY: help run admin test test-api test-dynamodb test-layer test-runtime test-browser test-clients lint openapi docs schemas format build lock clean
+.PHONY: help run admin test test-api test-dynamodb test-layer test-runtime test-browser test-clients bench bench-report lint openapi docs schemas format build lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -73,6 +73,12 @@ test-browser: $(VENV)/.dev ## look at the reference page in headless Chromium (D
 test-clients: $(VENV)/.dev $(CLIENTS_VENV)/.installed ## generate a Python and a TypeScript client, create keys (needs Node.js 20)
 	@PYTHONPATH=layers/shared/python $(BIN)/python -m tests.clients $(CLIENTS_VENV)/bin
 
+bench: $(VENV)/.dev $(SAM_VENV)/.installed $(DYNAMODB_LOCAL)/.installed test-layer ## compare with budgets and with other products (QUICK=1; PARTS="hot_path cost")
+	$(BIN)/python -m benchmarks $(PARTS)
+
+bench-report: $(VENV)/.dev ## draw the pictures of docs/performance.md from the last make bench
+	$(BIN)/python -m benchmarks.pictures
+
 lint: $(VENV)/.dev $(SAM_VENV)/.installed ## ruff, mypy --strict, and sam validate --lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -100,13 +106,15 @@ build: $(SAM_VENV)/.installed ## sam build, for the platform that template.yaml 
 
 lock: ## pin every dependency anew, with hashes (needs uv)
 	@test -n "$(UV)" || { echo "make lock needs uv: pip install uv"; exit 2; }
-	for name in layers/shared/requirements requirements/local requirements/admin requirements/dev requirements/sam requirements/runtime requirements/clients requirements/pip; do \
+	for name in layers/shared/requirements requirements/local requirements/admin requirements/dev requirements/sam requirements/runtime \
+	  requirements/clients requirements/pip $(patsubst %,benchmarks/%/requirements,runtime drawing peers/drf_api_key peers/keyshield); do \
 	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header --upgrade $$name.in -o $$name.txt || exit 1; \
 	done
 
 clean: ## remove everything these commands have made
-	rm -rf $(VENV) $(SAM_VENV) $(RUNTIME_VENV) $(CLIENTS_VENV) $(DYNAMODB_LOCAL) .local .aws-sam .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(SAM_VENV) $(RUNTIME_VENV) $(CLIENTS_VENV) $(DYNAMODB_LOCAL) .bench .local .aws-sam .hypothesis .mypy_cache \
+	  .pytest_cache .ruff_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

@@ -8,13 +8,13 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from keywright.store import aws
+from keywright.store.aws_http import AwsError
 from tests.conftest import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from botocore.model import OperationModel
-
+    from keywright.store.aws_http import Answer
     from tests.world import Table
 
 DOCUMENT = ROOT / "docs" / "capacity.md"
@@ -66,18 +66,27 @@ def measured(table: Table) -> Iterator[list[Consumption]]:
     consumed: list[Consumption] = []
     before: list[float] = []
 
-    def ask(params: dict[str, Any], model: OperationModel, **_: object) -> dict[str, Any]:
-        if model.name == "TransactWriteItems":
-            before[:] = [_size_bytes(table, step) for step in params["TransactItems"]]
-            keys[:] = params["TransactItems"]
-        elif model.name == "BatchGetItem":
-            keys[:] = params["RequestItems"][table.name]["Keys"]
-        return {**params, "ReturnConsumedCapacity": "TOTAL"}
+    client = aws.dynamodb()
+    original = client.call
 
-    def note(parsed: Mapping[str, Any], model: OperationModel, **_: object) -> None:
+    def call(operation: str, parameters: Mapping[str, Any]) -> Answer:
+        if operation == "TransactWriteItems":
+            before[:] = [_size_bytes(table, step) for step in parameters["TransactItems"]]
+            keys[:] = parameters["TransactItems"]
+        elif operation == "BatchGetItem":
+            keys[:] = parameters["RequestItems"][table.name]["Keys"]
+        try:
+            answer = original(operation, {**parameters, "ReturnConsumedCapacity": "TOTAL"})
+        except AwsError as error:
+            note(operation, error.content)
+            raise
+        note(operation, answer.content)
+        return answer
+
+    def note(operation: str, parsed: Mapping[str, Any]) -> None:
         found = parsed.get("ConsumedCapacity", [])
         units = sum(entry["CapacityUnits"] for entry in ([found] if isinstance(found, dict) else found))
-        match model.name:
+        match operation:
             case "TransactWriteItems":
                 sizes = [max(size, _size_bytes(table, step)) for size, step in zip(before, keys, strict=True)]
                 consumed.append(Consumption(1, 0, sum(2 * max(1, ceil(size / KIB)) for size in sizes)))
@@ -90,14 +99,11 @@ def measured(table: Table) -> Iterator[list[Consumption]]:
                 consumed.append(Consumption(1, 0, units))
 
     keys: list[Any] = []
-    events: Any = aws.dynamodb().meta.events  # the stubs do not know that a hook may answer
-    events.register("provide-client-params.dynamodb", ask)
-    events.register("after-call.dynamodb", note)
+    client.call = call  # type: ignore[method-assign]  # for the time of a test
     try:
         yield consumed
     finally:
-        events.unregister("provide-client-params.dynamodb", ask)
-        events.unregister("after-call.dynamodb", note)
+        client.call = original  # type: ignore[method-assign]
 
 
 def _size_bytes(table: Table, step: Mapping[str, Any]) -> int:

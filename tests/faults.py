@@ -1,19 +1,28 @@
-"""Failures of DynamoDB, injected where botocore sends: before the request has gone out, or after it took effect."""
+"""Failures of DynamoDB, injected where requests are sent: before the request has gone out, or after it took effect."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse, HeadersDict
-from botocore.exceptions import ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
+from botocore.awsrequest import AWSPreparedRequest, AWSRequest, AWSResponse, HeadersDict
 from botocore.httpsession import URLLib3Session
 
 from keywright.store import aws
+from keywright.store.aws_http import NoAnswerError, Response
+
+if TYPE_CHECKING:
+    from keywright.store.aws_http import HttpClient
 
 Fault = Callable[[AWSPreparedRequest], AWSResponse]
+Hook = Callable[[AWSPreparedRequest, str], AWSResponse | None]
+"""Takes a request before it is sent and its operation's name; gives an answer in its place, or lets it go."""
+
+
+_HOOKS: WeakKeyDictionary[HttpClient, list[Hook]] = WeakKeyDictionary()
 
 
 class _Raw:
@@ -59,18 +68,18 @@ def canceled(*codes: str) -> Fault:
 
 def timeout(request: AWSPreparedRequest) -> AWSResponse:
     """Never answer; the request is lost."""
-    raise ReadTimeoutError(endpoint_url=request.url)
+    raise NoAnswerError(f"TimeoutError: {request.url}")
 
 
 def refused(request: AWSPreparedRequest) -> AWSResponse:
     """Nobody listens."""
-    raise EndpointConnectionError(endpoint_url=request.url)
+    raise NoAnswerError(f"ConnectionRefusedError: {request.url}")
 
 
 def lost_answer(request: AWSPreparedRequest) -> AWSResponse:
     """Let the request take effect, and lose its answer."""
     URLLib3Session().send(request)
-    raise ConnectionClosedError(endpoint_url=request.url)
+    raise NoAnswerError(f"RemoteDisconnected: {request.url}")
 
 
 @contextmanager
@@ -84,16 +93,47 @@ def injected(*faults: Fault | None) -> Iterator[list[str]]:
     remaining = iter(faults)
     operations: list[str] = []
 
-    def hook(request: AWSPreparedRequest, event_name: str, **_: object) -> AWSResponse | None:
-        operations.append(event_name.rpartition(".")[2])
+    def hook(request: AWSPreparedRequest, operation: str) -> AWSResponse | None:
+        operations.append(operation)
         fault = next(remaining, None)
         return fault(request) if fault else None
 
-    events: Any = aws.dynamodb().meta.events  # the stubs do not know that a hook may answer
-    events.register("before-send.dynamodb", hook)
     waiting, aws.BACKOFF_SECONDS = aws.BACKOFF_SECONDS, 0
     try:
-        yield operations
+        with intercepted(aws.dynamodb(), hook):
+            yield operations
     finally:
         aws.BACKOFF_SECONDS = waiting
-        events.unregister("before-send.dynamodb", hook)
+
+
+@contextmanager
+def intercepted(client: HttpClient, hook: Hook) -> Iterator[None]:
+    """Let a hook see a client's requests before they are sent; what it returns is their answer.
+
+    Hooks are asked in the order in which they came.
+    """
+    hooks = _HOOKS.get(client)
+    if hooks is None:
+        hooks = _HOOKS[client] = []
+        client.send = _asking(hooks, client)  # type: ignore[method-assign,assignment]  # for as long as the client lives
+    hooks.append(hook)
+    try:
+        yield
+    finally:
+        hooks.remove(hook)
+
+
+def _asking(hooks: list[Hook], client: HttpClient) -> Callable[[Mapping[str, str], bytes], Response]:
+    original, url = client.send, client.endpoint.url
+
+    def send(headers: Mapping[str, str], body: bytes) -> Response:
+        request = AWSRequest("POST", url, dict(headers), body).prepare()
+        operation = headers["x-amz-target"].rpartition(".")[2]
+        for hook in list(hooks):
+            response = hook(request, operation)
+            if response is not None:
+                answered = {name.lower(): value for name, value in response.headers.items()}
+                return Response(response.status_code, answered, response.content)
+        return original(headers, body)
+
+    return send

@@ -44,6 +44,12 @@ def test_nothing_above_the_store_imports_boto3(path: Path) -> None:
     assert not [name for name in imports(path) if under(name, "boto3", "botocore", "mypy_boto3_dynamodb")]
 
 
+@pytest.mark.parametrize("path", MODULES + HANDLERS, ids=lambda p: f"{p.parent.name}-{p.stem}")
+def test_nothing_that_is_deployed_imports_boto3(path: Path) -> None:
+    """Its import and its calls cost more than a verification; the layer does without (docs/decisions)."""
+    assert not [name for name in imports(path) if under(name, "boto3")]
+
+
 CAPABILITIES = (
     "issuing",
     "sessions",

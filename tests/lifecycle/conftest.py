@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from botocore.config import Config
 
 from keywright.store import aws
 from tests.lifecycle.service import METHODS, Caller, Service, SteppedClock
@@ -22,8 +21,8 @@ def service(
     world: World, load_handler: Callable[[str], Callable[..., object]], monkeypatch: pytest.MonkeyPatch
 ) -> Service:
     """Every function, over an empty table, with as much time as they may need for fifty things at once here."""
-    patient = Config(connect_timeout=PATIENCE_SECONDS, read_timeout=PATIENCE_SECONDS)
-    monkeypatch.setattr(aws, "_CONFIG", aws._CONFIG.merge(patient))
+    monkeypatch.setattr(aws, "CONNECT_TIMEOUT_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(aws, "READ_TIMEOUT_SECONDS", PATIENCE_SECONDS)
     context = Context(remaining_milliseconds=10 * PATIENCE_SECONDS * 1000)
     return Service(World(world.table, context), {name: load_handler(name) for name in METHODS})
 

@@ -11,6 +11,7 @@ from boto3.dynamodb.types import TypeDeserializer
 
 from keywright import clock
 from keywright.store import api_keys, aws
+from tests import faults
 from tests.world import create_event
 
 if TYPE_CHECKING:
@@ -262,19 +263,14 @@ def meanwhile(*acts: Callable[[], object]) -> Iterator[None]:
     remaining = iter(acts)
     is_acting = False
 
-    def hook(request: AWSPreparedRequest, **_: object) -> None:
-        del request
+    def hook(_request: AWSPreparedRequest, operation: str) -> None:
         nonlocal is_acting
-        act = None if is_acting else next(remaining, None)
+        act = None if is_acting or operation != "TransactWriteItems" else next(remaining, None)
         if act is not None:
             is_acting = True
             act()
             is_acting = False
 
-    events: Any = aws.dynamodb().meta.events
-    events.register("before-send.dynamodb.TransactWriteItems", hook)
-    try:
+    with faults.intercepted(aws.dynamodb(), hook):
         yield
-    finally:
-        events.unregister("before-send.dynamodb.TransactWriteItems", hook)
     assert not list(remaining), "not every act had its moment"

@@ -6,11 +6,12 @@ import json
 import logging
 from typing import TYPE_CHECKING
 
+import boto3
 import pytest
 
 from keywright import tokens
 from keywright.settings import settings
-from keywright.store import aws, table
+from keywright.store import table
 from tests import faults
 from tests.calling import VALID_BODY
 from tests.keys import WINDOW, secret_parts
@@ -47,7 +48,7 @@ def test_a_thousand_keys_leave_no_trace(
     create: CreateApiKey, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Table, audit records and logs hold no key text and no secret part of one, nor the pepper."""
-    secret = aws.secrets_manager().get_secret_value(SecretId=settings().pepper_secret_id)["SecretString"]
+    secret = boto3.client("secretsmanager").get_secret_value(SecretId=settings().pepper_secret_id)["SecretString"]
     with caplog.at_level(logging.DEBUG, logger="keywright"):
         keys = [json.loads(create()["body"])["data"]["key"] for _ in range(CREATES)]
 

@@ -6,20 +6,16 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
-from botocore.parsers import ResponseParserError
 
 from keywright import deadline
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
 from keywright.store import aws
+from keywright.store.aws_http import AwsError, NoAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-
-def client_error(code: str, status: int = 400) -> ClientError:
-    """Make the error of an AWS answer."""
-    return ClientError({"Error": {"Code": code, "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": status}}, "Op")  # type: ignore[typeddict-item]
+    from keywright.store.aws_http import HttpClient
 
 
 def failing(*errors: Exception) -> tuple[Callable[[], str], list[int]]:
@@ -45,15 +41,13 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 TRANSIENT = [
-    client_error("ThrottlingException"),
-    client_error("ProvisionedThroughputExceededException"),
-    client_error("TransactionInProgressException"),
-    client_error("InternalServerError", 500),
-    client_error("Whatever", 503),
-    ConnectTimeoutError(endpoint_url="x"),
-    ReadTimeoutError(endpoint_url="x"),
-    EndpointConnectionError(endpoint_url="x"),
-    ResponseParserError("cut off"),
+    AwsError("ThrottlingException", 400, {}),
+    AwsError("ProvisionedThroughputExceededException", 400, {}),
+    AwsError("TransactionInProgressException", 400, {}),
+    AwsError("RequestThrottled", 400, {}),
+    AwsError("InternalServerError", 500, {}),
+    AwsError("Whatever", 503, {}),
+    NoAnswerError("TimeoutError"),
     aws.Retryable("TransactionConflict"),
 ]
 
@@ -80,9 +74,9 @@ def test_what_does_not_pass_is_unavailable(error: Exception) -> None:
 
 def test_what_cannot_pass_is_not_tried_again() -> None:
     """A mistake of ours stays what it is."""
-    call, attempts = failing(client_error("ValidationException"))
+    call, attempts = failing(AwsError("ValidationException", 400, {}))
 
-    with pytest.raises(ClientError):
+    with pytest.raises(AwsError):
         aws.with_retries(call)
     assert 1 == len(attempts)
 
@@ -123,12 +117,13 @@ def test_the_last_attempt_that_fits_is_made(monkeypatch: pytest.MonkeyPatch) -> 
     assert 1 == len(attempts)
 
 
+@pytest.mark.parametrize("client", [aws.dynamodb, aws.secrets_manager, aws.queues])
 @pytest.mark.usefixtures("environment")
-def test_the_clients_try_once() -> None:
-    """All retries are made in one place, with its deadline; botocore adds none of its own."""
-    for client in (aws.dynamodb(), aws.secrets_manager()):
-        assert 1 == client.meta.config.retries["total_max_attempts"]  # type: ignore[attr-defined]
-        assert (aws.CONNECT_TIMEOUT_SECONDS, aws.READ_TIMEOUT_SECONDS) == (
-            client.meta.config.connect_timeout,  # type: ignore[attr-defined]
-            client.meta.config.read_timeout,  # type: ignore[attr-defined]
-        )
+def test_no_attempt_takes_longer_than_it_may(client: Callable[[], HttpClient]) -> None:
+    """What is known about the longest attempt is true of every client."""
+    made = client()
+
+    assert (aws.CONNECT_TIMEOUT_SECONDS, aws.READ_TIMEOUT_SECONDS) == (
+        made.connect_timeout_seconds,
+        made.read_timeout_seconds,
+    )

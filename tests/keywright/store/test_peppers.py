@@ -16,6 +16,7 @@ from keywright.hashing import Keyring, derive
 from keywright.settings import ConfigurationError, settings
 from keywright.store import aws, peppers
 from keywright.store.peppers import REFETCH_SECONDS, Peppers, read
+from tests import faults
 
 PEPPER = "p" * 64
 
@@ -60,13 +61,13 @@ def test_a_wrong_secret_is_an_error_that_does_not_repeat_it(secret: str) -> None
 @pytest.mark.usefixtures("world")
 def test_the_templates_secret_is_fetched_once() -> None:
     """What GenerateSecretString makes is a pepper; a container asks for it a single time."""
-    calls: list[object] = []
-    aws.secrets_manager().meta.events.register("before-send", lambda **_: calls.append(1))
+    calls: list[str] = []
 
-    keyrings = [peppers.keyring(), peppers.keyring()]
+    with faults.intercepted(aws.secrets_manager(), lambda _, operation: calls.append(operation)):
+        keyrings = [peppers.keyring(), peppers.keyring()]
 
     assert keyrings[0] is keyrings[1]
-    assert [1] == calls
+    assert ["GetSecretValue"] == calls
 
 
 @pytest.mark.usefixtures("world", "no_waiting")

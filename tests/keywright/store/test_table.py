@@ -9,12 +9,12 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from botocore.exceptions import ClientError
 
 from keywright import deadline
 from keywright.errors import API_KEY_NOT_FOUND, CONFLICT, FORBIDDEN, SERVICE_UNAVAILABLE, ErrorType, ServiceError
 from keywright.settings import settings
 from keywright.store import aws, table
+from keywright.store.aws_http import AwsError
 from keywright.store.table import Condition, Step
 from tests import faults
 from tests.world import ORGANIZATION_ID
@@ -53,13 +53,11 @@ def sent(world: World) -> Iterator[list[dict[str, Any]]]:
     del world
     requests: list[dict[str, Any]] = []
 
-    def note(request: AWSPreparedRequest, **_: object) -> None:
+    def note(request: AWSPreparedRequest, _operation: str) -> None:
         requests.append(json.loads(request.body or b"{}"))  # type: ignore[arg-type]  # the stub names no bytes
 
-    events: Any = aws.dynamodb().meta.events
-    events.register("before-send.dynamodb", note)
-    yield requests
-    events.unregister("before-send.dynamodb", note)
+    with faults.intercepted(aws.dynamodb(), note):
+        yield requests
 
 
 def genuine(body: dict[str, Any]) -> faults.Fault:
@@ -357,7 +355,7 @@ def test_any_other_reason_is_a_mistake_of_ours(record: Step) -> None:
     """It is not tried again."""
     with (
         faults.injected(faults.canceled("TransactionConflict", "ItemCollectionSizeLimitExceeded")) as operations,
-        pytest.raises(ClientError),
+        pytest.raises(AwsError),
     ):
         table.commit([put("A")], record)
 

@@ -14,8 +14,8 @@ Value = TypeVar("Value")
 class once(Generic[Value]):  # noqa: N801 - a decorator, used as one
     """Make a function without parameters run once and give the same result ever after.
 
-    `functools.cache` would run it once for each thread that asks before the first is done: too many clients, and
-    boto3's default session is not made for being set up by two threads. A call that raises is made anew.
+    `functools.cache` would run it once for each thread that asks before the first is done: too many clients,
+    each with connections of its own. A call that raises is made anew.
     """
 
     _lock = threading.RLock()  # one for all: what is made once may need another thing that is

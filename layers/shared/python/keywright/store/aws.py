@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
-
-import boto3
-from botocore.config import Config
-from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004 - botocore's own name
-from botocore.parsers import ResponseParserError
+from typing import TYPE_CHECKING, TypeVar
 
 from keywright import deadline
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
 from keywright.once import once
+from keywright.store.aws_environment import DYNAMODB, SECRETS_MANAGER, SQS
+from keywright.store.aws_http import AwsError, HttpClient, NoAnswerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_secretsmanager import SecretsManagerClient
-    from mypy_boto3_sqs import SQSClient
+    from keywright.store.aws_environment import Service
+    from keywright.store.aws_http import Answer
 
 CONNECT_TIMEOUT_SECONDS = 1
 READ_TIMEOUT_SECONDS = 2
@@ -54,15 +51,6 @@ _RETRYABLE_CODES = frozenset(
     }
 )
 
-# The client tries once: retries are made here, where they know the deadline and what a cancelled transaction means.
-_CONFIG = Config(
-    connect_timeout=CONNECT_TIMEOUT_SECONDS,
-    read_timeout=READ_TIMEOUT_SECONDS,
-    retries={"total_max_attempts": 1, "mode": "standard"},
-    max_pool_connections=_MAXIMUM_CONNECTIONS,
-    tcp_keepalive=True,
-)
-
 Result = TypeVar("Result")
 
 
@@ -71,21 +59,31 @@ class Retryable(Exception):  # noqa: N818 - a signal between two functions, neve
 
 
 @once
-def dynamodb() -> DynamoDBClient:
-    """Give this container's DynamoDB client. Tests that change the environment call `dynamodb.cache_clear()`."""
-    return boto3.client("dynamodb", config=_CONFIG)
+def dynamodb() -> HttpClient:
+    """Give this container's way to DynamoDB. Tests that change the environment call `dynamodb.cache_clear()`."""
+    return _http(DYNAMODB)
 
 
 @once
-def secrets_manager() -> SecretsManagerClient:
-    """Give this container's Secrets Manager client."""
-    return boto3.client("secretsmanager", config=_CONFIG)
+def secrets_manager() -> HttpClient:
+    """Give this container's way to Secrets Manager."""
+    return _http(SECRETS_MANAGER)
 
 
 @once
-def queues() -> SQSClient:
-    """Give this container's SQS client."""
-    return boto3.client("sqs", config=_CONFIG)
+def queues() -> HttpClient:
+    """Give this container's way to SQS."""
+    return _http(SQS)
+
+
+def _http(service: Service) -> HttpClient:
+    return HttpClient(
+        service,
+        os.environ,
+        connect_timeout_seconds=CONNECT_TIMEOUT_SECONDS,
+        read_timeout_seconds=READ_TIMEOUT_SECONDS,
+        maximum_connections=_MAXIMUM_CONNECTIONS,
+    )
 
 
 def with_retries(call: Callable[[], Result], attempts: int = ATTEMPTS) -> Result:
@@ -94,7 +92,7 @@ def with_retries(call: Callable[[], Result], attempts: int = ATTEMPTS) -> Result
     No attempt is begun that could outlast the invocation, not even the first.
 
     Args:
-        call: what is done; it raises Retryable where botocore sees no failure.
+        call: what is done; it raises Retryable for what is no failure to AWS.
         attempts: how often at the most; 1 for what can as well be done another time.
 
     Raises:
@@ -110,33 +108,27 @@ def with_retries(call: Callable[[], Result], attempts: int = ATTEMPTS) -> Result
             break
         try:
             return call()
-        except (Retryable, ConnectionError, HTTPClientError, ResponseParserError) as error:
-            failure = error
-        except ClientError as error:
-            if not _is_transient(error):
+        except Exception as error:
+            if not _passes(error):
                 raise
             failure = error
     if failure is None:
         raise ServiceError(SERVICE_UNAVAILABLE, reason="too little time was left to ask AWS")
-    raise ServiceError(SERVICE_UNAVAILABLE, reason=f"AWS did not answer: {type(failure).__name__}: {_code(failure)}")
+    raise ServiceError(SERVICE_UNAVAILABLE, reason=f"AWS did not answer: {type(failure).__name__}: {failure}")
 
 
-def require_genuine(answer: Mapping[str, Any], *fields: str) -> None:
-    """Check that an answer is AWS's own and complete.
-
-    botocore takes any 200 for a success, even one whose body it cannot read.
+def require_genuine(answer: Answer, *fields: str) -> None:
+    """Check that an answer is AWS's own and complete: whatever else answers 200 is no success.
 
     Raises:
         Retryable: it is not.
     """
-    if _REQUEST_ID_HEADER not in answer["ResponseMetadata"]["HTTPHeaders"] or not answer.keys() >= set(fields):
+    if _REQUEST_ID_HEADER not in answer.headers or not answer.content.keys() >= set(fields):
         raise Retryable("the answer is not complete")
 
 
-def _is_transient(error: ClientError) -> bool:
-    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    return _code(error) in _RETRYABLE_CODES or status >= _SERVER_ERROR
-
-
-def _code(error: Exception) -> str:
-    return error.response["Error"]["Code"] if isinstance(error, ClientError) else str(error)
+def _passes(error: Exception) -> bool:
+    """Tell whether the same call may succeed in a moment."""
+    if isinstance(error, AwsError):
+        return error.code in _RETRYABLE_CODES or error.status >= _SERVER_ERROR
+    return isinstance(error, Retryable | NoAnswerError)

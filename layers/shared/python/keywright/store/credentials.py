@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from keywright.settings import settings
 from keywright.store import api_keys, table
-from keywright.store.aws import dynamodb, with_retries
+from keywright.store.aws import dynamodb, require_genuine, with_retries
+from keywright.store.aws_http import AwsError
 from keywright.store.organizations import ORGANIZATION
 
 if TYPE_CHECKING:
@@ -57,19 +58,22 @@ def upgrade_hash(key: ApiKeyRecord, hash_: str) -> bool:
     Raises:
         ServiceError: SERVICE_UNAVAILABLE after one attempt.
     """
-    client = dynamodb()
-    try:
-        with_retries(
-            lambda: client.update_item(
-                TableName=settings().table_name,
-                Key=table.key(key.organization_id, key.sort_key),
-                UpdateExpression="SET #hash = :new",
-                ConditionExpression="#hash = :old",
-                ExpressionAttributeNames={"#hash": "hash"},  # a reserved word
-                ExpressionAttributeValues={":new": {"S": hash_}, ":old": {"S": key.hash}},
-            ),
-            attempts=1,
-        )
-    except client.exceptions.ConditionalCheckFailedException:
-        return False
-    return True
+    change = {
+        "TableName": settings().table_name,
+        "Key": table.key(key.organization_id, key.sort_key),
+        "UpdateExpression": "SET #hash = :new",
+        "ConditionExpression": "#hash = :old",
+        "ExpressionAttributeNames": {"#hash": "hash"},  # a reserved word
+        "ExpressionAttributeValues": {":new": {"S": hash_}, ":old": {"S": key.hash}},
+    }
+
+    def attempt() -> bool:
+        try:
+            require_genuine(dynamodb().call("UpdateItem", change))
+        except AwsError as error:
+            if error.code != "ConditionalCheckFailedException":
+                raise
+            return False
+        return True
+
+    return with_retries(attempt, attempts=1)

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from keywright.settings import settings
-from keywright.store.aws import queues, with_retries
-
-if TYPE_CHECKING:
-    from mypy_boto3_sqs.type_defs import MessageAttributeValueTypeDef
+from keywright.store.aws import queues, require_genuine, with_retries
 
 
 def put(body: str, reason: str) -> None:
@@ -18,5 +13,6 @@ def put(body: str, reason: str) -> None:
         ServiceError: SERVICE_UNAVAILABLE if SQS throttles or does not answer.
     """
     url = settings().dead_letter_queue_url
-    attributes: dict[str, MessageAttributeValueTypeDef] = {"reason": {"DataType": "String", "StringValue": reason}}
-    with_retries(lambda: queues().send_message(QueueUrl=url, MessageBody=body, MessageAttributes=attributes))
+    attributes = {"reason": {"DataType": "String", "StringValue": reason}}
+    message = {"QueueUrl": url, "MessageBody": body, "MessageAttributes": attributes}
+    with_retries(lambda: require_genuine(queues().call("SendMessage", message), "MessageId"))

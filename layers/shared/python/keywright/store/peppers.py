@@ -12,7 +12,7 @@ from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
 from keywright.hashing import MINIMUM_PEPPER_BYTES, Keyring, derive
 from keywright.once import once
 from keywright.settings import ConfigurationError, settings
-from keywright.store.aws import secrets_manager, with_retries
+from keywright.store.aws import require_genuine, secrets_manager, with_retries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,8 +102,13 @@ def keyring() -> Keyring:
 
 def _fetch() -> Keyring:
     secret_id = settings().pepper_secret_id
-    secret = with_retries(lambda: secrets_manager().get_secret_value(SecretId=secret_id))
-    return read(secret["SecretString"])
+
+    def attempt() -> str:
+        answer = secrets_manager().call("GetSecretValue", {"SecretId": secret_id})
+        require_genuine(answer, "SecretString")
+        return str(answer.content["SecretString"])
+
+    return read(with_retries(attempt))
 
 
 def read(secret: str) -> Keyring:

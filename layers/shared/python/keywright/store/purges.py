@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from keywright.clock import rfc3339, stored
@@ -14,12 +14,12 @@ from keywright.store.api_keys import API_KEY
 from keywright.store.audit import AUDIT
 from keywright.store.aws import dynamodb, require_genuine, with_retries
 from keywright.store.organizations import DELETIONS, MEMBER, ORGANIZATION, pointer_key, purged_key
-from keywright.store.table import Step, commit, key, partition, put_new
+from keywright.store.table import Step, commit, key, page, partition, put_new
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, QueryInputTypeDef, QueryOutputTypeDef
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, QueryInputTypeDef
 
     from keywright.principal import Actor
     from keywright.store.table import Item
@@ -80,7 +80,7 @@ def due(now: datetime) -> Iterator[Appointment]:
         "ConsistentRead": True,
     }
     while True:
-        answer = _query(request)
+        answer = page("Query", request)
         for item in answer["Items"]:
             at, _, organization_id = item["sk"]["S"].partition("#")
             yield Appointment(UUID(organization_id), at)
@@ -140,7 +140,14 @@ def began_at(organization_id: UUID) -> datetime | None:
         ServiceError: SERVICE_UNAVAILABLE.
     """
     name, wanted = table_settings().table_name, purged_key(organization_id)
-    answer = with_retries(lambda: dynamodb().get_item(TableName=name, Key=wanted, ConsistentRead=True))
+    request = {"TableName": name, "Key": wanted, "ConsistentRead": True}
+
+    def attempt() -> Mapping[str, Any]:
+        answer = dynamodb().call("GetItem", request)
+        require_genuine(answer)
+        return answer.content
+
+    answer = with_retries(attempt)
     return stored(answer["Item"]["created_at"]["S"]) if "Item" in answer else None
 
 
@@ -174,7 +181,8 @@ def remaining(organization_id: UUID) -> list[str]:
     Raises:
         ServiceError: SERVICE_UNAVAILABLE.
     """
-    answer = _query(
+    answer = page(
+        "Query",
         {
             "TableName": table_settings().table_name,
             "KeyConditionExpression": "pk = :pk",
@@ -183,7 +191,7 @@ def remaining(organization_id: UUID) -> list[str]:
             "ConsistentRead": True,
             "ScanIndexForward": False,
             "Limit": BATCH_ITEMS + 1,  # one of them may be the organization's own
-        }
+        },
     )
     return [item["sk"]["S"] for item in answer["Items"] if item["sk"]["S"] != ORGANIZATION][:BATCH_ITEMS]
 
@@ -232,15 +240,6 @@ def finish(appointment: Appointment, now: datetime) -> None:
         ],
         _update_record(organization_id, update, values, names),
     )
-
-
-def _query(request: QueryInputTypeDef) -> QueryOutputTypeDef:
-    def attempt() -> QueryOutputTypeDef:
-        answer = dynamodb().query(**request)
-        require_genuine(answer, "Items")
-        return answer
-
-    return with_retries(attempt)
 
 
 def _delete(item_key: Item) -> Step:

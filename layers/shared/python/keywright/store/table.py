@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 from uuid import uuid4
 
 from keywright import deadline
 from keywright.errors import CONFLICT, SERVICE_UNAVAILABLE, ServiceError
 from keywright.settings import table_settings
-from keywright.store.aws import ATTEMPT_SECONDS, Retryable, dynamodb, require_genuine, with_retries
+from keywright.store.aws import (
+    ATTEMPT_SECONDS,
+    Retryable,
+    dynamodb,
+    require_genuine,
+    with_retries,
+)
+from keywright.store.aws_http import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,9 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import (
         AttributeValueTypeDef,
         QueryInputTypeDef,
-        QueryOutputTypeDef,
         ScanInputTypeDef,
-        ScanOutputTypeDef,
         TransactWriteItemTypeDef,
     )
 
@@ -139,19 +145,21 @@ def commit(steps: Sequence[Step], record: Step) -> None:
 
     def attempt() -> None:
         is_repeated = next(attempts) > 0
+        request = {"TransactItems": [step.operation for step in every], "ClientRequestToken": token}
         try:
-            answer = dynamodb().transact_write_items(
-                TransactItems=[step.operation for step in every], ClientRequestToken=token
-            )
-        except dynamodb().exceptions.TransactionCanceledException as error:
-            reasons = error.response["CancellationReasons"]
+            answer = dynamodb().call("TransactWriteItems", request)
+        except AwsError as error:
+            if error.code != "TransactionCanceledException":
+                raise
+            reasons = error.content["CancellationReasons"]
             codes = [reason.get("Code", "None") for reason in reasons]
             if is_repeated and codes[-1] == CONDITION_FAILED:
                 return
-            for step, reason, code in zip(every, reasons, codes, strict=True):
-                if code == CONDITION_FAILED:
+            for step, reason, reason_code in zip(every, reasons, codes, strict=True):
+                if reason_code == CONDITION_FAILED:
                     # The stubs have a type of their own for the same item.
-                    raise step.refused(cast("Item | None", reason.get("Item"))) from None
+                    item = cast("Item | None", reason.get("Item"))
+                    raise step.refused(item and _decoded(item)) from None
             if _PASSING_REASONS.issuperset(code for code in codes if code != "None"):
                 raise Retryable(", ".join(codes)) from None
             raise
@@ -175,17 +183,26 @@ def read(organization_id: UUID, sort_keys: Iterable[str]) -> dict[str, Item]:
 
     def attempt() -> None:
         nonlocal wanted
-        answer = dynamodb().batch_get_item(RequestItems={name: {"Keys": wanted, "ConsistentRead": True}})
+        request = {"RequestItems": {name: {"Keys": wanted, "ConsistentRead": True}}}
+        answer = dynamodb().call("BatchGetItem", request)
         require_genuine(answer, "Responses")
-        found.update((item["sk"]["S"], item) for item in answer["Responses"].get(name, []))
-        unprocessed = answer["UnprocessedKeys"].get(name)
+        found.update((item["sk"]["S"], _decoded(item)) for item in answer.content["Responses"].get(name, []))
+        unprocessed = answer.content.get("UnprocessedKeys", {}).get(name)
         if unprocessed:
-            wanted = [dict(item) for item in unprocessed["Keys"]]
+            wanted = unprocessed["Keys"]
             raise Retryable("not all keys were processed")
 
     if wanted:
         with_retries(attempt)
     return found
+
+
+def _decoded(item: Mapping[str, AttributeValueTypeDef]) -> Item:
+    """Give an item as boto3's client does: over HTTP, binary values are base64 text."""
+    return {
+        name: {"B": base64.b64decode(cast("str", value["B"]))} if "B" in value else value
+        for name, value in item.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,13 +256,8 @@ def newest_first(
     if starting_after is not None:
         request["ExclusiveStartKey"] = key(organization_id, starting_after)
 
-    def attempt() -> QueryOutputTypeDef:
-        answer = dynamodb().query(**request)
-        require_genuine(answer, "Items")
-        return answer
-
     while True:
-        answer = with_retries(attempt)
+        answer = page("Query", request)
         yield from answer["Items"]
         if "LastEvaluatedKey" not in answer:
             return
@@ -275,15 +287,25 @@ def everything(condition: Condition, looked_at: Callable[[int], object]) -> Iter
         "ConsistentRead": True,
     }
 
-    def attempt() -> ScanOutputTypeDef:
-        answer = dynamodb().scan(**request)
-        require_genuine(answer, "Items")
-        return answer
-
     while True:
-        answer = with_retries(attempt)
+        answer = page("Scan", request)
         looked_at(answer["ScannedCount"])
         yield from answer["Items"]
         if "LastEvaluatedKey" not in answer:
             return
         request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+
+def page(operation: Literal["Query", "Scan"], request: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Read one page of items.
+
+    Raises:
+        ServiceError: SERVICE_UNAVAILABLE if DynamoDB throttles or does not answer.
+    """
+
+    def attempt() -> Mapping[str, Any]:
+        answer = dynamodb().call(operation, request)
+        require_genuine(answer, "Items")
+        return {**answer.content, "Items": [_decoded(item) for item in answer.content["Items"]]}
+
+    return with_retries(attempt)

@@ -10,6 +10,7 @@ from keywright.errors import CONFLICT, ServiceError
 from keywright.settings import table_settings
 from keywright.store import api_keys
 from keywright.store.aws import Retryable, dynamodb, require_genuine, with_retries
+from keywright.store.aws_http import AwsError
 from keywright.store.table import CONDITION_FAILED, Step, key
 
 if TYPE_CHECKING:
@@ -101,16 +102,18 @@ def _add(uses: Uses, *, is_latest: bool) -> bool:
     token = uses.token if is_latest else uses.token[::-1]  # another request, so another token
 
     def attempt() -> bool:
+        request = {"TransactItems": [exists, update], "ClientRequestToken": token}
         try:
-            answer = dynamodb().transact_write_items(TransactItems=[exists, update], ClientRequestToken=token)
-        except dynamodb().exceptions.TransactionCanceledException as error:
+            require_genuine(dynamodb().call("TransactWriteItems", request))
+        except AwsError as error:
+            if error.code != "TransactionCanceledException":
+                raise
             key_is_gone, is_later = (
-                reason.get("Code") == CONDITION_FAILED for reason in error.response["CancellationReasons"]
+                reason.get("Code") == CONDITION_FAILED for reason in error.content["CancellationReasons"]
             )
             if key_is_gone or is_later:
-                return key_is_gone
+                return bool(key_is_gone)
             raise Retryable("the key is being changed") from None
-        require_genuine(answer)
         return True
 
     return with_retries(attempt, attempts=1)

@@ -1,0 +1,323 @@
+"""What operations consume on DynamoDB Local, and what that costs at AWS's prices."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import deployment, hot_path, stub, table
+from benchmarks.report import Section, Table
+from local import dynamodb_local
+from local.options import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from benchmarks.measuring import Effort
+    from tests.capacity import Consumption
+
+PRICES = ROOT / "benchmarks" / "prices.json"
+
+_Action = tuple[Callable[[], Any], Callable[[Any], Any]]
+
+_MILLION = 1_000_000
+_KEYS_LISTED = 10
+_REUSE_SECONDS = 10
+_KEPT_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What one operation takes.
+
+    Attributes:
+        own_milliseconds: of this process's CPU, without waiting for DynamoDB.
+    """
+
+    consumption: Consumption
+    hashes: int
+    own_milliseconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """The parts of what something costs, in dollars for each time it is done."""
+
+    function: float = 0.0
+    dynamodb: float = 0.0
+    api_gateway: float = 0.0
+    logs: float = 0.0
+
+    @property
+    def parts(self) -> tuple[float, float, float, float]:
+        """Its parts."""
+        return self.function, self.dynamodb, self.api_gateway, self.logs
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return sum(self.parts)
+
+    def times(self, share: float) -> Bill:
+        """Give the bill of what is done only now and then."""
+        return Bill(*(part * share for part in self.parts))
+
+
+class Prices:
+    """The price list, and what is assumed where nothing can be measured here."""
+
+    def __init__(self) -> None:
+        content = json.loads(PRICES.read_text(encoding="utf-8"))
+        self.as_of: str = content["as_of"]
+        self.region: str = content["region"]
+        self._prices: Mapping[str, float] = content["prices"]
+        self.assumptions: Mapping[str, float] = content["assumptions"]
+
+    def invocation(self, milliseconds: float) -> float:
+        """Price one invocation; Lambda bills whole milliseconds."""
+        gigabyte_seconds = math.ceil(milliseconds) / 1000 * self.assumptions["function_megabytes"] / 1024
+        return self._prices["lambda_request"] + gigabyte_seconds * self._prices["lambda_gigabyte_second"]
+
+    def units(self, read: float, write: float) -> float:
+        """Price what a table is asked."""
+        return read * self._prices["dynamodb_read_unit"] + write * self._prices["dynamodb_write_unit"]
+
+    @property
+    def api_gateway_request(self) -> float:
+        """Of one request to a REST API."""
+        return self._prices["api_gateway_request"]
+
+    @property
+    def logs(self) -> float:
+        """Of what one invocation writes."""
+        return self.assumptions["log_bytes_per_invocation"] / 1e9 * self._prices["log_gigabyte"]
+
+
+def run(effort: Effort) -> Section:
+    """Measure it."""
+    section = Section("cost", "Cost: what operations consume, and what that costs")
+    try:
+        with ExitStack() as stack:
+            url = stack.enter_context(dynamodb_local.running(dynamodb_local.JARS))
+            operations = _measured(url, stack, calls=effort.calls)
+    except dynamodb_local.NotStartedError as error:
+        section.failures.append(str(error))
+        return section
+    section.tables.append(
+        Table(
+            "Requests and units of DynamoDB, hashes, and CPU time of the function itself",
+            ("operation", "requests", "read units", "write units", "hashes", "CPU ms"),
+            [
+                (
+                    name,
+                    operation.consumption.requests,
+                    operation.consumption.read_units,
+                    operation.consumption.write_units,
+                    operation.hashes,
+                    operation.own_milliseconds,
+                )
+                for name, operation in operations.items()
+            ],
+        )
+    )
+    prices = Prices()
+    bills = _bills(operations, prices)
+    section.tables.append(
+        Table(
+            f"Dollars for a million, by the price list of {prices.region} as of {prices.as_of}",
+            ("what, and how", "Lambda", "DynamoDB", "API Gateway", "logs", "all"),
+            [
+                (
+                    name,
+                    *(
+                        _MILLION * part
+                        for part in (bill.function, bill.dynamodb, bill.api_gateway, bill.logs, bill.total)
+                    ),
+                )
+                for name, bill in bills.items()
+            ],
+        )
+    )
+    per_minute = prices.assumptions["verifications_per_key_and_minute"]
+    assumed = prices.assumptions
+    times = f"A read is assumed to take {assumed['dynamodb_read_milliseconds']:g} ms, a transaction"
+    times += f" {assumed['dynamodb_transaction_milliseconds']:g} ms, of {assumed['function_megabytes']:g} MB: all of it"
+    times += " is in benchmarks/prices.json, with the prices."
+    section.notes = [
+        times,
+        f"Each key is assumed to be used {per_minute:g} times a minute in each container: its uses are written once.",
+        "The request to the API that a key protects is not in these numbers: it is paid with any authorizer.",
+    ]
+    section.data = {name: bill.total for name, bill in bills.items()}
+    return section
+
+
+def _measured(url: str, stack: ExitStack, *, calls: int) -> dict[str, Operation]:
+    secrets_manager = stack.enter_context(stub.running(hot_path.answers([])))
+    deployment.enter(AWS_ENDPOINT_URL=secrets_manager.url, AWS_ENDPOINT_URL_DYNAMODB=url, TABLE_NAME=table.NAME)
+    stack.enter_context(hot_path.standard_output_to_nowhere())
+    client = table.create()
+    table.put_organizations(client, [deployment.ORGANIZATION_ID])
+    for _ in range(_KEYS_LISTED):
+        table.issue(deployment.ORGANIZATION_ID)
+    from tests.capacity import measured  # noqa: PLC0415 - after the environment
+    from tests.world import Table as TestTable  # noqa: PLC0415 - the same
+
+    found = {}
+    with measured(TestTable(client, table.NAME)) as consumed:
+        for name, (prepare, act) in _operations().items():
+            found[name] = _one(prepare, act, consumed, calls)
+    return found
+
+
+def _one(prepare: Callable[[], Any], act: Callable[[Any], Any], consumed: list[Consumption], calls: int) -> Operation:
+    """Do one operation often; what it consumes must be the same each time."""
+    cpu, seen = [], set()
+    with _hashes() as hashes:
+        for _ in range(max(3, calls // 5)):
+            subject = prepare()
+            consumed.clear()
+            hashes.clear()
+            started = time.process_time()
+            act(subject)
+            cpu.append(time.process_time() - started)
+            seen.add((sum(consumed[1:], consumed[0]) if consumed else _nothing(), len(hashes)))
+    (consumption, number), *others = seen
+    if others:
+        raise RuntimeError(f"not the same each time: {seen}")
+    return Operation(consumption, number, statistics.median(cpu) * 1000)
+
+
+def _nothing() -> Consumption:
+    from tests.capacity import Consumption  # noqa: PLC0415
+
+    return Consumption()
+
+
+class _hashes:  # noqa: N801 - used as a context
+    """Note every hash that is computed."""
+
+    def __enter__(self) -> list[int]:
+        from keywright import hashing  # noqa: PLC0415
+
+        self._module, self._originals = hashing, (hashing.matches, hashing.hash_digest)
+        noted: list[int] = []
+
+        def counted(function: Callable[..., Any]) -> Callable[..., Any]:
+            def hashed(*arguments: Any) -> Any:
+                noted.append(1)
+                return function(*arguments)
+
+            return hashed
+
+        hashing.matches, hashing.hash_digest = counted(hashing.matches), counted(hashing.hash_digest)
+        return noted
+
+    def __exit__(self, *_: object) -> None:
+        self._module.matches, self._module.hash_digest = self._originals
+
+
+def _operations() -> dict[str, _Action]:
+    """Give operations by name: how each is prepared, and what is done."""
+    from keywright.metering import meter  # noqa: PLC0415
+    from keywright.verification import matches  # noqa: PLC0415
+
+    event, handler = deployment.member_event, deployment.handler
+    authorize, verify = handler("authorize_api_key"), handler("verify_api_key")
+    key_id, key = table.issue(deployment.ORGANIZATION_ID)
+    body = {"name": "CI", "permissions": ["sessions:read"], "metadata": {"plan": "pro"}}
+
+    def changing(
+        name: str, method: str, path: str, content: object = None
+    ) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
+        function = handler(name)
+        return (
+            lambda: table.issue(deployment.ORGANIZATION_ID)[0],
+            lambda identifier: _ok(function(event(method, path, content, id=str(identifier)))),
+        )
+
+    def used() -> None:
+        _forget_uses()
+        authorize(deployment.authorizer_event(key))
+
+    create, listing, get = handler("create_api_key"), handler("list_api_keys"), handler("get_api_key")
+    with_key = event("POST", "/auth/api-keys", body)
+    return {
+        "verify, first of a key in a container": (
+            matches.cache_clear,
+            lambda _: authorize(deployment.authorizer_event(key)),
+        ),
+        "verify, by the authorizer": (lambda: None, lambda _: authorize(deployment.authorizer_event(key))),
+        "verify, by POST /verify": (lambda: None, lambda _: _ok(verify(deployment.backend_event({"key": key})))),
+        "verify, a forged key": (
+            lambda: None,
+            lambda _: _ok(verify(deployment.backend_event({"key": key[:-4] + "0000"}))),
+        ),
+        "write the uses of a key, once a minute": (used, lambda _: meter().flush_all(seconds=30)),
+        "create": (lambda: None, lambda _: _ok(create(event("POST", "/auth/api-keys", body)))),
+        "create, with an Idempotency-Key": (
+            lambda: {**with_key, "headers": {**with_key["headers"], "Idempotency-Key": str(uuid.uuid4())}},
+            lambda prepared: _ok(create(prepared)),
+        ),
+        "get": (lambda: None, lambda _: _ok(get(event("GET", "/auth/api-keys/{id}", id=str(key_id))))),
+        "list 10": (lambda: None, lambda _: _ok(listing(event("GET", "/auth/api-keys")))),
+        "update": changing("update_api_key", "PATCH", "/auth/api-keys/{id}", {"name": "other"}),
+        "rotate": changing("rotate_api_key", "POST", "/auth/api-keys/{id}/rotate", {}),
+        "delete": changing("delete_api_key", "DELETE", "/auth/api-keys/{id}"),
+    }
+
+
+def _ok(answer: Any) -> None:
+    if answer["statusCode"] != 200:  # noqa: PLR2004 - what was measured has to be the work, not its failure
+        raise RuntimeError(answer["body"])
+
+
+def _forget_uses() -> None:
+    from keywright.metering import meter  # noqa: PLC0415
+
+    meter.cache_clear()
+
+
+def _bills(operations: Mapping[str, Operation], prices: Prices) -> dict[str, Bill]:
+    read_milliseconds = prices.assumptions["dynamodb_read_milliseconds"]
+    write_milliseconds = prices.assumptions["dynamodb_transaction_milliseconds"]
+    per_minute = prices.assumptions["verifications_per_key_and_minute"]
+    uses = operations["write the uses of a key, once a minute"].consumption
+    uses_dollars = prices.units(uses.read_units, uses.write_units) / per_minute
+
+    def verification(name: str, reads: float = 1.0, *, through_api_gateway: bool = False) -> Bill:
+        operation = operations[name]
+        return Bill(
+            function=prices.invocation(operation.own_milliseconds + reads * read_milliseconds),
+            dynamodb=prices.units(reads * operation.consumption.read_units, 0) + uses_dollars,
+            api_gateway=prices.api_gateway_request if through_api_gateway else 0.0,
+            logs=prices.logs,
+        )
+
+    def reads_with_reuse() -> float:
+        """How many verifications read: one in each span, and those of the other uses in it do not."""
+        return 1 / (1 + per_minute / 60 * _REUSE_SECONDS)
+
+    created = operations["create"]
+    authorizer = "verify, by the authorizer"
+    return {
+        "verification: authorizer, asked every time": verification(authorizer),
+        f"verification: authorizer, RecordReuseSeconds={_REUSE_SECONDS}": verification(authorizer, reads_with_reuse()),
+        f"verification: authorizer, API Gateway keeps its answer for {_KEPT_SECONDS} s": verification(authorizer).times(
+            1 / (1 + per_minute / 60 * _KEPT_SECONDS)
+        ),
+        "verification: POST /verify, by a backend": verification("verify, by POST /verify", through_api_gateway=True),
+        "create": Bill(
+            function=prices.invocation(created.own_milliseconds + write_milliseconds),
+            dynamodb=prices.units(created.consumption.read_units, created.consumption.write_units),
+            api_gateway=prices.api_gateway_request,
+            logs=prices.logs,
+        ),
+    }

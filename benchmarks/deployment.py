@@ -1,0 +1,153 @@
+"""The functions of the template in this process, with the environment that a deployment gives them."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from local import backend
+from local.options import ROOT
+from local.template import read_stack
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local.template import Stack
+
+PEPPER = {"current": 1, "1": "benchmark-pepper-of-64-characters-benchmark-pepper-of-64-charact"}
+ORGANIZATION_ID = uuid.UUID("5b1c6f0e-4d2a-4c8f-9e37-a1b2c3d4e5f6")
+USER_ID = "user_1"
+_PARAMETERS = {"OidcIssuer": "http://127.0.0.1:1", "OidcAudience": "benchmark"}
+ARN = "arn:aws:execute-api:us-east-1:123456789012:abcdef1234/v1/GET/auth/api-keys/current"
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Lambda's context, with as much time as a function is given."""
+
+    aws_request_id: str = "7d2b8f4e-0000-4000-8000-000000000000"
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Say how much time is left."""
+        return 10_000
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """Give the environment of a function, and nothing of the user's that has to do with AWS.
+
+    Args:
+        changes: variables that are set otherwise.
+    """
+    found = dict(os.environ)
+    backend.isolate(found)
+    return found | stack().environment() | {"POWERTOOLS_LOG_LEVEL": "INFO", "PEPPER_SECRET_ID": "pepper"} | changes
+
+
+def stack() -> Stack:
+    """Read the template."""
+    return read_stack(ROOT / "template.yaml", _PARAMETERS, {})
+
+
+def enter(**changes: str) -> None:
+    """Give this process a function's environment, and what Lambda's path holds."""
+    os.environ.clear()
+    os.environ.update(environment(**changes))
+    layer = str(ROOT / "layers" / "shared" / "python")
+    if layer not in sys.path:
+        sys.path.insert(0, layer)
+
+
+def handler(name: str) -> Callable[[dict[str, Any]], Any]:
+    """Load a function, and give it as something that takes an event."""
+    path = ROOT / "functions" / name / "handler.py"
+    spec = importlib.util.spec_from_file_location(f"functions_{name}", path)
+    assert spec is not None, "the file is there"  # noqa: S101
+    assert spec.loader is not None, "the same"  # noqa: S101
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    context = Context()
+    return lambda event: module.handler(event, context)
+
+
+def authorizer_event(key: str) -> dict[str, Any]:
+    """Make the event of an API Gateway REQUEST authorizer, as large as a browser's request makes it."""
+    return {
+        "type": "REQUEST",
+        "methodArn": ARN,
+        "resource": "/auth/api-keys/current",
+        "path": "/auth/api-keys/current",
+        "httpMethod": "GET",
+        "headers": {
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip, deflate, br",
+            "Host": "abcdef1234.execute-api.us-east-1.amazonaws.com",
+            "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0",
+            "X-Amzn-Trace-Id": "Root=1-67890abc-0123456789abcdef01234567",
+            "X-Forwarded-For": "203.0.113.7",
+            "x-api-key": key,
+        },
+        "queryStringParameters": {},
+        "pathParameters": {},
+        "requestContext": {"requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef", "stage": "v1"},
+    }
+
+
+def member_event(method: str, resource: str, body: object = None, **path: str) -> dict[str, Any]:
+    """Make the event of a route that a session may call."""
+    return _event(method, resource, body, path) | {
+        "requestContext": _context()
+        | {
+            "authorizer": {
+                "organizationId": str(ORGANIZATION_ID),
+                "userId": USER_ID,
+                "expiresAt": "4102444800",
+            }
+        }
+    }
+
+
+def backend_event(body: object) -> dict[str, Any]:
+    """Make the event of POST /auth/api-keys/verify, signed by a backend."""
+    context = _context()
+    context["identity"] = {
+        **context["identity"],
+        "userArn": "arn:aws:iam::123456789012:role/backend",
+        "caller": "AROABACKEND:i-0123456789abcdef0",
+        "accountId": "123456789012",
+    }
+    return _event("POST", "/auth/api-keys/verify", body, {}) | {"requestContext": context}
+
+
+def key_event(key_id: uuid.UUID) -> dict[str, Any]:
+    """Make the event of GET /auth/api-keys/current, as authorize_api_key lets it through."""
+    context = _context() | {
+        "authorizer": {"organizationId": str(ORGANIZATION_ID), "apiKeyId": str(key_id), "permissions": "sessions:read"}
+    }
+    return _event("GET", "/auth/api-keys/current", None, {}) | {"requestContext": context}
+
+
+def _event(method: str, resource: str, body: object, path: dict[str, str]) -> dict[str, Any]:
+    return {
+        "resource": resource,
+        "path": resource.format(**path),
+        "httpMethod": method,
+        "headers": {"Content-Type": "application/json", "Host": "abcdef1234.execute-api.us-east-1.amazonaws.com"},
+        "pathParameters": path or None,
+        "queryStringParameters": None,
+        "body": None if body is None else json.dumps(body),
+        "isBase64Encoded": False,
+    }
+
+
+def _context() -> dict[str, Any]:
+    return {
+        "requestId": "c6af9ac6-7b61-11e6-9a41-93e8deadbeef",
+        "stage": "v1",
+        "domainName": "abcdef1234.execute-api.us-east-1.amazonaws.com",
+        "identity": {"sourceIp": "203.0.113.7"},
+    }

@@ -1,0 +1,89 @@
+"""Environments for what is measured, each with its own packages: made when they are first needed."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from local.options import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FOLDER = ROOT / ".bench"
+_PEERS = ROOT / "benchmarks" / "peers"
+
+
+class NotInstalledError(Exception):
+    """Packages could not be installed; the message is the installer's."""
+
+
+def python(name: str, requirements: Path) -> Path:
+    """Give the interpreter of an environment with hash-checked requirements.
+
+    Raises:
+        NotInstalledError: they cannot be installed.
+    """
+    folder = FOLDER / name
+    interpreter = folder / "bin" / "python"
+    if _is_made(folder, [requirements]):
+        return interpreter
+    print(f"Installing {name} ...", flush=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    uv = shutil.which("uv")
+    if uv:
+        _run([uv, "venv", "--quiet", "--python", sys.executable, str(folder)])
+        install = [uv, "pip", "install", "--quiet", "--python", str(interpreter)]
+        _run([*install, "--require-hashes", "-r", str(requirements)])
+    else:
+        _run([sys.executable, "-m", "venv", str(folder)])
+        install = [str(interpreter), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        _run([*install, "--require-hashes", "-r", str(ROOT / "requirements" / "pip.txt")])
+        _run([*install, "--require-hashes", "-r", str(requirements)])
+    _mark(folder, [requirements])
+    return interpreter
+
+
+def node(name: str) -> Path:
+    """Give the folder of a Node project: a copy of the peer's, with its packages.
+
+    Raises:
+        NotInstalledError: they cannot be installed.
+    """
+    folder, source = FOLDER / name, _PEERS / name
+    sources = sorted(path for path in source.iterdir() if path.is_file())
+    if _is_made(folder, sources):
+        return folder
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        raise NotInstalledError("there is no Node (20 or later) with npm here")
+    print(f"Installing {name} ...", flush=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for path in sources:
+        shutil.copy(path, folder)
+    _run([npm, "install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"], folder)
+    _mark(folder, sources)
+    return folder
+
+
+def _is_made(folder: Path, sources: list[Path]) -> bool:
+    mark = folder / ".installed"
+    return mark.is_file() and mark.read_text() == _digest(sources)
+
+
+def _mark(folder: Path, sources: list[Path]) -> None:
+    (folder / ".installed").write_text(_digest(sources))
+
+
+def _digest(sources: list[Path]) -> str:
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+
+
+def _run(command: list[str], folder: Path | None = None) -> None:
+    finished = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)  # noqa: S603
+    if finished.returncode:
+        raise NotInstalledError((finished.stderr or finished.stdout).strip()[-2000:])

@@ -1,0 +1,199 @@
+"""What a request costs once a container is warm, against one bare call of boto3's client to the same stub."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import deployment, stub
+from benchmarks.measuring import in_turns
+from benchmarks.report import Budget, Section, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from uuid import UUID
+
+    from benchmarks.measuring import Effort, Sample
+
+_TABLE = "keywright"
+_BARE = "bare boto3 batch_get_item"
+_WARM = "authorize_api_key, warm"
+_FORGED = "forged key"
+_HASH = "one Argon2id hash"
+_FIRST = "authorize_api_key, first verify of a key"
+_CREATE = "create_api_key"
+_MICROSECONDS = 1e6
+_LIMIT_OF_WARM = 0.6
+_LIMIT_OF_FORGED_MICROSECONDS = 50
+
+
+def run(effort: Effort) -> Section:
+    """Measure it."""
+    deployment.enter(TABLE_NAME=_TABLE)
+    key_id, key, items = issued()
+    with stub.running(answers(items)) as server, standard_output_to_nowhere():
+        os.environ["AWS_ENDPOINT_URL"] = server.url
+        functions = _functions(key, key_id)
+        requests = {name: _requests(server, function) for name, function in functions.items()}
+        samples = in_turns(functions, effort)
+    return _section(samples, requests)
+
+
+def _functions(key: str, key_id: UUID) -> dict[str, Callable[[], object]]:
+    import boto3  # noqa: PLC0415 - after the environment
+
+    from keywright import hashing, tokens, verification  # noqa: PLC0415 - the same
+    from keywright.settings import settings  # noqa: PLC0415
+    from keywright.store import peppers  # noqa: PLC0415
+
+    client = boto3.client("dynamodb")
+    partition = {"S": f"ORG#{deployment.ORGANIZATION_ID}"}
+    wanted = [{"pk": partition, "sk": {"S": f"KEY#{key_id}"}}, {"pk": partition, "sk": {"S": "ORG"}}]
+    authorize, verify = deployment.handler("authorize_api_key"), deployment.handler("verify_api_key")
+    create, get = deployment.handler("create_api_key"), deployment.handler("get_api_key")
+    authorizer_event = deployment.authorizer_event(key)
+    verify_event = deployment.backend_event({"key": key})
+    create_event = deployment.member_event(
+        "POST", "/auth/api-keys", {"name": "CI", "permissions": ["sessions:read"], "metadata": {"plan": "pro"}}
+    )
+    get_event = deployment.member_event("GET", "/auth/api-keys/{id}", id=str(key_id))
+    prefix = settings().key_prefix
+    forged = key[:-8] + ("A" * 8 if key[-8:] != "A" * 8 else "B" * 8)
+    tag_key = peppers.peppers().tag_key
+    digest = secrets.token_bytes(32)
+
+    def first() -> object:
+        verification.matches.cache_clear()
+        return authorize(authorizer_event)
+
+    return {
+        _BARE: lambda: client.batch_get_item(RequestItems={_TABLE: {"Keys": wanted, "ConsistentRead": True}}),
+        "parse a key and check its tag": lambda: tokens.parse(key, prefix, tag_key),
+        _FORGED: lambda: tokens.parse(forged, prefix, tag_key),
+        "forged key, with its line in the log": lambda: verification.verify(forged),
+        "verification, warm": lambda: verification.verify(key),
+        _WARM: lambda: authorize(authorizer_event),
+        "verify_api_key, warm": lambda: verify(verify_event),
+        "get_api_key": lambda: get(get_event),
+        _HASH: lambda: hashing.hash_digest(digest, settings().argon2),
+        _FIRST: first,
+        _CREATE: lambda: create(create_event),
+    }
+
+
+def answers(items: list[dict[str, Any]]) -> dict[str, Any]:
+    """Give what the stub answers: these items, whatever is read."""
+    return {
+        "DynamoDB_20120810.BatchGetItem": {"Responses": {_TABLE: items}, "UnprocessedKeys": {}},
+        "DynamoDB_20120810.Query": {"Items": items[:1], "Count": 1, "ScannedCount": 1},
+        "DynamoDB_20120810.TransactWriteItems": {},
+        "secretsmanager.GetSecretValue": {"ARN": "a", "Name": "pepper", "SecretString": _pepper()},
+    }
+
+
+def issued() -> tuple[UUID, str, list[dict[str, Any]]]:
+    """Make a key and the two items that its verification reads."""
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    from keywright import hashing, tokens  # noqa: PLC0415 - after the environment
+    from keywright.ids import uuid7  # noqa: PLC0415
+    from keywright.settings import settings  # noqa: PLC0415
+    from keywright.store import api_keys, peppers  # noqa: PLC0415
+
+    keyring = peppers.read(_pepper())
+    key_id = uuid7()
+    payload = tokens.payload(
+        pepper_version=1,
+        organization_id=deployment.ORGANIZATION_ID,
+        key_id=key_id,
+        generation=0,
+        secret=secrets.token_bytes(tokens.SECRET_BYTES),
+    )
+    text = tokens.encode(settings().key_prefix, payload, keyring.current.tag_key)
+    now = datetime.now(UTC)
+    record = api_keys.ApiKeyRecord(
+        organization_id=deployment.ORGANIZATION_ID,
+        key_id=key_id,
+        name="CI",
+        permissions=("sessions:read",),
+        metadata='{"plan":"pro"}',
+        hash=hashing.hash_digest(hashing.keyed_digest(payload, keyring.current.hash_key), settings().argon2),
+        generation=0,
+        hint=tokens.hint(text, settings().key_prefix),
+        created_by=deployment.USER_ID,
+        created_at=now,
+        updated_at=now,
+    )
+    organization = {
+        "pk": {"S": f"ORG#{deployment.ORGANIZATION_ID}"},
+        "sk": {"S": "ORG"},
+        "name": {"S": "Acme"},
+        "created_at": {"S": "2026-01-01T00:00:00.000Z"},
+    }
+    member = {
+        "pk": organization["pk"],
+        "sk": {"S": f"MEMBER#{deployment.USER_ID}"},
+        "role": {"S": "admin"},
+    }
+    item: Any = api_keys.put(record).operation["Put"]["Item"]
+    return key_id, text, [dict(item), organization, member]
+
+
+def _pepper() -> str:
+    import json  # noqa: PLC0415
+
+    return json.dumps(deployment.PEPPER)
+
+
+def _requests(server: stub.Stub, function: Callable[[], object]) -> int:
+    """Count the requests of one call, once everything is warm."""
+    function()
+    before = server.requests()
+    function()
+    return server.requests() - before
+
+
+@contextmanager
+def standard_output_to_nowhere() -> Iterator[None]:
+    """Let log lines be made and written, as on Lambda, but to where nobody reads them."""
+    kept = sys.stdout
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+        sys.stdout = nowhere
+        try:
+            yield
+        finally:
+            sys.stdout = kept
+
+
+def _section(samples: dict[str, Sample], requests: dict[str, int]) -> Section:
+    bare, hash_seconds = samples[_BARE], samples[_HASH].median
+    rows: list[tuple[Any, ...]] = []
+    for name, sample in samples.items():
+        low, high = (value * _MICROSECONDS for value in sample.spread)
+        without = sample.median - hash_seconds if name in {_FIRST, _CREATE} else None
+        rows.append(
+            (
+                name,
+                requests[name],
+                sample.median * _MICROSECONDS,
+                f"{low:,.0f} .. {high:,.0f}",
+                sample.ratio(bare),
+                None if without is None else without * _MICROSECONDS,
+            )
+        )
+    section = Section("hot_path", "Hot path: one warm container, AWS answered by a stub at the HTTP level")
+    columns = ("what", "requests", "median us", "quartiles", "x bare call", "us without the hash")
+    section.tables.append(Table("Medians of rounds in turns", columns, rows))
+    warm, forged = samples[_WARM], samples[_FORGED]
+    section.budgets = [
+        Budget("warm verification, requests to DynamoDB", requests[_WARM], 1),
+        Budget("warm verification, whole handler, x one bare boto3 batch_get_item", warm.ratio(bare), _LIMIT_OF_WARM),
+        Budget("forged key, requests", requests["forged key, with its line in the log"], 0),
+        Budget("forged key, microseconds", forged.median * _MICROSECONDS, _LIMIT_OF_FORGED_MICROSECONDS),
+        Budget("create, requests to DynamoDB", requests[_CREATE], 1),
+    ]
+    section.data = {name: sample.rounds for name, sample in samples.items()}
+    return section

@@ -1,0 +1,168 @@
+"""Functions as Lambda runs them: its runtime interface emulator starts its runtime client, which runs the function."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import environments
+from benchmarks.environments import NotInstalledError
+from local.options import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+EMULATORS = ".venv-sam/lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-*"
+"""AWS's SAM command line brings them."""
+LAYER = ROOT / ".aws-sam" / "host-layer" / "python"
+
+_EXECUTION_ENVIRONMENT = "AWS_Lambda_python3.13"
+_MACHINES = {"aarch64": "arm64", "arm64": "arm64", "x86_64": "x86_64"}
+_HOST = "127.0.0.1"
+_START_SECONDS = 10
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What it takes to run functions.
+
+    Attributes:
+        python: an interpreter with the runtime client.
+    """
+
+    emulator: Path
+    python: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What a cold start took.
+
+    Attributes:
+        seconds: from the invocation, before which the function's process does not exist, to its answer.
+        cpu_seconds: of that process until then; None where the system does not tell.
+    """
+
+    answer: Any
+    seconds: float
+    cpu_seconds: float | None
+
+
+def install() -> Installed:
+    """Install the emulator and the client.
+
+    Raises:
+        NotInstalledError: one of them, or the layer, is not to be had.
+    """
+    if not LAYER.is_dir():
+        raise NotInstalledError("there is no layer for this machine; run: make test-layer")
+    python = environments.python("runtime", ROOT / "benchmarks" / "runtime" / "requirements.txt")
+    name = f"aws-lambda-rie-{_MACHINES.get(platform.machine())}"
+    emulator = next((path for path in ROOT.glob(EMULATORS) if path.name == name), None)
+    if emulator is None:
+        raise NotInstalledError("there is no runtime interface emulator for this machine; it comes with: make build")
+    return Installed(emulator, python)
+
+
+def cold_start(
+    installed: Installed, function: Path, event: Mapping[str, Any], environment: Mapping[str, str]
+) -> Started:
+    """Start a function and wait for its first answer; PYTHONPATH says where its packages are."""
+    with _emulated(installed, function, environment) as (process, url):
+        request = urllib.request.Request(url, json.dumps(event).encode(), method="POST")  # noqa: S310 - this machine
+        started = time.perf_counter()
+        with urllib.request.urlopen(request) as response:  # noqa: S310 - the same
+            answer = json.loads(response.read())
+        seconds = time.perf_counter() - started
+        return Started(answer, seconds, _cpu_seconds(process.pid))
+
+
+@contextmanager
+def _emulated(
+    installed: Installed, function: Path, environment: Mapping[str, str]
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    port, api_port = _free_port(), _free_port()
+    command = [
+        str(installed.emulator),
+        "--runtime-interface-emulator-address",
+        f"{_HOST}:{port}",
+        "--runtime-api-address",
+        f"{_HOST}:{api_port}",
+        *(str(installed.python), "-m", "awslambdaric", "handler.handler"),
+    ]
+    settings = {
+        **environment,
+        "AWS_EXECUTION_ENV": _EXECUTION_ENVIRONMENT,
+        "LAMBDA_TASK_ROOT": str(function),
+        "AWS_LAMBDA_FUNCTION_NAME": function.name,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1024",
+        "AWS_LAMBDA_FUNCTION_TIMEOUT": "10",
+        # As on Lambda, where a function cannot write to where its packages are.
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    with subprocess.Popen(  # noqa: S603 - the emulator
+        command,
+        cwd=function,
+        env=settings,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        try:
+            _wait_until_listening(port)
+            yield process, f"http://{_HOST}:{port}/2015-03-31/functions/function/invocations"
+        finally:
+            for child in (*_children(process.pid), process.pid):
+                with suppress(ProcessLookupError):
+                    os.kill(child, 9)
+
+
+def _free_port() -> int:
+    with socket.create_server((_HOST, 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _wait_until_listening(port: int) -> None:
+    ends_at = time.monotonic() + _START_SECONDS
+    while time.monotonic() < ends_at:
+        with suppress(OSError), socket.create_connection((_HOST, port), timeout=1):
+            return
+        time.sleep(0.01)
+    raise NotInstalledError("the runtime interface emulator does not start")
+
+
+def _children(pid: int) -> list[int]:
+    """Give the processes that a process has started, where the system tells."""
+    with suppress(OSError):
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()] or _by_parent(pid)
+    return []
+
+
+def _by_parent(pid: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[1]) == pid:
+                found.append(int(stat.parent.name))
+    return found
+
+
+def _cpu_seconds(emulator: int) -> float | None:
+    for child in _children(emulator):
+        with suppress(OSError):
+            fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+            return (int(fields[11]) + int(fields[12])) / _TICKS_PER_SECOND
+    return None

@@ -1,0 +1,212 @@
+"""Keywright (Python, threads) behind the protocol of the peers: its verification, on DynamoDB Local.
+
+DynamoDB is a server, spoken to over HTTP, as in production; what it takes itself is not this process's CPU time.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import time
+import uuid
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import deployment, hot_path, stub, table
+from benchmarks.peers.protocol import Outcome, Sizes, Texts, ThreadedDriver, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_REUSE_SECONDS = 5
+_CHECK_KEYS = 250
+
+
+class KeywrightDriver(ThreadedDriver):
+    """Keywright's verification.
+
+    Args:
+        stack: closes what is opened here.
+    """
+
+    def __init__(self, stack: ExitStack) -> None:
+        super().__init__()
+        self._stack = stack
+        self._client: DynamoDBClient
+        self._organization_id = uuid.uuid4()
+        self._reuse_seconds = 0
+
+    async def open(self, variant: str, sizes: Sizes) -> None:
+        """Make the table and its keys."""
+        self._reuse_seconds = _REUSE_SECONDS if "reuse" in variant else 0
+        dynamodb = os.environ["AWS_ENDPOINT_URL_DYNAMODB"]
+        secrets_manager = self._stack.enter_context(stub.running(hot_path.answers([])))
+        deployment.enter(
+            AWS_ENDPOINT_URL=secrets_manager.url,
+            AWS_ENDPOINT_URL_DYNAMODB=dynamodb,
+            TABLE_NAME=table.NAME,
+            RECORD_REUSE_SECONDS=str(self._reuse_seconds),
+        )
+        self._client = table.create()
+        table.put_organizations(self._client, [self._organization_id])
+        self._count()
+        issued = [table.issue(self._organization_id) for _ in range(sizes.pool + sizes.fresh + 8)]
+        table.fill(self._client, self._organization_id, max(0, sizes.keys - len(issued)))
+        pool, fresh, revoked = issued[: sizes.pool], issued[sizes.pool : -8], issued[-8:]
+        for key_id, _ in revoked:
+            self._disable(key_id)
+        self.texts = Texts(
+            {
+                "first": [text for _, text in fresh],
+                "valid": [text for _, text in pool],
+                "unknown": [f"kk_{self._random(86)}" for _ in range(64)],
+                "wrong_secret": [text[:-1] + ("a" if text[-1] != "a" else "b") for _, text in pool],
+                "revoked": [text for _, text in revoked],
+            }
+        )
+
+    def verify(self, text: str) -> bool:
+        """Verify a key."""
+        from keywright import verification  # noqa: PLC0415 - after the environment
+
+        return verification.verify(text).code is verification.Code.VALID
+
+    async def check(self, name: str) -> Outcome:
+        """Do one of the checks."""
+        checks: dict[str, Callable[[], Outcome]] = {
+            "limit_under_concurrency": lambda: Outcome("none", "it has neither quotas nor limits of its own"),
+            "revoked_after_cached_verify": self._revoked_after_cached_verify,
+            "verify_never_unrevokes": self._verify_never_unrevokes,
+            "lists_250_keys": self._lists,
+            "expiry_independent_of_deletion": self._expiry,
+        }
+        if name in checks:
+            return checks[name]()
+        return await self.forged_keys_cost_no_read(self.verify)
+
+    def _revoked_after_cached_verify(self) -> Outcome:
+        key_id, text = table.issue(self._organization_id)
+        assert self.verify(text), "a valid key was refused"  # noqa: S101
+        self._disable(key_id)
+        if not self.verify(text):
+            return Outcome("yes", "on the very next verification")
+        revoked_at = time.monotonic()
+        while self.verify(text):
+            time.sleep(0.05)
+        taken = time.monotonic() - revoked_at
+        within = taken <= self._reuse_seconds
+        return Outcome("partly" if within else "no", f"after {taken:.1f} s; the setting allows {self._reuse_seconds} s")
+
+    def _verify_never_unrevokes(self) -> Outcome:
+        """Revoke while eight threads verify, then look at what is stored."""
+        undone = 0
+        rounds = 20
+        for _ in range(rounds):
+            key_id, text = table.issue(self._organization_id)
+            self.verify(text)
+            verifying = [self.threads.submit(self.verify, text) for _ in range(8)]
+            self._disable(key_id)
+            for one in verifying:
+                one.result()
+            self.verify(text)
+            self._flush()
+            undone += bool(self._item(key_id)["enabled"]["BOOL"])
+        return Outcome("no" if undone else "yes", f"{undone} of {rounds} revoked keys were enabled afterwards")
+
+    def _lists(self) -> Outcome:
+        from keywright import managing  # noqa: PLC0415
+        from keywright.models import ListApiKeysQuery, validate  # noqa: PLC0415
+
+        organization_id = uuid.uuid4()
+        table.put_organizations(self._client, [organization_id])
+        table.fill(self._client, organization_id, _CHECK_KEYS)
+        found: list[str] = []
+        cursor: str | None = None
+        while True:
+            query = {"limit": "100"} | ({"starting_after": cursor} if cursor else {})
+            page = managing.list_keys(table.member(organization_id), validate(ListApiKeysQuery, query))
+            found += [item.model_dump()["id"] for item in page.items]
+            cursor = page.pagination.next_cursor
+            if cursor is None:
+                break
+        complete = len(found) == len(set(found)) == _CHECK_KEYS
+        return Outcome("yes" if complete else "no", f"{len(set(found))} of {_CHECK_KEYS}, in pages of 100")
+
+    def _expiry(self) -> Outcome:
+        moment = (datetime.now(UTC) + timedelta(seconds=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        key_id, text = table.issue(self._organization_id, expiresAt=moment)
+        self.verify(text)
+        time.sleep(2.1)
+        refused = not self.verify(text)
+        kept = bool(self._item(key_id))
+        return Outcome("yes" if refused and kept else "no", "refused at its time, its record still there")
+
+    def _disable(self, key_id: uuid.UUID) -> None:
+        from keywright import managing  # noqa: PLC0415
+        from keywright.models import UpdateApiKeyRequest, validate  # noqa: PLC0415
+
+        body = validate(UpdateApiKeyRequest, {"enabled": False})
+        managing.update(table.member(self._organization_id), table.origin(), key_id, body)
+
+    def _item(self, key_id: uuid.UUID) -> Mapping[str, Any]:
+        key = {"pk": {"S": f"ORG#{self._organization_id}"}, "sk": {"S": f"KEY#{key_id}"}}
+        found: Mapping[str, Any] = self._client.get_item(TableName=table.NAME, Key=key, ConsistentRead=True)["Item"]
+        return found
+
+    def _flush(self) -> None:
+        """Write the uses that are counted in memory, as a container does once a minute and at its end."""
+        from keywright.metering import meter  # noqa: PLC0415
+
+        meter().flush_all(seconds=30)
+
+    def _count(self) -> None:
+        """Count requests to DynamoDB where they are sent, and hashes where they are computed."""
+        from keywright import hashing  # noqa: PLC0415
+        from keywright.store import aws  # noqa: PLC0415
+
+        client, matches, hash_digest = aws.dynamodb(), hashing.matches, hashing.hash_digest
+        call, counts = client.call, self.counts
+
+        def counted(operation: str, parameters: Mapping[str, Any]) -> Any:
+            counts["reads" if operation in {"BatchGetItem", "Query"} else "writes"] += 1
+            return call(operation, parameters)
+
+        def counted_hash(function: Callable[..., Any]) -> Callable[..., Any]:
+            def hashed(*arguments: Any) -> Any:
+                counts["hashes"] += 1
+                return function(*arguments)
+
+            return hashed
+
+        client.call = counted  # type: ignore[method-assign]
+        hashing.matches = counted_hash(matches)
+        hashing.hash_digest = counted_hash(hash_digest)
+
+    @staticmethod
+    def _random(length: int) -> str:
+        alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+        return "".join(secrets.choice(alphabet) for _ in range(length))
+
+
+class _Quiet:
+    """Where log lines go: the protocol has the standard output for itself."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+
+def _main() -> None:
+    protocol, sys.stdout = sys.stdout, _Quiet()
+    with ExitStack() as stack:
+        serve(KeywrightDriver(stack), protocol)
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,332 @@
+// better-auth with its API key plugin (Node), verified by auth.api.verifyApiKey, as its documentation does on a server.
+//
+// SQLite: better-sqlite3 in WAL mode, with the schema of its own migrations. Memory adapter: better-auth's own, which looks
+// at every row. Secondary storage: a Map, as fast as a store can be, with deferred updates as the documentation advises.
+// A verification writes its time into the key. The limit of ten requests a day that every key has by default is off, except where the limit itself is checked.
+//
+// The protocol is that of ../protocol.py.
+
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { randomBytes, webcrypto } from "node:crypto";
+
+import { apiKey } from "@better-auth/api-key";
+import { betterAuth } from "better-auth";
+import { memoryAdapter } from "better-auth/adapters/memory";
+import { getMigrations } from "better-auth/db/migration";
+import Database from "better-sqlite3";
+
+const CHECK_KEYS = 250;
+const LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+const counts = { reads: 0, writes: 0, hashes: 0 };
+const texts = {};
+const turns = {};
+let verify;
+let store;
+let isChecking = false;
+
+// Each verification hashes the text with SHA-256, by Web Crypto.
+const digest = webcrypto.subtle.digest.bind(webcrypto.subtle);
+Object.getPrototypeOf(webcrypto.subtle).digest = (...given) => {
+  counts.hashes += 1;
+  return digest(...given);
+};
+
+function randomText(length) {
+  return Array.from(randomBytes(length), (byte) => LETTERS[byte % LETTERS.length]).join("");
+}
+
+function countedDatabase() {
+  const database = new Database(join(mkdtempSync(join(tmpdir(), "better-auth-")), "db.sqlite3"));
+  database.pragma("journal_mode = WAL");
+  database.pragma("synchronous = NORMAL");
+  const prepare = database.prepare.bind(database);
+  database.prepare = (sql) => {
+    const word = sql.trimStart().slice(0, 6).toLowerCase();
+    if (word === "select") counts.reads += 1;
+    else if (["insert", "update", "delete"].includes(word)) counts.writes += 1;
+    return prepare(sql);
+  };
+  return database;
+}
+
+function countedMemory() {
+  const rows = { user: [], session: [], account: [], verification: [], apikey: [] };
+  const factory = memoryAdapter(rows);
+  const adapter = (options) => {
+    const made = factory(options);
+    const counted = (name, kind) => {
+      const original = made[name].bind(made);
+      made[name] = (...given) => {
+        counts[kind] += 1;
+        return original(...given);
+      };
+    };
+    for (const name of ["findOne", "findMany", "count"]) counted(name, "reads");
+    for (const name of ["update", "updateMany", "incrementOne", "create", "delete", "deleteMany"]) counted(name, "writes");
+    return made;
+  };
+  return { rows, adapter };
+}
+
+function countedMap() {
+  const map = new Map();
+  return {
+    get: async (key) => {
+      counts.reads += 1;
+      await storageAnswers();
+      return map.get(key) ?? null;
+    },
+    set: async (key, value) => {
+      counts.writes += 1;
+      await storageAnswers();
+      map.set(key, value);
+    },
+    delete: async (key) => {
+      counts.writes += 1;
+      await storageAnswers();
+      map.delete(key);
+    },
+  };
+}
+
+/** Answer at once while time is measured; while behaviour is checked, in a later turn, as any store over a network does. */
+function storageAnswers() {
+  return isChecking ? new Promise((resolve) => setImmediate(resolve)) : undefined;
+}
+
+/** One process of an application, over a store that all share. */
+function application(shared, rateLimit = { enabled: false }) {
+  const options = {
+    secret: "benchmark-benchmark-benchmark-benchmark",
+    baseURL: "http://127.0.0.1",
+    database: shared.database,
+    emailAndPassword: { enabled: true },
+    rateLimit: { enabled: false },
+    logger: { disabled: true },
+    telemetry: { enabled: false },
+    plugins: [apiKey({ rateLimit, ...shared.plugin })],
+  };
+  if (shared.secondaryStorage) {
+    options.secondaryStorage = shared.secondaryStorage;
+    options.advanced = { backgroundTasks: { handler: (promise) => void promise.catch(() => {}) } };
+  }
+  return { auth: betterAuth(options), options };
+}
+
+async function open({ variant, keys, pool, fresh }) {
+  const shared = { plugin: {} };
+  if (variant.includes("SQLite")) shared.database = countedDatabase();
+  else shared.database = countedMemory().adapter;
+  if (variant.includes("secondary")) {
+    shared.secondaryStorage = countedMap();
+    shared.plugin = { storage: "secondary-storage", deferUpdates: true };
+  }
+  const { auth, options } = application(shared);
+  if (variant.includes("SQLite")) await (await getMigrations(options)).runMigrations();
+  store = { shared, auth, ...(await signUp(auth, "owner")) };
+  verify = (text) => verifyWith(auth, text);
+
+  const issued = [];
+  for (let index = 0; index < pool + fresh + 8; index += 1) issued.push(await issue(auth));
+  const revoked = issued.slice(-8);
+  for (const key of revoked) await disable(auth, key.id);
+  await fill(auth, Math.max(0, keys - issued.length));
+  const valid = issued.slice(0, pool).map((key) => key.key);
+  Object.assign(texts, {
+    first: issued.slice(pool, -8).map((key) => key.key),
+    valid,
+    unknown: Array.from({ length: 64 }, () => randomText(64)),
+    wrong_secret: valid.map((text) => text.slice(0, -1) + (text.endsWith("a") ? "b" : "a")),
+    revoked: revoked.map((key) => key.key),
+  });
+  return {};
+}
+
+/** Make a user, and the headers of their session. */
+async function signUp(auth, name) {
+  const signedUp = await auth.api.signUpEmail({
+    body: { email: `${name}@example.com`, password: "benchmark-password", name },
+    returnHeaders: true,
+  });
+  const cookie = signedUp.headers.getSetCookie().map((line) => line.split(";")[0]).join("; ");
+  return { userId: signedUp.response.user.id, headers: new Headers({ cookie }) };
+}
+
+async function verifyWith(auth, key) {
+  const answer = await auth.api.verifyApiKey({ body: { key } });
+  return answer.valid;
+}
+
+function issue(auth, attributes = {}) {
+  return auth.api.createApiKey({ body: { userId: store.userId, name: "benchmark", ...attributes } });
+}
+
+function disable(auth, keyId) {
+  return auth.api.updateApiKey({ body: { keyId, userId: store.userId, enabled: false } });
+}
+
+/** Issue keys to other users, so that no owner has all of them. */
+async function fill(auth, number) {
+  for (let index = 0; index < number; index += 1) {
+    await auth.api.createApiKey({ body: { userId: `user-${index % 100}`, name: "benchmark" } });
+  }
+}
+
+function next(kind) {
+  if (kind === "first") return texts.first.pop();
+  turns[kind] = ((turns[kind] ?? -1) + 1) % texts[kind].length;
+  return texts[kind][turns[kind]];
+}
+
+async function measure({ kind, at_once, calls, seconds }) {
+  const wanted = [];
+  for (let index = 0; index < calls && !(kind === "first" && texts.first.length === 0); index += 1) wanted.push(next(kind));
+  const before = { ...counts };
+  const cpuBefore = process.cpuUsage();
+  const started = performance.now();
+  const deadline = started + seconds * 1000;
+  const done = [];
+  const work = async () => {
+    while (wanted.length > 0) {
+      const text = wanted.pop();
+      const begun = performance.now();
+      if (begun > deadline) return;
+      const accepted = await verify(text);
+      done.push([performance.now() - begun, accepted]);
+    }
+  };
+  await Promise.all(Array.from({ length: at_once }, work));
+  const elapsed = (performance.now() - started) / 1000;
+  await new Promise((resolve) => setImmediate(resolve)); // deferred updates belong to what they were deferred by
+  const cpu = process.cpuUsage(cpuBefore);
+  return {
+    calls: done.length,
+    accepted: done.filter(([, accepted]) => accepted).length,
+    seconds: elapsed,
+    cpu_seconds: (cpu.user + cpu.system) / 1e6,
+    microseconds: done.map(([milliseconds]) => Math.round(milliseconds * 10000) / 10),
+    counts: Object.fromEntries(Object.keys(counts).map((name) => [name, counts[name] - before[name]])),
+  };
+}
+
+const checks = {
+  /** 200 verifications at once, 50 at a time, of a key that may be used 40 times: by its quota and by its limit. */
+  async limit_under_concurrency() {
+    const { auth } = application(store.shared, { enabled: true, maxRequests: 40, timeWindow: 3_600_000 });
+    const accepted = {};
+    const subjects = {
+      quota: await issue(auth, { remaining: 40, rateLimitEnabled: false }),
+      "rate limit": await issue(auth),
+    };
+    for (const [name, key] of Object.entries(subjects)) {
+      let passed = 0;
+      for (let round = 0; round < 4; round += 1) {
+        const answers = await Promise.all(Array.from({ length: 50 }, () => verifyWith(auth, key.key)));
+        passed += answers.filter(Boolean).length;
+      }
+      accepted[name] = passed;
+    }
+    const held = Object.values(accepted).every((number) => number === 40);
+    const detail = Object.entries(accepted).map(([name, number]) => `${name}: ${number} accepted of 40 allowed`);
+    return { outcome: held ? "yes" : "no", detail: detail.join("; ") };
+  },
+
+  async revoked_after_cached_verify() {
+    const elsewhere = application(store.shared).auth;
+    const key = await issue(store.auth);
+    if (!(await verify(key.key))) throw new Error("a valid key was refused");
+    await disable(elsewhere, key.id);
+    const refused = !(await verify(key.key));
+    return { outcome: refused ? "yes" : "no", detail: "revoked in another application object, verified in this one" };
+  },
+
+  /** Verify in one application while another revokes, then ask again. */
+  async verify_never_unrevokes() {
+    const elsewhere = application(store.shared).auth;
+    const rounds = 50;
+    let undone = 0;
+    for (let round = 0; round < rounds; round += 1) {
+      const key = await issue(store.auth);
+      await verify(key.key);
+      const verifying = Array.from({ length: 8 }, () => verify(key.key));
+      await Promise.all([...verifying, disable(elsewhere, key.id)]);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      if (await verify(key.key)) undone += 1;
+    }
+    return {
+      outcome: undone === 0 ? "yes" : "no",
+      detail: `${undone} of ${rounds} keys that were revoked while 8 verifications were under way were valid afterwards`,
+    };
+  },
+
+  async lists_250_keys() {
+    const { auth } = store;
+    const { userId, headers } = await signUp(auth, "owner-of-250-keys");
+    const ids = async (query) => {
+      const { apiKeys, total } = await auth.api.listApiKeys({ headers, query });
+      return { ids: apiKeys.map((key) => key.id), total };
+    };
+    const mine = [];
+    for (let index = 0; index < CHECK_KEYS; index += 1) {
+      const key = await auth.api.createApiKey({ body: { userId, name: "listed" } });
+      mine.push(key.id);
+    }
+    const plain = new Set((await ids({})).ids);
+    const paged = new Set();
+    for (let offset = 0; ; offset += 100) {
+      const page = (await ids({ limit: 100, offset })).ids;
+      page.forEach((id) => paged.add(id));
+      if (page.length < 100) break;
+    }
+    const found = (seen) => mine.filter((id) => seen.has(id)).length;
+    const complete = found(plain) === CHECK_KEYS || found(paged) === CHECK_KEYS;
+    return {
+      outcome: complete ? "yes" : "no",
+      detail: `${found(plain)} of ${CHECK_KEYS} without a limit, ${found(paged)} in pages of 100`,
+    };
+  },
+
+  async expiry_independent_of_deletion() {
+    const short = { keyExpiration: { minExpiresIn: 0 } };
+    const { auth } = application({ ...store.shared, plugin: { ...store.shared.plugin, ...short } });
+    const key = await issue(auth, { expiresIn: 1 });
+    await verifyWith(auth, key.key);
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    const refused = !(await verifyWith(auth, key.key));
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    const { headers } = store;
+    const kept = await auth.api.getApiKey({ headers, query: { id: key.id } }).then(() => true, () => false);
+    const outcome = !refused ? "no" : kept ? "yes" : "partly";
+    const record = kept ? "its record is still there" : "its record was deleted by the verification";
+    return { outcome, detail: `${refused ? "refused" : "accepted"} after its time; ${record}` };
+  },
+
+  async forged_keys_cost_no_read() {
+    const before = { ...counts };
+    for (let index = 0; index < 10; index += 1) await verify(next("unknown"));
+    const reads = counts.reads - before.reads;
+    const hashes = counts.hashes - before.hashes;
+    return { outcome: reads === 0 ? "yes" : "no", detail: `${reads / 10} reads and ${hashes / 10} hashes each` };
+  },
+};
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const request = JSON.parse(line);
+  let answer;
+  try {
+    if (request.do === "open") answer = await open(request);
+    else if (request.do === "verify") answer = await measure(request);
+    else {
+      isChecking = true;
+      answer = await checks[request.name]();
+    }
+  } catch (error) {
+    answer = { failed: `${error.name}: ${error.message}` };
+  }
+  isChecking = false;
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}

@@ -1,0 +1,206 @@
+"""What every driver speaks on its standard input and output: one JSON object a line, a request and its answer.
+
+    {"do": "open", "variant": "SQLite", "keys": 10000, "pool": 64, "fresh": 40}    -> {}
+    {"do": "verify", "kind": "valid", "at_once": 16, "calls": 200, "seconds": 2}   -> {"calls", "accepted", "seconds",
+        "cpu_seconds", "microseconds": [each call], "counts": {"reads", "writes", "hashes"}}
+    {"do": "check", "name": "revoked_after_cached_verify"}                         -> {"outcome", "detail"}
+
+The kinds of keys: `first` (valid, each verified once only), `valid` (out of a pool that was verified before),
+`unknown` (well-formed, never issued), `wrong_secret` (one character of an issued key changed) and `revoked`.
+
+Only the standard library, so that it runs in every peer's environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from itertools import cycle
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+KINDS = ("first", "valid", "unknown", "wrong_secret", "revoked")
+ACCEPTED_KINDS = frozenset({"first", "valid"})
+CHECKS = (
+    "limit_under_concurrency",
+    "revoked_after_cached_verify",
+    "verify_never_unrevokes",
+    "lists_250_keys",
+    "expiry_independent_of_deletion",
+    "forged_keys_cost_no_read",
+)
+LARGEST_CONCURRENCY = 16
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much a driver prepares.
+
+    Attributes:
+        keys: issued keys in the store.
+        pool: those of them that are verified, again and again.
+        fresh: those that are verified once.
+    """
+
+    keys: int
+    pool: int
+    fresh: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a correctness check found.
+
+    Attributes:
+        outcome: yes, no, partly; or none, if the product has no such thing.
+    """
+
+    outcome: str
+    detail: str
+
+
+@dataclass
+class Texts:
+    """The key texts to verify, by kind; each is given in turn, and `first` once only."""
+
+    by_kind: dict[str, list[str]] = field(default_factory=dict)
+    _turns: dict[str, Iterator[str]] = field(default_factory=dict)
+
+    def next(self, kind: str) -> str:
+        """Give the next text of a kind."""
+        if kind == "first":
+            return self.by_kind[kind].pop()
+        if kind not in self._turns:
+            self._turns[kind] = cycle(self.by_kind[kind])
+        return next(self._turns[kind])
+
+    def left(self, kind: str) -> int:
+        """Say how many calls of a kind can be made."""
+        return len(self.by_kind[kind]) if kind == "first" else sys.maxsize
+
+
+class Driver(ABC):
+    """One product, in one variant.
+
+    Attributes:
+        counts: of reads, writes and hashes since the start.
+    """
+
+    def __init__(self) -> None:
+        self.texts = Texts()
+        self.counts: Counter[str] = Counter()
+
+    @abstractmethod
+    async def open(self, variant: str, sizes: Sizes) -> None:
+        """Make the store and its keys."""
+
+    @abstractmethod
+    async def check(self, name: str) -> Outcome:
+        """Find out whether the product does what the check asks for."""
+
+    async def forged_keys_cost_no_read(self, verify: Callable[[str], Any]) -> Outcome:
+        """Count the reads of ten keys that were never issued."""
+        before = self.counts.copy()
+        for _ in range(10):
+            refused = verify(self.texts.next("unknown"))
+            if asyncio.iscoroutine(refused):
+                await refused
+        reads, hashes = (self.counts[name] - before[name] for name in ("reads", "hashes"))
+        return Outcome("yes" if reads == 0 else "no", f"{reads / 10:g} reads and {hashes / 10:g} hashes each")
+
+
+class ThreadedDriver(Driver):
+    """A product whose verification blocks: concurrency is threads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads = ThreadPoolExecutor(LARGEST_CONCURRENCY)
+
+    @abstractmethod
+    def verify(self, text: str) -> bool:
+        """Verify a key."""
+
+    async def measure(self, texts: list[str], at_once: int, deadline: float) -> list[tuple[float, bool]]:
+        """Verify the texts, so many at once, until the deadline."""
+
+        def call(text: str) -> tuple[float, bool] | None:
+            started = time.perf_counter()
+            if started > deadline:
+                return None
+            accepted = self.verify(text)
+            return time.perf_counter() - started, accepted
+
+        if at_once == 1:
+            return [done for text in texts if (done := call(text))]
+        return [done for done in self.threads.map(call, texts) if done]
+
+
+class AsyncDriver(Driver):
+    """A product whose verification is a coroutine: concurrency is tasks of one loop."""
+
+    @abstractmethod
+    async def verify(self, text: str) -> bool:
+        """Verify a key."""
+
+    async def measure(self, texts: list[str], at_once: int, deadline: float) -> list[tuple[float, bool]]:
+        """Verify the texts, so many at once, until the deadline."""
+        waiting = iter(texts)
+        done: list[tuple[float, bool]] = []
+
+        async def work() -> None:
+            for text in waiting:
+                started = time.perf_counter()
+                if started > deadline:
+                    return
+                accepted = await self.verify(text)
+                done.append((time.perf_counter() - started, accepted))
+
+        await asyncio.gather(*(work() for _ in range(at_once)))
+        return done
+
+
+async def _measured(
+    driver: ThreadedDriver | AsyncDriver, kind: str, at_once: int, calls: int, seconds: float
+) -> dict[str, Any]:
+    texts = [driver.texts.next(kind) for _ in range(min(calls, driver.texts.left(kind)))]
+    before = driver.counts.copy()
+    cpu_before, started = time.process_time(), time.perf_counter()
+    done = await driver.measure(texts, at_once, started + seconds)
+    elapsed, cpu = time.perf_counter() - started, time.process_time() - cpu_before
+    return {
+        "calls": len(done),
+        "accepted": sum(accepted for _, accepted in done),
+        "seconds": elapsed,
+        "cpu_seconds": cpu,
+        "microseconds": [round(latency * 1e6, 1) for latency, _ in done],
+        "counts": {name: driver.counts[name] - before[name] for name in ("reads", "writes", "hashes")},
+    }
+
+
+def serve(driver: ThreadedDriver | AsyncDriver, output: TextIO = sys.stdout) -> None:
+    """Answer requests until the standard input ends."""
+    loop = asyncio.new_event_loop()
+    for line in sys.stdin:
+        request = json.loads(line)
+        action = request.pop("do")
+        answer: dict[str, Any] = {}
+        try:
+            if action == "open":
+                variant = request.pop("variant")
+                loop.run_until_complete(driver.open(variant, Sizes(**request)))
+            elif action == "verify":
+                answer = loop.run_until_complete(_measured(driver, **request))
+            else:
+                answer = asdict(loop.run_until_complete(driver.check(request["name"])))
+        except Exception as error:  # noqa: BLE001 - the other side decides what a failure means
+            answer = {"failed": f"{type(error).__name__}: {error}"}
+        output.write(json.dumps(answer) + "\n")
+        output.flush()

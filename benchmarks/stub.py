@@ -1,0 +1,108 @@
+"""AWS in DynamoDB's and Secrets Manager's place: a process that answers at once, always the same.
+
+It costs next to nothing itself, so that what is measured in front of it is the client's side alone. Started as
+`python -m benchmarks.stub`, it reads its answers from standard input, says its port, and ends with its input.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import urllib.request
+import zlib
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from local.options import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_HOST = "127.0.0.1"
+_COUNTS = "/counts"
+
+
+class Stub:
+    """A running stub, from the side of who asks it."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://{_HOST}:{port}"
+
+    def requests(self) -> int:
+        """Say how many requests there were."""
+        with urllib.request.urlopen(self.url + _COUNTS) as answer:  # noqa: S310 - this machine
+            return int(answer.read())
+
+
+@contextmanager
+def running(answers: Mapping[str, Any]) -> Iterator[Stub]:
+    """Run a stub as long as the context is open.
+
+    Args:
+        answers: by the value of x-amz-target, as DynamoDB_20120810.BatchGetItem.
+    """
+    command = [sys.executable, "-m", "benchmarks.stub"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:  # noqa: S603
+        assert process.stdin is not None, "it was asked for"  # noqa: S101
+        assert process.stdout is not None, "the same"  # noqa: S101
+        process.stdin.write(json.dumps(answers) + "\n")
+        process.stdin.flush()
+        try:
+            yield Stub(int(process.stdout.readline()))
+        finally:
+            process.stdin.close()
+
+
+class _Server:
+    def __init__(self, answers: Mapping[str, Any]) -> None:
+        self._answers = {target.encode(): _http(content) for target, content in answers.items()}
+        self._requests = 0
+
+    def serve(self, listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        with connection, suppress(OSError), connection.makefile("rb") as stream:
+            while line := stream.readline():
+                length, target = 0, b""
+                while (header := stream.readline().rstrip()) != b"":
+                    name, _, value = header.partition(b":")
+                    if name.lower() == b"content-length":
+                        length = int(value)
+                    elif name.lower() == b"x-amz-target":
+                        target = value.strip()
+                stream.read(length)
+                if _COUNTS.encode() in line:
+                    connection.sendall(_http(self._requests))
+                else:
+                    self._requests += 1
+                    connection.sendall(self._answers[target])
+
+
+def _http(content: Any) -> bytes:
+    body = json.dumps(content).encode()
+    head = (
+        "HTTP/1.1 200 OK\r\nServer: Server\r\nContent-Type: application/x-amz-json-1.0\r\nConnection: keep-alive\r\n"
+        "x-amzn-RequestId: OEPB0CSH7F2GQNIO7S1M8KBSIVVV4KQNSO5AEMVJF66Q9ASUAAJG\r\n"
+        f"x-amz-crc32: {zlib.crc32(body)}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def _main() -> None:
+    server = _Server(json.loads(sys.stdin.readline()))
+    with socket.create_server((_HOST, 0)) as listener:
+        threading.Thread(target=server.serve, args=(listener,), daemon=True).start()
+        print(listener.getsockname()[1], flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,108 @@
+"""A table on DynamoDB Local with as many organizations and keys as a measurement needs."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from itertools import islice, repeat
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import deployment
+from local import backend
+from local.template import Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+NAME = "keywright-benchmark"
+_ITEMS_PER_REQUEST = 25
+_WRITERS = 8
+
+
+def create() -> DynamoDBClient:
+    """Create the table as the template describes it, in the DynamoDB that AWS_ENDPOINT_URL_DYNAMODB names."""
+    import boto3  # noqa: PLC0415 - reads the environment
+
+    backend.create_table(Resource(NAME, deployment.stack().tables[0].properties))
+    client: DynamoDBClient = boto3.client("dynamodb")
+    return client
+
+
+def put_organizations(client: DynamoDBClient, organization_ids: Iterable[uuid.UUID]) -> None:
+    """Write organizations, each with one admin."""
+    items = []
+    for organization_id in organization_ids:
+        partition = {"S": f"ORG#{organization_id}"}
+        items += [
+            {"pk": partition, "sk": {"S": "ORG"}, "name": {"S": "Acme"}, "created_at": {"S": _now()}},
+            {"pk": partition, "sk": {"S": f"MEMBER#{deployment.USER_ID}"}, "role": {"S": "admin"}},
+        ]
+    _write(client, items)
+
+
+def fill(client: DynamoDBClient, organization_id: uuid.UUID, number: int) -> None:
+    """Write keys that are never verified: as large as real ones, with a hash of the right form."""
+    _write(client, (_filler(organization_id) for _ in repeat(None, number)))
+
+
+def issue(organization_id: uuid.UUID, **attributes: Any) -> tuple[uuid.UUID, str]:
+    """Issue a key as the service does; give its id and its text."""
+    from keywright import issuing  # noqa: PLC0415 - after the environment
+    from keywright.models import CreateApiKeyRequest, validate  # noqa: PLC0415 - the same
+
+    body = validate(CreateApiKeyRequest, {"name": "CI", "permissions": ["sessions:read"], **attributes})
+    created: Any = issuing.create(member(organization_id), origin(), body, None)
+    return uuid.UUID(created.id), created.key
+
+
+def member(organization_id: uuid.UUID) -> Any:
+    """Give the organization's admin."""
+    from keywright.principal import Member  # noqa: PLC0415
+
+    return Member(organization_id=organization_id, user_id=deployment.USER_ID)
+
+
+def origin() -> Any:
+    """Give where a change comes from."""
+    from keywright.principal import Origin  # noqa: PLC0415
+
+    return Origin(source_ip="203.0.113.7", request_id="benchmark")
+
+
+def _filler(organization_id: uuid.UUID) -> dict[str, Any]:
+    from keywright.ids import uuid7  # noqa: PLC0415
+
+    now = _now()
+    return {
+        "pk": {"S": f"ORG#{organization_id}"},
+        "sk": {"S": f"KEY#{uuid7()}"},
+        "name": {"S": "CI"},
+        "permissions": {"L": [{"S": "sessions:read"}]},
+        "metadata": {"S": "{}"},
+        "enabled": {"BOOL": True},
+        "hash": {"S": f"$argon2id$v=19$m=19456,t=2,p=1${secrets.token_urlsafe(16)}${secrets.token_urlsafe(32)}"},
+        "generation": {"N": "0"},
+        "hint": {"S": "kk_...wxyz"},
+        "created_by": {"S": deployment.USER_ID},
+        "created_at": {"S": now},
+        "updated_at": {"S": now},
+        "version": {"N": "1"},
+    }
+
+
+def _write(client: DynamoDBClient, items: Iterable[dict[str, Any]]) -> None:
+    def write(batch: list[dict[str, Any]]) -> None:
+        client.batch_write_item(RequestItems={NAME: [{"PutRequest": {"Item": item}} for item in batch]})
+
+    waiting = iter(items)
+    with ThreadPoolExecutor(_WRITERS) as writers:
+        for _ in writers.map(write, iter(lambda: list(islice(waiting, _ITEMS_PER_REQUEST)), [])):
+            pass
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
