@@ -401,7 +401,7 @@ class Actor(Answer):
     """Who did something.
 
     Attributes:
-        type: `user`, `api_key`, `operator` or `system`.
+        type: `user`, `api_key`, `operator`, `identity_provider` or `system`.
     """
 
     type: str
