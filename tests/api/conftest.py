@@ -29,12 +29,12 @@ STOP_SECONDS = 60
 ALLOWED_ORIGINS = ("https://admin.example.com", "https://app.example.com")
 """Of the local service; what another deployment allows is not known."""
 
-_OF_THE_LOCAL_SERVICE = "test_cors_allowed_origins.py"
+_OF_THE_LOCAL_SERVICE = {"test_cors_allowed_origins.py", "test_usage_at_once.py"}
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave out what can only be said of a service whose parameters are known."""
-    return True if collection_path.name == _OF_THE_LOCAL_SERVICE and config.getoption("--stack") else None
+    return True if collection_path.name in _OF_THE_LOCAL_SERVICE and config.getoption("--stack") else None
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups

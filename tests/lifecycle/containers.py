@@ -1,0 +1,192 @@
+"""Two containers of Lambda's: processes that share nothing but the table, each with several threads.
+
+Moments are seconds of the clock that is the same for all processes of a machine (`time.monotonic` on Linux).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import multiprocessing
+import os
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
+
+ROOT = Path(__file__).parents[2]
+REQUIRED = "sessions:read"
+"""What every verification asks for."""
+
+_MILLISECONDS = 600_000
+_ANSWER_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A verification: when it began and when it was over, and its code."""
+
+    started: float
+    ended: float
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A write: when it was sent and when it was answered, and with what."""
+
+    sent: float
+    answered: float
+    status: int
+    body: str
+
+
+class Container:
+    """A process with functions in it. What is asked of it is done by its one thread, except for `keep_verifying`."""
+
+    def __init__(self) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process: SpawnProcess = context.Process(target=_run, args=(theirs,), daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def begin(self, environment: Mapping[str, str]) -> None:
+        """Begin anew, remembering nothing, with these variables and no others."""
+        self._ask("begin", dict(environment))
+
+    def write(self, function: str, user_id: str, **request: Any) -> Written:
+        """Call a function that changes something, as a member."""
+        found: Written = self._ask("write", function, user_id, request)
+        return found
+
+    def verify(self, text: str) -> Verified:
+        """Verify a key once."""
+        found: Verified = self._ask("verify", text)
+        return found
+
+    def keep_verifying(self, text: str, threads: int) -> None:
+        """Verify a key over and over, in as many threads, until `stop`."""
+        self._ask("keep_verifying", text, threads)
+
+    def stop(self) -> list[Verified]:
+        """End that; give what came of it."""
+        found: list[Verified] = self._ask("stop")
+        return found
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass for what the container remembers."""
+        self._ask("pass_time", seconds)
+
+    def end(self) -> None:
+        """End the process."""
+        self._connection.send(None)
+        self._process.join(_ANSWER_SECONDS)
+        self._connection.close()
+
+    def _ask(self, act: str, *arguments: Any) -> Any:
+        self._connection.send((act, arguments))
+        assert self._connection.poll(_ANSWER_SECONDS), f"no answer to {act}"
+        answer = self._connection.recv()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@dataclass(slots=True)
+class _Inside:
+    """The inside of a container."""
+
+    handlers: dict[str, Callable[..., Any]] = field(default_factory=dict)
+    threads: list[threading.Thread] = field(default_factory=list)
+    found: list[Verified] = field(default_factory=list)
+    is_over: threading.Event = field(default_factory=threading.Event)
+    passed_seconds: float = 0.0
+
+    def begin(self, environment: dict[str, str]) -> None:
+        from tests.conftest import new_container  # noqa: PLC0415 - takes longer than the start of a process should
+
+        os.environ.clear()
+        os.environ.update(environment)
+        new_container()
+        self.pass_time(-self.passed_seconds)
+
+    def write(self, function: str, user_id: str, request: dict[str, Any]) -> Written:
+        from tests.lifecycle.service import METHODS  # noqa: PLC0415 - needs the environment
+        from tests.world import Context, create_event  # noqa: PLC0415 - the same
+
+        key_id = request.get("key_id")
+        event = create_event(
+            request.get("body"),
+            user_id=user_id,
+            httpMethod=METHODS[function],
+            pathParameters=key_id and {"id": key_id},
+        )
+        handler = self._handler(function)
+        sent = time.monotonic()
+        answer = handler(event, Context(remaining_milliseconds=_MILLISECONDS))
+        return Written(sent, time.monotonic(), answer["statusCode"], answer["body"])
+
+    def verify(self, text: str) -> Verified:
+        from keywright.verification import verify  # noqa: PLC0415 - needs the environment
+
+        started = time.monotonic()
+        code = verify(text, [REQUIRED]).code
+        return Verified(started, time.monotonic(), str(code))
+
+    def keep_verifying(self, text: str, threads: int) -> None:
+        self.is_over.clear()
+        self.found.clear()
+
+        def repeat() -> None:
+            while not self.is_over.is_set():
+                self.found.append(self.verify(text))
+
+        self.threads = [threading.Thread(target=repeat) for _ in range(threads)]
+        for thread in self.threads:
+            thread.start()
+
+    def stop(self) -> list[Verified]:
+        self.is_over.set()
+        for thread in self.threads:
+            thread.join()
+        return list(self.found)
+
+    def pass_time(self, seconds: float) -> None:
+        from keywright import verification  # noqa: PLC0415 - needs the environment
+
+        self.passed_seconds += seconds
+        clock = SimpleNamespace(
+            monotonic=lambda: time.monotonic() + self.passed_seconds, perf_counter=time.perf_counter
+        )
+        setattr(verification, "time", clock)  # noqa: B010 - mypy would not have a module replaced
+
+    def _handler(self, name: str) -> Callable[..., Any]:
+        if name not in self.handlers:
+            path = ROOT / "functions" / name / "handler.py"
+            specification = importlib.util.spec_from_file_location(f"functions_{name}", path)
+            assert specification
+            assert specification.loader
+            module = importlib.util.module_from_spec(specification)
+            specification.loader.exec_module(module)
+            self.handlers[name] = module.handler
+        return self.handlers[name]
+
+
+def _run(connection: Connection) -> None:
+    sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
+    inside = _Inside()
+    while (asked := connection.recv()) is not None:
+        act, arguments = asked
+        try:
+            answer = getattr(inside, act)(*arguments)
+        except Exception as error:  # noqa: BLE001 - whoever asked has to know
+            answer = error
+        connection.send(answer)
