@@ -323,7 +323,7 @@ class CurrentApiKey(Answer):
 
 
 class Actor(Answer):
-    """Who did something: a `user`, an `api_key`, an `operator` or the `system`."""
+    """Who did something: a `user`, an `api_key`, an `operator`, the `identity_provider` or the `system`."""
 
     type: str
     id: str
