@@ -29,7 +29,7 @@ DEFAULTS = {"AUDIT_RETENTION_DAYS": "365", "DELETION_GRACE_DAYS": "30"}
 """The template's, for a table that is named without its stack."""
 
 _PARAMETERS = {"AuditRetentionDays": "AUDIT_RETENTION_DAYS", "DeletionGraceDays": "DELETION_GRACE_DAYS"}
-# Who calls is asked once, and only for the audit record: where nobody answers, it should not take long.
+# Where nobody answers, it should not take long.
 _BRIEF = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2, "mode": "standard"})
 
 
@@ -79,7 +79,7 @@ def choose(deployment: Deployment) -> None:
 
 
 def _of_stack(name: str) -> dict[str, str]:
-    client: CloudFormationClient = boto3.client("cloudformation")
+    client: CloudFormationClient = boto3.client("cloudformation", config=_BRIEF)
     try:
         (stack,) = client.describe_stacks(StackName=name)["Stacks"]
     except ClientError as error:

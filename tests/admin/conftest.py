@@ -53,9 +53,6 @@ class Ended:
         return content
 
 
-Run = "Callable[..., Ended]"
-
-
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
     """Run a command as a new process would: nothing of the one before is remembered, nor does its environment stay."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -172,6 +173,28 @@ def test_whoever_agrees_goes_on(
     assert ended.errors.endswith("? [y/N] ")
     assert ended.output.startswith("{")
     assert 1 == len(table.under("AUDIT#"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (["organizations", "list"], "items read"),
+        (["keys", "list", ORGANIZATION], "keys read"),
+        (["keys", "revoke", ORGANIZATION, "--all", "--yes"], "keys deleted"),
+    ],
+)
+def test_a_terminal_shows_how_far_long_work_is(
+    table: Table, run: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, arguments: list[str], what: str
+) -> None:
+    """On standard error, and only there: what is answered is the same."""
+    for number in range(3):
+        table.put_key(nth_id(number), ORGANIZATION)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # which rich takes for a terminal
+
+    ended = run(*arguments, "--json")
+
+    assert (0, True, False) == (ended.code, what in ended.errors, what in ended.output)
+    assert json.loads(ended.output)
 
 
 def test_a_mistake_of_the_program_is_not_hidden(run: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,8 +74,8 @@ def connected(stack_file: Path) -> Iterator[Deployment]:
 
 
 @contextmanager
-def local_service(directory: Path) -> Iterator[Path]:
-    """Run the local service in a process of its own, as `make run` does; give its stack file.
+def local_service(directory: Path, **options: str) -> Iterator[Path]:
+    """Run the local service in a process of its own, as `make run` does with these options; give its stack file.
 
     It ends by Ctrl-C, and has to end well.
     """
@@ -86,6 +86,7 @@ def local_service(directory: Path) -> Iterator[Path]:
         "STACK_FILE": str(stack_file),
         "PARAMETERS": json.dumps({**CHEAP_ARGON2, "AllowedOrigins": ",".join(ALLOWED_ORIGINS)}),
         **dict.fromkeys(("TEMPLATE", "EMPTY", "DEMO_TTL"), ""),
+        **options,
     }
     # A file, since nobody reads a pipe during the tests, and a full one would stop the service.
     with output.open("wb") as stream:

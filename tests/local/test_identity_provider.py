@@ -87,3 +87,30 @@ def test_tokens_outlive_a_restart(provider: IdentityProvider) -> None:
 def test_unknown_path(provider: IdentityProvider) -> None:
     """It publishes nothing else."""
     assert 404 == httpx.get(f"{provider.issuer}/private-key", timeout=ANSWER_SECONDS, trust_env=False).status_code
+
+
+def ask(provider: IdentityProvider, query: str) -> httpx.Response:
+    """Ask for a token."""
+    return httpx.get(f"{provider.issuer}/token{query}", timeout=ANSWER_SECONDS, trust_env=False)
+
+
+def test_anybody_gets_a_token_for_any_organization(provider: IdentityProvider) -> None:
+    """As bare text, for `$(curl ...)`; it verifies like any other."""
+    answer = ask(provider, "?user=ada%40example.com&organization=org_2abc")
+
+    claims = verify(answer.text, provider)
+    assert ("ada@example.com", "org_2abc", 28800) == (
+        claims["sub"],
+        claims["org_id"],
+        int(str(claims["exp"])) - int(str(claims["iat"])),
+    )
+    assert (200, "text/plain") == (answer.status_code, answer.headers["content-type"])
+
+
+@pytest.mark.parametrize("query", ["", "?user=ada", "?organization=acme", "?user=ada&user=bob&organization=acme"])
+def test_a_token_is_for_somebody_in_an_organization(provider: IdentityProvider, query: str) -> None:
+    """Anything else is told how to ask."""
+    answer = ask(provider, query)
+
+    assert 400 == answer.status_code
+    assert f"{provider.issuer}/token?user=ada&organization=acme" in answer.text
