@@ -318,7 +318,7 @@ MISTAKES = [
 ]
 """A check of several things is broken in one of them."""
 
-MISTAKES_OF_ROUTES = {
+MISTAKES_OF_ROUTES: dict[Callable[[test_api.Route], None], list[tuple[str, object]]] = {
     test_api.test_a_route_has_an_authorizer_unless_it_answers_preflight_requests: [
         (f"{API}.Auth.DefaultAuthorizer", "NONE"),
         (about("ListApiKeys", "Events.Route.Properties.Auth"), {"Authorizer": "NONE"}),
