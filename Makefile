@@ -27,6 +27,8 @@ DEV_REQUIREMENTS := requirements/dev.txt
 SAM_REQUIREMENTS := requirements/sam.txt
 CLIENTS_REQUIREMENTS := requirements/clients.txt
 
+E2E_VENV := .venv-e2e
+E2E_REQUIREMENTS := requirements/e2e.txt
 RUNTIME_VENV := .venv-runtime
 RUNTIME_CLIENT_REQUIREMENTS := requirements/runtime.txt
 DYNAMODB_LOCAL := .dynamodb-local
@@ -34,7 +36,7 @@ DYNAMODB_LOCAL := .dynamodb-local
 DYNAMODB_TESTS := tests/dynamodb tests/keywright/store tests/keywright/test_administering.py tests/keywright/test_following.py \
   tests/functions tests/contract tests/test_events.py tests/lifecycle tests/api
 
-.PHONY: help run admin test test-api test-dynamodb test-layer test-runtime test-browser test-clients bench bench-report lint openapi docs schemas format build lock clean
+.PHONY: help run admin test test-api test-dynamodb test-layer test-runtime e2e test-browser test-clients bench bench-report lint openapi docs schemas format build lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -65,6 +67,9 @@ test-layer: $(VENV)/bin/python ## build the layer for this machine and import ev
 
 test-runtime: $(VENV)/.dev $(SAM_VENV)/.installed $(RUNTIME_VENV)/.installed test-layer ## run each function under Lambda's runtime client, with the built layer (needs Linux)
 	$(BIN)/pytest tests/runtime --runtime $(RUNTIME_VENV)/bin/python -n auto --dist loadgroup $(ARGS)
+
+e2e: $(VENV)/.dev $(SAM_VENV)/.installed $(E2E_VENV)/.installed ## deploy the template to an AWS emulator, run the HTTP suite there, update it
+	@$(BIN)/python -m tests.e2e $(ARGS)
 
 test-browser: $(VENV)/.dev ## look at the reference page in headless Chromium (Debian: chromium chromium-driver)
 	@test -n "$(CHROMIUM)" || { echo "Chromium is missing: apt install chromium chromium-driver, or CHROMIUM=path"; exit 2; }
@@ -107,13 +112,13 @@ build: $(SAM_VENV)/.installed ## sam build, for the platform that template.yaml 
 lock: ## pin every dependency anew, with hashes (needs uv)
 	@test -n "$(UV)" || { echo "make lock needs uv: pip install uv"; exit 2; }
 	for name in layers/shared/requirements requirements/local requirements/admin requirements/dev requirements/sam requirements/runtime \
-	  requirements/clients requirements/pip $(patsubst %,benchmarks/%/requirements,runtime drawing peers/drf_api_key peers/keyshield); do \
+	  requirements/clients requirements/e2e requirements/pip $(patsubst %,benchmarks/%/requirements,runtime drawing peers/drf_api_key peers/keyshield); do \
 	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header --upgrade $$name.in -o $$name.txt || exit 1; \
 	done
 
 clean: ## remove everything these commands have made
-	rm -rf $(VENV) $(SAM_VENV) $(RUNTIME_VENV) $(CLIENTS_VENV) $(DYNAMODB_LOCAL) .bench .local .aws-sam .hypothesis .mypy_cache \
+	rm -rf $(VENV) $(SAM_VENV) $(RUNTIME_VENV) $(CLIENTS_VENV) $(E2E_VENV) $(DYNAMODB_LOCAL) .bench .local .aws-sam .hypothesis .mypy_cache \
 	  .pytest_cache .ruff_cache
 
 $(VENV)/bin/python:
@@ -122,7 +127,7 @@ $(VENV)/bin/python:
 	@$(call make_environment,$(VENV)) || { rm -rf $(VENV); \
 	  echo "No virtual environment could be made with '$(PYTHON)'. If the reason above names ensurepip or venv, install uv or your system's venv package (Debian: apt install python3-venv)."; exit 2; }
 
-$(SAM_VENV)/bin/python $(RUNTIME_VENV)/bin/python $(CLIENTS_VENV)/bin/python: | $(VENV)/bin/python
+$(SAM_VENV)/bin/python $(RUNTIME_VENV)/bin/python $(CLIENTS_VENV)/bin/python $(E2E_VENV)/bin/python: | $(VENV)/bin/python
 	@$(call make_environment,$(@D:/bin=)) || { rm -rf $(@D:/bin=); exit 2; }
 
 $(VENV)/.local: $(VENV)/bin/python $(RUNTIME_REQUIREMENTS) $(LOCAL_REQUIREMENTS)
@@ -153,6 +158,11 @@ $(SAM_VENV)/.installed: $(SAM_VENV)/bin/python $(SAM_REQUIREMENTS)
 $(RUNTIME_VENV)/.installed: $(RUNTIME_VENV)/bin/python $(RUNTIME_CLIENT_REQUIREMENTS)
 	@echo "Installing Lambda's runtime client into $(RUNTIME_VENV) ..."
 	@$(call install,$(RUNTIME_VENV),$(RUNTIME_CLIENT_REQUIREMENTS))
+	@touch $@
+
+$(E2E_VENV)/.installed: $(E2E_VENV)/bin/python $(E2E_REQUIREMENTS)
+	@echo "Installing the AWS emulator into $(E2E_VENV) ..."
+	@$(call install,$(E2E_VENV),$(E2E_REQUIREMENTS))
 	@touch $@
 
 # Java and Maven come from Debian where they are missing and it can be done; SHA256SUMS says what has to come of it.

@@ -216,11 +216,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
     `--stack PATH`: run the HTTP suite against that deployment instead of a local service of its own.
 
+    `--emulator`: it is an emulated one, whose differences from AWS are expected.
+
     `--runtime PYTHON`: run the functions under Lambda's runtime client, which that Python has.
 
     `--browser CHROMIUM`: look at pages with it; `--pictures DIRECTORY` keeps what is seen.
     """
     parser.addoption("--stack", type=Path, help="the stack.json of a running deployment")
+    parser.addoption("--emulator", action="store_true", help="the deployment of --stack is in ministack")
     parser.addoption("--runtime", type=Path, help="a Python that has awslambdaric, and nothing else of this project")
     parser.addoption("--browser", help="the Chromium to look at pages with")
     parser.addoption("--pictures", type=Path, help="a directory to keep screenshots in")

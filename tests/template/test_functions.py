@@ -13,6 +13,11 @@ API_GATEWAY_TIMEOUT_SECONDS = 29
 WITHOUT_CALLER = ["PurgeOrganizations"]
 """Nobody waits for their answers."""
 
+OWN_RESOURCES = [
+    {"Ref": "Pepper"},
+    *({"Fn::GetAtt": [name, "Arn"]} for name in ("Table", "OrganizationEventsQueue", "OrganizationEventsDeadLetters")),
+]
+
 
 def test_the_template_and_the_functions_folder_name_the_same_functions() -> None:
     """A function cannot be deployed without its code, nor code be left out of the deployment."""
@@ -84,6 +89,19 @@ def test_a_permission_is_one_action_on_one_resource(function: str) -> None:
         assert "*" not in f"{statement['Action']}{statement['Resource']}"
 
 
+@each_function
+def test_a_permission_is_on_a_resource_of_this_stack(function: str) -> None:
+    """The table, the pepper or a queue of this very stack; whatever else the account has is out of reach."""
+    for statement in _written_statements(function):
+        assert statement["Resource"] in OWN_RESOURCES
+
+
+@each_function
+def test_a_function_has_no_other_way_to_permissions(function: str) -> None:
+    """Only what is written here counts: no role of somebody else's, no managed policy."""
+    assert not {"Role", "ManagedPolicyArns", "PermissionsBoundary"} & properties(function).keys()
+
+
 @pytest.mark.parametrize(
     ("function", "actions"),
     [
@@ -132,4 +150,13 @@ def _statements(function: str) -> list[dict[str, Json]]:
         mapping(statement, function)
         for document in documents
         for statement in sequence(document["Statement"], function)
+    ]
+
+
+def _written_statements(function: str) -> list[dict[str, Json]]:
+    policies = sequence(mapping(resource(function)["Properties"], function).get("Policies"), function)
+    return [
+        mapping(statement, function)
+        for policy in policies
+        for statement in sequence(mapping(policy, function)["Statement"], function)
     ]

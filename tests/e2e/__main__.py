@@ -1,0 +1,253 @@
+"""Deploys the template to an AWS emulator, runs the HTTP suite against it, updates it, and takes all down again.
+
+usage: python -m tests.e2e [PYTEST ARGUMENTS]
+
+`make e2e` has installed what it needs. Everything listens on the loopback interface, on free ports.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import boto3
+
+from local import backend, demo
+from local.identity_provider import IdentityProvider
+from local.intrinsics import REGION, Json, load_template, mapping
+from local.options import ROOT
+from local.server import HOST, Server, port_of, reserve
+from local.sigv4 import Credential
+from local.stack import StackDescription, StackFile
+from tests.e2e import emulator, front
+from tests.e2e.differences import is_refused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import FrameType
+
+STACK = "keywright-e2e"
+STAGE = "v1"
+AUDIENCE = "keywright"
+TOKEN_SECONDS = 8 * 3600
+BUILT = ROOT / ".aws-sam" / "e2e"
+DEPLOYED = BUILT / "emulated.json"
+SAM = ROOT / ".venv-sam" / "bin" / "sam"
+
+OWNERS = {demo.ACTIVE_ORGANIZATION_ID: "demo-owner", demo.FROZEN_ORGANIZATION_ID: "demo-frozen-owner"}
+
+PYTHON_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+ARCHITECTURE = "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
+
+LAST_CHARACTERS = 5000
+"""What is shown of a log."""
+
+CHANGED = {"KeyPrefix": "changed_", "DeletionGraceDays": "7"}
+"""What the update changes; the tests of the second run look for it."""
+
+
+class FailedError(Exception):
+    """Something could not be built, deployed or updated; the message says what and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The emulated AWS account."""
+
+    port: int
+    parameters: Mapping[str, str]
+
+    def deploy(self, **changed: str) -> None:
+        """Create or update the stack, as an operator does."""
+        given = {**self.parameters, **changed}
+        sam(
+            "deploy",
+            *("--template-file", str(DEPLOYED)),
+            *("--config-file", str(ROOT / "samconfig.toml")),
+            *("--stack-name", STACK),
+            "--no-confirm-changeset",
+            *("--parameter-overrides", *(f"{name}={value}" for name, value in given.items())),
+        )
+
+    def outputs(self) -> dict[str, str]:
+        """Give the outputs of the stack."""
+        (stack,) = boto3.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+        return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+    def api_id(self) -> str:
+        """Give the id of the API, which the emulator changes with some updates."""
+        client = boto3.client("cloudformation")
+        detail = client.describe_stack_resource(StackName=STACK, LogicalResourceId="Api")["StackResourceDetail"]
+        identifier: str = detail["PhysicalResourceId"]
+        return identifier
+
+
+def main(arguments: list[str]) -> int:
+    """Run everything; 0 if every test has passed."""
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, _interrupt)
+    with ExitStack() as opened:
+        directory = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="keywright-e2e-")))
+        try:
+            return run(arguments, directory, opened)
+        except (FailedError, emulator.NotStartedError) as error:
+            say(str(error))
+            say(emulator.log(directory)[-LAST_CHARACTERS:])
+            return 1
+        except KeyboardInterrupt:
+            say("Interrupted; taking everything down.")
+            return 130
+
+
+def run(arguments: list[str], directory: Path, opened: ExitStack) -> int:
+    """Build, deploy, test, update, test; what was opened is closed by the caller, whatever happens."""
+    say(f"Building for Python {PYTHON_VERSION} on {ARCHITECTURE} ...")
+    platform_parameters = {"PythonRuntime": f"python{PYTHON_VERSION}", "Architecture": ARCHITECTURE}
+    sam(
+        "build",
+        *("--build-dir", str(BUILT)),
+        *("--parameter-overrides", *(f"{name}={value}" for name, value in platform_parameters.items())),
+        PYTHON_VERSION=PYTHON_VERSION,
+        ARCHITECTURE=ARCHITECTURE,
+    )
+
+    DEPLOYED.write_text(json.dumps(emulated(load_template(BUILT / "template.yaml"))), encoding="utf-8")
+
+    port = opened.enter_context(emulator.running(directory))
+    backend.isolate(os.environ)
+    os.environ.update(AWS_ENDPOINT_URL=f"http://{HOST}:{port}", AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test")
+    address = opened.enter_context(front.standing_before(port, STAGE))
+    provider = serve_identity_provider(opened)
+    account = Account(
+        port,
+        {
+            "OidcIssuer": provider.issuer,
+            "OidcAudience": AUDIENCE,
+            "PublicUrl": address.url,
+            "Argon2MemoryKib": "7168",
+            "Argon2Iterations": "1",
+            **platform_parameters,
+        },
+    )
+
+    say(f"Deploying to ministack on port {port} ...")
+    account.deploy()
+    address.api_id = account.api_id()
+    table_name = account.outputs()["TableName"]
+    create_demo_organizations()
+    stack_file = StackFile.describing(description(address.url, provider, table_name), directory / "stack.json")
+    stack_file.write()
+    failures = pytest("tests/api", "tests/e2e/test_differences.py", "--stack", str(stack_file.path), *arguments)
+
+    say(f"Updating the stack with {json.dumps(CHANGED)} ...")
+    account.deploy(**CHANGED)
+    address.api_id = account.api_id()
+    failures |= pytest("tests/e2e/test_update.py", "--stack", str(stack_file.path))
+
+    say("Deleting the stack ...")
+    boto3.client("cloudformation").delete_stack(StackName=STACK)
+    return failures
+
+
+def emulated(template: dict[str, Json]) -> dict[str, Json]:
+    """Leave out of a template what the emulator cannot create."""
+    resources = mapping(template["Resources"], "Resources")
+    return {
+        **template,
+        "Resources": {
+            name: resource for name, resource in resources.items() if not is_refused(mapping(resource, name))
+        },
+    }
+
+
+def serve_identity_provider(opened: ExitStack) -> IdentityProvider:
+    """Run the development identity provider on a free port."""
+    listener = reserve(0)
+    provider = IdentityProvider(
+        issuer=f"http://{HOST}:{port_of(listener)}", audience=AUDIENCE, organization_claim="org_id"
+    )
+    opened.callback(Server(provider, listener, threads=2).stop)
+    return provider
+
+
+def create_demo_organizations() -> None:
+    """Create what tests/api expects to find, as an operator does."""
+    for organization_id, owner in OWNERS.items():
+        administer("organizations", "create", organization_id, "--name", "Demo organization", "--owner", owner)
+    others = (persona for persona in demo.PERSONAS if persona.role and persona.user_id not in OWNERS.values())
+    for persona in {persona.user_id: persona for persona in others}.values():
+        administer("members", "add", persona.organization_id, persona.user_id, "--role", str(persona.role))
+        if persona.is_suspended:
+            administer("members", "suspend", persona.organization_id, persona.user_id)
+    administer("organizations", "request-deletion", demo.FROZEN_ORGANIZATION_ID, "--yes")
+
+
+def administer(*arguments: str) -> None:
+    """Run the operator's command line on the stack."""
+    path = os.pathsep.join([str(ROOT), str(ROOT / "layers" / "shared" / "python")])
+    command([sys.executable, "-m", "admin", "--stack", STACK, *arguments], PYTHONPATH=path)
+
+
+def description(url: str, provider: IdentityProvider, table_name: str) -> StackDescription:
+    """Describe the deployment as the local service describes itself."""
+    return StackDescription(
+        base_url=url,
+        organization_id=demo.ACTIVE_ORGANIZATION_ID,
+        issuer=provider.issuer,
+        tokens=demo.tokens(provider, TOKEN_SECONDS),
+        users=demo.users(),
+        iam=Credential(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"], REGION),
+        aws_endpoint_url=os.environ["AWS_ENDPOINT_URL"],
+        table_name=table_name,
+    )
+
+
+def sam(*arguments: str, **environment: str) -> None:
+    """Run AWS's SAM command line."""
+    path = f"{SAM.parent}{os.pathsep}{os.environ['PATH']}"  # the layer's Makefile looks for a python3 with pip
+    command([str(SAM), *arguments], PATH=path, SAM_CLI_TELEMETRY="0", AWS_DEFAULT_REGION=REGION, **environment)
+
+
+def command(arguments: Sequence[str], **environment: str) -> None:
+    """Run a command; what it says is only of interest if it fails."""
+    finished = subprocess.run(  # noqa: S603 - our own commands
+        arguments,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if finished.returncode:
+        raise FailedError(f"{' '.join(arguments[:5])} ... failed:\n{finished.stdout[-LAST_CHARACTERS:]}")
+
+
+def pytest(*arguments: str) -> int:
+    """Run tests against the deployment."""
+    given = [sys.executable, "-m", "pytest", "--emulator", *arguments]
+    return subprocess.run(given, cwd=ROOT, check=False).returncode  # noqa: S603 - our own command
+
+
+def say(line: str) -> None:
+    """Tell the terminal how far this is."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

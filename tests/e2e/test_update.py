@@ -1,0 +1,36 @@
+"""After an update with changed parameters: new values count, and what was there still works."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from tests.api.deployment import AUDIT_LOGS, CANCEL_DELETE, REQUEST_DELETE, data, listed
+
+if TYPE_CHECKING:
+    from tests.api.deployment import Deployment
+
+
+def test_new_keys_begin_with_the_new_prefix(deployment: Deployment) -> None:
+    """The functions have the parameters of the update."""
+    assert deployment.create_key()["key"].startswith("changed_")
+
+
+def test_what_was_made_before_is_still_there(deployment: Deployment) -> None:
+    """Table and pepper are the same: keys of before are listed, and can be rotated."""
+    page, _ = listed(deployment.request("GET", "/auth/api-keys", params={"limit": "100"}))
+    before = [item for item in page if item["hint"].startswith("kk_")]
+
+    assert before
+    assert data(deployment.rotate(before[0]["id"]))["key"].startswith("changed_")
+
+
+def test_the_new_period_of_grace_counts(deployment: Deployment) -> None:
+    """A week instead of a month, in the answer and in the audit log."""
+    message = data(deployment.request("POST", REQUEST_DELETE, persona="owner"))["message"]
+    data(deployment.request("POST", CANCEL_DELETE, persona="owner"))
+
+    week = datetime.now(UTC) + timedelta(days=7)
+    assert any(f"{moment:%Y-%m-%d}" in message for moment in (week, week - timedelta(minutes=10)))
+    (record, *_), _ = listed(deployment.request("GET", AUDIT_LOGS, params={"limit": "1"}))
+    assert "organization.deletion_canceled" == record["event"]
