@@ -1,29 +1,87 @@
-"""`make bench-report`: the pictures of docs/performance.md, drawn from benchmarks/report.json by matplotlib."""
+"""`make bench-report`: puts the last report into docs/performance.md, its tables as text and pictures by matplotlib.
+
+A table stands between `<!-- section -->` and `<!-- /section -->`; what is around is written by people, and stays.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
+from typing import TYPE_CHECKING, Any
 
 from benchmarks import environments
+from benchmarks.report import written
 from local.options import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _DRAWING = ROOT / "benchmarks" / "drawing"
 _REPORT = ROOT / "benchmarks" / "report.json"
+_DOCUMENT = ROOT / "docs" / "performance.md"
 _PICTURES = ROOT / "docs" / "performance"
 
 
 def main() -> int:
-    """Draw them."""
+    """Write and draw."""
     if not _REPORT.is_file():
         print("There is no report yet; run: make bench")
         return 2
+    report = json.loads(_REPORT.read_text(encoding="utf-8"))
+    _DOCUMENT.write_text(filled(_DOCUMENT.read_text(encoding="utf-8"), report), encoding="utf-8")
     try:
         python = environments.python("drawing", _DRAWING / "requirements.txt")
     except environments.NotInstalledError as error:
         print(f"matplotlib cannot be installed: {error}")
         return 1
     return subprocess.call([str(python), str(_DRAWING / "draw.py"), str(_REPORT), str(_PICTURES)])  # noqa: S603
+
+
+def filled(document: str, report: dict[str, Any]) -> str:
+    """Give a document with the tables of a report in their places; a section that was not measured stays as it was."""
+
+    def fill(match: re.Match[str]) -> str:
+        name = match["name"]
+        lines = list(_budgets(report) if name == "budgets" else _section(report["sections"].get(name)))
+        return match[0] if not lines else "\n".join((f"<!-- {name} -->", *lines, f"<!-- /{name} -->"))
+
+    return re.sub(r"<!-- (?P<name>[a-z_]+) -->\n.*?<!-- /(?P=name) -->", fill, document, flags=re.DOTALL)
+
+
+def _budgets(report: dict[str, Any]) -> Iterator[str]:
+    rows = [(b["name"], b["value"], b["limit"], "met" if b["met"] else "missed") for b in report["budgets"]]
+    yield from _table(("budget", "measured", "limit", ""), rows)
+
+
+def _section(section: dict[str, Any] | None) -> Iterator[str]:
+    if section is None:
+        return
+    machine = section["machine"]
+    kind = "a quick run" if section["is_quick"] else "a full run"
+    yield (
+        f"*Measured {section['made_at'][:10]}, {kind}, on {machine['processors']} {machine['architecture']} processors,"
+        f" Python {machine['python']}, load {machine['load'][0]:g}.*"
+    )
+    for table in section["tables"]:
+        yield ""
+        yield f"{table['title']}:"
+        yield ""
+        yield from _table(table["columns"], table["rows"])
+    for note in section["notes"]:
+        yield ""
+        yield note
+    for failure in section["failures"]:
+        yield ""
+        yield f"Not measured: {failure}"
+
+
+def _table(columns: Any, rows: Any) -> Iterator[str]:
+    yield f"| {' | '.join(columns)} |"
+    yield f"| {' | '.join('---' for _ in columns)} |"
+    for row in rows:
+        yield f"| {' | '.join(written(cell).replace('|', ' ') for cell in row)} |"
 
 
 if __name__ == "__main__":

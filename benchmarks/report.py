@@ -110,7 +110,7 @@ def show_budgets(budgets: Sequence[Budget]) -> None:
 
 
 def _lines(rows: Sequence[Sequence[Cell]]) -> Iterable[str]:
-    written = [[_cell(cell) for cell in row] for row in rows]
+    written = [[written(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in written) for column in range(len(written[0]))]
     is_number = [all(not isinstance(row[column], str) for row in rows[1:]) for column in range(len(widths))]
     for row in written:
@@ -121,7 +121,8 @@ def _lines(rows: Sequence[Sequence[Cell]]) -> Iterable[str]:
         yield "  ".join(cells).rstrip()
 
 
-def _cell(value: Cell) -> str:
+def written(value: Cell) -> str:
+    """Write a cell, numbers with three digits."""
     if value is None:
         return "-"
     if isinstance(value, float):
