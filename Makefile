@@ -36,7 +36,7 @@ DYNAMODB_LOCAL := .dynamodb-local
 DYNAMODB_TESTS := tests/dynamodb tests/keywright/store tests/keywright/test_administering.py tests/keywright/test_following.py \
   tests/functions tests/contract tests/test_events.py tests/lifecycle tests/api
 
-.PHONY: help run admin test test-api test-dynamodb test-layer test-runtime e2e test-browser test-clients bench bench-report lint openapi docs schemas format build lock clean
+.PHONY: help run admin test test-api test-dynamodb test-layer test-runtime capacity e2e test-browser test-clients bench bench-report lint openapi docs schemas format build lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -57,6 +57,9 @@ test-api: $(VENV)/.dev ## run the HTTP suite against a running deployment: make 
 
 test-dynamodb: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed ## run every test that writes to DynamoDB on DynamoDB Local (needs Java 17)
 	$(BIN)/python -m local.dynamodb_local $(BIN)/pytest $(DYNAMODB_TESTS) -n auto --dist loadgroup $(ARGS)
+
+capacity: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed ## measure what each operation consumes, and write it into docs/capacity.md
+	WRITE_CAPACITY=1 $(BIN)/python -m local.dynamodb_local $(BIN)/pytest tests/dynamodb -q -k test_a_success_consumes
 
 # As Lambda unpacks it, but for the Python and the processor of this machine; -I shuts out everything else.
 test-layer: $(VENV)/bin/python ## build the layer for this machine and import every function with it

@@ -56,6 +56,21 @@ def documented(heading: str) -> dict[tuple[str, str], Consumption]:
     return found
 
 
+def write(heading: str, consumed: Mapping[tuple[str, str], Consumption]) -> None:
+    """Write the table under a heading anew: a row for each function and what it consumes, with the cases alike."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for (function, case), consumption in sorted(consumed.items()):
+        if consumption != Consumption():
+            rows.setdefault((function, str(consumption)), []).append(case)
+    lines = [f"| {function} | {', '.join(cases)} | {figures} |" for (function, figures), cases in rows.items()]
+    before, _, rest = DOCUMENT.read_text(encoding="utf-8").partition(f"\n## {heading}\n")
+    section, separator, after = rest.partition("\n## ")
+    head = section[: section.index("| ---")] + "| --- | --- | --- | --- | --- |\n"
+    DOCUMENT.write_text(
+        f"{before}\n## {heading}\n{head}" + "\n".join(lines) + f"\n{separator}{after}", encoding="utf-8"
+    )
+
+
 @contextmanager
 def measured(table: Table) -> Iterator[list[Consumption]]:
     """Measure every request that the service sends to DynamoDB, as AWS counts it; add it to a list.

@@ -146,12 +146,14 @@ def run(arguments: list[str], directory: Path, opened: ExitStack) -> int:
     create_demo_organizations()
     stack_file = StackFile.describing(description(address.url, provider, table_name), directory / "stack.json")
     stack_file.write()
-    failures = pytest("tests/api", "tests/e2e/test_differences.py", "--stack", str(stack_file.path), *arguments)
+    given = ("--stack", str(stack_file.path))
+    failures = pytest("tests/e2e/test_differences.py", *given)
+    failures |= pytest("tests/api", "-p", "tests.e2e.expecting", *given, *arguments)
 
     say(f"Updating the stack with {json.dumps(CHANGED)} ...")
     account.deploy(**CHANGED)
     address.api_id = account.api_id()
-    failures |= pytest("tests/e2e/test_update.py", "--stack", str(stack_file.path))
+    failures |= pytest("tests/e2e/test_update.py", *given)
 
     say("Deleting the stack ...")
     boto3.client("cloudformation").delete_stack(StackName=STACK)
@@ -235,8 +237,8 @@ def command(arguments: Sequence[str], **environment: str) -> None:
 
 def pytest(*arguments: str) -> int:
     """Run tests against the deployment."""
-    given = [sys.executable, "-m", "pytest", "--emulator", *arguments]
-    return subprocess.run(given, cwd=ROOT, check=False).returncode  # noqa: S603 - our own command
+    run = [sys.executable, "-m", "pytest", "-q", "--emulator", *arguments]
+    return subprocess.run(run, cwd=ROOT, check=False).returncode  # noqa: S603 - our own command
 
 
 def say(line: str) -> None:

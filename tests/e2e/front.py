@@ -21,7 +21,8 @@ AT_ONCE = 4
 """More requests at a time would have the emulator start more processes than this machine can; they wait instead."""
 
 _BACKLOG = 128
-_OF_ONE_CONNECTION = {"connection", "keep-alive", "transfer-encoding"}
+# Those of a connection, and one of S3 that the emulator adds to everything.
+_NOT_PASSED_ON = {"connection", "keep-alive", "transfer-encoding", "x-amz-request-id"}
 
 
 @dataclass(slots=True)
@@ -72,7 +73,7 @@ def standing_before(port: int, stage: str) -> Iterator[Front]:
             content = answer.read()
             self.send_response_only(answer.status, answer.reason)
             for name, value in answer.getheaders():
-                if name.lower() not in _OF_ONE_CONNECTION:
+                if name.lower() not in _NOT_PASSED_ON:
                     self.send_header(name, value)
             if "content-length" not in answer.headers:
                 self.send_header("content-length", str(len(content)))
