@@ -8,7 +8,7 @@ from pydantic import ConfigDict
 from pydantic.json_schema import GenerateJsonSchema
 
 from keywright import models
-from keywright.models import Answer
+from keywright.models import Answer, WrittenMoment
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -23,8 +23,8 @@ class Organization(Answer):
 
     id: str
     name: str | None
-    created_at: str | None
-    pending_deletion_at: str | None
+    created_at: WrittenMoment | None
+    pending_deletion_at: WrittenMoment | None
 
 
 class Member(Answer):
@@ -34,8 +34,8 @@ class Member(Answer):
 
     user_id: str
     role: str
-    added_at: str | None
-    suspended_at: str | None
+    added_at: WrittenMoment | None
+    suspended_at: WrittenMoment | None
 
 
 class Key(models.ApiKeyDetails):

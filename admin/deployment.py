@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
 from admin.failures import NoStackError, UsageError
 from keywright.principal import Actor, ActorType
 from local.backend import DYNAMODB_ENDPOINT, isolate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_sts import STSClient
 
@@ -58,24 +56,42 @@ def choose(deployment: Deployment) -> None:
     Raises:
         UsageError: it is named in several ways, or in none; or no local service runs.
         NoStackError: there is no such stack.
+        BotoCoreError: there is no way into AWS.
+        ClientError: AWS refuses to tell of the stack.
     """
     named = [deployment.table is not None, deployment.stack is not None, deployment.is_local]
     if sum(named) > 1:
         raise UsageError("give one of --table, --stack and --local")
-    if os.environ.get("AWS_REGION"):  # which the AWS command line reads, and boto3 does not
-        os.environ.setdefault("AWS_DEFAULT_REGION", os.environ["AWS_REGION"])
-    found: Mapping[str, str] = {}
-    if deployment.table is not None:
-        found = {"TABLE_NAME": deployment.table}
-    elif deployment.stack is not None:
-        found = _of_stack(deployment.stack)
-    elif deployment.is_local:
-        found = _of_local_service(Path(os.environ.get("STACK_FILE") or ROOT / ".local" / "stack.json"))
-    elif not os.environ.get("TABLE_NAME"):
+    if not any(named) and not os.environ.get("TABLE_NAME"):
         raise UsageError("name the table with --table NAME or TABLE_NAME, or find it with --stack NAME or --local")
+    if deployment.is_local:
+        os.environ.update(_of_local_service(Path(os.environ.get("STACK_FILE") or ROOT / ".local" / "stack.json")))
+    else:
+        _sign_in()
+    if deployment.table is not None:
+        os.environ["TABLE_NAME"] = deployment.table
+    if deployment.stack is not None:
+        os.environ.update(_of_stack(deployment.stack))
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
-    os.environ.update(found)
+
+
+def _sign_in() -> None:
+    """Find region, address and credentials as boto3 does, and let the layer, which reads no profiles, know of them.
+
+    Raises:
+        BotoCoreError: there are none, or not all.
+    """
+    if os.environ.get("AWS_REGION"):  # which the AWS command line reads, and boto3 does not
+        os.environ.setdefault("AWS_DEFAULT_REGION", os.environ["AWS_REGION"])
+    session = boto3.Session()
+    if session.region_name is None:
+        raise NoRegionError
+    if session.get_credentials() is None:
+        raise NoCredentialsError
+    os.environ["AWS_DEFAULT_REGION"] = session.region_name
+    if not (os.environ.get("AWS_ENDPOINT_URL") or os.environ.get(DYNAMODB_ENDPOINT)):
+        os.environ[DYNAMODB_ENDPOINT] = session.client("dynamodb").meta.endpoint_url
 
 
 def _of_stack(name: str) -> dict[str, str]:

@@ -17,6 +17,7 @@ from admin.terminal import printable
 from keywright.administering import NotFoundError, RefusedError
 from keywright.errors import API_KEY_NOT_FOUND, SERVICE_UNAVAILABLE, ServiceError
 from keywright.settings import ConfigurationError
+from keywright.store.aws_http import AwsError
 
 _NO_ACCESS = frozenset(
     {
@@ -29,6 +30,12 @@ _NO_ACCESS = frozenset(
         "UnrecognizedClientException",
     }
 )
+
+
+_WAYS_IN: dict[type[Exception], str] = {
+    NoCredentialsError: "there are no AWS credentials; set AWS_PROFILE, or sign in",
+    NoRegionError: "there is no AWS region; set AWS_REGION",
+}
 
 
 class ExitCode(IntEnum):
@@ -59,6 +66,7 @@ EXPECTED = (
     RefusedError,
     ServiceError,
     ConfigurationError,
+    AwsError,
     BotoCoreError,
     ClientError,
 )
@@ -93,14 +101,17 @@ def _of_service(error: ServiceError) -> tuple[ExitCode, str]:
 
 def _of_aws(error: Exception) -> tuple[ExitCode, str]:
     match error:
-        case NoCredentialsError():
-            return ExitCode.NO_ACCESS, "there are no AWS credentials; set AWS_PROFILE, or sign in"
-        case NoRegionError():
-            return ExitCode.NO_ACCESS, "there is no AWS region; set AWS_REGION"
-        case ClientError(response={"Error": {"Code": "ResourceNotFoundException"}}):
+        case AwsError(code="ResourceNotFoundException"):
             return ExitCode.NOT_FOUND, "there is no such table in this account and region"
-        case ClientError(response={"Error": {"Code": str(code), "Message": str(message)}}):
-            return (ExitCode.NO_ACCESS if code in _NO_ACCESS else ExitCode.UNAVAILABLE), f"AWS says {code}: {message}"
+        case AwsError(code=code, content=content):
+            return _refused_by_aws(code, content.get("message") or content.get("Message"))
+        case ClientError(response={"Error": {"Code": str(code), "Message": message}}):
+            return _refused_by_aws(code, message)
         case ConnectionError() | HTTPClientError():
             return ExitCode.UNAVAILABLE, f"AWS does not answer: {error}"
-    return ExitCode.NO_ACCESS, f"AWS cannot be asked: {error}"
+    return ExitCode.NO_ACCESS, _WAYS_IN.get(type(error)) or f"AWS cannot be asked: {error}"
+
+
+def _refused_by_aws(code: str, message: object) -> tuple[ExitCode, str]:
+    text = f"AWS says {code}: {message}" if message else f"AWS says {code}"
+    return (ExitCode.NO_ACCESS if code in _NO_ACCESS else ExitCode.UNAVAILABLE), text

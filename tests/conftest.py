@@ -7,7 +7,7 @@ import os
 import sys
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 import hypothesis
@@ -123,16 +123,38 @@ def moto_url() -> Iterator[str]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def reused_client() -> Iterator[Callable[[str], Any]]:
+    """Give the client of an AWS service, the same one to all tests; making one takes as long as several requests.
+
+    It is for what is around the functions. They themselves make their own, as in a container that has not run yet.
+    """
+    make = cast("Callable[[str], Any]", boto3.client)
+    made: dict[tuple[str, ...], Any] = {}
+
+    def client(service: str) -> Any:
+        place = (service, os.environ["AWS_ENDPOINT_URL"], os.environ.get(backend.DYNAMODB_ENDPOINT, ""))
+        if place not in made:
+            made[place] = make(service)
+        return made[place]
+
+    yield client
+    for one in made.values():
+        one.close()
+
+
 @pytest.fixture
-def world(stack: Stack, environment: pytest.MonkeyPatch, moto_url: str) -> World:
+def world(stack: Stack, environment: pytest.MonkeyPatch, moto_url: str, reused_client: Callable[[str], Any]) -> World:
     """An empty table built from the template's own properties, the pepper, and a handler's surroundings."""
     name = f"keywright-{uuid.uuid4()}"
     environment.setenv("AWS_ENDPOINT_URL", moto_url)
     environment.setenv("TABLE_NAME", name)
     environment.setenv("PEPPER_SECRET_ID", name)
-    backend.create_table(Resource(name, stack.tables[0].properties))
-    backend.create_secret(Resource(name, stack.secrets[0].properties))
-    return World(Table(boto3.client("dynamodb"), name), Context())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(boto3, "client", reused_client)
+        backend.create_table(Resource(name, stack.tables[0].properties))
+        backend.create_secret(Resource(name, stack.secrets[0].properties))
+    return World(Table(reused_client("dynamodb"), name), Context())
 
 
 @pytest.fixture

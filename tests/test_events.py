@@ -229,11 +229,11 @@ def invoke(handler: Callable[..., Any], event: dict[str, Any], world: World) -> 
     except Exception as error:  # noqa: BLE001 - Lambda reports every exception
         return {"error": {"type": type(error).__name__, "message": str(error)}}
     if answer.get("body"):
-        answer["body"] = _in_envelope(answer["body"])
+        answer["body"] = in_envelope(answer["body"])
     return {"answer": answer}
 
 
-def _in_envelope(body: str) -> object:
+def in_envelope(body: str) -> object:
     """Read the body of an answer; a document, which has no envelope, stays a text."""
     content = json.loads(body) if body.startswith("{") else {}
     return content if "data" in content else body

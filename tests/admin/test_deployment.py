@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
@@ -325,12 +326,30 @@ def test_a_profile_that_is_not_there(run: Callable[..., Ended], environment: pyt
     assert "AWS cannot be asked: The config profile (nobody) could not be found" == line
 
 
+@pytest.mark.usefixtures("signed_out")
+def test_a_profile_says_everything(
+    table: Table, run: Callable[..., Ended], environment: pytest.MonkeyPatch, tmp_path: Path, moto_url: str
+) -> None:
+    """Credentials, region and address, as with the AWS command line: the environment says nothing but its name."""
+    (tmp_path / "config").write_text(f"[profile ops]\nregion = us-east-1\nendpoint_url = {moto_url}\n")
+    (tmp_path / "credentials").write_text("[ops]\naws_access_key_id = a\naws_secret_access_key = b\n")
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        environment.delenv(name)
+    environment.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    environment.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    environment.setenv("AWS_PROFILE", "ops")
+
+    run("--table", table.name, *CHANGE).said()
+
+    assert 1 == len(table.under("AUDIT#"))
+
+
 @pytest.mark.usefixtures("no_waiting", "world")
 def test_aws_that_does_not_answer(run: Callable[..., Ended], environment: pytest.MonkeyPatch) -> None:
     """Neither DynamoDB nor CloudFormation."""
     environment.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
 
-    assert run(*SHOW).failed(6).startswith("AWS did not answer: EndpointConnectionError")
+    assert run(*SHOW).failed(6).startswith("AWS did not answer: NoAnswerError: ConnectionRefusedError")
     assert run("--stack", "keywright", *SHOW).failed(6).startswith("AWS does not answer: Could not connect")
 
 

@@ -6,18 +6,19 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 
 from admin.command_line import EXIT_CODES, app
 from admin.failures import ExitCode
+from keywright.store.aws_http import HttpClient
 from local.demo import ACTIVE_ORGANIZATION_ID
 from tests.conftest import ROOT
 from tests.world import nth_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from keywright.store.aws_http import Answer
     from tests.admin.conftest import Ended
     from tests.world import Table
 
@@ -65,19 +66,14 @@ def test_the_policy_allows_what_the_commands_do_and_nothing_else(
 ) -> None:
     """GIVEN every command WHEN it runs THEN the actions it needs in DynamoDB are those of the policy."""
     used: set[str] = set()
-    client: Callable[..., Any] = boto3.client
+    call = HttpClient.call
 
-    def recording(name: str, **options: Any) -> Any:
-        made = client(name, **options)
-        if name == "dynamodb":
-            made.meta.events.register("provide-client-params.dynamodb.*", record)
-        return made
+    def recording(client: HttpClient, operation: str, parameters: Mapping[str, Any]) -> Answer:
+        parts = parameters.get("TransactItems")
+        used.update({operation} if parts is None else {WRITES[kind] for part in parts for kind in part})
+        return call(client, operation, parameters)
 
-    def record(params: Any, model: Any, **_: object) -> None:
-        parts = params.get("TransactItems")
-        used.update({model.name} if parts is None else {WRITES[kind] for part in parts for kind in part})
-
-    environment.setattr(boto3, "client", recording)
+    environment.setattr(HttpClient, "call", recording)
     for number in range(3):
         table.put_key(nth_id(number), ACTIVE_ORGANIZATION_ID, created_by="demo-admin")
     for command in (

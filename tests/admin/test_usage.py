@@ -197,9 +197,9 @@ def test_a_terminal_shows_how_far_long_work_is(
     assert json.loads(ended.output)
 
 
+@pytest.mark.usefixtures("table")
 def test_a_mistake_of_the_program_is_not_hidden(run: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch) -> None:
     """Its traceback is what a maintainer needs."""
-    monkeypatch.setenv("TABLE_NAME", "any")
 
     def broken(*_: object) -> None:
         raise RuntimeError("a mistake")

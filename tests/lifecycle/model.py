@@ -208,6 +208,25 @@ class Organization:
         # As JSON would carry it: later changes of what it tells of do not reach into it.
         self.audit_log.append(Record(json.loads(json.dumps(shown)), at))
 
+    def verify(self, text: str, required: list[str], now: int) -> tuple[str, Key | None, list[str]]:
+        """Verify a text: give the code, the key if the text is one of it, and the permissions that it lacks."""
+        key = next((key for key in self.keys.values() if text in {key.text, key.previous_text}), None)
+        if key is None or (text != key.text and (key.previous_expires_at or now) <= now):
+            return "NOT_FOUND", None, []
+        if key.expires_at is not None and key.expires_at <= now:
+            return "EXPIRED", key, []
+        if not key.enabled:
+            return "DISABLED", key, []
+        if self.pending_deletion_at is not None:
+            return "ORGANIZATION_FROZEN", key, []
+        implied = {permission.replace(":write", ":read") for permission in key.permissions}
+        lacked = [name for name in dict.fromkeys(required) if name not in implied.union(key.permissions)]
+        if lacked:
+            return "INSUFFICIENT_PERMISSIONS", key, lacked
+        count, last = key.used or (0, "")
+        key.used = (count + 1, max(last, rfc3339(now)))
+        return "VALID", key, []
+
     # What members do, or what stands in their way.
 
     def get(self, user_id: str, key_id: str) -> Key:

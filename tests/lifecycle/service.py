@@ -32,6 +32,7 @@ METHODS = {
     "list_audit_logs": "GET",
     "request_organization_deletion": "POST",
     "cancel_organization_deletion": "POST",
+    "verify_api_key": "POST",
 }
 READS = {name for name, method in METHODS.items() if method == "GET"}
 

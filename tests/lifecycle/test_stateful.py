@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
+from keywright import verification
 from keywright.store import peppers
 from tests.keys import key_parts
 from tests.lifecycle import memory, model
@@ -93,6 +94,7 @@ class TwoOrganizations(RuleBasedStateMachine):
         self.models = [Organization(str(uuid.uuid4())) for _ in range(2)]
         self.tables: list[dict[str, dict[str, Any]]] = [{}, {}]
         self.key_ids: list[str] = []
+        self.texts: list[str] = []
         self.repeatable: list[Callable[[], None]] = []
         for organization, its_model in enumerate(self.models):
             its_model.members = {"owner": "owner", "admin": "admin", "member": "member"}
@@ -297,20 +299,30 @@ class TwoOrganizations(RuleBasedStateMachine):
             self.service.world.table.put_member(user, its_model.members[user], its_model.organization_id, **suspension)
         self._refresh(organization)
 
-    @rule(organization=organizations, choice=choices, count=st.integers(1, 2**40))
-    def use(self, organization: int, choice: tuple[str, int], count: int) -> None:
-        """Note a key's use, as the functions that verify keys do."""
+    @rule(choice=st.integers(0, 50), required=st.lists(st.sampled_from(PERMISSIONS), max_size=3))
+    def verify(self, choice: int, required: list[str]) -> None:
+        """Present the text of a key, whatever has become of it since; mostly one of the last."""
+        text = self.texts[-1 - choice % len(self.texts)]
+        organization = self._owner(text)
         its_model = self.models[organization]
-        key = its_model.keys.get(self._choose(organization, choice))
-        if key is not None:
-            key.used = (count, rfc3339(self.clock.milliseconds))
-            self.service.world.table.put(
-                pk=f"ORG#{its_model.organization_id}",
-                sk=f"USAGE#{key.key_id}",
-                request_count=count,
-                last_used_at=key.used[1],
-            )
-            self._refresh(organization)
+        before, others = self.tables[organization], self.tables[1 - organization]
+        answer = self.service.call(
+            "verify_api_key", Caller(its_model.organization_id), body={"key": text, "permissions": required}
+        )
+        code, key, lacked = its_model.verify(text, required, self.clock.milliseconds)
+        self._same(_verified(its_model, code, key, lacked), answer.data)
+        after = self._refresh(organization)
+        usage = {} if key is None or key.used is None else {f"USAGE#{key.key_id}": after.get(f"USAGE#{key.key_id}")}
+        assert {**before, **usage} == after
+        assert others == self._refresh(1 - organization)
+        if key is not None and key.used is not None:
+            item = after[f"USAGE#{key.key_id}"]
+            assert key.used == (item["request_count"], item["last_used_at"])
+
+    @rule()
+    def start_another_container(self) -> None:
+        """Let a container verify that remembers nothing."""
+        verification.matches.cache_clear()
 
     @rule(seconds=st.sampled_from([0.001, 0.001, 1, 1, 1, 3600, 3600, 86_399, 86_400, 8 * 86_400, 366 * 86_400]))
     def wait(self, seconds: float) -> None:
@@ -381,6 +393,7 @@ class TwoOrganizations(RuleBasedStateMachine):
             )  # fmt: skip
             its_model.keep(user, idempotency_key, Kept(request, created, now))
             self.key_ids.append(created["id"])
+            self.texts.append(created["key"])
             self._done(organization, answer, created)
 
     def _rotate(
@@ -404,6 +417,7 @@ class TwoOrganizations(RuleBasedStateMachine):
             until = its_model.rotate(user, key, text, grace_period_seconds * SECOND, at)
             expected = {"id": key_id, "key": text, "previousKeyExpiresAt": until}
             its_model.keep(user, idempotency_key, Kept(request, expected, at))
+            self.texts.append(text)
             self._done(organization, answer, expected)
 
     def _call(self, organization: int, function: str, user: str, **request: Any) -> Answer:
@@ -497,6 +511,11 @@ class TwoOrganizations(RuleBasedStateMachine):
         ids = own if choice[0] == "own" and own else self.key_ids + UNKNOWN_IDS
         return ids[choice[1] % len(ids)]
 
+    def _owner(self, text: str) -> int:
+        """Say which organization a text is of."""
+        organization_id = str(key_parts(text).organization_id)
+        return [its_model.organization_id for its_model in self.models].index(organization_id)
+
     def _is_text(self, text: str, organization: int, key_id: str, generation: int) -> None:
         parts = key_parts(text)
         assert (self.models[organization].organization_id, key_id, generation) == (
@@ -508,6 +527,23 @@ class TwoOrganizations(RuleBasedStateMachine):
     def _same(self, expected: object, actual: object) -> None:
         """Compare as JSON, which tells 1 from 1.0 and from true."""
         assert json.dumps(expected, sort_keys=True) == json.dumps(actual, sort_keys=True)
+
+
+def _verified(its_model: Organization, code: str, key: Key | None, lacked: list[str]) -> dict[str, Any]:
+    """Write what a verification is answered."""
+    if key is None:
+        return {"valid": False, "code": code}
+    return {
+        "valid": code == "VALID",
+        "code": code,
+        "id": key.key_id,
+        "organizationId": its_model.organization_id,
+        "name": key.name,
+        "permissions": key.permissions,
+        "missingPermissions": lacked,
+        "metadata": key.metadata,
+        "expiresAt": model.optional_time(key.expires_at),
+    }
 
 
 def _check_id(key_id: str) -> None:
@@ -531,10 +567,14 @@ def _matches(phc: str, text: str) -> bool:
 
 
 def test_two_organizations_live_as_the_model_says(
-    service: Service, clock: SteppedClock, caplog: pytest.LogCaptureFixture
+    service: Service,
+    clock: SteppedClock,
+    setting: Callable[[str, str], None],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Every answer in full, and the whole table, are the model's; no call of one organization touches the other."""
     caplog.set_level(logging.ERROR, logger="keywright")
+    setting("USAGE_FLUSH_SECONDS", "0")
     run: Callable[..., None] = run_state_machine_as_test
     run(
         lambda: TwoOrganizations(service, clock),

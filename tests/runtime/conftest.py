@@ -20,7 +20,7 @@ from local.template import Resource
 from tests.conftest import LOOPBACK
 from tests.issuer import AUDIENCE
 from tests.runtime.container import Container, running
-from tests.test_events import CASES, DEVELOPMENT_ISSUER, NOBODY, Case, put_items, sign
+from tests.test_events import CASES, DEVELOPMENT_ISSUER, NOBODY, Case, in_envelope, put_items, sign
 from tests.world import Context, Table, World
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 STARTS = 3
 PATIENCE_SECONDS = 60
+PATIENCE = {"AWS_LAMBDA_FUNCTION_TIMEOUT": str(PATIENCE_SECONDS)}
 """The emulator counts the start of a runtime as part of the first invocation; Lambda gives it time of its own."""
 
 
@@ -52,11 +53,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """A function in its container, and what it works on."""
+    """A function in its container, and what it works on.
+
+    Attributes:
+        queue_url: where messages are put aside.
+    """
 
     container: Container
     world: World
     issuer: str
+    queue_url: str
 
     def prepare(self, case: Case) -> None:
         """Make the table what a seed says, whatever it was before."""
@@ -68,9 +74,23 @@ class Deployed:
     def replay(self, case: Case) -> dict[str, Any]:
         """Invoke the function on the event of a case; its body as JSON."""
         outcome = self.container.invoke(self._event(case))
-        if outcome.get("answer", {}).get("body"):
-            outcome["answer"]["body"] = json.loads(outcome["answer"]["body"])
+        if (outcome.get("answer") or {}).get("body"):
+            outcome["answer"]["body"] = in_envelope(outcome["answer"]["body"])
         return outcome
+
+    def put_aside(self, case: Case) -> list[dict[str, str]]:
+        """Take what was put aside of a batch: ids of messages, and why."""
+        sqs = boto3.client("sqs")
+        names = {message["body"]: message["messageId"] for message in case.event.get("Records", [])}
+        taken = []
+        while letters := sqs.receive_message(
+            QueueUrl=self.queue_url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        ).get("Messages"):
+            for letter in letters:
+                sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=letter["ReceiptHandle"])
+                reason = letter["MessageAttributes"]["reason"]["StringValue"]
+                taken.append({"messageId": names[letter["Body"]], "reason": reason})
+        return taken
 
     def warm_up(self, function: str) -> None:
         """Have the function refuse something that it needs nothing for, until it has done so in time."""
@@ -120,8 +140,10 @@ class Deployments:
         backend.create_secret(Resource(unique, self.stack.secrets[0].properties))
         if pepper is not None:
             boto3.client("secretsmanager").put_secret_value(SecretId=unique, SecretString=json.dumps(pepper))
+        queue_url = boto3.client("sqs").create_queue(QueueName=unique)["QueueUrl"]
         environment = {
             "AWS_ENDPOINT_URL": self.aws,
+            "DEAD_LETTER_QUEUE_URL": queue_url,
             "TABLE_NAME": unique,
             "PEPPER_SECRET_ID": unique,
             "OIDC_ISSUER": self.issuer,
@@ -130,7 +152,7 @@ class Deployments:
         }
         client = boto3.client("dynamodb")
         with running(self.python, function, environment, self.directory) as container:
-            yield Deployed(container, World(Table(client, unique), Context()), environment["OIDC_ISSUER"])
+            yield Deployed(container, World(Table(client, unique), Context()), environment["OIDC_ISSUER"], queue_url)
         client.delete_table(TableName=unique)
 
     def of(self, case: Case) -> Deployed:
@@ -142,7 +164,7 @@ class Deployments:
         if name not in self.kept:
             self.stop()
             opened = ExitStack()
-            changes = {"AWS_LAMBDA_FUNCTION_TIMEOUT": str(PATIENCE_SECONDS), **settings(case.seed)}
+            changes = {**PATIENCE, **settings(case.seed)}
             deployed = opened.enter_context(self.running(case.function, case.seed.get("pepper"), **changes))
             self.kept[name] = deployed, opened
         return self.kept[name][0]

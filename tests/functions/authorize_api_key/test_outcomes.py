@@ -100,7 +100,7 @@ def test_unavailable(authorize: Callable[..., dict[str, Any]], table: Table, mon
     text = KEY.put(table)
     with (
         faults.injected(*[faults.timeout] * 100),
-        pytest.raises(ServiceError, match=r"^SERVICE_UNAVAILABLE: AWS did not answer: ReadTimeoutError"),
+        pytest.raises(ServiceError, match=r"^SERVICE_UNAVAILABLE: AWS did not answer: "),
     ):
         authorize(text)
 

@@ -1,0 +1,184 @@
+"""A verification never brings anything back: whatever it writes, and when, the table is what the writes alone make it.
+
+A verification writes twice: a hash of another price in the place of the one that it has read, and uses. Here requests
+of verifications and of writes are let through one by one, in an order drawn at random; INTERLEAVINGS=1000 draws 1,000.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+import uuid
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.httpsession import URLLib3Session
+
+from keywright import hashing, verification
+from keywright.settings import Argon2Parameters
+from keywright.store import peppers
+from keywright.verification import Code, verify
+from tests import faults
+from tests.keys import key_parts
+from tests.lifecycle.service import Caller, audit_record, audited, replayed
+from tests.sizes import size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+
+    from tests.lifecycle.service import Answer, Service
+
+INTERLEAVINGS = size("INTERLEAVINGS", 50)
+DEARER = Argon2Parameters(memory_kib=8, iterations=2, parallelism=1)
+TURN_SECONDS = 120
+
+
+class Turns:
+    """Lets threads send one request after the other: all wait before they send, and one of them is drawn."""
+
+    def __init__(self, draw: random.Random) -> None:
+        self._draw = draw
+        self._session = URLLib3Session()
+        self._changed = threading.Condition()
+        self._number = threading.local()
+        self._waiting: list[int] = []
+        self._running = 0
+        self.order: list[str] = []
+
+    def take(self, acts: Sequence[Callable[[], Any]]) -> list[Any]:
+        """Do all acts, each in a thread of its own; give their results."""
+        results: list[Any] = [None] * len(acts)
+
+        def run(number: int, act: Callable[[], Any]) -> None:
+            self._number.mine = number
+            try:
+                results[number] = act()
+            finally:
+                self._leave()
+
+        threads = [threading.Thread(target=run, args=both) for both in enumerate(acts)]
+        with self._changed:
+            self._running = len(threads)
+        with faults.injected(*itertools.repeat(self._before_sending, 100 * len(acts))) as operations:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(TURN_SECONDS)
+                assert not thread.is_alive()
+            self.order = list(operations)
+        return results
+
+    def _before_sending(self, request: AWSPreparedRequest) -> AWSResponse:
+        """Wait until it is this thread's turn: nobody runs, and it is the one that was drawn."""
+        me: int = self._number.mine
+        with self._changed:
+            self._waiting.append(me)
+            self._running -= 1
+            self._let_one_run()
+            assert self._changed.wait_for(lambda: me not in self._waiting, TURN_SECONDS)
+        return self._session.send(request)
+
+    def _leave(self) -> None:
+        with self._changed:
+            self._running -= 1
+            self._let_one_run()
+
+    def _let_one_run(self) -> None:
+        if self._running == 0 and self._waiting:
+            self._waiting.sort()  # so that a seed always gives the same order
+            self._waiting.pop(self._draw.randrange(len(self._waiting)))
+            self._running = 1
+            self._changed.notify_all()
+
+
+WRITES: dict[str, Callable[[Service, Caller, str], Answer]] = {
+    "disable": lambda service, caller, key_id: service.update(caller, key_id, enabled=False),
+    "rename": lambda service, caller, key_id: service.update(caller, key_id, name="renamed"),
+    "rotate": lambda service, caller, key_id: service.rotate(caller, key_id),
+    "rotate with grace": lambda service, caller, key_id: service.rotate(caller, key_id, 3600),
+    "delete": lambda service, caller, key_id: service.delete(caller, key_id),
+}
+
+
+@pytest.fixture(autouse=True)
+def every_verification_writes(service: Service, setting: Callable[[str, str], None]) -> None:
+    """Hashes become dearer after the key is made, and uses are written at once."""
+    del service
+    setting("USAGE_FLUSH_SECONDS", "0")
+
+
+def test_the_table_is_what_the_writes_alone_make_it(service: Service, setting: Callable[[str, str], None]) -> None:
+    """GIVEN verifications that upgrade the hash and count uses beside one or two writes THEN only the writes are seen.
+
+    Their audit log, replayed, gives the key's item, with as many changes as there were writes; what verifications
+    add is a hash of the same secret, and as many uses as they let in, of keys that are still there.
+    """
+    outcomes: Counter[str] = Counter()
+    for seed in range(INTERLEAVINGS):
+        draw = random.Random(seed)  # noqa: S311 - to be repeated
+        admin = Caller(str(uuid.UUID(int=seed)))
+        service.open_organization(admin.organization_id, user_1="admin")
+        setting("ARGON2_ITERATIONS", "1")
+        created = service.create(admin).data
+        setting("ARGON2_ITERATIONS", str(DEARER.iterations))
+        verification.matches.cache_clear()
+        writes = draw.sample(sorted(WRITES), draw.randint(1, 2))
+        verifications = draw.randint(1, 3)
+
+        def verified(text: str = created["key"]) -> Code:
+            return verify(text).code
+
+        def written(name: str, caller: Caller = admin, key_id: str = created["id"]) -> Answer:
+            return WRITES[name](service, caller, key_id)
+
+        turns = Turns(draw)
+        results = turns.take([
+            *[verified] * verifications,
+            *[lambda name=name: written(name) for name in writes],
+        ])  # fmt: skip
+
+        codes, answers = results[:verifications], results[verifications:]
+        told = f"seed {seed}: {writes}, {turns.order}"
+        assert {200, 404, 409} >= {answer.status for answer in answers}, told
+        assert {Code.VALID, Code.NOT_FOUND, Code.DISABLED} >= set(codes), told
+        texts = [created["key"], *[answer.data["key"] for answer in answers if _gave_a_text(answer)]]
+        item = check(service.partition(admin.organization_id), created["id"], texts, codes.count(Code.VALID), told)
+        outcomes.update(str(code) for code in codes)
+        outcomes["upgraded hashes in the end"] += item is not None and hashing.is_current(item["hash"], DEARER)
+    # Otherwise they would not have met.
+    assert {"VALID", "upgraded hashes in the end"} <= {name for name, count in outcomes.items() if count}
+    print(f"{INTERLEAVINGS} interleavings: {dict(outcomes)}")  # noqa: T201 - a proof says its size
+
+
+def check(
+    table: Mapping[str, dict[str, Any]], key_id: str, texts: list[str], let_in: int, told: str
+) -> dict[str, Any] | None:
+    """Compare the table with its audit log, the texts that were handed out, and the uses; give the key's item."""
+    log = [audit_record(item) for sort_key, item in table.items() if sort_key.startswith("AUDIT#")]
+    item, expected = table.get(f"KEY#{key_id}"), replayed(log).get(key_id)
+    if item is None:
+        assert expected is None, told
+        assert f"USAGE#{key_id}" not in table, told
+        return None
+    assert expected == audited(item), told
+    assert len(log) == item["version"], told
+    by_generation = {key_parts(text).generation: text for text in texts}
+    assert matches(item["hash"], by_generation[int(item["generation"])]), told
+    if "previous_hash" in item:
+        assert matches(item["previous_hash"], by_generation[int(item["generation"]) - 1]), told
+    usage = table.get(f"USAGE#{key_id}")
+    assert let_in == (0 if usage is None else usage["request_count"]), told
+    return item
+
+
+def matches(phc: str, text: str) -> bool:
+    """Tell whether a hash is that of a text."""
+    return hashing.matches(phc, hashing.keyed_digest(key_parts(text).payload, peppers.keyring().current.hash_key))
+
+
+def _gave_a_text(answer: Answer) -> bool:
+    return answer.status == 200 and "key" in answer.data
