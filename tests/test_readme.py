@@ -36,7 +36,7 @@ def test_the_configuration_is_that_of_the_template(stack: Stack) -> None:
     assert {f"`{name}`" for name in stack.parameters} == {row[0] for row in rows("configuration.md", "Configuration")}
 
 
-COMMANDS = sorted(set(re.findall(r"(?:^    |`)make ([a-z-]+)", README, re.MULTILINE)))
+COMMANDS = sorted(set(re.findall(r"(?:^    |`)make ([a-z0-9-]+)", README, re.MULTILINE)))
 
 
 @pytest.mark.parametrize("target", COMMANDS)
