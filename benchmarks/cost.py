@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from benchmarks.measuring import Effort
     from tests.capacity import Consumption
 
-PRICES = ROOT / "benchmarks" / "prices.json"
+PRICES = ROOT / "docs" / "costs" / "prices.json"
+ASSUMPTIONS = ROOT / "benchmarks" / "assumptions.json"
 
 _Action = tuple[Callable[[], Any], Callable[[Any], Any]]
 
@@ -71,19 +72,22 @@ class Bill:
 
 
 class Prices:
-    """The price list, and what is assumed where nothing can be measured here."""
+    """The price list of the documentation, and what is assumed where nothing can be measured here."""
 
     def __init__(self) -> None:
         content = json.loads(PRICES.read_text(encoding="utf-8"))
         self.as_of: str = content["as_of"]
         self.region: str = content["region"]
-        self._prices: Mapping[str, float] = content["prices"]
-        self.assumptions: Mapping[str, float] = content["assumptions"]
+        self._prices: dict[str, float] = {
+            name: entry["price"] / entry["per"] for name, entry in content["prices"].items()
+        }
+        assumed = json.loads(ASSUMPTIONS.read_text(encoding="utf-8"))
+        self.assumptions: dict[str, float] = {name: value for name, value in assumed.items() if name != "what"}
 
     def invocation(self, milliseconds: float) -> float:
         """Price one invocation; Lambda bills whole milliseconds."""
         gigabyte_seconds = math.ceil(milliseconds) / 1000 * self.assumptions["function_megabytes"] / 1024
-        return self._prices["lambda_request"] + gigabyte_seconds * self._prices["lambda_gigabyte_second"]
+        return self._prices["lambda_request"] + gigabyte_seconds * self._prices["lambda_arm_gb_second"]
 
     def units(self, read: float, write: float) -> float:
         """Price what a table is asked."""
@@ -92,12 +96,12 @@ class Prices:
     @property
     def api_gateway_request(self) -> float:
         """Of one request to a REST API."""
-        return self._prices["api_gateway_request"]
+        return self._prices["api_gateway_rest_request"]
 
     @property
     def logs(self) -> float:
         """Of what one invocation writes."""
-        return self.assumptions["log_bytes_per_invocation"] / 1e9 * self._prices["log_gigabyte"]
+        return self.assumptions["log_bytes_per_invocation"] / 1e9 * self._prices["logs_ingested_gb"]
 
 
 def run(effort: Effort) -> Section:
@@ -149,7 +153,7 @@ def run(effort: Effort) -> Section:
     assumed = prices.assumptions
     times = f"A read is assumed to take {assumed['dynamodb_read_milliseconds']:g} ms, a transaction"
     times += f" {assumed['dynamodb_transaction_milliseconds']:g} ms, of {assumed['function_megabytes']:g} MB: all of it"
-    times += " is in benchmarks/prices.json, with the prices."
+    times += " is in benchmarks/assumptions.json."
     section.notes = [
         times,
         f"Each key is assumed to be used {per_minute:g} times a minute in each container: its uses are written once.",
@@ -170,29 +174,43 @@ def _measured(url: str, stack: ExitStack, *, calls: int) -> dict[str, Operation]
     from tests.capacity import measured  # noqa: PLC0415 - after the environment
     from tests.world import Table as TestTable  # noqa: PLC0415 - the same
 
+    operations = _operations()
+    # First the time, because measuring what is consumed takes requests, and so time, of its own.
+    milliseconds = {name: _own_milliseconds(*operation, calls) for name, operation in operations.items()}
     found = {}
     with measured(TestTable(client, table.NAME)) as consumed:
-        for name, (prepare, act) in _operations().items():
-            found[name] = _one(prepare, act, consumed, calls)
+        for name, operation in operations.items():
+            consumption, hashes = _consumed(*operation, consumed)
+            found[name] = Operation(consumption, hashes, milliseconds[name])
     return found
 
 
-def _one(prepare: Callable[[], Any], act: Callable[[Any], Any], consumed: list[Consumption], calls: int) -> Operation:
-    """Do one operation often; what it consumes must be the same each time."""
-    cpu, seen = [], set()
+def _own_milliseconds(prepare: Callable[[], Any], act: Callable[[Any], Any], calls: int) -> float:
+    taken = []
+    for _ in range(calls):
+        subject = prepare()
+        started = time.process_time()
+        act(subject)
+        taken.append(time.process_time() - started)
+    return statistics.median(taken) * 1000
+
+
+def _consumed(
+    prepare: Callable[[], Any], act: Callable[[Any], Any], consumed: list[Consumption]
+) -> tuple[Consumption, int]:
+    """Do one operation a few times; what it consumes, and how many hashes, must be the same each time."""
+    seen = set()
     with _hashes() as hashes:
-        for _ in range(max(3, calls // 5)):
+        for _ in range(3):
             subject = prepare()
             consumed.clear()
             hashes.clear()
-            started = time.process_time()
             act(subject)
-            cpu.append(time.process_time() - started)
             seen.add((sum(consumed[1:], consumed[0]) if consumed else _nothing(), len(hashes)))
-    (consumption, number), *others = seen
+    (first, *others) = seen
     if others:
         raise RuntimeError(f"not the same each time: {seen}")
-    return Operation(consumption, number, statistics.median(cpu) * 1000)
+    return first
 
 
 def _nothing() -> Consumption:

@@ -110,10 +110,10 @@ def show_budgets(budgets: Sequence[Budget]) -> None:
 
 
 def _lines(rows: Sequence[Sequence[Cell]]) -> Iterable[str]:
-    written = [[written(cell) for cell in row] for row in rows]
-    widths = [max(len(row[column]) for row in written) for column in range(len(written[0]))]
+    texts = [[written(cell) for cell in row] for row in rows]
+    widths = [max(len(row[column]) for row in texts) for column in range(len(texts[0]))]
     is_number = [all(not isinstance(row[column], str) for row in rows[1:]) for column in range(len(widths))]
-    for row in written:
+    for row in texts:
         cells = [
             cell.rjust(width) if number else cell.ljust(width)
             for cell, width, number in zip(row, widths, is_number, strict=True)
