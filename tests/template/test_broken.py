@@ -203,6 +203,11 @@ MISTAKES = [
             ("MetricsEnabled", False),
         )
     ),
+    mistake(
+        test_api.test_documents_travel_compressed_and_answers_with_a_key_do_not,
+        place=f"{API}.MinimumCompressionSize",
+        value=0,
+    ),
     *(
         mistake(
             test_api.test_the_gateway_logs_no_headers_and_no_bodies,
