@@ -20,7 +20,7 @@ import django
 from django.conf import settings
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from protocol import Outcome, Sizes, Texts, ThreadedDriver, serve
+from protocol import Call, Outcome, Sizes, Texts, ThreadedDriver, serve
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -78,8 +78,8 @@ class DrfDriver(ThreadedDriver):
         worker.join()
         return found[0]
 
-    async def measure(self, texts: list[str], at_once: int, deadline: float) -> list[tuple[float, bool]]:
-        done: list[tuple[float, bool]] = []
+    async def measure(self, texts: list[str], at_once: int, deadline: float) -> list[Call]:
+        done: list[Call] = []
         if at_once > 1:
             return await super().measure(texts, at_once, deadline)
 
@@ -88,7 +88,11 @@ class DrfDriver(ThreadedDriver):
                 started = time.perf_counter()
                 if started > deadline:
                     return
-                accepted = self.verify(text)
+                accepted: bool | None
+                try:
+                    accepted = self.verify(text)
+                except DatabaseError:
+                    accepted = None
                 done.append((time.perf_counter() - started, accepted))
 
         self.threads.submit(work).result()
