@@ -55,6 +55,7 @@ django.setup()
 
 from django.contrib.auth.hashers import make_password  # noqa: E402 - Django has to be set up first
 from django.core.management import call_command  # noqa: E402
+from django.db import DatabaseError  # noqa: E402
 from django.db.backends.signals import connection_created  # noqa: E402
 from django.http import HttpRequest  # noqa: E402
 from django.utils import timezone  # noqa: E402
