@@ -137,6 +137,8 @@ class _Times:
 
     milliseconds: list[float] = field(default_factory=list)
     per_second: list[float] = field(default_factory=list)
+    calls: int = 0
+    failures: int = 0
 
 
 def run(effort: Effort) -> tuple[Section, Section]:
@@ -225,6 +227,8 @@ def _timed(drivers: list[Driver], effort: Effort, section: Section) -> list[Tabl
                     if found["calls"]:
                         entry.milliseconds.append(statistics.median(found["microseconds"]) / 1000)
                         entry.per_second.append(found["calls"] / found["seconds"])
+                        entry.calls += found["calls"]
+                        entry.failures += found["failures"]
     section.data["times"] = [
         {"subject": name, "kind": kind, "at_once": at_once, **vars(entry)}
         for (name, kind, at_once), entry in times.items()
@@ -247,10 +251,11 @@ def _timed(drivers: list[Driver], effort: Effort, section: Section) -> list[Tabl
                         statistics.median(found_times.milliseconds),
                         spread,
                         statistics.median(found_times.per_second),
+                        f"{found_times.failures / found_times.calls:.1%}" if found_times.failures else "",
                     )
                 )
         title = "One at a time" if at_once == 1 else f"{at_once} at once"
-        columns = ("product", "language", "key", "median ms", "quartiles", "per second")
+        columns = ("product", "language", "key", "median ms", "quartiles", "per second", "failed")
         tables.append(Table(title, columns, rows))
     return tables
 

@@ -1,8 +1,8 @@
 """What every driver speaks on its standard input and output: one JSON object a line, a request and its answer.
 
     {"do": "open", "variant": "SQLite", "keys": 10000, "pool": 64, "fresh": 40}    -> {}
-    {"do": "verify", "kind": "valid", "at_once": 16, "calls": 200, "seconds": 2}   -> {"calls", "accepted", "seconds",
-        "cpu_seconds", "microseconds": [each call], "counts": {"reads", "writes", "hashes"}}
+    {"do": "verify", "kind": "valid", "at_once": 16, "calls": 200, "seconds": 2}   -> {"calls", "accepted", "failures",
+        "seconds", "cpu_seconds", "microseconds": [each call], "counts": {"reads", "writes", "hashes"}}
     {"do": "check", "name": "revoked_after_cached_verify"}                         -> {"outcome", "detail"}
 
 The kinds of keys: `first` (valid, each verified once only), `valid` (out of a pool that was verified before),
@@ -38,6 +38,9 @@ CHECKS = (
     "forged_keys_cost_no_read",
 )
 LARGEST_CONCURRENCY = 16
+
+Call = tuple[float, "bool | None"]
+"""Seconds, and whether the key was accepted; None if there was no answer but an exception."""
 
 
 @dataclass(frozen=True)
@@ -128,14 +131,17 @@ class ThreadedDriver(Driver):
     def verify(self, text: str) -> bool:
         """Verify a key."""
 
-    async def measure(self, texts: list[str], at_once: int, deadline: float) -> list[tuple[float, bool]]:
+    async def measure(self, texts: list[str], at_once: int, deadline: float) -> list[Call]:
         """Verify the texts, so many at once, until the deadline."""
 
-        def call(text: str) -> tuple[float, bool] | None:
+        def call(text: str) -> Call | None:
             started = time.perf_counter()
             if started > deadline:
                 return None
-            accepted = self.verify(text)
+            try:
+                accepted = self.verify(text)
+            except Exception:  # noqa: BLE001 - whatever it is, the caller has no answer
+                accepted = None
             return time.perf_counter() - started, accepted
 
         if at_once == 1:
@@ -150,17 +156,20 @@ class AsyncDriver(Driver):
     async def verify(self, text: str) -> bool:
         """Verify a key."""
 
-    async def measure(self, texts: list[str], at_once: int, deadline: float) -> list[tuple[float, bool]]:
+    async def measure(self, texts: list[str], at_once: int, deadline: float) -> list[Call]:
         """Verify the texts, so many at once, until the deadline."""
         waiting = iter(texts)
-        done: list[tuple[float, bool]] = []
+        done: list[Call] = []
 
         async def work() -> None:
             for text in waiting:
                 started = time.perf_counter()
                 if started > deadline:
                     return
-                accepted = await self.verify(text)
+                try:
+                    accepted = await self.verify(text)
+                except Exception:  # noqa: BLE001 - whatever it is, the caller has no answer
+                    accepted = None
                 done.append((time.perf_counter() - started, accepted))
 
         await asyncio.gather(*(work() for _ in range(at_once)))
@@ -177,7 +186,8 @@ async def _measured(
     elapsed, cpu = time.perf_counter() - started, time.process_time() - cpu_before
     return {
         "calls": len(done),
-        "accepted": sum(accepted for _, accepted in done),
+        "accepted": sum(accepted is True for _, accepted in done),
+        "failures": sum(accepted is None for _, accepted in done),
         "seconds": elapsed,
         "cpu_seconds": cpu,
         "microseconds": [round(latency * 1e6, 1) for latency, _ in done],

@@ -195,7 +195,7 @@ async function measure({ kind, at_once, calls, seconds }) {
       const text = wanted.pop();
       const begun = performance.now();
       if (begun > deadline) return;
-      const accepted = await verify(text);
+      const accepted = await verify(text).catch(() => null);
       done.push([performance.now() - begun, accepted]);
     }
   };
@@ -206,6 +206,7 @@ async function measure({ kind, at_once, calls, seconds }) {
   return {
     calls: done.length,
     accepted: done.filter(([, accepted]) => accepted).length,
+    failures: done.filter(([, accepted]) => accepted === null).length,
     seconds: elapsed,
     cpu_seconds: (cpu.user + cpu.system) / 1e6,
     microseconds: done.map(([milliseconds]) => Math.round(milliseconds * 10000) / 10),

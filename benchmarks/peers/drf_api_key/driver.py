@@ -20,7 +20,7 @@ import django
 from django.conf import settings
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from protocol import Outcome, Sizes, Texts, ThreadedDriver, serve
+from protocol import Call, Outcome, Sizes, Texts, ThreadedDriver, serve
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -55,6 +55,7 @@ django.setup()
 
 from django.contrib.auth.hashers import make_password  # noqa: E402 - Django has to be set up first
 from django.core.management import call_command  # noqa: E402
+from django.db import DatabaseError  # noqa: E402
 from django.db.backends.signals import connection_created  # noqa: E402
 from django.http import HttpRequest  # noqa: E402
 from django.utils import timezone  # noqa: E402
@@ -78,8 +79,8 @@ class DrfDriver(ThreadedDriver):
         worker.join()
         return found[0]
 
-    async def measure(self, texts: list[str], at_once: int, deadline: float) -> list[tuple[float, bool]]:
-        done: list[tuple[float, bool]] = []
+    async def measure(self, texts: list[str], at_once: int, deadline: float) -> list[Call]:
+        done: list[Call] = []
         if at_once > 1:
             return await super().measure(texts, at_once, deadline)
 
@@ -88,7 +89,11 @@ class DrfDriver(ThreadedDriver):
                 started = time.perf_counter()
                 if started > deadline:
                     return
-                accepted = self.verify(text)
+                accepted: bool | None
+                try:
+                    accepted = self.verify(text)
+                except DatabaseError:
+                    accepted = None
                 done.append((time.perf_counter() - started, accepted))
 
         self.threads.submit(work).result()
