@@ -38,6 +38,9 @@ CHEAP_ARGON2 = {"Argon2MemoryKib": "8", "Argon2Iterations": "1"}
 hypothesis.settings.register_profile("keywright", deadline=None)
 hypothesis.settings.load_profile("keywright")
 
+DYNAMODB_URL = os.environ.get(backend.DYNAMODB_ENDPOINT)
+"""Where tables are, if not in moto; `make test-dynamodb` says so."""
+
 LOOPBACK = ["127.0.0.1"]
 _FIXTURES_WITH_SOCKETS = {"world", "issuer", "moto_url"}
 
@@ -73,6 +76,7 @@ def environment(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytes
     """The environment that the template gives its functions, in a container that has not run yet."""
     isolated = dict(os.environ)
     backend.isolate(isolated)
+    isolated.pop(backend.DYNAMODB_ENDPOINT, None)
     for name in os.environ.keys() - isolated.keys():
         monkeypatch.delenv(name)
     for name, value in {**isolated, **stack.environment(), "POWERTOOLS_METRICS_DISABLED": "true"}.items():
@@ -148,6 +152,8 @@ def world(stack: Stack, environment: pytest.MonkeyPatch, moto_url: str, reused_c
     """An empty table built from the template's own properties, the pepper, and a handler's surroundings."""
     name = f"keywright-{uuid.uuid4()}"
     environment.setenv("AWS_ENDPOINT_URL", moto_url)
+    if DYNAMODB_URL is not None:
+        environment.setenv(backend.DYNAMODB_ENDPOINT, DYNAMODB_URL)
     environment.setenv("TABLE_NAME", name)
     environment.setenv("PEPPER_SECRET_ID", name)
     with pytest.MonkeyPatch.context() as patch:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from local import backend
 from local.identity_provider import IdentityProvider
 from local.server import HOST, Server, port_of, reserve
 from local.template import Resource
-from tests.conftest import LOOPBACK
+from tests.conftest import DYNAMODB_URL, LOOPBACK
 from tests.issuer import AUDIENCE
 from tests.runtime.container import Container, running
 from tests.test_events import CASES, DEVELOPMENT_ISSUER, NOBODY, Case, in_envelope, put_items, sign
@@ -147,7 +146,7 @@ class Deployments:
             "TABLE_NAME": unique,
             "PEPPER_SECRET_ID": unique,
             "OIDC_ISSUER": self.issuer,
-            **{name: os.environ[name] for name in [backend.DYNAMODB_ENDPOINT] if name in os.environ},
+            **({} if DYNAMODB_URL is None else {backend.DYNAMODB_ENDPOINT: DYNAMODB_URL}),
             **changes,
         }
         client = boto3.client("dynamodb")
@@ -232,4 +231,6 @@ def _containers(
 def deployments(_containers: Deployments, environment: pytest.MonkeyPatch) -> Deployments:
     """Makes containers; this process is set up to look at what they have done."""
     environment.setenv("AWS_ENDPOINT_URL", _containers.aws)
+    if DYNAMODB_URL is not None:
+        environment.setenv(backend.DYNAMODB_ENDPOINT, DYNAMODB_URL)
     return _containers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from botocore.exceptions import ConnectionClosedError
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from tests.world import Table, World
 
 AT = clock.stored("2026-06-01T12:00:00.000Z")
-TOKEN = "5f2d7a52-6c1e-4a43-9a45-4c86ec0a7f11"
 WRITE = "TransactWriteItems"
 
 
@@ -36,9 +35,9 @@ def table(world: World) -> Table:
     return world.table
 
 
-def uses(count: int = 3, *, later: float = 0, token: str = TOKEN) -> Uses:
-    """Some uses of the key."""
-    return Uses(UUID(ORGANIZATION_ID), UUID(KEY_ID), count, AT + timedelta(seconds=later), token)
+def uses(count: int = 3, *, later: float = 0, token: str | None = None) -> Uses:
+    """Some uses of the key; under a token of their own, since DynamoDB refuses another request under a known one."""
+    return Uses(UUID(ORGANIZATION_ID), UUID(KEY_ID), count, AT + timedelta(seconds=later), token or str(uuid4()))
 
 
 def stored(table: Table) -> tuple[int, str]:
@@ -152,27 +151,30 @@ def tokens_of(acts: list[Uses], *injected: faults.Fault | None) -> list[str]:
 def test_an_addition_is_repeated_under_its_token(table: Table) -> None:
     """DynamoDB carries out a token once in ten minutes: so a lost answer does not count twice."""
     del table
+    token = str(uuid4())
 
-    assert [TOKEN, TOKEN] == tokens_of([uses(), uses()], faults.lost_answer)
+    assert [token, token] == tokens_of([uses(token=token), uses(token=token)], faults.lost_answer)
 
 
 def test_the_attempt_without_the_time_has_a_token_of_its_own(table: Table) -> None:
     """It is another request, which DynamoDB would refuse under the same token; a repeat of it has the same again."""
+    token = str(uuid4())
     usage.add(uses(later=60))
 
-    tokens = tokens_of([uses(), uses()], None, faults.lost_answer)
+    tokens = tokens_of([uses(token=token), uses(token=token)], None, faults.lost_answer)
 
-    assert [TOKEN, tokens[1]] * 2 == tokens
-    assert TOKEN != tokens[1]
-    assert len(TOKEN) == len(tokens[1])
+    assert [token, tokens[1]] * 2 == tokens
+    assert token != tokens[1]
+    assert len(token) == len(tokens[1])
     assert table.under("USAGE#")
 
 
 def test_two_additions_have_two_tokens(table: Table) -> None:
     """What is not a repeat counts."""
     del table
+    one, another = str(uuid4()), str(uuid4())
 
-    assert [TOKEN, "another"] == tokens_of([uses(), uses(token="another")])
+    assert [one, another] == tokens_of([uses(token=one), uses(token=another)])
 
 
 def test_a_lost_answer_does_not_count_twice(table: Table) -> None:
