@@ -21,7 +21,7 @@ from local import backend
 from local.template import Resource, read_stack
 from tests import issuer as issuers
 from tests.calling import Call, CreateApiKey
-from tests.world import Context, Table, World
+from tests.world import ANSWER_SECONDS, Context, Table, World
 
 if TYPE_CHECKING:
     import logging
@@ -156,6 +156,7 @@ def world(stack: Stack, environment: pytest.MonkeyPatch, moto_url: str, reused_c
         environment.setenv(backend.DYNAMODB_ENDPOINT, DYNAMODB_URL)
     environment.setenv("TABLE_NAME", name)
     environment.setenv("PEPPER_SECRET_ID", name)
+    environment.setattr(aws, "READ_TIMEOUT_SECONDS", ANSWER_SECONDS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(boto3, "client", reused_client)
         backend.create_table(Resource(name, stack.tables[0].properties))

@@ -20,6 +20,9 @@ HASH = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$Y3VycmVudGN1cnJlbnRjdX
 PREVIOUS_HASH = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$cHJldmlvdXNwcmV2aW91c3ByZXZpb3VzcHJldmk"
 PENDING_DELETION_AT = "2099-12-01T00:00:00.000Z"
 
+ANSWER_SECONDS = 120
+"""How long the emulated services may take, and with them the functions, on a machine that is busy otherwise."""
+
 _read = TypeDeserializer().deserialize
 _write = TypeSerializer().serialize
 
@@ -29,7 +32,7 @@ class Context:
     """Lambda's context, with as much time as a test needs."""
 
     aws_request_id: str = "7d2b8f4e-0000-4000-8000-000000000000"
-    remaining_milliseconds: int = 10_000
+    remaining_milliseconds: int = 2 * ANSWER_SECONDS * 1000
 
     def get_remaining_time_in_millis(self) -> int:
         """Say how much time is left."""

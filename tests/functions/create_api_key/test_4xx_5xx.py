@@ -298,7 +298,7 @@ def test_503_comes_in_time_when_everything_is_slow(create: CreateApiKey, monkeyp
     monkeypatch.setattr(time, "monotonic", lambda: clock() + elapsed)
     pepper = faults.intercepted(aws.secrets_manager(), slow_pepper)
     with pepper, faults.injected(*[slow_table] * 100) as operations:
-        answer = create()
+        answer = create.handler(create_event(VALID_BODY), Context(remaining_milliseconds=10_000))
 
     assert (503, 1) == (answer["statusCode"], len(operations))
     assert elapsed < 10
