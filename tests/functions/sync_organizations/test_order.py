@@ -1,6 +1,7 @@
 """In whatever order events come, however late and however often: the table ends up as if they had come in order.
 
-The history is short by default; EVENTS=10000 makes it as long as anybody likes.
+The history is short by default; EVENTS=10000 makes it as long as anybody likes. Do that on DynamoDB Local (`make
+test-dynamodb`): in memory, each transaction copies the table, and ten thousand take tens of gigabytes.
 """
 
 from __future__ import annotations
