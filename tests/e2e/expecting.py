@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     import httpx
 
+_ABOUT_401 = ("test_the_gateway_", "test_request_ids_of_refusals_", "test_refusals_of_members_")
+"""Those that do not say so by a number."""
+
 _current: list[pytest.Item] = []
 
 
@@ -59,7 +62,7 @@ def statuses_of(item: pytest.Item) -> set[int]:
     """Give the statuses that a test is about."""
     parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
     status = parameters.get("status")
-    found = {401} if item.name.startswith(("test_the_gateway_", "test_request_ids_of_refusals")) else set[int]()
+    found = {401} if item.name.startswith(_ABOUT_401) else set[int]()
     if isinstance(status, int):
         found.add(status)
     with suppress(ValueError):
