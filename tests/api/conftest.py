@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from local.backend import DYNAMODB_ENDPOINT
 from tests.api.deployment import CANCEL_DELETE, REQUEST_DELETE, Deployment
 from tests.conftest import CHEAP_ARGON2, LOOPBACK, ROOT
 
@@ -39,16 +40,20 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Open sockets, to this machine alone unless a deployment is named."""
-    marker = pytest.mark.enable_socket if config.getoption("--stack") else pytest.mark.allow_hosts(LOOPBACK)
+    """Open sockets, to this machine alone unless a deployment is named; what shares one table runs in one worker."""
+    is_deployed = config.getoption("--stack")
+    markers = [pytest.mark.enable_socket if is_deployed else pytest.mark.allow_hosts(LOOPBACK)]
+    if is_deployed or os.environ.get(DYNAMODB_ENDPOINT):
+        markers.append(pytest.mark.xdist_group("api"))
     for item in items:
         if item.path.is_relative_to(HERE):
-            item.add_marker(marker)
+            for marker in markers:
+                item.add_marker(marker)
 
 
 @pytest.fixture(scope="session")
 def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """A running deployment; each worker of pytest-xdist has a service of its own, for all the tests that it gets."""
+    """A running deployment; each worker of pytest-xdist has a service of its own, unless they would share its table."""
     given: Path | None = request.config.getoption("--stack")
     if given is not None:
         yield from connected(given)
