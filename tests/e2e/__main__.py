@@ -1,5 +1,7 @@
 """Deploys the template to an AWS emulator, runs the HTTP suite against it, updates it, and takes all down again.
 
+Then it follows the deploy guide there, from its first command to its last.
+
 usage: python -m tests.e2e [PYTEST ARGUMENTS]
 
 `make e2e` has installed what it needs. Everything listens on the loopback interface, on free ports.
@@ -149,6 +151,7 @@ def run(arguments: list[str], directory: Path, opened: ExitStack) -> int:
     given = ("--stack", str(stack_file.path))
     failures = pytest("tests/e2e/test_differences.py", *given)
     failures |= pytest("tests/api", "-p", "tests.e2e.expecting", *given, *arguments)
+    failures |= pytest("tests/test_guides.py", *given)
 
     say(f"Updating the stack with {json.dumps(CHANGED)} ...")
     account.deploy(**CHANGED)
@@ -157,6 +160,9 @@ def run(arguments: list[str], directory: Path, opened: ExitStack) -> int:
 
     say("Deleting the stack ...")
     boto3.client("cloudformation").delete_stack(StackName=STACK)
+
+    say("Following docs/deploy.md, with a stack of its own ...")
+    failures |= pytest("tests/e2e/test_deploy_guide.py", *given)
     return failures
 
 

@@ -1,0 +1,302 @@
+"""The deploy guide, followed from its first command to its last against the emulator, in one shell.
+
+Every block of it is run but those that say themselves why they are not: `<!-- not run: the reason -->`. Only what the
+guide leaves to its reader comes from here: answers to questions, the identity provider's token, a certificate.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import subprocess
+import threading
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import boto3
+import pytest
+
+from tests.conftest import ROOT
+from tests.e2e import front
+from tests.e2e.__main__ import (
+    ARCHITECTURE,
+    AUDIENCE,
+    DEPLOYED,
+    PYTHON_VERSION,
+    STAGE,
+    TOKEN_SECONDS,
+    serve_identity_provider,
+)
+from tests.e2e.emulator import PYTHON
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from local.identity_provider import IdentityProvider
+
+GUIDE = ROOT / "docs" / "deploy.md"
+STACK = "keywright"
+ORGANIZATION = "acme"
+CUSTOM = {"PublicUrl": "https://api.example.com/v1"}
+SECONDS = 180
+MOST_QUESTIONS = 10
+_BLOCK = re.compile(
+    r"^#{2,3} (?P<heading>[^\n]+)$"
+    r"|^(?P<indent> *)(?:<!-- not run: (?P<reason>[^>]+) -->\n\s*)?```sh\n(?P<text>.*?)^(?P=indent)```$",
+    re.DOTALL | re.MULTILINE,
+)
+_PREPARED = 'set -euo pipefail; source .block < .answers; echo; echo "$DONE"\n'
+DONE = "---- the block is done ----"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Commands of the guide.
+
+    Attributes:
+        heading: of its section.
+        text: what a reader copies.
+        reason: why it is not run here; None if it is.
+    """
+
+    heading: str
+    text: str
+    reason: str | None
+
+
+def blocks() -> Iterator[Block]:
+    """Read the blocks of the guide, in order."""
+    heading = ""
+    for found in _BLOCK.finditer(GUIDE.read_text(encoding="utf-8")):
+        heading = found["heading"] or heading
+        if found["text"] is not None:
+            text = re.sub(f"^{found['indent']}", "", found["text"], flags=re.MULTILINE)
+            yield Block(heading, text, found["reason"])
+
+
+class Shell:
+    """One shell, as long as the context is open."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._process = subprocess.Popen(
+            ["bash"],  # noqa: S607 - the reader's
+            cwd=folder,
+            env={**environment, "DONE": DONE},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, text: str, answers: str = "") -> str:
+        """Run a block, and answer what it asks; give all that it prints. A command that fails ends the shell."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        (self._folder / ".block").write_text(text, encoding="utf-8")
+        (self._folder / ".answers").write_text(answers, encoding="utf-8")
+        self._process.stdin.write(_PREPARED)
+        self._process.stdin.flush()
+        said: list[str] = []
+        alarm = threading.Timer(SECONDS, self._process.kill)
+        alarm.start()
+        try:
+            for line in self._process.stdout:
+                if line == f"{DONE}\n":
+                    return "".join(said).strip()
+                said.append(line)
+        finally:
+            alarm.cancel()
+        raise AssertionError(f"the guide fails at:\n{text}\nwhich said:\n{''.join(said)}")
+
+    def close(self) -> None:
+        """End it."""
+        self._process.kill()
+        self._process.communicate()
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """The guide, followed to its end.
+
+    Attributes:
+        said: what the blocks of each section have printed.
+        url: the address of the API.
+        issuer: of the tokens.
+        claims: of the token that Cognito has given its user.
+        owner: that user.
+        parameters: of the stack, before it was deleted.
+    """
+
+    said: Mapping[str, list[str]]
+    url: str
+    issuer: str
+    claims: Mapping[str, object]
+    owner: str
+    parameters: Mapping[str, str]
+
+
+@pytest.fixture(scope="module")
+def followed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
+    """Follow it, once."""
+    folder = _repository(tmp_path_factory.mktemp("reader"))
+    aws: str = json.loads(request.config.getoption("--stack").read_text(encoding="utf-8"))["aws_endpoint_url"]
+    with ExitStack() as opened:
+        environment = pytest.MonkeyPatch()
+        opened.callback(environment.undo)
+        account = {
+            "AWS_ENDPOINT_URL": aws,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+        for name, value in account.items():
+            environment.setenv(name, value)
+        address = opened.enter_context(front.standing_before(int(aws.rpartition(":")[2]), STAGE))
+        provider = serve_identity_provider(opened)
+        path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        shell = Shell(folder, {**account, "PATH": path, "HOME": str(folder), "SAM_CLI_TELEMETRY": "0"})
+        opened.callback(shell.close)
+        yield _follow(shell, folder, address, provider)
+
+
+def _repository(folder: Path) -> Path:
+    """Give a folder the parts of this repository that the guide uses, built, and AWS's command line."""
+    for name in ("admin", "docs", ".venv", ".venv-sam"):
+        (folder / name).symlink_to(ROOT / name)
+    (folder / "samconfig.toml").write_bytes((ROOT / "samconfig.toml").read_bytes())
+    (folder / "bin").mkdir()
+    (folder / "bin" / "aws").symlink_to(PYTHON.parent / "aws")
+    built = folder / ".aws-sam" / "build"
+    built.mkdir(parents=True)
+    for part in DEPLOYED.parent.iterdir():
+        if part.is_dir():
+            (built / part.name).symlink_to(part)
+    (built / "template.yaml").write_bytes(DEPLOYED.read_bytes())
+    return folder
+
+
+def _follow(shell: Shell, folder: Path, address: front.Front, provider: IdentityProvider) -> Followed:
+    said: dict[str, list[str]] = {}
+    claims: dict[str, object] = {}
+    owner = ""
+    parameters: dict[str, str] = {}
+    client = boto3.client("cloudformation")
+    for block in blocks():
+        if block.reason is not None:
+            continue
+        text = block.text.replace("https://example.eu.auth0.com", provider.issuer)
+        if 'echo "$TOKEN"' in text:  # from here on the reader has chosen the other provider
+            shell.run(f"OWNER=ada TOKEN={provider.mint('ada', ORGANIZATION, ttl_seconds=TOKEN_SECONDS)}")
+        if "$CERTIFICATE_ARN" in text:
+            shell.run("CERTIFICATE_ARN=$(aws acm request-certificate --domain-name api.example.com --output text)")
+        if block.heading == "Upgrades":
+            _new_version(folder)
+        if "sam delete" in text:
+            (stack,) = client.describe_stacks(StackName=STACK)["Stacks"]
+            parameters.update({one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]})
+        answers = "y\n" * MOST_QUESTIONS
+        if "--guided" in text:
+            answers = _guided(CUSTOM if block.heading == "A custom domain" else _first_answers(address, provider))
+        said.setdefault(block.heading, []).append(shell.run(text, answers))
+        if "initiate-auth" in text:
+            claims = _claims(shell.run('echo "$TOKEN"'))
+            owner = shell.run('echo "$OWNER"')
+        if "sam deploy" in text:
+            detail = client.describe_stack_resource(StackName=STACK, LogicalResourceId="Api")["StackResourceDetail"]
+            address.api_id = detail["PhysicalResourceId"]
+    return Followed(said, address.url, provider.issuer, claims, owner, parameters)
+
+
+def _first_answers(address: front.Front, provider: IdentityProvider) -> dict[str, str]:
+    return {
+        "OidcIssuer": provider.issuer,
+        "OidcAudience": AUDIENCE,
+        "PublicUrl": address.url,
+        "PythonRuntime": f"python{PYTHON_VERSION}",
+        "Architecture": ARCHITECTURE,
+    }
+
+
+def _guided(given: Mapping[str, str]) -> str:
+    """Answer what --guided asks, with what it proposes unless something is given, and then that it shall be done."""
+    template = json.loads(DEPLOYED.read_text(encoding="utf-8"))
+    asked = ["stack name", "region", *template["Parameters"], "confirm", "roles", "rollback", "save", "file", "section"]
+    return "".join(f"{given.get(name, '')}\n" for name in asked) + "y\n"
+
+
+def _new_version(folder: Path) -> None:
+    """Build what the next version is: the same, but for what a function is said to do."""
+    built = folder / ".aws-sam" / "build" / "template.yaml"
+    template = json.loads(built.read_text(encoding="utf-8"))
+    template["Resources"]["CreateApiKey"]["Properties"]["Description"] = "the next version"
+    built.write_text(json.dumps(template), encoding="utf-8")
+
+
+def test_every_block_is_run_or_says_why_not() -> None:
+    """Commands for a newer version, and for building, which has been done."""
+    assert {"Deploy the stack", "Upgrades"} == {block.heading for block in blocks() if block.reason}
+
+
+def test_an_id_token_of_cognito_has_what_is_needed(followed: Followed) -> None:
+    """What the walk-through prints is what the token says."""
+    printed = dict(line.split("=", 1) for line in followed.said["Amazon Cognito"][0].splitlines())
+
+    assert (printed["OidcIssuer"], printed["OidcAudience"]) == (followed.claims["iss"], followed.claims["aud"])
+    assert ORGANIZATION == followed.claims[printed["OrganizationClaim"]]
+    assert followed.owner == followed.claims["sub"]
+
+
+def test_the_issuer_is_found(followed: Followed) -> None:
+    """As the provider's own document writes it."""
+    issuer, claims = followed.said["Any other OpenID Connect provider"]
+
+    assert f'"issuer": "{followed.issuer}",' == issuer
+    assert {"iss", "aud", "sub", "exp", "org_id"} <= json.loads(claims).keys()
+
+
+def test_the_guided_deployment_ends_with_the_address(followed: Followed) -> None:
+    """The stack is there, and what the guide takes from it."""
+    deployed, described = followed.said["Deploy the stack"][0], followed.said["Deploy the stack"][-1]
+
+    assert "Successfully created/updated stack - keywright" in deployed
+    assert followed.url == f"{described}/v1"
+
+
+def test_the_first_key_works(followed: Followed) -> None:
+    """From the first organization to a backend that verifies."""
+    (organization,) = followed.said["The first organization"]
+    first, current, verified = followed.said["The first key"]
+
+    assert organization.endswith("is there, and ada owns it.")
+    assert re.fullmatch(r"kk_[0-9A-Za-z]{86}", json.loads(first)["data"]["key"])
+    assert "My second key" == json.loads(current)["data"]["name"]
+    assert (True, "VALID") == tuple(json.loads(verified)["data"][name] for name in ("valid", "code"))
+
+
+def test_an_answer_lasts(followed: Followed) -> None:
+    """The custom domain's address is set alone, and an upgrade does not take it back."""
+    assert CUSTOM["PublicUrl"] == followed.parameters["PublicUrl"]
+    assert (followed.issuer, AUDIENCE) == (followed.parameters["OidcIssuer"], followed.parameters["OidcAudience"])
+
+
+def test_an_upgrade_is_deployed(followed: Followed) -> None:
+    """The next version takes the place of this one."""
+    (said,) = followed.said["Upgrades"]
+
+    assert "Successfully created/updated stack - keywright" in said
+
+
+def test_nothing_is_left_in_the_end(followed: Followed) -> None:
+    """The stack, and what stays on purpose until it is deleted by hand."""
+    assert "Deleted successfully" in followed.said["Uninstalling"][0]
+    assert not [name for name in boto3.client("dynamodb").list_tables()["TableNames"] if name.startswith(f"{STACK}-T")]
+
+
+def _claims(token: str) -> dict[str, object]:
+    claims: dict[str, object] = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+    return claims
