@@ -36,7 +36,7 @@ DYNAMODB_LOCAL := .dynamodb-local
 DYNAMODB_TESTS := tests/dynamodb tests/keywright/store tests/keywright/test_administering.py tests/keywright/test_following.py \
   tests/functions tests/contract tests/test_events.py tests/lifecycle tests/api
 
-.PHONY: help run admin test test-api test-dynamodb test-layer test-runtime capacity e2e test-browser test-clients bench bench-report lint openapi docs schemas format build lock clean
+.PHONY: help run admin test test-api test-dynamodb test-layer test-runtime capacity e2e test-browser test-clients load bench bench-report lint openapi docs schemas format build lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -73,6 +73,9 @@ test-runtime: $(VENV)/.dev $(SAM_VENV)/.installed $(RUNTIME_VENV)/.installed tes
 
 e2e: $(VENV)/.dev $(SAM_VENV)/.installed $(E2E_VENV)/.installed ## deploy the template to an AWS emulator, run the HTTP suite there, update it
 	@$(BIN)/python -m tests.e2e $(ARGS)
+
+load: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed ## 200 connections on the local service for a minute, then count (CONNECTIONS=, SECONDS=; Linux, Java 17)
+	@PYTHONPATH=layers/shared/python $(BIN)/python -m tests.load
 
 test-browser: $(VENV)/.dev ## look at the reference page in headless Chromium (Debian: chromium chromium-driver)
 	@test -n "$(CHROMIUM)" || { echo "Chromium is missing: apt install chromium chromium-driver, or CHROMIUM=path"; exit 2; }

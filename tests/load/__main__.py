@@ -1,0 +1,164 @@
+"""Load on the local service over DynamoDB Local: many connections at once, mixed traffic, a bounded time.
+
+usage: python -m tests.load
+
+Environment variables: CONNECTIONS (200), SECONDS (60), SEED (1)
+
+Afterwards what callers were told is compared with the table and the audit log. It ends with 1 if anything was lost or
+doubled, if anything was answered with a 5xx but a deliberate 503, or if the service's memory has grown.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import sys
+import threading
+import time
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+from urllib.request import urlopen
+
+import boto3
+from boto3.dynamodb.types import TypeDeserializer
+
+from local import dynamodb_local
+from local.backend import DYNAMODB_ENDPOINT
+from tests.api.conftest import local_service
+from tests.load.books import Books, violations
+from tests.load.memory import has_grown, resident_megabytes, service_of
+from tests.load.traffic import Caller, Figures
+from tests.sizes import size
+from tests.world import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+CONNECTIONS = size("CONNECTIONS", 200)
+SECONDS = size("SECONDS", 60)
+SEED = size("SEED", 1)
+ORGANIZATIONS = [f"00000000-0000-0000-0000-0000010ad{number:03x}" for number in range(8)]
+OWNER = "load-owner"
+SHOWN = 20
+END_SECONDS = 180
+"""For what callers still do when the time is over: they look at each of their keys once more."""
+_read = TypeDeserializer().deserialize
+
+
+def main() -> int:
+    """Run it; 0 if nothing was violated."""
+    with ExitStack() as opened:
+        dynamodb = opened.enter_context(dynamodb_local.running(dynamodb_local.JARS))
+        os.environ[DYNAMODB_ENDPOINT] = dynamodb
+        directory = Path(opened.enter_context(TemporaryDirectory(prefix="keywright-load-")))
+        stack_file = opened.enter_context(local_service(directory))
+        return run(json.loads(stack_file.read_text(encoding="utf-8")))
+
+
+def run(stack: Mapping[str, Any]) -> int:
+    """Put load on a service that runs already."""
+    table = connect(stack)
+    books = {organization_id: Books() for organization_id in ORGANIZATIONS}
+    for organization_id in ORGANIZATIONS:
+        table.put_organization(organization_id)
+        table.put_member(OWNER, "owner", organization_id)
+    figures = Figures()
+    callers = []
+    for number in range(CONNECTIONS):
+        organization_id = ORGANIZATIONS[number % len(ORGANIZATIONS)]
+        with urlopen(f"{stack['issuer']}/token?user={OWNER}&organization={quote(organization_id)}") as response:  # noqa: S310 - on this machine
+            token = response.read().decode()
+        callers.append(Caller(stack, token, books[organization_id], figures, SEED * 1_000_000 + number))
+    begin = threading.Barrier(CONNECTIONS)
+    threads = [threading.Thread(target=caller.run, args=(begin, SECONDS), daemon=True) for caller in callers]
+    sys.stdout.write(f"{CONNECTIONS} connections for {SECONDS} seconds ...\n")
+    memory = watched(threads)
+    if any(thread.is_alive() for thread in threads):
+        figures.violations.append(f"callers are still waiting, {END_SECONDS} seconds after the end")
+
+    figures.violations += [
+        f"organization {organization_id}: {line}"
+        for organization_id, book in books.items()
+        for line in violations(book, partition(table, organization_id))
+    ]
+    if has_grown(memory, SECONDS):
+        figures.violations.append("the service's memory has grown")
+    report(figures, books, memory)
+    return 1 if figures.violations else 0
+
+
+def watched(threads: list[threading.Thread]) -> list[float]:
+    """Run the callers; give the service's memory in megabytes, second by second."""
+    service = service_of(os.getpid())
+    for thread in threads:
+        thread.start()
+    memory: list[float] = []
+    ends_at = time.monotonic() + SECONDS + END_SECONDS
+    while any(thread.is_alive() for thread in threads) and time.monotonic() < ends_at:
+        memory.append(resident_megabytes(service))
+        time.sleep(1)
+    return memory
+
+
+def connect(stack: Mapping[str, Any]) -> Table:
+    """Give the service's table."""
+    iam = stack["iam"]
+    client = boto3.client(
+        "dynamodb",
+        endpoint_url=stack["aws_endpoint_url"],
+        region_name=iam["region"],
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+    )
+    return Table(client, stack["table_name"])
+
+
+def partition(table: Table, organization_id: str) -> dict[str, dict[str, Any]]:
+    """Read everything of one organization, by sort key, in order."""
+    pages = table.client.get_paginator("query").paginate(
+        TableName=table.name,
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues={":pk": {"S": f"ORG#{organization_id}"}},
+        ConsistentRead=True,
+    )
+    items = [{name: _read(value) for name, value in item.items()} for page in pages for item in page["Items"]]
+    return {item["sk"]: item for item in items}
+
+
+def report(figures: Figures, books: Mapping[str, Books], memory: list[float]) -> None:
+    """Print what was sent, what came of it, and what is there."""
+    lines = [f"{'operation':14}{'requests':>9}  {'statuses':34}{'median ms':>10}{'p99 ms':>8}"]
+    for operation, seconds in sorted(figures.seconds.items()):
+        statuses = {status: times for (name, status), times in sorted(figures.answers.items()) if name == operation}
+        shown = ", ".join(f"{status}: {times}" for status, times in statuses.items())
+        slowest = statistics.quantiles(seconds, n=100)[98] if len(seconds) > 1 else seconds[0]
+        median = statistics.median(seconds)
+        lines.append(f"{operation:14}{len(seconds):>9}  {shown:34}{median * 1000:>10.0f}{slowest * 1000:>8.0f}")
+    total = sum(figures.answers.values())
+    changes: Counter[str] = sum((book.changes for book in books.values()), Counter())
+    keys = [key for book in books.values() for key in book.keys.values()]
+    lines += [
+        f"{total} requests, {sum(n for (_, status), n in figures.answers.items() if status == 503)} deliberate 503s",
+        f"changes told, each once in the audit log: {dict(sorted(changes.items()))}",
+        f"keys: {sum(not key.is_deleted for key in keys)} there, {sum(key.is_deleted for key in keys)} deleted",
+        f"uses told, each counted once: {sum(key.uses for key in keys if not key.is_deleted)}",
+        f"memory of the service: {describe(memory)}",
+        f"violations: {len(figures.violations)}",
+        *figures.violations[:SHOWN],
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def describe(memory: list[float]) -> str:
+    """Write some of the measurements, evenly spaced."""
+    step = max(1, len(memory) // 8)
+    return " ".join(f"{megabytes:.0f}" for megabytes in memory[::step]) + " MB"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
