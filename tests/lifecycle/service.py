@@ -33,6 +33,7 @@ METHODS = {
     "request_organization_deletion": "POST",
     "cancel_organization_deletion": "POST",
     "verify_api_key": "POST",
+    "get_current_api_key": "GET",
 }
 READS = {name for name, method in METHODS.items() if method == "GET"}
 
@@ -118,8 +119,12 @@ class Service:
         query: Mapping[str, str] | None = None,
         idempotency_key: str | None = None,
         headers: Mapping[str, str] | None = None,
+        authorizer: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Call a function as API Gateway does, for a session that lasts another ten minutes."""
+        """Call a function as API Gateway does, for a session that lasts another ten minutes.
+
+        `authorizer` adds to what the session's authorizer has found.
+        """
         event = create_event(
             body,
             httpMethod=METHODS[function],
@@ -130,6 +135,7 @@ class Service:
             "organizationId": caller.organization_id,
             "userId": caller.user_id,
             "expiresAt": str(int(clock.now().timestamp()) + 600),
+            **(authorizer or {}),
         }
         if idempotency_key is not None:
             event["headers"]["Idempotency-Key"] = idempotency_key

@@ -47,6 +47,7 @@ TRANSIENT = [
     AwsError("RequestThrottled", 400, {}),
     AwsError("InternalServerError", 500, {}),
     AwsError("Whatever", 503, {}),
+    AwsError("400", 400, {}),
     NoAnswerError("TimeoutError"),
     aws.Retryable("TransactionConflict"),
 ]

@@ -130,5 +130,7 @@ def require_genuine(answer: Answer, *fields: str) -> None:
 def _passes(error: Exception) -> bool:
     """Tell whether the same call may succeed in a moment."""
     if isinstance(error, AwsError):
-        return error.code in _RETRYABLE_CODES or error.status >= _SERVER_ERROR
+        # AWS names its errors: one without a name was cut off on the way, or is somebody else's.
+        is_named = error.code != str(error.status)
+        return error.code in _RETRYABLE_CODES or error.status >= _SERVER_ERROR or not is_named
     return isinstance(error, Retryable | NoAnswerError)

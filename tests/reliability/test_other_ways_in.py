@@ -1,0 +1,160 @@
+"""What is not asked over HTTP, under faults: the identity provider's events, the purge, a new organization."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from keywright import administering
+from keywright.administering import RefusedError
+from keywright.errors import ServiceError
+from keywright.purging import PurgeFailedError
+from local import backend
+from local.template import Resource
+from tests.conftest import new_container
+from tests.functions.purge_organizations.conftest import DUE, NOW, REQUEST_RECORD, REQUESTED, Purge, fill
+from tests.functions.sync_organizations.test_order import batches, delayed, history
+from tests.reliability import figures, wire
+from tests.reliability.operations import OPERATOR
+from tests.sizes import size
+from tests.world import ORGANIZATION_ID, OTHER_ORGANIZATION_ID, Context, Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from local.template import Stack
+    from tests.bus import Sync
+    from tests.reliability.proxy import FaultProxy
+    from tests.reliability.simulated import SimulatedTime
+    from tests.world import World
+
+ROUNDS = size("FAULT_ROUNDS", 4)
+MOST_DELIVERIES = 100
+PURGE_SECONDS = 300
+
+
+def script(chance: random.Random, length: int = 12) -> list[wire.Fault | None]:
+    """Make up what happens to the next requests."""
+    return [chance.choice([None, *wire.FAULTS.values()]) for _ in range(chance.randrange(length))]
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_events_leave_the_same_table(  # noqa: PLR0913, PLR0917 - it takes two tables
+    sync: Sync,
+    proxy: FaultProxy,
+    stack: Stack,
+    setting: Callable[[str, str], None],
+    stop_clock: Callable[[str], object],
+    seed: int,
+) -> None:
+    """GIVEN events under faults WHEN what was not followed comes again THEN the table is as it is without faults.
+
+    Nothing is put aside: what DynamoDB does is not the event's fault.
+    """
+    chance = random.Random(seed)  # noqa: S311 - so that it can be had again
+    stop_clock("2040-01-01T00:00:00.000Z")
+    events = delayed(history(chance, 40), chance)
+    for batch in batches(events, chance):
+        waiting, deliveries = list(batch), 0
+        while waiting:
+            with wire.injected(proxy, *script(chance)):
+                waiting = [waiting[position] for position in sync(*waiting)]
+            deliveries += 1
+            assert deliveries < MOST_DELIVERIES
+            figures.add(operations=1)
+    assert [] == sync.put_aside()
+    under_faults = sync.world.table.items()
+
+    name = f"keywright-{uuid.uuid4()}"
+    backend.create_table(Resource(name, stack.tables[0].properties))
+    setting("TABLE_NAME", name)
+    for batch in batches(events, chance):
+        assert [] == sync(*batch)
+
+    assert Table(sync.world.table.client, name).items() == under_faults
+
+
+@pytest.fixture
+def purge(
+    proxy: FaultProxy,
+    world: World,
+    load_handler: Callable[[str], Callable[..., object]],
+    stop_clock: Callable[[str], object],
+) -> Purge:
+    """The function, on a table with an organization whose time has come, and another one beside it."""
+    del proxy
+    stop_clock(NOW)
+    context = Context(remaining_milliseconds=PURGE_SECONDS * 1000)
+    purge = Purge(load_handler("purge_organizations"), replace(world, context=context))
+    purge.schedule()
+    about = {"target_type": "organization", "target_id": ORGANIZATION_ID, "created_at": REQUESTED}
+    purge.table.put_audit(REQUEST_RECORD, event="organization.deletion_requested", actor_id="user_7", **about)
+    purge.table.put_organization(OTHER_ORGANIZATION_ID)
+    fill(purge.table, 5, OTHER_ORGANIZATION_ID)
+    return purge
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_a_purge_comes_to_its_end(purge: Purge, proxy: FaultProxy, time: SimulatedTime, seed: int) -> None:
+    """However often a run is broken off: nothing is left, everything is counted once, and others keep all they have."""
+    chance = random.Random(seed)  # noqa: S311 - so that it can be had again
+    items = chance.randrange(1, 60)
+    purge.fill(items)
+    others = purge.left(OTHER_ORGANIZATION_ID)
+    answer: dict[str, int] = {}
+    runs = 0
+    while not answer.get("purged"):
+        started = time.monotonic()
+        try:
+            with wire.injected(proxy, *script(chance, 30)):
+                answer = purge()
+        except (ServiceError, PurgeFailedError):
+            answer = {}
+        assert time.monotonic() - started < PURGE_SECONDS
+        runs += 1
+        assert runs < MOST_DELIVERIES
+        figures.add(operations=1)
+        new_container()
+
+    assert {} == purge()
+    assert [] == purge.left()
+    assert others == purge.left(OTHER_ORGANIZATION_ID)
+    assert DUE == purge.record()["pending_deletion_at"]
+    counted = sum(int(value) for name, value in purge.record().items() if name.startswith("deleted_"))
+    assert items + 1 == counted  # and the record of the request
+
+
+@pytest.mark.parametrize("repeats", [1, 100], ids=["once", "again and again"])
+@pytest.mark.parametrize("position", [0, 1])
+@pytest.mark.parametrize("fault", wire.FAULTS.values(), ids=wire.FAULTS)
+def test_an_organization_is_created_once(
+    world: World, proxy: FaultProxy, fault: wire.Fault, position: int, repeats: int
+) -> None:
+    """With its owner and a record of each, or not at all; the operator is told, and can do it again."""
+    organization_id = uuid.uuid4()
+    with wire.injected(proxy, *[None] * position, *[fault] * repeats):
+        try:
+            administering.create_organization(OPERATOR, organization_id, "Acme", "ada")
+            is_told = True
+        except ServiceError:
+            is_told = False
+    is_there = bool(parts(world.table, organization_id))
+    figures.add(operations=1)
+
+    assert is_there or not is_told
+    if not is_told:
+        try:
+            administering.create_organization(OPERATOR, organization_id, "Acme", "ada")
+        except RefusedError:
+            assert is_there
+    found = [sort_key.partition("#")[0] for sort_key in parts(world.table, organization_id)]
+    assert ["AUDIT", "AUDIT", "MEMBER", "ORG"] == sorted(found)
+
+
+def parts(table: Table, organization_id: uuid.UUID) -> list[str]:
+    """Give the sort keys of all there is of an organization."""
+    return [item["sk"] for item in table.items() if item["pk"] == f"ORG#{organization_id}"]

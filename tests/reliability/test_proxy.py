@@ -1,0 +1,238 @@
+"""The fault proxy does on the wire what each fault says, to any client; here to one that knows nothing of AWS."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.reliability import wire
+from tests.reliability.proxy import FaultProxy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+
+ANSWER = {"Item": {"name": {"S": "something long enough to be cut half-way"}}}
+CLIENT_SECONDS = 0.3
+
+
+@dataclass(slots=True)
+class Upstream:
+    """A server that answers everything alike.
+
+    Attributes:
+        proxy: what stands before it.
+        arrived: the bodies of the requests, in order.
+    """
+
+    proxy: FaultProxy
+    arrived: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    """What stands behind a proxy."""
+    arrived: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            arrived.append(self.rfile.read(int(self.headers["content-length"])).decode())
+            body = json.dumps(ANSWER).encode()
+            self.send_response(200)
+            self.send_header("x-amzn-requestid", f"answer {len(arrived)}")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    proxy = FaultProxy(f"http://127.0.0.1:{server.server_port}")
+    yield Upstream(proxy, arrived)
+    proxy.stop()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def client(upstream: Upstream) -> Iterator[http.client.HTTPConnection]:
+    """A client with little patience."""
+    connection = http.client.HTTPConnection(upstream.proxy.url.removeprefix("http://"), timeout=CLIENT_SECONDS)
+    yield connection
+    connection.close()
+
+
+def ask(client: http.client.HTTPConnection, body: str = "{}", operation: str = "GetItem") -> tuple[int, str, bytes]:
+    """Send a request; give the status of the answer, which of the answers it is, and its body."""
+    try:
+        client.request("POST", "/", body, {"X-Amz-Target": f"DynamoDB_20120810.{operation}"})
+        response = client.getresponse()
+        return response.status, response.headers.get("x-amzn-requestid", ""), response.read()
+    except (http.client.HTTPException, OSError):
+        client.close()
+        raise
+
+
+def test_without_faults_everything_passes(client: http.client.HTTPConnection, upstream: Upstream) -> None:
+    """On one connection, answers as they are."""
+    first, second = ask(client, "1"), ask(client, "2")
+
+    assert (200, "answer 1", json.dumps(ANSWER).encode()) == first
+    assert (200, "answer 2", json.dumps(ANSWER).encode()) == second
+    assert ["1", "2"] == upstream.arrived
+
+
+def test_a_script_is_one_fault_for_each_request(client: http.client.HTTPConnection, upstream: Upstream) -> None:
+    """None passes, as does what comes after the end; each operation is noted."""
+    with wire.injected(upstream.proxy, wire.throttled, None, wire.error("InternalServerError", 500)) as operations:
+        statuses = [ask(client, str(number))[0] for number in range(4)]
+
+    assert [400, 200, 500, 200] == statuses
+    assert ["1", "3"] == upstream.arrived
+    assert ["GetItem"] * 4 == operations
+    assert 200 == ask(client)[0]
+
+
+def test_throttling_is_worded_as_dynamodbs(client: http.client.HTTPConnection, upstream: Upstream) -> None:
+    """So that a client takes it for what it is."""
+    with wire.injected(upstream.proxy, wire.throttled):
+        status, _, body = ask(client)
+
+    assert 400 == status
+    assert "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException" == json.loads(body)["__type"]
+
+
+def test_a_conflict_has_a_reason_for_each_item(client: http.client.HTTPConnection, upstream: Upstream) -> None:
+    """As many as the transaction has."""
+    with wire.injected(upstream.proxy, wire.conflicted, wire.conflicted):
+        _, _, transaction = ask(client, json.dumps({"TransactItems": [{}, {}, {}]}), "TransactWriteItems")
+        _, _, read = ask(client)
+
+    assert [{"Code": "TransactionConflict"}] * 3 == json.loads(transaction)["CancellationReasons"]
+    assert json.loads(read)["__type"].endswith("#ProvisionedThroughputExceededException")
+
+
+def test_a_batch_is_left_unprocessed(client: http.client.HTTPConnection, upstream: Upstream) -> None:
+    """All of it, in DynamoDB's own name."""
+    wanted = {"a table": {"Keys": [{"pk": {"S": "1"}}], "ConsistentRead": True}}
+    with wire.injected(upstream.proxy, wire.unprocessed):
+        status, request_id, body = ask(client, json.dumps({"RequestItems": wanted}), "BatchGetItem")
+
+    assert (200, "1", {"Responses": {}, "UnprocessedKeys": wanted}) == (status, request_id, json.loads(body))
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected", "arrived"),
+    [
+        (wire.lost_request, http.client.RemoteDisconnected, 0),
+        (wire.reset, ConnectionResetError, 0),
+        (wire.silent, TimeoutError, 0),
+        (wire.lost_answer, http.client.RemoteDisconnected, 1),
+        (wire.silent_afterwards, TimeoutError, 1),
+        (wire.cut_in_body, http.client.IncompleteRead, 1),
+    ],
+    ids=lambda value: getattr(value, "__name__", str(value)),
+)
+def test_a_broken_exchange(
+    client: http.client.HTTPConnection,
+    upstream: Upstream,
+    fault: wire.Fault,
+    expected: type[Exception],
+    arrived: int,
+) -> None:
+    """What the client sees of it, and whether the request took effect."""
+    with wire.injected(upstream.proxy, fault), pytest.raises(expected):
+        ask(client)
+
+    assert arrived == len(upstream.arrived)
+    assert 200 == ask(client)[0]
+
+
+def test_an_answer_can_end_within_its_head(client: http.client.HTTPConnection, upstream: Upstream) -> None:
+    """To a client that does not look closely it is a success, and an empty one."""
+    with wire.injected(upstream.proxy, wire.cut_in_head):
+        assert (200, "", b"") == ask(client)
+
+    assert 1 == len(upstream.arrived)
+
+
+def test_half_an_answer_is_half_an_answer(client: http.client.HTTPConnection, upstream: Upstream) -> None:
+    """The head promises more than comes."""
+    with wire.injected(upstream.proxy, wire.cut_in_body), pytest.raises(http.client.IncompleteRead) as caught:
+        ask(client)
+
+    whole = json.dumps(ANSWER).encode()
+    assert whole[: len(whole) // 2] == caught.value.partial
+
+
+@pytest.mark.parametrize("fault", [wire.delayed, wire.delayed_twice])
+def test_a_delayed_answer_comes(
+    client: http.client.HTTPConnection,
+    upstream: Upstream,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: wire.Fault,
+) -> None:
+    """Later than another one, but whole."""
+    monkeypatch.setattr(wire, "DELAY_SECONDS", 0.1)
+    with wire.injected(upstream.proxy, fault):
+        assert (200, "answer 1", json.dumps(ANSWER).encode()) == ask(client)
+
+    assert ["{}"] == upstream.arrived
+
+
+def test_a_duplicate_arrives_twice(client: http.client.HTTPConnection, upstream: Upstream) -> None:
+    """And is answered once."""
+    with wire.injected(upstream.proxy, wire.duplicated):
+        assert "answer 1" == ask(client, "1")[1]
+        assert "answer 3" == ask(client, "2")[1]
+
+    assert ["1", "1", "2"] == upstream.arrived
+
+
+def test_a_late_request_arrives_behind_the_next_one(client: http.client.HTTPConnection, upstream: Upstream) -> None:
+    """Before that one's answer has come back."""
+    with wire.injected(upstream.proxy, wire.late):
+        with pytest.raises(http.client.RemoteDisconnected):
+            ask(client, "1")
+        ask(client, "2")
+        assert ["2", "1"] == upstream.arrived
+
+
+def test_a_late_request_that_nothing_overtakes_arrives_at_the_end(
+    client: http.client.HTTPConnection, upstream: Upstream
+) -> None:
+    """It is late, not lost."""
+    with wire.injected(upstream.proxy, wire.late):
+        with pytest.raises(http.client.RemoteDisconnected):
+            ask(client, "1")
+        assert [] == upstream.arrived
+
+    assert ["1"] == upstream.arrived
+
+
+def test_what_a_fault_raises_is_raised_in_the_test(client: http.client.HTTPConnection, upstream: Upstream) -> None:
+    """An assertion in the proxy's thread must not be lost."""
+
+    def fails(_: object) -> None:
+        raise AssertionError("seen")
+
+    def run() -> None:
+        with wire.injected(upstream.proxy, fails), pytest.raises(http.client.RemoteDisconnected):
+            ask(client)
+
+    with pytest.raises(AssertionError, match="seen"):
+        run()
