@@ -30,6 +30,7 @@ _EXECUTION_ENVIRONMENT = "AWS_Lambda_python3.13"
 _MACHINES = {"aarch64": "arm64", "arm64": "arm64", "x86_64": "x86_64"}
 _HOST = "127.0.0.1"
 _START_SECONDS = 10
+_STARTS = 3
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
@@ -78,7 +79,19 @@ def install() -> Installed:
 def cold_start(
     installed: Installed, function: Path, event: Mapping[str, Any], environment: Mapping[str, str]
 ) -> Started:
-    """Start a function and wait for its first answer; PYTHONPATH says where its packages are."""
+    """Start a function and wait for its first answer; PYTHONPATH says where its packages are.
+
+    Somebody else may have taken one of the ports before the emulator has; then it is started anew.
+    """
+    for _ in range(_STARTS - 1):
+        with suppress(ConnectionError):
+            return _cold_start(installed, function, event, environment)
+    return _cold_start(installed, function, event, environment)
+
+
+def _cold_start(
+    installed: Installed, function: Path, event: Mapping[str, Any], environment: Mapping[str, str]
+) -> Started:
     with _emulated(installed, function, environment) as (process, url):
         request = urllib.request.Request(url, json.dumps(event).encode(), method="POST")  # noqa: S310 - this machine
         started = time.perf_counter()
@@ -92,7 +105,7 @@ def cold_start(
 def _emulated(
     installed: Installed, function: Path, environment: Mapping[str, str]
 ) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    port, api_port = _free_port(), _free_port()
+    port, api_port = _free_ports()
     command = [
         str(installed.emulator),
         "--runtime-interface-emulator-address",
@@ -128,10 +141,9 @@ def _emulated(
                     os.kill(child, 9)
 
 
-def _free_port() -> int:
-    with socket.create_server((_HOST, 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+def _free_ports() -> tuple[int, int]:
+    with socket.create_server((_HOST, 0)) as one, socket.create_server((_HOST, 0)) as other:
+        return one.getsockname()[1], other.getsockname()[1]
 
 
 def _wait_until_listening(port: int) -> None:
