@@ -164,6 +164,11 @@ def _switch(value: object) -> bool:
     return _SWITCH[str(value)]
 
 
+def _whole(value: object) -> object:
+    """Take 60.0 for 60, which is the same number in JSON."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _events(value: object) -> tuple[AuditEvent, ...]:
     names = [name.strip() for name in str(value).split(",")]
     known = {event.value for event in AuditEvent}
@@ -194,7 +199,7 @@ Metadata = Annotated[
 
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 WrittenMoment = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
-GracePeriodSeconds = Annotated[int, Field(ge=0, le=MAXIMUM_GRACE_PERIOD_SECONDS)]
+GracePeriodSeconds = Annotated[int, Field(ge=0, le=MAXIMUM_GRACE_PERIOD_SECONDS), BeforeValidator(_whole)]
 
 
 class Body(BaseModel):
@@ -473,7 +478,7 @@ class ListAuditLogsQuery(PageQuery):
         created_to: only until this time.
     """
 
-    event: Annotated[tuple[AuditEvent, ...], BeforeValidator(_events)] = ()
+    event: Annotated[tuple[AuditEvent, ...], Field(min_length=1), BeforeValidator(_events)] = ()
     actor_user_id: str | None = None
     actor_api_key_id: str | None = None
     target_id: str | None = None
