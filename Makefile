@@ -29,14 +29,16 @@ CLIENTS_REQUIREMENTS := requirements/clients.txt
 
 E2E_VENV := .venv-e2e
 E2E_REQUIREMENTS := requirements/e2e.txt
+FUZZ_VENV := .venv-fuzz
+FUZZ_REQUIREMENTS := requirements/fuzz.txt
 RUNTIME_VENV := .venv-runtime
 RUNTIME_CLIENT_REQUIREMENTS := requirements/runtime.txt
 DYNAMODB_LOCAL := .dynamodb-local
 # What DynamoDB can be asked of: the store, the functions, their events, and the whole service over HTTP.
 DYNAMODB_TESTS := tests/dynamodb tests/keywright/store tests/keywright/test_administering.py tests/keywright/test_following.py \
-  tests/functions tests/contract tests/test_events.py tests/lifecycle tests/api
+  tests/functions tests/contract tests/test_events.py tests/lifecycle tests/reliability tests/api
 
-.PHONY: help run admin test test-api test-dynamodb test-layer test-runtime capacity e2e test-browser test-clients load bench bench-report lint openapi docs schemas format build lock clean
+.PHONY: help run admin test test-api test-dynamodb test-layer test-runtime capacity e2e test-browser test-clients fuzz load bench bench-report lint openapi docs schemas format build lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -73,6 +75,9 @@ test-runtime: $(VENV)/.dev $(SAM_VENV)/.installed $(RUNTIME_VENV)/.installed tes
 
 e2e: $(VENV)/.dev $(SAM_VENV)/.installed $(E2E_VENV)/.installed ## deploy the template to an AWS emulator, run the HTTP suite there, update it
 	@$(BIN)/python -m tests.e2e $(ARGS)
+
+fuzz: $(VENV)/.dev $(FUZZ_VENV)/.installed ## schemathesis on the local service, atheris on what parses (RUNS=, SECONDS=, SEED=, TARGETS=; Linux)
+	@PYTHONPATH=layers/shared/python $(BIN)/python -m tests.fuzz
 
 load: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed ## 200 connections on the local service for a minute, then count (CONNECTIONS=, SECONDS=; Linux, Java 17)
 	@PYTHONPATH=layers/shared/python $(BIN)/python -m tests.load
@@ -118,13 +123,13 @@ build: $(SAM_VENV)/.installed ## sam build, for the platform that template.yaml 
 lock: ## pin every dependency anew, with hashes (needs uv)
 	@test -n "$(UV)" || { echo "make lock needs uv: pip install uv"; exit 2; }
 	for name in layers/shared/requirements requirements/local requirements/admin requirements/dev requirements/sam requirements/runtime \
-	  requirements/clients requirements/e2e requirements/pip $(patsubst %,benchmarks/%/requirements,runtime drawing peers/drf_api_key peers/keyshield); do \
+	  requirements/clients requirements/e2e requirements/fuzz requirements/pip $(patsubst %,benchmarks/%/requirements,runtime drawing peers/drf_api_key peers/keyshield); do \
 	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header --upgrade $$name.in -o $$name.txt || exit 1; \
 	done
 
 clean: ## remove everything these commands have made
-	rm -rf $(VENV) $(SAM_VENV) $(RUNTIME_VENV) $(CLIENTS_VENV) $(E2E_VENV) $(DYNAMODB_LOCAL) .bench .local .aws-sam .hypothesis .mypy_cache \
+	rm -rf $(VENV) $(SAM_VENV) $(RUNTIME_VENV) $(CLIENTS_VENV) $(E2E_VENV) $(FUZZ_VENV) $(DYNAMODB_LOCAL) .bench .fuzz .local .aws-sam .hypothesis .mypy_cache \
 	  .pytest_cache .ruff_cache
 
 $(VENV)/bin/python:
@@ -133,7 +138,7 @@ $(VENV)/bin/python:
 	@$(call make_environment,$(VENV)) || { rm -rf $(VENV); \
 	  echo "No virtual environment could be made with '$(PYTHON)'. If the reason above names ensurepip or venv, install uv or your system's venv package (Debian: apt install python3-venv)."; exit 2; }
 
-$(SAM_VENV)/bin/python $(RUNTIME_VENV)/bin/python $(CLIENTS_VENV)/bin/python $(E2E_VENV)/bin/python: | $(VENV)/bin/python
+$(SAM_VENV)/bin/python $(RUNTIME_VENV)/bin/python $(CLIENTS_VENV)/bin/python $(E2E_VENV)/bin/python $(FUZZ_VENV)/bin/python: | $(VENV)/bin/python
 	@$(call make_environment,$(@D:/bin=)) || { rm -rf $(@D:/bin=); exit 2; }
 
 $(VENV)/.local: $(VENV)/bin/python $(RUNTIME_REQUIREMENTS) $(LOCAL_REQUIREMENTS)
@@ -169,6 +174,11 @@ $(RUNTIME_VENV)/.installed: $(RUNTIME_VENV)/bin/python $(RUNTIME_CLIENT_REQUIREM
 $(E2E_VENV)/.installed: $(E2E_VENV)/bin/python $(E2E_REQUIREMENTS)
 	@echo "Installing the AWS emulator into $(E2E_VENV) ..."
 	@$(call install,$(E2E_VENV),$(E2E_REQUIREMENTS))
+	@touch $@
+
+$(FUZZ_VENV)/.installed: $(FUZZ_VENV)/bin/python $(RUNTIME_REQUIREMENTS) $(FUZZ_REQUIREMENTS)
+	@echo "Installing the fuzzers into $(FUZZ_VENV) ..."
+	@$(call install,$(FUZZ_VENV),$(RUNTIME_REQUIREMENTS) $(FUZZ_REQUIREMENTS))
 	@touch $@
 
 # Java and Maven come from Debian where they are missing and it can be done; SHA256SUMS says what has to come of it.

@@ -325,9 +325,14 @@ def _request_body(item: _Described) -> Json:
     if example is not None and example.body is not None:
         content["example"] = example.body
     return {
-        "required": any(field.is_required() for field in body.model_fields.values()),
+        "required": any(field.is_required() for field in body.model_fields.values()) or _asks_for_something(body),
         "content": {"application/json": content},
     }
+
+
+def _asks_for_something(body: type[BaseModel]) -> bool:
+    """Tell whether a body may leave out each of its fields, but not all of them."""
+    return "anyOf" in body.model_json_schema()
 
 
 def _responses(item: _Described) -> Json:

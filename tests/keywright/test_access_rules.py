@@ -14,6 +14,7 @@ from keywright import access_rules, permissions
 from keywright.access_rules import METHODS, parse
 from keywright.settings import ConfigurationError
 from local.authorization import allows
+from tests.routing import routed
 from tests.sizes import size
 
 if TYPE_CHECKING:
@@ -218,26 +219,6 @@ entries = st.lists(
 grants = st.sets(st.sampled_from([READ, WRITE, ANALYZE])).map(sorted)
 PATHS = ["/" + "/".join(found) for length in range(1, 6) for found in itertools.product("ab1", repeat=length)]
 FRESH = [path for path in PATHS if "1" in path]
-
-
-def routed(named: list[tuple[str, str, str | None]], method: str, path: str) -> tuple[str, str, str | None] | None:
-    """Find the route of a request as API Gateway does, by comparing segments and nothing else."""
-
-    def fits(pattern: list[str], given: list[str]) -> bool:
-        if pattern[-1] == "{rest+}":
-            return len(given) >= len(pattern) and fits([*pattern[:-1], "{x}"], given[: len(pattern)])
-        return len(pattern) == len(given) and all(
-            wanted == found or (wanted == "{x}" and found != "") for wanted, found in zip(pattern, given, strict=True)
-        )
-
-    def specificity(entry: tuple[str, str, str | None]) -> tuple[list[int], bool]:
-        ranks = {"{x}": 1, "{rest+}": 2}
-        return [ranks.get(segment, 0) for segment in entry[1][1:].split("/")], entry[0] == "ANY"
-
-    candidates = [
-        entry for entry in named if entry[0] in {"ANY", method} and fits(entry[1][1:].split("/"), path[1:].split("/"))
-    ]
-    return min(candidates, key=specificity, default=None)
 
 
 def parsed(named: list[tuple[str, str, str | None]]) -> AccessRules:

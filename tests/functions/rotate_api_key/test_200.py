@@ -125,7 +125,7 @@ def test_the_two_hashes_are_of_the_two_texts(call: Call, functions: Callable[[st
 
 @pytest.mark.parametrize("grace_period_seconds", [1, 60, 60.0, WEEK_SECONDS])
 def test_the_grace_period_is_counted_from_now(
-    call: Call, stop_clock: Callable[[str], datetime], grace_period_seconds: float
+    call: Call, stop_clock: Callable[[str], datetime], grace_period_seconds: int
 ) -> None:
     """Answer and item agree on the end."""
     now = stop_clock(NOW)

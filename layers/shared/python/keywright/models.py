@@ -235,7 +235,11 @@ class UpdateApiKeyRequest(Body):
         expires_at: when the key stops working, a time in the future; null takes the expiry away.
     """
 
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"required": [name]} for name in ("name", "enabled", "permissions", "metadata", "expiresAt")]
+        }
+    )
 
     name: Name = ""
     enabled: bool = True

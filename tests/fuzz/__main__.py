@@ -1,0 +1,179 @@
+"""Fuzzing: the description against the running service (schemathesis), and parsers against any bytes (atheris).
+
+usage: python -m tests.fuzz
+
+`make fuzz` has installed what it needs. Environment variables:
+  RUNS     inputs for each target (250000)
+  SECONDS  of requests to the service, for each of two runs (300)
+  SEED     of everything that is made up (1)
+  TARGETS  which targets, with spaces between (all), and `http` for the service
+
+It ends with 1 if anything was found; what leads to it is in .fuzz, and the command to repeat it is printed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from local.options import ROOT
+from local.template import read_stack
+from tests.api.conftest import local_service
+from tests.sizes import size
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+RUNS = size("RUNS", 250_000)
+SECONDS = size("SECONDS", 300)
+SEED = size("SEED", 1)
+TARGETS = os.environ.get("TARGETS", "").split() or [
+    *("key", "headers", "session", "body", "query", "policy", "rules", "event"),
+    "http",
+]
+FOUND = ROOT / ".fuzz"
+BIN = ROOT / ".venv-fuzz" / "bin"
+HERE = Path(__file__).parent
+LONGEST_INPUT = 2048
+
+OTHER_STATUSES = ["2xx", "401", "403", "404", "409", "410", "422", "429", "5xx"]
+"""How a valid request may be answered besides: what it asks for can be impossible now."""
+
+SPECIAL = {
+    "unsupported_method": "API Gateway answers an unknown method as an unknown route, with 404",
+    "allow_header_conformance": "the same: there is no 405, so there is no Allow",
+}
+"""Checks that are left out, and why."""
+
+
+def main() -> int:
+    """Run everything; 0 if nothing was found."""
+    FOUND.mkdir(exist_ok=True)
+    failed = [name for name in TARGETS if not (http() if name == "http" else covered(name))]
+    print(f"found something: {', '.join(failed)}" if failed else "nothing was found")
+    return 1 if failed else 0
+
+
+def covered(name: str) -> bool:
+    """Run a target under atheris; tell whether it held."""
+    stack = read_stack(
+        ROOT / "template.yaml", {"OidcIssuer": "https://idp.example.com", "OidcAudience": "keywright"}, {}
+    )
+    environment = {
+        **os.environ,
+        **stack.environment(),
+        **{name: value for function in stack.functions.values() for name, value in function.environment.items()},
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "layers" / "shared" / "python")]),
+        "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+        "AWS_REGION": "us-east-1",
+    }
+    command = [str(BIN / "python"), "-m", "tests.fuzz.covered", name, str(FOUND / "corpus" / name)]
+    options = [f"-runs={RUNS}", f"-seed={SEED}", f"-max_len={LONGEST_INPUT}", "-print_final_stats=1", "-timeout=20"]
+    finished = run([*command, *options, f"-artifact_prefix={FOUND}/{name}-"], environment)
+    tried = re.search(r"stat::number_of_executed_units: *([0-9]+)", finished.stdout)
+    covered_edges = re.findall(r" cov: ([0-9]+) ", finished.stdout)
+    print(
+        f"{name:8} {int(tried[1]) if tried else 0:>9,} inputs, {covered_edges[-1] if covered_edges else '?'} edges: ",
+        end="",
+    )
+    print("held" if finished.returncode == 0 else "FAILED", flush=True)
+    if finished.returncode:
+        print(finished.stdout[-3000:])
+        print(f"repeat it: make fuzz TARGETS={name} SEED={SEED} RUNS={RUNS}")
+    return finished.returncode == 0
+
+
+def http() -> bool:
+    """Run schemathesis against a local service; tell whether the service kept to its description."""
+    with TemporaryDirectory() as directory, local_service(Path(directory), PARAMETERS=PARAMETERS) as stack_file:
+        stack = json.loads(stack_file.read_text(encoding="utf-8"))
+        described = [
+            schemathesis(directory, stack_file, stack, "admin", ["--exclude-path-regex", "orgs/.*-delete"]),
+            # What freezes an organization has a run of its own, and comes after the other.
+            schemathesis(directory, stack_file, stack, "owner", ["--include-path-regex", "orgs/.*-delete"]),
+        ]
+    return all(described)
+
+
+PARAMETERS = json.dumps(
+    {"Argon2MemoryKib": "8", "Argon2Iterations": "1", "ThrottlingRate": "10000", "ThrottlingBurst": "5000"}
+)
+
+
+def schemathesis(
+    directory: str, stack_file: Path, stack: Mapping[str, Any], persona: str, options: Sequence[str]
+) -> bool:
+    """Run it as somebody."""
+    configuration = Path(directory) / "schemathesis.toml"
+    configuration.write_text(configured(stack, persona), encoding="utf-8")
+    command = [str(BIN / "schemathesis"), "--config-file", str(configuration), "run"]
+    excluded = [f"--exclude-checks={','.join(SPECIAL)}"]
+    bounds = [f"--max-time={SECONDS}", f"--seed={SEED}", "--continue-on-failure", "--request-timeout=30"]
+    finished = run(
+        [*command, f"{stack['base_url']}/openapi.json", *options, *excluded, *bounds],
+        {**os.environ, "STACK_FILE": str(stack_file), "SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": str(HERE)},
+        cwd=directory,
+    )
+    counted = re.search(r"(?s)Test cases:\s+(.*?)\n\n", finished.stdout)
+    operations = re.search(r"Tested: *([0-9]+)", finished.stdout)
+    print(f"http, as {persona}: {operations[1] if operations else 0} operations, ", end="")
+    print(" ".join(counted[1].split()) if counted else "no requests", flush=True)
+    if finished.returncode:
+        (FOUND / f"http-{persona}.txt").write_text(finished.stdout, encoding="utf-8")
+        print(finished.stdout[-6000:])
+        print(f"all of it is in .fuzz/http-{persona}.txt; repeat it: make fuzz TARGETS=http SEED={SEED}")
+    return finished.returncode == 0
+
+
+def configured(stack: Mapping[str, Any], persona: str) -> str:
+    """Write schemathesis' configuration: what each way in is opened with, and how this API differs from its guesses."""
+    token = stack["tokens"][persona]
+    created = httpx.post(
+        f"{stack['base_url']}/auth/api-keys",
+        headers={"authorization": f"Bearer {token}"},
+        json={"name": "fuzz", "permissions": ["sessions:read"]},
+        trust_env=False,
+    )
+    key = created.json()["data"]["key"]
+    return f"""
+[auth.openapi.bearerAuth]
+bearer = "{token}"
+[auth.openapi.apiKey]
+api_key = "{key}"
+[auth.openapi.apiKeyAsBearer]
+bearer = "{key}"
+[auth.openapi.awsSignature]
+api_key = "to be signed"
+
+[checks.positive_data_acceptance]
+expected-statuses = {json.dumps(OTHER_STATUSES)}
+
+# API Gateway answers a request without a signature as an unknown route.
+[[operations]]
+include-operation-id = "verify_api_key"
+[operations.checks.ignored_auth]
+enabled = false
+[operations.checks.missing_required_header]
+enabled = false
+"""
+
+
+def run(
+    command: Sequence[str], environment: Mapping[str, str], cwd: str | Path = ROOT
+) -> subprocess.CompletedProcess[str]:
+    """Run a command, and keep what it says."""
+    return subprocess.run(  # noqa: S603 - our own commands
+        command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

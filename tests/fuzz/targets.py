@@ -1,0 +1,375 @@
+"""What fuzzers throw bytes at. Each target is a function of bytes that fails where the product is wrong.
+
+Everything in here runs without a server: what a target would ask one for is in its hands. The environment is the one
+that the template gives the functions.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from jwt.algorithms import OKPAlgorithm
+
+from keywright import access_rules, hashing, key_authorizing, organization_events, permissions, sessions, tokens
+from keywright.endpoint import Nothing, Request, endpoint
+from keywright.models import (
+    CreateApiKeyRequest,
+    Done,
+    ListApiKeysQuery,
+    ListAuditLogsQuery,
+    Query,
+    RotateApiKeyRequest,
+    UpdateApiKeyRequest,
+    VerifyApiKeyRequest,
+    validate,
+)
+from keywright.principal import Backend
+from keywright.settings import ConfigurationError, settings
+from keywright.unauthorized import Unauthorized
+from keywright.verification import Code, Verification
+from local.authorization import allows
+from tests.routing import routed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from pydantic import BaseModel
+
+LONGEST_MESSAGE = 2000
+"""Of an error: it names things, and repeats nothing that could be a secret."""
+
+# ---- API keys --------------------------------------------------------------------------------------------------
+
+PREFIX = "kk_"
+PEPPERS = {1: hashing.derive(b"p" * 64), 2: hashing.derive(b"q" * 64)}
+KEYS = [
+    tokens.encode(
+        PREFIX,
+        tokens.payload(
+            pepper_version=version,
+            organization_id=UUID(int=7),
+            key_id=UUID(int=generation),
+            generation=generation,
+            secret=b"not-a-secret-for-tests",
+        ),
+        PEPPERS[version].tag_key,
+    )
+    for version, generation in [(1, 0), (1, 1), (2, 65535)]
+]
+
+
+def key(data: bytes) -> None:
+    """What is read as a key is one that was issued, to the letter."""
+    text = edited(KEYS[0], data)
+    parts = tokens.parse(text, PREFIX, lambda version: PEPPERS[version].tag_key if version in PEPPERS else None)
+    if isinstance(parts, tokens.KeyParts):
+        assert text in KEYS, "a key that nobody has issued is accepted"
+        assert text == tokens.encode(PREFIX, parts.payload, PEPPERS[parts.pepper_version].tag_key)
+
+
+def edited(text: str, data: bytes) -> str:
+    """Make a text of bytes: the bytes themselves, or another text with a few changes that they describe."""
+    if not data or data[0] % 2:
+        return data[1:].decode("utf-8", "surrogateescape")
+    characters = list(text)
+    for kind, place, value in zip(data[1::3], data[2::3], data[3::3], strict=False):
+        at = place % (len(characters) + 1)
+        if kind % 3:
+            characters[at : at + 1] = [chr(value)]
+        elif kind % 2:
+            del characters[at : at + 1 + value % 8]
+        else:
+            characters.insert(at, chr(value))
+    return "".join(characters)
+
+
+# ---- The headers that a key or a session comes in ---------------------------------------------------------------
+
+ARN = "arn:aws:execute-api:eu-central-1:123456789012:abcdef1234/v1/GET/auth/api-keys/current"
+
+
+class _Context:
+    aws_request_id = "7d2b8f4e-0000-4000-8000-000000000000"
+
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        """Say how much time is left."""
+        return 10_000
+
+
+def headers(data: bytes) -> None:
+    """What is verified is the whole value of a header and nothing else; who is not known is not let in."""
+    presented: list[str] = []
+
+    def verify(text: str) -> Verification:
+        presented.append(text)
+        return Verification(Code.NOT_FOUND, "no such key")
+
+    name = ["x-api-key", "authorization", "Authorization", "X-API-KEY"][data[0] % 4 if data else 0]
+    value = edited(f"Bearer {KEYS[0]}", data[1:])
+    event: Any = {"type": "REQUEST", "methodArn": ARN, "headers": {name: value}}
+    if data and data[0] & 4:
+        event = {"type": "TOKEN", "methodArn": ARN, "authorizationToken": value}
+    module: Any = key_authorizing
+    original, module.verify = module.verify, verify
+    try:
+        answer: Any = None
+        with suppress(Unauthorized):
+            answer = key_authorizing.authorize_api_key(event, _Context())
+    finally:
+        module.verify = original
+    assert answer is None, "an unknown key is let in"
+    rest = value[7:] if value[:7].lower() == "bearer " else value
+    assert presented in ([], [rest], [value]), "another text than the presented one is verified"
+
+
+_SIGNER = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+_KEY = jwt.PyJWK({**json.loads(OKPAlgorithm.to_jwk(_SIGNER.public_key())), "kid": "1", "alg": "EdDSA"})
+
+
+class _Keys:
+    @staticmethod
+    def find(kid: object) -> jwt.PyJWK | None:
+        """Give the one key."""
+        return _KEY if kid == "1" else None
+
+
+def _session_token() -> str:
+    claims = {
+        "iss": settings().oidc_issuer,
+        "aud": settings().oidc_audience,
+        "sub": "user_1",
+        "org_id": str(UUID(int=7)),
+        "exp": int(time.time()) + 10**8,
+    }
+    return jwt.encode(claims, _SIGNER, "EdDSA", headers={"kid": "1"})
+
+
+TOKEN = _session_token()
+
+
+def session(data: bytes) -> None:
+    """What is taken for a session is the signed one, however its last bits are written."""
+    value = edited(f"Bearer {TOKEN}", data)
+    original, sessions.issuer_keys = sessions.issuer_keys, _Keys  # type: ignore[assignment]
+    try:
+        found = sessions.read(value)
+    finally:
+        sessions.issuer_keys = original
+    if isinstance(found, sessions.Session):
+        assert _decoded(value[7:]) == _decoded(TOKEN), "a token that nobody has signed is accepted"
+        assert found.user_id == "user_1"
+
+
+def _decoded(token: str) -> list[bytes]:
+    return [base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in token.split(".")]
+
+
+# ---- Bodies and queries ----------------------------------------------------------------------------------------
+
+_BODIES: list[type[BaseModel]] = [CreateApiKeyRequest, UpdateApiKeyRequest, RotateApiKeyRequest, VerifyApiKeyRequest]
+_QUERIES: list[type[Query]] = [ListApiKeysQuery, ListAuditLogsQuery]
+_received: list[Any] = []
+
+
+def _handler(body: type[BaseModel], query: type[Query]) -> Callable[..., Any]:
+    @endpoint("fuzz", body=body, query=query, caller=lambda _: Backend(None))
+    def handler(request: Request[Any, Any, Backend]) -> Done:
+        _received.append((request.body, request.query, request.idempotency_key))
+        return Done(message="done")
+
+    return handler
+
+
+_BODY_HANDLERS = [_handler(model, Nothing) for model in _BODIES]
+_QUERY_HANDLERS = [_handler(Nothing, model) for model in _QUERIES]
+
+
+def body(data: bytes) -> None:
+    """A body is refused with a reason, or it says what any JSON parser reads in it, in a form that stays as it is."""
+    which, content = data[0] if data else 0, data[1:]
+    is_encoded = bool(which & 4)
+    text = base64.b64encode(content).decode() if is_encoded else content.decode("utf-8", "surrogateescape")
+    event = _event(body=text, isBase64Encoded=is_encoded)
+    if _asked(_BODY_HANDLERS[which % 4], event):
+        received = _received[-1][0]
+        if content.strip():
+            assert isinstance(json.loads(content), dict), "what is no JSON object is accepted"
+        model = _BODIES[which % 4]
+        written = json.loads(received.model_dump_json(by_alias=True, exclude_unset=True))
+        if written.get("expiresAt") is None or model is CreateApiKeyRequest:
+            assert validate(model, written) == received, "what was read is read differently again"
+
+
+def query(data: bytes) -> None:
+    """A query is refused with a reason, or taken."""
+    names = ["limit", "starting_after", "enabled", "permission", "event", "created_from", "created_to", "target_id"]
+    parts = data[1:].decode("utf-8", "surrogateescape").split("\n")
+    given = dict(zip(names, parts, strict=False)) if data and data[0] & 2 else {names[len(data) % 8]: parts[0]}
+    handler = _QUERY_HANDLERS[data[0] % 2 if data else 0]
+    if _asked(handler, _event(queryStringParameters=given)):
+        assert 1 <= _received[-1][1].limit <= 100
+
+
+def _event(**changes: Any) -> dict[str, Any]:
+    return {
+        "httpMethod": "POST",
+        "headers": {"content-type": "application/json"},
+        "queryStringParameters": None,
+        "pathParameters": None,
+        "body": None,
+        "isBase64Encoded": False,
+        "requestContext": {
+            "requestId": "request-1",
+            "stage": "v1",
+            "domainName": "abc.execute-api.eu-central-1.amazonaws.com",
+            "identity": {"sourceIp": "203.0.113.7"},
+        },
+        **changes,
+    }
+
+
+def _asked(handler: Callable[..., Any], event: Mapping[str, Any]) -> bool:
+    """Call a handler, whose answer has to be one of the envelope's; tell whether the request was valid."""
+    _received.clear()
+    answer = handler(event, _Context())
+    content = json.loads(answer["body"].encode())
+    if answer["statusCode"] == 200:
+        assert content["error"] is None
+        return True
+    assert answer["statusCode"] in {400, 413}, f"{answer['statusCode']}: {answer['body'][:200]}"
+    error = content["error"]
+    assert content["data"] is None
+    assert error.keys() == {"code", "message", "hint", "docs"}
+    assert all(isinstance(text, str) and text for text in error.values())
+    assert len(error["message"]) < LONGEST_MESSAGE
+    assert not _received, "a request that is refused was carried out"
+    return False
+
+
+# ---- Rules and policies ----------------------------------------------------------------------------------------
+
+API = "arn:aws:execute-api:eu-central-1:123456789012:abcdef1234/prod/"
+_PERMISSIONS = ["sessions:read", "sessions:write", "analytics:read"]
+_SEGMENTS = ["a", "b", "{x}"]
+_REQUESTS = [
+    (method, "/" + "/".join(found))
+    for method in ("GET", "POST")
+    for length in range(1, 5)
+    for found in itertools.product("ab1", repeat=length)
+]
+
+
+def policy(data: bytes) -> None:
+    """The policy for a key never lets in a request whose own rule refuses it; the simple answer is the rule's."""
+    given = iter(data)
+    named = list(_rules(given))
+    granted = [name for index, name in enumerate(_PERMISSIONS) if next(given, 0) >> index & 1]
+    try:
+        access = access_rules.parse(
+            json.dumps([dict(zip(("method", "path", "permission"), rule, strict=True)) for rule in named])
+        )
+    except ConfigurationError:  # no policy can say this, or two rules are the same
+        return
+    statements: Any = tuple(dict(statement) for statement in access.statements(API, granted))
+    may = permissions.effective(granted)
+    for method, path in _REQUESTS:
+        route = routed(named, method, path)
+        if not named:
+            continue
+        is_allowed = route is not None and (route[2] is None or route[2] in may)
+        assert is_allowed == (access.missing(method, path, granted) == ())
+        if route is not None and not is_allowed:
+            assert not allows(statements, f"{API}{method}{path}"), f"{method} {path} is let in by {named}"
+
+
+def _rules(given: Iterator[int]) -> Iterator[tuple[str, str, str | None]]:
+    for _ in range(next(given, 0) % 6):
+        value = next(given, 0)
+        length, method = 1 + value % 4, ["GET", "POST", "ANY"][value // 4 % 3]
+        segments = [_SEGMENTS[next(given, 0) % 3] for _ in range(length)]
+        rest = ["{rest+}"] if value & 128 else []
+        yield method, "/" + "/".join(segments + rest), [None, *_PERMISSIONS][next(given, 0) % 4]
+
+
+def rules(data: bytes) -> None:
+    """The setting is read, or it is a mistake that is told."""
+    with suppress(ConfigurationError):
+        access_rules.parse(data.decode("utf-8", "surrogateescape"))
+
+
+# ---- Events of the identity provider ---------------------------------------------------------------------------
+
+
+def require_sentence(text: str) -> None:
+    """A reason is a text that can be written into a log."""
+    assert text
+    assert len(text.encode()) < LONGEST_MESSAGE
+
+
+def event(data: bytes) -> None:
+    """An event is put aside with a reason, or it says the same when it is written and read again."""
+    try:
+        found = organization_events.parse(data.decode("utf-8", "surrogateescape"))
+    except organization_events.UnusableEventError as error:
+        require_sentence(str(error))
+        return
+    written = found.model_dump_json(by_alias=True, exclude_unset=True)
+    assert organization_events.parse(written) == found, "what was read is read differently again"
+
+
+TARGETS = {
+    "key": key,
+    "headers": headers,
+    "session": session,
+    "body": body,
+    "query": query,
+    "policy": policy,
+    "rules": rules,
+    "event": event,
+}
+
+_MEMBER_ADDED = {
+    "detail-type": "member.added",
+    "source": "com.example.identity",
+    "detail": {
+        "eventId": "evt_1",
+        "time": "2026-03-01T12:00:00.000Z",
+        "organization": {"id": str(UUID(int=7))},
+        "member": {"userId": "user_1", "role": "admin"},
+    },
+}
+
+SEEDS: dict[str, list[bytes]] = {
+    "key": [b"\0", *[b"\1" + text.encode() for text in KEYS], b"\0\1\5A", b"\0\3\5\1"],
+    "headers": [b"\0\0", b"\1\0", b"\4\0", b"\5\1Bearer "],
+    "session": [b"\0", b"\1Bearer " + TOKEN.encode(), b"\0\1\20A", b"\1" + TOKEN.encode()],
+    "body": [
+        b'\0{"name": "CI", "permissions": ["sessions:read"], "metadata": {"team": "a", "n": 1, "t": true}}',
+        b'\0{"name": "CI", "permissions": ["sessions:read"], "expiresAt": "2099-01-01T00:00:00Z"}',
+        b'\1{"name": "CI", "enabled": false}',
+        b'\2{"gracePeriodSeconds": 60}',
+        b'\3{"key": "kk_", "permissions": ["sessions:read"]}',
+        b'\4{"name": "\xc3\xa9", "permissions": ["webhooks:write"], "metadata": {}}',
+    ],
+    "query": [
+        b"\3100\n01980000-0000-7000-8000-000000000001\ntrue",
+        b"\2\n\n\nsessions:read",
+        b"\3\n\n\n\napi_key.created",
+    ],
+    "policy": [bytes([3, 0, 0, 1, 1, 0, 2, 2, 8, 1, 3, 255]), bytes([2, 128, 2, 0, 1, 1, 0, 3, 7])],
+    "rules": [b"[]", b'[{"method": "GET", "path": "/sessions/{id}", "permission": "sessions:read"}]'],
+    "event": [
+        json.dumps(_MEMBER_ADDED).encode(),
+        json.dumps({**_MEMBER_ADDED, "detail-type": "member.updated"}).encode(),
+        json.dumps({**_MEMBER_ADDED, "detail-type": "organization.deletion_requested"}).encode(),
+    ],
+}
