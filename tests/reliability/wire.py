@@ -182,6 +182,7 @@ LASTING: dict[str, Fault] = {
     "unavailable": answer(503, b"<html>Service Unavailable</html>"),
     "empty success": answer(200, b""),
     "somebody else's success": answer(200, b"<html>Welcome to the hotel</html>"),
+    "somebody else's object": answer(200, b"{}"),
     "lost request": lost_request,
     "reset": reset,
     "silent": silent,

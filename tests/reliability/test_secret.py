@@ -1,0 +1,50 @@
+"""The pepper, when the way to Secrets Manager fails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from keywright.errors import ServiceError
+from keywright.store import aws, peppers
+from tests.conftest import new_container
+from tests.reliability import wire
+from tests.reliability.proxy import FaultProxy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.reliability.simulated import SimulatedTime
+    from tests.world import World
+
+
+@pytest.fixture
+def secrets(time: SimulatedTime, world: World, environment: pytest.MonkeyPatch, moto_url: str) -> Iterator[FaultProxy]:
+    """What stands before Secrets Manager, for a container that has not run yet."""
+    del world
+    proxy = FaultProxy(moto_url)
+    proxy.time = time
+    environment.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", proxy.url)
+    new_container()
+    yield proxy
+    proxy.stop()
+
+
+@pytest.mark.parametrize("fault", wire.FAULTS.values(), ids=wire.FAULTS)
+def test_what_happens_once_is_absorbed(secrets: FaultProxy, fault: wire.Fault) -> None:
+    """And nothing of a broken answer is taken for the secret."""
+    with wire.injected(secrets, fault) as requests:
+        assert 1 == peppers.keyring().current_version
+
+    assert 2 >= len(requests)
+
+
+@pytest.mark.parametrize("fault", wire.LASTING.values(), ids=wire.LASTING)
+def test_what_lasts_is_unavailable(secrets: FaultProxy, fault: wire.Fault) -> None:
+    """Not an error of ours; and it is over as soon as Secrets Manager answers."""
+    with wire.injected(secrets, *[fault] * 2 * aws.ATTEMPTS), pytest.raises(ServiceError, match="SERVICE_UNAVAILABLE"):
+        peppers.keyring()
+
+    new_container()
+    assert 1 == peppers.keyring().current_version
