@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests import test_messages
 from tests.runtime.between import Request, standing_before
 from tests.runtime.conftest import patient
 from tests.test_events import CASES, UNTOUCHED, Case, differences, items, written
+from tests.world import Context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +28,12 @@ CHANGES = [
 ]
 FIRST_CHANGES = list({case.function: case for case in reversed(CHANGES)}.values())
 """One for each function that changes anything."""
+UNATTENDED = [
+    case
+    for case in test_messages.CASES
+    if test_messages.outcome_of(case) in {"followed", "purged"} and not case.seed.get("environment")
+]
+"""Messages that are followed, and a purge of what is due."""
 REPEATABLE = [case for case in CHANGES if case.folder.name == "200_idempotency_key"]
 
 
@@ -102,3 +111,23 @@ def test_killed_after_the_write_and_repeated(case: Case, deployments: Deployment
         assert (200, "true") == (answer["statusCode"], answer["headers"]["idempotent-replayed"])
         outcome = {"body": answer["body"], **written(before, items(deployed.world))}
         assert [] == differences({"body": case.expected["answer"]["body"], **expected_writes(case)}, outcome)
+
+
+@pytest.mark.parametrize("is_sent", [False, True], ids=["before the write", "after the write"])
+@pytest.mark.parametrize("case", UNATTENDED, ids=str)
+def test_killed_with_nobody_waiting(case: Case, deployments: Deployments, *, is_sent: bool) -> None:
+    """GIVEN messages or a tick WHEN the runtime dies at a write THEN the next delivery ends as if it had not."""
+    with (
+        standing_before(deployments.aws) as aws,
+        deployments.running(case.function, case.seed.get("pepper"), **patient(aws.url)) as deployed,
+    ):
+        deployed.prepare(case)
+        before = items(deployed.world)
+
+        aws.interfere = killing(deployed, is_sent=is_sent)
+        assert {"ended"} == deployed.replay(case).keys()
+
+        aws.interfere = None
+        assert "answer" in deployed.replay(case)
+        expected = json.loads(json.dumps(expected_writes(case)).replace(Context().aws_request_id, "<any string>"))
+        assert [] == differences(expected, written(before, items(deployed.world)))

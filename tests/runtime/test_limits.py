@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests import test_messages
 from tests.runtime.between import Request, standing_before
 from tests.runtime.conftest import patient
 from tests.template.cloudformation import properties
@@ -64,6 +65,30 @@ def said(outcome: dict[str, Any]) -> str:
             return "cannot tell"
         case _:
             return str(outcome)
+
+
+@pytest.mark.xdist_group("limits")
+def test_what_nobody_waits_for_ends_in_time_as_well(deployments: Deployments) -> None:
+    """GIVEN the same WHEN messages or a tick come THEN each message comes again, and the purge has failed, in time."""
+    batch = next(case for case in test_messages.BATCHES if test_messages.outcome_of(case) == "followed")
+    tick = next(case for case in test_messages.TICKS if test_messages.outcome_of(case) == "purged")
+    with ExitStack() as opened:
+        aws = opened.enter_context(standing_before(deployments.aws))
+        nowhere = {"AWS_ENDPOINT_URL": aws.url, "AWS_ENDPOINT_URL_DYNAMODB": aws.url}
+        sync, purge = (opened.enter_context(deployments.running(case.function, **nowhere)) for case in (batch, tick))
+        for deployed, nothing in ((sync, {"Records": []}), (purge, tick.event)):
+            while "timed out" in deployed.container.invoke(nothing):
+                pass  # the emulator counts the start
+        sync.prepare(batch)
+        purge.prepare(tick)
+
+        aws.hangs = True
+        with ThreadPoolExecutor(2) as pool:
+            synced, purged = pool.map(lambda pair: pair[0].replay(pair[1]), ((sync, batch), (purge, tick)))
+
+    again = [{"itemIdentifier": message["messageId"]} for message in batch.event["Records"]]
+    assert {"answer": {"batchItemFailures": again}} == synced
+    assert {"error"} == purged.keys()
 
 
 @pytest.mark.xdist_group("limits")
