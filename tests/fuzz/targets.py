@@ -266,6 +266,8 @@ _REQUESTS = [
     for length in range(1, 5)
     for found in itertools.product("ab1", repeat=length)
 ]
+_PART = 12
+"""Of all requests only every twelfth is made; more inputs find more than more requests for each."""
 
 
 def policy(data: bytes) -> None:
@@ -281,10 +283,8 @@ def policy(data: bytes) -> None:
         return
     statements: Any = tuple(dict(statement) for statement in access.statements(API, granted))
     may = permissions.effective(granted)
-    for method, path in _REQUESTS:
+    for method, path in _REQUESTS[next(given, 0) % _PART :: _PART] if named else ():
         route = routed(named, method, path)
-        if not named:
-            continue
         is_allowed = route is not None and (route[2] is None or route[2] in may)
         assert is_allowed == (access.missing(method, path, granted) == ())
         if route is not None and not is_allowed:
