@@ -28,12 +28,14 @@ CHANGES = [
 ]
 FIRST_CHANGES = list({case.function: case for case in reversed(CHANGES)}.values())
 """One for each function that changes anything."""
-UNATTENDED = [
-    case
-    for case in test_messages.CASES
-    if test_messages.outcome_of(case) in {"followed", "purged"} and not case.seed.get("environment")
-]
-"""Messages that are followed, and a purge of what is due."""
+UNATTENDED = list(
+    {
+        case.function: case
+        for case in test_messages.CASES
+        if test_messages.outcome_of(case) in {"followed", "purged"} and not case.seed.get("environment")
+    }.values()
+)
+"""A message that is followed, and a purge of what is due."""
 REPEATABLE = [case for case in CHANGES if case.folder.name == "200_idempotency_key"]
 
 
