@@ -73,7 +73,7 @@ test-layer: $(VENV)/bin/python ## build the layer for this machine and import ev
 test-runtime: $(VENV)/.dev $(SAM_VENV)/.installed $(RUNTIME_VENV)/.installed test-layer ## run each function under Lambda's runtime client, with the built layer (needs Linux)
 	$(BIN)/pytest tests/runtime --runtime $(RUNTIME_VENV)/bin/python -n auto --dist loadgroup $(ARGS)
 
-e2e: $(VENV)/.dev $(SAM_VENV)/.installed $(E2E_VENV)/.installed ## deploy the template to an AWS emulator, run the HTTP suite there, update it
+e2e: $(VENV)/.dev $(SAM_VENV)/.installed $(E2E_VENV)/.installed ## deploy the template to an AWS emulator, run the HTTP suite there, update it, follow the deploy guide
 	@$(BIN)/python -m tests.e2e $(ARGS)
 
 fuzz: $(VENV)/.dev $(FUZZ_VENV)/.installed ## schemathesis on the local service, atheris on what parses (RUNS=, SECONDS=, SEED=, TARGETS=; Linux)

@@ -7,6 +7,8 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import boto3
+
 from tests.world import ORGANIZATION_ID, Context, World
 
 if TYPE_CHECKING:
@@ -77,6 +79,16 @@ class Sync:
     world: World
     queue: SQSClient
     url: str
+
+    @classmethod
+    def opened(
+        cls, handler: Callable[..., Any], world: World, setting: Callable[[str, str], None], *, seconds: int
+    ) -> Sync:
+        """Make it, with an empty dead-letter queue and so much time for each batch."""
+        queue = boto3.client("sqs")
+        url = queue.create_queue(QueueName=f"dead-letters-{uuid.uuid4()}")["QueueUrl"]
+        setting("DEAD_LETTER_QUEUE_URL", url)
+        return cls(handler, replace(world, context=Context(remaining_milliseconds=seconds * 1000)), queue, url)
 
     def __call__(self, *bodies: object) -> list[int]:
         """Hand over a batch; give the positions of those that have to come again."""

@@ -165,6 +165,19 @@ def world(stack: Stack, environment: pytest.MonkeyPatch, moto_url: str, reused_c
 
 
 @pytest.fixture
+def another_table(stack: Stack, setting: Callable[[str, str], None]) -> Callable[[], Table]:
+    """Go on with an empty table."""
+
+    def create() -> Table:
+        name = f"keywright-{uuid.uuid4()}"
+        backend.create_table(Resource(name, stack.tables[0].properties))
+        setting("TABLE_NAME", name)
+        return Table(boto3.client("dynamodb"), name)
+
+    return create
+
+
+@pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Try again at once; how long the service waits between attempts is told in tests/keywright/store/test_aws.py."""
     monkeypatch.setattr(aws, "BACKOFF_SECONDS", 0)

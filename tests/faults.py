@@ -13,6 +13,7 @@ from botocore.httpsession import URLLib3Session
 
 from keywright.store import aws
 from keywright.store.aws_http import NoAnswerError, Response
+from tests import refusals
 
 if TYPE_CHECKING:
     from keywright.store.aws_http import HttpClient
@@ -50,20 +51,12 @@ def answer(status: int, body: dict[str, Any] | bytes) -> Fault:
 
 def error(code: str, status: int = 400) -> Fault:
     """Answer with an error of DynamoDB's."""
-    return answer(status, {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "injected"})
+    return answer(status, refusals.error(code))
 
 
 def canceled(*codes: str) -> Fault:
     """Cancel a transaction for these reasons, one for each of its items."""
-    reasons = [{"Code": code} for code in codes]
-    return answer(
-        400,
-        {
-            "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
-            "Message": "injected",
-            "CancellationReasons": reasons,
-        },
-    )
+    return answer(400, refusals.canceled(*codes))
 
 
 def timeout(request: AWSPreparedRequest) -> AWSResponse:

@@ -62,6 +62,17 @@ class Table:
         item = self.client.get_item(TableName=self.name, Key=key, ConsistentRead=True)["Item"]
         return {name: _read(value) for name, value in item.items()}
 
+    def partition(self, organization_id: str = ORGANIZATION_ID) -> dict[str, dict[str, Any]]:
+        """Read everything of one organization, by sort key, in order."""
+        pages = self.client.get_paginator("query").paginate(
+            TableName=self.name,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues={":pk": _write(f"ORG#{organization_id}")},
+            ConsistentRead=True,
+        )
+        items = [{name: _read(value) for name, value in item.items()} for page in pages for item in page["Items"]]
+        return {item["sk"]: item for item in items}
+
     def under(self, prefix: str) -> list[dict[str, Any]]:
         """Read the items whose sort key begins so."""
         return [item for item in self.items() if item["sk"].startswith(prefix)]

@@ -80,7 +80,14 @@ def connected(stack_file: Path) -> Iterator[Deployment]:
 
 @contextmanager
 def local_service(directory: Path, **options: str) -> Iterator[Path]:
-    """Run the local service in a process of its own, as `make run` does with these options; give its stack file.
+    """Run the local service in a process of its own, as `make run` does with these options; give its stack file."""
+    with local_process(directory, **options) as (stack_file, _):
+        yield stack_file
+
+
+@contextmanager
+def local_process(directory: Path, **options: str) -> Iterator[tuple[Path, int]]:
+    """Run the same; give its stack file and the id of its process.
 
     It ends by Ctrl-C, and has to end well.
     """
@@ -100,7 +107,7 @@ def local_service(directory: Path, **options: str) -> Iterator[Path]:
         )
     try:
         wait_for(stack_file, process, output)
-        yield stack_file
+        yield stack_file, process.pid
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
         assert 0 == process.wait(STOP_SECONDS), output.read_text()

@@ -35,10 +35,11 @@ if TYPE_CHECKING:
 RUNS = size("RUNS", 250_000)
 SECONDS = size("SECONDS", 300)
 SEED = size("SEED", 1)
-TARGETS = os.environ.get("TARGETS", "").split() or [
-    *("key", "headers", "session", "body", "query", "policy", "rules", "event"),
-    "http",
-]
+NAMES = ["key", "headers", "session", "body", "query", "policy", "rules", "event"]
+"""Those of targets.py, which needs a function's environment to be read."""
+TARGETS = os.environ.get("TARGETS", "").split() or [*NAMES, "http"]
+TO_BE_SIGNED = "to be signed"
+"""What stands for the header of a signature, which is different for each request; hooks.py puts it in."""
 FOUND = ROOT / ".fuzz"
 BIN = ROOT / ".venv-fuzz" / "bin"
 HERE = Path(__file__).parent
@@ -47,7 +48,7 @@ LONGEST_INPUT = 2048
 OTHER_STATUSES = ["2xx", "401", "403", "404", "409", "410", "422", "429", "5xx"]
 """How a valid request may be answered besides: what it asks for can be impossible now."""
 
-SPECIAL = {
+LEFT_OUT = {
     "unsupported_method": "API Gateway answers an unknown method as an unknown route, with 404",
     "allow_header_conformance": "the same: there is no 405, so there is no Allow",
 }
@@ -70,7 +71,6 @@ def covered(name: str) -> bool:
     environment = {
         **os.environ,
         **stack.environment(),
-        **{name: value for function in stack.functions.values() for name, value in function.environment.items()},
         "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "layers" / "shared" / "python")]),
         "POWERTOOLS_LOG_LEVEL": "CRITICAL",
         "AWS_REGION": "us-east-1",
@@ -93,7 +93,7 @@ def covered(name: str) -> bool:
 
 def http() -> bool:
     """Run schemathesis against a local service; tell whether the service kept to its description."""
-    with TemporaryDirectory() as directory, local_service(Path(directory), PARAMETERS=PARAMETERS) as stack_file:
+    with TemporaryDirectory() as directory, local_service(Path(directory)) as stack_file:
         stack = json.loads(stack_file.read_text(encoding="utf-8"))
         described = [
             schemathesis(directory, stack_file, stack, "admin", ["--exclude-path-regex", "orgs/.*-delete"]),
@@ -103,11 +103,6 @@ def http() -> bool:
     return all(described)
 
 
-PARAMETERS = json.dumps(
-    {"Argon2MemoryKib": "8", "Argon2Iterations": "1", "ThrottlingRate": "10000", "ThrottlingBurst": "5000"}
-)
-
-
 def schemathesis(
     directory: str, stack_file: Path, stack: Mapping[str, Any], persona: str, options: Sequence[str]
 ) -> bool:
@@ -115,13 +110,17 @@ def schemathesis(
     configuration = Path(directory) / "schemathesis.toml"
     configuration.write_text(configured(stack, persona), encoding="utf-8")
     command = [str(BIN / "schemathesis"), "--config-file", str(configuration), "run"]
-    excluded = [f"--exclude-checks={','.join(SPECIAL)}"]
+    excluded = [f"--exclude-checks={','.join(LEFT_OUT)}"]
     bounds = [f"--max-time={SECONDS}", f"--seed={SEED}", "--continue-on-failure", "--request-timeout=30"]
-    finished = run(
-        [*command, f"{stack['base_url']}/openapi.json", *options, *excluded, *bounds],
-        {**os.environ, "STACK_FILE": str(stack_file), "SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": str(HERE)},
-        cwd=directory,
-    )
+    environment = {
+        **os.environ,
+        "STACK_FILE": str(stack_file),
+        "TO_BE_SIGNED": TO_BE_SIGNED,
+        "SCHEMATHESIS_HOOKS": "hooks",
+        "PYTHONPATH": str(HERE),
+    }
+    location = f"{stack['base_url']}/openapi.json"
+    finished = run([*command, location, *options, *excluded, *bounds], environment, cwd=directory)
     counted = re.search(r"(?s)Test cases:\s+(.*?)\n\n", finished.stdout)
     operations = re.search(r"Tested: *([0-9]+)", finished.stdout)
     print(f"http, as {persona}: {operations[1] if operations else 0} operations, ", end="")
@@ -151,7 +150,7 @@ api_key = "{key}"
 [auth.openapi.apiKeyAsBearer]
 bearer = "{key}"
 [auth.openapi.awsSignature]
-api_key = "to be signed"
+api_key = "{TO_BE_SIGNED}"
 
 [checks.positive_data_acceptance]
 expected-statuses = {json.dumps(OTHER_STATUSES)}

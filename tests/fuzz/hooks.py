@@ -18,8 +18,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-TO_BE_SIGNED = "to be signed"
-"""What the configuration gives for the header of a signature, which is different for each request."""
+TO_BE_SIGNED = os.environ["TO_BE_SIGNED"]
 FUTURE = "2099-01-01T00:00:00Z"
 
 _IAM = json.loads(Path(os.environ["STACK_FILE"]).read_text(encoding="utf-8"))["iam"]

@@ -12,6 +12,7 @@ import json
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 from uuid import UUID
 
 import jwt
@@ -118,14 +119,9 @@ def headers(data: bytes) -> None:
     event: Any = {"type": "REQUEST", "methodArn": ARN, "headers": {name: value}}
     if data and data[0] & 4:
         event = {"type": "TOKEN", "methodArn": ARN, "authorizationToken": value}
-    module: Any = key_authorizing
-    original, module.verify = module.verify, verify
-    try:
-        answer: Any = None
-        with suppress(Unauthorized):
-            answer = key_authorizing.authorize_api_key(event, _Context())
-    finally:
-        module.verify = original
+    answer: Any = None
+    with patch.object(key_authorizing, "verify", verify), suppress(Unauthorized):
+        answer = key_authorizing.authorize_api_key(event, _Context())
     assert answer is None, "an unknown key is let in"
     rest = value[7:] if value[:7].lower() == "bearer " else value
     assert presented in ([], [rest], [value]), "another text than the presented one is verified"
@@ -159,11 +155,8 @@ TOKEN = _session_token()
 def session(data: bytes) -> None:
     """What is taken for a session is the signed one, however its last bits are written."""
     value = edited(f"Bearer {TOKEN}", data)
-    original, sessions.issuer_keys = sessions.issuer_keys, _Keys  # type: ignore[assignment]
-    try:
+    with patch.object(sessions, "issuer_keys", _Keys):
         found = sessions.read(value)
-    finally:
-        sessions.issuer_keys = original
     if isinstance(found, sessions.Session):
         assert _decoded(value[7:]) == _decoded(TOKEN), "a token that nobody has signed is accepted"
         assert found.user_id == "user_1"

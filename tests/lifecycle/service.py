@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.types import TypeDeserializer
-
 from keywright import clock
 from keywright.store import api_keys, aws
 from tests import faults
@@ -40,7 +38,6 @@ READS = {name for name, method in METHODS.items() if method == "GET"}
 VALID_BODY: dict[str, Any] = {"name": "CI", "permissions": ["sessions:read", "webhooks:write"]}
 
 _BATCH = 25  # Amazon DynamoDB API Reference, BatchWriteItem
-_read = TypeDeserializer().deserialize
 
 
 class SteppedClock:
@@ -177,14 +174,7 @@ class Service:
 
     def partition(self, organization_id: str) -> dict[str, dict[str, Any]]:
         """Read everything of one organization, by sort key, in order."""
-        pages = self.world.table.client.get_paginator("query").paginate(
-            TableName=self.world.table.name,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": {"S": f"ORG#{organization_id}"}},
-            ConsistentRead=True,
-        )
-        items = [{name: _read(value) for name, value in item.items()} for page in pages for item in page["Items"]]
-        return {item["sk"]: item for item in items}
+        return self.world.table.partition(organization_id)
 
     def keys(self, organization_id: str) -> list[dict[str, Any]]:
         """Read the items of an organization's keys, oldest first."""
@@ -221,8 +211,8 @@ def audit_record(item: Mapping[str, Any]) -> dict[str, Any]:
         "targetId": item["target_id"],
         "targetType": item["target_type"],
         "changes": json.loads(item["changes"]),
-        "sourceIp": item["source_ip"],
-        "requestId": item["request_id"],
+        "sourceIp": item.get("source_ip"),
+        "requestId": item.get("request_id"),
         "createdAt": item["created_at"],
     }
 

@@ -25,13 +25,12 @@ from urllib.parse import quote
 from urllib.request import urlopen
 
 import boto3
-from boto3.dynamodb.types import TypeDeserializer
 
 from local import dynamodb_local
 from local.backend import DYNAMODB_ENDPOINT
-from tests.api.conftest import local_service
+from tests.api.conftest import local_process
 from tests.load.books import Books, violations
-from tests.load.memory import has_grown, resident_megabytes, service_of
+from tests.load.memory import has_grown, resident_megabytes
 from tests.load.traffic import Caller, Figures
 from tests.sizes import size
 from tests.world import Table
@@ -47,7 +46,6 @@ OWNER = "load-owner"
 SHOWN = 20
 END_SECONDS = 180
 """For what callers still do when the time is over: they look at each of their keys once more."""
-_read = TypeDeserializer().deserialize
 
 
 def main() -> int:
@@ -56,12 +54,12 @@ def main() -> int:
         dynamodb = opened.enter_context(dynamodb_local.running(dynamodb_local.JARS))
         os.environ[DYNAMODB_ENDPOINT] = dynamodb
         directory = Path(opened.enter_context(TemporaryDirectory(prefix="keywright-load-")))
-        stack_file = opened.enter_context(local_service(directory))
-        return run(json.loads(stack_file.read_text(encoding="utf-8")))
+        stack_file, service = opened.enter_context(local_process(directory))
+        return run(json.loads(stack_file.read_text(encoding="utf-8")), service)
 
 
-def run(stack: Mapping[str, Any]) -> int:
-    """Put load on a service that runs already."""
+def run(stack: Mapping[str, Any], service: int) -> int:
+    """Put load on a service that runs already, in a process by that id."""
     table = connect(stack)
     books = {organization_id: Books() for organization_id in ORGANIZATIONS}
     for organization_id in ORGANIZATIONS:
@@ -77,14 +75,14 @@ def run(stack: Mapping[str, Any]) -> int:
     begin = threading.Barrier(CONNECTIONS)
     threads = [threading.Thread(target=caller.run, args=(begin, SECONDS), daemon=True) for caller in callers]
     sys.stdout.write(f"{CONNECTIONS} connections for {SECONDS} seconds ...\n")
-    memory = watched(threads)
+    memory = watched(threads, service)
     if any(thread.is_alive() for thread in threads):
         figures.violations.append(f"callers are still waiting, {END_SECONDS} seconds after the end")
 
     figures.violations += [
         f"organization {organization_id}: {line}"
         for organization_id, book in books.items()
-        for line in violations(book, partition(table, organization_id))
+        for line in violations(book, table.partition(organization_id))
     ]
     if has_grown(memory, SECONDS):
         figures.violations.append("the service's memory has grown")
@@ -92,9 +90,8 @@ def run(stack: Mapping[str, Any]) -> int:
     return 1 if figures.violations else 0
 
 
-def watched(threads: list[threading.Thread]) -> list[float]:
+def watched(threads: list[threading.Thread], service: int) -> list[float]:
     """Run the callers; give the service's memory in megabytes, second by second."""
-    service = service_of(os.getpid())
     for thread in threads:
         thread.start()
     memory: list[float] = []
@@ -116,18 +113,6 @@ def connect(stack: Mapping[str, Any]) -> Table:
         aws_secret_access_key="local",
     )
     return Table(client, stack["table_name"])
-
-
-def partition(table: Table, organization_id: str) -> dict[str, dict[str, Any]]:
-    """Read everything of one organization, by sort key, in order."""
-    pages = table.client.get_paginator("query").paginate(
-        TableName=table.name,
-        KeyConditionExpression="pk = :pk",
-        ExpressionAttributeValues={":pk": {"S": f"ORG#{organization_id}"}},
-        ConsistentRead=True,
-    )
-    items = [{name: _read(value) for name, value in item.items()} for page in pages for item in page["Items"]]
-    return {item["sk"]: item for item in items}
 
 
 def report(figures: Figures, books: Mapping[str, Books], memory: list[float]) -> None:

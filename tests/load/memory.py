@@ -15,19 +15,6 @@ MOST_GROWTH = 1.10
 _MEGABYTE = 1 << 20
 
 
-def service_of(process_id: int) -> int:
-    """Give the process of the local service that a process has started.
-
-    Raises:
-        LookupError: there is none.
-    """
-    for children in Path(f"/proc/{process_id}/task").glob("*/children"):
-        for child in children.read_text().split():
-            if Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[1:3] == [b"-m", b"local"]:
-                return int(child)
-    raise LookupError("the service is no child of this process")
-
-
 def resident_megabytes(process_id: int) -> float:
     """Give how much memory a process has at the moment."""
     pages = int(Path(f"/proc/{process_id}/statm").read_text().split()[1])

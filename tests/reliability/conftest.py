@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import uuid
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 
 from keywright.store import aws, peppers
@@ -24,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from local.template import Stack
+
+PATIENCE_SECONDS = aws.READ_TIMEOUT_SECONDS
+"""How long the service waits for an answer; read here, since other tests give emulators more time than that."""
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +45,7 @@ def limit_seconds(stack: Stack) -> int:
 @pytest.fixture
 def time(monkeypatch: pytest.MonkeyPatch) -> SimulatedTime:
     """The time of the service and of the proxy."""
-    simulated = SimulatedTime(aws.READ_TIMEOUT_SECONDS)
+    simulated = SimulatedTime(PATIENCE_SECONDS)
     for module in ("deadline", "store.aws"):
         monkeypatch.setattr(f"keywright.{module}.time", simulated)
     return simulated
@@ -90,15 +90,12 @@ def sync(
     world: World,
     setting: Callable[[str, str], None],
     load_handler: Callable[[str], Callable[..., Any]],
+    stack: Stack,
 ) -> Sync:
-    """sync_organizations, with an empty dead-letter queue."""
+    """sync_organizations, with an empty dead-letter queue and as much time as the template gives it."""
     del proxy
-    queue = boto3.client("sqs")
-    url = queue.create_queue(QueueName=f"dead-letters-{uuid.uuid4()}")["QueueUrl"]
-    setting("DEAD_LETTER_QUEUE_URL", url)
-    return Sync(
-        load_handler("sync_organizations"), replace(world, context=Context(remaining_milliseconds=10_000)), queue, url
-    )
+    (function,) = [found for found in stack.functions.values() if found.directory.name == "sync_organizations"]
+    return Sync.opened(load_handler("sync_organizations"), world, setting, seconds=function.timeout_seconds)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -18,7 +18,7 @@ from keywright.principal import Actor, ActorType
 from keywright.unauthorized import Unauthorized
 from keywright.verification import Code, verify
 from tests.bus import about, event, message
-from tests.lifecycle.service import VALID_BODY, Answer, Caller, audited, replayed
+from tests.lifecycle.service import VALID_BODY, Answer, Caller, audit_record, audited, replayed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -235,7 +235,7 @@ NAMES = [operation.name for operation in OPERATIONS]
 
 def assert_consistent(partition: Partition) -> None:
     """The audit log, replayed, gives the table as it is: nothing is without a record, and no record without it."""
-    log = [_shown(sort_key, item) for sort_key, item in partition.items() if sort_key.startswith("AUDIT#")]
+    log = [audit_record(item) for sort_key, item in partition.items() if sort_key.startswith("AUDIT#")]
     keys = {sort_key.removeprefix("KEY#"): item for sort_key, item in partition.items() if sort_key.startswith("KEY#")}
     of_keys = [record for record in log if record["targetType"] == "api_key"]
     assert replayed(of_keys) == {key_id: audited(item) for key_id, item in keys.items()}
@@ -271,13 +271,3 @@ def assert_there(operation: Operation, answer: Answer, after: Partition) -> None
         return
     assert f"KEY#{answer.data['id']}" in after
     assert Code.VALID == verify(answer.data["key"]).code
-
-
-def _shown(sort_key: str, item: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "event": item["event"],
-        "targetId": item["target_id"],
-        "targetType": item["target_type"],
-        "changes": json.loads(item["changes"]),
-        "id": sort_key.removeprefix("AUDIT#"),
-    }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import uuid
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,28 +12,24 @@ from keywright import administering
 from keywright.administering import RefusedError
 from keywright.errors import ServiceError
 from keywright.purging import PurgeFailedError
-from local import backend
-from local.template import Resource
 from tests.conftest import new_container
-from tests.functions.purge_organizations.conftest import DUE, NOW, REQUEST_RECORD, REQUESTED, Purge, fill
+from tests.functions.purge_organizations.conftest import DUE, NOW, SECONDS, Purge, due
 from tests.functions.sync_organizations.test_order import batches, delayed, history
 from tests.reliability import figures, wire
 from tests.reliability.operations import OPERATOR
 from tests.sizes import size
-from tests.world import ORGANIZATION_ID, OTHER_ORGANIZATION_ID, Context, Table
+from tests.world import OTHER_ORGANIZATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from local.template import Stack
     from tests.bus import Sync
     from tests.reliability.proxy import FaultProxy
     from tests.reliability.simulated import SimulatedTime
-    from tests.world import World
+    from tests.world import Table, World
 
 ROUNDS = size("FAULT_ROUNDS", 4)
 MOST_DELIVERIES = 100
-PURGE_SECONDS = 300
 
 
 def script(chance: random.Random, length: int = 12) -> list[wire.Fault | None]:
@@ -43,11 +38,10 @@ def script(chance: random.Random, length: int = 12) -> list[wire.Fault | None]:
 
 
 @pytest.mark.parametrize("seed", range(ROUNDS))
-def test_events_leave_the_same_table(  # noqa: PLR0913, PLR0917 - it takes two tables
+def test_events_leave_the_same_table(
     sync: Sync,
     proxy: FaultProxy,
-    stack: Stack,
-    setting: Callable[[str, str], None],
+    another_table: Callable[[], Table],
     stop_clock: Callable[[str], object],
     seed: int,
 ) -> None:
@@ -69,13 +63,10 @@ def test_events_leave_the_same_table(  # noqa: PLR0913, PLR0917 - it takes two t
     assert [] == sync.put_aside()
     under_faults = sync.world.table.items()
 
-    name = f"keywright-{uuid.uuid4()}"
-    backend.create_table(Resource(name, stack.tables[0].properties))
-    setting("TABLE_NAME", name)
+    without = another_table()
     for batch in batches(events, chance):
         assert [] == sync(*batch)
-
-    assert Table(sync.world.table.client, name).items() == under_faults
+    assert without.items() == under_faults
 
 
 @pytest.fixture
@@ -88,14 +79,7 @@ def purge(
     """The function, on a table with an organization whose time has come, and another one beside it."""
     del proxy
     stop_clock(NOW)
-    context = Context(remaining_milliseconds=PURGE_SECONDS * 1000)
-    purge = Purge(load_handler("purge_organizations"), replace(world, context=context))
-    purge.schedule()
-    about = {"target_type": "organization", "target_id": ORGANIZATION_ID, "created_at": REQUESTED}
-    purge.table.put_audit(REQUEST_RECORD, event="organization.deletion_requested", actor_id="user_7", **about)
-    purge.table.put_organization(OTHER_ORGANIZATION_ID)
-    fill(purge.table, 5, OTHER_ORGANIZATION_ID)
-    return purge
+    return due(load_handler("purge_organizations"), world)
 
 
 @pytest.mark.parametrize("seed", range(ROUNDS))
@@ -114,7 +98,7 @@ def test_a_purge_comes_to_its_end(purge: Purge, proxy: FaultProxy, time: Simulat
                 answer = purge()
         except (ServiceError, PurgeFailedError):
             answer = {}
-        assert time.monotonic() - started < PURGE_SECONDS
+        assert time.monotonic() - started < SECONDS
         runs += 1
         assert runs < MOST_DELIVERIES
         figures.add(operations=1)
@@ -142,7 +126,7 @@ def test_an_organization_is_created_once(
             is_told = True
         except ServiceError:
             is_told = False
-    is_there = bool(parts(world.table, organization_id))
+    is_there = bool(world.table.partition(str(organization_id)))
     figures.add(operations=1)
 
     assert is_there or not is_told
@@ -151,10 +135,5 @@ def test_an_organization_is_created_once(
             administering.create_organization(OPERATOR, organization_id, "Acme", "ada")
         except RefusedError:
             assert is_there
-    found = [sort_key.partition("#")[0] for sort_key in parts(world.table, organization_id)]
+    found = [sort_key.partition("#")[0] for sort_key in world.table.partition(str(organization_id))]
     assert ["AUDIT", "AUDIT", "MEMBER", "ORG"] == sorted(found)
-
-
-def parts(table: Table, organization_id: uuid.UUID) -> list[str]:
-    """Give the sort keys of all there is of an organization."""
-    return [item["sk"] for item in table.items() if item["pk"] == f"ORG#{organization_id}"]

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from keywright import clock
-from keywright.errors import ServiceError
+from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
 from keywright.store import peppers
 from keywright.verification import Code, verify
 from tests.reliability import figures, wire
@@ -122,12 +122,19 @@ def test_sequences(
         presented = texts[step.verified % len(texts)]
         expected = presented.code(scene.partition())
         with wire.injected(proxy, *[wire.FAULTS[name] if name else None for name in step.verified_script]):
-            try:
-                assert expected == verify(presented.text).code
-            except ServiceError as error:
-                assert "SERVICE_UNAVAILABLE" == error.error.code  # noqa: PT017 - or no verdict at all
+            assert verdict(presented.text) in {expected, None}
         figures.add(verifications=1)
     assert elsewhere == service.partition(OTHER_ORGANIZATION_ID)
+
+
+def verdict(text: str) -> Code | None:
+    """Verify a key; None if nobody can say."""
+    try:
+        return verify(text).code
+    except ServiceError as error:
+        if error.error is not SERVICE_UNAVAILABLE:
+            raise
+        return None
 
 
 def done(step: Step, scene: Scene, time: SimulatedTime, limit_seconds: int) -> Answer:

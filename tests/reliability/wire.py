@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from tests import refusals
 from tests.reliability.proxy import Exchange, FaultProxy, Reply, passed_on
 
 if TYPE_CHECKING:
@@ -36,8 +37,7 @@ def injected(proxy: FaultProxy, *faults: Fault | None) -> Iterator[list[str]]:
         with lock:
             operations.append(exchange.operation)
             fault = next(remaining, None)
-        if fault is not None:
-            proxy.faults += 1
+            proxy.faults += fault is not None
         (fault or passed_on)(exchange)
 
     with proxy.inflicting(next_of_them):
@@ -63,20 +63,12 @@ def genuine(body: dict[str, Any]) -> Fault:
 
 def error(code: str, status: int = 400) -> Fault:
     """Answer with an error of DynamoDB's."""
-    return answer(status, {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": "injected"})
+    return answer(status, refusals.error(code))
 
 
 def canceled(*codes: str) -> Fault:
     """Cancel a transaction for these reasons, one for each of its items."""
-    reasons = [{"Code": code} for code in codes]
-    return answer(
-        400,
-        {
-            "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
-            "Message": "injected",
-            "CancellationReasons": reasons,
-        },
-    )
+    return answer(400, refusals.canceled(*codes))
 
 
 def throttled(exchange: Exchange) -> None:

@@ -76,11 +76,10 @@ def test_what_nobody_waits_for_ends_in_time_as_well(deployments: Deployments) ->
         aws = opened.enter_context(standing_before(deployments.aws))
         nowhere = {"AWS_ENDPOINT_URL": aws.url, "AWS_ENDPOINT_URL_DYNAMODB": aws.url}
         sync, purge = (opened.enter_context(deployments.running(case.function, **nowhere)) for case in (batch, tick))
-        for deployed, nothing in ((sync, {"Records": []}), (purge, tick.event)):
-            while "timed out" in deployed.container.invoke(nothing):
-                pass  # the emulator counts the start
-        sync.prepare(batch)
-        purge.prepare(tick)
+        for deployed, case in ((sync, batch), (purge, tick)):
+            deployed.prepare(case)
+            deployed.start(case)
+            deployed.prepare(case)
 
         aws.hangs = True
         with ThreadPoolExecutor(2) as pool:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 REQUESTED = "2030-01-01T00:00:00.000Z"
 DUE = "2030-01-31T00:00:00.000Z"
 NOW = "2030-01-31T00:30:00.000Z"
+SECONDS = 300
+"""How long a run may take, by the template."""
 REQUEST_RECORD = str(uuid7(1893456000 * 10**9, 1))
 """The audit record of the request; its id has the request's time in it."""
 SCHEDULED = {
@@ -89,15 +91,9 @@ def fill(table: Table, items: int, organization_id: str) -> None:
         writes[number % len(writes)](number)
 
 
-@pytest.fixture
-def purge(
-    world: World,
-    load_handler: Callable[[str], Callable[..., object]],
-    stop_clock: Callable[[str], object],
-) -> Purge:
-    """The function, half an hour after an organization's time has come, and another organization beside it."""
-    stop_clock(NOW)
-    purge = Purge(load_handler("purge_organizations"), replace(world, context=Context(remaining_milliseconds=300_000)))
+def due(handler: Callable[..., Any], world: World) -> Purge:
+    """Make the function, on a table with an organization whose time has come, and another one beside it."""
+    purge = Purge(handler, replace(world, context=Context(remaining_milliseconds=SECONDS * 1000)))
     purge.schedule()
     purge.table.put_audit(
         REQUEST_RECORD,
@@ -110,6 +106,17 @@ def purge(
     purge.table.put_organization(OTHER_ORGANIZATION_ID)
     purge.fill(5, OTHER_ORGANIZATION_ID)
     return purge
+
+
+@pytest.fixture
+def purge(
+    world: World,
+    load_handler: Callable[[str], Callable[..., object]],
+    stop_clock: Callable[[str], object],
+) -> Purge:
+    """The function, half an hour after an organization's time has come, and another organization beside it."""
+    stop_clock(NOW)
+    return due(load_handler("purge_organizations"), world)
 
 
 @pytest.fixture(autouse=True)

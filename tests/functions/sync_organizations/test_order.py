@@ -13,20 +13,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 
 from keywright import clock
-from local import backend
-from local.template import Resource
 from tests.bus import about, event
-from tests.world import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from local.template import Stack
     from tests.bus import Sync
+    from tests.world import Table
 
 EVENTS = int(os.environ.get("EVENTS", "100"))
 BEGINNING = clock.stored("2026-01-01T00:00:00.000Z")
@@ -181,19 +177,6 @@ def visible(table: Table, organization_id: str) -> dict[str, dict[str, str]]:
 
 def _some(item: dict[str, Any], *names: str) -> dict[str, str]:
     return {name: item[name] for name in names if name in item}
-
-
-@pytest.fixture
-def another_table(stack: Stack, setting: Callable[[str, str], None]) -> Callable[[], Table]:
-    """Go on with an empty table."""
-
-    def create() -> Table:
-        name = f"keywright-{uuid.uuid4()}"
-        backend.create_table(Resource(name, stack.tables[0].properties))
-        setting("TABLE_NAME", name)
-        return Table(boto3.client("dynamodb"), name)
-
-    return create
 
 
 @pytest.mark.parametrize("delivered", [delayed, shuffled, backwards], ids=lambda way: way.__name__)

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, Self, TypeVar, cast
 from uuid import UUID
 
 from pydantic import (
@@ -34,6 +34,7 @@ from keywright.settings import settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pydantic.config import JsonDict
     from pydantic_core import ErrorDetails
 
 NAME_CHARACTERS = 120
@@ -202,6 +203,11 @@ WrittenMoment = Annotated[str, WithJsonSchema({"type": "string", "format": "date
 GracePeriodSeconds = Annotated[int, Field(ge=0, le=MAXIMUM_GRACE_PERIOD_SECONDS), BeforeValidator(_whole)]
 
 
+def _at_least_one(schema: JsonDict) -> None:
+    """Say that one of the properties has to be there, whichever."""
+    schema["anyOf"] = [{"required": [name]} for name in cast("JsonDict", schema["properties"])]
+
+
 class Body(BaseModel):
     """A request body. Fields that it does not name are ignored."""
 
@@ -235,11 +241,7 @@ class UpdateApiKeyRequest(Body):
         expires_at: when the key stops working, a time in the future; null takes the expiry away.
     """
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "anyOf": [{"required": [name]} for name in ("name", "enabled", "permissions", "metadata", "expiresAt")]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra=_at_least_one)
 
     name: Name = ""
     enabled: bool = True
