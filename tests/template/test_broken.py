@@ -180,6 +180,20 @@ MISTAKES = [
             ("ManagedPolicyArns", ["arn:aws:iam::aws:policy/AdministratorAccess"]),
         )
     ),
+    *(
+        mistake(test_functions.test_a_role_has_the_boundary_that_is_given, "CreateApiKey", place=place, value=value)
+        for place, value in (
+            (f"{FUNCTION}.PermissionsBoundary", GONE),
+            (f"{FUNCTION}.PermissionsBoundary", {"Ref": "PermissionsBoundaryArn"}),
+            (f"{CREATE}.PermissionsBoundary", "arn:aws:iam::aws:policy/AdministratorAccess"),
+        )
+    ),
+    mistake(
+        test_functions.test_a_role_that_no_function_has_is_bounded_as_well,
+        "ApiGatewayLogRole",
+        place="Resources.ApiGatewayLogRole.Properties.PermissionsBoundary",
+        value=GONE,
+    ),
     mistake(
         test_functions.test_a_function_may_do_what_its_work_needs_and_nothing_else,
         "AuthorizeSession",

@@ -5,13 +5,15 @@ from __future__ import annotations
 import pytest
 
 from local.intrinsics import Json, mapping, sequence, text
-from tests.template.cloudformation import ROOT, folder_name, function_ids, properties, resource, section
+from tests.template.cloudformation import ROOT, folder_name, function_ids, properties, resource, resources, section
 
 each_function = pytest.mark.parametrize("function", function_ids())
 
 API_GATEWAY_TIMEOUT_SECONDS = 29
 WITHOUT_CALLER = ["PurgeOrganizations"]
 """Nobody waits for their answers."""
+
+BOUNDARY = "arn:aws:iam::123456789012:policy/keywright-iam-Boundary-1A2B3C"
 
 OWN_RESOURCES = [
     {"Ref": "Pepper"},
@@ -99,7 +101,21 @@ def test_a_permission_is_on_a_resource_of_this_stack(function: str) -> None:
 @each_function
 def test_a_function_has_no_other_way_to_permissions(function: str) -> None:
     """Only what is written here counts: no role of somebody else's, no managed policy."""
-    assert not {"Role", "ManagedPolicyArns", "PermissionsBoundary"} & properties(function).keys()
+    assert not {"Role", "ManagedPolicyArns"} & properties(function).keys()
+
+
+@each_function
+def test_a_role_has_the_boundary_that_is_given(function: str) -> None:
+    """Whoever has to name a permissions boundary can; without one the role is as it was."""
+    assert BOUNDARY == properties(function, PermissionsBoundaryArn=BOUNDARY)["PermissionsBoundary"]
+    assert "PermissionsBoundary" not in properties(function)
+
+
+@pytest.mark.parametrize("role", list(resources("AWS::IAM::Role")))
+def test_a_role_that_no_function_has_is_bounded_as_well(role: str) -> None:
+    """The deployer's policy allows no role without the boundary."""
+    assert BOUNDARY == properties(role, PermissionsBoundaryArn=BOUNDARY)["PermissionsBoundary"]
+    assert "PermissionsBoundary" not in properties(role)
 
 
 @pytest.mark.parametrize(

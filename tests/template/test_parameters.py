@@ -81,6 +81,9 @@ def test_a_parameter_has_its_place_in_the_console(parameter: str) -> None:
         ("AlarmTopicArn", ""),
         ("AlarmTopicArn", "arn:aws:sns:eu-central-1:123456789012:alarms"),
         ("AlarmTopicArn", "arn:aws-us-gov:sns:us-gov-west-1:123456789012:on_call-2"),
+        ("PermissionsBoundaryArn", ""),
+        ("PermissionsBoundaryArn", "arn:aws:iam::123456789012:policy/keywright-iam-Boundary-1A2B3C4D5E6F"),
+        ("PermissionsBoundaryArn", "arn:aws-cn:iam::123456789012:policy/security/boundary"),
     ],
 )
 def test_a_value_that_works_is_accepted(parameter: str, value: str) -> None:
@@ -91,6 +94,8 @@ def test_a_value_that_works_is_accepted(parameter: str, value: str) -> None:
 @pytest.mark.parametrize(
     ("parameter", "value"),
     [
+        ("PermissionsBoundaryArn", "keywright-iam-Boundary"),
+        ("PermissionsBoundaryArn", "arn:aws:iam::123456789012:role/keywright"),
         ("OidcIssuer", ""),
         ("OidcIssuer", "issuer.example"),
         ("OidcIssuer", "http://issuer.example"),
