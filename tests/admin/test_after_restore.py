@@ -1,0 +1,118 @@
+"""tools/after_restore.py: a table that was restored, and what was revoked since, revoked again."""
+
+from __future__ import annotations
+
+import io
+import json
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from local.demo import ACTIVE_ORGANIZATION_ID, FROZEN_ORGANIZATION_ID
+from tests.world import nth_id
+from tools import after_restore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.admin.conftest import Ended
+    from tests.world import Table
+
+ORGANIZATION = ACTIVE_ORGANIZATION_ID
+
+
+def items(table: Table) -> list[dict[str, Any]]:
+    """Return everything in a table."""
+    return list(table.client.scan(TableName=table.name, ConsistentRead=True)["Items"])
+
+
+def commands(scanned: list[dict[str, Any]]) -> list[list[str]]:
+    """Return what the tool prints for a scan, comments left out, without the program and the stack."""
+    output = io.StringIO()
+    after_restore.main("keywright", io.StringIO(json.dumps({"Items": scanned})), output)
+    split = [shlex.split(line, comments=True) for line in output.getvalue().splitlines()]
+    assert all(words[:3] == ["admin/keywright-admin", "--stack", "keywright"] for words in split if words)
+    return [words[3:] for words in split if words]
+
+
+def restore(table: Table, before: list[dict[str, Any]]) -> None:
+    """Bring a table back to what it had."""
+    for item in items(table):
+        table.client.delete_item(TableName=table.name, Key={"pk": item["pk"], "sk": item["sk"]})
+    for item in before:
+        table.client.put_item(TableName=table.name, Item=item)
+
+
+def test_what_was_done_after_the_moment_is_done_again(table: Table, run: Callable[..., Ended]) -> None:
+    """GIVEN a table WHEN it is restored THEN the tool's commands end every access that was ended since."""
+    for number in range(3):
+        table.put_key(nth_id(number), ORGANIZATION, created_by="demo-admin")
+    before = items(table)
+    for command in (
+        f"members add {ORGANIZATION} ada --role owner",
+        f"members set-role {ORGANIZATION} ada admin",
+        f"members suspend {ORGANIZATION} demo-admin",
+        f"members remove {ORGANIZATION} demo-member --yes",
+        f"keys revoke {ORGANIZATION} {nth_id(0)} --yes",
+        f"organizations rename {ORGANIZATION} Umbrella",
+        f"organizations cancel-deletion {FROZEN_ORGANIZATION_ID}",
+        f"organizations request-deletion {ORGANIZATION} --yes",
+    ):
+        run(*command.split()).said()
+    since = [item for item in items(table) if item not in before]
+    restore(table, before)
+
+    again = commands(since)
+    for words in again:
+        run(*words).said()
+
+    assert 7 == len(again)
+    assert {nth_id(1), nth_id(2)} == {item["sk"].removeprefix("KEY#") for item in table.under("KEY#")}
+    shown = run("members", "list", ORGANIZATION, "--json").answered("members")["members"]
+    members = {member["userId"]: (member["role"], member["suspendedAt"] is not None) for member in shown}
+    assert ("admin", False) == members["ada"]
+    assert members["demo-admin"][1]
+    assert "demo-member" not in members
+
+
+def record(event: str, target: str, after: object, second: int) -> dict[str, Any]:
+    """Return an audit record's item."""
+    return {
+        "pk": {"S": f"ORG#{ORGANIZATION}"},
+        "sk": {"S": f"AUDIT#{nth_id(second)}"},
+        "event": {"S": event},
+        "target_id": {"S": target},
+        "changes": {"S": json.dumps({"after": after})},
+        "created_at": {"S": f"2026-01-31T12:00:{second:02}.000Z"},
+    }
+
+
+def test_a_key_whose_text_or_permissions_changed_is_revoked() -> None:
+    """The old text would verify, or the key would be allowed what it was not any more; a name harms nobody."""
+    printed = commands(
+        [
+            record("api_key.updated", nth_id(3), {"name": "renamed"}, 4),
+            record("api_key.updated", nth_id(2), {"permissions": []}, 3),
+            record("api_key.updated", nth_id(1), {"enabled": False}, 2),
+            record("api_key.rotated", nth_id(0), {"hint": "abcd"}, 1),
+        ]
+    )
+
+    assert [["keys", "revoke", ORGANIZATION, nth_id(number), "--yes"] for number in range(3)] == printed
+
+
+def test_what_is_no_command_is_a_comment() -> None:
+    """Whoever reads the list sees everything that has happened."""
+    output = io.StringIO()
+    scanned = {"Items": [record("api_key.created", "1\nrm -rf /", {"name": "CI\nrm -rf /"}, 1)]}
+
+    after_restore.main("keywright", io.StringIO(json.dumps(scanned)), output)
+
+    (line,) = output.getvalue().splitlines()
+    assert line.startswith("# 2026-01-31T12:00:01.000Z ")
+
+
+def test_a_name_is_one_word_of_the_command() -> None:
+    """Users are called as the provider likes; nothing of a name is a command."""
+    (words,) = commands([record("member.removed", "x; rm -rf / #'$(id)", None, 1)])
+
+    assert ["members", "remove", ORGANIZATION, "x; rm -rf / #'$(id)", "--yes"] == words

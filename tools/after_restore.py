@@ -1,0 +1,77 @@
+"""Prints what has to be done again after a table was restored to a point in time, from the audit records after it.
+
+usage: aws dynamodb scan ... | python3 -m tools.after_restore STACK
+
+It reads the scan's answer from standard input and needs nothing but Python. What was revoked, removed or frozen comes
+as commands of the operator's command line, in the order in which it happened; the rest as comments.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+ORGANIZATION = "ORG#"
+AUDIT = "AUDIT#"
+
+
+def main(stack: str, source: TextIO, target: TextIO) -> None:
+    """Write a line for each audit record of a scan.
+
+    Args:
+        stack: whose table it is.
+        source: the answer of DynamoDB's Scan, as JSON.
+        target: where the commands go.
+    """
+    records = [item for item in json.load(source)["Items"] if item["sk"]["S"].startswith(AUDIT)]
+    target.writelines(f"{line}\n" for line in lines(stack, records))
+
+
+def lines(stack: str, records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a command or a comment for each record, the oldest first."""
+    for record in sorted(records, key=lambda item: (item["created_at"]["S"], item["sk"]["S"])):
+        organization = record["pk"]["S"].removeprefix(ORGANIZATION)
+        event, target = record["event"]["S"], record["target_id"]["S"]
+        after = json.loads(record["changes"]["S"]).get("after") or {}
+        arguments = _COMMANDS[event](organization, target, after) if event in _COMMANDS else None
+        if arguments is None:
+            yield f"# {record['created_at']['S']} {organization} {event} {json.dumps(target)} {json.dumps(after)}"
+        else:
+            yield shlex.join(["admin/keywright-admin", "--stack", stack, *arguments])
+
+
+def _updated(organization: str, key: str, after: Mapping[str, Any]) -> list[str] | None:
+    """Return how to end a key that was disabled, or that was allowed less or more; None if it was only renamed."""
+    return _revoked(organization, key, after) if {"enabled", "permissions"} & after.keys() else None
+
+
+def _revoked(organization: str, key: str, _after: Mapping[str, Any]) -> list[str]:
+    return ["keys", "revoke", organization, key, "--yes"]
+
+
+_COMMANDS: dict[str, Callable[[str, str, Mapping[str, Any]], list[str] | None]] = {
+    "api_key.deleted": _revoked,
+    "api_key.rotated": _revoked,
+    "api_key.updated": _updated,
+    "member.added": lambda organization, user, after: ["members", "add", organization, user, "--role", after["role"]],
+    "member.role_changed": lambda organization, user, after: ["members", "set-role", organization, user, after["role"]],
+    "member.suspended": lambda organization, user, _: ["members", "suspend", organization, user],
+    "member.reinstated": lambda organization, user, _: ["members", "reinstate", organization, user],
+    "member.removed": lambda organization, user, _: ["members", "remove", organization, user, "--yes"],
+    "organization.deletion_requested": lambda organization, *_: [
+        *("organizations", "request-deletion", organization, "--yes"),
+    ],
+    "organization.deletion_canceled": lambda organization, *_: ["organizations", "cancel-deletion", organization],
+}
+"""What does the same again, or more: a key that was rotated, disabled or changed is deleted."""
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:  # noqa: PLR2004 - this program and the stack
+        sys.exit("usage: python3 -m tools.after_restore STACK < scan.json")
+    main(sys.argv[1], sys.stdin, sys.stdout)
