@@ -7,7 +7,6 @@ import re
 import shlex
 import subprocess
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -16,9 +15,8 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from local.intrinsics import text
 from tests.conftest import ROOT
-from tests.template.cloudformation import resource, section
+from tests.template.cloudformation import section
 from tools import costs
 
 if TYPE_CHECKING:
@@ -29,8 +27,6 @@ DOCUMENTS = sorted(
     for pattern in ("*.md", "docs/**/*.md", "events/*.md", "functions/**/*.md", "examples/**/*.md")
     for path in ROOT.glob(pattern)
 )
-LARGEST_POLICY_CHARACTERS = 6144
-"""IAM quotas: a managed policy, white space not counted."""
 
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^( *)```.*?^\1```", re.DOTALL | re.MULTILINE)
@@ -104,9 +100,14 @@ class Command:
 
 
 def aws_commands(path: Path) -> list[Command]:
-    """Give every `aws ...` of a document's code."""
+    """Return every `aws ...` of a document's code."""
+    return commands_in(path.read_text(encoding="utf-8"), str(path.relative_to(ROOT)))
+
+
+def commands_in(code: str, document: str) -> list[Command]:
+    """Return every `aws ...` of a text."""
     found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()):
+    for number, line in enumerate(code.replace("\\\n", " ").splitlines()):
         if (match := re.search(r"(?:^\s*|\(|\| )(aws [a-z].*)", line)) is None:
             continue
         words = []
@@ -117,12 +118,20 @@ def aws_commands(path: Path) -> list[Command]:
                 words.append(word)
         except ValueError:  # a quotation that ends on another line: what comes before it is enough
             pass
-        found.append(Command(str(path.relative_to(ROOT)), number, tuple(words)))
+        found.append(Command(document, number, tuple(words)))
     return found
 
 
 AWS_COMMANDS = [command for path in DOCUMENTS for command in aws_commands(path)]
 GLOBAL_OPTIONS = {"--query", "--output", "--region"}
+OWN_COMMANDS: dict[tuple[str, str], dict[str, Any]] = {
+    ("configure", "export-credentials"): {"options": {"--format", "--profile"}, "required": set()},
+    ("cloudformation", "deploy"): {
+        "options": {"--stack-name", "--template-file", "--capabilities", "--parameter-overrides"},
+        "required": {"--stack-name", "--template-file"},
+    },
+}
+"""Commands that are no operation of a service (AWS CLI Command Reference)."""
 
 
 @cache
@@ -140,15 +149,67 @@ def operation(service: str, command: str) -> dict[str, Any]:
     }
 
 
+def waited_for(service: str, waiter: str) -> str:
+    """Return the command that `aws SERVICE wait WAITER` repeats."""
+    model = botocore.session.get_session().get_waiter_model(service)
+    name = next(name for name in model.waiter_names if xform_name(name, "-") == waiter)
+    return xform_name(model.get_waiter(name).operation, "-")
+
+
 @pytest.mark.parametrize("command", AWS_COMMANDS, ids=str)
 def test_an_aws_command_exists(command: Command) -> None:
     """Service, operation and options are those of AWS's own descriptions, and none that is needed is missing."""
     _, service, name, *rest = command.words
-    described = operation(service, name)
+    if name == "wait":
+        waiter, *rest = rest
+        name = waited_for(service, waiter)
+    described = OWN_COMMANDS.get((service, name)) or operation(service, name)
     given = {word for word in rest if word.startswith("--")}
 
     assert given - GLOBAL_OPTIONS <= described["options"]
     assert {option for option in described["required"] if option.replace("--", "--no-") not in given} <= given
+
+
+# Variables that a reader brings along: what only they have, or choose.
+BROUGHT = {"KEY", "OWNER", "TOKEN", "VERSION"}
+_VARIABLE = re.compile(r"(?<!\\)\$\{?([A-Za-z_][A-Za-z0-9_]*)")
+_ASSIGNED = re.compile(r"(?:^|[\s;(])([A-Za-z_][A-Za-z0-9_]*)=")
+_CODE = re.compile(r"^( *)```sh\n(.*?)^\1```|((?:^ {4,}\S[^\n]*\n|^\n(?= {4,}\S))+)", re.DOTALL | re.MULTILINE)
+OF_THE_SHELL = {"AWS_ACCESS_KEY_ID", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "HOME", "PATH"}
+GUIDES = [*(ROOT / "docs").glob("runbooks/*.md"), ROOT / "docs" / "deploy.md", ROOT / "docs" / "organization-events.md"]
+
+
+def unset_variables(document: str) -> set[str]:
+    """Return the variables that a document's code uses, and neither sets before nor explains as the reader's own."""
+    known, found = set(OF_THE_SHELL), set[str]()
+    known |= {name for name in BROUGHT if f"`{name}`" in document}
+    for match in _CODE.finditer(document):
+        code = match[2] or match[3]
+        known |= set(_ASSIGNED.findall(code))
+        found |= set(_VARIABLE.findall(code)) - known
+    return found
+
+
+@pytest.mark.parametrize("path", GUIDES, ids=lambda path: path.name)
+def test_a_guide_sets_the_variables_that_it_uses(path: Path) -> None:
+    """Whoever follows it need not know what a name stands for, or where its value comes from."""
+    assert set() == unset_variables(path.read_text(encoding="utf-8"))
+
+
+def test_an_unset_variable_is_noticed() -> None:
+    """The rule above fails for what it is there for."""
+    assert {"QUEUE_ARN"} == unset_variables('    URL=$(output Url)\n    aws sqs x --a "$URL" --b "$QUEUE_ARN"\n')
+    assert {"TOKEN"} == unset_variables('```sh\ncurl -H "Bearer $TOKEN"\n```\n')
+    assert set() == unset_variables('A session token in `TOKEN`:\n```sh\ncurl -H "Bearer $TOKEN"\n```\n')
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_an_output_that_is_named_exists(path: Path) -> None:
+    """A document takes from the stack what the stack gives."""
+    content = path.read_text(encoding="utf-8")
+    named = re.findall(r"\boutput ([A-Z]\w+)\)|OutputKey=='([A-Z]\w+)'|\(output\s+`(\w+)`\)", content)
+
+    assert {name for names in named for name in names if name} <= section("Outputs").keys()
 
 
 def test_there_are_commands_to_check() -> None:
@@ -226,68 +287,3 @@ def test_a_bill_is_the_sum_of_its_parts() -> None:
     assert pytest.approx(0.2 + 10_000 * 0.0000133334) == rows["Lambda"]
     assert pytest.approx(2 * 0.125) == rows["DynamoDB"]
     assert pytest.approx(0.4) == rows["Pepper"]
-
-
-# ---- The deployer's policy -----------------------------------------------------------------------------------
-
-POLICY: dict[str, Any] = json.loads((ROOT / "docs" / "deployer-policy.json").read_text(encoding="utf-8"))
-ACTIONS = {
-    action
-    for statement in POLICY["Statement"]
-    for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
-}
-CREATED_BY = {
-    "AWS::ApiGateway::Account": {"apigateway:PATCH"},
-    "AWS::CloudWatch::Alarm": {"cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"},
-    "AWS::CloudWatch::Dashboard": {"cloudwatch:PutDashboard", "cloudwatch:DeleteDashboards"},
-    "AWS::DynamoDB::Table": {"dynamodb:CreateTable", "dynamodb:UpdateContinuousBackups", "dynamodb:UpdateTimeToLive"},
-    "AWS::Events::EventBus": {"events:CreateEventBus", "events:DeleteEventBus"},
-    "AWS::Events::Rule": {"events:PutRule", "events:PutTargets", "events:RemoveTargets", "events:DeleteRule"},
-    "AWS::IAM::Role": {"iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:PassRole", "iam:DeleteRole"},
-    "AWS::Lambda::EventSourceMapping": {"lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping"},
-    "AWS::Lambda::Permission": {"lambda:AddPermission", "lambda:RemovePermission"},
-    "AWS::Logs::LogGroup": {"logs:CreateLogGroup", "logs:PutRetentionPolicy", "logs:DeleteLogGroup"},
-    "AWS::SQS::Queue": {"sqs:CreateQueue", "sqs:SetQueueAttributes", "sqs:DeleteQueue"},
-    "AWS::SQS::QueuePolicy": {"sqs:SetQueueAttributes"},
-    "AWS::SecretsManager::Secret": {"secretsmanager:CreateSecret", "secretsmanager:GetRandomPassword"},
-    "AWS::Serverless::Api": {"apigateway:POST", "apigateway:PUT", "apigateway:DELETE"},
-    "AWS::Serverless::Function": {"lambda:CreateFunction", "lambda:UpdateFunctionCode", "lambda:DeleteFunction"},
-    "AWS::Serverless::LayerVersion": {"lambda:PublishLayerVersion", "lambda:DeleteLayerVersion"},
-}
-"""What it takes to make, change and remove a resource of each type."""
-
-
-def test_the_deployer_may_make_everything_that_the_template_has() -> None:
-    """A type of resource that is new in the template needs its actions here."""
-    types = {text(resource(name)["Type"], name) for name in section("Resources")}
-
-    assert types <= CREATED_BY.keys()
-    assert set().union(*(CREATED_BY[kind] for kind in types)) <= ACTIONS
-
-
-def test_the_deployer_may_do_single_actions_only() -> None:
-    """No wildcard among the actions, and all resources only where AWS knows no others."""
-    assert not [action for action in ACTIONS if "*" in action]
-    everywhere = {statement["Sid"] for statement in POLICY["Statement"] if statement["Resource"] == "*"}
-    assert everywhere == {
-        "ValidateTemplates",
-        "DrawThePepper",
-        "LookAtLogGroupsAndDeliverAccessLogs",
-        "LookAtAlarms",
-        "ReadQueues",
-    }
-
-
-def test_the_deployer_passes_roles_to_functions_and_the_gateway_only() -> None:
-    """A role cannot be given to anything else to act in its name."""
-    (statement,) = [statement for statement in POLICY["Statement"] if statement["Action"] == "iam:PassRole"]
-
-    assert {"iam:PassedToService": ["lambda.amazonaws.com", "apigateway.amazonaws.com"]} == statement["Condition"][
-        "StringEquals"
-    ]
-    assert fnmatchcase("arn:aws:iam::123456789012:role/keywright-CreateApiKeyRole-1", statement["Resource"])
-
-
-def test_iam_takes_the_policy() -> None:
-    """It is no longer than a managed policy may be."""
-    assert len(json.dumps(POLICY, separators=(",", ":"))) <= LARGEST_POLICY_CHARACTERS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from admin.failures import ExitCode
 from keywright.store.aws_http import HttpClient
 from local.demo import ACTIVE_ORGANIZATION_ID
 from tests.conftest import ROOT
+from tests.iam.policies import actions, statements
 from tests.world import nth_id
 
 if TYPE_CHECKING:
@@ -96,6 +96,6 @@ def test_the_policy_allows_what_the_commands_do_and_nothing_else(
     ):
         run(*command.split()).said()
 
-    policy = json.loads(TEXT.split("```json\n")[1].split("```")[0])
-    assert {f"dynamodb:{action}" for action in used} == set(policy["Statement"][0]["Action"])
-    assert "cloudformation:DescribeStacks" == policy["Statement"][1]["Action"]
+    of_table, of_stack, *_ = statements("Operator")
+    assert {f"dynamodb:{action}" for action in used} == actions([of_table])
+    assert {"cloudformation:DescribeStacks"} == actions([of_stack])
