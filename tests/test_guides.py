@@ -18,6 +18,7 @@ import pytest
 
 from tests.api.conftest import local_service
 from tests.api.deployment import Deployment
+from tests.aws_profile import with_a_profile
 from tests.conftest import LOOPBACK, ROOT
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Reader:
     stack: str
 
     def follow(self, guide: str) -> list[str]:
-        """Run the blocks of a guide, one after the other in one shell; give what each prints."""
+        """Run the blocks of a guide, one after the other in one shell; return what each prints."""
         script = f"\necho; echo '{END}'\n".join(["set -euo pipefail", *blocks(guide)])
         # The guides have the service's usual port, which may be in use here.
         script = script.replace("http://127.0.0.1:8787/v1", self.environment["API_URL"])
@@ -71,7 +72,7 @@ class Reader:
 
 @pytest.fixture(scope="module")
 def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    """A newcomer: with the address, a session token of an owner, AWS credentials, and a key with its id.
+    """A newcomer: with the address, a session token of an owner, an AWS profile, and a key with its id.
 
     The deployment is the one that `--stack` names, or else a local service.
     """
@@ -79,6 +80,7 @@ def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     (folder / ".local").mkdir()
     (folder / ".venv" / "bin").mkdir(parents=True)
     (folder / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    (folder / "bin").mkdir()
     (folder / "admin").mkdir()
     (folder / "admin" / "keywright-admin").symlink_to(ROOT / "admin" / "keywright-admin")
     given: Path | None = request.config.getoption("--stack")
@@ -89,19 +91,17 @@ def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             stack_file = folder / ".local" / "stack.json"
             stack_file.write_bytes(given.read_bytes())
         stack = json.loads(stack_file.read_text(encoding="utf-8"))
+        with_a_profile(folder / "bin" / "aws", stack["iam"]["access_key_id"], stack["iam"]["secret_access_key"])
         deployment = Deployment.read(stack_file)
         with deployment.client:
             created = deployment.create_key("owner")
         yield Reader(
             folder,
             {
-                "PATH": os.environ["PATH"],
+                "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
                 "API_URL": stack["base_url"],
                 "TOKEN": stack["tokens"]["owner"],
                 "AWS_REGION": stack["iam"]["region"],
-                "AWS_ACCESS_KEY_ID": stack["iam"]["access_key_id"],
-                "AWS_SECRET_ACCESS_KEY": stack["iam"]["secret_access_key"],
-                "AWS_SESSION_TOKEN": "",
                 "ID": created["id"],
                 "KEY": created["key"],
                 "OWNER": "newcomer",
@@ -112,8 +112,13 @@ def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def _credentials_of(stack: dict[str, Any]) -> dict[str, str]:
-    """Give what reaches the table of an emulator."""
-    return {"AWS_ENDPOINT_URL": stack["aws_endpoint_url"], "AWS_DEFAULT_REGION": stack["iam"]["region"]}
+    """Return what reaches the table of an emulator."""
+    return {
+        "AWS_ENDPOINT_URL": stack["aws_endpoint_url"],
+        "AWS_DEFAULT_REGION": stack["iam"]["region"],
+        "AWS_ACCESS_KEY_ID": stack["iam"]["access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": stack["iam"]["secret_access_key"],
+    }
 
 
 @pytest.fixture(scope="module")
