@@ -15,6 +15,7 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
+from local.intrinsics import mapping
 from tests.conftest import ROOT
 from tests.template.cloudformation import section
 from tools import costs
@@ -210,6 +211,17 @@ def test_an_output_that_is_named_exists(path: Path) -> None:
     named = re.findall(r"\boutput ([A-Z]\w+)\)|OutputKey=='([A-Z]\w+)'|\(output\s+`(\w+)`\)", content)
 
     assert {name for names in named for name in names if name} <= section("Outputs").keys()
+
+
+def test_rotating_the_pepper_starts_new_containers() -> None:
+    """The parameter that the runbook changes is in the environment of the functions; Lambda looks at nothing else."""
+    runbook = (ROOT / "docs" / "runbooks" / "pepper-rotation.md").read_text(encoding="utf-8")
+    (changed,) = re.findall(r"sam deploy --parameter-overrides (\w+)=(\d+)", runbook)
+    environment = mapping(mapping(section("Globals")["Function"], "Function")["Environment"], "Environment")
+    parameter = mapping(section("Parameters")[changed[0]], changed[0])
+
+    assert {"Ref": changed[0]} in mapping(environment["Variables"], "Variables").values()
+    assert int(changed[1]) != parameter["Default"]
 
 
 def test_there_are_commands_to_check() -> None:

@@ -158,6 +158,9 @@ def run(arguments: list[str], directory: Path, opened: ExitStack) -> int:
     address.api_id = account.api_id()
     failures |= pytest("tests/e2e/test_update.py", *given)
 
+    say("Losing the table, and restoring it by docs/runbooks/restore.md ...")
+    failures |= pytest("tests/e2e/test_restore.py", *given)
+
     say("Deleting the stack ...")
     boto3.client("cloudformation").delete_stack(StackName=STACK)
 

@@ -68,10 +68,10 @@ class Block:
     reason: str | None
 
 
-def blocks() -> Iterator[Block]:
-    """Read the blocks of the guide, in order."""
+def blocks(guide: Path = GUIDE) -> Iterator[Block]:
+    """Read the blocks of a guide, in order."""
     heading = ""
-    for found in _BLOCK.finditer(GUIDE.read_text(encoding="utf-8")):
+    for found in _BLOCK.finditer(guide.read_text(encoding="utf-8")):
         heading = found["heading"] or heading
         if found["text"] is not None:
             text = re.sub(f"^{found['indent']}", "", found["text"], flags=re.MULTILINE)
@@ -130,6 +130,7 @@ class Followed:
         claims: of the token that Cognito has given its user.
         owner: that user.
         parameters: of the stack, before it was deleted.
+        boundaries: of its roles, then.
     """
 
     said: Mapping[str, list[str]]
@@ -138,6 +139,7 @@ class Followed:
     claims: Mapping[str, object]
     owner: str
     parameters: Mapping[str, str]
+    boundaries: Mapping[str, str]
 
 
 @pytest.fixture(scope="module")
@@ -185,6 +187,7 @@ def _follow(shell: Shell, folder: Path, address: front.Front, provider: Identity
     claims: dict[str, object] = {}
     owner = ""
     parameters: dict[str, str] = {}
+    boundaries: dict[str, str] = {}
     client = boto3.client("cloudformation")
     for block in blocks():
         if block.reason is not None:
@@ -192,16 +195,18 @@ def _follow(shell: Shell, folder: Path, address: front.Front, provider: Identity
         text = block.text.replace("https://example.eu.auth0.com", provider.issuer)
         if 'echo "$TOKEN"' in text:  # from here on the reader has chosen the other provider
             shell.run(f"OWNER=ada TOKEN={provider.mint('ada', ORGANIZATION, ttl_seconds=TOKEN_SECONDS)}")
-        if "$CERTIFICATE_ARN" in text:
-            shell.run("CERTIFICATE_ARN=$(aws acm request-certificate --domain-name api.example.com --output text)")
+        if "acm list-certificates" in text:
+            shell.run("aws acm request-certificate --domain-name api.example.com")
         if block.heading == "Upgrades":
             _new_version(folder)
         if "sam delete" in text:
             (stack,) = client.describe_stacks(StackName=STACK)["Stacks"]
             parameters.update({one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]})
+            boundaries.update(_boundaries())
         answers = "y\n" * MOST_QUESTIONS
         if "--guided" in text:
-            answers = _guided(CUSTOM if block.heading == "A custom domain" else _first_answers(address, provider))
+            first = {**_first_answers(address, provider), "PermissionsBoundaryArn": _boundary(said)}
+            answers = _guided(CUSTOM if block.heading == "A custom domain" else first)
         said.setdefault(block.heading, []).append(shell.run(text, answers))
         if "initiate-auth" in text:
             claims = _claims(shell.run('echo "$TOKEN"'))
@@ -209,7 +214,7 @@ def _follow(shell: Shell, folder: Path, address: front.Front, provider: Identity
         if "sam deploy" in text:
             detail = client.describe_stack_resource(StackName=STACK, LogicalResourceId="Api")["StackResourceDetail"]
             address.api_id = detail["PhysicalResourceId"]
-    return Followed(said, address.url, provider.issuer, claims, owner, parameters)
+    return Followed(said, address.url, provider.issuer, claims, owner, parameters, boundaries)
 
 
 def _first_answers(address: front.Front, provider: IdentityProvider) -> dict[str, str]:
@@ -229,6 +234,21 @@ def _guided(given: Mapping[str, str]) -> str:
     return "".join(f"{given.get(name, '')}\n" for name in asked) + "y\n"
 
 
+def _boundary(said: Mapping[str, list[str]]) -> str:
+    """Return the boundary that the section about policies has printed."""
+    (printed,) = [line for line in said["Policies"][-1].splitlines() if line.startswith("BoundaryArn")]
+    return printed.split()[1]
+
+
+def _boundaries() -> dict[str, str]:
+    """Return the permissions boundary of each role of the stack, empty if it has none."""
+    client = boto3.client("iam")
+    roles = [role["RoleName"] for page in client.get_paginator("list_roles").paginate() for role in page["Roles"]]
+    found = {name: client.get_role(RoleName=name)["Role"] for name in roles if name.startswith(f"{STACK}-")}
+    own = {name: role for name, role in found.items() if not name.startswith(f"{STACK}-e2e-")}
+    return {name: role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "") for name, role in own.items()}
+
+
 def _new_version(folder: Path) -> None:
     """Build what the next version is: the same, but for what a function is said to do."""
     built = folder / ".aws-sam" / "build" / "template.yaml"
@@ -240,6 +260,13 @@ def _new_version(folder: Path) -> None:
 def test_every_block_is_run_or_says_why_not() -> None:
     """Commands for a newer version, and for building, which has been done."""
     assert {"Deploy the stack", "Upgrades"} == {block.heading for block in blocks() if block.reason}
+
+
+def test_every_role_has_the_boundary(followed: Followed) -> None:
+    """The one that the policies' stack has made, given by the parameter."""
+    assert followed.boundaries
+    assert {followed.parameters["PermissionsBoundaryArn"]} == set(followed.boundaries.values())
+    assert followed.parameters["PermissionsBoundaryArn"].rpartition("/")[2].startswith("keywright-iam-")
 
 
 def test_an_id_token_of_cognito_has_what_is_needed(followed: Followed) -> None:
