@@ -68,7 +68,7 @@ _COMMANDS: dict[str, Callable[[str, str, Mapping[str, Any]], list[str] | None]] 
     ],
     "organization.deletion_canceled": lambda organization, *_: ["organizations", "cancel-deletion", organization],
 }
-"""What does the same again, or more: a key that was rotated, disabled or changed is deleted."""
+"""Commands that do the same again, or more: a key that was rotated, disabled or changed is deleted."""
 
 
 if __name__ == "__main__":

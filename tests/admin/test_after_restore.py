@@ -87,7 +87,7 @@ def record(event: str, target: str, after: object, second: int) -> dict[str, Any
 
 
 def test_a_key_whose_text_or_permissions_changed_is_revoked() -> None:
-    """The old text would verify, or the key would be allowed what it was not any more; a name harms nobody."""
+    """The old text would verify, or the key would be allowed what it was not any more; a new name grants nothing."""
     printed = commands(
         [
             record("api_key.updated", nth_id(3), {"name": "renamed"}, 4),

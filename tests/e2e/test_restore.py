@@ -1,6 +1,6 @@
 """docs/runbooks/restore.md, followed against the emulator: the table goes back in time, and then it is lost.
 
-The emulator restores to the present, whatever moment is named, and makes no system backup of a table that is deleted:
+The emulator restores to the present instead of the moment, and makes no system backup of a table that is deleted:
 the tests revoke a key only after the restore, and make the backup themselves. Everything else is done by the runbook.
 """
 

@@ -32,7 +32,7 @@ KEYS = {"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"}
 
 
 def actions_of_functions() -> set[str]:
-    """Return what the functions of the template are allowed."""
+    """Return the actions that the functions of the template are allowed."""
     return {
         text(mapping(statement, name)["Action"], name)
         for name in function_ids()
@@ -49,7 +49,7 @@ def test_a_function_may_do_its_work(action: str) -> None:
 
 @pytest.mark.parametrize("action", sorted(LOGS_OF_API_GATEWAY | TRACES))
 def test_logs_and_traces_are_written(action: str) -> None:
-    """What the managed policies of the roles allow for that, all resources included."""
+    """The boundary leaves room for the managed policies of the roles, on all resources."""
     assert allows(BOUNDARY, Request(action, "*"))
 
 

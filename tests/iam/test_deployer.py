@@ -21,7 +21,7 @@ LARGEST_POLICY_CHARACTERS = 6144
 LONGEST_ROLE_NAME = 64
 """The same page."""
 RANDOM_CHARACTERS = 13
-"""What CloudFormation puts at the end of a name, at the most."""
+"""Length of the suffix that CloudFormation adds to a name, at the most."""
 
 # ---- What CloudFormation does for each type of resource ----------------------------------------------------------
 
@@ -118,7 +118,7 @@ OF_PROPERTIES: dict[str, dict[str, set[str]]] = {
 
 FOR_ADMINISTRATORS = {
     "iam:DeleteRolePermissionsBoundary": "a role would be without its limits",
-    "iam:UpdateAssumeRolePolicy": "anybody could be let into a role that exists",
+    "iam:UpdateAssumeRolePolicy": "any principal could be let into a role that exists",
     "secretsmanager:GetSecretValue": "the pepper; CloudFormation asks for it when the secret's own properties change",
 }
 """Actions that are missing on purpose, and why. What needs them is for an administrator to deploy."""
@@ -127,7 +127,7 @@ RECOVERY = {
     *("cloudformation:CancelUpdateStack", "cloudformation:ContinueUpdateRollback", "cloudformation:RollbackStack"),
     *("cloudformation:ListChangeSets", "cloudformation:DeleteChangeSet", "cloudformation:DescribeStackResources"),
 }
-"""What an update that hangs or fails is put in order with."""
+"""Actions that put an update in order which hangs or failed."""
 
 OF_SAM = {
     *("cloudformation:CreateChangeSet", "cloudformation:DeleteStack", "cloudformation:DescribeChangeSet"),
@@ -150,7 +150,7 @@ OF_SAM = {
     ),
     "s3:ListBucket",
 }
-"""What `sam deploy` and `sam delete` call (samcli/lib of sam 1.170), and what the bucket that sam makes takes."""
+"""Calls of `sam deploy` and `sam delete` (samcli/lib of sam 1.170), and actions for the bucket that sam makes."""
 
 DELIVERY = {f"logs:{verb}LogDelivery" for verb in ("Delete", "Get", "Update")} | {"logs:ListLogDeliveries"}
 """CloudWatch Logs User Guide, "Enable logging from AWS services": for access logs, with CreateLogDelivery."""
@@ -188,7 +188,7 @@ CONTEXT = {
     "iam:PolicyARN": f"{MANAGED}/service-role/AWSLambdaBasicExecutionRole",
     "lambda:FunctionArn": FUNCTION,
 }
-"""What a deployment's requests have in the keys of conditions."""
+"""Condition keys of a deployment's requests."""
 
 ELSEWHERE = {
     "iam:PassRole": ROLE,

@@ -33,7 +33,7 @@ RESOURCES = {
     "secretsmanager": f"arn:aws:secretsmanager:eu-central-1:{ACCOUNT}:secret:Pepper-1A2B3C4D5E6F-a1b2c3",
     "sqs": f"arn:aws:sqs:eu-central-1:{ACCOUNT}:{STACK}-OrganizationEventsDeadLetters-1A2B",
 }
-"""What the guides work on."""
+"""Resources that the guides work on."""
 
 _TOKEN = re.compile(
     r"^#{2,3} (?P<heading>[^\n]+)$"
@@ -108,7 +108,7 @@ WITH_AWS = [step for step in STEPS if commands_in(step.code, step.guide) or acto
 
 @pytest.mark.parametrize("step", WITH_AWS, ids=str)
 def test_a_step_names_its_credentials(step: Step) -> None:
-    """Nobody has to try which of their credentials a command takes."""
+    """A reader need not try which of their credentials a command takes."""
     commands = [one for one in commands_in(step.code, step.guide) if one.words[1:3] not in UNSIGNED]
 
     assert step.who or all(one.words[1:3] in UNSIGNED for one in commands)
@@ -125,7 +125,7 @@ LIMITED = [
 
 @pytest.mark.parametrize(("who", "command"), LIMITED)
 def test_the_credentials_are_enough(who: str, command: Command) -> None:
-    """What a deployer or an operator is told to do, their policies allow."""
+    """The policies allow each command that a deployer, an operator or a backend is told to run."""
     request = request_of(command)
 
     assert request is None or allows(POLICIES[who], request)
