@@ -95,11 +95,12 @@ bench: $(VENV)/.dev $(SAM_VENV)/.installed $(DYNAMODB_LOCAL)/.installed test-lay
 bench-report: $(VENV)/.dev ## draw the pictures of docs/performance.md from the last make bench
 	$(BIN)/python -m benchmarks.pictures
 
-lint: $(VENV)/.dev $(SAM_VENV)/.installed ## ruff, mypy --strict, and sam validate --lint
+lint: $(VENV)/.dev $(SAM_VENV)/.installed ## ruff, mypy --strict, sam validate --lint, cfn-lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(SAM) validate --lint --template template.yaml
+	$(SAM_VENV)/bin/cfn-lint docs/iam.yaml
 
 openapi: $(VENV)/.dev ## rewrite docs/openapi.json from the handlers, the template and the events
 	@PYTHONPATH=layers/shared/python $(BIN)/python -m openapi
