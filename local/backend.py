@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import logging
 import os
 from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
 
+from local.iam import OPERATOR, as_operator
 from local.intrinsics import REGION, mapping, text
 from local.server import HOST, Server, reserve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
+    from wsgiref.types import StartResponse, WSGIEnvironment
 
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import CreateTableInputTypeDef
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_secretsmanager.type_defs import GetRandomPasswordRequestTypeDef
 
+    from local.iam import Iam
     from local.intrinsics import Json
     from local.template import Resource
 
 DYNAMODB_ENDPOINT = "AWS_ENDPOINT_URL_DYNAMODB"
+
+_PASS_SECONDS = 60
+_PASSED_HEADERS = {
+    "authorization": "HTTP_AUTHORIZATION",
+    "content-type": "CONTENT_TYPE",
+    "x-amz-date": "HTTP_X_AMZ_DATE",
+    "x-amz-target": "HTTP_X_AMZ_TARGET",
+}
+_ANSWERED_HEADERS = {"content-type", "x-amz-crc32", "x-amzn-requestid"}
 
 # What CreateTable takes of the properties; the others (backups, deletion protection, tags) protect a deployment.
 _TABLE_FIELDS = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "LocalSecondaryIndexes")
@@ -41,8 +55,8 @@ class BackendError(Exception):
     """DynamoDB does not answer; the message says where it was looked for."""
 
 
-def start_moto() -> Server:
-    """Start moto on a free port.
+def start_moto(iam: Iam) -> Server:
+    """Start moto on a free port, with IAM before it.
 
     It is the WSGI application of moto's own server. moto's DynamoDB takes no locks, so that a transaction could see
     half of another; with one thread, requests come one after the other, and each is atomic.
@@ -56,7 +70,35 @@ def start_moto() -> Server:
 
     make_snapshots_cheap()
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # requests wait in line by design
-    return Server(DomainDispatcherApplication(create_backend_app), reserve(0), threads=1)
+    return Server(iam.guard(DomainDispatcherApplication(create_backend_app)), reserve(0), threads=1)
+
+
+def start_guard(url: str, iam: Iam, threads: int) -> Server:
+    """Start IAM on a free port, before a DynamoDB elsewhere.
+
+    Requests are passed on as the operator's: DynamoDB Local can have another database for each access key.
+    """
+    host = urlsplit(url).netloc
+
+    def pass_on(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        headers = {name: environ[variable] for name, variable in _PASSED_HEADERS.items() if variable in environ}
+        headers["authorization"] = as_operator(headers.get("authorization", ""))
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        connection = http.client.HTTPConnection(host, timeout=_PASS_SECONDS)
+        try:
+            connection.request(environ["REQUEST_METHOD"], environ["PATH_INFO"], body, headers)
+            answer = connection.getresponse()
+            content = answer.read()
+        except (OSError, http.client.HTTPException):
+            start_response("503 Service Unavailable", [("Content-Length", "0")])
+            return []
+        finally:
+            connection.close()
+        kept = [(name, value) for name, value in answer.getheaders() if name.lower() in _ANSWERED_HEADERS]
+        start_response(f"{answer.status} {answer.reason}", [*kept, ("Content-Length", str(len(content)))])
+        return [content]
+
+    return Server(iam.guard(pass_on), reserve(0), threads=threads)
 
 
 def isolate(environment: MutableMapping[str, str]) -> None:
@@ -67,7 +109,7 @@ def isolate(environment: MutableMapping[str, str]) -> None:
     for name in [name for name in environment if name.startswith("AWS_") and name != DYNAMODB_ENDPOINT]:
         del environment[name]
     environment.update(
-        AWS_ACCESS_KEY_ID="local",
+        AWS_ACCESS_KEY_ID=OPERATOR,
         AWS_SECRET_ACCESS_KEY="local",  # noqa: S106 - nothing checks it
         AWS_REGION=REGION,
         AWS_DEFAULT_REGION=REGION,

@@ -11,11 +11,13 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from local import credentials
 from local.intrinsics import Json, TemplateError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from local.iam import AccessKey, Iam
     from local.template import Function, Stack
 
 _LOG = logging.getLogger(__name__)
@@ -64,13 +66,18 @@ class LambdaContext:
 
 @dataclass(frozen=True, slots=True)
 class Functions:
-    """The loaded functions of a template, by logical id."""
+    """The loaded functions of a template, by logical id.
+
+    Attributes:
+        keys: the access key of each function's role.
+    """
 
     handlers: Mapping[str, Callable[[dict[str, Json], LambdaContext], Json]]
     definitions: Mapping[str, Function]
+    keys: Mapping[str, AccessKey]
 
     @classmethod
-    def load(cls, stack: Stack) -> Functions:
+    def load(cls, stack: Stack, iam: Iam) -> Functions:
         """Import every function. Its environment has to be set before, as Lambda does.
 
         Raises:
@@ -78,7 +85,9 @@ class Functions:
         """
         sys.path[:0] = [str(layer) for layer in stack.layers if str(layer) not in sys.path]
         handlers = {name: _load(function) for name, function in stack.functions.items()}
-        return cls(handlers, stack.functions)
+        credentials.sign_as_the_running_function()
+        keys = {name: iam.assume_role(function, function.environment) for name, function in stack.functions.items()}
+        return cls(handlers, stack.functions, keys)
 
     def invoke(self, logical_id: str, event: dict[str, Json]) -> Json:
         """Run a function on an event.
@@ -97,7 +106,8 @@ class Functions:
         )
         try:
             passed = json.loads(json.dumps(event))
-            answer: Json = json.loads(json.dumps(self.handlers[logical_id](passed, context)))
+            with credentials.running_with(self.keys[logical_id]):
+                answer: Json = json.loads(json.dumps(self.handlers[logical_id](passed, context)))
         except Exception as error:
             message = str(error)
             if message != "Unauthorized":  # how an authorizer says no; not a failure

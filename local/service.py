@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from local import backend, demo
 from local.functions import Functions
 from local.gateway import Gateway, channel_for
+from local.iam import NONE, Iam
 from local.identity_provider import IdentityProvider
 from local.intrinsics import TemplateError, text
 from local.server import HOST, PortError, Server, port_of, reserve
@@ -62,9 +63,11 @@ def running(options: Options, announce: Callable[[str], None]) -> Iterator[Runni
         stack = _read_template(options, *ports)
         _log_to(options)
         provider = _start_identity_provider(stack, options, ports[1], opened)
-        endpoint = _start_backend(stack, opened)
-        functions = Functions.load(stack)
+        iam = Iam()
+        endpoint = _start_backend(stack, iam, opened)
         description = _describe(stack, options, provider, port_of(ports[0]), endpoint)
+        os.environ["AWS_ACCESS_KEY_ID"] = NONE  # what does not run as a function may do nothing from here on
+        functions = Functions.load(stack, iam)
         gateway = Gateway(
             api=stack.api,
             invoke=functions.invoke,
@@ -128,16 +131,21 @@ def _start_identity_provider(
     return provider
 
 
-def _start_backend(stack: Stack, opened: ExitStack) -> str:
+def _start_backend(stack: Stack, iam: Iam, opened: ExitStack) -> str:
     """Create tables and secrets; give the address of DynamoDB."""
-    moto = backend.start_moto()
+    moto = backend.start_moto(iam)
     opened.callback(moto.stop)
     os.environ["AWS_ENDPOINT_URL"] = moto.url
     for table in stack.tables:
         backend.create_table(table)
     for secret in stack.secrets:
         backend.create_secret(secret)
-    return os.environ.get(backend.DYNAMODB_ENDPOINT) or moto.url
+    other = os.environ.get(backend.DYNAMODB_ENDPOINT)
+    if other:
+        guard = backend.start_guard(other, iam, _REQUEST_THREADS)
+        opened.callback(guard.stop)
+        os.environ[backend.DYNAMODB_ENDPOINT] = guard.url
+    return other or moto.url
 
 
 def _describe(stack: Stack, options: Options, provider: IdentityProvider, port: int, endpoint: str) -> StackDescription:

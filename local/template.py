@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from local.intrinsics import Json, Resolver, TemplateError, arn, load_template, mapping, sequence, text
+from local.permissions import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,11 +23,13 @@ DEFAULT_REAUTHORIZE_SECONDS = 300
 """What API Gateway takes if the template does not say (Amazon API Gateway, CreateAuthorizer)."""
 
 _UNSUPPORTED_API_PROPERTIES = ("Cors", "DefinitionBody", "DefinitionUri", "BinaryMediaTypes")
+_UNSUPPORTED_ROLE_PROPERTIES = ("Role", "ManagedPolicyArns", "PermissionsBoundary")
+_STATEMENT_ELEMENTS = {"Sid", "Effect", "Action", "Resource"}
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """One Lambda function: where its code is, and how Lambda would run it."""
+    """One Lambda function: where its code is, how Lambda would run it, and what its role allows."""
 
     logical_id: str
     name: str
@@ -36,6 +39,7 @@ class Function:
     timeout_seconds: int
     memory_mib: int
     environment: Mapping[str, str]
+    statements: tuple[Statement, ...]
 
     @property
     def arn(self) -> str:
@@ -244,7 +248,7 @@ class _Reader:
 
     def _function(self, logical_id: str) -> Function:
         place = f"Resources.{logical_id}.Properties"
-        # Only what is needed is computed: a policy may use functions that mean nothing on one machine.
+        # Only what is needed is computed: other properties may use functions that mean nothing on one machine.
         names = ("CodeUri", "Handler", "Timeout", "MemorySize", "Environment")
         declared = self._with_globals("Function", logical_id)
         properties = self._resolved({name: declared[name] for name in names if name in declared}, place)
@@ -263,7 +267,42 @@ class _Reader:
                 name: text(value, f"{place}.Environment.Variables.{name}")
                 for name, value in mapping(environment, f"{place}.Environment.Variables").items()
             },
+            statements=self._role(declared, place),
         )
+
+    def _role(self, declared: dict[str, Json], place: str) -> tuple[Statement, ...]:
+        """Read the statements of the role that SAM makes of a function's policies."""
+        for name in _UNSUPPORTED_ROLE_PROPERTIES:
+            if name in declared:
+                raise TemplateError(f"{place}.{name}: not supported by the local service; write policies out")
+        place = f"{place}.Policies"
+        return tuple(
+            self._statement(mapping(statement, place), place)
+            for policy in sequence(self.resolver.resolve(declared.get("Policies"), place), place)
+            for statement in sequence(mapping(policy, place).get("Statement"), place)
+        )
+
+    def _statement(self, statement: dict[str, Json], place: str) -> Statement:
+        unsupported = sorted(statement.keys() - _STATEMENT_ELEMENTS)
+        if unsupported:
+            raise TemplateError(f"{place}: the local service does not know {unsupported[0]} in a statement")
+        effect = text(statement.get("Effect"), place)
+        if effect not in {"Allow", "Deny"}:
+            raise TemplateError(f"{place}: Effect must be Allow or Deny; it is {effect}")
+        return Statement(
+            effect=effect,
+            actions=_one_or_more(statement.get("Action"), place),
+            resources=tuple(self._arn(value, place) for value in _one_or_more(statement.get("Resource"), place)),
+        )
+
+    def _arn(self, value: str, place: str) -> str:
+        """Read a resource of a statement. `Ref` of a secret is its ARN on AWS; here, its name."""
+        secrets = {self.resolver.name_of(name): name for name in self._ids("AWS::SecretsManager::Secret")}
+        if value in secrets:
+            return arn("AWS::SecretsManager::Secret", value)
+        if value != "*" and not value.startswith("arn:"):
+            raise TemplateError(f"{place}: {value} is not an ARN")
+        return value
 
     def _api(self, functions: Mapping[str, Function]) -> Api:
         ids = self._ids("AWS::Serverless::Api")
@@ -376,6 +415,11 @@ def _authorizer(name: str, properties: dict[str, Json], by_arn: Mapping[str, str
         query_parameters=tuple(text(item, place) for item in sequence(identity.get("QueryStrings"), place)),
         reauthorize_seconds=reauthorize_seconds,
     )
+
+
+def _one_or_more(value: Json, place: str) -> tuple[str, ...]:
+    """Read an element of a statement, which is a text or a list of them."""
+    return tuple(text(item, place) for item in (value if isinstance(value, list) else [value]))
 
 
 def _gateway_response(properties: dict[str, Json], place: str) -> GatewayResponse:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import os
 import sys
 import uuid
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,7 +19,8 @@ from keywright import access_rules, clock, metering, sessions, verification
 from keywright.observability import logger
 from keywright.settings import answer_settings, settings, table_settings
 from keywright.store import aws, peppers
-from local import backend
+from local import backend, credentials
+from local.iam import AccessKey, Decision, Iam
 from local.template import Resource, read_stack
 from tests import issuer as issuers
 from tests.calling import Call, CreateApiKey
@@ -25,7 +28,7 @@ from tests.world import ANSWER_SECONDS, Context, Table, World
 
 if TYPE_CHECKING:
     import logging
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from local.template import Stack
@@ -39,7 +42,9 @@ hypothesis.settings.register_profile("keywright", deadline=None)
 hypothesis.settings.load_profile("keywright")
 
 DYNAMODB_URL = os.environ.get(backend.DYNAMODB_ENDPOINT)
-"""Where tables are, if not in moto; `make test-dynamodb` says so."""
+"""Where tables are, if not in moto; `make test-dynamodb` says so. Functions reach it through `dynamodb_url`."""
+DYNAMODB_THREADS = 64
+_REMEMBERED_DECISIONS = 10_000
 
 LOOPBACK = ["127.0.0.1"]
 _FIXTURES_WITH_SOCKETS = {"world", "issuer", "moto_url"}
@@ -120,9 +125,45 @@ def new_container() -> None:
 
 
 @pytest.fixture(scope="session")
-def moto_url() -> Iterator[str]:
-    """DynamoDB and Secrets Manager, one server for all tests of a worker."""
-    server = backend.start_moto()
+def all_decisions() -> deque[Decision]:
+    """The last decisions about what functions may do."""
+    return deque(maxlen=_REMEMBERED_DECISIONS)
+
+
+@pytest.fixture
+def decisions(all_decisions: deque[Decision]) -> deque[Decision]:
+    """The decisions about what functions may do that were taken in this test."""
+    all_decisions.clear()
+    return all_decisions
+
+
+@pytest.fixture(scope="session")
+def iam(all_decisions: deque[Decision]) -> Iam:
+    """The roles of the functions, and what stands before the emulated services."""
+    return Iam(all_decisions.append)
+
+
+@pytest.fixture(scope="session")
+def access_keys(iam: Iam, stack: Stack) -> Mapping[str, AccessKey]:
+    """The access key of each function, by its folder's name; the environment of the test names its resources."""
+    return {function.directory.name: iam.assume_role(function, os.environ) for function in stack.functions.values()}
+
+
+@pytest.fixture(scope="session")
+def moto_url(iam: Iam) -> Iterator[str]:
+    """DynamoDB, Secrets Manager and SQS, one server for all tests of a worker."""
+    server = backend.start_moto(iam)
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def dynamodb_url(iam: Iam) -> Iterator[str | None]:
+    """Where tables are, if not in moto."""
+    if DYNAMODB_URL is None:
+        yield None
+        return
+    server = backend.start_guard(DYNAMODB_URL, iam, DYNAMODB_THREADS)
     yield server.url
     server.stop()
 
@@ -148,12 +189,18 @@ def reused_client() -> Iterator[Callable[[str], Any]]:
 
 
 @pytest.fixture
-def world(stack: Stack, environment: pytest.MonkeyPatch, moto_url: str, reused_client: Callable[[str], Any]) -> World:
+def world(
+    stack: Stack,
+    environment: pytest.MonkeyPatch,
+    moto_url: str,
+    dynamodb_url: str | None,
+    reused_client: Callable[[str], Any],
+) -> World:
     """An empty table built from the template's own properties, the pepper, and a handler's surroundings."""
     name = f"keywright-{uuid.uuid4()}"
     environment.setenv("AWS_ENDPOINT_URL", moto_url)
-    if DYNAMODB_URL is not None:
-        environment.setenv(backend.DYNAMODB_ENDPOINT, DYNAMODB_URL)
+    if dynamodb_url is not None:
+        environment.setenv(backend.DYNAMODB_ENDPOINT, dynamodb_url)
     environment.setenv("TABLE_NAME", name)
     environment.setenv("PEPPER_SECRET_ID", name)
     environment.setattr(aws, "READ_TIMEOUT_SECONDS", ANSWER_SECONDS)
@@ -198,8 +245,9 @@ def trusted_issuer(issuer: issuers.Issuer, setting: Callable[[str, str], None]) 
 
 
 @pytest.fixture
-def load_handler() -> Callable[[str], Callable[..., object]]:
-    """Load a function's handler by its folder's name, as Lambda would: from the file alone."""
+def load_handler(access_keys: Mapping[str, AccessKey]) -> Callable[[str], Callable[..., object]]:
+    """Load a function's handler by its folder's name, as Lambda would: from the file alone, to run with its role."""
+    credentials.sign_as_the_running_function()
 
     def load(name: str) -> Callable[..., object]:
         path = ROOT / "functions" / name / "handler.py"
@@ -209,7 +257,13 @@ def load_handler() -> Callable[[str], Callable[..., object]]:
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         handler: Callable[..., object] = module.handler
-        return handler
+
+        @functools.wraps(handler)
+        def with_its_role(*arguments: object) -> object:
+            with credentials.running_with(access_keys[name]):
+                return handler(*arguments)
+
+        return with_its_role
 
     return load
 

@@ -10,6 +10,7 @@ import httpx
 
 from local.functions import Functions
 from local.gateway import Gateway, channel_for
+from local.iam import Iam
 from local.server import HOST, Server, port_of, reserve
 from local.sigv4 import Credential
 
@@ -225,7 +226,7 @@ class Served:
         self.lines: list[str] = []
         self.now = 0.0
         self.credential = Credential.draw()
-        functions = Functions.load(stack)
+        functions = Functions.load(stack, Iam())
         listener = reserve(0)
         gateway = Gateway(
             api=stack.api,

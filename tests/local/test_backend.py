@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from moto.dynamodb.models import dynamodb_backends
 
 from local import backend
+from local.iam import Iam
 from local.template import Resource
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     """A running moto."""
-    server = backend.start_moto()
+    server = backend.start_moto(Iam())
     yield server.url
     server.stop()
 

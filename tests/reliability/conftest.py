@@ -9,7 +9,7 @@ import pytest
 from keywright.store import aws, peppers
 from local import backend
 from tests.bus import Sync
-from tests.conftest import DYNAMODB_URL, new_container
+from tests.conftest import new_container
 from tests.lifecycle.service import METHODS, Service
 from tests.reliability import figures
 from tests.reliability.operations import Scene
@@ -27,9 +27,9 @@ PATIENCE_SECONDS = aws.READ_TIMEOUT_SECONDS
 
 
 @pytest.fixture(scope="session")
-def session_proxy(moto_url: str) -> Iterator[FaultProxy]:
+def session_proxy(moto_url: str, dynamodb_url: str | None) -> Iterator[FaultProxy]:
     """What the functions take for DynamoDB."""
-    proxy = FaultProxy(DYNAMODB_URL or moto_url)
+    proxy = FaultProxy(dynamodb_url or moto_url)
     yield proxy
     proxy.stop()
     figures.add(requests=proxy.requests, faults=proxy.faults)
