@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import boto3
 
+from local.intrinsics import text
+from tests.template.cloudformation import properties
 from tests.world import ORGANIZATION_ID, Context, World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.literals import QueueAttributeNameType
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
+
+    from local.iam import AccessKey
 
 TIME = "2026-03-01T12:00:00.000Z"
 NAME_OF_PROVIDER = "com.example.identity"
@@ -69,6 +75,53 @@ def message(body: object, message_id: str) -> dict[str, Any]:
         "eventSourceARN": "arn:aws:sqs:eu-central-1:123456789012:events",
         "awsRegion": "eu-central-1",
     }
+
+
+@dataclass(slots=True)
+class EventQueue:
+    """The queue of organization events, polled as by Lambda, which acts with the role of the function.
+
+    Source: AWS Lambda Developer Guide, "Creating and configuring an Amazon SQS event source mapping", "Configuring
+    execution role permissions".
+
+    Attributes:
+        lambda_: with the credentials of the function's role.
+    """
+
+    lambda_: SQSClient
+    url: str
+    taken: list[MessageTypeDef] = field(default_factory=list)
+
+    @classmethod
+    def holding(cls, bodies: Sequence[str], operator: SQSClient, key: AccessKey) -> EventQueue:
+        """Return the queue of the stack, with these messages in it and no others."""
+        source = text(properties("OrganizationEventsMapping")["EventSourceArn"], "EventSourceArn")
+        name = source.rpartition(":")[2]
+        operator.delete_queue(QueueUrl=operator.create_queue(QueueName=name)["QueueUrl"])
+        url = operator.create_queue(QueueName=name)["QueueUrl"]
+        for body in bodies:
+            operator.send_message(QueueUrl=url, MessageBody=body)
+        lambda_ = boto3.client("sqs", aws_access_key_id=key.access_key, aws_secret_access_key=key.secret_key)
+        return cls(lambda_, url)
+
+    def poll(self) -> Sequence[MessageTypeDef]:
+        """Take a batch of messages."""
+        self.length(self.lambda_)
+        answer = self.lambda_.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10, WaitTimeSeconds=0)
+        self.taken = answer.get("Messages", [])
+        return self.taken
+
+    def finish(self, bodies: Iterable[str]) -> None:
+        """Delete the messages of the batch that the function has not asked for again."""
+        receipts = {message["Body"]: message["ReceiptHandle"] for message in self.taken}
+        for body in bodies:
+            self.lambda_.delete_message(QueueUrl=self.url, ReceiptHandle=receipts[body])
+
+    def length(self, client: SQSClient) -> int:
+        """Return how many messages are in the queue, those on their way included."""
+        counts: list[QueueAttributeNameType] = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        attributes = client.get_queue_attributes(QueueUrl=self.url, AttributeNames=counts)["Attributes"]
+        return sum(int(attributes[name]) for name in counts)
 
 
 @dataclass(frozen=True, slots=True)

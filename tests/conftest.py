@@ -144,7 +144,7 @@ def iam(all_decisions: deque[Decision]) -> Iam:
 
 
 @pytest.fixture(scope="session")
-def access_keys(iam: Iam, stack: Stack) -> Mapping[str, AccessKey]:
+def access_keys(iam: Iam, stack: Stack) -> dict[str, AccessKey]:
     """The access key of each function, by its folder's name; the environment of the test names its resources."""
     return {function.directory.name: iam.assume_role(function, os.environ) for function in stack.functions.values()}
 

@@ -33,9 +33,10 @@ from tests.issuer import AUDIENCE
 from tests.keys import SampleKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
+    from local.iam import Decision
     from local.template import Stack
     from tests.world import World
 
@@ -152,14 +153,27 @@ def test_replay(
     world: World,
     setting: Callable[[str, str], None],
     load_handler: Callable[[str], Callable[..., object]],
+    decisions: Collection[Decision],
 ) -> None:
-    """GIVEN the seed WHEN the function gets the event THEN it answers, and has written, what is expected."""
+    """GIVEN the seed WHEN the function gets the event THEN it answers, and has written, what is expected.
+
+    Its role allows all that this takes (tests/test_roles.py has the converse: nothing else).
+    """
+    assert [] == replayed(case, world, setting, load_handler)
+    assert [] == [decision for decision in decisions if not decision.is_allowed]
+
+
+def replayed(
+    case: Case,
+    world: World,
+    setting: Callable[[str, str], None],
+    load_handler: Callable[[str], Callable[..., object]],
+) -> list[str]:
+    """Return the differences between what is expected and what comes of an event."""
     prepare(case.seed, world, setting)
     before = items(world)
-
     outcome = invoke(load_handler(case.function), case.event, world)
-
-    assert [] == differences({**UNTOUCHED, **case.expected}, {**outcome, **written(before, items(world))})
+    return differences({**UNTOUCHED, **case.expected}, {**outcome, **written(before, items(world))})
 
 
 def prepare(seed: dict[str, Any], world: World, setting: Callable[[str, str], None]) -> None:

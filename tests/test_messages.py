@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
+from tests.bus import EventQueue
 from tests.test_events import EVENTS, UNTOUCHED, WITHOUT_STATUS, Case, differences, invoke, items, prepare, written
 from tests.world import Context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping
 
+    from local.iam import AccessKey, Decision
     from local.template import Stack
     from tests.world import World
 
@@ -46,34 +48,55 @@ def outcome_of(case: Case) -> str:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_replay(
-    case: Case,
+def test_replay(case: Case, replay_message: Callable[[Case], list[str]], decisions: Collection[Decision]) -> None:
+    """GIVEN the seed WHEN the function gets the event THEN what is expected comes of it, here and in both queues.
+
+    The function's role allows all that this takes (tests/test_roles.py has the converse: nothing else).
+    """
+    assert [] == replay_message(case)
+    assert [] == [decision for decision in decisions if not decision.is_allowed]
+
+
+@pytest.fixture
+def replay_message(
     world: World,
     stack: Stack,
+    access_keys: Mapping[str, AccessKey],
     setting: Callable[[str, str], None],
     load_handler: Callable[[str], Callable[..., object]],
-) -> None:
-    """GIVEN the seed WHEN the function gets the event THEN what is expected comes of it, here and in both queues."""
-    queue = boto3.client("sqs")
-    url = queue.create_queue(QueueName=f"dead-letters-{uuid.uuid4()}")["QueueUrl"]
-    setting("DEAD_LETTER_QUEUE_URL", url)
-    prepare(case.seed, world, setting)
-    before = items(world)
-    (function,) = [found for found in stack.functions.values() if found.directory.name == case.function]
-    context = Context(remaining_milliseconds=function.timeout_seconds * 1000)
+) -> Callable[[Case], list[str]]:
+    """Replay an event of a queue or a schedule; the result is the differences from what is expected."""
 
-    outcome = invoke(load_handler(case.function), case.event, replace(world, context=context))
+    def replayed(case: Case) -> list[str]:
+        operator = boto3.client("sqs")
+        aside_url = operator.create_queue(QueueName=f"dead-letters-{uuid.uuid4()}")["QueueUrl"]
+        setting("DEAD_LETTER_QUEUE_URL", aside_url)
+        prepare(case.seed, world, setting)
+        before = items(world)
+        (function,) = [found for found in stack.functions.values() if found.directory.name == case.function]
+        context = Context(remaining_milliseconds=function.timeout_seconds * 1000)
+        names = {message["body"]: message["messageId"] for message in case.event.get("Records", [])}
+        queue = EventQueue.holding(list(names), operator, access_keys[case.function]) if names else None
+        if queue:
+            assert sorted(names) == sorted(message["Body"] for message in queue.poll())
 
-    aside = queue.receive_message(QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"])
-    names = {message["body"]: message["messageId"] for message in case.event.get("Records", [])}
-    put_aside = [
-        {"messageId": names[letter["Body"]], "reason": letter["MessageAttributes"]["reason"]["StringValue"]}
-        for letter in aside.get("Messages", [])
-    ]
-    assert [] == differences(
-        {**UNTOUCHED, "put_aside": [], **case.expected},
-        {**outcome, **written(before, items(world)), "put_aside": put_aside},
-    )
+        outcome = invoke(load_handler(case.function), case.event, replace(world, context=context))
+
+        if queue:
+            again = {failure["itemIdentifier"] for failure in outcome["answer"]["batchItemFailures"]}
+            queue.finish(body for body, name in names.items() if name not in again)
+            assert len(again) == queue.length(operator)
+        aside = operator.receive_message(QueueUrl=aside_url, MaxNumberOfMessages=10, MessageAttributeNames=["All"])
+        put_aside = [
+            {"messageId": names[letter["Body"]], "reason": letter["MessageAttributes"]["reason"]["StringValue"]}
+            for letter in aside.get("Messages", [])
+        ]
+        return differences(
+            {**UNTOUCHED, "put_aside": [], **case.expected},
+            {**outcome, **written(before, items(world)), "put_aside": put_aside},
+        )
+
+    return replayed
 
 
 # ---- The files -----------------------------------------------------------------------------------------------

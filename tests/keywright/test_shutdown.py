@@ -22,8 +22,9 @@ from tests.conftest import LOOPBACK, ROOT
 from tests.keys import SampleKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
+    from local.iam import AccessKey
     from tests.world import World
 
 pytestmark = pytest.mark.allow_hosts(LOOPBACK)
@@ -116,11 +117,12 @@ def start() -> Iterator[Callable[..., Container]]:
     """Start containers, and end them with the test."""
     started: list[Container] = []
 
-    def run(code: str, runtime_api: str | None) -> Container:
+    def run(code: str, runtime_api: str | None, **variables: str) -> Container:
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join([str(ROOT / "layers/shared/python"), str(ROOT)]),
             **({} if runtime_api is None else {shutdown.RUNTIME_API: runtime_api}),
+            **variables,
         }
         process = subprocess.Popen(  # noqa: S603 - the tests' own code
             [sys.executable, "-u", "-c", code], env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True
@@ -229,7 +231,11 @@ time.sleep(60)
 
 @pytest.mark.parametrize("function", ["authorize_api_key", "verify_api_key"])
 def test_pending_uses_are_written_when_the_container_ends(
-    world: World, api: ExtensionsApi, start: Callable[..., Container], function: str
+    world: World,
+    api: ExtensionsApi,
+    start: Callable[..., Container],
+    access_keys: Mapping[str, AccessKey],
+    function: str,
 ) -> None:
     """GIVEN three uses within a minute WHEN Lambda ends the container THEN they are in the table."""
     world.table.put_organization()
@@ -252,7 +258,8 @@ def test_pending_uses_are_written_when_the_container_ends(
                 "identity": {"sourceIp": "203.0.113.7", "userArn": "arn:aws:iam::123456789012:user/u"},
             },
         }
-    container = start(SERVING.replace("FUNCTION", function).replace("EVENT", repr(event)), api.address)
+    code = SERVING.replace("FUNCTION", function).replace("EVENT", repr(event))
+    container = start(code, api.address, AWS_ACCESS_KEY_ID=access_keys[function].access_key)
     while (said := container.says()) != "served":
         assert "ERROR" not in said
         assert said

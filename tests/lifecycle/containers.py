@@ -16,10 +16,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from local import credentials
+from local.iam import NONE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
+
+    from local.iam import AccessKey
 
 ROOT = Path(__file__).parents[2]
 REQUIRED = "sessions:read"
@@ -58,9 +63,9 @@ class Container:
         self._process.start()
         theirs.close()
 
-    def begin(self, environment: Mapping[str, str]) -> None:
-        """Begin anew, remembering nothing, with these variables and no others."""
-        self._ask("begin", dict(environment))
+    def begin(self, environment: Mapping[str, str], keys: Mapping[str, AccessKey]) -> None:
+        """Begin anew, remembering nothing, with these variables and no others, and the access key of each function."""
+        self._ask("begin", dict(environment), dict(keys))
 
     def write(self, function: str, user_id: str, **request: Any) -> Written:
         """Call a function that changes something, as a member."""
@@ -109,12 +114,15 @@ class _Inside:
     found: list[Verified] = field(default_factory=list)
     is_over: threading.Event = field(default_factory=threading.Event)
     passed_seconds: float = 0.0
+    keys: dict[str, AccessKey] = field(default_factory=dict)
 
-    def begin(self, environment: dict[str, str]) -> None:
+    def begin(self, environment: dict[str, str], keys: dict[str, AccessKey]) -> None:
         from tests.conftest import new_container  # noqa: PLC0415 - takes longer than the start of a process should
 
         os.environ.clear()
-        os.environ.update(environment)
+        os.environ.update(environment, AWS_ACCESS_KEY_ID=NONE)
+        self.keys = keys
+        credentials.sign_as_the_running_function()
         new_container()
         self.pass_time(-self.passed_seconds)
 
@@ -131,14 +139,16 @@ class _Inside:
         )
         handler = self._handler(function)
         sent = time.monotonic()
-        answer = handler(event, Context(remaining_milliseconds=_MILLISECONDS))
+        with credentials.running_with(self.keys[function]):
+            answer = handler(event, Context(remaining_milliseconds=_MILLISECONDS))
         return Written(sent, time.monotonic(), answer["statusCode"], answer["body"])
 
     def verify(self, text: str) -> Verified:
         from keywright.verification import verify  # noqa: PLC0415 - needs the environment
 
         started = time.monotonic()
-        code = verify(text, [REQUIRED]).code
+        with credentials.running_with(self.keys["verify_api_key"]):
+            code = verify(text, [REQUIRED]).code
         return Verified(started, time.monotonic(), str(code))
 
     def keep_verifying(self, text: str, threads: int) -> None:

@@ -19,8 +19,9 @@ from tests.lifecycle.service import VALID_BODY
 from tests.sizes import size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from local.iam import AccessKey
     from tests.lifecycle.containers import Verified, Written
     from tests.world import World
 
@@ -105,14 +106,16 @@ def processes() -> Iterator[tuple[Container, Container]]:
 
 
 @pytest.fixture
-def containers(world: World, processes: tuple[Container, Container], reuse_seconds: int) -> Containers:
+def containers(
+    world: World, processes: tuple[Container, Container], reuse_seconds: int, access_keys: Mapping[str, AccessKey]
+) -> Containers:
     """Two containers, over a table with one organization that has an admin and an owner."""
     world.table.put_organization()
     world.table.put_member("user_1", "admin")
     world.table.put_member("owner", "owner")
     writer, verifier = processes
-    writer.begin(os.environ)
-    verifier.begin({**os.environ, "RECORD_REUSE_SECONDS": str(reuse_seconds), "USAGE_FLUSH_SECONDS": "1"})
+    writer.begin(os.environ, access_keys)
+    verifier.begin({**os.environ, "RECORD_REUSE_SECONDS": str(reuse_seconds), "USAGE_FLUSH_SECONDS": "1"}, access_keys)
     return Containers(writer, verifier)
 
 

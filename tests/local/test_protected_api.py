@@ -12,6 +12,7 @@ import pytest
 
 from local.functions import Functions
 from local.gateway import Gateway, channel_for
+from local.iam import NONE, AccessKey, Iam
 from local.server import HOST, Server, port_of, reserve
 from local.sigv4 import Credential
 from local.template import read_stack
@@ -21,7 +22,7 @@ from tests.local.serving import ANSWER_SECONDS, ECHO, add_function
 from tests.world import KEY_ID, ORGANIZATION_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from local.template import Stack
@@ -123,7 +124,9 @@ def table(world: World, setting: Callable[[str, str], None]) -> Table:
 
 
 @pytest.fixture
-def serve(table: Table, tmp_path: Path, stack: Stack) -> Iterator[Callable[..., Protected]]:
+def serve(
+    table: Table, tmp_path: Path, stack: Stack, access_keys: Mapping[str, AccessKey]
+) -> Iterator[Callable[..., Protected]]:
     """Serve the API, refusing in the words of this product's own template."""
     del table
     servers: list[tuple[Server, httpx.Client]] = []
@@ -134,10 +137,11 @@ def serve(table: Table, tmp_path: Path, stack: Stack) -> Iterator[Callable[..., 
         default = "DefaultAuthorizer: Cached" if is_cached else "DefaultAuthorizer: Fresh"
         (tmp_path / "template.yaml").write_text(text.replace("DefaultAuthorizer: Fresh", default))
         described = read_stack(tmp_path / "template.yaml", {}, {})
+        keys = {"AuthorizeApiKey": access_keys["authorize_api_key"], "Echo": AccessKey(NONE)}
         listener = reserve(0)
         gateway = Gateway(
             api=replace(described.api, gateway_responses=stack.api.gateway_responses),
-            invoke=Functions.load(described).invoke,
+            invoke=replace(Functions.load(described, Iam()), keys=keys).invoke,
             credential=Credential.draw(),
             domain=f"{HOST}:{port_of(listener)}",
             port=port_of(listener),

@@ -16,7 +16,7 @@ from local import backend
 from local.identity_provider import IdentityProvider
 from local.server import HOST, Server, port_of, reserve
 from local.template import Resource
-from tests.conftest import DYNAMODB_URL, LOOPBACK
+from tests.conftest import LOOPBACK
 from tests.issuer import AUDIENCE
 from tests.runtime.container import Container, running
 from tests.test_events import CASES, DEVELOPMENT_ISSUER, NOBODY, Case, in_envelope, put_items, sign
@@ -25,6 +25,7 @@ from tests.world import Context, Table, World
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from local.iam import Iam
     from local.template import Stack
 
 HERE = Path(__file__).parent
@@ -117,14 +118,16 @@ class Deployments:
 
     Attributes:
         python: runs the functions.
-        aws: where Secrets Manager is, and DynamoDB unless the environment names another.
+        aws: where Secrets Manager is, and DynamoDB unless `dynamodb` names another.
     """
 
     python: Path
     stack: Stack
+    iam: Iam
     aws: str
     issuer: str
     directory: Path
+    dynamodb: str | None = None
     kept: dict[tuple[str, str], tuple[Deployed, ExitStack]] = field(default_factory=dict)
 
     @contextmanager
@@ -149,11 +152,12 @@ class Deployments:
             "TABLE_NAME": unique,
             "PEPPER_SECRET_ID": unique,
             "OIDC_ISSUER": self.issuer,
-            **({} if DYNAMODB_URL is None else {backend.DYNAMODB_ENDPOINT: DYNAMODB_URL}),
+            **({} if self.dynamodb is None else {backend.DYNAMODB_ENDPOINT: self.dynamodb}),
             **changes,
         }
+        key = self.iam.assume_role(function, {**function.environment, **environment})
         client = boto3.client("dynamodb")
-        with running(self.python, function, environment, self.directory) as container:
+        with running(self.python, function, key, environment, self.directory) as container:
             yield Deployed(container, World(Table(client, unique), Context()), environment["OIDC_ISSUER"], queue_url)
         client.delete_table(TableName=unique)
 
@@ -220,12 +224,14 @@ def identity_provider() -> Iterator[str]:
 def _containers(
     request: pytest.FixtureRequest,
     stack: Stack,
-    moto_url: str,
+    iam: Iam,
     identity_provider: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Deployments]:
     python = request.config.getoption("--runtime").absolute()
-    deployments = Deployments(python, stack, moto_url, identity_provider, tmp_path_factory.mktemp("runtime"))
+    aws = request.getfixturevalue("moto_url")
+    deployments = Deployments(python, stack, iam, aws, identity_provider, tmp_path_factory.mktemp("runtime"))
+    deployments.dynamodb = request.getfixturevalue("dynamodb_url")
     yield deployments
     deployments.stop()
 
@@ -234,6 +240,6 @@ def _containers(
 def deployments(_containers: Deployments, environment: pytest.MonkeyPatch) -> Deployments:
     """Makes containers; this process is set up to look at what they have done."""
     environment.setenv("AWS_ENDPOINT_URL", _containers.aws)
-    if DYNAMODB_URL is not None:
-        environment.setenv(backend.DYNAMODB_ENDPOINT, DYNAMODB_URL)
+    if _containers.dynamodb is not None:
+        environment.setenv(backend.DYNAMODB_ENDPOINT, _containers.dynamodb)
     return _containers

@@ -21,6 +21,7 @@ from tests.conftest import ROOT
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from local.iam import AccessKey
     from local.template import Function
 
 LAYER = ROOT / ".aws-sam" / "host-layer" / "python"
@@ -105,16 +106,20 @@ def _children(pid: int) -> list[int]:
 
 
 @contextmanager
-def running(python: Path, function: Function, environment: Mapping[str, str], directory: Path) -> Iterator[Container]:
+def running(
+    python: Path, function: Function, key: AccessKey, environment: Mapping[str, str], directory: Path
+) -> Iterator[Container]:
     """Run a function as long as the context is open.
 
     Args:
         python: one that has the runtime client and nothing else.
         function: which, as the template describes it.
+        key: of its role.
         environment: what differs from the template's.
         directory: for the log.
     """
-    container = _start(python, function, environment, directory / f"{function.directory.name}.log")
+    variables = _environment(function, key, environment)
+    container = _start(python, function, variables, directory / f"{function.directory.name}.log")
     try:
         yield container
     finally:
@@ -139,7 +144,7 @@ def _start(python: Path, function: Function, environment: Mapping[str, str], log
             process = subprocess.Popen(  # noqa: S603 - our own command
                 command,
                 cwd=function.directory,
-                env=_environment(function, environment),
+                env=dict(environment),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -151,12 +156,13 @@ def _start(python: Path, function: Function, environment: Mapping[str, str], log
     raise RuntimeError(f"the emulator does not start:\n{log.read_text()}")
 
 
-def _environment(function: Function, changes: Mapping[str, str]) -> dict[str, str]:
+def _environment(function: Function, key: AccessKey, changes: Mapping[str, str]) -> dict[str, str]:
     """Give what Lambda would: the template's variables, the role's credentials, the function's limits."""
     variables: dict[str, str] = {}
     backend.isolate(variables)
     return {
         **variables,
+        "AWS_ACCESS_KEY_ID": key.access_key,
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(LAYER),
         "AWS_EXECUTION_ENV": EXECUTION_ENVIRONMENT,

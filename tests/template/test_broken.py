@@ -194,13 +194,6 @@ MISTAKES = [
         place="Resources.ApiGatewayLogRole.Properties.PermissionsBoundary",
         value=GONE,
     ),
-    mistake(
-        test_functions.test_a_function_may_do_what_its_work_needs_and_nothing_else,
-        "AuthorizeSession",
-        [],
-        place=about("AuthorizeSession", "Policies"),
-        value=[{"Statement": [{"Sid": "Read", "Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": _ARN}]}],
-    ),
     # The API.
     mistake(test_api.test_the_stage_is_the_version_in_the_path, place=f"{API}.StageName", value="prod"),
     mistake(test_api.test_the_stage_is_the_version_in_the_path, place=f"{API}.OpenApiVersion", value=GONE),

@@ -118,46 +118,6 @@ def test_a_role_that_no_function_has_is_bounded_as_well(role: str) -> None:
     assert "PermissionsBoundary" not in properties(role)
 
 
-@pytest.mark.parametrize(
-    ("function", "actions"),
-    [
-        ("AuthorizeSession", []),
-        ("GetOpenapi", []),
-        ("GetReference", []),
-        ("CreateApiKey", ["dynamodb:ConditionCheckItem", "dynamodb:PutItem", "secretsmanager:GetSecretValue"]),
-        (
-            "SyncOrganizations",
-            [
-                "sqs:ReceiveMessage",
-                "sqs:DeleteMessage",
-                "sqs:GetQueueAttributes",
-                "sqs:SendMessage",
-                "dynamodb:BatchGetItem",
-                "dynamodb:GetItem",
-                "dynamodb:ConditionCheckItem",
-                "dynamodb:UpdateItem",
-                "dynamodb:PutItem",
-                "dynamodb:DeleteItem",
-            ],
-        ),
-        (
-            "PurgeOrganizations",
-            [
-                "dynamodb:Query",
-                "dynamodb:BatchGetItem",
-                "dynamodb:ConditionCheckItem",
-                "dynamodb:UpdateItem",
-                "dynamodb:PutItem",
-                "dynamodb:DeleteItem",
-            ],
-        ),
-    ],
-)
-def test_a_function_may_do_what_its_work_needs_and_nothing_else(function: str, actions: list[str]) -> None:
-    """Issuing a key reads no record and no organization's list of keys; checking a session touches no data at all."""
-    assert [statement["Action"] for statement in _statements(function)] == actions
-
-
 def _statements(function: str) -> list[dict[str, Json]]:
     policies = sequence(properties(function).get("Policies"), function)
     # A name instead of a policy would be one of AWS's managed policies or SAM's templates, which are far wider.

@@ -11,24 +11,38 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from keywright.store.purges import BATCH_ITEMS
 from tests.conftest import ROOT
 from tests.world import ORGANIZATION_ID
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from local.iam import AccessKey
     from tests.functions.purge_organizations.conftest import Purge
 
 ITEMS = int(os.environ.get("PURGE_ITEMS", "300"))
 TO_BEGIN = 1
 
 
-def kill_after(transactions: int) -> None:
-    """Run the function in a process of its own, and kill that once it has done so many transactions."""
+@pytest.fixture
+def kill_after(access_keys: Mapping[str, AccessKey]) -> Callable[[int], None]:
+    """Run the function in another process, with its role, and kill that once it has done so many transactions."""
+    return lambda transactions: _kill_after(transactions, access_keys["purge_organizations"])
+
+
+def _kill_after(transactions: int, key: AccessKey) -> None:
     command = [sys.executable, "-m", "tests.functions.purge_organizations.killed", str(transactions)]
     with subprocess.Popen(  # noqa: S603 - our own module
         command,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "layers/shared/python"), str(ROOT)])},
+        env={
+            **os.environ,
+            "AWS_ACCESS_KEY_ID": key.access_key,
+            "PYTHONPATH": os.pathsep.join([str(ROOT / "layers/shared/python"), str(ROOT)]),
+        },
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -39,7 +53,9 @@ def kill_after(transactions: int) -> None:
         assert -signal.SIGKILL == process.wait()
 
 
-def test_a_purge_that_is_killed_half_way_is_finished_by_the_next_run(purge: Purge) -> None:
+def test_a_purge_that_is_killed_half_way_is_finished_by_the_next_run(
+    purge: Purge, kill_after: Callable[[int], None]
+) -> None:
     """GIVEN an organization, half of it deleted, WHEN the purge runs again THEN nothing of it is left.
 
     Everything is counted once, and every other item is as it was, to the byte.
@@ -59,7 +75,9 @@ def test_a_purge_that_is_killed_half_way_is_finished_by_the_next_run(purge: Purg
     assert [*others, record] == sorted(purge.table.items(), key=lambda item: item["pk"].startswith("PURGED#"))
 
 
-def test_a_purge_that_is_killed_once_it_has_begun_is_finished_by_the_next_run(purge: Purge) -> None:
+def test_a_purge_that_is_killed_once_it_has_begun_is_finished_by_the_next_run(
+    purge: Purge, kill_after: Callable[[int], None]
+) -> None:
     """Before anything is deleted, but too late for a cancellation."""
     purge.fill(2 * BATCH_ITEMS)
 

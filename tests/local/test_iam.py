@@ -1,0 +1,337 @@
+"""Requests to the emulated services take the permissions that they take on AWS, and are refused as there."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from local import backend
+from local.iam import NONE, Iam
+from local.permissions import Permission, Statement, UnknownOperationError, is_allowed, needed
+from local.template import Resource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from local.template import Stack
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+
+ACCOUNT = "us-east-1:123456789012"
+TABLE = f"arn:aws:dynamodb:{ACCOUNT}:table"
+SECRET = f"arn:aws:secretsmanager:{ACCOUNT}:secret"
+QUEUE = f"arn:aws:sqs:{ACCOUNT}"
+KEY = {"pk": {"S": "p"}, "sk": {"S": "s"}}
+
+
+@pytest.mark.parametrize(
+    ("target", "content", "expected"),
+    [
+        *(
+            (f"DynamoDB_20120810.{name}", {"TableName": "a"}, [(f"dynamodb:{name}", f"{TABLE}/a")])
+            for name in ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan")
+        ),
+        ("DynamoDB_20120810.Query", {"TableName": "a", "IndexName": "i"}, [("dynamodb:Query", f"{TABLE}/a/index/i")]),
+        ("DynamoDB_20120810.GetItem", {"TableName": f"{TABLE}/a"}, [("dynamodb:GetItem", f"{TABLE}/a")]),
+        (
+            "DynamoDB_20120810.BatchGetItem",
+            {"RequestItems": {"a": {}, "b": {}}},
+            [("dynamodb:BatchGetItem", f"{TABLE}/a"), ("dynamodb:BatchGetItem", f"{TABLE}/b")],
+        ),
+        (
+            "DynamoDB_20120810.BatchWriteItem",
+            {"RequestItems": {"a": []}},
+            [("dynamodb:BatchWriteItem", f"{TABLE}/a")],
+        ),
+        (
+            "DynamoDB_20120810.TransactWriteItems",
+            {
+                "TransactItems": [
+                    {"ConditionCheck": {"TableName": "a"}},
+                    {"Put": {"TableName": "a"}},
+                    {"Update": {"TableName": "b"}},
+                    {"Delete": {"TableName": "a"}},
+                ]
+            },
+            [
+                ("dynamodb:ConditionCheckItem", f"{TABLE}/a"),
+                ("dynamodb:PutItem", f"{TABLE}/a"),
+                ("dynamodb:UpdateItem", f"{TABLE}/b"),
+                ("dynamodb:DeleteItem", f"{TABLE}/a"),
+            ],
+        ),
+        (
+            "DynamoDB_20120810.TransactGetItems",
+            {"TransactItems": [{"Get": {"TableName": "a"}}]},
+            [("dynamodb:GetItem", f"{TABLE}/a")],
+        ),
+        ("secretsmanager.GetSecretValue", {"SecretId": "s"}, [("secretsmanager:GetSecretValue", f"{SECRET}:s")]),
+        (
+            "secretsmanager.GetSecretValue",
+            {"SecretId": f"{SECRET}:s-AbC123"},
+            [("secretsmanager:GetSecretValue", f"{SECRET}:s")],
+        ),
+        (
+            "AmazonSQS.SendMessage",
+            {"QueueUrl": "http://127.0.0.1:5/123456789012/q"},
+            [("sqs:SendMessage", f"{QUEUE}:q")],
+        ),
+        (
+            "AmazonSQS.DeleteMessageBatch",
+            {"QueueUrl": "http://127.0.0.1:5/210987654321/q"},
+            [("sqs:DeleteMessage", "arn:aws:sqs:us-east-1:210987654321:q")],
+        ),
+        ("AmazonSQS.ReceiveMessage", {"QueueUrl": "q"}, [("sqs:ReceiveMessage", f"{QUEUE}:q")]),
+    ],
+)
+def test_a_request_needs_permissions(target: str, content: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    """For each part of a transaction that of the part; for each table of a batch one."""
+    assert [Permission(*pair) for pair in expected] == needed(target, content)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "",
+        "DynamoDB_20120810.ExecuteStatement",
+        "DynamoDB_20120810.DeleteTable",
+        "secretsmanager.DeleteSecret",
+        "AmazonSQS.PurgeQueue",
+        "Logs_20140328.PutLogEvents",
+    ],
+)
+def test_an_operation_that_is_not_known_is_refused(target: str) -> None:
+    """No role allows what nothing is known of, not even one that allows everything."""
+    with pytest.raises(UnknownOperationError):
+        needed(target, {})
+
+
+PUT = Permission("dynamodb:PutItem", f"{TABLE}/a")
+
+
+@pytest.mark.parametrize(
+    ("statements", "expected"),
+    [
+        ([], False),
+        ([("Allow", "dynamodb:PutItem", f"{TABLE}/a")], True),
+        ([("Allow", "DynamoDB:putitem", f"{TABLE}/a")], True),
+        ([("Allow", "dynamodb:*", "*")], True),
+        ([("Allow", "dynamodb:Put????", f"{TABLE}/?")], True),
+        ([("Allow", "dynamodb:PutItem", f"{TABLE}/A")], False),
+        ([("Allow", "dynamodb:PutItem", f"{TABLE}/ab")], False),
+        ([("Allow", "dynamodb:PutItem", f"{TABLE}/a/index/*")], False),
+        ([("Allow", "dynamodb:GetItem", f"{TABLE}/a")], False),
+        ([("Allow", "dynamodb.PutItem", f"{TABLE}/a")], False),
+        ([("Allow", "*", "*"), ("Deny", "dynamodb:PutItem", "*")], False),
+        ([("Deny", "dynamodb:DeleteItem", "*"), ("Allow", "dynamodb:*", f"{TABLE}/*")], True),
+    ],
+)
+def test_statements_allow_or_deny(statements: list[tuple[str, str, str]], *, expected: bool) -> None:
+    """What no statement allows is denied, and so is what one allows and another denies."""
+    role = [Statement(effect, (action,), (resource,)) for effect, action, resource in statements]
+
+    assert expected == is_allowed(PUT, role)
+
+
+# ---- On the wire ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def iam() -> Iam:
+    """Roles for the tests of this module."""
+    return Iam()
+
+
+@pytest.fixture(scope="module")
+def url(iam: Iam) -> Iterator[str]:
+    """A running moto."""
+    server = backend.start_moto(iam)
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def names(environment: pytest.MonkeyPatch, url: str, stack: Stack) -> dict[str, str]:
+    """The environment of a container, which names a table, a secret and a queue of its stack."""
+    environment.setenv("AWS_ENDPOINT_URL", url)
+    name = f"keywright-{uuid.uuid4()}"
+    backend.create_table(Resource(name, stack.tables[0].properties))
+    backend.create_secret(Resource(name, stack.secrets[0].properties))
+    queue_url = boto3.client("sqs").create_queue(QueueName=name)["QueueUrl"]
+    return {"TABLE_NAME": name, "PEPPER_SECRET_ID": name, "DEAD_LETTER_QUEUE_URL": queue_url}
+
+
+@pytest.fixture
+def client(iam: Iam, stack: Stack, names: dict[str, str]) -> Callable[..., Any]:
+    """Make the client of a service that a function would have."""
+
+    def make(service: str, function: str, *statements: Statement) -> Any:
+        role = stack.functions[function]
+        role = replace(role, statements=statements) if statements else role
+        key = iam.assume_role(role, {**role.environment, **names})
+        return boto3.client(
+            service,  # type: ignore[call-overload]
+            aws_access_key_id=key.access_key,
+            aws_secret_access_key=key.secret_key,
+        )
+
+    return make
+
+
+def refusal(error: ClientError) -> tuple[int, str, str]:
+    """Return status, code and message of an error."""
+    return (
+        error.response["ResponseMetadata"]["HTTPStatusCode"],
+        error.response["Error"]["Code"],
+        error.response["Error"]["Message"],
+    )
+
+
+CALLER = "arn:aws:sts::123456789012:assumed-role/keywright-local-{0}Role/keywright-local-{0}"
+
+
+def test_a_role_is_about_the_resources_that_the_container_names(
+    client: Callable[..., Any], names: dict[str, str]
+) -> None:
+    """What the role allows on the stack's own table, secret and queue is answered as without roles."""
+    table, secrets, queues = (client(name, "SyncOrganizations") for name in ("dynamodb", "secretsmanager", "sqs"))
+
+    assert "Item" not in table.get_item(TableName=names["TABLE_NAME"], Key=KEY)
+    assert queues.send_message(QueueUrl=names["DEAD_LETTER_QUEUE_URL"], MessageBody="m")["MessageId"]
+    assert client("secretsmanager", "CreateApiKey").get_secret_value(SecretId=names["PEPPER_SECRET_ID"])["SecretString"]
+    with pytest.raises(ClientError):
+        secrets.get_secret_value(SecretId=names["PEPPER_SECRET_ID"])
+
+
+def test_dynamodb_refuses_as_on_aws(client: Callable[..., Any], names: dict[str, str]) -> None:
+    """The first action that is lacking is named, and nothing of a transaction is done."""
+    transaction = [
+        {"Put": {"TableName": names["TABLE_NAME"], "Item": KEY}},
+        {"Delete": {"TableName": names["TABLE_NAME"], "Key": {**KEY, "sk": {"S": "t"}}}},
+    ]
+
+    with pytest.raises(ClientError) as caught:
+        client("dynamodb", "CreateApiKey").transact_write_items(TransactItems=transaction)
+
+    assert (
+        400,
+        "AccessDeniedException",
+        (
+            f"User: {CALLER.format('CreateApiKey')} is not authorized to perform: dynamodb:DeleteItem on resource: "
+            f"{TABLE}/{names['TABLE_NAME']} because no identity-based policy allows the dynamodb:DeleteItem action"
+        ),
+    ) == refusal(caught.value)
+    assert 0 == boto3.client("dynamodb").scan(TableName=names["TABLE_NAME"])["Count"]
+
+
+def test_another_table_secret_or_queue_is_refused(client: Callable[..., Any], names: dict[str, str]) -> None:
+    """Of the same account, and by a name that begins or ends as the stack's own."""
+    name = names["TABLE_NAME"]
+    asked: list[Callable[[], object]] = [
+        *(
+            lambda other=other: client("dynamodb", "SyncOrganizations").get_item(TableName=other, Key=KEY)
+            for other in (f"{name}-2", f"2-{name}", "keywright-local-Table")
+        ),
+        lambda: client("secretsmanager", "CreateApiKey").get_secret_value(SecretId=f"{name}-2"),
+        lambda: client("sqs", "SyncOrganizations").send_message(
+            QueueUrl=f"{names['DEAD_LETTER_QUEUE_URL']}-2", MessageBody="m"
+        ),
+    ]
+
+    for ask in asked:
+        with pytest.raises(ClientError, match="is not authorized to perform"):
+            ask()
+
+
+def test_secrets_manager_and_sqs_refuse_as_on_aws(client: Callable[..., Any], names: dict[str, str]) -> None:
+    """Each in the form that it has there."""
+    with pytest.raises(ClientError) as secret:
+        client("secretsmanager", "GetApiKey").get_secret_value(SecretId=names["PEPPER_SECRET_ID"])
+    with pytest.raises(ClientError) as queue:
+        client("sqs", "GetApiKey").send_message(QueueUrl=names["DEAD_LETTER_QUEUE_URL"], MessageBody="m")
+
+    assert (400, "AccessDeniedException") == refusal(secret.value)[:2]
+    assert "perform: secretsmanager:GetSecretValue on resource: " in refusal(secret.value)[2]
+    assert (403, "AccessDenied") == refusal(queue.value)[:2]
+    assert "perform: sqs:sendmessage on resource: " in refusal(queue.value)[2]
+
+
+def test_a_secret_can_be_named_by_its_arn(client: Callable[..., Any], names: dict[str, str]) -> None:
+    """The suffix that Secrets Manager adds makes no difference."""
+    arn = boto3.client("secretsmanager").describe_secret(SecretId=names["PEPPER_SECRET_ID"])["ARN"]
+
+    assert client("secretsmanager", "CreateApiKey").get_secret_value(SecretId=arn)["SecretString"]
+
+
+def test_an_index_is_a_resource_beside_its_table(client: Callable[..., Any], names: dict[str, str]) -> None:
+    """A role for the indexes of the stack's table is not one for the table, and follows its name as well."""
+    indexes = Statement("Allow", ("dynamodb:Query",), (f"{TABLE}/keywright-local-Table/index/*",))
+    query = {
+        "TableName": names["TABLE_NAME"],
+        "KeyConditionExpression": "pk = :pk",
+        "ExpressionAttributeValues": {":pk": {"S": "p"}},
+    }
+    dynamodb = client("dynamodb", "GetApiKey", indexes)
+
+    with pytest.raises(ClientError, match="AccessDeniedException"):
+        dynamodb.query(**query)
+    with pytest.raises(ClientError, match="ValidationException"):  # there is no such index, but it may be asked for
+        dynamodb.query(**query, IndexName="index")
+
+
+@pytest.mark.parametrize("access_key", [NONE, "ASIA0CreateApiKey"])
+@pytest.mark.usefixtures("names")
+def test_a_caller_without_a_role_may_do_nothing(access_key: str) -> None:
+    """An access key that is not known is no access key."""
+    dynamodb = boto3.client("dynamodb", aws_access_key_id=access_key, aws_secret_access_key="local")
+
+    with pytest.raises(ClientError) as caught:
+        dynamodb.list_tables()
+
+    assert (400, "UnrecognizedClientException", "The security token included in the request is invalid.") == refusal(
+        caught.value
+    )
+
+
+def test_a_role_also_stands_before_another_dynamodb(
+    iam: Iam, url: str, client: Callable[..., Any], names: dict[str, str], environment: pytest.MonkeyPatch
+) -> None:
+    """As DynamoDB Local: it sees the operator alone, who has one database there, and functions see what they may."""
+    guard = backend.start_guard(url, iam, 2)
+    environment.setenv(backend.DYNAMODB_ENDPOINT, guard.url)
+    try:
+        boto3.client("dynamodb").put_item(TableName=names["TABLE_NAME"], Item=KEY)
+        reader = client("dynamodb", "SyncOrganizations")
+
+        assert KEY == reader.get_item(TableName=names["TABLE_NAME"], Key=KEY)["Item"]
+        with pytest.raises(ClientError, match="AccessDeniedException"):
+            client("dynamodb", "CreateApiKey").get_item(TableName=names["TABLE_NAME"], Key=KEY)
+    finally:
+        guard.stop()
+
+
+# ---- In the template -----------------------------------------------------------------------------------------
+
+
+def test_functions_are_given_roles(read: Callable[..., Stack]) -> None:
+    """The statements of a function's policies, resources computed; `Ref` of a secret is its ARN."""
+    policies = """
+    Properties:
+      Policies:
+        - Statement:
+            - {Sid: A, Effect: Allow, Action: dynamodb:PutItem, Resource: !GetAtt Table.Arn}
+            - {Effect: Deny, Action: ['secretsmanager:*'], Resource: [!Ref Pepper, '*']}
+      CodeUri: functions/say
+"""
+    function = read(("    Properties:\n      CodeUri: functions/say\n", policies[1:])).functions["Say"]
+
+    assert (
+        Statement("Allow", ("dynamodb:PutItem",), (f"{TABLE}/keywright-local-Table",)),
+        Statement("Deny", ("secretsmanager:*",), (f"{SECRET}:keywright-local-Pepper", "*")),
+    ) == function.statements
+    assert () == read().functions["Echo"].statements
