@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
-from local.iam import OPERATOR, as_operator
+from local.iam import NONE, OPERATOR, as_operator
 from local.intrinsics import REGION, mapping, text
 from local.server import HOST, Server, reserve
 
@@ -120,6 +120,14 @@ def isolate(environment: MutableMapping[str, str]) -> None:
     # A proxy of the user's could not reach this machine's loopback interface.
     for name in ("NO_PROXY", "no_proxy"):
         environment[name] = ",".join(filter(None, [environment.get(name), HOST]))
+
+
+def give_up_rights(environment: MutableMapping[str, str]) -> None:
+    """Take the operator's credentials away from this process: from here on, only what runs as a function has a role."""
+    import boto3  # noqa: PLC0415 - reads the environment
+
+    environment["AWS_ACCESS_KEY_ID"] = NONE
+    boto3.DEFAULT_SESSION = None  # it keeps the credentials that it has found first
 
 
 def create_table(table: Resource) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from local import backend, demo
 from local.functions import Functions
 from local.gateway import Gateway, channel_for
-from local.iam import NONE, Iam
+from local.iam import Iam
 from local.identity_provider import IdentityProvider
 from local.intrinsics import TemplateError, text
 from local.server import HOST, PortError, Server, port_of, reserve
@@ -66,7 +66,7 @@ def running(options: Options, announce: Callable[[str], None]) -> Iterator[Runni
         iam = Iam()
         endpoint = _start_backend(stack, iam, opened)
         description = _describe(stack, options, provider, port_of(ports[0]), endpoint)
-        os.environ["AWS_ACCESS_KEY_ID"] = NONE  # what does not run as a function may do nothing from here on
+        backend.give_up_rights(os.environ)
         functions = Functions.load(stack, iam)
         gateway = Gateway(
             api=stack.api,

@@ -332,7 +332,7 @@ def test_a_profile_says_everything(
 ) -> None:
     """Credentials, region and address, as with the AWS command line: the environment says nothing but its name."""
     (tmp_path / "config").write_text(f"[profile ops]\nregion = us-east-1\nendpoint_url = {moto_url}\n")
-    (tmp_path / "credentials").write_text("[ops]\naws_access_key_id = a\naws_secret_access_key = b\n")
+    (tmp_path / "credentials").write_text("[ops]\naws_access_key_id = local\naws_secret_access_key = b\n")
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         environment.delenv(name)
     environment.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))

@@ -30,7 +30,7 @@ STOP_SECONDS = 60
 ALLOWED_ORIGINS = ("https://admin.example.com", "https://app.example.com")
 """Of the local service; what another deployment allows is not known."""
 
-_OF_THE_LOCAL_SERVICE = {"test_cors_allowed_origins.py", "test_usage_at_once.py"}
+_OF_THE_LOCAL_SERVICE = {"test_cors_allowed_origins.py", "test_roles.py", "test_usage_at_once.py"}
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

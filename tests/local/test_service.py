@@ -33,6 +33,18 @@ START_SECONDS = 60
 STOP_SECONDS = 60
 
 
+LIST_TABLES = """
+import boto3
+from botocore.exceptions import ClientError
+
+def handler(event, context):
+    try:
+        boto3.client("dynamodb").list_tables()
+    except ClientError as error:
+        return {"statusCode": 200, "body": error.response["Error"]["Code"]}
+"""
+
+
 class Running:
     """A service in a process of its own."""
 
@@ -164,6 +176,15 @@ class TestRunning:
         assert (
             200 == httpx.get(f"{running.stack['base_url']}/open", timeout=ANSWER_SECONDS, trust_env=False).status_code
         )
+
+    def test_what_does_not_run_as_a_function_has_no_role(self, tmp_path: Path) -> None:
+        """A client that knows nothing of roles signs as the environment says, and is refused."""
+        write_project(tmp_path)
+        (tmp_path / "functions" / "say" / "handler.py").write_text(LIST_TABLES)
+        with service(tmp_path) as running:
+            answer = httpx.post(f"{running.stack['base_url']}/say", timeout=ANSWER_SECONDS, trust_env=False)
+
+        assert "UnrecognizedClientException" == answer.text
 
     def test_token_lifetime(self, running: Running) -> None:
         """DEMO_TTL is the lifetime of the tokens."""

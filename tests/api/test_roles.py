@@ -1,0 +1,52 @@
+"""The local service runs each function with the role that the template gives it, and with nothing more."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tests.api.conftest import connected, local_service
+from tests.api.deployment import CANCEL_DELETE, REQUEST_DELETE
+from tests.conftest import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.api.deployment import Deployment
+
+DELETE_SCHEDULED_DELETION = """\
+            - Sid: DeleteScheduledDeletion
+              Effect: Allow
+              Action: dynamodb:DeleteItem
+              Resource: !GetAtt Table.Arn
+"""
+"""Of the role of CancelOrganizationDeletion."""
+
+
+@contextmanager
+def serving(directory: Path, removed: str) -> Iterator[tuple[Deployment, Path]]:
+    """Serve the template without a part of it; the log is the second of the two."""
+    template = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    assert 1 == template.count(removed)
+    (directory / "template.yaml").write_text(template.replace(removed, ""), encoding="utf-8")
+    for name in ("functions", "layers"):
+        (directory / name).symlink_to(ROOT / name)
+    with local_service(directory, TEMPLATE=str(directory / "template.yaml")) as stack_file:
+        for deployment in connected(stack_file):
+            yield deployment, stack_file.with_name("service.log")
+
+
+def test_a_role_without_an_action_is_denied_as_on_aws(tmp_path: Path) -> None:
+    """GIVEN a role that lacks DeleteItem WHEN a deletion is canceled THEN that is a 500, and the log says why."""
+    with serving(tmp_path, DELETE_SCHEDULED_DELETION) as (deployment, log):
+        requested = deployment.request("POST", REQUEST_DELETE, persona="owner")
+        canceled = deployment.request("POST", CANCEL_DELETE, persona="owner")
+        lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+
+    assert (200, 500) == (requested.status_code, canceled.status_code)
+    assert "INTERNAL_SERVER_ERROR" == canceled.json()["error"]["code"]
+    (error,) = [line for line in lines if line["level"] == "ERROR"]
+    assert "cancel_organization_deletion" == error["operation"]
+    assert "AccessDeniedException (400)" in error["details"]
