@@ -129,7 +129,7 @@ def proxy_event(
 
 def method_arn(request: Request, stage: str) -> str:
     """Give the ARN that an authorizer's policy has to allow for a request."""
-    path = request.path.removeprefix(f"/{stage}").lstrip("/")
+    path = request.path.removeprefix(f"/{stage}").removeprefix("/")
     return f"arn:aws:execute-api:{REGION}:{ACCOUNT_ID}:{API_ID}/{stage}/{request.method}/{path}"
 
 

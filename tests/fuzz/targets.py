@@ -110,7 +110,7 @@ def headers(data: bytes) -> None:
     """What is verified is the whole value of a header and nothing else; who is not known is not let in."""
     presented: list[str] = []
 
-    def verify(text: str) -> Verification:
+    def verify_by(text: str, _: object) -> Verification:
         presented.append(text)
         return Verification(Code.NOT_FOUND, "no such key")
 
@@ -120,7 +120,7 @@ def headers(data: bytes) -> None:
     if data and data[0] & 4:
         event = {"type": "TOKEN", "methodArn": ARN, "authorizationToken": value}
     answer: Any = None
-    with patch.object(key_authorizing, "verify", verify), suppress(Unauthorized):
+    with patch.object(key_authorizing, "verify_by", verify_by), suppress(Unauthorized):
         answer = key_authorizing.authorize_api_key(event, _Context())
     assert answer is None, "an unknown key is let in"
     rest = value[7:] if value[:7].lower() == "bearer " else value
@@ -174,7 +174,7 @@ _received: list[Any] = []
 
 
 def _handler(body: type[BaseModel], query: type[Query]) -> Callable[..., Any]:
-    @endpoint("fuzz", body=body, query=query, caller=lambda _: Backend(None))
+    @endpoint("fuzz", body=body, query=query, caller=lambda _: Backend("arn:aws:iam::123456789012:role/backend"))
     def handler(request: Request[Any, Any, Backend]) -> Done:
         _received.append((request.body, request.query, request.idempotency_key))
         return Done(message="done")
@@ -264,7 +264,10 @@ _PART = 12
 
 
 def policy(data: bytes) -> None:
-    """The policy for a key never lets in a request whose own rule refuses it; the simple answer is the rule's."""
+    """The policy for a key never lets in a request whose own rule refuses it; the simple answer is the rule's.
+
+    A path that is spelled in another way is let in by neither.
+    """
     given = iter(data)
     named = list(_rules(given))
     granted = [name for index, name in enumerate(_PERMISSIONS) if next(given, 0) >> index & 1]
@@ -282,6 +285,10 @@ def policy(data: bytes) -> None:
         assert is_allowed == (access.missing(method, path, granted) == ())
         if route is not None and not is_allowed:
             assert not allows(statements, f"{API}{method}{path}"), f"{method} {path} is let in by {named}"
+        for spelled in (f"/{path}", path.replace("a", "%61"), f"/b/..{path}", path.replace("/", "%2f")):
+            if spelled != path and named:
+                assert access.missing(method, spelled, granted) is None, f"{method} {spelled} is let in by {named}"
+                assert not allows(statements, f"{API}{method}{spelled}"), f"{method} {spelled} is let in by {named}"
 
 
 def _rules(given: Iterator[int]) -> Iterator[tuple[str, str, str | None]]:

@@ -14,6 +14,7 @@ from keywright import access_rules, permissions
 from keywright.access_rules import METHODS, parse
 from keywright.settings import ConfigurationError
 from local.authorization import allows
+from tests.readings import readings
 from tests.routing import routed
 from tests.sizes import size
 
@@ -95,10 +96,15 @@ def test_a_path_is_matched_as_a_whole(path: str) -> None:
     assert rules(("GET", "/a/{x}", None)).find("GET", path) is None
 
 
-@pytest.mark.parametrize("value", ["7", "a%2Fb", "*", "{x}", "é", "a b", ".", ".."])
+@pytest.mark.parametrize(
+    "value", ["7", "a%20b", "caf%C3%A9", "caf%c3%a9", "%F0%9F%98%80", "*", "{x}", "é", "a b", "..."]
+)
 def test_a_parameter_takes_any_one_segment(value: str) -> None:
-    """As the client wrote it."""
-    assert () == rules(("GET", "/a/{x}", None)).missing("GET", f"/a/{value}", [])
+    """As the client wrote it, or as an HTTP API has decoded it; other requests may be let in by the same policy."""
+    access = rules(("GET", "/a/{x}", None))
+
+    assert () == access.missing("GET", f"/a/{value}", [])
+    assert lets_in(access, [], "GET", f"/a/{value}")
 
 
 def test_writing_implies_reading() -> None:
@@ -145,6 +151,65 @@ def test_a_slash_at_the_end_of_an_allowed_path_is_as_good() -> None:
     )
 
 
+# ---- Readings of a path ----------------------------------------------------------------------------------------
+
+ADMIN = [
+    *("//admin", "/%61dmin", "/x/../admin", "/./admin", "/admin/.", "/admin/x/..", "/x/..//admin", "/admin//"),
+    *("/%2e/admin", "/x/%2e%2E/admin", "/x/.%2e/admin", "/x%2f..%2fadmin", "/x%2F..%2Fadmin", "/%2fadmin"),
+    *("/%2561dmin", "/%25%36%31dmin", "/x%252f..%252fadmin", "/x%5c..%5cadmin", "/x\\..\\admin", "/\\admin"),
+    *("/admin;x", "/admin;x=1", "/;/admin", "/x/..;/admin", "/admin%3bx", "/admin%3Bx", "/admin%23", "/admin#"),
+    *("/%c1%a1dmin", "/%C1%A1dmin", "/x/%c0%ae%c0%ae/admin", "/x%c0%af..%c0%afadmin", "/%u0061dmin"),
+    *("/admin%00", "/admin%00.png", "/%41%44min/%2e%2e/admin", "/%7e/../admin", "/admin%3f"),
+]
+"""Readings of each are /admin, though it is written in another way."""
+ONLY_DECODED = ["/admin?", "/admin?x", "/admin\0", "/admin\0.png"]
+"""The same, but in no request line: only an HTTP API can make them, which decodes before it asks."""
+
+
+@pytest.mark.parametrize("path", [*ADMIN, *ONLY_DECODED])
+@pytest.mark.parametrize(
+    "others", [["/{rest+}"], ["/{x}", "/{x}/{y}", "/{x}/{y}/{z}", "/{x}/{y}/{z}/{rest+}"]], ids=" ".join
+)
+def test_no_spelling_of_a_refused_route_falls_to_a_catch_all(others: list[str], path: str) -> None:
+    """GIVEN a route that the key may not call, and all others WHEN it is spelled in another way THEN it is refused."""
+    access = rules(("ANY", "/admin", WRITE), *[("ANY", other, None) for other in others])
+
+    assert "/admin" in readings(path)
+    assert access.missing("GET", path, [READ]) is None
+
+
+@pytest.mark.parametrize("path", ADMIN)
+def test_no_spelling_of_a_refused_route_is_let_in_by_a_reused_policy(path: str) -> None:
+    """The policy was made for another request, so all that it has against the spelling are its own statements."""
+    access = rules(("ANY", "/admin", WRITE), ("ANY", "/{rest+}", None))
+
+    assert lets_in(access, [READ], "GET", "/administration")
+    assert not lets_in(access, [READ], "GET", path)
+
+
+@pytest.mark.parametrize("path", ["/%zz", "/%", "/%2", "/a%", "/%e9", "/%80", "/%ed%a0%80", "/%ff", "/\x7f", "/a\nb"])
+def test_what_is_no_encoding_is_refused(path: str) -> None:
+    """Backends do not agree about what it is."""
+    assert rules(("GET", "/{rest+}", None)).missing("GET", path, []) is None
+
+
+@pytest.mark.parametrize("path", [*ADMIN, *ONLY_DECODED, "/%zz"])
+def test_without_rules_no_spelling_matters(path: str) -> None:
+    """There is nothing that it could get around."""
+    access = parse("")
+
+    assert () == access.missing("GET", path, [])
+    assert lets_in(access, [], "GET", path)
+
+
+def test_policies_stay_small() -> None:
+    """The denial of what is not plain takes less than two kilobytes of each policy."""
+    statements = policy(rules(("GET", "/{rest+}", None)), [])
+
+    assert ["Allow", "Deny"] == [statement["Effect"] for statement in statements]
+    assert len(json.dumps(statements[1])) < 2048
+
+
 # ---- Policies --------------------------------------------------------------------------------------------------
 
 
@@ -164,6 +229,11 @@ def test_a_policy_in_full() -> None:
             "Action": "execute-api:Invoke",
             "Effect": "Deny",
             "Resource": [f"{API}GET/sessions/all", f"{API}GET/sessions/*/*", f"{API}GET/sessions/all/"],
+        },
+        {
+            "Action": "execute-api:Invoke",
+            "Effect": "Deny",
+            "Resource": [f"arn:aws:execute-api:*:*:{glob}" for glob in access_rules._NOT_PLAIN_GLOBS],
         },
     ] == access.statements(API, [READ])
 
@@ -275,6 +345,59 @@ def test_a_policy_denies_too_much_only_where_a_value_repeats_a_literal(
         assert allows(statements, f"{API}{method}{path}"), path
 
 
+SEPARATORS = ["/"] * 8 + [
+    "//",
+    "/./",
+    "/1/../",
+    "%2f",
+    "%2F",
+    "\\",
+    "%5C",
+    "%252f",
+    "/%2e/",
+    "/1/%2E./",
+    "%c0%af",
+    "%u002f",
+]
+SEGMENTS_SPELLED = {
+    "a": ["a"] * 12 + ["%61", "%2561", "%25%36%31", "%c1%a1", "%u0061", "a;x", "a%3b", "a%00", "a#", "a%23x", "a%3Fx"],
+    "b": ["b"] * 12 + ["%62", "%2562", "%C1%A2", "%U0062", "b;", "b%3Bx", "b%00.png", "b%23", "b;a=1"],
+    "1": ["1"] * 6 + ["%31", "%20", "%c3%a9", "%C3%A9", "x%20y", ";", "%zz", "%", "...", ".a"],
+}
+spellings = st.lists(
+    st.tuples(
+        st.sampled_from(SEPARATORS),
+        st.sampled_from("aab1").flatmap(lambda name: st.sampled_from(SEGMENTS_SPELLED[name])),
+    ),
+    min_size=1,
+    max_size=4,
+).map(lambda parts: ("/" + "".join(map("".join, parts))).replace("//", "/", 1))
+"""Paths in which any segment and any slash may be written in another way."""
+
+
+@policies
+@given(entries, grants, st.sampled_from(["GET", "POST"]), st.lists(spellings, min_size=40, max_size=60))
+def test_every_reading_of_what_is_let_in_is_allowed(
+    named: list[tuple[str, str, str | None]], granted: list[str], method: str, paths: list[str]
+) -> None:
+    """For any spelling: no reading is a route whose permission the key lacks, in the policy and in the simple answer.
+
+    A catch-all lets in whatever the rules do not name.
+    """
+    named = [*named, ("ANY", "/{rest+}", None)]
+    access, may = parsed(named), permissions.effective(granted)
+    statements = policy(access, granted)
+    for path in paths:
+        is_allowed = access.missing(method, path, granted) == ()
+        if not is_allowed and not allows(statements, f"{API}{method}{path}"):
+            continue
+        found = {reading: route for reading in readings(path) if (route := routed(named, method, reading))}
+        lacked = {reading: route for reading, route in found.items() if route[2] not in {None, *may}}
+
+        assert not lacked, f"{path} is let in and can be read as {lacked}"
+        assert found or not is_allowed
+
+
 def repeats_a_literal(route: tuple[str, str, str | None], path: str) -> bool:
     """Tell whether a parameter of the route has the value a or b, which are literal segments elsewhere."""
     pattern, values = route[1][1:].split("/"), path[1:].split("/")
@@ -327,7 +450,10 @@ def test_what_is_no_array_is_a_configuration_error(text: str) -> None:
         ({**RULE, "permission": [READ]}, r"\[1\]\.permission must be null or one of .*; it is \['sessions:read'\]"),
         *[
             ({**RULE, "path": path}, r"\[1\]\.path must be a path without the stage, as /sessions/\{id\}, .*; it is ")
-            for path in ["", "/", "a", "/a/", "//a", "/a b", "/a?", "/*", "/{}", "/{x", "/x{y}", "/{rest+}/a", "/é", 1]
+            for path in [
+                *("", "/", "a", "/a/", "//a", "/a b", "/a?", "/*", "/{}", "/{x", "/x{y}", "/{rest+}/a", "/é", 1),
+                *("/%61", "/a%20b", "/a%2Fb", "/a;b", "/.", "/a/..", "/./a", "/a\\b", "/a#b"),
+            ]
         ],
     ],
 )

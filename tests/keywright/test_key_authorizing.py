@@ -10,6 +10,7 @@ import pytest
 
 from keywright.errors import CATALOGUE, SERVICE_UNAVAILABLE, ServiceError
 from keywright.key_authorizing import authorize_api_key
+from keywright.metering import meter
 from keywright.settings import ConfigurationError
 from keywright.unauthorized import Unauthorized
 from local.authorization import allows
@@ -279,6 +280,54 @@ def test_rules_decide_of_the_route(
     routes = ("GET/sessions/7", "GET/sessions/all", "DELETE/sessions/7", "GET/")
 
     assert [True, False, False, False] == [is_let_in(ask(form(text, route)), route) for route in routes]
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("answers", ["policy", "simple"])
+@pytest.mark.parametrize(
+    "route", ["GET//sessions/all", "GET/%73essions/all", "GET/x/../sessions/all", "GET/x%2f..%2fsessions/all"]
+)
+def test_another_spelling_of_a_route_gets_nowhere(
+    table: Table, setting: Callable[[str, str], None], form: Callable[..., dict[str, Any]], answers: str, route: str
+) -> None:
+    """GIVEN a catch-all for any key WHEN a route that the key may not call is spelled differently THEN it is denied."""
+    setting("ACCESS_RULES", json.dumps([RULES[1], {"method": "ANY", "path": "/{rest+}", "permission": None}]))
+    setting("HTTP_API_ANSWERS", answers)
+
+    assert not is_let_in(ask(form(KEY.put(table), route)), route)
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("answers", ["policy", "simple"])
+def test_a_denial_by_the_rules_is_logged_and_counted_as_one(
+    table: Table,
+    setting: Callable[[str, str], None],
+    capsys: pytest.CaptureFixture[str],
+    form: Callable[..., dict[str, Any]],
+    answers: str,
+) -> None:
+    """Even where the policy allows other routes; it is no use of the key."""
+    setting("ACCESS_RULES", json.dumps(RULES))
+    setting("HTTP_API_ANSWERS", answers)
+    text = KEY.put(table)
+    routes = ("GET/sessions/7", "GET/sessions/all", "DELETE/sessions/7", "GET//sessions/7", OWN_ROUTE)
+    verdicts = []
+    for route in routes:
+        capsys.readouterr()
+        ask(form(text, route))
+        (line,) = capsys.readouterr().out.splitlines()
+        verdicts.append(tuple(json.loads(line)[name] for name in ("code", "reason", "Verifications", "api_key_id")))
+    meter().flush_all()
+
+    denied = "INSUFFICIENT_PERMISSIONS"
+    assert [
+        ("VALID", "valid", 1, KEY_ID),
+        (denied, "lacks analytics:read", 1, KEY_ID),
+        (denied, "no access rule allows the route", 1, KEY_ID),
+        (denied, "no access rule allows the route", 1, KEY_ID),
+        ("VALID", "valid", 1, KEY_ID),
+    ] == verdicts
+    assert 2 == table.item(f"USAGE#{KEY_ID}")["request_count"]
 
 
 def test_a_policy_can_be_reused_for_any_other_route(table: Table, setting: Callable[[str, str], None]) -> None:

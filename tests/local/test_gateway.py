@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from local.events import Request, method_arn
 from tests.local.serving import ANSWER_SECONDS
 
 if TYPE_CHECKING:
@@ -210,6 +211,16 @@ class TestAuthorizer:
                 "methodArn": "arn:aws:execute-api:us-east-1:123456789012:local/v1/POST/things",
             }
         ] == served.asked
+
+    def test_question_has_the_path_as_it_came(self) -> None:
+        """Nothing in the ARN is tidied up: what an authorizer is to judge is what the backend gets."""
+        written = {
+            path: method_arn(Request("GET", f"/v1{path}", "", (), b"", "203.0.113.7", "localhost", 80), "v1")
+            for path in ("//things", "/%74hings", "/x/../things", "/things/", "/", "")
+        }
+
+        prefix = "arn:aws:execute-api:us-east-1:123456789012:local/v1/GET"
+        assert {path: f"{prefix}/{path.removeprefix('/')}" for path in written} == written
 
     def test_no_token(self, served: Served) -> None:
         """Without the identity header the answer is 401, and nobody is asked."""

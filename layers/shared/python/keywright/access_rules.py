@@ -15,6 +15,11 @@ allowed and `/a/{x}/b` is denied. Rules that no policy could express are refused
 A REST API takes a path with a slash at its end for the one without, and the ARN keeps the slash. So whoever may not
 call a route may not call it with a slash either.
 
+Rules are compared with the path as the client wrote it, and a backend may read that path in another way: `//admin`,
+`/%61dmin`, `/x/../admin`, `/x%2f..%2fadmin` and `/admin;x` all reach `/admin` somewhere. So a path is only ever allowed
+if it is plain: all readings of it have the same segments. A literal segment of a rule holds no character that a plain
+path may encode, so all readings of a plain path have the same rule. Any other path is denied, whatever the rules say.
+
 What the rules do not name is denied too, with one exception when answers are reused: a route that they do not name,
 below a parameter that they allow and beside a longer path that they allow. So name every route behind the authorizer.
 """
@@ -27,6 +32,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from keywright import permissions
 from keywright.once import once
@@ -43,9 +49,24 @@ METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 _FIELDS = frozenset({"method", "path", "permission"})
 _PARAMETER = re.compile(r"\{[A-Za-z0-9._-]+\+?\}")
-_LITERAL = re.compile(r"[A-Za-z0-9._~!$&'()+,;=:@%-]+")
+_LITERAL = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._~!$&'()+,=:@-]+")
 _ACTION = "execute-api:Invoke"
 _REMEMBERED_POLICIES = 256
+
+_NOT_PLAIN = re.compile(r"//|/\.{1,2}(?:/|\Z)|[\x00-\x1f\x7f\\;?#]|%(?!20|[89A-Fa-f][0-9A-Fa-f])")
+"""Empty and dot segments (RFC 3986, section 5.2.4), what backends cut a path at or take for a slash, and every encoded
+ASCII character but the space: unreserved ones are the same unencoded (section 6.2.2.2), others separate."""
+
+_NOT_PLAIN_GLOBS = (
+    *("*//*", "*/./*", "*/../*", "*/.", "*/..", "*\\*", "*;*", "*#*"),
+    *(f"*%{high}?*" for high in "0134567"),
+    *(f"*%2{low}*" for low in "123456789ABCDEFabcdef"),
+    # UTF-8 in more bytes than needed (RFC 3629, section 3), which lenient decoders take for ASCII; and IIS's %u0061.
+    *(f"*%{lead}*" for lead in ("C0", "c0", "C1", "c1", "F8", "f8", "FC", "fc", "U", "u")),
+    *(f"*%{lead}?*" for lead in ("E0%8", "e0%8", "E0%9", "e0%9", "F0%8", "f0%8")),
+)
+"""The same for the resources of a policy, whose wildcards are `*` and `?`. They cannot name a `?`, nor is there need for
+control characters: no request line holds either in its path."""
 
 
 @dataclass(frozen=True)
@@ -126,9 +147,17 @@ class AccessRules:
         return None
 
     def missing(self, method: str, path: str, granted: Sequence[str]) -> tuple[str, ...] | None:
-        """Give the permission that a key lacks for a request, if any; None if the rules let nobody call it."""
+        """Return the permissions that a key lacks for a request; None if no key may call it.
+
+        Args:
+            method: of the request.
+            path: of the request, as it came, from the slash after the stage on.
+            granted: the key's permissions.
+        """
         if not self.rules:
             return ()
+        if not is_plain(path):
+            return None
         # With a slash at its end, the path may be taken for either: it is allowed where both are.
         found = [rule for taken in {path, path.removesuffix("/")} if (rule := self.find(method, taken))]
         if not found:
@@ -148,6 +177,17 @@ class AccessRules:
         return list(_statements(self, api, permissions.effective(granted)))
 
 
+def is_plain(path: str) -> bool:
+    """Tell whether all readings of a path have the same segments, but for a slash at its end."""
+    if _NOT_PLAIN.search(path):
+        return False
+    try:
+        unquote(path, errors="strict")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 @lru_cache(_REMEMBERED_POLICIES)
 def _statements(access: AccessRules, api: str, may: tuple[str, ...]) -> tuple[Statement, ...]:
     """Work out a policy, once for each combination of permissions that keys have."""
@@ -158,17 +198,27 @@ def _statements(access: AccessRules, api: str, may: tuple[str, ...]) -> tuple[St
     refused = [*denied, *(path for path in longer if not any(path.meets(rule) for rule in allowed))]
     ending = (_with_slash(rule) for rule in access.rules if rule not in allowed)
     refused += [path for path in ending if any(other.meets(path) for other in allowed)]
-    statements: list[Statement] = []
-    if allowed:
-        statements.append(_statement("Allow", api, allowed))
+    if not allowed:
+        return ({"Action": _ACTION, "Effect": "Deny", "Resource": f"{api}*"},)
+    statements = [_statement("Allow", api, allowed)]
     if refused:
         statements.append(_statement("Deny", api, refused))
-    return tuple(statements) or ({"Action": _ACTION, "Effect": "Deny", "Resource": f"{api}*"},)
+    return *statements, _not_plain(api)
 
 
 def _statement(effect: str, api: str, rules: Iterable[Rule]) -> Statement:
     globs = dict.fromkeys(glob for rule in rules for glob in rule.globs)
     return {"Action": _ACTION, "Effect": effect, "Resource": [f"{api}{glob}" for glob in globs]}
+
+
+def _not_plain(api: str) -> Statement:
+    """Return the denial of all paths that are not plain, short because it is part of nearly every policy."""
+    _, partition, *_ = api.split(":")
+    return {
+        "Action": _ACTION,
+        "Effect": "Deny",
+        "Resource": [f"arn:{partition}:execute-api:*:*:{glob}" for glob in _NOT_PLAIN_GLOBS],
+    }
 
 
 def _with_one_segment_more(rule: Rule) -> Iterator[Rule]:
@@ -288,8 +338,8 @@ def _rule(place: str, entry: object) -> Rule:
         raise ConfigurationError(f"{place}.method must be one of {', '.join((ANY, *METHODS))}; it is {method!r}")
     if not isinstance(path, str) or not _is_path(path):
         raise ConfigurationError(
-            f"{place}.path must be a path without the stage, as /sessions/{{id}}, with {{rest+}} only at its end; "
-            f"it is {path!r}"
+            f"{place}.path must be a path without the stage, as /sessions/{{id}}, with {{rest+}} only at its end, of "
+            f"letters, digits and any of ._~!$&'()+,=:@-; it is {path!r}"
         )
     catalogue = settings().permissions
     if permission is not None and permission not in catalogue:

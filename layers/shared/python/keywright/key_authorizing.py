@@ -22,15 +22,14 @@ from keywright.access_rules import access_rules
 from keywright.errors import INSUFFICIENT_PERMISSIONS, ORGANIZATION_FROZEN, UNAUTHORIZED
 from keywright.settings import settings
 from keywright.unauthorized import Unauthorized
-from keywright.verification import Code, verify
+from keywright.verification import Code, verify_by
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from keywright.apigateway import AuthorizerAnswer, AuthorizerEvent, LambdaContext, SimpleAnswer, Statement
     from keywright.errors import ErrorType
     from keywright.store.api_keys import ApiKeyRecord
-    from keywright.verification import Verification
 
 API_KEY_HEADER = "x-api-key"
 
@@ -68,6 +67,10 @@ class _Question:
         method, _, path = self.arn.split("/", 2)[2].partition("/")
         return method, f"/{path}"
 
+    def missing(self, granted: Sequence[str]) -> tuple[str, ...] | None:
+        """Return the permissions that a key lacks for the request; None if no key may make it."""
+        return () if self.route in _OWN_ROUTES else access_rules().missing(*self.route, granted)
+
 
 def authorize_api_key(event: AuthorizerEvent, context: LambdaContext) -> AuthorizerAnswer | SimpleAnswer:
     """Answer for the API key of a request.
@@ -78,7 +81,7 @@ def authorize_api_key(event: AuthorizerEvent, context: LambdaContext) -> Authori
     """
     question = _read(event)
     with deadline.within(context.get_remaining_time_in_millis()):
-        verification = None if question.key is None else verify(question.key)
+        verification = None if question.key is None else verify_by(question.key, question.missing)
     if verification is None or verification.key is None or verification.code in {Code.EXPIRED, Code.DISABLED}:
         if not question.is_http_api:
             raise Unauthorized
@@ -87,17 +90,13 @@ def authorize_api_key(event: AuthorizerEvent, context: LambdaContext) -> Authori
     about = _about(key)
     if verification.code is Code.ORGANIZATION_FROZEN:
         return _denied(question, str(key.key_id), ORGANIZATION_FROZEN, about)
-    return _permitted(question, verification, about)
+    return _permitted(question, key, about, is_allowed=verification.code is Code.VALID)
 
 
 def _permitted(
-    question: _Question, verification: Verification, about: dict[str, str]
+    question: _Question, key: ApiKeyRecord, about: dict[str, str], *, is_allowed: bool
 ) -> AuthorizerAnswer | SimpleAnswer:
     """Answer for a valid key: what it may call of the whole API, and whether that is what is asked."""
-    key = verification.key
-    assert key is not None, "a valid key is known"  # noqa: S101
-    rules = access_rules()
-    is_allowed = question.route in _OWN_ROUTES or rules.missing(*question.route, key.permissions) == ()
     # A policy can be reused for a route that it denies, so what it says of a denial is true of every route.
     context = about | _refusal(
         INSUFFICIENT_PERMISSIONS,
@@ -107,7 +106,7 @@ def _permitted(
         return {"isAuthorized": is_allowed, "context": context}
     if question.route in _OWN_ROUTES:  # without the rules' statements: a denial among them could be about this route
         return _policy(str(key.key_id), [_statement("Allow", question.arn)], context)
-    statements = rules.statements(question.api, key.permissions)
+    statements = access_rules().statements(question.api, key.permissions)
     if not is_allowed:
         statements = [*statements, _statement("Deny", question.arn)]
     return _policy(str(key.key_id), statements, context)

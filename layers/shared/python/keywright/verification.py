@@ -29,7 +29,7 @@ from keywright.store import credentials, peppers
 from keywright.tokens import NotIssuedHere
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -99,7 +99,7 @@ def records() -> Recent[tuple[UUID, UUID], tuple[float, Credential]]:
 
 
 def verify(text: str, required: Sequence[str] = ()) -> Verification:
-    """Verify a key, and whether it may do what is required of it.
+    """Verify a key, and whether it has the required permissions.
 
     Args:
         text: what the caller presented as their key; anything at all.
@@ -108,16 +108,29 @@ def verify(text: str, required: Sequence[str] = ()) -> Verification:
     Raises:
         ServiceError: SERVICE_UNAVAILABLE if the key could not be read: it may be valid.
     """
+    return verify_by(text, lambda granted: permissions.missing(granted, required))
+
+
+def verify_by(text: str, missing: Callable[[Sequence[str]], tuple[str, ...] | None]) -> Verification:
+    """Verify a key, and whether its permissions are enough, so that the log and the metrics hold the whole verdict.
+
+    Args:
+        text: what the caller presented as their key; anything at all.
+        missing: takes the permissions of a valid key and returns those that it lacks; None if none would be enough.
+
+    Raises:
+        ServiceError: SERVICE_UNAVAILABLE if the key could not be read: it may be valid.
+    """
     measured = Measurements()
     started = time.perf_counter()
-    verification = _verify(text, required, measured)
+    verification = _verify(text, missing, measured)
     measured.total_seconds = time.perf_counter() - started
     verified(verification, measured)
     return verification
 
 
 def _verify(  # noqa: PLR0911 - one for each outcome, in their order
-    text: str, required: Sequence[str], measured: Measurements
+    text: str, missing: Callable[[Sequence[str]], tuple[str, ...] | None], measured: Measurements
 ) -> Verification:
     parts = tokens.parse(text, settings().key_prefix, peppers.peppers().tag_key)
     if isinstance(parts, NotIssuedHere):
@@ -137,9 +150,11 @@ def _verify(  # noqa: PLR0911 - one for each outcome, in their order
         return Verification(Code.DISABLED, "disabled", key)
     if credential.is_frozen:
         return Verification(Code.ORGANIZATION_FROZEN, "the organization is scheduled for deletion", key)
-    missing = permissions.missing(key.permissions, required)
-    if missing:
-        return Verification(Code.INSUFFICIENT_PERMISSIONS, f"lacks {', '.join(missing)}", key, missing)
+    lacked = missing(key.permissions)
+    if lacked is None:
+        return Verification(Code.INSUFFICIENT_PERMISSIONS, "no access rule allows the route", key)
+    if lacked:
+        return Verification(Code.INSUFFICIENT_PERMISSIONS, f"lacks {', '.join(lacked)}", key, lacked)
     meter().count(key.organization_id, key.key_id, now)
     return Verification(Code.VALID, "valid", key)
 
