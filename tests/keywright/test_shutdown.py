@@ -255,7 +255,12 @@ def test_pending_uses_are_written_when_the_container_ends(
                 "requestId": "r",
                 "stage": "v1",
                 "domainName": "d",
-                "identity": {"sourceIp": "203.0.113.7", "userArn": "arn:aws:iam::123456789012:user/u"},
+                "identity": {
+                    "sourceIp": "203.0.113.7",
+                    "accountId": "123456789012",
+                    "caller": "AIDAEXAMPLE",
+                    "userArn": "arn:aws:iam::123456789012:user/u",
+                },
             },
         }
     code = SERVING.replace("FUNCTION", function).replace("EVENT", repr(event))

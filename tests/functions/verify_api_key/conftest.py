@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 BACKEND = "arn:aws:sts::123456789012:assumed-role/backend/worker-1"
+SIGNER = {"accountId": "123456789012", "caller": "AROAEXAMPLEBACKEND0001:worker-1", "userArn": BACKEND}
+"""What API Gateway adds to an event's identity on a route with AWS_IAM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Verify(Call):
             "requestId": REQUEST_ID,
             "stage": "v1",
             "domainName": "abc.execute-api.eu-central-1.amazonaws.com",
-            "identity": {"sourceIp": "203.0.113.7", "userArn": BACKEND},
+            "identity": {"sourceIp": "203.0.113.7", **SIGNER},
         }
         return Call.__call__(self, body, **{"requestContext": context} | changes)
 

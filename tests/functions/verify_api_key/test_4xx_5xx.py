@@ -11,8 +11,9 @@ import pytest
 
 from keywright.settings import settings
 from tests import faults
-from tests.calling import UNANSWERED, Refusal
+from tests.calling import REQUEST_ID, UNANSWERED, Refusal
 from tests.conftest import new_container
+from tests.functions.verify_api_key.conftest import SIGNER
 from tests.keys import SampleKey, secret_parts
 
 if TYPE_CHECKING:
@@ -85,6 +86,37 @@ def test_400_another_media_type(call: Call, name: str) -> None:
 def test_413(call: Call) -> None:
     """No key is so long."""
     assert (413, "PAYLOAD_TOO_LARGE") == ((refusal := call.refused({"key": "k" * 65_536})).status, refusal.code)
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        {},
+        dict.fromkeys(SIGNER),
+        dict.fromkeys(SIGNER, ""),
+        *[{**SIGNER, name: nothing} for name in SIGNER for nothing in (None, "")],
+        {"cognitoIdentityId": "eu-central-1:5f0c2c0e-9a3d-4b6e-8f57-0d6f2b8a1c01", "user": "AROA"},
+    ],
+    ids=str,
+)
+def test_500_without_an_iam_identity(
+    call: Call, caplog: pytest.LogCaptureFixture, identity: dict[str, str | None]
+) -> None:
+    """GIVEN a route whose Auth was taken away by mistake WHEN anyone asks about a valid key THEN nothing is read."""
+    text = KEY.put(call.table)
+    context = {
+        "requestId": REQUEST_ID,
+        "stage": "v1",
+        "domainName": "d",
+        "identity": {"sourceIp": "203.0.113.7", **identity},
+    }
+    with faults.injected() as operations, caplog.at_level(logging.INFO, logger="keywright"):
+        answer = call({"key": text}, requestContext=context)
+
+    assert (500, "INTERNAL_SERVER_ERROR") == (answer["statusCode"], json.loads(answer["body"])["error"]["code"])
+    assert [] == operations
+    (record,) = [record for record in caplog.records if record.message == "request"]
+    assert "no IAM identity: the route is not behind AWS_IAM" == record.__dict__["reason"]
 
 
 def test_500_of_a_damaged_item(call: Call, caplog: pytest.LogCaptureFixture) -> None:

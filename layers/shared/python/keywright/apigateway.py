@@ -10,9 +10,11 @@ from typing import NotRequired, Protocol, TypedDict
 
 
 class Identity(TypedDict):
-    """The network side of the caller."""
+    """Where the caller is, and who it is to IAM: absent or null on routes that are not behind AWS_IAM."""
 
     sourceIp: str
+    accountId: NotRequired[str | None]
+    caller: NotRequired[str | None]
     userArn: NotRequired[str | None]
 
 

@@ -138,8 +138,19 @@ def key_holder(event: ProxyEvent) -> KeyHolder:
 
 
 def backend(event: ProxyEvent) -> Backend:
-    """Read whose signature API Gateway has checked."""
-    return Backend(event["requestContext"]["identity"].get("userArn"))
+    """Read whose signature API Gateway has checked.
+
+    Without an IAM identity the route is not behind AWS_IAM. No caller can mend that, so it is a 500, which the alarm
+    of the API's errors sees, rather than a 403, which no operator would.
+
+    Raises:
+        ServiceError: INTERNAL_SERVER_ERROR if the event names no IAM identity.
+    """
+    identity = event["requestContext"]["identity"]
+    arn = identity.get("userArn")
+    if not (arn and identity.get("accountId") and identity.get("caller")):
+        raise ServiceError(INTERNAL_SERVER_ERROR, reason="no IAM identity: the route is not behind AWS_IAM")
+    return Backend(arn)
 
 
 def _authorizer(event: ProxyEvent) -> Mapping[str, str]:

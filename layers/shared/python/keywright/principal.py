@@ -53,7 +53,7 @@ class KeyHolder:
 class Backend:
     """A program with AWS credentials, whose signature API Gateway has checked."""
 
-    arn: str | None
+    arn: str
 
 
 @dataclass(frozen=True, slots=True)
