@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -115,14 +115,51 @@ def test_random_key_ids_cost_one_fetch_per_interval() -> None:
     assert 5 * 2 == len(provider.fetched)
 
 
+HOUR = 3600
+
+
 def test_cached_keys_go_on_working_while_the_provider_is_down() -> None:
-    """An outage, however long, ends no session whose key is known."""
+    """An outage of less than a day ends no session whose key is known."""
     provider = Provider([jwk("EdDSA")])
     keys, clock = cached(provider)
     provider.down = True
-    clock.now += 100 * MAXIMUM_AGE_SECONDS
+    clock.now += 24 * HOUR - 1
 
     assert keys.find("EdDSA")
+
+
+@pytest.mark.parametrize("key_id", ["EdDSA", None])
+def test_keys_are_trusted_for_a_day_without_a_refetch(key_id: str | None) -> None:
+    """GIVEN a provider that is down, or kept from answering, for 24 hours THEN its keys are unavailable, not wrong."""
+    provider = Provider([jwk("EdDSA")])
+    keys, clock = cached(provider)
+    provider.down = True
+    for _ in range(23):
+        clock.now += HOUR
+        assert keys.find(key_id)
+    clock.now += HOUR
+
+    for _ in range(2):
+        with pytest.raises(IdentityProviderUnavailable):
+            keys.find(key_id)
+    provider.down = False
+    clock.now += RETRY_SECONDS
+    assert keys.find(key_id)
+
+
+def test_a_refetch_gives_keys_another_day() -> None:
+    """The day begins with the last time that the provider has published them."""
+    provider = Provider([jwk("EdDSA")])
+    keys, clock = cached(provider)
+    clock.now += 20 * HOUR
+    assert keys.find("EdDSA")
+    provider.down = True
+    clock.now += 20 * HOUR
+
+    assert keys.find("EdDSA")
+    clock.now += 4 * HOUR
+    with pytest.raises(IdentityProviderUnavailable):
+        keys.find("EdDSA")
 
 
 def test_unknown_key_while_the_provider_is_down_is_unavailable() -> None:
@@ -202,9 +239,6 @@ def test_unusable_keys_are_passed_over(entry: object) -> None:
 @pytest.mark.parametrize(
     ("discovery", "keys"),
     [
-        pytest.param(
-            {"issuer": "https://evil.example.com", "jwks_uri": "https://id.example.com/jwks"}, {}, id="issuer"
-        ),
         pytest.param({"issuer": "https://id.example.com"}, {}, id="no jwks_uri"),
         pytest.param(
             {"issuer": "https://id.example.com", "jwks_uri": "http://127.0.0.1/jwks"},
@@ -234,6 +268,37 @@ def test_a_provider_that_makes_no_sense_is_unavailable(discovery: dict[str, Any]
         with pytest.raises(IdentityProviderUnavailable):
             issuer_keys.find("x")
     assert 1 == sum(url.endswith(DISCOVERY) for url in fetched)
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        pytest.param({"issuer": "https://evil.example.com"}, id="another"),
+        pytest.param({"issuer": "https://id.example.com/"}, id="with a slash"),
+        pytest.param({"issuer": "https://ID.example.com"}, id="in another case"),
+        pytest.param({"issuer": "http://id.example.com"}, id="without TLS"),
+        pytest.param({"issuer": ["https://id.example.com"]}, id="a list"),
+        pytest.param({"issuer": None}, id="null"),
+        pytest.param({}, id="none"),
+    ],
+)
+def test_discovery_has_to_name_the_very_issuer(named: dict[str, Any]) -> None:
+    """GIVEN documents that are good but for the name in them THEN no key of theirs is trusted, nor even fetched."""
+    discovery = {"issuer": "https://id.example.com", "jwks_uri": "https://id.example.com/jwks"}
+    fetched: list[str] = []
+
+    def fetch(url: str) -> dict[str, Any]:
+        fetched.append(url)
+        return discovery if url.endswith(DISCOVERY) else {"keys": [jwk("EdDSA")]}
+
+    assert IssuerKeys("https://id.example.com", fetch, Clock()).find("EdDSA"), "the documents are good"
+    del discovery["issuer"]
+    discovery.update(named)
+    fetched.clear()
+
+    with pytest.raises(IdentityProviderUnavailable, match="the provider calls itself"):
+        IssuerKeys("https://id.example.com", fetch, Clock()).find("EdDSA")
+    assert [f"https://id.example.com{DISCOVERY}"] == fetched
 
 
 def test_fetch_reads_a_document(issuer: Issuer) -> None:
@@ -317,6 +382,27 @@ class TestSlowProvider:
             assert keys.find("EdDSA")
             assert not asking.done()
             provider.go_on.set()
+
+    def test_keys_of_yesterday_are_waited_for(self) -> None:
+        """After a day a key is as good as unknown: nobody goes on with it while it is being fetched."""
+        provider = SlowProvider([jwk("EdDSA")])
+        provider.go_on.set()
+        clock = Clock()
+        keys = IssuerKeys(provider.issuer, provider, clock)
+        keys.find("EdDSA")
+        provider.go_on.clear()
+        provider.fetched.clear()
+        clock.now += 24 * HOUR
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(keys.find, "EdDSA")
+            while not provider.fetched:
+                time.sleep(0.001)
+            second = pool.submit(keys.find, "EdDSA")
+
+            assert not wait([first, second], timeout=0.1).done
+            provider.go_on.set()
+            assert first.result()
+            assert second.result()
 
     def test_threads_share_one_fetch(self) -> None:
         """Callers that know nothing yet wait for the one fetch, and use what it brings."""

@@ -221,6 +221,14 @@ def test_issuer_down_and_nothing_cached_is_no_refusal(issuer: Issuer) -> None:
         read(issuer.token())
 
 
+def test_a_provider_of_another_name_is_no_refusal(issuer: Issuer) -> None:
+    """GIVEN a token that is valid WHEN discovery names another issuer THEN its keys are not used for it."""
+    issuer.documents["/.well-known/openid-configuration"]["issuer"] = "https://evil.example.com"
+
+    with pytest.raises(IdentityProviderUnavailable):
+        read(issuer.token())
+
+
 def test_issuer_down_after_a_first_token_changes_nothing(issuer: Issuer) -> None:
     """Cached keys go on working."""
     read(issuer.token())

@@ -65,8 +65,8 @@ _NOT_PLAIN_GLOBS = (
     *(f"*%{lead}*" for lead in ("C0", "c0", "C1", "c1", "F8", "f8", "FC", "fc", "U", "u")),
     *(f"*%{lead}?*" for lead in ("E0%8", "e0%8", "E0%9", "e0%9", "F0%8", "f0%8")),
 )
-"""The same for the resources of a policy, whose wildcards are `*` and `?`. They cannot name a `?`, nor is there need for
-control characters: no request line holds either in its path."""
+"""The same for the resources of a policy, whose wildcards are `*` and `?`. They cannot name a `?`, nor is there need to
+name control characters: no request line holds either in its path."""
 
 
 @dataclass(frozen=True)

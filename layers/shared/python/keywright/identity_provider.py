@@ -21,6 +21,9 @@ ALGORITHMS = ("RS256", "ES256", "EdDSA")
 
 MAXIMUM_AGE_SECONDS = 3600
 """After this long the keys are fetched again, so that one the provider has withdrawn stops being trusted."""
+TRUSTED_SECONDS = 24 * 3600
+"""The longest that keys are trusted without a fetch that succeeds: whoever keeps the provider from answering keeps a
+withdrawn key alive for no longer."""
 REFETCH_SECONDS = 30
 """The shortest time between two fetches, so that made-up key ids cannot turn this service against the provider."""
 RETRY_SECONDS = 5
@@ -100,8 +103,8 @@ class IssuerKeys:
     def find(self, key_id: str | None) -> jwt.PyJWK | None:
         """Give the key of an id, or the only key there is if a token names none.
 
-        Keys that are known go on working while the provider does not answer, or while it is being asked: one caller
-        asks, the others wait only if they do not know the key.
+        Keys that are known go on working for up to a day while the provider does not answer, or while it is being
+        asked: one caller asks, the others wait only if they do not know the key.
 
         Returns:
             The key, or None if the provider has no such key.
@@ -119,6 +122,8 @@ class IssuerKeys:
         return key
 
     def _known(self, key_id: str | None) -> jwt.PyJWK | None:
+        if self._clock() >= self._fetched_at + TRUSTED_SECONDS:
+            return None
         if key_id is None and len(self._keys) == 1:
             return next(iter(self._keys.values()))
         return self._keys.get(key_id)
