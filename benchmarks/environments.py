@@ -65,7 +65,7 @@ def node(name: str) -> Path:
     folder.mkdir(parents=True)
     for path in sources:
         shutil.copy(path, folder)
-    _run([npm, "install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"], folder)
+    _run([npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"], folder)
     _mark(folder, sources)
     return folder
 

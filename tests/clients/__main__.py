@@ -63,8 +63,7 @@ def _typescript_client(
     npm, npx, node = tools
     project = work / "typescript"
     shutil.copytree(HERE / "typescript", project)
-    install = [npm, "install", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    _run([*install], project, environment)
+    _run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], project, environment)
     _run([npx, "--no-install", "openapi-typescript", description, "--output", "api.d.ts"], project, environment)
     _run([npx, "--no-install", "tsc"], project, environment)
     return _run([node, "built/create_key.js"], project, environment)

@@ -1,0 +1,83 @@
+"""What is installed is what was reviewed: packages are pinned by the digest of their content, not by version alone."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from benchmarks import environments
+from tests.clients import __main__ as clients
+from tests.conftest import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+REQUIREMENTS = sorted([*(ROOT / "requirements").glob("*.txt"), *(ROOT / "benchmarks").rglob("requirements.txt")])
+PROJECTS = sorted(
+    path.parent
+    for folder in ("admin", "benchmarks", "examples", "functions", "tests")
+    for path in (ROOT / folder).rglob("package.json")
+    if "node_modules" not in path.parts
+)
+
+
+def shown(path: Path) -> str:
+    """Return the name of a file as a test shows it."""
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", REQUIREMENTS, ids=shown)
+def test_a_python_package_is_pinned_by_hash(path: Path) -> None:
+    """Every one of a file, with every file of it that pip may take."""
+    entries = re.split(r"\n(?=[A-Za-z0-9])", re.sub(r"^ *#.*\n", "", path.read_text(), flags=re.MULTILINE))
+
+    assert not [
+        entry for entry in entries if not re.match(r"[\w.\[\]-]+==\S+.*--hash=sha256:[0-9a-f]{64}", entry, re.DOTALL)
+    ]
+
+
+@pytest.mark.parametrize("project", PROJECTS, ids=shown)
+def test_an_npm_package_is_pinned_by_hash(project: Path) -> None:
+    """The lock has the digest of each, and no address: npm takes them from whichever registry it is told to."""
+    manifest = json.loads((project / "package.json").read_text())
+    packages: dict[str, dict[str, Any]] = json.loads((project / "package-lock.json").read_text())["packages"]
+    root = packages.pop("")
+
+    assert packages
+    assert [manifest.get(kind) for kind in ("dependencies", "devDependencies")] == [
+        root.get(kind) for kind in ("dependencies", "devDependencies")
+    ]
+    for name, package in packages.items():
+        assert re.fullmatch(r"sha512-[A-Za-z0-9+/]{86}==", package.get("integrity", "")), name
+        assert "resolved" not in package, name
+
+
+def test_there_are_pins_to_check() -> None:
+    """Of both kinds."""
+    assert len(REQUIREMENTS) > 10
+    assert {"benchmarks/peers/better_auth", "tests/clients/typescript"} == {shown(project) for project in PROJECTS}
+
+
+def test_npm_installs_what_the_lock_says_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`npm ci` fails where a package is not the one of its digest; `npm install` would take what there is."""
+    commands: list[list[str]] = []
+
+    def run(command: list[object], *_: object) -> str:
+        commands.append([str(part) for part in command])
+        return ""
+
+    monkeypatch.setattr(environments, "FOLDER", tmp_path / "bench")
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+    monkeypatch.setattr(environments, "_run", run)
+    monkeypatch.setattr(clients, "_run", run)
+    folder = environments.node("better_auth")
+    tools = tuple(tmp_path / name for name in ("npm", "npx", "node"))
+    clients._typescript_client(tools, tmp_path / "openapi.json", tmp_path, {})  # type: ignore[arg-type]  # three
+
+    npm = [command for command in commands if command[0].endswith("npm")]
+    assert [["ci"], ["ci"]] == [[part for part in command if part in {"ci", "install"}] for command in npm]
+    assert all((place / "package-lock.json").is_file() for place in (folder, tmp_path / "typescript"))
