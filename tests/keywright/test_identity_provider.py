@@ -384,7 +384,7 @@ class TestSlowProvider:
             provider.go_on.set()
 
     def test_keys_of_yesterday_are_waited_for(self) -> None:
-        """After a day a key is as good as unknown: nobody goes on with it while it is being fetched."""
+        """After a day a key is as good as unknown: no caller goes on with it while it is being fetched."""
         provider = SlowProvider([jwk("EdDSA")])
         provider.go_on.set()
         clock = Clock()
