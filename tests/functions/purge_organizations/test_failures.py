@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import logging
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -18,8 +21,10 @@ from tests.functions.purge_organizations.conftest import NOW
 from tests.world import ORGANIZATION_ID, OTHER_ORGANIZATION_ID, nth_id
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from uuid import UUID
+
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
     from tests.functions.purge_organizations.conftest import Purge
 
@@ -49,14 +54,78 @@ def test_when_dynamodb_does_not_recover_the_next_run_goes_on(purge: Purge, step:
     """Wherever it stopped, and however much was deleted by then."""
     purge.fill(9)
     throttled = faults.error("ThrottlingException")
+    attempts = 2 * aws.ATTEMPTS if step == "delete" else aws.ATTEMPTS  # a throttled batch is followed by another look
     with (
-        faults.injected(*[None] * STEPS[step], *[throttled] * aws.ATTEMPTS),
+        faults.injected(*[None] * STEPS[step], *[throttled] * attempts),
         pytest.raises(ServiceError, match="SERVICE_UNAVAILABLE"),
     ):
         purge()
 
     assert {"purged": 1} == purge()
     assert (10, []) == (deleted(purge), purge.left())
+
+
+@contextmanager
+def throttled_above(deletions: int, fault: Callable[[int], faults.Fault]) -> Iterator[list[int]]:
+    """Throttle every transaction with more deletions than a partition has write units for.
+
+    Args:
+        deletions: the largest number that passes.
+        fault: the answer to a transaction of so many operations.
+
+    Yields:
+        The number of deletions of each transaction, as they are sent.
+    """
+    sizes: list[int] = []
+
+    def hook(request: AWSPreparedRequest, operation: str) -> AWSResponse | None:
+        if operation != "TransactWriteItems":
+            return None
+        operations = json.loads(cast("bytes", request.body))["TransactItems"]
+        sizes.append(sum("Delete" in operation for operation in operations))
+        return fault(len(operations))(request) if sizes[-1] > deletions else None
+
+    with faults.intercepted(aws.dynamodb(), hook):
+        yield sizes
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        lambda _: faults.error("ThrottlingException"),
+        lambda _: faults.error("ProvisionedThroughputExceededException"),
+        lambda operations: faults.canceled("ThrottlingError", *["None"] * (operations - 1)),
+        lambda operations: faults.canceled(*["None"] * (operations - 1), "ProvisionedThroughputExceeded"),
+    ],
+    ids=["request", "request, provisioned", "transaction", "transaction, provisioned"],
+)
+def test_a_batch_that_is_too_large_for_the_partition_is_halved(
+    purge: Purge, fault: Callable[[int], faults.Fault]
+) -> None:
+    """Fifty items of 45 KB need 4,500 write units, and a partition has 1,000 a second: that passes in no attempt."""
+    purge.fill(BATCH_ITEMS + 9)
+
+    with throttled_above(10, fault) as sizes:
+        assert {"purged": 1} == purge()
+
+    assert (BATCH_ITEMS + 10, []) == (deleted(purge), purge.left())
+    # Ahead of the batches the purge is begun; after them it is ended, with the organization and its appointment.
+    halves = [[size] * aws.ATTEMPTS for size in (50, 25, 12)]
+    assert [0, *itertools.chain(*halves), *[6] * 10, 2] == sizes
+
+
+def test_a_single_item_that_is_throttled_is_left_to_the_next_run(purge: Purge) -> None:
+    """There is nothing left to halve; the next run begins with whole batches again."""
+    purge.fill(9)
+
+    with (
+        throttled_above(0, lambda _: faults.error("ThrottlingException")) as sizes,
+        pytest.raises(ServiceError, match="SERVICE_UNAVAILABLE"),
+    ):
+        purge()
+
+    assert [0, *itertools.chain(*[[size] * aws.ATTEMPTS for size in (10, 5, 2, 1)])] == sizes
+    assert {"purged": 1} == purge()
 
 
 def test_something_that_goes_away_by_itself_is_not_counted(purge: Purge) -> None:

@@ -13,6 +13,7 @@ from keywright.events import AuditEvent
 from keywright.observability import describe, logger
 from keywright.principal import Actor, ActorType
 from keywright.store import audit, organizations, purges, table
+from keywright.store.aws import ThrottledError
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -103,11 +104,18 @@ def _purge(appointment: Appointment, request_id: str) -> _Outcome:
 
 
 def _go_on(appointment: Appointment) -> _Outcome:
-    while sort_keys := purges.remaining(appointment.organization_id):
+    batch_items = purges.BATCH_ITEMS
+    while sort_keys := purges.remaining(appointment.organization_id, batch_items):
         if _is_late():
             return _Outcome.UNFINISHED
-        with suppress(purges.OvertakenError):
+        try:
             purges.delete(appointment.organization_id, sort_keys)
+        except purges.OvertakenError:
+            continue
+        except ThrottledError:
+            if len(sort_keys) == 1:
+                raise
+            batch_items = len(sort_keys) // 2
     purges.finish(appointment, clock.now())
     return _Outcome.PURGED
 

@@ -31,15 +31,13 @@ ATTEMPT_SECONDS = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
 _REQUEST_ID_HEADER = "x-amzn-requestid"
 _MAXIMUM_CONNECTIONS = 50
 _SERVER_ERROR = 500
-_RETRYABLE_CODES = frozenset(
+_THROTTLING_CODES = frozenset({"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"})
+_RETRYABLE_CODES = _THROTTLING_CODES | frozenset(
     {
         # DynamoDB Developer Guide, "Error handling": the errors that say "OK to retry".
         "InternalServerError",
         "LimitExceededException",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
         "ServiceUnavailable",
-        "ThrottlingException",
         "TransactionInProgressException",
         # Secrets Manager's and SQS's, and those of signing behind a proxy or with a slow clock.
         "InternalServiceError",
@@ -56,6 +54,14 @@ Result = TypeVar("Result")
 
 class Retryable(Exception):  # noqa: N818 - a signal between two functions, never an error of its own
     """Raised by a call to say that the same call may succeed in a moment."""
+
+
+class Throttled(Retryable):
+    """Raised by a call in place of Retryable where less at once would have passed."""
+
+
+class ThrottledError(ServiceError):
+    """SERVICE_UNAVAILABLE because the last of all attempts was throttled: a smaller request may pass."""
 
 
 @once
@@ -97,6 +103,7 @@ def with_retries(call: Callable[[], Result], attempts: int = ATTEMPTS) -> Result
 
     Raises:
         ServiceError: SERVICE_UNAVAILABLE once attempts or time are used up; what the last one did is then unknown.
+        ThrottledError: the same, if the last attempt was throttled.
     """
     backoff_seconds = BACKOFF_SECONDS
     failure: Exception | None = None
@@ -114,7 +121,8 @@ def with_retries(call: Callable[[], Result], attempts: int = ATTEMPTS) -> Result
             failure = error
     if failure is None:
         raise ServiceError(SERVICE_UNAVAILABLE, reason="too little time was left to ask AWS")
-    raise ServiceError(SERVICE_UNAVAILABLE, reason=f"AWS did not answer: {type(failure).__name__}: {failure}")
+    unavailable = ThrottledError if _is_throttling(failure) else ServiceError
+    raise unavailable(SERVICE_UNAVAILABLE, reason=f"AWS did not answer: {type(failure).__name__}: {failure}")
 
 
 def require_genuine(answer: Answer, *fields: str) -> None:
@@ -134,3 +142,8 @@ def _passes(error: Exception) -> bool:
         is_named = error.code != str(error.status)
         return error.code in _RETRYABLE_CODES or error.status >= _SERVER_ERROR or not is_named
     return isinstance(error, Retryable | NoAnswerError)
+
+
+def _is_throttling(error: Exception) -> bool:
+    """Tell whether a smaller request may have passed."""
+    return isinstance(error, Throttled) or (isinstance(error, AwsError) and error.code in _THROTTLING_CODES)

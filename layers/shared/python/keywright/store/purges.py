@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from keywright.store.table import Item
 
 BATCH_ITEMS = 50
-"""A transaction takes 100 operations and 4 MB; an item has 45 KB at the most, an audit record of much metadata."""
+"""The largest batch. A transaction takes 100 operations and 4 MB; an item has 45 KB at the most, an audit record of much
+metadata. Fifty of those need 4,500 write units, twice what a plain write takes, where a partition has 1,000 a second: so
+a batch that is throttled has to become smaller.
+"""
 
 LEAST_RECORD_DAYS = 30
 """Longer than any event can be on its way: a day with EventBridge, and 14 days in each of the two queues."""
@@ -172,8 +175,8 @@ def forget(appointment: Appointment) -> None:
     commit([unknown], _delete(pointer_key(appointment.organization_id, appointment.at)))
 
 
-def remaining(organization_id: UUID) -> list[str]:
-    """Read sort keys of what is left of an organization but for its own item, a batch at the most.
+def remaining(organization_id: UUID, batch_items: int) -> list[str]:
+    """Read sort keys of what is left of an organization but for its own item, `batch_items` at the most.
 
     From the last to the first: audit records come first in the order, and whatever is deleted elsewhere at the same
     time leaves one. So if nothing is found, nothing is there.
@@ -190,10 +193,10 @@ def remaining(organization_id: UUID) -> list[str]:
             "ProjectionExpression": "sk",
             "ConsistentRead": True,
             "ScanIndexForward": False,
-            "Limit": BATCH_ITEMS + 1,  # one of them may be the organization's own
+            "Limit": batch_items + 1,  # one of them may be the organization's own
         },
     )
-    return [item["sk"]["S"] for item in answer["Items"] if item["sk"]["S"] != ORGANIZATION][:BATCH_ITEMS]
+    return [item["sk"]["S"] for item in answer["Items"] if item["sk"]["S"] != ORGANIZATION][:batch_items]
 
 
 def delete(organization_id: UUID, sort_keys: Sequence[str]) -> None:
@@ -203,6 +206,7 @@ def delete(organization_id: UUID, sort_keys: Sequence[str]) -> None:
         OvertakenError: something of it is gone; what is left has to be read anew.
         IsOverError, StoppedError: nothing more can be counted.
         ServiceError: SERVICE_UNAVAILABLE.
+        ThrottledError: the same, where a smaller batch may pass.
     """
     counts = Counter(_KINDS.get(sort_key.partition("#")[0] + "#", _OTHERS) for sort_key in sort_keys)
     commit(

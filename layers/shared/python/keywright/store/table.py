@@ -14,6 +14,7 @@ from keywright.settings import table_settings
 from keywright.store.aws import (
     ATTEMPT_SECONDS,
     Retryable,
+    Throttled,
     dynamodb,
     require_genuine,
     with_retries,
@@ -37,7 +38,8 @@ CONDITION_FAILED = "ConditionalCheckFailed"
 """The reason that a cancelled transaction gives for an item whose condition is not fulfilled."""
 
 _LARGEST_PAGE = 1000
-_PASSING_REASONS = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+_THROTTLING_REASONS = frozenset({"ThrottlingError", "ProvisionedThroughputExceeded"})
+_PASSING_REASONS = _THROTTLING_REASONS | {"TransactionConflict"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,7 @@ def commit(steps: Sequence[Step], record: Step) -> None:
     Raises:
         ServiceError: what the first step whose condition failed says; SERVICE_UNAVAILABLE if DynamoDB throttles,
             keeps reporting conflicts or does not answer.
+        ThrottledError: the same, if DynamoDB has throttled the last attempt.
     """
     every = (*steps, record)
     attempts = itertools.count()
@@ -161,7 +164,8 @@ def commit(steps: Sequence[Step], record: Step) -> None:
                     item = cast("Item | None", reason.get("Item"))
                     raise step.refused(item and _decoded(item)) from None
             if _PASSING_REASONS.issuperset(code for code in codes if code != "None"):
-                raise Retryable(", ".join(codes)) from None
+                retryable = Retryable if _THROTTLING_REASONS.isdisjoint(codes) else Throttled
+                raise retryable(", ".join(codes)) from None
             raise
         require_genuine(answer)
 
