@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
+import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from keywright import hashing, observability
+from keywright import clock, hashing, observability
 from keywright.errors import ServiceError
 from keywright.metering import meter
-from keywright.observability import describe
+from keywright.observability import describe, logger
 from keywright.verification import verify
 from tests import faults
 from tests.calling import UNANSWERED
@@ -177,6 +179,38 @@ def test_a_line_keeps_to_the_embedded_metric_format(table: Table, line: Callable
         for metric in directive["Metrics"]:
             assert {"Name", "Unit"} == metric.keys()
             assert isinstance(written[metric["Name"]], int | float)
+
+
+TIME = 1767357296.789
+"""2026-01-02T12:34:56.789Z."""
+
+
+def test_the_time_of_a_verification_is_of_rfc_3339(
+    table: Table, line: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lambda filters lines by level if their time is in that form; the metrics are of the same millisecond."""
+    monkeypatch.setattr(time, "time", lambda: TIME)
+    written = line(KEY.put(table))
+
+    assert "2026-01-02T12:34:56.789Z" == written["timestamp"]
+    assert clock.rfc3339(datetime.fromtimestamp(TIME, UTC)) == written["timestamp"]
+    assert 1767357296789 == written["_aws"]["Timestamp"]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/St_Johns"])
+def test_the_time_of_a_logged_line_is_of_rfc_3339(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+    """In the very form that a verification has, wherever the machine is."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        record = logging.LogRecord("keywright", logging.INFO, __file__, 1, "purge", (), None)
+        record.created, record.msecs = TIME, 789.0
+        written = json.loads(logger().registered_formatter.format(record))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+    assert "2026-01-02T12:34:56.789Z" == written["timestamp"]
 
 
 # ---- Secrets ---------------------------------------------------------------------------------------------------

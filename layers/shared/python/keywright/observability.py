@@ -25,6 +25,11 @@ _SECRET_LIKE = re.compile(r"[A-Za-z0-9_\-]{40,}")
 
 _SERVICE = "keywright"
 
+_TIMESTAMP_SECONDS = "%Y-%m-%dT%H:%M:%S"
+"""Timestamps are of RFC 3339, in UTC, with milliseconds and a Z. Lambda reads a JSON line's level only if its timestamp
+is of RFC 3339 (AWS Lambda Developer Guide, "Log-level filtering").
+"""
+
 UNITS = {
     "Verifications": "Count",
     "Hashes": "Count",
@@ -43,7 +48,8 @@ def logger() -> Logger:
     """Give the one logger: JSON lines on standard output, as CloudWatch takes them."""
     from aws_lambda_powertools import Logger  # noqa: PLC0415 - a verification that succeeds does without
 
-    return Logger(service=_SERVICE, log_uncaught_exceptions=False)
+    # Powertools puts the milliseconds in the place of its %F.
+    return Logger(service=_SERVICE, datefmt=f"{_TIMESTAMP_SECONDS}.%FZ", utc=True, log_uncaught_exceptions=False)
 
 
 def describe(error: BaseException) -> str:
@@ -71,7 +77,7 @@ def verified(verification: Verification, measured: Measurements) -> None:
     line = {
         "level": "INFO",
         "message": "verification",
-        "timestamp": f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(now))},{int(now % 1 * 1000):03}+0000",
+        "timestamp": f"{time.strftime(_TIMESTAMP_SECONDS, time.gmtime(now))}.{int(now % 1 * 1000):03}Z",
         "service": _SERVICE,
         "code": verification.code,
         "reason": reason,

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from keywright.store.table import Item
 
 BATCH_ITEMS = 50
-"""The largest batch. A transaction takes 100 operations and 4 MB; an item has 45 KB at the most, an audit record of much
-metadata. Fifty of those need 4,500 write units, twice what a plain write takes, where a partition has 1,000 a second: so
-a batch that is throttled has to become smaller.
+"""The largest batch. A transaction takes 100 operations and 4 MB; an item has 45 KB at the most, an audit record of
+much metadata. Fifty of those need 4,500 write units, twice what a plain write takes, where a partition has 1,000 a
+second: so a batch that is throttled has to become smaller.
 """
 
 LEAST_RECORD_DAYS = 30
