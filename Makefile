@@ -95,12 +95,14 @@ bench: $(VENV)/.dev $(SAM_VENV)/.installed $(DYNAMODB_LOCAL)/.installed test-lay
 bench-report: $(VENV)/.dev ## draw the pictures of docs/performance.md from the last make bench
 	$(BIN)/python -m benchmarks.pictures
 
-lint: $(VENV)/.dev $(SAM_VENV)/.installed ## ruff, mypy --strict, sam validate --lint, cfn-lint
+lint: $(VENV)/.dev $(SAM_VENV)/.installed ## ruff, mypy --strict, sam validate --lint, and cfn-lint on what SAM makes of the template
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(SAM) validate --lint --template template.yaml
 	$(SAM_VENV)/bin/cfn-lint docs/iam.yaml
+	$(SAM_VENV)/bin/python -m tools.translated template.yaml
+	$(BIN)/pytest tests/translated --sam $(SAM_VENV)/bin/python
 
 openapi: $(VENV)/.dev ## rewrite docs/openapi.json from the handlers, the template and the events
 	@PYTHONPATH=layers/shared/python $(BIN)/python -m openapi

@@ -316,10 +316,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
     `--runtime PYTHON`: run the functions under Lambda's runtime client, which that Python has.
 
+    `--sam PYTHON`: translate templates with the SAM command line that this Python has.
+
     `--browser CHROMIUM`: look at pages with it; `--pictures DIRECTORY` keeps what is seen.
     """
     parser.addoption("--stack", type=Path, help="the stack.json of a running deployment")
     parser.addoption("--emulator", action="store_true", help="the deployment of --stack is in ministack")
     parser.addoption("--runtime", type=Path, help="a Python that has awslambdaric, and nothing else of this project")
+    parser.addoption("--sam", type=Path, help="a Python that has the SAM command line")
     parser.addoption("--browser", help="the Chromium to look at pages with")
     parser.addoption("--pictures", type=Path, help="a directory to keep screenshots in")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from local.intrinsics import Json, mapping, sequence, text
-from tests.template.cloudformation import function_ids, properties
+from tests.template.cloudformation import function_ids, properties, resource
 
 HEADER, PAYLOAD, SIGNATURE = "eyJhbGciOiJFUzI1NiJ9", "eyJzdWIiOiJ1c2VyIn0", "c2ln-bmF0_dXJl"
 TOKEN = f"{HEADER}.{PAYLOAD}.{SIGNATURE}"
@@ -96,20 +96,74 @@ def test_requests_are_traced_from_the_gateway_on() -> None:
     assert properties("Api")["TracingEnabled"] is True
 
 
-def test_every_route_is_throttled_and_measured() -> None:
-    """No caller can use up the account's share, and every route has metrics."""
+OWN_LIMITS = ["POST /~1auth~1api-keys~1verify", "GET /~1docs", "GET /~1openapi.json"]
+"""Routes with settings of their own, as AWS::ApiGateway::Stage MethodSetting has them: ~1 stands for a slash."""
+
+
+def test_every_route_is_throttled() -> None:
+    """No caller can use up the account's share."""
     settings = _method_settings(ThrottlingRate="5", ThrottlingBurst="9")
 
-    assert (settings["HttpMethod"], settings["ResourcePath"]) == ("*", "/*")
-    assert (settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]) == ("5", "9")
-    assert settings["MetricsEnabled"] is True
+    assert ["* /*", *OWN_LIMITS] == list(settings)
+    assert ("5", "9") == _limits(settings["* /*"])
+
+
+def test_verification_is_throttled_apart() -> None:
+    """Backends verify as often as they are called; what people do in the meantime is not in their way."""
+    settings = _method_settings(VerifyThrottlingRate="700", VerifyThrottlingBurst="800")
+
+    assert ("700", "800") == _limits(settings["POST /~1auth~1api-keys~1verify"])
+    assert (100, 200) == _limits(settings["* /*"])
+
+
+@pytest.mark.parametrize("route", ["GET /~1docs", "GET /~1openapi.json"])
+def test_what_is_open_to_everybody_is_throttled_low(route: str) -> None:
+    """The page has 2 MB: whoever asks for it over and over makes the operator pay little, and is in nobody's way."""
+    rate, burst = _limits(_method_settings(ThrottlingRate="9000", ThrottlingBurst="4000")[route])
+
+    assert (2, 10) == (rate, burst)
+
+
+def test_limits_of_their_own_are_those_of_routes_that_there_are() -> None:
+    """API Gateway refuses a stage with settings of a method that the API does not have."""
+    routes = {f"{route.method} /{route.path.replace('/', '~1')}" for route in declared_routes()}
+
+    assert routes >= set(OWN_LIMITS)
+    assert {key for key in _method_settings() if key != "* /*"} <= routes
+
+
+def test_what_is_open_to_everybody_has_limits_of_its_own() -> None:
+    """A new route without an authorizer has to have some too."""
+    opened = {route for route in declared_routes() if route.authorizer == "NONE" and route.method != "OPTIONS"}
+
+    assert {f"{route.method} /{route.path.replace('/', '~1')}" for route in opened} <= _method_settings().keys()
+
+
+def test_every_route_is_measured() -> None:
+    """Settings of a route of its own take the place of the general ones, with everything in them."""
+    assert [True] * (1 + len(OWN_LIMITS)) == [one["MetricsEnabled"] for one in _method_settings().values()]
 
 
 def test_the_gateway_logs_no_headers_and_no_bodies() -> None:
     """Tokens and keys do not reach API Gateway's execution logs, which nothing ever deletes."""
-    settings = _method_settings()
+    for settings in _method_settings().values():
+        assert (settings["LoggingLevel"], settings["DataTraceEnabled"]) == ("OFF", False)
 
-    assert (settings["LoggingLevel"], settings["DataTraceEnabled"]) == ("OFF", False)
+
+def test_each_deployment_of_the_stack_reaches_the_stage() -> None:
+    """Other AllowedOrigins and another PublicUrl are in the very next answer of the gateway."""
+    assert properties("Api")["AlwaysDeploy"] is True
+
+
+def test_access_logs_wait_for_the_log_role_where_the_stack_sets_it() -> None:
+    """By a reference that goes with the condition: a DependsOn would be refused where the role is not the stack's."""
+    written = mapping(mapping(resource("Api")["Properties"], "Api")["AccessLogSetting"], "AccessLogSetting")
+
+    assert {"Ref": "ApiGatewayAccount"} in _within(written["DestinationArn"])
+    assert "DependsOn" not in resource("Api")
+    for manages in ("true", "false"):
+        resolved = mapping(properties("Api", ManageApiGatewayLogRole=manages)["AccessLogSetting"], "AccessLogSetting")
+        assert text(resolved["DestinationArn"], "DestinationArn").endswith(":keywright-local-AccessLogs")
 
 
 def test_a_request_is_one_line_of_json_in_the_access_log() -> None:
@@ -120,7 +174,7 @@ def test_a_request_is_one_line_of_json_in_the_access_log() -> None:
     assert set(json.loads(line)) == {
         "requestId",
         "traceId",
-        "time",
+        "requestTimeEpoch",
         "ip",
         "method",
         "resourcePath",
@@ -147,7 +201,7 @@ def test_the_access_log_has_no_credentials() -> None:
     assert variables == {
         "$context.requestId",
         "$context.xrayTraceId",
-        "$context.requestTime",
+        "$context.requestTimeEpoch",
         "$context.identity.sourceIp",
         "$context.httpMethod",
         "$context.resourcePath",
@@ -236,9 +290,23 @@ def test_the_validation_expression_is_read_alike_by_every_engine() -> None:
     assert "(" not in expression
 
 
-def _method_settings(**parameters: str) -> dict[str, Json]:
-    (settings,) = sequence(properties("Api", **parameters)["MethodSettings"], "MethodSettings")
-    return mapping(settings, "MethodSettings")
+def _method_settings(**parameters: str) -> dict[str, dict[str, Json]]:
+    """Give the settings by method and path."""
+    settings = [
+        mapping(one, "MethodSettings")
+        for one in sequence(properties("Api", **parameters)["MethodSettings"], "MethodSettings")
+    ]
+    return {f"{one['HttpMethod']} {one['ResourcePath']}": one for one in settings}
+
+
+def _limits(settings: dict[str, Json]) -> tuple[Json, Json]:
+    return settings["ThrottlingRateLimit"], settings["ThrottlingBurstLimit"]
+
+
+def _within(value: Json) -> list[Json]:
+    """Give a part of the template and everything in it."""
+    inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+    return [value, *(part for item in inner for part in _within(item))]
 
 
 def _access_log_format() -> str:

@@ -199,15 +199,60 @@ MISTAKES = [
     mistake(test_api.test_the_stage_is_the_version_in_the_path, place=f"{API}.OpenApiVersion", value=GONE),
     mistake(test_api.test_requests_are_traced_from_the_gateway_on, place=f"{API}.TracingEnabled", value=False),
     *(
-        mistake(
-            test_api.test_every_route_is_throttled_and_measured, place=f"{API}.MethodSettings.0.{name}", value=value
-        )
+        mistake(test_api.test_every_route_is_throttled, place=f"{API}.MethodSettings.0.{name}", value=value)
         for name, value in (
             ("ThrottlingRateLimit", 10_000),
             ("ThrottlingBurstLimit", GONE),
             ("HttpMethod", "GET"),
             ("ResourcePath", "/auth/api-keys"),
-            ("MetricsEnabled", False),
+        )
+    ),
+    *(
+        mistake(test_api.test_verification_is_throttled_apart, place=f"{API}.MethodSettings.1.{name}", value=value)
+        for name, value in (
+            ("ThrottlingRateLimit", {"Ref": "ThrottlingRate"}),
+            ("ThrottlingBurstLimit", GONE),
+            ("ResourcePath", "/auth/api-keys/verify"),
+        )
+    ),
+    *(
+        mistake(
+            test_api.test_what_is_open_to_everybody_is_throttled_low,
+            route,
+            place=f"{API}.MethodSettings.{number}.{name}",
+            value={"Ref": parameter},
+        )
+        for number, route in ((2, "GET /~1docs"), (3, "GET /~1openapi.json"))
+        for name, parameter in (("ThrottlingRateLimit", "ThrottlingRate"), ("ThrottlingBurstLimit", "ThrottlingBurst"))
+    ),
+    *(
+        mistake(
+            test_api.test_limits_of_their_own_are_those_of_routes_that_there_are,
+            place=f"{API}.MethodSettings.2.{name}",
+            value=value,
+        )
+        for name, value in (("ResourcePath", "/docs"), ("ResourcePath", "/~1documents"), ("HttpMethod", "*"))
+    ),
+    mistake(test_api.test_what_is_open_to_everybody_has_limits_of_its_own, place=f"{API}.MethodSettings.3", value=GONE),
+    mistake(
+        test_api.test_what_is_open_to_everybody_has_limits_of_its_own,
+        place=about("ListApiKeys", "Events.Route.Properties.Auth"),
+        value={"Authorizer": "NONE"},
+    ),
+    *(
+        mistake(
+            test_api.test_every_route_is_measured, place=f"{API}.MethodSettings.{number}.MetricsEnabled", value=value
+        )
+        for number, value in ((0, False), (1, GONE), (2, False))
+    ),
+    mistake(test_api.test_each_deployment_of_the_stack_reaches_the_stage, place=f"{API}.AlwaysDeploy", value=GONE),
+    mistake(test_api.test_each_deployment_of_the_stack_reaches_the_stage, place=f"{API}.AlwaysDeploy", value=False),
+    *(
+        mistake(test_api.test_access_logs_wait_for_the_log_role_where_the_stack_sets_it, place=place, value=value)
+        for place, value in (
+            ("Resources.Api.DependsOn", "ApiGatewayAccount"),
+            (f"{API}.AccessLogSetting.DestinationArn", {"Fn::GetAtt": ["AccessLogs", "Arn"]}),
+            (f"{API}.AccessLogSetting.DestinationArn.Fn::Select.0", 1),
         )
     ),
     mistake(
@@ -218,10 +263,11 @@ MISTAKES = [
     *(
         mistake(
             test_api.test_the_gateway_logs_no_headers_and_no_bodies,
-            place=f"{API}.MethodSettings.0.{name}",
+            place=f"{API}.MethodSettings.{number}.{name}",
             value=value,
         )
-        for name, value in (("LoggingLevel", "INFO"), ("DataTraceEnabled", True))
+        for number in range(4)
+        for name, value in (("LoggingLevel", "INFO"), ("DataTraceEnabled", True), ("LoggingLevel", GONE))
     ),
     mistake(
         test_api.test_a_request_is_one_line_of_json_in_the_access_log, place=LOG_FORMAT, value="$context.requestId"
@@ -270,11 +316,17 @@ MISTAKES = [
         mistake(
             test_data.test_what_others_depend_on_outlives_the_stack,
             name,
+            right,
             place=f"Resources.{name}.{policy}",
-            value=value,
+            value=wrong,
         )
-        for name in ("Table", "Pepper", "ApiGatewayAccount", "ApiGatewayLogRole")
-        for policy, value in (("DeletionPolicy", "Delete"), ("UpdateReplacePolicy", "Snapshot"))
+        for name, right, others in (
+            ("Table", "Retain", ("Delete", "RetainExceptOnCreate")),
+            ("Pepper", "RetainExceptOnCreate", ("Delete", "Retain")),
+            ("ApiGatewayAccount", "Retain", ("Delete",)),
+            ("ApiGatewayLogRole", "Retain", ("Delete", "RetainExceptOnCreate")),
+        )
+        for policy, wrong in (*(("DeletionPolicy", other) for other in others), ("UpdateReplacePolicy", "Snapshot"))
     ),
     mistake(
         test_data.test_the_table_has_one_key_and_no_index,
@@ -287,7 +339,6 @@ MISTAKES = [
         for name, value in (
             ("DeletionProtectionEnabled", False),
             ("PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled", False),
-            ("SSESpecification.SSEEnabled", False),
         )
     ),
     *(
@@ -296,7 +347,11 @@ MISTAKES = [
             place=f"{TABLE}.{name}",
             value=value,
         )
-        for name, value in (("BillingMode", "PROVISIONED"), ("TimeToLiveSpecification.AttributeName", "expires"))
+        for name, value in (
+            ("BillingMode", "PROVISIONED"),
+            ("TimeToLiveSpecification.AttributeName", "expires"),
+            ("SSESpecification", {"SSEEnabled": True}),
+        )
     ),
     *(
         mistake(
