@@ -184,6 +184,8 @@ def _parameter(name: str, declaration: dict[str, Json], values: Mapping[str, str
     pattern = declaration.get("AllowedPattern")
     if pattern is not None and not re.fullmatch(text(pattern, place), value):
         raise TemplateError(f"{place} must match {pattern}; it is {value!r}")
+    if "MaxLength" in declaration and len(value) > int(text(declaration["MaxLength"], place)):
+        raise TemplateError(f"{place} must have at most {declaration['MaxLength']} characters; it has {len(value)}")
     kind = text(declaration.get("Type"), place)
     if kind == "CommaDelimitedList" or kind.startswith("List<"):
         return [item.strip() for item in value.split(",") if item.strip()]

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keywright.errors import CATALOGUE
+from local.intrinsics import mapping
 from tests.conftest import ROOT
+from tests.template.cloudformation import section
 
 if TYPE_CHECKING:
     from local.template import Stack
@@ -34,6 +36,14 @@ def test_the_errors_are_those_of_the_catalogue() -> None:
 def test_the_configuration_is_that_of_the_template(stack: Stack) -> None:
     """Each parameter of template.yaml, and none else."""
     assert {f"`{name}`" for name in stack.parameters} == {row[0] for row in rows("configuration.md", "Configuration")}
+
+
+def test_the_greatest_lengths_are_those_of_the_template() -> None:
+    """Of each parameter that is a free text."""
+    declared = {name: mapping(parameter, name) for name, parameter in section("Parameters").items()}
+    expected = [[f"`{name}`", str(item["MaxLength"])] for name, item in declared.items() if "MaxLength" in item]
+
+    assert expected == rows("configuration.md", "Greatest lengths")
 
 
 COMMANDS = sorted(set(re.findall(r"(?:^    |`)make ([a-z0-9-]+)", README, re.MULTILINE)))

@@ -29,7 +29,7 @@ Parameters:
   OidcIssuer: {Type: String}
   OidcAudience: {Type: String}
   OrganizationClaim: {Type: String, Default: org_id, AllowedPattern: '[a-z_]+'}
-  PublicUrl: {Type: String, Default: ''}
+  PublicUrl: {Type: String, Default: '', MaxLength: 40}
   Permissions: {Type: String, Default: 'things:read,things:write'}
 Globals:
   Function:

@@ -173,6 +173,7 @@ class TestStack:
         [
             ({"Nothing": "1"}, "the template has no parameter Nothing; it has OidcAudience, "),
             ({"OrganizationClaim": "Org"}, "parameter OrganizationClaim must match"),
+            ({"PublicUrl": "p" * 41}, "parameter PublicUrl must have at most 40 characters; it has 41"),
         ],
     )
     def test_wrong_parameter_is_refused(self, read: Read, parameters: dict[str, str], message: str) -> None:

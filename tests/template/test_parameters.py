@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -36,6 +37,60 @@ def test_a_default_is_an_allowed_value(parameter: str) -> None:
     value = text(declared.get("Default", REQUIRED_PARAMETERS.get(parameter)), parameter)
 
     assert _accepts(parameter, value)
+
+
+@each_parameter
+def test_a_text_has_a_greatest_length(parameter: str) -> None:
+    """So that it can be computed what everything comes to at its longest."""
+    declared = _declared(parameter)
+
+    assert declared["Type"] in {"String", "Number"}
+    if declared["Type"] == "String" and "AllowedValues" not in declared:
+        assert 1 <= int(text(declared["MaxLength"], parameter)) <= 1280
+
+
+LARGEST_ENVIRONMENT_BYTES = 4096
+"""AWS Lambda Developer Guide, "Lambda quotas": all environment variables of a function together. Lambda measures them
+as one JSON object, names and escapes included: it quotes that object after "String measured:" where it refuses one.
+"""
+
+LONGEST_REGION = "us-isof-south-1"
+RANDOM = "X" * 13
+"""What CloudFormation ends the names with that it makes up."""
+LONGEST_NAMES = {
+    "AWS::StackName": "s" * 128,
+    "Table": f"{'s' * 128}-Table-{RANDOM}",
+    "Pepper": f"arn:aws-us-gov:secretsmanager:{LONGEST_REGION}:123456789012:secret:Pepper-{RANDOM}-AbCdEf",
+    "OrganizationEventsDeadLetters": f"https://sqs.{LONGEST_REGION}.amazonaws.com.cn/123456789012/{'q' * 80}",
+}
+"""CloudFormation User Guide, "Stack name" (128 characters); Amazon SQS, "Quotas" (queue names of 80)."""
+
+SHORTEST_RULE = '{"method":"GET","path":"/a","permission":"a:b"}'
+"""Of all parameters, only access rules can have characters that JSON escapes; of those, short rules have the most."""
+
+
+def longest_environment() -> str:
+    """Give the environment of a function, as Lambda measures it, with every parameter at its longest."""
+    environment = mapping(mapping(section("Globals")["Function"], "Globals")["Environment"], "Environment")
+    values = {
+        name: _longest(text(mapping(value, name)["Ref"], name)) if isinstance(value, dict) else value
+        for name, value in mapping(environment["Variables"], "Variables").items()
+    }
+    return json.dumps(values, separators=(",", ":"))
+
+
+def test_the_environment_at_its_longest_fits() -> None:
+    """No combination of accepted values stops a deployment half-way, when Lambda refuses its functions."""
+    assert len(longest_environment()) <= LARGEST_ENVIRONMENT_BYTES
+
+
+def test_access_rules_at_their_longest_are_access_rules() -> None:
+    """What is measured above is a value that is accepted, and that the authorizer can read."""
+    rules = _longest("AccessRules")
+
+    assert _accepts("AccessRules", rules)
+    assert 1280 == len(rules)
+    assert 24 <= len(json.loads(rules))
 
 
 def test_only_the_identity_provider_has_to_be_given() -> None:
@@ -78,6 +133,8 @@ def test_a_parameter_has_its_place_in_the_console(parameter: str) -> None:
         ("PublicUrl", "https://api.example.com"),
         ("PublicUrl", "https://api.example.com/keys/v1"),
         ("PublicUrl", "http://127.0.0.1:8787/v1"),
+        ("AccessRules", "[]"),
+        ("AccessRules", '[\n  {"method": "GET", "path": "/reports/{id}", "permission": null}]'),
         ("AlarmTopicArn", ""),
         ("AlarmTopicArn", "arn:aws:sns:eu-central-1:123456789012:alarms"),
         ("AlarmTopicArn", "arn:aws-us-gov:sns:us-gov-west-1:123456789012:on_call-2"),
@@ -108,6 +165,19 @@ def test_a_value_that_works_is_accepted(parameter: str, value: str) -> None:
         ("OidcIssuer", "https://issuer.example/ "),
         ("OidcAudience", ""),
         ("OidcAudience", "two audiences"),
+        ("OidcAudience", 'an"audience'),
+        ("OidcAudience", "an\\audience"),
+        ("OidcAudience", "a" * 129),
+        ("OidcIssuer", "https://issuer.example/" + "a" * 178),
+        ("OrganizationClaim", "a" * 101),
+        ("PublicUrl", "https://api.example.com/" + "a" * 105),
+        ("AllowedOrigins", ",".join(["https://app.example.com"] * 11)),
+        ("AccessRules", ""),
+        ("AccessRules", '{"method": "GET"}'),
+        ("AccessRules", "[\\]"),
+        ("AccessRules", "[\t]"),
+        ("AccessRules", "[\N{LATIN SMALL LETTER E WITH ACUTE}]"),
+        ("AccessRules", "[" + " " * 1279 + "]"),
         ("OrganizationClaim", ""),
         ("OrganizationClaim", "organization id"),
         ("KeyPrefix", ""),
@@ -123,6 +193,7 @@ def test_a_value_that_works_is_accepted(parameter: str, value: str) -> None:
         ("Permissions", "webhooks:read,"),
         ("Permissions", "webhooks:read, webhooks:write"),
         ("Permissions", "Webhooks:Read"),
+        ("Permissions", ",".join(["webhooks:read"] * 29)),
         ("Argon2MemoryKib", "1024"),
         ("Argon2MemoryKib", "1048576"),
         ("Argon2Iterations", "0"),
@@ -145,6 +216,9 @@ def test_a_value_that_works_is_accepted(parameter: str, value: str) -> None:
         ("LogRetentionDays", "2"),
         ("ThrottlingRate", "0"),
         ("ThrottlingBurst", "0"),
+        ("VerifyThrottlingRate", "0"),
+        ("VerifyThrottlingRate", "10001"),
+        ("VerifyThrottlingBurst", "5001"),
         ("ManageApiGatewayLogRole", "yes"),
         ("PythonRuntime", "python3.10"),
         ("Architecture", "aarch64"),
@@ -167,7 +241,26 @@ def _accepts(parameter: str, value: str) -> bool:
         return value in allowed
     if declared["Type"] == "Number":
         return _limit(declared, "MinValue") <= float(value) <= _limit(declared, "MaxValue")
-    return re.fullmatch(text(declared["AllowedPattern"], parameter), value) is not None
+    return len(value) <= _limit(declared, "MaxLength") and bool(
+        re.fullmatch(text(declared["AllowedPattern"], parameter), value)
+    )
+
+
+def _longest(name: str) -> str:
+    """Give the longest text that a reference in the environment can have."""
+    if name in LONGEST_NAMES:
+        return LONGEST_NAMES[name]
+    declared = _declared(name)
+    if "AllowedValues" in declared:
+        return max((text(value, name) for value in sequence(declared["AllowedValues"], name)), key=len)
+    if declared["Type"] == "Number":
+        return text(declared["MaxValue"], name)
+    length = int(_limit(declared, "MaxLength"))
+    if name != "AccessRules":
+        return "x" * length
+    separator = ",\n"
+    count = (length - 2 + len(separator)) // (len(SHORTEST_RULE) + len(separator))
+    return f"[{separator.join([SHORTEST_RULE] * count)}".ljust(length - 1) + "]"
 
 
 def _limit(declared: dict[str, Json], name: str) -> float:
