@@ -61,7 +61,7 @@ class _NoManagedPolicies:
 
 
 def findings(template: Template) -> Iterator[str]:
-    """Return what CloudFormation would refuse, or do otherwise than meant.
+    """Return everything that CloudFormation would refuse, and changes that would not reach the API.
 
     Args:
         template: of SAM, with intrinsic functions in their long form.
@@ -79,7 +79,7 @@ def findings(template: Template) -> Iterator[str]:
 
 
 def _refused(template: Template, parameters: Mapping[str, str]) -> list[str]:
-    """Return what CloudFormation would refuse of a stack with these parameters."""
+    """Return findings in a stack with these parameters."""
     decided = _decided(_translated(template, parameters), parameters, _truths(template, parameters))
     named = ", ".join(f"{name}={value!r}" for name, value in parameters.items())
     return [f"{finding} ({named})" for finding in _lint(decided, ACCEPTED)]

@@ -97,7 +97,7 @@ def test_requests_are_traced_from_the_gateway_on() -> None:
 
 
 OWN_LIMITS = ["POST /~1auth~1api-keys~1verify", "GET /~1docs", "GET /~1openapi.json"]
-"""Routes with settings of their own, as AWS::ApiGateway::Stage MethodSetting has them: ~1 stands for a slash."""
+"""Routes with separate settings, as AWS::ApiGateway::Stage MethodSetting has them: ~1 stands for a slash."""
 
 
 def test_every_route_is_throttled() -> None:
@@ -109,7 +109,7 @@ def test_every_route_is_throttled() -> None:
 
 
 def test_verification_is_throttled_apart() -> None:
-    """Backends verify as often as they are called; what people do in the meantime is not in their way."""
+    """Backends verify as often as they are called, and management of keys does not hold them back."""
     settings = _method_settings(VerifyThrottlingRate="700", VerifyThrottlingBurst="800")
 
     assert ("700", "800") == _limits(settings["POST /~1auth~1api-keys~1verify"])
@@ -117,14 +117,14 @@ def test_verification_is_throttled_apart() -> None:
 
 
 @pytest.mark.parametrize("route", ["GET /~1docs", "GET /~1openapi.json"])
-def test_what_is_open_to_everybody_is_throttled_low(route: str) -> None:
-    """The page has 2 MB: whoever asks for it over and over makes the operator pay little, and is in nobody's way."""
+def test_public_documents_are_throttled_low(route: str) -> None:
+    """The page has 2 MB: a flood of requests for it costs the operator little, and leaves the other routes alone."""
     rate, burst = _limits(_method_settings(ThrottlingRate="9000", ThrottlingBurst="4000")[route])
 
     assert (2, 10) == (rate, burst)
 
 
-def test_limits_of_their_own_are_those_of_routes_that_there_are() -> None:
+def test_separate_limits_are_those_of_routes_that_exist() -> None:
     """API Gateway refuses a stage with settings of a method that the API does not have."""
     routes = {f"{route.method} /{route.path.replace('/', '~1')}" for route in declared_routes()}
 
@@ -132,7 +132,7 @@ def test_limits_of_their_own_are_those_of_routes_that_there_are() -> None:
     assert {key for key in _method_settings() if key != "* /*"} <= routes
 
 
-def test_what_is_open_to_everybody_has_limits_of_its_own() -> None:
+def test_public_routes_have_separate_limits() -> None:
     """A new route without an authorizer has to have some too."""
     opened = {route for route in declared_routes() if route.authorizer == "NONE" and route.method != "OPTIONS"}
 
@@ -140,7 +140,7 @@ def test_what_is_open_to_everybody_has_limits_of_its_own() -> None:
 
 
 def test_every_route_is_measured() -> None:
-    """Settings of a route of its own take the place of the general ones, with everything in them."""
+    """The settings of a route replace the general ones, with everything in them."""
     assert [True] * (1 + len(OWN_LIMITS)) == [one["MetricsEnabled"] for one in _method_settings().values()]
 
 
@@ -291,7 +291,7 @@ def test_the_validation_expression_is_read_alike_by_every_engine() -> None:
 
 
 def _method_settings(**parameters: str) -> dict[str, dict[str, Json]]:
-    """Give the settings by method and path."""
+    """Return the settings by method and path."""
     settings = [
         mapping(one, "MethodSettings")
         for one in sequence(properties("Api", **parameters)["MethodSettings"], "MethodSettings")
@@ -304,7 +304,7 @@ def _limits(settings: dict[str, Json]) -> tuple[Json, Json]:
 
 
 def _within(value: Json) -> list[Json]:
-    """Give a part of the template and everything in it."""
+    """Return a part of the template and everything in it."""
     inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
     return [value, *(part for item in inner for part in _within(item))]
 

@@ -217,7 +217,7 @@ MISTAKES = [
     ),
     *(
         mistake(
-            test_api.test_what_is_open_to_everybody_is_throttled_low,
+            test_api.test_public_documents_are_throttled_low,
             route,
             place=f"{API}.MethodSettings.{number}.{name}",
             value={"Ref": parameter},
@@ -227,15 +227,15 @@ MISTAKES = [
     ),
     *(
         mistake(
-            test_api.test_limits_of_their_own_are_those_of_routes_that_there_are,
+            test_api.test_separate_limits_are_those_of_routes_that_exist,
             place=f"{API}.MethodSettings.2.{name}",
             value=value,
         )
         for name, value in (("ResourcePath", "/docs"), ("ResourcePath", "/~1documents"), ("HttpMethod", "*"))
     ),
-    mistake(test_api.test_what_is_open_to_everybody_has_limits_of_its_own, place=f"{API}.MethodSettings.3", value=GONE),
+    mistake(test_api.test_public_routes_have_separate_limits, place=f"{API}.MethodSettings.3", value=GONE),
     mistake(
-        test_api.test_what_is_open_to_everybody_has_limits_of_its_own,
+        test_api.test_public_routes_have_separate_limits,
         place=about("ListApiKeys", "Events.Route.Properties.Auth"),
         value={"Authorizer": "NONE"},
     ),

@@ -56,7 +56,7 @@ as one JSON object, names and escapes included: it quotes that object after "Str
 
 LONGEST_REGION = "us-isof-south-1"
 RANDOM = "X" * 13
-"""What CloudFormation ends the names with that it makes up."""
+"""The end of a name that CloudFormation generates."""
 LONGEST_NAMES = {
     "AWS::StackName": "s" * 128,
     "Table": f"{'s' * 128}-Table-{RANDOM}",
@@ -70,7 +70,7 @@ SHORTEST_RULE = '{"method":"GET","path":"/a","permission":"a:b"}'
 
 
 def longest_environment() -> str:
-    """Give the environment of a function, as Lambda measures it, with every parameter at its longest."""
+    """Return the environment of a function, as Lambda measures it, with every parameter at its longest."""
     environment = mapping(mapping(section("Globals")["Function"], "Globals")["Environment"], "Environment")
     values = {
         name: _longest(text(mapping(value, name)["Ref"], name)) if isinstance(value, dict) else value
@@ -85,7 +85,7 @@ def test_the_environment_at_its_longest_fits() -> None:
 
 
 def test_access_rules_at_their_longest_are_access_rules() -> None:
-    """What is measured above is a value that is accepted, and that the authorizer can read."""
+    """The value that is measured above is accepted, and the authorizer can read it."""
     rules = _longest("AccessRules")
 
     assert _accepts("AccessRules", rules)
@@ -247,7 +247,7 @@ def _accepts(parameter: str, value: str) -> bool:
 
 
 def _longest(name: str) -> str:
-    """Give the longest text that a reference in the environment can have."""
+    """Return the longest text that a reference in the environment can have."""
     if name in LONGEST_NAMES:
         return LONGEST_NAMES[name]
     declared = _declared(name)

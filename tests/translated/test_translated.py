@@ -102,7 +102,7 @@ def found(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
 
 
 def test_a_sound_template_passes(found: Callable[[str], list[str]]) -> None:
-    """What is found below is found because of the mistake."""
+    """The findings of the broken templates come from their mistakes."""
     assert [] == found(SOUND)
 
 

@@ -145,5 +145,5 @@ def _passes(error: Exception) -> bool:
 
 
 def _is_throttling(error: Exception) -> bool:
-    """Tell whether a smaller request may have passed."""
+    """Return whether a smaller request may have passed."""
     return isinstance(error, Throttled) or (isinstance(error, AwsError) and error.code in _THROTTLING_CODES)
