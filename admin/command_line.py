@@ -15,7 +15,7 @@ from admin import answers, deployment, terminal
 from admin.deployment import Deployment
 from admin.failures import EXPECTED, ExitCode, UsageError, explain
 from keywright import administering
-from keywright.ids import MAXIMUM_ID_BYTES, is_plain, organization_uuid, parse_uuid
+from keywright.ids import MAXIMUM_ID_BYTES, is_plain, may_be_derived, organization_uuid, parse_uuid
 from keywright.permissions import Role
 
 if TYPE_CHECKING:
@@ -60,10 +60,29 @@ app.add_typer(keys, name="keys")
 # ---- What can be given ---------------------------------------------------------------------------------------
 
 
-def _organization(text: str) -> uuid.UUID:
+def _organization(text: str) -> str:
     if not _is_short(text):
         raise typer.BadParameter(f"an organization's id has 1 to {MAXIMUM_ID_BYTES} bytes")
-    return organization_uuid(text)
+    return text
+
+
+def _new_organization(text: str) -> uuid.UUID:
+    return organization_uuid(_organization(text))
+
+
+def _existing_organization(text: str, *, is_id: bool) -> uuid.UUID:
+    """Return the id of the organization that an operator means.
+
+    Raises:
+        UsageError: it is to be an id, and is none.
+        RefusedError: it is the id of one organization and the provider's name of another.
+    """
+    if is_id:
+        organization_id = parse_uuid(text)
+        if organization_id is None:
+            raise UsageError("--id takes ORGANIZATION for an id, which is a UUID; `organizations list` shows it")
+        return organization_id
+    return administering.derived_id(text) if may_be_derived(text) else organization_uuid(text)
 
 
 def _user(text: str) -> str:
@@ -101,8 +120,19 @@ Organization = Annotated[
     typer.Argument(
         metavar="ORGANIZATION",
         parser=_organization,
-        help="A UUID, or what the identity provider calls the organization, as org_2abc.",
+        help="The identity provider's name for the organization, such as org_2abc, or its id.",
     ),
+]
+NewOrganization = Annotated[
+    uuid.UUID,
+    typer.Argument(
+        metavar="ORGANIZATION",
+        parser=_new_organization,
+        help="The identity provider's name for the organization, such as org_2abc.",
+    ),
+]
+IsId = Annotated[
+    bool, typer.Option("--id", help="Take ORGANIZATION for an id that `organizations list` shows, never for a name.")
 ]
 User = Annotated[
     str, typer.Argument(metavar="USER", parser=_user, help="What the user's session tokens have as `sub`.")
@@ -171,6 +201,7 @@ _COMMON = inspect.Signature(
         )
     ]
 ).parameters.values()
+_IS_ID = inspect.Parameter("is_id", inspect.Parameter.KEYWORD_ONLY, annotation=IsId, default=False)
 _CONTEXT = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
 
 
@@ -197,10 +228,14 @@ def _command(group: typer.Typer, name: str, *examples: str) -> Callable[[Callabl
         def run(context: typer.Context, *, table: str | None, stack: str | None, local: bool, **given: Any) -> None:
             is_json = given.pop("as_json") or context.meta[_IS_JSON]
             deployment.choose(context.meta[_WHERE] | Deployment(table, stack, is_local=local))
+            if names_existing:
+                given["organization"] = _existing_organization(given["organization"], is_id=given.pop("is_id"))
             act(Session(is_json), **given)
 
         _, *own = inspect.signature(act, eval_str=True).parameters.values()
+        names_existing = any(parameter.annotation == Organization for parameter in own)
         keywords = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
+        keywords += [_IS_ID] if names_existing else []
         run.__signature__ = inspect.Signature([_CONTEXT, *keywords, *_COMMON])  # type: ignore[attr-defined]
         run.__annotations__ = {}
         run.__doc__ = act.__doc__
@@ -222,7 +257,7 @@ def _command(group: typer.Typer, name: str, *examples: str) -> Callable[[Callabl
 )
 def create_organization(
     session: Session,
-    organization: Organization,
+    organization: NewOrganization,
     name: Annotated[str, typer.Option("--name", metavar="NAME", parser=_name, help="What people call it.")],
     owner: Annotated[str, typer.Option("--owner", metavar="USER", parser=_user, help="Its first owner.")],
 ) -> None:
@@ -234,7 +269,12 @@ def create_organization(
     )
 
 
-@_command(organizations, "show", "organizations show org_2abc")
+@_command(
+    organizations,
+    "show",
+    "organizations show org_2abc",
+    "organizations show 646670c1-96c0-57dd-934f-57cbcaa76f2f --id",
+)
 def show_organization(session: Session, organization: Organization) -> None:
     """Show an organization."""
     answer = answers.organization(administering.organization(organization))

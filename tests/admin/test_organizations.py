@@ -38,8 +38,8 @@ def test_an_organization_is_created_from_an_empty_table(
 
 @pytest.mark.usefixtures("world")
 def test_people_are_told_the_uuid(run: Callable[..., Ended]) -> None:
-    """A UUID that was given stays what it is."""
-    said = run("organizations", "create", ACTIVE_ORGANIZATION_ID.upper(), "--name", "Acme", "--owner", "ada").said()
+    """A UUID that the provider has drawn stays as it is."""
+    said = run("organizations", "create", ACTIVE_ORGANIZATION_ID, "--name", "Acme", "--owner", "ada").said()
 
     assert f"Organization {ACTIVE_ORGANIZATION_ID} is there, and ada owns it.\n" == said
 
@@ -216,3 +216,60 @@ def test_the_purge_finds_what_an_operator_has_scheduled(table: Table, run: Calla
     assert {f"{until}#{ACTIVE_ORGANIZATION_ID}"} == pointers() - before
     run("organizations", "cancel-deletion", ACTIVE_ORGANIZATION_ID).said()
     assert before == pointers()
+
+
+ID = str(organization_uuid("org_2abc"))
+"""An organization's id, as `organizations list` shows it."""
+OF_ID = str(organization_uuid(ID))
+"""The id of the organization that the provider calls so."""
+
+
+@pytest.mark.parametrize("options", [[], ["--id"]])
+def test_an_id_that_was_derived_is_an_id_here(world: World, run: Callable[..., Ended], options: list[str]) -> None:
+    """As it was printed."""
+    world.table.put_organization(ID)
+
+    assert ID == run("organizations", "show", ID, *options, "--json").answered("organization")["id"]
+
+
+def test_what_is_created_goes_by_the_providers_name(world: World, run: Callable[..., Ended]) -> None:
+    """GIVEN an operator who is told a tenant's name that is another's id THEN nothing of the other is claimed."""
+    created = run("organizations", "create", ID, "--name", "Eve", "--owner", "eve", "--json")
+
+    assert OF_ID == created.answered("changed-organization")["organization"]["id"]
+    assert {f"ORG#{OF_ID}"} == {item["pk"] for item in world.table.items()}
+    assert OF_ID == run("organizations", "show", ID, "--json").answered("organization")["id"]
+
+
+def test_an_operator_is_not_made_to_change_the_wrong_organization(world: World, run: Callable[..., Ended]) -> None:
+    """GIVEN a tenant whose name at the provider is the victim's id WHEN an operator types it THEN it is refused."""
+    world.table.put_organization(ID)
+    world.table.put_organization(OF_ID)
+    before = world.table.items()
+
+    line = run("members", "add", ID, "eve", "--role", "owner").failed(4)
+
+    assert (
+        f"{ID} is the id of one organization and the provider's name of another; "
+        f"pass --id for the former, {OF_ID} --id for the latter"
+    ) == line
+    assert before == world.table.items()
+
+
+@pytest.mark.parametrize("meant", [ID, OF_ID])
+def test_an_operator_can_say_which_they_mean(world: World, run: Callable[..., Ended], meant: str) -> None:
+    """No tenant's name stands in the way of an incident."""
+    world.table.put_organization(ID)
+    world.table.put_organization(OF_ID)
+
+    run("members", "add", meant, "ada", "--role", "owner", "--id").said()
+
+    assert [f"ORG#{meant}"] == [member["pk"] for member in world.table.under("MEMBER#")]
+
+
+@pytest.mark.usefixtures("world")
+def test_a_name_is_no_id(run: Callable[..., Ended]) -> None:
+    """It is refused rather than derived."""
+    line = run("organizations", "show", "org_2abc", "--id").failed(2)
+
+    assert "--id takes ORGANIZATION for an id, which is a UUID; `organizations list` shows it" == line

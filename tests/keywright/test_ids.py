@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from keywright.ids import ORGANIZATION_NAMESPACE, organization_uuid, parse_uuid, uuid7, uuid7_bounds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def test_uuid7_of_the_rfc() -> None:
@@ -88,9 +92,49 @@ def test_only_the_usual_form_is_a_uuid(text: str) -> None:
     assert parse_uuid(text) is None
 
 
-def test_organization_uuid_keeps_a_uuid() -> None:
-    """A provider that names organizations by UUID sees its own ids, in lower case."""
-    assert "5b1c6f0e-4d2a-4c8f-9e37-a1b2c3d4e5f6" == str(organization_uuid("5B1C6F0E-4D2A-4C8F-9E37-A1B2C3D4E5F6"))
+@pytest.mark.parametrize("version", [1, 3, 4, 6, 7, 8])
+def test_a_uuid_of_another_version_is_its_own_id(version: int) -> None:
+    """A provider that names organizations by UUID sees its own ids."""
+    name = f"5b1c6f0e-4d2a-{version}c8f-9e37-a1b2c3d4e5f6"
+
+    assert name == str(organization_uuid(name))
+
+
+@pytest.mark.parametrize("name", ["00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"])
+def test_a_uuid_without_a_version_is_its_own_id(name: str) -> None:
+    """Nothing that is derived looks like it."""
+    assert name == str(organization_uuid(name))
+
+
+def test_an_organization_cannot_be_claimed_by_the_uuid_of_its_name() -> None:
+    """GIVEN a victim known by its provider's name WHEN a tenant's name is the victim's UUIDv5 THEN it is another."""
+    victim = organization_uuid("org_2abc")
+
+    assert victim != organization_uuid(str(victim))
+    assert uuid.uuid5(ORGANIZATION_NAMESPACE, str(victim)) == organization_uuid(str(victim))
+
+
+UUID_TEXTS = st.uuids(allow_nil=True).map(str) | st.text().map(lambda name: str(organization_uuid(name)))
+SPELLINGS = st.sampled_from(
+    [
+        str.upper,
+        str.title,
+        lambda name: name.replace("-", ""),
+        "{{{}}}".format,
+        "urn:uuid:{}".format,
+        " {}".format,
+        "{}\n".format,
+    ]
+)
+
+
+@given(UUID_TEXTS, SPELLINGS)
+def test_no_other_spelling_claims_an_organization(name: str, spelled: Callable[[str], str]) -> None:
+    """Whatever stands for one organization stands for no other: upper case, braces, URNs, missing hyphens."""
+    spelling = spelled(name)
+    assume(spelling != name)
+
+    assert organization_uuid(name) != organization_uuid(spelling)
 
 
 def test_organization_uuid_of_a_name_never_changes() -> None:

@@ -245,6 +245,16 @@ def test_an_organization_that_is_no_uuid_is_mapped(issuer: Issuer) -> None:
     assert organization_uuid("org_2abc") == session.organization_id
 
 
+@pytest.mark.parametrize("victim", ["org_2abc", ORGANIZATION_ID])
+def test_a_tenant_cannot_claim_another_organization_by_a_name_that_they_choose(issuer: Issuer, victim: str) -> None:
+    """GIVEN a tenant who chooses the victim's id, or its UUID in upper case THEN it is another organization."""
+    for chosen in {str(organization_uuid(victim)), victim.upper()} - {victim}:
+        session = read(issuer.token(org_id=chosen))
+
+        assert isinstance(session, Session)
+        assert organization_uuid(victim) != session.organization_id
+
+
 @pytest.mark.parametrize("organization", [None, "", 7, ["x"], {"id": "x"}, "x" * 256])
 def test_no_usable_organization_is_none(issuer: Issuer, organization: object) -> None:
     """The person is known, their organization is not."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from keywright.ids import organization_uuid
 from tests.bus import about, event
 from tests.calling import VALID_BODY
 from tests.world import ORGANIZATION_ID
@@ -62,6 +63,16 @@ def test_from_an_empty_table_a_member_follows_every_event(sync: Sync, create: Ca
         ("back as a member", after("member.added", **about())),
         ("back as an admin", after("member.role_changed", **about(role="admin"))),
     ]
+
+
+@pytest.mark.parametrize("chosen", [str(organization_uuid("org_2abc")), ORGANIZATION_ID.upper()])
+def test_a_tenant_gets_no_owner_into_another_organization_by_a_name_that_they_choose(sync: Sync, chosen: str) -> None:
+    """GIVEN victims known by a name and by a UUID WHEN a tenant chooses their ids THEN they have no new owner."""
+    added = event("member.added", organization={"id": chosen}, **about("eve", role="owner"))
+
+    assert [] == sync(added)
+    victims = {f"ORG#{organization_uuid('org_2abc')}", f"ORG#{ORGANIZATION_ID}"}
+    assert victims.isdisjoint(item["pk"] for item in sync.world.table.items())
 
 
 def test_an_owner_whom_only_events_know_can_delete_the_organization(

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from keywright import clock
 from keywright.errors import API_KEY_NOT_FOUND, CONFLICT, ServiceError
 from keywright.events import AuditEvent
+from keywright.ids import organization_uuid
 from keywright.managing import details
 from keywright.membership import MemberChange, MemberState, OrganizationChange, OrganizationState, Stamp, latest, merge
 from keywright.permissions import Role
@@ -24,7 +26,6 @@ from keywright.store.api_keys import ApiKeyFilter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
-    from uuid import UUID
 
     from keywright.models import ApiKeyDetails
     from keywright.principal import Actor
@@ -73,6 +74,24 @@ class Member:
     role: str
     added_at: str | None
     suspended_at: str | None
+
+
+def derived_id(text: str) -> UUID:
+    """Return the id of the organization that a UUIDv5 stands for: its id, or its name at the identity provider.
+
+    Raises:
+        RefusedError: it is the id of one organization and the name of another, so that an operator could be made to
+            change the wrong one by a tenant who has chosen a name.
+        ServiceError: SERVICE_UNAVAILABLE.
+    """
+    as_id, as_name = UUID(text), organization_uuid(text)
+    is_id, is_name = (bool(table.read(candidate, [organizations.ORGANIZATION])) for candidate in (as_id, as_name))
+    if is_id and is_name:
+        raise RefusedError(
+            f"{text} is the id of one organization and the provider's name of another; "
+            f"pass --id for the former, {as_name} --id for the latter"
+        )
+    return as_name if is_name else as_id
 
 
 def organization(organization_id: UUID) -> Organization:

@@ -17,6 +17,7 @@ MAXIMUM_ID_BYTES = 255
 ORGANIZATION_NAMESPACE = uuid.UUID("8d1f2c6a-3b0e-5e4b-9a57-6b6579777269")
 """The UUIDv5 namespace of organization names. Changing it would orphan every organization named so."""
 
+_DERIVED_VERSION = 5
 _QUOTING = frozenset('"\\')
 _UUID_TEXT = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -58,11 +59,22 @@ def parse_uuid(text: str) -> uuid.UUID | None:
 
 
 def organization_uuid(name: str) -> uuid.UUID:
-    """Map what an identity provider calls an organization to its UUID.
+    """Map an identity provider's name for an organization to the organization's UUID, no two names to the same one.
 
-    A UUID stays what it is; any other text (`org_2abc`, `acme`) becomes its UUIDv5, always the same.
+    A UUID as RFC 9562 writes it (lower case, with hyphens) stays as it is, unless its version is 5. Any other text
+    (`org_2abc`, `acme`) becomes its UUIDv5, always the same. Otherwise a tenant who
+    may choose a name could choose the UUIDv5 of another organization's name, or another's UUID in upper case.
     """
-    return parse_uuid(name) or uuid.uuid5(ORGANIZATION_NAMESPACE, name)
+    found = parse_uuid(name)
+    if found is None or str(found) != name or found.version == _DERIVED_VERSION:
+        return uuid.uuid5(ORGANIZATION_NAMESPACE, name)
+    return found
+
+
+def may_be_derived(text: str) -> bool:
+    """Tell whether a text looks like what `organization_uuid` derives from a name: a UUIDv5 as `str` writes it."""
+    found = parse_uuid(text)
+    return found is not None and str(found) == text and found.version == _DERIVED_VERSION
 
 
 def is_id(value: object) -> TypeIs[str]:

@@ -67,7 +67,7 @@ class OrganizationReference(_Part):
     """Which organization."""
 
     id: Annotated[str, Field(min_length=1, max_length=MAXIMUM_ID_BYTES), AfterValidator(_organization_id)] = Field(
-        description="The value of the session tokens' organization claim: a UUID, or the provider's own name for it."
+        description="The value of the session tokens' organization claim: a UUID in lower case, or a name for it."
     )
 
 
