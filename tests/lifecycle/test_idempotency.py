@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -11,17 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from boto3.dynamodb.types import TypeSerializer
 
 from keywright import tokens
 from keywright.settings import settings
 from keywright.store import peppers
-from tests import faults
+from tests import faults, refusals
 from tests.conftest import new_container
 from tests.lifecycle.service import VALID_BODY, Answer, Caller, Service, SteppedClock, meanwhile
 from tests.world import ORGANIZATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
     Repeat = Callable[[], Answer]
 
@@ -299,6 +303,52 @@ def test_403_a_repeat_by_somebody_suspended_since(
 
     assert (403, "FORBIDDEN") == (answer.status, answer.code)
     assert text not in answer.body
+
+
+@pytest.mark.parametrize("position", range(2), ids=["member", "organization"])
+@pytest.mark.parametrize("passing", ["TransactionConflict", "ThrottlingError"])
+def test_a_repeat_does_not_get_ahead_of_a_removal_that_is_under_way(
+    service: Service, create: Repeat, position: int, passing: str
+) -> None:
+    """GIVEN an answer that is kept WHEN a repeat meets the transaction that ends its right to it THEN it is refused.
+
+    The other transaction is prepared when the repeat arrives, and done right after: DynamoDB could not evaluate the
+    first condition, and knows at the same time that the answer is kept.
+    """
+    text = create().data["key"]
+    (item,) = kept(service)
+    reasons: list[dict[str, Any]] = [{"Code": "None"} for _ in range(5)]
+    reasons[position] = {"Code": passing}
+    reasons[2] = {"Code": "ConditionalCheckFailed", "Item": on_the_wire(item)}
+    canceled = faults.answer(400, refusals.canceled() | {"CancellationReasons": reasons})
+
+    def ended_meanwhile(asked: AWSPreparedRequest) -> AWSResponse:
+        service.delete_item(ORGANIZATION_ID, ["MEMBER#user_1", "ORG"][position])
+        return canceled(asked)
+
+    with faults.injected(ended_meanwhile) as operations:
+        answer = create()
+
+    assert ["TransactWriteItems"] * 2 == operations
+    assert (403, "FORBIDDEN") == (answer.status, answer.code)
+    assert text not in answer.body
+
+
+def test_a_repeat_that_meets_a_harmless_transaction_is_answered(create: Repeat) -> None:
+    """GIVEN a conflict that comes to nothing THEN the repeat gets its answer, at the second attempt."""
+    first = create()
+    codes = ["TransactionConflict", "None", "ConditionalCheckFailed", "None", "None"]
+
+    with faults.injected(faults.canceled(*codes)):
+        assert first.body == create().body
+
+
+def on_the_wire(item: dict[str, Any]) -> dict[str, Any]:
+    """Write an item as DynamoDB sends it over HTTP: binary values are base64 text."""
+    written = {name: TypeSerializer().serialize(value) for name, value in item.items()}
+    return {
+        name: {"B": base64.b64encode(value["B"]).decode()} if "B" in value else value for name, value in written.items()
+    }
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

@@ -343,12 +343,46 @@ def test_a_conflict_that_does_not_pass_is_unavailable(world: World, record: Step
     assert [] == sort_keys(world)
 
 
-def test_a_refusal_counts_more_than_a_conflict(record: Step) -> None:
-    """It would still be there at the next attempt."""
-    with faults.injected(faults.canceled("TransactionConflict", "ConditionalCheckFailed", "None")) as operations:
+@pytest.mark.parametrize("passing", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
+def test_a_refusal_counts_more_than_a_later_conflict(record: Step, passing: str) -> None:
+    """It would still be there at the next attempt, and nothing before it could come first."""
+    with faults.injected(faults.canceled("None", "ConditionalCheckFailed", passing)) as operations:
         assert FORBIDDEN is error_of(put("A"), put("B", FORBIDDEN), record)
 
     assert 1 == len(operations)
+
+
+@pytest.mark.parametrize("passing", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
+def test_an_earlier_conflict_is_tried_again_before_a_refusal_counts(world: World, record: Step, passing: str) -> None:
+    """GIVEN steps of which the first was not evaluated and the second failed THEN the next attempt decides on both."""
+    canceled = faults.canceled(passing, "ConditionalCheckFailed", "None")
+    for sort_key in ("A", "B"):
+        world.table.put(pk=f"ORG#{ORGANIZATION}", sk=sort_key)
+
+    with faults.injected(canceled, canceled) as operations:
+        assert FORBIDDEN is error_of(put("A", FORBIDDEN), put("B"), record)
+
+    assert 3 == len(operations)
+
+
+def test_a_refusal_behind_a_conflict_that_does_not_pass_is_unavailable(record: Step) -> None:
+    """And never what the later step would say."""
+    canceled = faults.canceled("TransactionConflict", "ConditionalCheckFailed", "None")
+    with faults.injected(*[canceled] * 100) as operations:
+        assert SERVICE_UNAVAILABLE is error_of(put("A"), put("B", FORBIDDEN), record)
+
+    assert aws.ATTEMPTS == len(operations)
+
+
+def test_a_record_that_exists_after_a_conflict_is_somebody_elses(world: World, record: Step) -> None:
+    """What was canceled has done nothing: it is no witness of a change."""
+    item: Any = record.operation["Put"]["Item"]
+    world.table.put(pk=item["pk"]["S"], sk=item["sk"]["S"])
+
+    with faults.injected(faults.canceled("TransactionConflict", "ConditionalCheckFailed")):
+        assert CONFLICT is error_of(put("A"), record)
+
+    assert ["AUDIT"] == sort_keys(world)
 
 
 def test_any_other_reason_is_a_mistake_of_ours(record: Step) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast
 from uuid import uuid4
@@ -131,39 +130,64 @@ def _text(item: Item | None, name: str) -> str | None:
     return item[name].get("S") if item and name in item else None
 
 
+# Why a condition that failed is not believed if an earlier item of the same cancellation met another transaction:
+#
+#     repeat of a create, by a member        operator                        member's item
+#     ----------------------------------     ----------------------------    -----------------
+#                                            remove: prepare                 role: owner
+#     commit [member, ORG, IDEMPOTENCY, ...]                                 (being written)
+#       canceled: TransactionConflict for the
+#       member, a failed condition for the
+#       kept answer
+#                                            remove: done                    no role
+#     answers the kept secret: too late
+#
+# The conflict says that the member's condition was not evaluated. Steps stand in the order in which they are to be
+# explained, the caller's authorization first, so a refusal counts only if every earlier step was found to hold. The
+# next attempt finds out: 403 here, or the kept answer if the other transaction changed nothing that matters. A conflict
+# of a later item changes nothing about a refusal.
+#
+# CancellationReasons has one entry for each item, in the order of the request, with the code None for those that are
+# all right (Amazon DynamoDB API Reference, TransactWriteItems).
+
+
 def commit(steps: Sequence[Step], record: Step) -> None:
     """Carry out all steps and their audit record in one TransactWriteItems, or none of them.
 
-    The record's id is drawn for this change alone. So if a second attempt finds it there, the first one went through
-    and only its answer was lost: the change is done, whatever else the table says by now.
+    No other change writes a record with this id. So if an attempt finds it after one whose answer was lost, that one
+    went through: the change is done, whatever else the table says by now.
 
     Raises:
-        ServiceError: what the first step whose condition failed says; SERVICE_UNAVAILABLE if DynamoDB throttles,
-            keeps reporting conflicts or does not answer.
+        ServiceError: what the first step whose condition failed says, if every step before it was found to hold;
+            SERVICE_UNAVAILABLE if DynamoDB throttles, keeps reporting conflicts or does not answer.
         ThrottledError: the same, if DynamoDB has throttled the last attempt.
     """
     every = (*steps, record)
-    attempts = itertools.count()
+    may_be_done = False
     token = str(uuid4())  # One for all attempts: DynamoDB then takes a repeat for what it is, for ten minutes.
 
     def attempt() -> None:
-        is_repeated = next(attempts) > 0
+        nonlocal may_be_done
+        could_be_done, may_be_done = may_be_done, True
         request = {"TransactItems": [step.operation for step in every], "ClientRequestToken": token}
         try:
             answer = dynamodb().call("TransactWriteItems", request)
         except AwsError as error:
             if error.code != "TransactionCanceledException":
                 raise
+            may_be_done = could_be_done  # this attempt is known to have done nothing
             reasons = error.content["CancellationReasons"]
             codes = [reason.get("Code", "None") for reason in reasons]
-            if is_repeated and codes[-1] == CONDITION_FAILED:
+            if could_be_done and codes[-1] == CONDITION_FAILED:
                 return
             for step, reason, reason_code in zip(every, reasons, codes, strict=True):
+                if reason_code in _PASSING_REASONS:
+                    break
                 if reason_code == CONDITION_FAILED:
                     # The stubs have a type of their own for the same item.
                     item = cast("Item | None", reason.get("Item"))
                     raise step.refused(item and _decoded(item)) from None
-            if _PASSING_REASONS.issuperset(code for code in codes if code != "None"):
+            if _PASSING_REASONS.issuperset(code for code in codes if code not in {"None", CONDITION_FAILED}):
                 retryable = Retryable if _THROTTLING_REASONS.isdisjoint(codes) else Throttled
                 raise retryable(", ".join(codes)) from None
             raise
