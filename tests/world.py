@@ -138,6 +138,7 @@ class Table:
                 "source_ip": "203.0.113.7",
                 "request_id": "r-1",
                 "created_at": "2026-01-02T03:04:05.678Z",
+                "received_at": "2026-01-02T03:04:05.678Z",
             }
             | attributes
         )

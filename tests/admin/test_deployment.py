@@ -113,8 +113,8 @@ def default(parameters: object, name: str) -> object:
 
 def days_kept(record: dict[str, object]) -> int:
     """Tell how long a record is kept."""
-    created = datetime.fromisoformat(str(record["created_at"])).timestamp()
-    return round((int(str(record["ttl"])) - created) / DAY_SECONDS)
+    received = datetime.fromisoformat(str(record["received_at"])).timestamp()
+    return round((int(str(record["ttl"])) - received) / DAY_SECONDS)
 
 
 # ---- By the stack --------------------------------------------------------------------------------------------

@@ -49,6 +49,7 @@ def test_a_record_says_who_did_what_to_what_when_and_from_where(deployment: Depl
     assert 7 == uuid.UUID(record["id"]).version
     assert record["sourceIp"]
     assert is_now(record["createdAt"])
+    assert is_now(record["receivedAt"])
     assert record == {
         "id": record["id"],
         "event": CREATED,
@@ -62,6 +63,7 @@ def test_a_record_says_who_did_what_to_what_when_and_from_where(deployment: Depl
         "sourceIp": record["sourceIp"],
         "requestId": response.headers["x-request-id"],
         "createdAt": record["createdAt"],
+        "receivedAt": record["receivedAt"],
     }
 
 

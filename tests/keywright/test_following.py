@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from keywright import administering
+from keywright.clock import rfc3339
 from keywright.events import AuditEvent
 from keywright.following import Outcome, ProviderEvent, follow
 from keywright.membership import MemberChange, OrganizationChange
@@ -24,11 +25,19 @@ from tests.calling import meanwhile
 from tests.world import ORGANIZATION_ID, OTHER_ORGANIZATION_ID
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.world import World
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 OPERATOR = Actor(ActorType.OPERATOR, "ops")
 WITH_ROLE = {AuditEvent.MEMBER_ADDED, AuditEvent.MEMBER_ROLE_CHANGED}
+
+
+@pytest.fixture(autouse=True)
+def stopped(stop_clock: Callable[[str], datetime]) -> None:
+    """Receive every event at the same time; the provider's clock is ahead."""
+    stop_clock(rfc3339(START))
 
 
 def event(
@@ -57,9 +66,10 @@ def contents(world: World, organization_id: str = ORGANIZATION_ID) -> list[dict[
     ]
 
 
-def test_an_addition_makes_a_member(world: World) -> None:
+def test_an_addition_makes_a_member(world: World, stop_clock: Callable[[str], datetime]) -> None:
     """The item as conditions expect it, with the stamps; and a record that says what the event said."""
     added = event(AuditEvent.MEMBER_ADDED, role=Role.ADMIN)
+    now = stop_clock("2031-06-01T00:00:00.000Z")
 
     assert Outcome.CHANGED == follow(added)
 
@@ -84,7 +94,8 @@ def test_an_addition_makes_a_member(world: World) -> None:
         "target_id": "ada",
         "changes": '{"after": {"role": "admin"}}',
         "created_at": "2030-01-01T00:00:00.000Z",
-        "ttl": int((START + timedelta(days=365)).timestamp()),
+        "received_at": "2031-06-01T00:00:00.000Z",
+        "ttl": int((now + timedelta(days=365)).timestamp()),
     } == record
     assert 7 == uuid.UUID(record["sk"].removeprefix("AUDIT#")).version
 

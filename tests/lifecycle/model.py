@@ -134,14 +134,18 @@ class Kept:
 
 @dataclass
 class Record:
-    """One audit record; its id is the service's to choose, its request's id tells which one it is."""
+    """One audit record; its id is the service's to choose, its request's id tells which one it is.
+
+    Attributes:
+        received_at: when it was written, which decides how long it is kept; milliseconds since the Unix epoch.
+    """
 
     shown: dict[str, Any]
-    at: int
+    received_at: int
 
     def is_live(self, now: int) -> bool:
         """Whether it is still kept."""
-        return now // SECOND < (self.at + AUDIT_RETENTION) // SECOND
+        return now // SECOND < (self.received_at + AUDIT_RETENTION) // SECOND
 
 
 @dataclass

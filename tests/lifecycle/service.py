@@ -214,6 +214,7 @@ def audit_record(item: Mapping[str, Any]) -> dict[str, Any]:
         "sourceIp": item.get("source_ip"),
         "requestId": item.get("request_id"),
         "createdAt": item["created_at"],
+        "receivedAt": item["received_at"],
     }
 
 

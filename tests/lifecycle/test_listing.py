@@ -198,6 +198,7 @@ def put_audit_records(service: Service, first: int, last: int) -> None:
             "target_id": {"S": str(number)},
             "changes": {"S": "{}"},
             "created_at": {"S": "2026-01-01T00:00:00.000Z"},
+            "received_at": {"S": "2026-01-01T00:00:00.000Z"},
         }
         for number in range(first, last)
     ]

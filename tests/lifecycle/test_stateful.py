@@ -490,7 +490,12 @@ class TwoOrganizations(RuleBasedStateMachine):
         """
         table, its_model = self.tables[organization], self.models[organization]
         if newest is not None:
-            its_model.audit_log[-1].shown["requestId"] = newest.headers["x-request-id"]
+            record = its_model.audit_log[-1]
+            record.received_at = self.clock.milliseconds  # what follows a change from a clock ahead is written before
+            record.shown |= {
+                "requestId": newest.headers["x-request-id"],
+                "receivedAt": model.rfc3339(record.received_at),
+            }
         records = {record.shown["requestId"]: record for record in its_model.audit_log}
         shown = [audit_record(item) for sk, item in table.items() if sk.startswith("AUDIT#")]
         assert len(its_model.audit_log) == len(shown)

@@ -133,7 +133,8 @@ def test_the_audit_record_says_who_what_when_and_from_where(create: CreateApiKey
         "source_ip": "203.0.113.7",
         "request_id": "r-1",
         "created_at": key["created_at"],
-        "ttl": int(datetime.fromisoformat(key["created_at"]).timestamp()) + 365 * 86400,
+        "received_at": record["received_at"],
+        "ttl": int(datetime.fromisoformat(record["received_at"]).timestamp()) + 365 * 86400,
     } == record
 
 

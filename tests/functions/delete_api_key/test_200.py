@@ -113,6 +113,7 @@ def test_the_audit_record_says_what_the_key_was(call: Call, stop_clock: Callable
         "source_ip": "203.0.113.7",
         "request_id": REQUEST_ID,
         "created_at": NOW,
+        "received_at": NOW,
         "ttl": int(now.timestamp()) + 365 * 86400,
     } == record
 

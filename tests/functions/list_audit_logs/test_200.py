@@ -49,7 +49,13 @@ def put_at(call: Call, moment: str, order: int = 0) -> str:
 def test_everything_that_a_record_says(call: Call) -> None:
     """Exactly these fields, in camelCase; the changes as they were written."""
     changes = {"before": {"metadata": {"a": 2**53 + 1}, "expiresAt": None}, "after": {"metadata": {}, "expiresAt": NOW}}
-    call.table.put_audit(nth_id(1), event="api_key.updated", changes=json.dumps(changes), ttl=32503680000)
+    call.table.put_audit(
+        nth_id(1),
+        event="api_key.updated",
+        changes=json.dumps(changes),
+        ttl=32503680000,
+        received_at="2026-01-03T00:00:00.000Z",
+    )
 
     assert (
         [
@@ -63,6 +69,7 @@ def test_everything_that_a_record_says(call: Call) -> None:
                 "sourceIp": "203.0.113.7",
                 "requestId": "r-1",
                 "createdAt": "2026-01-02T03:04:05.678Z",
+                "receivedAt": "2026-01-03T00:00:00.000Z",
             }
         ],
         {"limit": 10, "has_more": False, "next_cursor": None},
@@ -81,6 +88,7 @@ def test_a_record_without_a_request(call: Call) -> None:
         target_id="user_2",
         changes='{"before": null, "after": {"role": "member"}}',
         created_at=NOW,
+        received_at=NOW,
     )
 
     ((record,), _) = call.page()

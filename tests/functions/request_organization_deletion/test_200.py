@@ -105,6 +105,7 @@ def test_the_audit_record_says_who_what_when_and_from_where(call: Call, stop_clo
         "source_ip": "203.0.113.7",
         "request_id": REQUEST_ID,
         "created_at": NOW,
+        "received_at": NOW,
         "ttl": int(now.timestamp()) + 365 * 86400,
     } == record
 

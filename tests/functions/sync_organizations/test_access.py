@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from keywright import clock
 from keywright.ids import organization_uuid
 from tests.bus import about, event
 from tests.calling import VALID_BODY
@@ -73,6 +75,24 @@ def test_a_tenant_gets_no_owner_into_another_organization_by_a_name_that_they_ch
     assert [] == sync(added)
     victims = {f"ORG#{organization_uuid('org_2abc')}", f"ORG#{ORGANIZATION_ID}"}
     assert victims.isdisjoint(item["pk"] for item in sync.world.table.items())
+
+
+def test_an_event_of_long_ago_is_seen(sync: Sync, functions: Callable[[str], Call]) -> None:
+    """GIVEN an event older than the retention that makes an owner WHEN it is followed THEN the log shows it.
+
+    Counted from the event's own time, its record would be over before it is written.
+    """
+    logs = functions("list_audit_logs")
+    before = clock.now()
+
+    assert [] == sync(event("member.added", time="2024-01-01T00:00:00.000Z", **about("eve", role="owner")))
+
+    assert "owner" == sync.world.table.item("MEMBER#eve")["role"]
+    ((record,), _) = logs.page(query={"target_id": "eve"})
+    assert "2024-01-01T00:00:00.000Z" == record["createdAt"]
+    assert clock.rfc3339(before) <= record["receivedAt"] <= clock.rfc3339(clock.now())
+    (item,) = sync.world.table.under("AUDIT#")
+    assert int((before + timedelta(days=365)).timestamp()) <= item["ttl"]
 
 
 def test_an_owner_whom_only_events_know_can_delete_the_organization(

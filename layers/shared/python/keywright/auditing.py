@@ -57,4 +57,5 @@ def _shown(record: AuditRecord) -> AuditLog:
         source_ip=record.source_ip,
         request_id=record.request_id,
         created_at=record.created_at,
+        received_at=record.received_at,
     )

@@ -429,6 +429,8 @@ class AuditLog(Answer):
         changes: the fields that changed, `before` and `after`.
         source_ip: where the request came from; null if there was none.
         request_id: the `x-request-id` of the request; null if there was none.
+        created_at: when it happened; for events of the identity provider, as the provider says.
+        received_at: when this record was written; for events of the identity provider, this can be much later.
     """
 
     id: str
@@ -440,6 +442,7 @@ class AuditLog(Answer):
     source_ip: str | None
     request_id: str | None
     created_at: WrittenMoment
+    received_at: WrittenMoment
 
 
 class Query(BaseModel):

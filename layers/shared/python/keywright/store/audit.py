@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from keywright import clock
 from keywright.clock import rfc3339
 from keywright.ids import uuid7, uuid7_bounds
 from keywright.settings import table_settings
@@ -48,7 +49,12 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """One record as it was written."""
+    """One record as it was written.
+
+    Attributes:
+        created_at: when the change was made, RFC 3339; for an event of the identity provider, there.
+        received_at: when the record was written, RFC 3339.
+    """
 
     record_id: str
     event: str
@@ -60,6 +66,7 @@ class AuditRecord:
     source_ip: str | None
     request_id: str | None
     created_at: str
+    received_at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,8 @@ def put(  # noqa: PLR0913 - what a record says
 ) -> Step:
     """Write the record of a change; refused if there is one with this id.
 
+    It is kept for the retention from now on, however long ago the change was: no event is recorded unseen.
+
     Args:
         organization_id: in whose log.
         actor: who made the change.
@@ -98,6 +107,7 @@ def put(  # noqa: PLR0913 - what a record says
         record_id: one of `new_id` or `id_of_event` for the same time; a new one by default.
     """
     changes = {"before": change.before} if change.knows_before else {}
+    received_at = clock.now()
     item: dict[str, AttributeValueTypeDef] = {
         **key(organization_id, f"{AUDIT}{record_id or new_id(at)}"),
         "event": {"S": change.event},
@@ -107,12 +117,13 @@ def put(  # noqa: PLR0913 - what a record says
         "target_id": {"S": change.target_id},
         "changes": {"S": json.dumps({**changes, "after": change.after}, ensure_ascii=False)},
         "created_at": {"S": rfc3339(at)},
+        "received_at": {"S": rfc3339(received_at)},
     }
     if origin is not None:
         item |= {"source_ip": {"S": origin.source_ip}, "request_id": {"S": origin.request_id}}
     days = table_settings().audit_retention_days
     if days:
-        item["ttl"] = {"N": str(int((at + timedelta(days=days)).timestamp()))}
+        item["ttl"] = {"N": str(int((received_at + timedelta(days=days)).timestamp()))}
     return put_new(item)
 
 
@@ -163,6 +174,7 @@ def parse(item: Item) -> AuditRecord:
         source_ip=source_ip["S"] if source_ip else None,
         request_id=request_id["S"] if request_id else None,
         created_at=item["created_at"]["S"],
+        received_at=item["received_at"]["S"],
     )
 
 
