@@ -11,6 +11,7 @@ from tests.bus import Sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from tests.world import World
 
@@ -22,6 +23,12 @@ def sync(
     """The function, with an empty table and an empty dead-letter queue."""
     # However busy the machine is: what happens when time is up has a test of its own.
     return Sync.opened(load_handler("sync_organizations"), world, setting, seconds=60)
+
+
+@pytest.fixture(autouse=True)
+def now(stop_clock: Callable[[str], datetime]) -> datetime:
+    """The time at which every event is received, soon after the last of them."""
+    return stop_clock("2026-03-05T00:00:00.000Z")
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,9 @@ from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from keywright import clock
 from keywright.errors import CONFLICT, ServiceError
+from keywright.events import AuditEvent
 from keywright.membership import MemberChange, OrganizationChange, Stamp, merge
 from keywright.principal import Actor, ActorType
 from keywright.settings import table_settings
@@ -50,6 +52,10 @@ class ProviderEvent:
     change: OrganizationChange | MemberChange
 
 
+class ShortGraceError(Exception):
+    """A deletion was requested so long ago that less than half of its grace period is left."""
+
+
 class _AlreadyFollowedError(Exception):
     """There is a record of this event."""
 
@@ -60,10 +66,16 @@ def follow(event: ProviderEvent) -> Outcome:
     The record tells what the event said, not what it changed, so that table and audit log end up the same in
     whatever order the events come. The provider is the truth: it may leave an organization without an owner.
 
+    A late request for a deletion is not followed, however the organization stands: this depends on nothing but the
+    event and the time, so the order of arrival still leaves no trace. It is no matter if it was followed in time.
+
     Raises:
         PurgedError: the organization was deleted for good (of `store.organizations`).
+        ShortGraceError: as it says; nothing has changed.
         ServiceError: SERVICE_UNAVAILABLE; CONFLICT if others change the same thing all the while.
     """
+    if _leaves_short_grace(event) and not _was_followed(event):
+        raise ShortGraceError
     for _ in range(_ATTEMPTS):
         try:
             return _follow_once(event)
@@ -74,6 +86,24 @@ def follow(event: ProviderEvent) -> Outcome:
     raise ServiceError(CONFLICT)
 
 
+def _leaves_short_grace(event: ProviderEvent) -> bool:
+    return (
+        event.change.event is AuditEvent.ORGANIZATION_DELETION_REQUESTED
+        and clock.now() - event.at > timedelta(days=table_settings().deletion_grace_days) / 2
+    )
+
+
+def _was_followed(event: ProviderEvent) -> bool:
+    record_id = _record_id(event, "organization", str(event.organization_id))
+    return bool(table.read(event.organization_id, [audit.sort_key(record_id)]))
+
+
+def _record_id(event: ProviderEvent, target_type: str, target_id: str) -> UUID:
+    """Return the id of an event's record, which is the same however often the event comes."""
+    stamp = Stamp.of(event.at, event.event_id)
+    return audit.id_of_event(stamp.at, event.event_id, event.change.event, target_type, target_id)
+
+
 def _follow_once(event: ProviderEvent) -> Outcome:
     stamp = Stamp.of(event.at, event.event_id)
     match event.change:
@@ -81,7 +111,7 @@ def _follow_once(event: ProviderEvent) -> Outcome:
             steps, record = _organization(event, change, stamp)
         case MemberChange() as change:
             steps, record = _member(event, change, stamp)
-    record_id = audit.id_of_event(stamp.at, event.event_id, record.event, record.target_type, record.target_id)
+    record_id = _record_id(event, record.target_type, record.target_id)
     actor = Actor(ActorType.IDENTITY_PROVIDER, event.provider)
     put = audit.put(event.organization_id, actor, None, record, stamp.at, record_id=record_id)
     table.commit(

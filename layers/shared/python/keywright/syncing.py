@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from keywright import clock, deadline
 from keywright.errors import ServiceError
 from keywright.events import AuditEvent
-from keywright.following import ProviderEvent, follow
+from keywright.following import ProviderEvent, ShortGraceError, follow
 from keywright.ids import organization_uuid
 from keywright.membership import MemberChange, OrganizationChange
 from keywright.observability import describe, logger
@@ -85,6 +85,8 @@ def _follow(body: str, about: dict[str, object]) -> None:
             outcome = follow(followed).value
         except PurgedError:
             outcome = _after_the_purge(followed)
+        except ShortGraceError:
+            outcome = _unless_purged(followed)
         logger().info("event", extra={**about, "outcome": outcome})
 
 
@@ -98,6 +100,17 @@ def _after_the_purge(event: ProviderEvent) -> str:
     if purged_at is None or event.at > purged_at:
         raise UnusableEventError("the organization was deleted for good, and cannot come back")
     return _OUTDATED
+
+
+def _unless_purged(event: ProviderEvent) -> str:
+    """Pass over a late request for a deletion that was carried out since; any other is an operator's to decide.
+
+    Raises:
+        UnusableEventError: the organization was not deleted, or was deleted before the request.
+    """
+    if purges.began_at(event.organization_id) is None:
+        raise UnusableEventError("detail.time is so long ago that more than half of the grace period is over")
+    return _after_the_purge(event)
 
 
 def changes(event: OrganizationEvent) -> Iterator[OrganizationChange | MemberChange]:

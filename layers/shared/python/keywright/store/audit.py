@@ -109,7 +109,7 @@ def put(  # noqa: PLR0913 - what a record says
     changes = {"before": change.before} if change.knows_before else {}
     received_at = clock.now()
     item: dict[str, AttributeValueTypeDef] = {
-        **key(organization_id, f"{AUDIT}{record_id or new_id(at)}"),
+        **key(organization_id, sort_key(record_id or new_id(at))),
         "event": {"S": change.event},
         "actor_type": {"S": actor.type},
         "actor_id": {"S": actor.id},
@@ -125,6 +125,11 @@ def put(  # noqa: PLR0913 - what a record says
     if days:
         item["ttl"] = {"N": str(int((received_at + timedelta(days=days)).timestamp()))}
     return put_new(item)
+
+
+def sort_key(record_id: UUID) -> str:
+    """Return the sort key of a record."""
+    return f"{AUDIT}{record_id}"
 
 
 def new_id(at: datetime) -> UUID:

@@ -1,0 +1,108 @@
+"""A deletion that was requested long ago: an organization is never purged without time to cancel that."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from keywright import clock
+from tests.bus import event
+from tests.world import ORGANIZATION_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.bus import Sync
+
+REASON = "detail.time is so long ago that more than half of the grace period is over"
+DAY = timedelta(days=1)
+
+
+def requested(at: datetime, event_id: str = "evt_requested") -> dict[str, Any]:
+    """Make a request for a deletion."""
+    return event("organization.deletion_requested", time=clock.rfc3339(at), event_id=event_id)
+
+
+@pytest.fixture
+def organization(sync: Sync) -> list[dict[str, Any]]:
+    """An organization with an owner; the table as it is then."""
+    sync.world.table.put_organization()
+    sync.world.table.put_member("ada", "owner")
+    return sync.world.table.items()
+
+
+def test_a_request_whose_grace_period_is_over_deletes_nothing(
+    sync: Sync,
+    organization: list[dict[str, Any]],
+    now: datetime,
+    load_handler: Callable[[str], Callable[..., object]],
+) -> None:
+    """GIVEN an event of 31 days ago WHEN it arrives and the purge runs THEN the organization is untouched."""
+    late = requested(now - 31 * DAY)
+
+    assert [] == sync(late)
+    assert {"purged": 0, "kept": 0, "unfinished": 0} == load_handler("purge_organizations")({}, sync.world.context)
+
+    assert organization == sync.world.table.items()
+    ((_, attributes),) = sync.put_aside()
+    assert {"reason": REASON} == attributes
+
+
+@pytest.mark.parametrize("days", [1, 30, 365])
+@pytest.mark.usefixtures("organization")
+def test_half_of_the_grace_period_has_to_be_left(
+    sync: Sync, now: datetime, setting: Callable[[str, str], None], days: int
+) -> None:
+    """To the millisecond, however long it is."""
+    setting("DELETION_GRACE_DAYS", str(days))
+    half = days * DAY / 2
+
+    sync(requested(now - half - timedelta(milliseconds=1), "evt_late"))
+    assert "pending_deletion_at" not in sync.world.table.item("ORG")
+    assert 1 == len(sync.put_aside())
+
+    sync(requested(now - half, "evt_in_time"))
+    assert clock.rfc3339(now + half) == sync.world.table.item("ORG")["pending_deletion_at"]
+    assert [] == sync.put_aside()
+
+
+@pytest.mark.usefixtures("organization")
+def test_a_request_that_was_followed_in_time_may_be_repeated(
+    sync: Sync, now: datetime, stop_clock: Callable[[str], datetime]
+) -> None:
+    """GIVEN a request that was followed WHEN it comes again late, as a replay of events does THEN it means nothing."""
+    sync(requested(now))
+    before = sync.world.table.items()
+    stop_clock(clock.rfc3339(now + 20 * DAY))
+
+    assert [] == sync(requested(now))
+
+    assert before == sync.world.table.items()
+    assert [] == sync.put_aside()
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["in order", "reversed"])
+@pytest.mark.usefixtures("organization")
+def test_other_events_are_followed_in_any_order_around_it(sync: Sync, now: datetime, order: int) -> None:
+    """What is put aside changes nothing, and nothing depends on when it came."""
+    late, canceled = requested(now - 31 * DAY), event("organization.deletion_canceled", time=clock.rfc3339(now - DAY))
+
+    sync(*[late, canceled][::order])
+
+    assert [f"{clock.rfc3339(now - DAY)}#{canceled['detail']['eventId']}"] == [
+        sync.world.table.item("ORG")["deletion_as_of"]
+    ]
+    assert ["organization.deletion_canceled"] == [record["event"] for record in sync.world.table.under("AUDIT#")]
+    assert 1 == len(sync.put_aside())
+
+
+def test_a_request_that_was_carried_out_is_passed_over(sync: Sync, now: datetime) -> None:
+    """GIVEN an organization that was purged WHEN the request for it comes once more THEN there is nothing to decide."""
+    began = clock.rfc3339(now - DAY)
+    sync.world.table.put(pk=f"PURGED#{ORGANIZATION_ID}", sk="PURGED", created_at=began)
+
+    assert [] == sync(requested(now - 31 * DAY))
+
+    assert [] == sync.put_aside()
