@@ -58,7 +58,13 @@ def events(message_id: str, payload: dict[str, Any]) -> list[tuple[str, dict[str
 
 
 def is_genuine(secret: str, headers: dict[str, str], body: bytes, now: float) -> bool:
-    """Tell whether Clerk has sent it, and not long ago (Svix, "Verifying webhooks manually")."""
+    """Tell whether Clerk has sent it, and not long ago (Svix, "Verifying webhooks manually").
+
+    Raises:
+        RuntimeError: the secret is empty, so that anybody could sign.
+    """
+    if not secret.strip().removeprefix("whsec_"):
+        raise RuntimeError("the signing secret is empty: put the endpoint's whsec_... into SIGNING_SECRET_ID")
     try:
         message_id, timestamp = headers["svix-id"], headers["svix-timestamp"]
         key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
@@ -68,7 +74,9 @@ def is_genuine(secret: str, headers: dict[str, str], body: bytes, now: float) ->
         return False
     signed = f"{message_id}.{timestamp}.".encode() + body
     expected = "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
-    return any(hmac.compare_digest(expected, given) for given in headers.get("svix-signature", "").split(" "))
+    return bool(key) and any(
+        hmac.compare_digest(expected, given) for given in headers.get("svix-signature", "").split(" ")
+    )
 
 
 @cache

@@ -54,7 +54,13 @@ def events(payload: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 
 def is_genuine(secret: str, header: str, body: bytes, now: float) -> bool:
-    """Tell whether WorkOS has sent it, and not long ago; the header's time is in milliseconds."""
+    """Tell whether WorkOS has sent it, and not long ago; the header's time is in milliseconds.
+
+    Raises:
+        RuntimeError: the secret is empty, so that anybody could sign.
+    """
+    if not secret.strip():
+        raise RuntimeError("the signing secret is empty: put that of the webhook endpoint into SIGNING_SECRET_ID")
     match = _SIGNATURE.fullmatch(header)
     if not match or abs(now - int(match[1]) / 1000) > TOLERANCE_SECONDS:
         return False

@@ -78,7 +78,7 @@ def test_request_ids_differ(deployment: Deployment) -> None:
 BODIES: dict[str, dict[str, Any]] = {
     "one character": {"name": "a"},
     "120 characters beyond the basic plane": {"name": "\N{ROCKET}" * 120},
-    "control characters": {"name": "a\x00\x1f\x7f\u2028b"},
+    "white space around the name": {"name": "\t a b\r\n"},
     "every permission of the seed": {
         "permissions": ["webhooks:read", "webhooks:write", "sessions:read", "sessions:write", "analytics:read"]
     },

@@ -63,6 +63,7 @@ INVALID: dict[str, tuple[dict[str, Any], str]] = {
     "no name": ({"permissions": ["sessions:read"]}, "name"),
     "name is null": ({**VALID_BODY, "name": None}, "name"),
     "name is empty": ({**VALID_BODY, "name": ""}, "name"),
+    "name holds a control character": ({**VALID_BODY, "name": "a\x1b[2Jb"}, "name"),
     "name is blank": ({**VALID_BODY, "name": "\t\u00a0"}, "name"),
     "name of 121 characters": ({**VALID_BODY, "name": "a" * 121}, "name"),
     "no permissions": ({"name": "a"}, "permissions"),

@@ -16,6 +16,7 @@ INVALID: dict[str, tuple[dict[str, Any], str]] = {
     "nothing": ({}, "the"),
     "nothing that is known": ({"id": "x", "hash": "y", "version": 7, "createdBy": "z"}, "the"),
     "name is null": ({"name": None}, "name"),
+    "name holds a line break": ({"name": "a\nb"}, "name"),
     "name is blank": ({"name": " "}, "name"),
     "name of 121 characters": ({"name": "a" * 121}, "name"),
     "enabled is null": ({"enabled": None}, "enabled"),

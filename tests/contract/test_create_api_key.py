@@ -6,6 +6,7 @@ Bodies are generated from the contract's own JSON schema, which stands here with
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 CONTRACT: dict[str, Any] = json.loads((ROOT / "tests/contract/create_api_key.json").read_text())
 REQUEST: dict[str, Any] = CONTRACT["request"]
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 METADATA_BYTES = 16 * 1024
 BODY_BYTES = 64 * 1024
 
@@ -46,9 +48,10 @@ validate_failure = jsonschema.Draft202012Validator(CONTRACT["failure"]).validate
 
 
 def fits(body: Any) -> bool:
-    """Tell whether a body that the schema allows is within the two bounds, and its name not blank."""
+    """Tell whether a body that the schema allows is within the two bounds, and its name a line that is not blank."""
     return (
         bool(body["name"].strip())
+        and not CONTROL_CHARACTERS.search(body["name"].strip())
         and len(json.dumps(body.get("metadata", {}), ensure_ascii=False).encode()) <= METADATA_BYTES
         and len(json.dumps(body).encode()) <= BODY_BYTES
     )

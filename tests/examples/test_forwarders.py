@@ -379,6 +379,25 @@ def test_clerk_nothing_may_be_missing(missing: str) -> None:
     assert not clerk.is_genuine(SECRET, headers, b"{}", NOW)
 
 
+@pytest.mark.parametrize("secret", ["", " ", "\n", "whsec_"])
+def test_clerk_an_empty_secret_accepts_nobody(secret: str) -> None:
+    """GIVEN a secret that was never filled in WHEN somebody signs with nothing THEN it is an error that says so."""
+    with pytest.raises(RuntimeError, match="the signing secret is empty"):
+        clerk.is_genuine(secret, clerk_headers(b"{}", secret=""), b"{}", NOW)
+
+
+def test_clerk_a_secret_of_padding_accepts_nobody() -> None:
+    """Whatever decodes to nothing is no secret."""
+    assert not clerk.is_genuine("whsec_=", clerk_headers(b"{}", secret=""), b"{}", NOW)
+
+
+@pytest.mark.parametrize("secret", ["", " ", "\n"])
+def test_workos_an_empty_secret_accepts_nobody(secret: str) -> None:
+    """The same."""
+    with pytest.raises(RuntimeError, match="the signing secret is empty"):
+        workos.is_genuine(secret, workos_header(b"{}", secret=secret), b"{}", NOW)
+
+
 def test_workos_what_workos_has_signed_is_genuine() -> None:
     """For three minutes."""
     assert workos.is_genuine(SECRET, workos_header(b"{}"), b"{}", NOW + 179)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 TO_BE_SIGNED = os.environ["TO_BE_SIGNED"]
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 FUTURE = "2099-01-01T00:00:00Z"
 
 _IAM = json.loads(Path(os.environ["STACK_FILE"]).read_text(encoding="utf-8"))["iam"]
@@ -28,13 +30,14 @@ _IAM = json.loads(Path(os.environ["STACK_FILE"]).read_text(encoding="utf-8"))["i
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
     """Sign what is to be signed, use each Idempotency-Key once, and give what the schema cannot ask for.
 
-    By the schema a time that has passed is as valid as any other, and so is a name of nothing but white space.
+    By the schema a time that has passed is as valid as any other, and so is a name of nothing but white space, or with
+    control characters.
     """
     del context, kwargs
     if isinstance(case.body, dict) and _has_passed(case.body.get("expiresAt")):
         case.body = {**case.body, "expiresAt": FUTURE}
-    if isinstance(case.body, dict) and isinstance(name := case.body.get("name"), str) and name and not name.strip():
-        case.body = {**case.body, "name": f"{name[1:]}x"}
+    if isinstance(case.body, dict) and isinstance(name := case.body.get("name"), str) and name:
+        case.body = {**case.body, "name": _CONTROL_CHARACTERS.sub("x", name if name.strip() else f"{name[1:]}x")}
     headers = case.headers
     if headers is None:
         return

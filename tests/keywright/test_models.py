@@ -29,7 +29,9 @@ def refusal(body: dict[str, Any]) -> ServiceError:
         ("  spaced \t", "spaced"),
         ("x" * 120, "x" * 120),
         ("\N{GRINNING FACE}" * 120, "\N{GRINNING FACE}" * 120),
-        ("\N{NULL}", "\N{NULL}"),
+        ("  CI\r\n", "CI"),
+        ("\N{MAN}\N{ZERO WIDTH JOINER}\N{ROCKET}", "\N{MAN}\N{ZERO WIDTH JOINER}\N{ROCKET}"),
+        ("\N{RIGHT-TO-LEFT MARK}", "\N{RIGHT-TO-LEFT MARK}"),
         ("\N{ZERO WIDTH SPACE}", "\N{ZERO WIDTH SPACE}"),
     ],
 )
@@ -46,6 +48,10 @@ def test_name_is_trimmed_and_otherwise_kept(name: str, expected: str) -> None:
         ({"name": "x" * 121}, "name must have at most 120 characters"),
         ({"name": None}, "name must be a string"),
         ({"name": 1}, "name must be a string"),
+        *(
+            ({"name": f"a{character}b"}, "name must not hold control characters")
+            for character in "\0\t\n\r\x1b\x1f\x7f\x80\x85\x9f\u2028\u2029\u202a\u202e\u2066\u2069"
+        ),
         ({"name": "\ud800"}, "name holds a lone surrogate"),
         ({"permissions": []}, "permissions must have at least 1 item"),
         ({"permissions": "sessions:read"}, "permissions must be an array"),

@@ -44,7 +44,14 @@ PERMISSIONS = ["webhooks:read", "webhooks:write", "sessions:read", "sessions:wri
 
 organizations = st.integers(0, 1)
 users = st.sampled_from(["owner"] * 4 + ["admin"] * 4 + ["member", "stranger"])
-names = st.text(min_size=1, max_size=8).filter(str.strip)
+names = st.text(
+    st.characters(
+        exclude_categories=["Cs", "Cc", "Zl", "Zp"],
+        exclude_characters="\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069",
+    ),
+    min_size=1,
+    max_size=8,
+).filter(str.strip)
 permissions = st.lists(st.sampled_from(PERMISSIONS), min_size=1, max_size=4)
 # Often values that only Python, or only a double, takes for the same.
 metadata = st.dictionaries(

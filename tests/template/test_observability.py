@@ -47,6 +47,14 @@ def test_errors_latency_throttles_and_attacks_raise_alarms() -> None:
     } <= set(ALARMS)  # fmt: skip
 
 
+def test_a_made_up_key_alone_raises_no_alarm() -> None:
+    """GIVEN that anybody can name an unknown version of the pepper THEN it takes a steady number of them."""
+    alarm = properties("UnknownPepperVersionAlarm")
+
+    assert (300, 3, 2) == (alarm["Period"], alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"])
+    assert ("GreaterThanOrEqualToThreshold", 10) == (alarm["ComparisonOperator"], alarm["Threshold"])
+
+
 @each_alarm
 def test_an_alarm_looks_at_metrics_that_are_written(name: str) -> None:
     """An alarm on a metric that nobody writes is silent for ever."""

@@ -46,6 +46,10 @@ MAXIMUM_LIMIT = 100
 
 _REPORTED_ERRORS = 3
 _SWITCH = {"true": True, "false": False}
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""Category Cc, the separators of lines and paragraphs, and overrides of the direction of text (Unicode Standard Annex 9,
+"Directional Formatting Characters"): they make a list or a log line show what it does not say. The rest of category Cf
+is allowed: emoji and several scripts are written with zero width joiners and directional marks."""
 _SIMPLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 
 MetadataValue = str | int | float | bool
@@ -66,6 +70,11 @@ def _trimmed(name: str) -> str:
     trimmed = name.strip()
     if not trimmed:
         raise _wrong("must not be blank", "Give the key a name that people will recognize it by.")
+    if _CONTROL_CHARACTERS.search(trimmed):
+        raise _wrong(
+            "must not hold control characters",
+            "Leave out line breaks, tabs, other control characters, and overrides of the direction of text.",
+        )
     return trimmed
 
 
@@ -218,7 +227,7 @@ class CreateApiKeyRequest(Body):
     """What a new key shall be.
 
     Attributes:
-        name: what people recognize the key by; white space around it is removed.
+        name: what people recognize the key by; white space around it is removed, control characters are refused.
         permissions: what the key may do; `X:write` includes `X:read`, and duplicates count once.
         metadata: whatever you want to know of the key later; up to 16 KiB as JSON text.
         expires_at: when the key stops working, a time in the future; without it, never.
@@ -234,7 +243,7 @@ class UpdateApiKeyRequest(Body):
     """What of a key shall change; what is absent stays.
 
     Attributes:
-        name: what people recognize the key by; white space around it is removed.
+        name: what people recognize the key by; white space around it is removed, control characters are refused.
         enabled: whether the key works.
         permissions: all that the key may do from now on.
         metadata: all of the key's metadata from now on.
