@@ -275,7 +275,8 @@ class _Reader:
     def _role(self, declared: dict[str, Json], place: str) -> tuple[Statement, ...]:
         """Read the statements of the role that SAM makes of a function's policies."""
         for name in _UNSUPPORTED_ROLE_PROPERTIES:
-            if name in declared:
+            # A condition may leave a property out, as the one of the boundary does that no parameter names.
+            if name in self._resolved({name: declared[name]} if name in declared else {}, place):
                 raise TemplateError(f"{place}.{name}: not supported by the local service; write policies out")
         place = f"{place}.Policies"
         return tuple(

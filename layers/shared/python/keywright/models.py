@@ -47,9 +47,9 @@ MAXIMUM_LIMIT = 100
 _REPORTED_ERRORS = 3
 _SWITCH = {"true": True, "false": False}
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-"""Category Cc, the separators of lines and paragraphs, and overrides of the direction of text (Unicode Standard Annex 9,
-"Directional Formatting Characters"): they make a list or a log line show what it does not say. The rest of category Cf
-is allowed: emoji and several scripts are written with zero width joiners and directional marks."""
+"""Category Cc, the separators of lines and paragraphs, and overrides of the direction of text (Unicode Standard Annex
+9, "Directional Formatting Characters"): they make a list or a log line show what it does not say. The rest of category
+Cf is allowed: emoji and several scripts are written with zero width joiners and directional marks."""
 _SIMPLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 
 MetadataValue = str | int | float | bool
