@@ -99,7 +99,7 @@ class _Session:
         variable = self.variables.get(table)
         if variable is None:
             return resource
-        return "/index/".join([arn(_service(table), self.environment[variable]), *index])
+        return "/index/".join([arn(_service(table), self.environment.get(variable, "")), *index])
 
 
 class Iam:
