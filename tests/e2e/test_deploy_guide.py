@@ -252,7 +252,7 @@ def test_every_block_is_run_or_says_why_not() -> None:
 
 
 def test_the_boundary_is_given(followed: Followed) -> None:
-    """The stack has the one that the policies' stack has made. (The emulator sets no boundary on a role.)"""
+    """The stack has the one that the policies' stack has made. The emulator sets none on roles."""
     assert followed.parameters["PermissionsBoundaryArn"].rpartition("/")[2].startswith("keywright-iam-Boundary-")
 
 
