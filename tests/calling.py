@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.httpsession import URLLib3Session
 
+from local.template import IAM_AUTHORIZER
 from tests import faults
-from tests.world import KEY_ID, ORGANIZATION_ID, Context, create_event
+from tests.world import KEY_ID, ORGANIZATION_ID, Context, create_event, signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -103,6 +104,8 @@ class Call:
         )
         event["requestContext"]["authorizer"] |= {"organizationId": ORGANIZATION_ID, **(authorizer or {})}
         event["requestContext"]["requestId"] = REQUEST_ID
+        if self.route.authorizer == IAM_AUTHORIZER:
+            event = signed(event)
         answer: dict[str, Any] = self.handler(event | changes, self.world.context)
         return answer
 

@@ -202,6 +202,17 @@ class World:
     context: Context
 
 
+BACKEND = "arn:aws:sts::123456789012:assumed-role/backend/worker-1"
+SIGNER = {"accountId": "123456789012", "caller": "AROAEXAMPLEBACKEND0001:worker-1", "userArn": BACKEND}
+"""What API Gateway adds to an event's identity on a route with AWS_IAM."""
+
+
+def signed(event: dict[str, Any]) -> dict[str, Any]:
+    """Make of an event with a session the one of a route with AWS_IAM."""
+    context = {name: value for name, value in event["requestContext"].items() if name != "authorizer"}
+    return event | {"requestContext": context | {"identity": context["identity"] | SIGNER}}
+
+
 def create_event(body: object = None, *, user_id: str = "user_1", **changes: Any) -> dict[str, Any]:
     """Make the event of POST /v1/auth/api-keys; a body that is no text is written as JSON."""
     return {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from keywright import clock
 from keywright.store import api_keys, aws
 from tests import faults
-from tests.world import create_event
+from tests.world import create_event, signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -137,6 +137,8 @@ class Service:
         if idempotency_key is not None:
             event["headers"]["Idempotency-Key"] = idempotency_key
         event["headers"] |= headers or {}
+        if function == "verify_api_key":
+            event = signed(event)
         answer = self.handlers[function](event, self.world.context)
         return Answer(answer["statusCode"], answer["headers"], answer["body"])
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.runtime.conftest import PATIENCE_SECONDS
 from tests.test_events import CASES
-from tests.world import create_event
+from tests.world import create_event, signed
 
 if TYPE_CHECKING:
     from tests.runtime.conftest import Deployed, Deployments
@@ -34,8 +34,7 @@ def test_uses_of_a_key_are_written_when_the_container_ends(deployments: Deployme
 
 def verified(deployed: Deployed, text: str) -> Any:
     """Verify a key; give the outcome."""
-    event = create_event({"key": text}, resource="/auth/api-keys/verify", path="/auth/api-keys/verify")
-    del event["requestContext"]["authorizer"]
+    event = signed(create_event({"key": text}, resource="/auth/api-keys/verify", path="/auth/api-keys/verify"))
     answer = deployed.container.invoke(event)["answer"]
     assert 200 == answer["statusCode"], answer
     return json.loads(answer["body"])["data"]["code"]

@@ -10,9 +10,8 @@ import pytest
 from keywright import hashing
 from tests.calling import REQUEST_ID
 from tests.counting import counted
-from tests.functions.verify_api_key.conftest import BACKEND
 from tests.keys import SampleKey, secret_parts
-from tests.world import KEY_ID, ORGANIZATION_ID, nth_id
+from tests.world import BACKEND, KEY_ID, ORGANIZATION_ID, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,8 @@ from keywright.settings import settings
 from tests import faults
 from tests.calling import REQUEST_ID, UNANSWERED, Refusal
 from tests.conftest import new_container
-from tests.functions.verify_api_key.conftest import SIGNER
 from tests.keys import SampleKey, secret_parts
+from tests.world import SIGNER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
