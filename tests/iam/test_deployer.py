@@ -336,7 +336,10 @@ _BOUNDED = {"iam:PermissionsBoundary": BOUNDARY}
         Request(
             "cloudformation:CreateChangeSet", "arn:aws:cloudformation:eu-central-1:aws:transform/Serverless-2016-10-31"
         ),
-        Request("cloudformation:DescribeStacks", f"{_STACK_ARN}/{STACK}-0a1b2c3d-CompanionStack/1a2b"),
+        *(
+            Request("cloudformation:DescribeStacks", f"{_STACK_ARN}/{STACK}-0a1b2c3d-{kind}/1a2b")
+            for kind in ("CompanionStack", "WebFunctionCode")
+        ),
         *(
             Request(f"cloudformation:{action}", f"{_STACK_ARN}/{STACK}/1a2b")
             for action in (
@@ -426,6 +429,7 @@ _POLICIES = [BOUNDARY, *(BOUNDARY.replace("Boundary", name) for name in ("Deploy
             Request(f"cloudformation:{action}", f"{_STACK_ARN}/{STACK}-iam/1a2b")
             for action in ("CreateChangeSet", "ExecuteChangeSet", "DeleteStack")
         ),
+        Request("cloudformation:CreateChangeSet", f"{_STACK_ARN}/{STACK}-0a1b2c3d-CompanionStack/1a2b"),
         Request("cloudformation:CreateChangeSet", f"{_STACK_ARN}/billing/1a2b"),
         Request("lambda:UpdateFunctionCode", f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:billing"),
         Request(
