@@ -166,6 +166,9 @@ def run(arguments: list[str], directory: Path, opened: ExitStack) -> int:
 
     say("Following docs/deploy.md, with a stack of its own ...")
     failures |= pytest("tests/e2e/test_deploy_guide.py", *given)
+
+    say("Deploying with the deployer's policies, on an emulator that goes by them ...")
+    failures |= pytest("tests/e2e/test_deployer.py", *given)
     return failures
 
 

@@ -33,11 +33,12 @@ class NotStartedError(Exception):
 
 
 @contextmanager
-def running(directory: Path) -> Iterator[int]:
-    """Run the emulator on a free port of the loopback interface, as long as the context is open; give the port.
+def running(directory: Path, **settings: str) -> Iterator[int]:
+    """Run the emulator on a free port of the loopback interface, as long as the context is open; yield the port.
 
     Args:
         directory: for its log and its temporary files, which it does not always remove.
+        settings: further environment variables of the emulator.
 
     Raises:
         NotStartedError: it does not start.
@@ -50,7 +51,7 @@ def running(directory: Path) -> Iterator[int]:
             process = subprocess.Popen(  # noqa: S603 - our own command
                 [PYTHON, "-m", "ministack"],
                 cwd=directory,
-                env=_environment(port, directory),
+                env={**_environment(port, directory), **settings},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

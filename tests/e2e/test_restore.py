@@ -82,7 +82,7 @@ def table_settings(name: str) -> dict[str, object]:
 
 def test_a_full_restore_revives_a_key_and_the_list_ends_it(deployment: Deployment, shell: Shell) -> None:
     """GIVEN a key revoked after the moment WHEN the table goes back THEN it verifies, until the list is worked off."""
-    restore, listing, exchange, again = of(BACK_IN_TIME)
+    restore, listing, exchange, again, forget = of(BACK_IN_TIME)
     kept, revoked = deployment.create_key(), deployment.create_key()
     moment = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
@@ -94,6 +94,7 @@ def test_a_full_restore_revives_a_key_and_the_list_ends_it(deployment: Deploymen
     outcomes = {"before": (deployment.outcome(kept["key"]), deployment.outcome(revoked["key"]))}
     run(shell, again)
     outcomes["after"] = (deployment.outcome(kept["key"]), deployment.outcome(revoked["key"]))
+    run(shell, forget)
 
     assert {"before": ("VALID", "VALID"), "after": ("VALID", "NOT_FOUND")} == outcomes
 

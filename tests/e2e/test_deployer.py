@@ -1,0 +1,136 @@
+"""A deployer with the policies of docs/iam.yaml and nothing else, on an emulator that goes by policies.
+
+The emulator (with AUTH=true) checks the requests of sam and of the deployer, not those that CloudFormation makes for
+them; tests/iam compares these with the policies. It knows no iam:PermissionsBoundary, so it refuses every new role.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from local.intrinsics import REGION
+from local.server import HOST
+from tests.conftest import ROOT
+from tests.e2e import emulator
+from tests.e2e.__main__ import ARCHITECTURE, AUDIENCE, DEPLOYED, PYTHON_VERSION, sam
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+STACK = "keywright"
+BUCKET = "aws-sam-cli-managed-default-of-this-test"
+"""The bucket that sam makes itself denies plain http, which is all that the emulator speaks."""
+TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        ],
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Deployer:
+    """Credentials, as the environment of a process and for boto3."""
+
+    environment: Mapping[str, str]
+    boundary: str
+
+    def client(self, service: str) -> Any:
+        """Return a client of AWS with these credentials."""
+        make: Any = boto3.client  # its overloads name every service
+        return make(
+            service,
+            endpoint_url=self.environment["AWS_ENDPOINT_URL"],
+            aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
+            region_name=REGION,
+        )
+
+
+@pytest.fixture(scope="module")
+def deployer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
+    """Create the policies as an administrator, and a user who has the deployer's."""
+    with emulator.running(tmp_path_factory.mktemp("emulator"), AUTH="true") as port:
+        endpoint = {"AWS_ENDPOINT_URL": f"http://{HOST}:{port}"}
+        root = Deployer({**endpoint, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}, "")
+        cloudformation, iam = root.client("cloudformation"), root.client("iam")
+        body = (ROOT / "docs" / "iam.yaml").read_text(encoding="utf-8")
+        cloudformation.create_stack(StackName="keywright-iam", TemplateBody=body, Capabilities=["CAPABILITY_IAM"])
+        cloudformation.get_waiter("stack_create_complete").wait(StackName="keywright-iam", WaiterConfig={"Delay": 1})
+        (stack,) = cloudformation.describe_stacks(StackName="keywright-iam")["Stacks"]
+        outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        root.client("s3").create_bucket(Bucket=BUCKET)
+        iam.create_user(UserName="deployer")
+        for name in ("DeployerPolicyArn", "DeployerDataPolicyArn"):
+            iam.attach_user_policy(UserName="deployer", PolicyArn=outputs[name])
+        made = iam.create_access_key(UserName="deployer")["AccessKey"]
+        keys = {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
+        yield Deployer({**endpoint, **keys}, outputs["BoundaryArn"])
+
+
+@pytest.fixture(scope="module")
+def config_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the samconfig.toml of this repository, with a bucket that is there."""
+    path: Path = tmp_path_factory.mktemp("config") / "samconfig.toml"
+    shipped = (ROOT / "samconfig.toml").read_text(encoding="utf-8")
+    path.write_text(shipped.replace("resolve_s3 = true", f's3_bucket = "{BUCKET}"'), encoding="utf-8")
+    return path
+
+
+def test_the_stack_is_deployed_and_deleted(deployer: Deployer, config_file: Path) -> None:
+    """Nothing that sam asks for is refused, from the first deployment to the end."""
+    parameters = {
+        "OidcIssuer": "https://issuer.example/",
+        "OidcAudience": AUDIENCE,
+        "PythonRuntime": f"python{PYTHON_VERSION}",
+        "Architecture": ARCHITECTURE,
+        "PermissionsBoundaryArn": deployer.boundary,
+    }
+    client = deployer.client("cloudformation")
+
+    sam(
+        *("deploy", "--template-file", str(DEPLOYED), "--config-file", str(config_file), "--stack-name", STACK),
+        *("--no-confirm-changeset", "--parameter-overrides"),
+        *(f"{name}={value}" for name, value in parameters.items()),
+        **deployer.environment,
+    )
+    statuses = [stack["StackStatus"] for stack in client.describe_stacks(StackName=STACK)["Stacks"]]
+    client.list_change_sets(StackName=STACK)
+    sam(
+        *("delete", "--stack-name", STACK, "--config-file", str(config_file), "--no-prompts", "--region", REGION),
+        **deployer.environment,
+    )
+
+    assert ["CREATE_COMPLETE"] == statuses
+    with pytest.raises(ClientError, match="does not exist"):
+        client.describe_stacks(StackName=STACK)
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters"),
+    [
+        ("create_role", {"RoleName": "keywright-mallory", "AssumeRolePolicyDocument": TRUST}),
+        ("create_user", {"UserName": "keywright-mallory"}),
+        ("attach_user_policy", {"UserName": "deployer", "PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}),
+        ("create_policy_version", {"PolicyDocument": TRUST, "SetAsDefault": True}),
+        ("update_assume_role_policy", {"RoleName": "keywright-CreateApiKeyRole", "PolicyDocument": TRUST}),
+        ("delete_role_permissions_boundary", {"RoleName": "keywright-CreateApiKeyRole"}),
+    ],
+)
+def test_an_attack_is_denied(deployer: Deployer, operation: str, parameters: dict[str, object]) -> None:
+    """No step towards an administrator is allowed."""
+    given = {**parameters, **({"PolicyArn": deployer.boundary} if operation == "create_policy_version" else {})}
+
+    with pytest.raises(ClientError) as refused:
+        getattr(deployer.client("iam"), operation)(**given)
+
+    assert "AccessDenied" == refused.value.response["Error"]["Code"]
