@@ -248,7 +248,9 @@ def _new_version(folder: Path) -> None:
 
 def test_every_block_is_run_or_says_why_not() -> None:
     """Commands for a newer version, for a deployment that failed, and for building, which has been done."""
-    assert {"Deploy the stack", "If the first deployment fails", "Upgrades"} == {block.heading for block in blocks() if block.reason}
+    assert {"Deploy the stack", "If the first deployment fails", "Upgrades"} == {
+        block.heading for block in blocks() if block.reason
+    }
 
 
 def test_the_boundary_is_given(followed: Followed) -> None:
