@@ -38,6 +38,7 @@ VALUES = {
     "AllowedOrigins": ("", "https://app.example.com,https://other.example.com"),
     "PublicUrl": ("", "https://api.example.com/v1"),
     "AlarmTopicArn": ("", "arn:aws:sns:us-east-1:123456789012:alarms"),
+    "PermissionsBoundaryArn": ("", "arn:aws:iam::123456789012:policy/boundary"),
 }
 """Values of parameters that have no default, or that conditions look at and that have no AllowedValues."""
 
