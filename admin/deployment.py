@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+from botocore.httpsession import get_cert_path
 
 from admin.failures import NoStackError, UsageError
 from keywright.principal import Actor, ActorType
@@ -77,7 +78,7 @@ def choose(deployment: Deployment) -> None:
 
 
 def _sign_in() -> None:
-    """Find region, address and credentials as boto3 does, and let the layer, which reads no profiles, know of them.
+    """Find region, endpoint, credentials and authorities as boto3 does, and put them where the layer looks.
 
     Raises:
         BotoCoreError: there are none, or not all.
@@ -87,9 +88,21 @@ def _sign_in() -> None:
     session = boto3.Session()
     if session.region_name is None:
         raise NoRegionError
-    if session.get_credentials() is None:
+    credentials = session.get_credentials()
+    if credentials is None:
         raise NoCredentialsError
-    os.environ["AWS_DEFAULT_REGION"] = session.region_name
+    keys = credentials.get_frozen_credentials()
+    found = {
+        "AWS_REGION": session.region_name,
+        "AWS_DEFAULT_REGION": session.region_name,
+        "AWS_ACCESS_KEY_ID": keys.access_key,
+        "AWS_SECRET_ACCESS_KEY": keys.secret_key,
+        "AWS_SESSION_TOKEN": keys.token,
+    }
+    os.environ.pop("AWS_SESSION_TOKEN", None)
+    os.environ.update({name: value for name, value in found.items() if value})
+    # Not every Python has authorities to believe; boto3 brings some.
+    os.environ.setdefault("SSL_CERT_FILE", os.environ.get("AWS_CA_BUNDLE") or str(get_cert_path(verify=True)))
     if not (os.environ.get("AWS_ENDPOINT_URL") or os.environ.get(DYNAMODB_ENDPOINT)):
         os.environ[DYNAMODB_ENDPOINT] = session.client("dynamodb").meta.endpoint_url
 

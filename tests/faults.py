@@ -12,7 +12,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSRequest, AWSResponse, Hea
 from botocore.httpsession import URLLib3Session
 
 from keywright.store import aws
-from keywright.store.aws_http import NoAnswerError, Response
+from keywright.transport import NoAnswerError, Response
 from tests import refusals
 
 if TYPE_CHECKING:

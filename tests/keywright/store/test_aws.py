@@ -10,7 +10,8 @@ import pytest
 from keywright import deadline
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
 from keywright.store import aws
-from keywright.store.aws_http import AwsError, NoAnswerError
+from keywright.store.aws_http import AwsError
+from keywright.transport import NoAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -125,6 +126,6 @@ def test_no_attempt_takes_longer_than_it_may(client: Callable[[], HttpClient]) -
     made = client()
 
     assert (aws.CONNECT_TIMEOUT_SECONDS, aws.READ_TIMEOUT_SECONDS) == (
-        made.connect_timeout_seconds,
-        made.read_timeout_seconds,
+        made.host.connect_timeout_seconds,
+        made.host.read_timeout_seconds,
     )

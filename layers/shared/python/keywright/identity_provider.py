@@ -7,11 +7,12 @@ import threading
 import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
 
 import jwt
-import urllib3
 
 from keywright.settings import is_trusted_address
+from keywright.transport import Host, NoAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,18 +55,18 @@ def fetch_document(url: str) -> Mapping[str, object]:
     """
     if not is_trusted_address(url):
         raise IdentityProviderUnavailable(f"{url} is neither https nor on this machine")
-    # A pool of its own: fetches are rare, and a connection kept over Lambda's freezing would be dead by the next one.
-    timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_SECONDS, read=READ_TIMEOUT_SECONDS)
+    # A host for each fetch: they are rare, and a connection kept for an hour would be closed by the next one.
+    host = Host(url, connect_timeout_seconds=CONNECT_TIMEOUT_SECONDS, read_timeout_seconds=READ_TIMEOUT_SECONDS)
+    address = urlsplit(url)
+    target = f"{address.path or '/'}?{address.query}" if address.query else address.path or "/"
     try:
-        with urllib3.PoolManager(timeout=timeout, retries=False) as http:
-            response = http.request("GET", url, redirect=False, preload_content=False)
-            content = response.read(DOCUMENT_BYTES + 1)
-    except urllib3.exceptions.HTTPError as error:
-        raise IdentityProviderUnavailable(f"{url} did not answer: {type(error).__name__}") from None
-    if response.status != _OK or len(content) > DOCUMENT_BYTES:
-        raise IdentityProviderUnavailable(f"{url} answered {response.status} with {len(content)} bytes")
+        response = host.send("GET", target, {"accept": "application/json"}, maximum_bytes=DOCUMENT_BYTES + 1)
+    except NoAnswerError as error:
+        raise IdentityProviderUnavailable(f"{url} did not answer: {error}") from None
+    if response.status != _OK or len(response.body) > DOCUMENT_BYTES:
+        raise IdentityProviderUnavailable(f"{url} answered {response.status} with {len(response.body)} bytes")
     try:
-        document = json.loads(content)
+        document = json.loads(response.body)
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):

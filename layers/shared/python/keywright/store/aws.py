@@ -11,7 +11,8 @@ from keywright import deadline
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
 from keywright.once import once
 from keywright.store.aws_environment import DYNAMODB, SECRETS_MANAGER, SQS
-from keywright.store.aws_http import AwsError, HttpClient, NoAnswerError
+from keywright.store.aws_http import AwsError, HttpClient
+from keywright.transport import NoAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,6 @@ MAXIMUM_BACKOFF_SECONDS = 1.0
 ATTEMPT_SECONDS = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
 """The longest that one attempt can take."""
 _REQUEST_ID_HEADER = "x-amzn-requestid"
-_MAXIMUM_CONNECTIONS = 50
 _SERVER_ERROR = 500
 _THROTTLING_CODES = frozenset({"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"})
 _RETRYABLE_CODES = _THROTTLING_CODES | frozenset(
@@ -66,19 +66,19 @@ class ThrottledError(ServiceError):
 
 @once
 def dynamodb() -> HttpClient:
-    """Give this container's way to DynamoDB. Tests that change the environment call `dynamodb.cache_clear()`."""
+    """Return this container's client of DynamoDB. Tests that change the environment call `dynamodb.cache_clear()`."""
     return _http(DYNAMODB)
 
 
 @once
 def secrets_manager() -> HttpClient:
-    """Give this container's way to Secrets Manager."""
+    """Return this container's client of Secrets Manager."""
     return _http(SECRETS_MANAGER)
 
 
 @once
 def queues() -> HttpClient:
-    """Give this container's way to SQS."""
+    """Return this container's client of SQS."""
     return _http(SQS)
 
 
@@ -88,7 +88,6 @@ def _http(service: Service) -> HttpClient:
         os.environ,
         connect_timeout_seconds=CONNECT_TIMEOUT_SECONDS,
         read_timeout_seconds=READ_TIMEOUT_SECONDS,
-        maximum_connections=_MAXIMUM_CONNECTIONS,
     )
 
 

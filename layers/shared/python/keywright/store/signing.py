@@ -1,8 +1,7 @@
 """Signature Version 4, for the one kind of request that AWS's JSON services take.
 
-Source: AWS Identity and Access Management User Guide, "Create a signed AWS API request". botocore's signer does the
-same for requests of every kind, and a test compares the two. It is not used here because of its import, which takes a
-tenth of a cold start, and because its work on each request takes a tenth of a verification.
+Source: AWS Identity and Access Management User Guide, "Create a signed AWS API request". A test
+compares it with botocore's, whose import takes a tenth of a cold start.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ class Signer:
     """Signs requests to one service.
 
     Attributes:
-        keys: gives the keys of the moment.
+        keys: provides the credentials of each request.
     """
 
     service: Service
@@ -36,7 +35,7 @@ class Signer:
     _derived: tuple[str, str, bytes] = field(default=("", "", b""), repr=False)
 
     def headers(self, operation: str, body: bytes, now_seconds: float | None = None) -> dict[str, str]:
-        """Give the headers of a request, its signature among them.
+        """Return the headers of a request, its signature among them.
 
         Args:
             operation: its name, as BatchGetItem.
