@@ -36,7 +36,8 @@ def python(name: str, requirements: Path) -> Path:
     uv = shutil.which("uv")
     if uv:
         _run([uv, "venv", "--quiet", "--python", sys.executable, str(folder)])
-        install = [uv, "pip", "install", "--quiet", "--python", str(interpreter)]
+        # Compiled, as pip does it and as Lambda brings boto3: cold starts are compared with it.
+        install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(interpreter)]
         _run([*install, "--require-hashes", "-r", str(requirements)])
     else:
         _run([sys.executable, "-m", "venv", str(folder)])

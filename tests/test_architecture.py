@@ -39,15 +39,27 @@ def test_there_is_something_to_check() -> None:
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if p.parent != PACKAGE / "store"], ids=lambda p: p.stem)
-def test_nothing_above_the_store_imports_boto3(path: Path) -> None:
+def test_nothing_above_the_store_knows_dynamodb(path: Path) -> None:
     """DynamoDB is known in one place."""
-    assert not [name for name in imports(path) if under(name, "boto3", "botocore", "mypy_boto3_dynamodb")]
+    assert not [name for name in imports(path) if under(name, "mypy_boto3_dynamodb")]
 
 
 @pytest.mark.parametrize("path", MODULES + HANDLERS, ids=lambda p: f"{p.parent.name}-{p.stem}")
 def test_nothing_that_is_deployed_imports_boto3(path: Path) -> None:
-    """Its import and its calls cost more than a verification; the layer does without (docs/decisions)."""
-    assert not [name for name in imports(path) if under(name, "boto3")]
+    """Its import and its calls cost more than a verification; the layer has neither it nor its parts (0030)."""
+    assert not [name for name in imports(path) if under(name, "boto3", "botocore", "urllib3")]
+
+
+HTTP = {"http.client", "select", "socket", "ssl", "urllib.request"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: f"{p.parent.name}-{p.stem}")
+def test_one_module_knows_how_requests_are_sent(path: Path) -> None:
+    """Sockets and TLS are Python's; what else there is to know of them is in transport.py (0030).
+
+    The extension is another's: Lambda's own API, in shutdown.py, which waits for as long as a container lives.
+    """
+    assert path.stem in {"transport", "shutdown"} or not HTTP & imports(path)
 
 
 CAPABILITIES = (

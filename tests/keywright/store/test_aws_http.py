@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import ssl
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -15,7 +14,6 @@ import boto3
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.endpoint_provider import EndpointProvider
 from botocore.loaders import create_loader
@@ -23,16 +21,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keywright.settings import ConfigurationError
-from keywright.store.aws_environment import DYNAMODB, SECRETS_MANAGER, Endpoint, FixedKeys, Service, endpoint
-from keywright.store.aws_http import AwsError, HttpClient, NoAnswerError
+from keywright.store.aws_environment import DYNAMODB, SECRETS_MANAGER, SQS, Endpoint, Keys, Service, endpoint
+from keywright.store.aws_http import AwsError, HttpClient
 from keywright.store.signing import Signer
+from keywright.transport import NoAnswerError
 from tests.canned import Canned, answer, serving
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
-    from botocore.awsrequest import AWSPreparedRequest
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
@@ -40,33 +37,11 @@ SERVICES = [DYNAMODB, SECRETS_MANAGER]
 SESSION = boto3.Session(aws_access_key_id="a", aws_secret_access_key="b")
 ENVIRONMENT = {
     "AWS_REGION": "eu-central-1",
-    "AWS_DEFAULT_REGION": "eu-central-1",
+    "AWS_URL_SUFFIX": "amazonaws.com",
     "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
     "AWS_SECRET_ACCESS_KEY": "example-secret",
     "AWS_SESSION_TOKEN": "example-token",
 }
-
-
-@pytest.fixture(autouse=True)
-def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take the proxies of whoever runs the tests away: botocore reads them from the process's environment."""
-    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
-@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
-def test_no_region_of_the_partitions_is_left_out(service: Service) -> None:
-    """Addresses that are worked out here are those of botocore's rules, everywhere."""
-    loader = create_loader()
-    partitions = loader.load_data("partitions")
-    rules = EndpointProvider(loader.load_service_model(service.name, "endpoint-rule-set-1"), partitions)
-    regions = [region for partition in partitions["partitions"] for region in partition["regions"]]
-    for region in [*regions, "eu-nowhere-9"]:
-        expected = rules.resolve_endpoint(Region=region, UseFIPS=False, UseDualStack=False).url
-        if region.startswith("aws-"):
-            continue
-        assert Endpoint(f"{expected}/", region) == endpoint(service, {"AWS_REGION": region})
 
 
 def client(environment: Mapping[str, str], service: Service = DYNAMODB, read_timeout_seconds: float = 5) -> HttpClient:
@@ -76,7 +51,6 @@ def client(environment: Mapping[str, str], service: Service = DYNAMODB, read_tim
         environment,
         connect_timeout_seconds=5,
         read_timeout_seconds=read_timeout_seconds,
-        maximum_connections=4,
     )
 
 
@@ -85,68 +59,15 @@ def to(server: Canned, **changes: str) -> dict[str, str]:
     return {**ENVIRONMENT, "AWS_ENDPOINT_URL": server.url, **changes}
 
 
-class Sent(Exception):  # noqa: N818 - it ends a request where it would be sent
-    """Says where a request would have gone."""
-
-
-def sent_to(service: Service, region: str, *, fips: bool, dualstack: bool) -> str:
-    """Let boto3's client make a request, and see where it would go."""
-    config = Config(use_fips_endpoint=fips, use_dualstack_endpoint=dualstack)
-    made: Any = SESSION.client(service.name, config=config, region_name=region)  # type: ignore[call-overload]
-
-    def stop(request: AWSPreparedRequest, **_: object) -> None:
-        raise Sent(request.url)
-
-    made.meta.events.register("before-send", stop)
-    with pytest.raises(Sent) as caught:
-        made.list_tables() if service is DYNAMODB else made.list_secrets()
-    return str(caught.value)
-
-
-@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
-@pytest.mark.parametrize(
-    ("region", "flags"),
-    [
-        ("us-east-1", ""),
-        ("us-east-1", "fips"),
-        ("us-east-1", "dualstack"),
-        ("us-east-1", "fips and dualstack"),
-        ("cn-north-1", ""),
-        ("cn-north-1", "dualstack"),
-        ("us-gov-west-1", "fips"),
-        ("us-gov-west-1", "fips and dualstack"),
-        ("us-iso-east-1", ""),
-        ("us-isob-east-1", "fips"),
-        ("eusc-de-east-1", "dualstack"),
-    ],
-)
-@pytest.mark.usefixtures("environment")
-def test_it_goes_where_the_client_goes(service: Service, region: str, flags: str) -> None:
-    """In each partition of AWS, with FIPS and dual-stack endpoints."""
-    fips, dualstack = "fips" in flags, "dualstack" in flags
-    environment = {
-        "AWS_REGION": region,
-        "AWS_USE_FIPS_ENDPOINT": str(fips).lower(),
-        "AWS_USE_DUALSTACK_ENDPOINT": str(dualstack).lower(),
-    }
-    found = endpoint(service, environment)
-
-    assert sent_to(service, region, fips=fips, dualstack=dualstack) == found.url
-    assert region == found.region
-
-
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [
         ({"AWS_ENDPOINT_URL": "http://a"}, "http://a/"),
         ({"AWS_ENDPOINT_URL": "http://a", "AWS_ENDPOINT_URL_DYNAMODB": "http://b"}, "http://b/"),
         ({"AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://b"}, "https://dynamodb.eu-central-1.amazonaws.com/"),
-        (
-            {"AWS_ENDPOINT_URL": "http://a", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"},
-            "https://dynamodb.eu-central-1.amazonaws.com/",
-        ),
+        ({"AWS_URL_SUFFIX": "amazonaws.com.cn"}, "https://dynamodb.eu-central-1.amazonaws.com.cn/"),
     ],
-    ids=["all services", "its own first", "another service's", "ignored"],
+    ids=["all services", "its own first", "another service's", "another partition"],
 )
 def test_endpoints_can_be_set(variables: dict[str, str], expected: str) -> None:
     """By the variables that every AWS SDK reads."""
@@ -160,10 +81,38 @@ def test_secrets_manager_has_a_variable_of_its_own() -> None:
     assert "http://b/" == endpoint(SECRETS_MANAGER, environment).url
 
 
-def test_without_a_region_there_is_no_endpoint() -> None:
-    """As with the client."""
-    with pytest.raises(ConfigurationError):
-        endpoint(DYNAMODB, {"AWS_ENDPOINT_URL": "http://a"})
+REGIONS = [
+    "us-east-1",
+    "eu-south-2",
+    "cn-north-1",
+    "us-gov-west-1",
+    "us-iso-east-1",
+    "us-isob-east-1",
+    "eusc-de-east-1",
+]
+
+
+@pytest.mark.parametrize("service", [DYNAMODB, SECRETS_MANAGER, SQS], ids=lambda service: service.name)
+@pytest.mark.parametrize("region", REGIONS)
+def test_the_endpoint_is_the_one_of_the_region(service: Service, region: str) -> None:
+    """In each partition, botocore's endpoint rules give the same; AWS::URLSuffix is the partition's `dnsSuffix`."""
+    loader = create_loader()
+    partitions = loader.load_data("partitions")
+    rules = EndpointProvider(loader.load_service_model(service.name, "endpoint-rule-set-1"), partitions)
+    (suffix,) = (part["outputs"]["dnsSuffix"] for part in partitions["partitions"] if region in part["regions"])
+    expected = rules.resolve_endpoint(Region=region, UseFIPS=False, UseDualStack=False).url
+
+    found = endpoint(service, {"AWS_REGION": region, "AWS_URL_SUFFIX": suffix})
+    assert Endpoint(f"{expected}/", region) == found
+
+
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_URL_SUFFIX", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+def test_what_is_not_set_is_named(name: str) -> None:
+    """GIVEN an environment without a variable WHEN a client is made THEN the error names it, and nothing is sent."""
+    environment = {key: value for key, value in ENVIRONMENT.items() if key != name}
+
+    with pytest.raises(ConfigurationError, match=name):
+        client(environment)
 
 
 def test_a_call_is_what_the_service_expects() -> None:
@@ -206,7 +155,7 @@ def test_signatures_are_those_of_botocore(  # noqa: PLR0913, PLR0917 - all that 
     service: Service, url: str, token: str | None, body: bytes, seconds: int, secret: str
 ) -> None:
     """Whatever is signed, whenever, with whichever keys."""
-    signer = Signer(service, Endpoint(url, "eu-central-1"), lambda: FixedKeys("AKIDEXAMPLE", secret, token))
+    signer = Signer(service, Endpoint(url, "eu-central-1"), lambda: Keys("AKIDEXAMPLE", secret, token))
     for _ in range(2):  # the second time with a key that is remembered
         headers = signer.headers("BatchGetItem", body, seconds)
     authorization = headers.pop("authorization")
@@ -329,91 +278,6 @@ def test_nobody_listening_is_a_failure_of_the_connection() -> None:
 
     with pytest.raises(NoAnswerError):
         client(environment).call("BatchGetItem", {})
-
-
-def container(access_key_id: str, expires_in: timedelta) -> bytes:
-    """Answer as the credentials endpoint of a container does."""
-    expires_at = (datetime.now(UTC) + expires_in).strftime("%Y-%m-%dT%H:%M:%SZ")
-    content = {"AccessKeyId": access_key_id, "SecretAccessKey": "s", "Token": "t", "Expiration": expires_at}
-    return answer(content, content_type="application/json")
-
-
-def test_credentials_of_a_container_are_renewed_before_they_expire() -> None:
-    """Lambda gives these to functions with SnapStart, whose environment outlives any credentials."""
-    about_to_expire, fresh = container("FIRST", timedelta(minutes=5)), container("SECOND", timedelta(hours=6))
-    with serving(about_to_expire, fresh) as credentials, serving(answer({})) as server:
-        environment = {
-            name: value for name, value in to(server).items() if name not in {"AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN"}
-        }
-        environment["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"{credentials.url}/credentials"
-        environment["AWS_CONTAINER_AUTHORIZATION_TOKEN"] = "authorization"
-        caller = client(environment)
-        caller.call("BatchGetItem", {})
-        caller.call("BatchGetItem", {})
-
-    used = [
-        request.headers["authorization"].partition("Credential=")[2].partition("/")[0] for request in server.received
-    ]
-    assert ["SECOND", "SECOND"] == used
-    assert {"authorization"} == {request.headers["authorization"] for request in credentials.received}
-
-
-@pytest.mark.usefixtures("environment")
-def test_elsewhere_credentials_are_found_as_the_client_finds_them(
-    tmp_path: Path, environment: pytest.MonkeyPatch
-) -> None:
-    """On a developer's machine they are in a profile."""
-    profile = tmp_path / "credentials"
-    profile.write_text("[default]\naws_access_key_id = AKIDPROFILE\naws_secret_access_key = s\n")
-    environment.delenv("AWS_ACCESS_KEY_ID")
-    environment.setenv("AWS_SHARED_CREDENTIALS_FILE", str(profile))
-    with serving(answer({})) as server:
-        client({"AWS_REGION": "eu-central-1", "AWS_ENDPOINT_URL": server.url}).call("BatchGetItem", {})
-
-    assert "Credential=AKIDPROFILE/" in server.received[0].headers["authorization"]
-
-
-@pytest.mark.usefixtures("environment")
-def test_without_credentials_nothing_is_sent(environment: pytest.MonkeyPatch) -> None:
-    """As with the client."""
-    environment.delenv("AWS_ACCESS_KEY_ID")
-
-    with pytest.raises(ConfigurationError):
-        client({"AWS_REGION": "eu-central-1", "AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
-
-
-def test_a_proxy_is_used_where_one_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Plain HTTP names the whole address, so that the proxy knows where to."""
-    with serving(answer({})) as proxy:
-        monkeypatch.setenv("http_proxy", proxy.url)
-        client({**ENVIRONMENT, "AWS_ENDPOINT_URL": "http://dynamodb.example:8000"}).call("BatchGetItem", {})
-
-    (request,) = proxy.received
-    assert "POST http://dynamodb.example:8000/ HTTP/1.1" == request.line
-    assert "dynamodb.example:8000" == request.headers["host"]
-
-
-def test_tls_goes_through_a_tunnel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The proxy is asked for a tunnel, and does not see what is in it."""
-    with serving(b"HTTP/1.1 407 No\r\nConnection: close\r\ncontent-length: 0\r\n\r\n") as proxy:
-        monkeypatch.setenv("https_proxy", proxy.url)
-        with pytest.raises(NoAnswerError):
-            client({**ENVIRONMENT, "AWS_ENDPOINT_URL": "https://dynamodb.example"}).call("BatchGetItem", {})
-
-    assert ["CONNECT dynamodb.example:443"] == [request.line.rpartition(" ")[0] for request in proxy.received]
-
-
-def test_certificates_are_checked(tmp_path: Path) -> None:
-    """Against botocore's authorities, or those of AWS_CA_BUNDLE; always with the host's name."""
-    nobody = tmp_path / "nobody.pem"
-    nobody.write_text("")
-    context = client(ENVIRONMENT)._route.tls
-
-    assert context is not None
-    assert (ssl.CERT_REQUIRED, True) == (context.verify_mode, context.check_hostname)
-    assert len(context.get_ca_certs()) > 100
-    with pytest.raises(ssl.SSLError):
-        client({**ENVIRONMENT, "AWS_CA_BUNDLE": str(nobody)})
 
 
 def test_a_refused_handshake_is_a_failure_of_the_connection() -> None:
