@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _TABLE = "keywright"
 _EMPTY = "an empty handler"
 _CLIENT = "a boto3 DynamoDB client, unused"
-_LIMITS = {"authorize_api_key": 0.8, "create_api_key": 1.45}
+_LIMITS = {"authorize_api_key": 0.65, "create_api_key": 1.05}
 _ROUNDS = {False: 15, True: 3}
 _PROFILED = ("authorize_api_key", "create_api_key")
 _IMPORT = re.compile(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)")

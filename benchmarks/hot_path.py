@@ -26,8 +26,8 @@ _HASH = "one Argon2id hash"
 _FIRST = "authorize_api_key, first verify of a key"
 _CREATE = "create_api_key"
 _MICROSECONDS = 1e6
-_LIMIT_OF_WARM = 0.6
-_LIMIT_OF_FORGED_MICROSECONDS = 50
+_LIMIT_OF_WARM = 0.4
+_LIMIT_OF_FORGED_MICROSECONDS = 20
 
 
 def run(effort: Effort) -> Section:

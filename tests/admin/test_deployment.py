@@ -7,12 +7,14 @@ import json
 import os
 from datetime import datetime
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 from urllib.parse import parse_qs
 
 import boto3
 import pytest
+from botocore.httpsession import get_cert_path
 
-from admin.deployment import DEFAULTS
+from admin.deployment import DEFAULTS, Deployment, choose
 from local.demo import ACTIVE_ORGANIZATION_ID
 from local.server import Server, port_of, reserve
 from tests.conftest import new_container
@@ -342,6 +344,52 @@ def test_a_profile_says_everything(
     run("--table", table.name, *CHANGE).said()
 
     assert 1 == len(table.under("AUDIT#"))
+
+
+@pytest.mark.usefixtures("world", "signed_out")
+def test_the_layer_is_told_the_temporary_credentials_of_a_profile(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """GIVEN a profile with a session token WHEN it is used THEN the environment has all three parts of its keys."""
+    (tmp_path / "credentials").write_text(
+        "[ops]\naws_access_key_id = a\naws_secret_access_key = b\naws_session_token = c\n"
+    )
+    environment.delenv("AWS_ACCESS_KEY_ID")
+    environment.delenv("AWS_SECRET_ACCESS_KEY")
+    environment.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    environment.setenv("AWS_PROFILE", "ops")
+
+    with patch.dict(os.environ):
+        choose(Deployment(table="t"))
+        found = [os.environ[f"AWS_{name}"] for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")]
+
+    assert ["a", "b", "c"] == found
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, str(get_cert_path(verify=True))),
+        ({"AWS_CA_BUNDLE": "/own.pem"}, "/own.pem"),
+        ({"AWS_CA_BUNDLE": "/own.pem", "SSL_CERT_FILE": "/given.pem"}, "/given.pem"),
+    ],
+    ids=["boto3's", "AWS_CA_BUNDLE", "SSL_CERT_FILE"],
+)
+@pytest.mark.usefixtures("world", "signed_out")
+def test_the_layer_is_told_whose_certificates_to_believe(
+    environment: pytest.MonkeyPatch, variables: dict[str, str], expected: str
+) -> None:
+    """Python's default has none on some machines; the AWS command line reads AWS_CA_BUNDLE."""
+    for name in ("AWS_CA_BUNDLE", "SSL_CERT_FILE"):
+        environment.delenv(name, raising=False)
+    for name, value in variables.items():
+        environment.setenv(name, value)
+
+    with patch.dict(os.environ):
+        choose(Deployment(table="t"))
+        found = os.environ["SSL_CERT_FILE"]
+
+    assert expected == found
 
 
 @pytest.mark.usefixtures("no_waiting", "world")
