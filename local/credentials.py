@@ -47,9 +47,16 @@ def sign_as_the_running_function() -> None:
 def _of_the_running_function(
     keys: Callable[[Mapping[str, str]], Callable[[], Keys]],
 ) -> Callable[[Mapping[str, str]], Callable[[], Keys]]:
+    from keywright.store.aws_environment import Keys  # noqa: PLC0415 - see above
+
     def keys_of_the_running_function(environment: Mapping[str, str]) -> Callable[[], Keys]:
         otherwise = keys(environment)
-        return lambda: _RUNNING.get() or otherwise()
+
+        def keys_of_the_moment() -> Keys:
+            running = _RUNNING.get()
+            return otherwise() if running is None else Keys(running.access_key, running.secret_key, running.token)
+
+        return keys_of_the_moment
 
     setattr(keys_of_the_running_function, _MARK, True)
     return keys_of_the_running_function
