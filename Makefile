@@ -35,7 +35,7 @@ RUNTIME_VENV := .venv-runtime
 RUNTIME_CLIENT_REQUIREMENTS := requirements/runtime.txt
 DYNAMODB_LOCAL := .dynamodb-local
 # What DynamoDB can be asked of: the store, the functions, their events, and the whole service over HTTP.
-DYNAMODB_TESTS := tests/dynamodb tests/keywright/store tests/keywright/test_administering.py tests/keywright/test_following.py \
+DYNAMODB_TESTS := tests/dynamodb tests/keywright/store tests/keywright/operators/test_administration.py tests/keywright/organizations/test_apply.py \
   tests/functions tests/contract tests/test_events.py tests/lifecycle tests/reliability tests/api
 
 .PHONY: help run admin test test-api test-dynamodb test-layer test-runtime capacity e2e test-browser test-clients fuzz load bench bench-report lint openapi docs schemas format build lock clean
@@ -116,7 +116,7 @@ format: $(VENV)/.dev ## let ruff rewrite what it can
 	$(BIN)/ruff format .
 
 schemas: $(VENV)/.local ## write docs/schemas anew, from the models
-	PYTHONPATH=layers/shared/python $(BIN)/python -c 'import json; from keywright.organization_events import json_schema; \
+	PYTHONPATH=layers/shared/python $(BIN)/python -c 'import json; from keywright.organizations.events import json_schema; \
 	  print(json.dumps(json_schema(), indent=2))' > docs/schemas/organization-event.json
 	$(BIN)/python -m admin.schemas
 

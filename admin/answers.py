@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from pydantic import ConfigDict
 from pydantic.json_schema import GenerateJsonSchema
 
-from keywright import models
-from keywright.models import Answer, WrittenMoment
+from keywright.api import schemas
+from keywright.api.schemas import Answer, WrittenMoment
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from keywright import administering
+    from keywright.operators import administration
 
 
 class Organization(Answer):
@@ -38,7 +38,7 @@ class Member(Answer):
     suspended_at: WrittenMoment | None
 
 
-class Key(models.ApiKeyDetails):
+class Key(schemas.ApiKeyDetails):
     """An API key, as the API shows it."""
 
     model_config = ConfigDict(extra="forbid")
@@ -125,7 +125,7 @@ class _Untitled(GenerateJsonSchema):
         return False
 
 
-def organization(found: administering.Organization) -> Organization:
+def organization(found: administration.Organization) -> Organization:
     """Tell of an organization."""
     return Organization(
         id=str(found.id),
@@ -135,11 +135,11 @@ def organization(found: administering.Organization) -> Organization:
     )
 
 
-def member(found: administering.Member) -> Member:
+def member(found: administration.Member) -> Member:
     """Tell of a member."""
     return Member(user_id=found.user_id, role=found.role, added_at=found.added_at, suspended_at=found.suspended_at)
 
 
-def key(found: models.ApiKeyDetails) -> Key:
+def key(found: schemas.ApiKeyDetails) -> Key:
     """Tell of a key."""
     return Key.model_validate(found.model_dump())

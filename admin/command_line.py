@@ -1,4 +1,4 @@
-"""The commands. What they do is in keywright.administering; here is how it is asked for and shown."""
+"""The commands. What they do is in keywright.operators.administration; here is how it is asked for and shown."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ import typer
 from admin import answers, deployment, terminal
 from admin.deployment import Deployment
 from admin.failures import EXPECTED, ExitCode, UsageError, explain
-from keywright import administering
+from keywright.domain.permissions import Role
 from keywright.ids import MAXIMUM_ID_BYTES, is_plain, may_be_derived, organization_uuid, parse_uuid
-from keywright.permissions import Role
+from keywright.operators import administration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pydantic import BaseModel
 
-    from keywright.principal import Actor
+    from keywright.domain.principals import Actor
 
 NAME = "keywright-admin"
 NAME_CHARACTERS = 255
@@ -82,7 +82,7 @@ def _existing_organization(text: str, *, is_id: bool) -> uuid.UUID:
         if organization_id is None:
             raise UsageError("--id takes ORGANIZATION for an id, which is a UUID; `organizations list` shows it")
         return organization_id
-    return administering.derived_id(text) if may_be_derived(text) else organization_uuid(text)
+    return administration.derived_id(text) if may_be_derived(text) else organization_uuid(text)
 
 
 def _user(text: str) -> str:
@@ -262,7 +262,7 @@ def create_organization(
     owner: Annotated[str, typer.Option("--owner", metavar="USER", parser=_user, help="Its first owner.")],
 ) -> None:
     """Create an organization and its first owner, in one transaction."""
-    created = administering.create_organization(session.actor, organization, name, owner)
+    created = administration.create_organization(session.actor, organization, name, owner)
     session.answer(
         answers.ChangedOrganization(changed=True, organization=answers.organization(created)),
         lambda: terminal.line(f"Organization {created.id} is there, and {owner} owns it."),
@@ -277,7 +277,7 @@ def create_organization(
 )
 def show_organization(session: Session, organization: Organization) -> None:
     """Show an organization."""
-    answer = answers.organization(administering.organization(organization))
+    answer = answers.organization(administration.organization(organization))
     session.answer(
         answer,
         lambda: terminal.sheet(
@@ -295,7 +295,7 @@ def show_organization(session: Session, organization: Organization) -> None:
 def list_organizations(session: Session) -> None:
     """List every organization. This reads the whole table, keys and audit records included."""
     with terminal.counting("items read") as advance:
-        found = administering.list_organizations(advance)
+        found = administration.list_organizations(advance)
     answer = answers.Organizations(organizations=[answers.organization(organization) for organization in found])
     session.answer(
         answer,
@@ -313,7 +313,7 @@ def rename_organization(
     name: Annotated[str, typer.Argument(metavar="NAME", parser=_name, help="What people call it from now on.")],
 ) -> None:
     """Give an organization another name."""
-    changed = administering.rename_organization(session.actor, organization, name)
+    changed = administration.rename_organization(session.actor, organization, name)
     _answer_organization(
         session,
         organization,
@@ -325,10 +325,10 @@ def rename_organization(
 @_command(organizations, "request-deletion", "organizations request-deletion org_2abc")
 def request_deletion(session: Session, organization: Organization, *, yes: IsSure = False) -> None:
     """Schedule an organization for deletion: its keys stop working at once, and until then it can be cancelled."""
-    name = administering.organization(organization).name
+    name = administration.organization(organization).name
     session.confirm(f"Stop every key of {name or organization}, and delete it after the grace period?", is_sure=yes)
-    changed = administering.request_deletion(session.actor, organization)
-    until = administering.organization(organization).pending_deletion_at
+    changed = administration.request_deletion(session.actor, organization)
+    until = administration.organization(organization).pending_deletion_at
     _answer_organization(
         session,
         organization,
@@ -340,7 +340,7 @@ def request_deletion(session: Session, organization: Organization, *, yes: IsSur
 @_command(organizations, "cancel-deletion", "organizations cancel-deletion org_2abc")
 def cancel_deletion(session: Session, organization: Organization) -> None:
     """Cancel the deletion of an organization; its keys work again."""
-    changed = administering.cancel_deletion(session.actor, organization)
+    changed = administration.cancel_deletion(session.actor, organization)
     _answer_organization(
         session,
         organization,
@@ -352,7 +352,7 @@ def cancel_deletion(session: Session, organization: Organization) -> None:
 def _answer_organization(
     session: Session, organization_id: uuid.UUID, lines: tuple[str, str], *, changed: bool
 ) -> None:
-    found = answers.organization(administering.organization(organization_id))
+    found = answers.organization(administration.organization(organization_id))
     session.answer(
         answers.ChangedOrganization(changed=changed, organization=found),
         lambda: terminal.line(lines[0] if changed else lines[1]),
@@ -365,7 +365,7 @@ def _answer_organization(
 @_command(members, "list", "members list org_2abc", "members list org_2abc --json")
 def list_members(session: Session, organization: Organization) -> None:
     """List the members of an organization."""
-    answer = answers.Members(members=[answers.member(found) for found in administering.list_members(organization)])
+    answer = answers.Members(members=[answers.member(found) for found in administration.list_members(organization)])
     session.answer(
         answer,
         lambda: terminal.table(
@@ -378,7 +378,7 @@ def list_members(session: Session, organization: Organization) -> None:
 @_command(members, "add", "members add org_2abc user_2 --role admin")
 def add_member(session: Session, organization: Organization, user: User, role: GivenRole) -> None:
     """Make somebody a member of an organization."""
-    administering.add_member(session.actor, organization, user, role)
+    administration.add_member(session.actor, organization, user, role)
     _answer_member(session, organization, user, (f"{user} is a member now, with the role {role}.", ""), changed=True)
 
 
@@ -390,7 +390,7 @@ def set_role(
     role: Annotated[Role, typer.Argument(metavar="ROLE", help="What they may do from now on.")],
 ) -> None:
     """Give a member another role, from their next request on."""
-    changed = administering.set_role(session.actor, organization, user, role)
+    changed = administration.set_role(session.actor, organization, user, role)
     _answer_member(
         session,
         organization,
@@ -403,7 +403,7 @@ def set_role(
 @_command(members, "suspend", "members suspend org_2abc user_2")
 def suspend(session: Session, organization: Organization, user: User) -> None:
     """Suspend a member: from their next request on they may do nothing. Keys that they made go on working."""
-    changed = administering.suspend(session.actor, organization, user)
+    changed = administration.suspend(session.actor, organization, user)
     _answer_member(
         session, organization, user, (f"{user} is suspended now.", f"{user} is suspended already."), changed=changed
     )
@@ -413,7 +413,7 @@ def suspend(session: Session, organization: Organization, user: User) -> None:
 @_command(members, "reinstate", "members reinstate org_2abc user_2")
 def reinstate(session: Session, organization: Organization, user: User) -> None:
     """End the suspension of a member."""
-    changed = administering.reinstate(session.actor, organization, user)
+    changed = administration.reinstate(session.actor, organization, user)
     _answer_member(
         session, organization, user, (f"{user} is reinstated now.", f"{user} is not suspended."), changed=changed
     )
@@ -423,7 +423,7 @@ def reinstate(session: Session, organization: Organization, user: User) -> None:
 def remove(session: Session, organization: Organization, user: User, *, yes: IsSure = False) -> None:
     """Remove a member. Keys that they made go on working."""
     session.confirm(f"Remove {user} from the organization?", is_sure=yes)
-    administering.remove(session.actor, organization, user)
+    administration.remove(session.actor, organization, user)
     _answer_member(session, organization, user, (f"{user} is not a member any more.", ""), changed=True)
     _remind_of_keys(session, organization, user)
 
@@ -436,7 +436,7 @@ def _answer_member(
     *,
     changed: bool,
 ) -> None:
-    found = administering.member(organization_id, user_id)
+    found = administration.member(organization_id, user_id)
     session.answer(
         answers.ChangedMember(
             changed=changed,
@@ -451,7 +451,7 @@ def _answer_member(
 def _remind_of_keys(session: Session, organization_id: uuid.UUID, user_id: str) -> None:
     if session.is_json:
         return
-    count = sum(1 for _ in administering.list_keys(organization_id, user_id))
+    count = sum(1 for _ in administration.list_keys(organization_id, user_id))
     if count:
         which = "A key that they made works on" if count == 1 else f"{count} keys that they made work on"
         terminal.line(f"{which}; to revoke: {NAME} keys revoke {organization_id} --created-by {quote(user_id)}")
@@ -469,7 +469,7 @@ def list_keys(session: Session, organization: Organization, created_by: Creator 
     """List the API keys of an organization, newest first."""
     with terminal.counting("keys read") as advance:
         found = []
-        for key in administering.list_keys(organization, created_by):
+        for key in administration.list_keys(organization, created_by):
             found.append(answers.key(key))
             advance(1)
     session.answer(
@@ -501,7 +501,7 @@ def show_key(
     key: Annotated[uuid.UUID, typer.Argument(metavar="KEY", parser=_key, help="Its id.")],
 ) -> None:
     """Show an API key; its secret is stored nowhere."""
-    answer = answers.key(administering.show_key(organization, key))
+    answer = answers.key(administration.show_key(organization, key))
     session.answer(
         answer,
         lambda: terminal.sheet(
@@ -544,12 +544,12 @@ def revoke_keys(  # noqa: PLR0913 - one command for the three ways to say which
     if [key is not None, created_by is not None, every].count(True) != 1:
         raise UsageError("say which: the id of one key, --created-by USER or --all")
     if key is not None:
-        name = administering.show_key(organization, key).name
+        name = administration.show_key(organization, key).name
         session.confirm(f"Delete the key {name}, {key}, for good?", is_sure=yes)
-        administering.revoke_key(session.actor, organization, key)
+        administration.revoke_key(session.actor, organization, key)
         _answer_revoked(session, organization, [str(key)])
         return
-    count = sum(1 for _ in administering.list_keys(organization, created_by))
+    count = sum(1 for _ in administration.list_keys(organization, created_by))
     if count:
         whose = "of the organization" if created_by is None else f"that {created_by} made"
         session.confirm(
@@ -558,7 +558,7 @@ def revoke_keys(  # noqa: PLR0913 - one command for the three ways to say which
     revoked: list[str] = []
     try:
         with terminal.counting("keys deleted", count) as advance:
-            for key_id in administering.revoke_keys(session.actor, organization, created_by):
+            for key_id in administration.revoke_keys(session.actor, organization, created_by):
                 revoked.append(str(key_id))
                 advance(1)
     except BaseException:

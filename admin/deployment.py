@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 from botocore.httpsession import get_cert_path
 
 from admin.failures import NoStackError, UsageError
-from keywright.principal import Actor, ActorType
+from keywright.domain.principals import Actor, ActorType
 from local.backend import DYNAMODB_ENDPOINT, isolate
 
 if TYPE_CHECKING:

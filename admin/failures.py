@@ -14,10 +14,10 @@ from botocore.exceptions import (
 )
 
 from admin.terminal import printable
-from keywright.administering import NotFoundError, RefusedError
+from keywright.aws.client import AwsError
 from keywright.errors import API_KEY_NOT_FOUND, SERVICE_UNAVAILABLE, ServiceError
+from keywright.operators.administration import NotFoundError, RefusedError
 from keywright.settings import ConfigurationError
-from keywright.store.aws_http import AwsError
 
 _NO_ACCESS = frozenset(
     {

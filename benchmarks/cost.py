@@ -223,9 +223,9 @@ class _hashes:  # noqa: N801 - used as a context
     """Note every hash that is computed."""
 
     def __enter__(self) -> list[int]:
-        from keywright import hashing  # noqa: PLC0415
+        from keywright.domain import key_hash  # noqa: PLC0415
 
-        self._module, self._originals = hashing, (hashing.matches, hashing.hash_digest)
+        self._module, self._originals = key_hash, (key_hash.matches, key_hash.hash_digest)
         noted: list[int] = []
 
         def counted(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -235,7 +235,7 @@ class _hashes:  # noqa: N801 - used as a context
 
             return hashed
 
-        hashing.matches, hashing.hash_digest = counted(hashing.matches), counted(hashing.hash_digest)
+        key_hash.matches, key_hash.hash_digest = counted(key_hash.matches), counted(key_hash.hash_digest)
         return noted
 
     def __exit__(self, *_: object) -> None:
@@ -244,8 +244,8 @@ class _hashes:  # noqa: N801 - used as a context
 
 def _operations() -> dict[str, _Action]:
     """Give operations by name: how each is prepared, and what is done."""
-    from keywright.metering import meter  # noqa: PLC0415
-    from keywright.verification import matches  # noqa: PLC0415
+    from keywright.keys.usage import meter  # noqa: PLC0415
+    from keywright.keys.verification import matches  # noqa: PLC0415
 
     event, handler = deployment.member_event, deployment.handler
     authorize, verify = handler("authorize_api_key"), handler("verify_api_key")
@@ -298,7 +298,7 @@ def _ok(answer: Any) -> None:
 
 
 def _forget_uses() -> None:
-    from keywright.metering import meter  # noqa: PLC0415
+    from keywright.keys.usage import meter  # noqa: PLC0415
 
     meter.cache_clear()
 

@@ -86,21 +86,21 @@ def _row(sample: Sample) -> tuple[float, str]:
 
 
 def _actions(name: str, organization_id: UUID) -> dict[str, Callable[[], object]]:
-    from keywright import managing, verification  # noqa: PLC0415 - after the environment
-    from keywright.models import ListApiKeysQuery, validate  # noqa: PLC0415 - the same
+    from keywright.api.schemas import ListApiKeysQuery, validate  # noqa: PLC0415 - the same
+    from keywright.keys import manage, verification  # noqa: PLC0415 - after the environment
 
     _, key = table.issue(organization_id)
     query = validate(ListApiKeysQuery, {"limit": "100"})
     return {
         f"verify: {name}": lambda: verification.verify(key),
-        f"list a page of 100: {name}": lambda: managing.list_keys(table.member(organization_id), query),
+        f"list a page of 100: {name}": lambda: manage.list_keys(table.member(organization_id), query),
     }
 
 
 def _memory(effort: Effort, section: Section) -> Table:
     """Let one container verify very many keys, and see how large it becomes."""
-    from keywright import verification  # noqa: PLC0415 - after the environment
-    from keywright.metering import Meter, meter  # noqa: PLC0415 - the same
+    from keywright.keys import verification  # noqa: PLC0415 - after the environment
+    from keywright.keys.usage import Meter, meter  # noqa: PLC0415 - the same
     from keywright.store import credentials  # noqa: PLC0415
 
     number = _CONTAINER_KEYS[effort.is_quick]
@@ -134,25 +134,25 @@ def _made_up(number: int) -> tuple[list[str], dict[UUID, Any]]:
     """Make keys with real hashes, as cheap as they can be, and what the store would give for them."""
     from datetime import UTC, datetime  # noqa: PLC0415
 
-    from keywright import hashing, tokens  # noqa: PLC0415
+    from keywright.domain import key_hash, key_text  # noqa: PLC0415
     from keywright.ids import uuid7  # noqa: PLC0415
     from keywright.settings import settings  # noqa: PLC0415
-    from keywright.store import peppers  # noqa: PLC0415
+    from keywright.store import pepper  # noqa: PLC0415
     from keywright.store.api_keys import ApiKeyRecord  # noqa: PLC0415
     from keywright.store.credentials import Credential  # noqa: PLC0415
 
-    keyring, now = peppers.keyring(), datetime.now(UTC)
+    keyring, now = pepper.keyring(), datetime.now(UTC)
     texts, records = [], {}
     for _ in range(number):
         key_id = uuid7()
-        payload = tokens.payload(
+        payload = key_text.payload(
             pepper_version=keyring.current_version,
             organization_id=deployment.ORGANIZATION_ID,
             key_id=key_id,
             generation=0,
-            secret=secrets.token_bytes(tokens.SECRET_BYTES),
+            secret=secrets.token_bytes(key_text.SECRET_BYTES),
         )
-        texts.append(tokens.encode(settings().key_prefix, payload, keyring.current.tag_key))
+        texts.append(key_text.encode(settings().key_prefix, payload, keyring.current.tag_key))
         records[key_id] = Credential(
             ApiKeyRecord(
                 organization_id=deployment.ORGANIZATION_ID,
@@ -160,7 +160,7 @@ def _made_up(number: int) -> tuple[list[str], dict[UUID, Any]]:
                 name="CI",
                 permissions=("sessions:read",),
                 metadata="{}",
-                hash=hashing.hash_digest(hashing.keyed_digest(payload, keyring.current.hash_key), settings().argon2),
+                hash=key_hash.hash_digest(key_hash.keyed_digest(payload, keyring.current.hash_key), settings().argon2),
                 generation=0,
                 hint="kk_...wxyz",
                 created_by=deployment.USER_ID,

@@ -45,9 +45,10 @@ def run(effort: Effort) -> Section:
 def _functions(key: str, key_id: UUID) -> dict[str, Callable[[], object]]:
     import boto3  # noqa: PLC0415 - after the environment
 
-    from keywright import hashing, tokens, verification  # noqa: PLC0415 - the same
+    from keywright.domain import key_hash, key_text  # noqa: PLC0415 - the same
+    from keywright.keys import verification  # noqa: PLC0415 - the same
     from keywright.settings import settings  # noqa: PLC0415
-    from keywright.store import peppers  # noqa: PLC0415
+    from keywright.store import pepper  # noqa: PLC0415
 
     client = boto3.client("dynamodb")
     partition = {"S": f"ORG#{deployment.ORGANIZATION_ID}"}
@@ -62,7 +63,7 @@ def _functions(key: str, key_id: UUID) -> dict[str, Callable[[], object]]:
     get_event = deployment.member_event("GET", "/auth/api-keys/{id}", id=str(key_id))
     prefix = settings().key_prefix
     forged = key[:-8] + ("A" * 8 if key[-8:] != "A" * 8 else "B" * 8)
-    tag_key = peppers.peppers().tag_key
+    tag_key = pepper.peppers().tag_key
     digest = secrets.token_bytes(32)
 
     def first() -> object:
@@ -71,14 +72,14 @@ def _functions(key: str, key_id: UUID) -> dict[str, Callable[[], object]]:
 
     return {
         _BARE: lambda: client.batch_get_item(RequestItems={_TABLE: {"Keys": wanted, "ConsistentRead": True}}),
-        "parse a key and check its tag": lambda: tokens.parse(key, prefix, tag_key),
-        _FORGED: lambda: tokens.parse(forged, prefix, tag_key),
+        "parse a key and check its tag": lambda: key_text.parse(key, prefix, tag_key),
+        _FORGED: lambda: key_text.parse(forged, prefix, tag_key),
         "forged key, with its line in the log": lambda: verification.verify(forged),
         "verification, warm": lambda: verification.verify(key),
         _WARM: lambda: authorize(authorizer_event),
         "verify_api_key, warm": lambda: verify(verify_event),
         "get_api_key": lambda: get(get_event),
-        _HASH: lambda: hashing.hash_digest(digest, settings().argon2),
+        _HASH: lambda: key_hash.hash_digest(digest, settings().argon2),
         _FIRST: first,
         _CREATE: lambda: create(create_event),
     }
@@ -98,21 +99,21 @@ def issued() -> tuple[UUID, str, list[dict[str, Any]]]:
     """Make a key and the two items that its verification reads."""
     from datetime import UTC, datetime  # noqa: PLC0415
 
-    from keywright import hashing, tokens  # noqa: PLC0415 - after the environment
+    from keywright.domain import key_hash, key_text  # noqa: PLC0415 - after the environment
     from keywright.ids import uuid7  # noqa: PLC0415
     from keywright.settings import settings  # noqa: PLC0415
-    from keywright.store import api_keys, peppers  # noqa: PLC0415
+    from keywright.store import api_keys, pepper  # noqa: PLC0415
 
-    keyring = peppers.read(_pepper())
+    keyring = pepper.read(_pepper())
     key_id = uuid7()
-    payload = tokens.payload(
+    payload = key_text.payload(
         pepper_version=1,
         organization_id=deployment.ORGANIZATION_ID,
         key_id=key_id,
         generation=0,
-        secret=secrets.token_bytes(tokens.SECRET_BYTES),
+        secret=secrets.token_bytes(key_text.SECRET_BYTES),
     )
-    text = tokens.encode(settings().key_prefix, payload, keyring.current.tag_key)
+    text = key_text.encode(settings().key_prefix, payload, keyring.current.tag_key)
     now = datetime.now(UTC)
     record = api_keys.ApiKeyRecord(
         organization_id=deployment.ORGANIZATION_ID,
@@ -120,9 +121,9 @@ def issued() -> tuple[UUID, str, list[dict[str, Any]]]:
         name="CI",
         permissions=("sessions:read",),
         metadata='{"plan":"pro"}',
-        hash=hashing.hash_digest(hashing.keyed_digest(payload, keyring.current.hash_key), settings().argon2),
+        hash=key_hash.hash_digest(key_hash.keyed_digest(payload, keyring.current.hash_key), settings().argon2),
         generation=0,
-        hint=tokens.hint(text, settings().key_prefix),
+        hint=key_text.hint(text, settings().key_prefix),
         created_by=deployment.USER_ID,
         created_at=now,
         updated_at=now,

@@ -71,7 +71,7 @@ class KeywrightDriver(ThreadedDriver):
 
     def verify(self, text: str) -> bool:
         """Verify a key."""
-        from keywright import verification  # noqa: PLC0415 - after the environment
+        from keywright.keys import verification  # noqa: PLC0415 - after the environment
 
         return verification.verify(text).code is verification.Code.VALID
 
@@ -118,8 +118,8 @@ class KeywrightDriver(ThreadedDriver):
         return Outcome("no" if undone else "yes", f"{undone} of {rounds} revoked keys were enabled afterwards")
 
     def _lists(self) -> Outcome:
-        from keywright import managing  # noqa: PLC0415
-        from keywright.models import ListApiKeysQuery, validate  # noqa: PLC0415
+        from keywright.api.schemas import ListApiKeysQuery, validate  # noqa: PLC0415
+        from keywright.keys import manage  # noqa: PLC0415
 
         organization_id = uuid.uuid4()
         table.put_organizations(self._client, [organization_id])
@@ -128,7 +128,7 @@ class KeywrightDriver(ThreadedDriver):
         cursor: str | None = None
         while True:
             query = {"limit": "100"} | ({"starting_after": cursor} if cursor else {})
-            page = managing.list_keys(table.member(organization_id), validate(ListApiKeysQuery, query))
+            page = manage.list_keys(table.member(organization_id), validate(ListApiKeysQuery, query))
             found += [item.model_dump()["id"] for item in page.items]
             cursor = page.pagination.next_cursor
             if cursor is None:
@@ -146,11 +146,11 @@ class KeywrightDriver(ThreadedDriver):
         return Outcome("yes" if refused and kept else "no", "refused at its time, its record still there")
 
     def _disable(self, key_id: uuid.UUID) -> None:
-        from keywright import managing  # noqa: PLC0415
-        from keywright.models import UpdateApiKeyRequest, validate  # noqa: PLC0415
+        from keywright.api.schemas import UpdateApiKeyRequest, validate  # noqa: PLC0415
+        from keywright.keys import manage  # noqa: PLC0415
 
         body = validate(UpdateApiKeyRequest, {"enabled": False})
-        managing.update(table.member(self._organization_id), table.origin(), key_id, body)
+        manage.update(table.member(self._organization_id), table.origin(), key_id, body)
 
     def _item(self, key_id: uuid.UUID) -> Mapping[str, Any]:
         key = {"pk": {"S": f"ORG#{self._organization_id}"}, "sk": {"S": f"KEY#{key_id}"}}
@@ -159,16 +159,16 @@ class KeywrightDriver(ThreadedDriver):
 
     def _flush(self) -> None:
         """Write the uses that are counted in memory, as a container does once a minute and at its end."""
-        from keywright.metering import meter  # noqa: PLC0415
+        from keywright.keys.usage import meter  # noqa: PLC0415
 
         meter().flush_all(seconds=30)
 
     def _count(self) -> None:
         """Count requests to DynamoDB where they are sent, and hashes where they are computed."""
-        from keywright import hashing  # noqa: PLC0415
-        from keywright.store import aws  # noqa: PLC0415
+        from keywright.aws import retries  # noqa: PLC0415
+        from keywright.domain import key_hash  # noqa: PLC0415
 
-        client, matches, hash_digest = aws.dynamodb(), hashing.matches, hashing.hash_digest
+        client, matches, hash_digest = retries.dynamodb(), key_hash.matches, key_hash.hash_digest
         call, counts = client.call, self.counts
 
         def counted(operation: str, parameters: Mapping[str, Any]) -> Any:
@@ -183,8 +183,8 @@ class KeywrightDriver(ThreadedDriver):
             return hashed
 
         client.call = counted  # type: ignore[method-assign]
-        hashing.matches = counted_hash(matches)
-        hashing.hash_digest = counted_hash(hash_digest)
+        key_hash.matches = counted_hash(matches)
+        key_hash.hash_digest = counted_hash(hash_digest)
 
     @staticmethod
     def _random(length: int) -> str:

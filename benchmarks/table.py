@@ -51,24 +51,24 @@ def fill(client: DynamoDBClient, organization_id: uuid.UUID, number: int) -> Non
 
 def issue(organization_id: uuid.UUID, **attributes: Any) -> tuple[uuid.UUID, str]:
     """Issue a key as the service does; give its id and its text."""
-    from keywright import issuing  # noqa: PLC0415 - after the environment
-    from keywright.models import CreateApiKeyRequest, validate  # noqa: PLC0415 - the same
+    from keywright.api.schemas import CreateApiKeyRequest, validate  # noqa: PLC0415 - the same
+    from keywright.keys import create as key_create  # noqa: PLC0415 - after the environment
 
     body = validate(CreateApiKeyRequest, {"name": "CI", "permissions": ["sessions:read"], **attributes})
-    created: Any = issuing.create(member(organization_id), origin(), body, None)
+    created: Any = key_create.create(member(organization_id), origin(), body, None)
     return uuid.UUID(created.id), created.key
 
 
 def member(organization_id: uuid.UUID) -> Any:
     """Give the organization's admin."""
-    from keywright.principal import Member  # noqa: PLC0415
+    from keywright.domain.principals import Member  # noqa: PLC0415
 
     return Member(organization_id=organization_id, user_id=deployment.USER_ID)
 
 
 def origin() -> Any:
     """Give where a change comes from."""
-    from keywright.principal import Origin  # noqa: PLC0415
+    from keywright.domain.principals import Origin  # noqa: PLC0415
 
     return Origin(source_ip="203.0.113.7", request_id="benchmark")
 

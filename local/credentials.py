@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from keywright.store.aws_environment import Keys
+    from keywright.aws.endpoints import Keys
     from local.iam import AccessKey
 
 _RUNNING: ContextVar[AccessKey | None] = ContextVar("running", default=None)
@@ -38,16 +38,16 @@ def sign_as_the_running_function() -> None:
     """
     if find_spec("keywright") is None:
         return
-    from keywright.store import aws_environment  # noqa: PLC0415 - on the path only once a template's layers are
+    from keywright.aws import endpoints  # noqa: PLC0415 - on the path only once a template's layers are
 
-    if not hasattr(aws_environment.keys, _MARK):
-        aws_environment.keys = _of_the_running_function(aws_environment.keys)  # type: ignore[assignment]  # a function's
+    if not hasattr(endpoints.keys, _MARK):
+        endpoints.keys = _of_the_running_function(endpoints.keys)  # type: ignore[assignment]  # a function's
 
 
 def _of_the_running_function(
     keys: Callable[[Mapping[str, str]], Callable[[], Keys]],
 ) -> Callable[[Mapping[str, str]], Callable[[], Keys]]:
-    from keywright.store.aws_environment import Keys  # noqa: PLC0415 - see above
+    from keywright.aws.endpoints import Keys  # noqa: PLC0415 - see above
 
     def keys_of_the_running_function(environment: Mapping[str, str]) -> Callable[[], Keys]:
         otherwise = keys(environment)

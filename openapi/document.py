@@ -11,8 +11,11 @@ import typing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from keywright import documents, endpoint, envelope, errors, models, principal
-from keywright.documents import Document
+from keywright import errors
+from keywright.api import documents, endpoint, envelope
+from keywright.api import schemas as api_schemas
+from keywright.api.documents import Document
+from keywright.domain import principals
 from local.intrinsics import text as plain
 from local.template import IAM_AUTHORIZER, read_stack
 from openapi.examples import KEY_ID, Example, examples, refusals, success
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from keywright.endpoint import Operation
+    from keywright.api.endpoint import Operation
     from keywright.errors import ErrorType
     from local.template import Route, Stack
 
@@ -263,7 +266,7 @@ def _operation(root: Path, stack: Stack, route: Route) -> _Described:
     specification.loader.exec_module(module)
     operation = endpoint.operations[name]
     # Annotations of a handler may name what only type checkers import.
-    names = {**vars(models), **vars(envelope), **vars(documents), **vars(principal), **vars(module)}
+    names = {**vars(api_schemas), **vars(envelope), **vars(documents), **vars(principals), **vars(module)}
     answers = _alternatives(typing.get_type_hints(operation.act, names)["return"])
     item = next((typing.get_args(kind)[0] for kind in answers if typing.get_origin(kind) is envelope.Listing), None)
     document = next((kind for kind in answers if isinstance(kind, type) and issubclass(kind, Document)), None)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from keywright.store import aws
-from keywright.store.aws_http import AwsError
+from keywright.aws import retries
+from keywright.aws.client import AwsError
 from tests.conftest import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from keywright.store.aws_http import Answer
+    from keywright.aws.client import Answer
     from tests.world import Table
 
 DOCUMENT = ROOT / "docs" / "capacity.md"
@@ -81,7 +81,7 @@ def measured(table: Table) -> Iterator[list[Consumption]]:
     consumed: list[Consumption] = []
     before: list[float] = []
 
-    client = aws.dynamodb()
+    client = retries.dynamodb()
     original = client.call
 
     def call(operation: str, parameters: Mapping[str, Any]) -> Answer:

@@ -15,10 +15,14 @@ import boto3
 import hypothesis
 import pytest
 
-from keywright import access_rules, clock, metering, sessions, verification
-from keywright.observability import logger
+from keywright import clock
+from keywright.authorizers import session_token
+from keywright.aws import retries
+from keywright.domain import access_rules
+from keywright.keys import usage, verification
+from keywright.log import logger
 from keywright.settings import answer_settings, settings, table_settings
-from keywright.store import aws, peppers
+from keywright.store import pepper
 from local import backend, credentials
 from local.iam import AccessKey, Decision, Iam
 from local.template import Resource, read_stack
@@ -102,7 +106,7 @@ def setting(environment: pytest.MonkeyPatch) -> Callable[[str, str], None]:
         settings.cache_clear()
         answer_settings.cache_clear()
         table_settings.cache_clear()
-        metering.meter.cache_clear()
+        usage.meter.cache_clear()
         access_rules.access_rules.cache_clear()
 
     return change
@@ -113,14 +117,14 @@ def new_container() -> None:
     settings.cache_clear()
     answer_settings.cache_clear()
     table_settings.cache_clear()
-    sessions.issuer_keys.cache_clear()
-    aws.dynamodb.cache_clear()
-    aws.secrets_manager.cache_clear()
-    aws.queues.cache_clear()
-    peppers.peppers.cache_clear()
+    session_token.issuer_keys.cache_clear()
+    retries.dynamodb.cache_clear()
+    retries.secrets_manager.cache_clear()
+    retries.queues.cache_clear()
+    pepper.peppers.cache_clear()
     verification.matches.cache_clear()
     verification.records.cache_clear()
-    metering.meter.cache_clear()
+    usage.meter.cache_clear()
     access_rules.access_rules.cache_clear()
 
 
@@ -203,7 +207,7 @@ def world(
         environment.setenv(backend.DYNAMODB_ENDPOINT, dynamodb_url)
     environment.setenv("TABLE_NAME", name)
     environment.setenv("PEPPER_SECRET_ID", name)
-    environment.setattr(aws, "READ_TIMEOUT_SECONDS", ANSWER_SECONDS)
+    environment.setattr(retries, "READ_TIMEOUT_SECONDS", ANSWER_SECONDS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(boto3, "client", reused_client)
         backend.create_table(Resource(name, stack.tables[0].properties))
@@ -226,8 +230,8 @@ def another_table(stack: Stack, setting: Callable[[str, str], None]) -> Callable
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Try again at once; how long the service waits between attempts is told in tests/keywright/store/test_aws.py."""
-    monkeypatch.setattr(aws, "BACKOFF_SECONDS", 0)
+    """Try again at once; how long the service waits between attempts is told in tests/keywright/aws/test_retries.py."""
+    monkeypatch.setattr(retries, "BACKOFF_SECONDS", 0)
 
 
 @pytest.fixture

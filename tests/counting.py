@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
-from keywright import hashing
-from keywright.store import peppers
+from keywright.domain import key_hash
+from keywright.store import pepper
 from tests import faults
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ def counted() -> Iterator[Costs]:
         yield Costs(
             operations,
             [
-                opened.enter_context(patch.object(hashing, name, wraps=getattr(hashing, name)))
+                opened.enter_context(patch.object(key_hash, name, wraps=getattr(key_hash, name)))
                 for name in ("verify_secret", "hash_digest")
             ],
-            [opened.enter_context(patch.object(peppers, "_fetch", wraps=peppers._fetch))],
+            [opened.enter_context(patch.object(pepper, "_fetch", wraps=pepper._fetch))],
         )

@@ -11,12 +11,12 @@ from weakref import WeakKeyDictionary
 from botocore.awsrequest import AWSPreparedRequest, AWSRequest, AWSResponse, HeadersDict
 from botocore.httpsession import URLLib3Session
 
-from keywright.store import aws
-from keywright.transport import NoAnswerError, Response
+from keywright.aws import retries
+from keywright.aws.transport import NoAnswerError, Response
 from tests import refusals
 
 if TYPE_CHECKING:
-    from keywright.store.aws_http import HttpClient
+    from keywright.aws.client import HttpClient
 
 Fault = Callable[[AWSPreparedRequest], AWSResponse]
 Hook = Callable[[AWSPreparedRequest, str], AWSResponse | None]
@@ -79,7 +79,7 @@ def lost_answer(request: AWSPreparedRequest) -> AWSResponse:
 def injected(*faults: Fault | None) -> Iterator[list[str]]:
     """Apply the faults to the next requests to DynamoDB, one each; None lets a request through, as does the end.
 
-    Between attempts nobody waits meanwhile: how long the service would is told in tests/keywright/store/test_aws.py.
+    Between attempts nobody waits meanwhile: how long the service would is told in tests/keywright/aws/test_retries.py.
 
     Gives a list that the operations' names are added to as they are sent.
     """
@@ -91,12 +91,12 @@ def injected(*faults: Fault | None) -> Iterator[list[str]]:
         fault = next(remaining, None)
         return fault(request) if fault else None
 
-    waiting, aws.BACKOFF_SECONDS = aws.BACKOFF_SECONDS, 0
+    waiting, retries.BACKOFF_SECONDS = retries.BACKOFF_SECONDS, 0
     try:
-        with intercepted(aws.dynamodb(), hook):
+        with intercepted(retries.dynamodb(), hook):
             yield operations
     finally:
-        aws.BACKOFF_SECONDS = waiting
+        retries.BACKOFF_SECONDS = waiting
 
 
 @contextmanager

@@ -9,13 +9,13 @@ from uuid import UUID
 
 from argon2.low_level import Type, hash_secret
 
-from keywright import hashing, tokens
+from keywright.domain import key_hash, key_text
 from keywright.settings import Argon2Parameters
-from keywright.store import peppers
+from keywright.store import pepper
 from tests.world import KEY_ID, ORGANIZATION_ID
 
 if TYPE_CHECKING:
-    from keywright.hashing import PepperKeys
+    from keywright.domain.keyring import PepperKeys
     from tests.world import Table
 
 PREFIX = "kk_"
@@ -26,10 +26,10 @@ WINDOW = 10
 """Characters of a key in a row that may appear nowhere; by chance, 10 of base62 never do."""
 
 
-def key_parts(text: str) -> tokens.KeyParts:
+def key_parts(text: str) -> key_text.KeyParts:
     """Read the text of a key that was issued here."""
-    parts = tokens.parse(text, PREFIX, peppers.keyring().tag_key)
-    assert isinstance(parts, tokens.KeyParts), parts
+    parts = key_text.parse(text, PREFIX, pepper.keyring().tag_key)
+    assert isinstance(parts, key_text.KeyParts), parts
     return parts
 
 
@@ -39,7 +39,7 @@ def secret_parts(text: str) -> set[str]:
     The text's beginning is left out, since it says the public ids; so is the hint, its last four characters.
     """
     parts = key_parts(text)
-    secret = parts.payload[-tokens.SECRET_BYTES :]
+    secret = parts.payload[-key_text.SECRET_BYTES :]
     beginning = len(PREFIX) + 50  # of 86 characters, 36 bytes of ids take at least the first 48
     windows = {text[at : at + WINDOW] for at in range(beginning, len(text) - WINDOW)}
     return windows | {secret.hex(), base64.b64encode(secret).decode()[:-2], repr(secret), text}
@@ -58,7 +58,7 @@ class SampleKey:
     @property
     def payload(self) -> bytes:
         """The 58 bytes that tag and hash are made of."""
-        return tokens.payload(
+        return key_text.payload(
             pepper_version=self.pepper_version,
             organization_id=UUID(self.organization_id),
             key_id=UUID(self.key_id),
@@ -68,18 +68,18 @@ class SampleKey:
 
     def text(self, keys: PepperKeys | None = None, prefix: str = PREFIX) -> str:
         """Write its text, under the pepper of this container if no other is given."""
-        return tokens.encode(prefix, self.payload, (keys or self._keys()).tag_key)
+        return key_text.encode(prefix, self.payload, (keys or self._keys()).tag_key)
 
     def hash(self, keys: PepperKeys | None = None, parameters: Argon2Parameters = CHEAP) -> str:
         """Hash it as it rests in the table; the same text each time."""
-        digest = hashing.keyed_digest(self.payload, (keys or self._keys()).hash_key)
+        digest = key_hash.keyed_digest(self.payload, (keys or self._keys()).hash_key)
         return hash_secret(
             digest,
             SALT,
             time_cost=parameters.iterations,
             memory_cost=parameters.memory_kib,
             parallelism=parameters.parallelism,
-            hash_len=hashing.HASH_BYTES,
+            hash_len=key_hash.HASH_BYTES,
             type=Type.ID,
         ).decode()
 
@@ -91,4 +91,4 @@ class SampleKey:
         return self.text()
 
     def _keys(self) -> PepperKeys:
-        return peppers.keyring().versions[self.pepper_version]
+        return pepper.keyring().versions[self.pepper_version]

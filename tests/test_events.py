@@ -23,7 +23,8 @@ import pytest
 from boto3.dynamodb.types import Binary
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from keywright import hashing, identity_provider, sessions
+from keywright.authorizers import oidc, session_token
+from keywright.domain import keyring
 from local import authorization
 from local import identity_provider as development
 from local.options import Options
@@ -129,7 +130,7 @@ DEVELOPMENT_ISSUER = f"http://{HOST}:{Options().port + 1}"
 def development_issuer(monkeypatch: pytest.MonkeyPatch, setting: Callable[[str, str], None]) -> None:
     """Trust the development identity provider, and have its documents without its port."""
     provider = development.IdentityProvider(DEVELOPMENT_ISSUER, AUDIENCE, "org_id")
-    fetch_document = identity_provider.fetch_document
+    fetch_document = oidc.fetch_document
 
     def fetch(url: str) -> Mapping[str, object]:
         if not url.startswith(f"{DEVELOPMENT_ISSUER}/"):
@@ -137,7 +138,7 @@ def development_issuer(monkeypatch: pytest.MonkeyPatch, setting: Callable[[str, 
         document: dict[str, object] = json.loads(b"".join(provider({"PATH_INFO": urlsplit(url).path}, _ignore)))
         return document
 
-    monkeypatch.setattr(identity_provider, "fetch_document", fetch)
+    monkeypatch.setattr(oidc, "fetch_document", fetch)
     setting("OIDC_ISSUER", DEVELOPMENT_ISSUER)
 
 
@@ -700,7 +701,7 @@ def test_questions_hold_the_token_that_their_seed_describes(case: Case) -> None:
 def test_requests_hold_the_token_that_their_authorizer_has_read(case: Case) -> None:
     """The session that the authorizer's context tells of is the one in the header."""
     context = case.event["requestContext"]["authorizer"]
-    expires_at = int(context["expiresAt"]) - sessions.LEEWAY_SECONDS
+    expires_at = int(context["expiresAt"]) - session_token.LEEWAY_SECONDS
     session = claims(context["userId"], context["organizationId"], expires_at)
 
     assert f"Bearer {sign(HEADER, session)}" == case.event["headers"]["authorization"]
@@ -716,7 +717,7 @@ KEY_TEXT = re.compile(MATCHERS["api key"])
 def test_events_hold_the_key_that_their_seed_describes(case: Case) -> None:
     """So anyone can read what is in it; a key that has to change is in this test's failure."""
     described = dict(case.seed["key"])
-    keys = hashing.derive(described.pop("pepper").encode())
+    keys = keyring.derive(described.pop("pepper").encode())
 
     assert [SampleKey(**described).text(keys)] == keys_in(case.event)
 

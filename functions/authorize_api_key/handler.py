@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keywright import key_authorizing
-from keywright.metering import meter
+from keywright.authorizers import api_key
+from keywright.keys.usage import meter
 from keywright.shutdown import before_shutdown
 
 if TYPE_CHECKING:
-    from keywright.apigateway import AuthorizerAnswer, AuthorizerEvent, LambdaContext, SimpleAnswer
+    from keywright.api.lambda_types import AuthorizerAnswer, AuthorizerEvent, LambdaContext, SimpleAnswer
 
 before_shutdown(lambda: meter().flush_all())
 
 
 def handler(event: AuthorizerEvent, context: LambdaContext) -> AuthorizerAnswer | SimpleAnswer:
     """Let a valid key call what its permissions allow; refuse anything else."""
-    return key_authorizing.authorize_api_key(event, context)
+    return api_key.authorize_api_key(event, context)

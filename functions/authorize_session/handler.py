@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keywright import authorizing
+from keywright.authorizers import session
 
 if TYPE_CHECKING:
-    from keywright.apigateway import AuthorizerAnswer, LambdaContext, TokenAuthorizerEvent
+    from keywright.api.lambda_types import AuthorizerAnswer, LambdaContext, TokenAuthorizerEvent
 
 
 def handler(event: TokenAuthorizerEvent, _: LambdaContext) -> AuthorizerAnswer:
     """Let a valid session call the whole API; refuse anything else."""
-    return authorizing.authorize_session(event)
+    return session.authorize_session(event)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keywright import closing
-from keywright.endpoint import Request, endpoint
+from keywright.api.endpoint import Request, endpoint
 from keywright.errors import CONFLICT
+from keywright.organizations import deletion
 
 if TYPE_CHECKING:
-    from keywright.models import Done
+    from keywright.api.schemas import Done
 
 
 @endpoint("cancel_organization_deletion", raises=(CONFLICT,))
 def handler(request: Request) -> Done:
     """Bring the organization back to life."""
-    return closing.cancel_deletion(request.member, request.origin)
+    return deletion.cancel_deletion(request.member, request.origin)

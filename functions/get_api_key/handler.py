@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keywright import managing
-from keywright.endpoint import Request, endpoint
+from keywright.api.endpoint import Request, endpoint
+from keywright.keys import manage
 
 if TYPE_CHECKING:
-    from keywright.models import ApiKeyDetails
+    from keywright.api.schemas import ApiKeyDetails
 
 
 @endpoint("get_api_key")
 def handler(request: Request) -> ApiKeyDetails:
     """Show the key, but never its text."""
-    return managing.get(request.member, request.key_id)
+    return manage.get(request.member, request.key_id)

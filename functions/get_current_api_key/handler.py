@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keywright import verifying
-from keywright.endpoint import Nothing, Request, endpoint, key_holder
+from keywright.api.endpoint import Nothing, Request, endpoint, key_holder
+from keywright.keys import introspect
 
 if TYPE_CHECKING:
-    from keywright.models import CurrentApiKey
-    from keywright.principal import KeyHolder
+    from keywright.api.schemas import CurrentApiKey
+    from keywright.domain.principals import KeyHolder
 
 
 @endpoint("get_current_api_key", caller=key_holder)
 def handler(request: Request[Nothing, Nothing, KeyHolder]) -> CurrentApiKey:
     """Show the key to its holder, but never its text."""
-    return verifying.current(request.caller)
+    return introspect.current(request.caller)

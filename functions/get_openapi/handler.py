@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keywright import documents
-from keywright.endpoint import document
+from keywright.api import documents
+from keywright.api.endpoint import document
 
 if TYPE_CHECKING:
-    from keywright.documents import JsonDocument
+    from keywright.api.documents import JsonDocument
 
 DESCRIPTION = Path(__file__).with_name("openapi.json")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from keywright import documents
-from keywright.endpoint import document
+from keywright.api import documents
+from keywright.api.endpoint import document
 
 if TYPE_CHECKING:
-    from keywright.documents import Page
+    from keywright.api.documents import Page
 
 HERE = Path(__file__).parent
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keywright import managing
-from keywright.endpoint import Nothing, Request, endpoint
-from keywright.models import ListApiKeysQuery
+from keywright.api.endpoint import Nothing, Request, endpoint
+from keywright.api.schemas import ListApiKeysQuery
+from keywright.keys import manage
 
 if TYPE_CHECKING:
-    from keywright.envelope import Listing
-    from keywright.models import ApiKeySummary
+    from keywright.api.envelope import Listing
+    from keywright.api.schemas import ApiKeySummary
 
 
 @endpoint("list_api_keys", query=ListApiKeysQuery)
 def handler(request: Request[Nothing, ListApiKeysQuery]) -> Listing[ApiKeySummary]:
     """List a page of keys."""
-    return managing.list_keys(request.member, request.query)
+    return manage.list_keys(request.member, request.query)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keywright import purging
+from keywright.organizations import purge
 
 if TYPE_CHECKING:
-    from keywright.apigateway import LambdaContext
-    from keywright.purging import PurgeAnswer
+    from keywright.api.lambda_types import LambdaContext
+    from keywright.organizations.purge import PurgeAnswer
 
 
 def handler(_: object, context: LambdaContext) -> PurgeAnswer:
     """Delete what is due, as far as the time of one invocation goes."""
-    return purging.purge(context)
+    return purge.purge(context)

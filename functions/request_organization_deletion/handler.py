@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keywright import closing
-from keywright.endpoint import Request, endpoint
+from keywright.api.endpoint import Request, endpoint
 from keywright.errors import CONFLICT, ORGANIZATION_FROZEN
+from keywright.organizations import deletion
 
 if TYPE_CHECKING:
-    from keywright.models import Done
+    from keywright.api.schemas import Done
 
 
 @endpoint("request_organization_deletion", raises=(CONFLICT, ORGANIZATION_FROZEN))
 def handler(request: Request) -> Done:
     """Freeze the organization until it is deleted or an owner changes their mind."""
-    return closing.request_deletion(request.member, request.origin)
+    return deletion.request_deletion(request.member, request.origin)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keywright import syncing
+from keywright.organizations import sync
 
 if TYPE_CHECKING:
-    from keywright.apigateway import LambdaContext
-    from keywright.queue import BatchAnswer, QueueEvent
+    from keywright.api.lambda_types import BatchAnswer, LambdaContext, QueueEvent
 
 
 def handler(event: QueueEvent, context: LambdaContext) -> BatchAnswer:
     """Follow each event, and name those that have to come again."""
-    return syncing.sync(event, context)
+    return sync.sync(event, context)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from keywright import managing
-from keywright.endpoint import Nothing, Request, endpoint
+from keywright.api.endpoint import Nothing, Request, endpoint
+from keywright.api.schemas import Done, UpdateApiKeyRequest
 from keywright.errors import CONFLICT, ORGANIZATION_FROZEN
-from keywright.models import Done, UpdateApiKeyRequest
+from keywright.keys import manage
 
 
 @endpoint("update_api_key", body=UpdateApiKeyRequest, raises=(CONFLICT, ORGANIZATION_FROZEN))
 def handler(request: Request[UpdateApiKeyRequest, Nothing]) -> Done:
     """Change what the body names; the rest stays."""
-    return managing.update(request.member, request.origin, request.key_id, request.body)
+    return manage.update(request.member, request.origin, request.key_id, request.body)

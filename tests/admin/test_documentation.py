@@ -9,7 +9,7 @@ import pytest
 
 from admin.command_line import EXIT_CODES, app
 from admin.failures import ExitCode
-from keywright.store.aws_http import HttpClient
+from keywright.aws.client import HttpClient
 from local.demo import ACTIVE_ORGANIZATION_ID
 from tests.conftest import ROOT
 from tests.iam.policies import actions, statements
@@ -18,7 +18,7 @@ from tests.world import nth_id
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from keywright.store.aws_http import Answer
+    from keywright.aws.client import Answer
     from tests.admin.conftest import Ended
     from tests.world import Table
 

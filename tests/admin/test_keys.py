@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keywright import administering
+from keywright.operators import administration
 from keywright.store import api_keys
 from local.demo import ACTIVE_ORGANIZATION_ID, FROZEN_ORGANIZATION_ID
 from tests import faults
@@ -162,13 +162,13 @@ def test_what_was_done_before_a_failure_is_told(
     keys: Table, run: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that it is known that the command has to be repeated; then it ends the rest."""
-    revoke = administering.revoke_keys
+    revoke = administration.revoke_keys
 
     def interrupted(*arguments: Any) -> Any:
         yield next(revoke(*arguments))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(administering, "revoke_keys", interrupted)
+    monkeypatch.setattr(administration, "revoke_keys", interrupted)
     ended = run("keys", "revoke", ACTIVE_ORGANIZATION_ID, "--all", "--yes", "--json")
     monkeypatch.undo()
 
@@ -188,7 +188,7 @@ def test_a_key_that_others_change_all_the_while(
     def overtaken(*_: object) -> None:
         raise api_keys.ChangedMeanwhileError
 
-    monkeypatch.setattr(administering, "_revoke", overtaken)
+    monkeypatch.setattr(administration, "_revoke", overtaken)
 
     line = run("keys", "revoke", ACTIVE_ORGANIZATION_ID, nth_id(0), "--yes").failed(4)
 
@@ -200,13 +200,13 @@ def test_dynamodb_that_does_not_recover_is_one_line(
     keys: Table, run: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With what has to be known: that it may have been done."""
-    revoke = administering.revoke_key
+    revoke = administration.revoke_key
 
     def unanswered(*arguments: Any) -> None:
         with faults.injected(*[faults.error("ThrottlingException")] * 100):
             revoke(*arguments)
 
-    monkeypatch.setattr(administering, "revoke_key", unanswered)
+    monkeypatch.setattr(administration, "revoke_key", unanswered)
 
     line = run("keys", "revoke", ACTIVE_ORGANIZATION_ID, nth_id(0), "--yes").failed(6)
 

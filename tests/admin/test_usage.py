@@ -204,7 +204,7 @@ def test_a_mistake_of_the_program_is_not_hidden(run: Callable[..., Ended], monke
     def broken(*_: object) -> None:
         raise RuntimeError("a mistake")
 
-    monkeypatch.setattr("keywright.administering.organization", broken)
+    monkeypatch.setattr("keywright.operators.administration.organization", broken)
 
     with pytest.raises(RuntimeError, match="a mistake"):
         run("organizations", "show", "x")

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from keywright.store import aws
+from keywright.aws import retries
 from local.backend import DYNAMODB_ENDPOINT
 
 PATIENCE_SECONDS = 120
@@ -20,5 +20,5 @@ def pytest_ignore_collect() -> bool | None:
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for DynamoDB as long as a busy machine needs: what is given up would be missing in what is measured."""
-    monkeypatch.setattr(aws, "CONNECT_TIMEOUT_SECONDS", PATIENCE_SECONDS)
-    monkeypatch.setattr(aws, "READ_TIMEOUT_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(retries, "CONNECT_TIMEOUT_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(retries, "READ_TIMEOUT_SECONDS", PATIENCE_SECONDS)

@@ -16,7 +16,7 @@ import boto3
 import pytest
 from jsonschema import Draft202012Validator
 
-from keywright.organization_events import parse
+from keywright.organizations.events import parse
 from tests.conftest import ROOT
 
 if TYPE_CHECKING:

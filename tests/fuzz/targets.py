@@ -19,9 +19,8 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
-from keywright import access_rules, hashing, key_authorizing, organization_events, permissions, sessions, tokens
-from keywright.endpoint import Nothing, Request, endpoint
-from keywright.models import (
+from keywright.api.endpoint import Nothing, Request, endpoint
+from keywright.api.schemas import (
     CreateApiKeyRequest,
     Done,
     ListApiKeysQuery,
@@ -32,10 +31,13 @@ from keywright.models import (
     VerifyApiKeyRequest,
     validate,
 )
-from keywright.principal import Backend
+from keywright.authorizers import api_key, session_token
+from keywright.domain import access_rules, key_text, keyring, permissions
+from keywright.domain.principals import Backend
+from keywright.errors import Unauthorized
+from keywright.keys.verification import Code, Verification
+from keywright.organizations import events
 from keywright.settings import ConfigurationError, settings
-from keywright.unauthorized import Unauthorized
-from keywright.verification import Code, Verification
 from local.authorization import allows
 from tests.routing import routed
 
@@ -50,11 +52,11 @@ LONGEST_MESSAGE = 2000
 # ---- API keys --------------------------------------------------------------------------------------------------
 
 PREFIX = "kk_"
-PEPPERS = {1: hashing.derive(b"p" * 64), 2: hashing.derive(b"q" * 64)}
+PEPPERS = {1: keyring.derive(b"p" * 64), 2: keyring.derive(b"q" * 64)}
 KEYS = [
-    tokens.encode(
+    key_text.encode(
         PREFIX,
-        tokens.payload(
+        key_text.payload(
             pepper_version=version,
             organization_id=UUID(int=7),
             key_id=UUID(int=generation),
@@ -70,10 +72,10 @@ KEYS = [
 def key(data: bytes) -> None:
     """What is read as a key is one that was issued, to the letter."""
     text = edited(KEYS[0], data)
-    parts = tokens.parse(text, PREFIX, lambda version: PEPPERS[version].tag_key if version in PEPPERS else None)
-    if isinstance(parts, tokens.KeyParts):
+    parts = key_text.parse(text, PREFIX, lambda version: PEPPERS[version].tag_key if version in PEPPERS else None)
+    if isinstance(parts, key_text.KeyParts):
         assert text in KEYS, "a key that nobody has issued is accepted"
-        assert text == tokens.encode(PREFIX, parts.payload, PEPPERS[parts.pepper_version].tag_key)
+        assert text == key_text.encode(PREFIX, parts.payload, PEPPERS[parts.pepper_version].tag_key)
 
 
 def edited(text: str, data: bytes) -> str:
@@ -120,8 +122,8 @@ def headers(data: bytes) -> None:
     if data and data[0] & 4:
         event = {"type": "TOKEN", "methodArn": ARN, "authorizationToken": value}
     answer: Any = None
-    with patch.object(key_authorizing, "verify_by", verify_by), suppress(Unauthorized):
-        answer = key_authorizing.authorize_api_key(event, _Context())
+    with patch.object(api_key, "verify_by", verify_by), suppress(Unauthorized):
+        answer = api_key.authorize_api_key(event, _Context())
     assert answer is None, "an unknown key is let in"
     rest = value[7:] if value[:7].lower() == "bearer " else value
     assert presented in ([], [rest], [value]), "another text than the presented one is verified"
@@ -155,9 +157,9 @@ TOKEN = _session_token()
 def session(data: bytes) -> None:
     """What is taken for a session is the signed one, however its last bits are written."""
     value = edited(f"Bearer {TOKEN}", data)
-    with patch.object(sessions, "issuer_keys", _Keys):
-        found = sessions.read(value)
-    if isinstance(found, sessions.Session):
+    with patch.object(session_token, "issuer_keys", _Keys):
+        found = session_token.read(value)
+    if isinstance(found, session_token.Session):
         assert _decoded(value[7:]) == _decoded(TOKEN), "a token that nobody has signed is accepted"
         assert found.user_id == "user_1"
 
@@ -318,12 +320,12 @@ def require_sentence(text: str) -> None:
 def event(data: bytes) -> None:
     """An event is put aside with a reason, or it says the same when it is written and read again."""
     try:
-        found = organization_events.parse(data.decode("utf-8", "surrogateescape"))
-    except organization_events.UnusableEventError as error:
+        found = events.parse(data.decode("utf-8", "surrogateescape"))
+    except events.UnusableEventError as error:
         require_sentence(str(error))
         return
     written = found.model_dump_json(by_alias=True, exclude_unset=True)
-    assert organization_events.parse(written) == found, "what was read is read differently again"
+    assert events.parse(written) == found, "what was read is read differently again"
 
 
 TARGETS = {

@@ -75,14 +75,14 @@ def unsigned(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
 def unreadable(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
     """What cannot be read is unexpected."""
     del targets
-    patch.setattr("keywright.endpoint.parse_object", json.loads)
+    patch.setattr("keywright.api.endpoint.parse_object", json.loads)
     return b"\0{"
 
 
 def boundless(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
     """A page may have any size."""
     query = targets.ListApiKeysQuery.model_construct(limit=1000)
-    patch.setattr("keywright.endpoint.validate", lambda *_: query)
+    patch.setattr("keywright.api.endpoint.validate", lambda *_: query)
     return b"\2100"
 
 

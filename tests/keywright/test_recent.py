@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keywright.recent import Recent
+from keywright.cache import Recent
 
 
 def test_what_was_put_is_there() -> None:

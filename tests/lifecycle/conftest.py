@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keywright.store import aws
+from keywright.aws import retries
 from tests.lifecycle.service import METHODS, Caller, Service, SteppedClock
 from tests.world import ORGANIZATION_ID, Context, World
 
@@ -21,8 +21,8 @@ def service(
     world: World, load_handler: Callable[[str], Callable[..., object]], monkeypatch: pytest.MonkeyPatch
 ) -> Service:
     """Every function, over an empty table, with as much time as they may need for fifty things at once here."""
-    monkeypatch.setattr(aws, "CONNECT_TIMEOUT_SECONDS", PATIENCE_SECONDS)
-    monkeypatch.setattr(aws, "READ_TIMEOUT_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(retries, "CONNECT_TIMEOUT_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(retries, "READ_TIMEOUT_SECONDS", PATIENCE_SECONDS)
     context = Context(remaining_milliseconds=10 * PATIENCE_SECONDS * 1000)
     return Service(World(world.table, context), {name: load_handler(name) for name in METHODS})
 

@@ -144,7 +144,7 @@ class _Inside:
         return Written(sent, time.monotonic(), answer["statusCode"], answer["body"])
 
     def verify(self, text: str) -> Verified:
-        from keywright.verification import verify  # noqa: PLC0415 - needs the environment
+        from keywright.keys.verification import verify  # noqa: PLC0415 - needs the environment
 
         started = time.monotonic()
         with credentials.running_with(self.keys["verify_api_key"]):
@@ -170,7 +170,7 @@ class _Inside:
         return list(self.found)
 
     def pass_time(self, seconds: float) -> None:
-        from keywright import verification  # noqa: PLC0415 - needs the environment
+        from keywright.keys import verification  # noqa: PLC0415 - needs the environment
 
         self.passed_seconds += seconds
         clock = SimpleNamespace(

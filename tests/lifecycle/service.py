@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from keywright import clock
-from keywright.store import api_keys, aws
+from keywright.aws import retries
+from keywright.store import api_keys
 from tests import faults
 from tests.world import create_event, signed
 
@@ -271,6 +272,6 @@ def meanwhile(*acts: Callable[[], object]) -> Iterator[None]:
             act()
             is_acting = False
 
-    with faults.intercepted(aws.dynamodb(), hook):
+    with faults.intercepted(retries.dynamodb(), hook):
         yield
     assert not list(remaining), "not every act had its moment"

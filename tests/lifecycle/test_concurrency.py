@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import argon2
 import pytest
 
-from keywright.store import peppers
+from keywright.store import pepper
 from tests.keys import key_parts
 from tests.lifecycle.service import Caller, audited, meanwhile, replayed
 from tests.world import ORGANIZATION_ID
@@ -26,7 +26,7 @@ MANY = 50
 
 def at_once(acts: Sequence[Callable[[], Answer]]) -> list[Answer]:
     """Do everything at the same time, each in its own thread."""
-    peppers.keyring()  # and with it the clients: boto3 makes them one at a time
+    pepper.keyring()  # and with it the clients: boto3 makes them one at a time
     barrier = Barrier(len(acts))
 
     def run(act: Callable[[], Answer]) -> Answer:
@@ -137,7 +137,7 @@ def test_rotations_of_one_key(service: Service, admin: Caller, key_id: str) -> N
     (item,) = service.keys(ORGANIZATION_ID)
     assert list(range(1, len(texts) + 1)) == sorted(texts)
     assert len(texts) == item["generation"] == events(service).count("api_key.rotated")
-    digest = hmac.digest(peppers.keyring().current.hash_key, texts[len(texts)].payload, "sha256")
+    digest = hmac.digest(pepper.keyring().current.hash_key, texts[len(texts)].payload, "sha256")
     assert argon2.PasswordHasher().verify(item["hash"], digest)
     assert state(service) == replayed(service.audit_log(ORGANIZATION_ID))
 

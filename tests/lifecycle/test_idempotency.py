@@ -14,9 +14,9 @@ import boto3
 import pytest
 from boto3.dynamodb.types import TypeSerializer
 
-from keywright import tokens
+from keywright.domain import key_text
 from keywright.settings import settings
-from keywright.store import peppers
+from keywright.store import pepper
 from tests import faults, refusals
 from tests.conftest import new_container
 from tests.lifecycle.service import VALID_BODY, Answer, Caller, Service, SteppedClock, meanwhile
@@ -37,7 +37,7 @@ OTHER_ORGANIZATION_ID = "00000000-0000-4000-8000-000000000000"
 
 def at_once(act: Repeat, times: int) -> list[Answer]:
     """Do the same so many times at the same time."""
-    peppers.keyring()
+    pepper.keyring()
     barrier = Barrier(times)
 
     def run(_: int) -> Answer:
@@ -432,7 +432,7 @@ def test_410_a_repeated_rotation_of_a_deleted_key_in_an_organization_frozen_sinc
 
 def test_the_last_possible_rotation_can_be_repeated(service: Service, rotate: Repeat) -> None:
     """The answer that was given is given again, even though the key cannot be rotated any further."""
-    service.world.table.put(**service.keys(ORGANIZATION_ID)[0] | {"generation": tokens.MAX_GENERATION - 1})
+    service.world.table.put(**service.keys(ORGANIZATION_ID)[0] | {"generation": key_text.MAX_GENERATION - 1})
     first = rotate()
 
     assert first.data["key"]

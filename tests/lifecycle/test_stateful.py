@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from keywright import verification
-from keywright.store import peppers
+from keywright.keys import verification
+from keywright.store import pepper
 from tests.keys import key_parts
 from tests.lifecycle import memory, model
 from tests.lifecycle.model import SECOND, Kept, Key, Organization, Refused, Repeated, rfc3339
@@ -575,7 +575,7 @@ def _normalized(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def _matches(phc: str, text: str) -> bool:
     parts = key_parts(text)
-    return argon2.PasswordHasher().verify(phc, hmac.digest(peppers.keyring().current.hash_key, parts.payload, "sha256"))
+    return argon2.PasswordHasher().verify(phc, hmac.digest(pepper.keyring().current.hash_key, parts.payload, "sha256"))
 
 
 def test_two_organizations_live_as_the_model_says(

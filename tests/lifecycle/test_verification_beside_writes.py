@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.httpsession import URLLib3Session
 
-from keywright import hashing, verification
+from keywright.domain import key_hash
+from keywright.keys import verification
+from keywright.keys.verification import Code, verify
 from keywright.settings import Argon2Parameters
-from keywright.store import peppers
-from keywright.verification import Code, verify
+from keywright.store import pepper
 from tests import faults
 from tests.keys import key_parts
 from tests.lifecycle.service import Caller, audit_record, audited, replayed
@@ -148,7 +149,7 @@ def test_the_table_is_what_the_writes_alone_make_it(service: Service, setting: C
         texts = [created["key"], *[answer.data["key"] for answer in answers if _gave_a_text(answer)]]
         item = check(service.partition(admin.organization_id), created["id"], texts, codes.count(Code.VALID), told)
         outcomes.update(str(code) for code in codes)
-        outcomes["upgraded hashes in the end"] += item is not None and hashing.is_current(item["hash"], DEARER)
+        outcomes["upgraded hashes in the end"] += item is not None and key_hash.is_current(item["hash"], DEARER)
     # Otherwise they would not have met.
     assert {"VALID", "upgraded hashes in the end"} <= {name for name, count in outcomes.items() if count}
     print(f"{INTERLEAVINGS} interleavings: {dict(outcomes)}")  # noqa: T201 - a proof says its size
@@ -177,7 +178,7 @@ def check(
 
 def matches(phc: str, text: str) -> bool:
     """Tell whether a hash is that of a text."""
-    return hashing.matches(phc, hashing.keyed_digest(key_parts(text).payload, peppers.keyring().current.hash_key))
+    return key_hash.matches(phc, key_hash.keyed_digest(key_parts(text).payload, pepper.keyring().current.hash_key))
 
 
 def _gave_a_text(answer: Answer) -> bool:

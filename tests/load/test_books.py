@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keywright import metering
+from keywright.keys import usage
 from tests.lifecycle.service import METHODS, VALID_BODY, Caller, Service
 from tests.load.books import Books, Key, violations
 from tests.load.memory import has_grown
@@ -33,7 +33,7 @@ def told(world: World, load_handler: Callable[[str], Callable[..., object]]) -> 
     used, changed, deleted = books.keys.values()
     books.keys = {key.id: key for key in books.keys.values()}
     assert service.call("verify_api_key", CALLER, body={"key": used.text}).data["valid"]
-    metering.meter().flush_all()
+    usage.meter().flush_all()
     used.uses = 1
     assert 200 == service.update(CALLER, changed.id, name="changed again").status
     assert 200 == service.rotate(CALLER, changed.id).status

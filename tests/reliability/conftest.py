@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keywright.store import aws, peppers
+from keywright.aws import retries
+from keywright.store import pepper
 from local import backend
 from tests.bus import Sync
 from tests.conftest import new_container
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from local.template import Stack
 
-PATIENCE_SECONDS = aws.READ_TIMEOUT_SECONDS
+PATIENCE_SECONDS = retries.READ_TIMEOUT_SECONDS
 """How long the service waits for an answer; read here, since other tests give emulators more time than that."""
 
 
@@ -80,7 +81,7 @@ def service(
 @pytest.fixture
 def scene(service: Service, proxy: FaultProxy) -> Scene:
     """An organization in a container that has served a request already."""
-    peppers.keyring()
+    pepper.keyring()
     return Scene.opened(service, proxy, ORGANIZATION_ID)
 
 

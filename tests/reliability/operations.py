@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from keywright import administering
-from keywright.administering import NotFoundError
-from keywright.errors import ServiceError
-from keywright.permissions import Role
-from keywright.principal import Actor, ActorType
-from keywright.unauthorized import Unauthorized
-from keywright.verification import Code, verify
+from keywright.domain.permissions import Role
+from keywright.domain.principals import Actor, ActorType
+from keywright.errors import ServiceError, Unauthorized
+from keywright.keys.verification import Code, verify
+from keywright.operators import administration
+from keywright.operators.administration import NotFoundError
 from tests.bus import about, event, message
 from tests.lifecycle.service import VALID_BODY, Answer, Caller, audit_record, audited, replayed
 
@@ -198,7 +197,7 @@ OPERATIONS = [
     Operation(
         "operator suspends a member",
         2,
-        _operator(lambda organization_id, _: administering.suspend(OPERATOR, organization_id, "user_2")),
+        _operator(lambda organization_id, _: administration.suspend(OPERATOR, organization_id, "user_2")),
         event="member.suspended",
         is_same_again=True,
         has_deadline=False,
@@ -206,7 +205,7 @@ OPERATIONS = [
     Operation(
         "operator removes a member",
         2,
-        _operator(lambda organization_id, _: administering.remove(OPERATOR, organization_id, "user_2")),
+        _operator(lambda organization_id, _: administration.remove(OPERATOR, organization_id, "user_2")),
         event="member.removed",
         told_again=404,
         has_deadline=False,
@@ -214,7 +213,7 @@ OPERATIONS = [
     Operation(
         "operator sets a role",
         2,
-        _operator(lambda organization_id, _: administering.set_role(OPERATOR, organization_id, "user_2", Role.ADMIN)),
+        _operator(lambda organization_id, _: administration.set_role(OPERATOR, organization_id, "user_2", Role.ADMIN)),
         event="member.role_changed",
         is_same_again=True,
         has_deadline=False,
@@ -223,7 +222,7 @@ OPERATIONS = [
         "operator revokes a key",
         2,
         _operator(
-            lambda organization_id, scene: administering.revoke_key(OPERATOR, organization_id, UUID(scene.key_id))
+            lambda organization_id, scene: administration.revoke_key(OPERATOR, organization_id, UUID(scene.key_id))
         ),
         event="api_key.deleted",
         told_again=404,

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from keywright.aws import retries
 from keywright.errors import ServiceError
-from keywright.store import aws, peppers
+from keywright.store import pepper
 from tests.conftest import new_container
 from tests.reliability import wire
 from tests.reliability.proxy import FaultProxy
@@ -35,7 +36,7 @@ def secrets(time: SimulatedTime, world: World, environment: pytest.MonkeyPatch, 
 def test_what_happens_once_is_absorbed(secrets: FaultProxy, fault: wire.Fault) -> None:
     """And nothing of a broken answer is taken for the secret."""
     with wire.injected(secrets, fault) as requests:
-        assert 1 == peppers.keyring().current_version
+        assert 1 == pepper.keyring().current_version
 
     assert 2 >= len(requests)
 
@@ -43,8 +44,11 @@ def test_what_happens_once_is_absorbed(secrets: FaultProxy, fault: wire.Fault) -
 @pytest.mark.parametrize("fault", wire.LASTING.values(), ids=wire.LASTING)
 def test_what_lasts_is_unavailable(secrets: FaultProxy, fault: wire.Fault) -> None:
     """Not an error of ours; and it is over as soon as Secrets Manager answers."""
-    with wire.injected(secrets, *[fault] * 2 * aws.ATTEMPTS), pytest.raises(ServiceError, match="SERVICE_UNAVAILABLE"):
-        peppers.keyring()
+    with (
+        wire.injected(secrets, *[fault] * 2 * retries.ATTEMPTS),
+        pytest.raises(ServiceError, match="SERVICE_UNAVAILABLE"),
+    ):
+        pepper.keyring()
 
     new_container()
-    assert 1 == peppers.keyring().current_version
+    assert 1 == pepper.keyring().current_version

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from keywright import clock
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
-from keywright.store import peppers
-from keywright.verification import Code, verify
+from keywright.keys.verification import Code, verify
+from keywright.store import pepper
 from tests.reliability import figures, wire
 from tests.reliability.operations import OPERATIONS, Operation, Scene, asks, assert_all_or_nothing
 from tests.sizes import size
@@ -105,7 +105,7 @@ def test_sequences(
     service: Service, proxy: FaultProxy, time: SimulatedTime, limit_seconds: int, steps: Sequence[Step]
 ) -> None:
     """Each step leaves a consistent table, and each verdict on a key is that of the table, or there is none."""
-    peppers.keyring()
+    pepper.keyring()
     service.open_organization(OTHER_ORGANIZATION_ID, user_1="admin")
     elsewhere = service.partition(OTHER_ORGANIZATION_ID)
     first = Scene.opened(service, proxy, str(uuid.uuid4()))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keywright.observability import UNITS
-from keywright.verification import Code
+from keywright.keys.verification import Code
+from keywright.log import UNITS
 from local.intrinsics import mapping, sequence, text
 from tests.conftest import ROOT
 from tests.template.cloudformation import properties, resources

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keywright import hashing
-from keywright.errors import ServiceError
-from keywright.unauthorized import Unauthorized
+from keywright.domain import keyring
+from keywright.errors import ServiceError, Unauthorized
 from tests import faults
 from tests.counting import counted
 from tests.keys import SampleKey, secret_parts
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from tests.world import Context, Table, World
 
 KEY = SampleKey()
-FOREIGN = hashing.derive(b"another pepper" * 4)
+FOREIGN = keyring.derive(b"another pepper" * 4)
 ROUTE = "arn:aws:execute-api:eu-central-1:123456789012:abcdef1234/v1/GET/auth/api-keys/current"
 
 
@@ -96,7 +95,7 @@ def test_unauthorized_is_one_answer_for_all(
 
 def test_unavailable(authorize: Callable[..., dict[str, Any]], table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
     """The key may be valid: no answer, so that API Gateway says 503 and does not reuse it."""
-    monkeypatch.setattr("keywright.store.aws.time.sleep", lambda _: None)
+    monkeypatch.setattr("keywright.aws.retries.time.sleep", lambda _: None)
     text = KEY.put(table)
     with (
         faults.injected(*[faults.timeout] * 100),

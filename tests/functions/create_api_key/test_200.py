@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import argon2
 import pytest
 
-from keywright import tokens
-from keywright.store import peppers
+from keywright.domain import key_text
+from keywright.store import pepper
 from tests import faults
 from tests.calling import VALID_BODY
 from tests.keys import key_parts
@@ -100,7 +100,7 @@ def test_the_hash_is_of_this_key(create: CreateApiKey) -> None:
     """The stored PHC string verifies against the keyed digest of the text that was handed out."""
     created = data(create())
     parts = key_parts(created["key"])
-    digest = hmac.digest(peppers.keyring().current.hash_key, parts.payload, "sha256")
+    digest = hmac.digest(pepper.keyring().current.hash_key, parts.payload, "sha256")
 
     (item,) = create.world.table.under("KEY#")
     assert argon2.PasswordHasher().verify(item["hash"], digest)
@@ -297,6 +297,6 @@ def test_every_key_has_a_secret_of_its_own(create: CreateApiKey) -> None:
     secrets = set()
     for text in texts:
         parts = key_parts(text)
-        secrets.add(parts.payload[-tokens.SECRET_BYTES :])
+        secrets.add(parts.payload[-key_text.SECRET_BYTES :])
 
     assert (20, 20) == (len(secrets), len({item["hash"] for item in create.world.table.under("KEY#")}))

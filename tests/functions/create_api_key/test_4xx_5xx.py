@@ -11,8 +11,11 @@ from uuid import UUID
 
 import pytest
 
-from keywright import issuing, tokens
-from keywright.store import audit, aws, peppers, table
+from keywright.aws import retries
+from keywright.domain import key_text
+from keywright.keys import create as key_create
+from keywright.store import audit, table
+from keywright.store import pepper as store_pepper
 from tests import faults
 from tests.calling import VALID_BODY
 from tests.world import KEY_ID, ORGANIZATION_ID, Context, create_event
@@ -181,8 +184,8 @@ def test_403_in_a_frozen_organization_as_well(create: CreateApiKey, arrange: Cal
 def test_409_an_item_that_is_there_already(create: CreateApiKey, monkeypatch: pytest.MonkeyPatch) -> None:
     """Should an id ever repeat, the existing key is not overwritten."""
     created = json.loads(create()["body"])["data"]
-    monkeypatch.setattr(issuing, "uuid7", lambda: created["id"])
-    monkeypatch.setattr(tokens, "payload", lambda **_: bytes(58))
+    monkeypatch.setattr(key_create, "uuid7", lambda: created["id"])
+    monkeypatch.setattr(key_text, "payload", lambda **_: bytes(58))
 
     assert (409, "CONFLICT") == (refused(create)[0], refused(create)[1]["code"])
 
@@ -274,7 +277,7 @@ def test_503_after_lost_answers_is_all_or_nothing(create: CreateApiKey) -> None:
 
 def test_503_comes_before_the_functions_time_is_over(create: CreateApiKey) -> None:
     """With little time left, no attempt is begun that could outlast it."""
-    peppers.keyring()
+    store_pepper.keyring()
     with faults.injected(*[faults.timeout] * 100) as operations:
         answer = create.handler(create_event(VALID_BODY), Context(remaining_milliseconds=3900))
 
@@ -292,11 +295,11 @@ def test_503_comes_in_time_when_everything_is_slow(create: CreateApiKey, monkeyp
 
     def slow_table(request: AWSPreparedRequest) -> AWSResponse:
         nonlocal elapsed
-        elapsed += aws.ATTEMPT_SECONDS
+        elapsed += retries.ATTEMPT_SECONDS
         return faults.timeout(request)
 
     monkeypatch.setattr(time, "monotonic", lambda: clock() + elapsed)
-    pepper = faults.intercepted(aws.secrets_manager(), slow_pepper)
+    pepper = faults.intercepted(retries.secrets_manager(), slow_pepper)
     with pepper, faults.injected(*[slow_table] * 100) as operations:
         answer = create.handler(create_event(VALID_BODY), Context(remaining_milliseconds=10_000))
 
@@ -309,7 +312,7 @@ def test_409_when_an_id_is_taken(create: CreateApiKey, monkeypatch: pytest.Monke
     """Should an id ever be drawn twice, what exists stays as it is, and nothing else is written."""
     table = create.world.table
     table.put_key() if name == "key" else table.put_audit(KEY_ID)
-    monkeypatch.setattr(issuing if name == "key" else audit, "uuid7", lambda *_: UUID(KEY_ID))
+    monkeypatch.setattr(key_create if name == "key" else audit, "uuid7", lambda *_: UUID(KEY_ID))
 
     assert (409, "CONFLICT") == (refused(create)[0], refused(create)[1]["code"])
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 
-from keywright import tokens
+from keywright.domain import key_text
 from keywright.settings import settings
 from keywright.store import table
 from tests import faults
@@ -34,13 +34,13 @@ def everything_written(
 def record_keys(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Give a list that every key is added to as it is made, handed out or not."""
     made: list[str] = []
-    encode = tokens.encode
+    encode = key_text.encode
 
     def recorded(prefix: str, payload: bytes, tag_key: bytes) -> str:
         made.append(encode(prefix, payload, tag_key))
         return made[-1]
 
-    monkeypatch.setattr(tokens, "encode", recorded)
+    monkeypatch.setattr(key_text, "encode", recorded)
     return made
 
 

@@ -50,7 +50,7 @@ def test_500_of_a_damaged_item(call: Call) -> None:
 @pytest.mark.parametrize("fault", UNANSWERED)
 def test_503_when_dynamodb_does_not_answer(call: Call, fault: faults.Fault, monkeypatch: pytest.MonkeyPatch) -> None:
     """Waiting may help, and the caller is told for how long."""
-    monkeypatch.setattr("keywright.store.aws.time.sleep", lambda _: None)
+    monkeypatch.setattr("keywright.aws.retries.time.sleep", lambda _: None)
     KEY.put(call.table)
     with faults.injected(*[fault] * 100):
         answer = call()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from keywright.aws import retries
 from keywright.ids import uuid7
-from keywright.store import aws
 from tests.world import ORGANIZATION_ID, OTHER_ORGANIZATION_ID, Context, Table, World, nth_id
 
 if TYPE_CHECKING:
@@ -122,4 +122,4 @@ def purge(
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take no time between attempts."""
-    monkeypatch.setattr(aws, "BACKOFF_SECONDS", 0)
+    monkeypatch.setattr(retries, "BACKOFF_SECONDS", 0)

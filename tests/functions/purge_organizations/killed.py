@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from keywright import clock
-from keywright.store import aws
+from keywright.aws import retries
 from tests.conftest import ROOT
 from tests.functions.purge_organizations.conftest import NOW, SCHEDULED
 from tests.world import Context
@@ -18,7 +18,7 @@ from tests.world import Context
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from keywright.store.aws_http import Answer
+    from keywright.aws.client import Answer
 
 
 def main(transactions: int) -> None:
@@ -26,7 +26,7 @@ def main(transactions: int) -> None:
     clock.now = lambda: clock.stored(NOW)
     done = 0
 
-    call = aws.dynamodb().call
+    call = retries.dynamodb().call
 
     def counted(operation: str, parameters: Mapping[str, Any]) -> Answer:
         nonlocal done
@@ -39,7 +39,7 @@ def main(transactions: int) -> None:
             sys.exit(1)
         return answer
 
-    aws.dynamodb().call = counted  # type: ignore[method-assign]  # this process has nothing else to do
+    retries.dynamodb().call = counted  # type: ignore[method-assign]  # this process has nothing else to do
     spec = importlib.util.spec_from_file_location("purge", ROOT / "functions/purge_organizations/handler.py")
     assert spec
     assert spec.loader

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keywright.purging import PurgeFailedError
+from keywright.organizations.purge import PurgeFailedError
 from keywright.store.purges import BATCH_ITEMS
 from tests import faults
 from tests.bus import event, message

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from keywright import purging
+from keywright.aws import retries
 from keywright.errors import ServiceError
-from keywright.purging import LEAST_SECONDS, PurgeFailedError
-from keywright.store import aws, purges
+from keywright.organizations import purge as organization_purge
+from keywright.organizations.purge import LEAST_SECONDS, PurgeFailedError
+from keywright.store import purges
 from keywright.store.purges import BATCH_ITEMS
 from tests import faults
 from tests.calling import UNANSWERED, meanwhile
@@ -54,7 +55,9 @@ def test_when_dynamodb_does_not_recover_the_next_run_goes_on(purge: Purge, step:
     """Wherever it stopped, and however much was deleted by then."""
     purge.fill(9)
     throttled = faults.error("ThrottlingException")
-    attempts = 2 * aws.ATTEMPTS if step == "delete" else aws.ATTEMPTS  # a throttled batch is followed by another look
+    attempts = (
+        2 * retries.ATTEMPTS if step == "delete" else retries.ATTEMPTS
+    )  # a throttled batch is followed by another look
     with (
         faults.injected(*[None] * STEPS[step], *[throttled] * attempts),
         pytest.raises(ServiceError, match="SERVICE_UNAVAILABLE"),
@@ -85,7 +88,7 @@ def throttled_above(deletions: int, fault: Callable[[int], faults.Fault]) -> Ite
         sizes.append(sum("Delete" in operation for operation in operations))
         return fault(len(operations))(request) if sizes[-1] > deletions else None
 
-    with faults.intercepted(aws.dynamodb(), hook):
+    with faults.intercepted(retries.dynamodb(), hook):
         yield sizes
 
 
@@ -110,7 +113,7 @@ def test_a_batch_that_is_too_large_for_the_partition_is_halved(
 
     assert (BATCH_ITEMS + 10, []) == (deleted(purge), purge.left())
     # Ahead of the batches the purge is begun; after them it is ended, with the organization and its appointment.
-    halves = [[size] * aws.ATTEMPTS for size in (50, 25, 12)]
+    halves = [[size] * retries.ATTEMPTS for size in (50, 25, 12)]
     assert [0, *itertools.chain(*halves), *[6] * 10, 2] == sizes
 
 
@@ -124,7 +127,7 @@ def test_a_single_item_that_is_throttled_is_left_to_the_next_run(purge: Purge) -
     ):
         purge()
 
-    assert [0, *itertools.chain(*[[size] * aws.ATTEMPTS for size in (10, 5, 2, 1)])] == sizes
+    assert [0, *itertools.chain(*[[size] * retries.ATTEMPTS for size in (10, 5, 2, 1)])] == sizes
     assert {"purged": 1} == purge()
 
 
@@ -206,7 +209,7 @@ def test_when_time_is_up_the_rest_is_left_to_the_next_run(purge: Purge, monkeypa
     purge.schedule(OTHER_ORGANIZATION_ID, at=NOW)
     answers = iter([False, False])
     with monkeypatch.context() as late:
-        late.setattr(purging, "_is_late", lambda: next(answers, True))
+        late.setattr(organization_purge, "_is_late", lambda: next(answers, True))
         assert {"unfinished": 1} == purge()
 
     assert BATCH_ITEMS == deleted(purge)

@@ -12,7 +12,7 @@ import argon2
 import pytest
 
 from keywright import clock
-from keywright.store import peppers
+from keywright.store import pepper
 from tests import faults
 from tests.calling import REQUEST_ID, UNANSWERED, VALID_BODY, meanwhile
 from tests.keys import key_parts
@@ -30,7 +30,7 @@ WEEK_SECONDS = 604_800
 
 def fits(text: str, stored_hash: str) -> bool:
     """Tell whether a key's text is what a stored hash was made of."""
-    digest = hmac.digest(peppers.keyring().current.hash_key, key_parts(text).payload, "sha256")
+    digest = hmac.digest(pepper.keyring().current.hash_key, key_parts(text).payload, "sha256")
     try:
         return argon2.PasswordHasher().verify(stored_hash, digest)
     except argon2.exceptions.VerifyMismatchError:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keywright import tokens
+from keywright.domain import key_text
 from keywright.store import table
 from tests import faults
 from tests.calling import UNANSWERED, Refusal, meanwhile
@@ -222,7 +222,7 @@ def test_500_shows_nothing(call: Call, monkeypatch: pytest.MonkeyPatch, caplog: 
     """The caller gets the contract's sentence; the log gets the exception, with the text that it repeats taken out."""
     call.table.put_key()
     made: list[str] = []
-    encode = tokens.encode
+    encode = key_text.encode
 
     def recorded(prefix: str, payload: bytes, tag_key: bytes) -> str:
         made.append(encode(prefix, payload, tag_key))
@@ -231,7 +231,7 @@ def test_500_shows_nothing(call: Call, monkeypatch: pytest.MonkeyPatch, caplog: 
     def broken(*_: object) -> None:
         raise RuntimeError(f"cannot store {made[0]}")
 
-    monkeypatch.setattr(tokens, "encode", recorded)
+    monkeypatch.setattr(key_text, "encode", recorded)
     monkeypatch.setattr(table, "commit", broken)
     with caplog.at_level(logging.DEBUG, logger="keywright"):
         refusal = call.refused()

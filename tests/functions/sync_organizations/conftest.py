@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keywright.store import aws
+from keywright.aws import retries
 from tests.bus import Sync
 
 if TYPE_CHECKING:
@@ -34,4 +34,4 @@ def now(stop_clock: Callable[[str], datetime]) -> datetime:
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take no time between attempts."""
-    monkeypatch.setattr(aws, "BACKOFF_SECONDS", 0)
+    monkeypatch.setattr(retries, "BACKOFF_SECONDS", 0)

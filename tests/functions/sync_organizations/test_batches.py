@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keywright.store import aws, table
+from keywright.aws import retries
+from keywright.store import table
 from tests import faults
 from tests.bus import TIME, about, event
 from tests.calling import UNANSWERED
@@ -99,7 +100,7 @@ CONFLICT = faults.canceled("None", "TransactionConflict", "None")
 
 @pytest.mark.parametrize(
     "failing",
-    [[THROTTLED] * aws.ATTEMPTS, [None, *[THROTTLED] * aws.ATTEMPTS], [None, *[CONFLICT] * aws.ATTEMPTS]],
+    [[THROTTLED] * retries.ATTEMPTS, [None, *[THROTTLED] * retries.ATTEMPTS], [None, *[CONFLICT] * retries.ATTEMPTS]],
     ids=["while reading", "while writing", "in conflict with others"],
 )
 def test_what_fails_for_a_reason_that_passes_comes_again_alone(
@@ -134,7 +135,7 @@ def test_half_an_event_is_made_whole_by_the_next_attempt(sync: Sync) -> None:
     """Of role and suspension, two transactions, the second failed: nothing happens twice."""
     sync(added("user_1"))
     whole = event("member.updated", time="2026-03-02T12:00:00Z", **about(role="admin", suspended=True))
-    with faults.injected(None, None, *[THROTTLED] * aws.ATTEMPTS):
+    with faults.injected(None, None, *[THROTTLED] * retries.ATTEMPTS):
         assert [0] == sync(whole)
 
     assert [] == sync(whole)
@@ -172,7 +173,7 @@ def test_a_batch_ends_in_time(sync: Sync) -> None:
 def test_an_event_comes_again_if_it_cannot_be_put_aside(sync: Sync, setting: Callable[[str, str], None]) -> None:
     """It is never lost: not even while SQS does not answer."""
     setting("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:1")
-    aws.queues.cache_clear()
+    retries.queues.cache_clear()
 
     assert ([0], ["user_1"]) == (sync("no JSON", added("user_1")), members(sync))
 

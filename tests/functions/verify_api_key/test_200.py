@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keywright import hashing
+from keywright.domain import keyring
 from tests.calling import REQUEST_ID
 from tests.counting import counted
 from tests.keys import SampleKey, secret_parts
@@ -91,7 +91,7 @@ def test_a_frozen_organization(call: Call) -> None:
 
 # ---- NOT_FOUND -------------------------------------------------------------------------------------------------
 
-FOREIGN = hashing.derive(b"another pepper" * 4)
+FOREIGN = keyring.derive(b"another pepper" * 4)
 UNKNOWN: dict[str, Callable[[Call], str]] = {
     "empty": lambda _: "",
     "malformed": lambda _: "kk_" + "0" * 85,

@@ -152,7 +152,7 @@ def test_500_of_a_secret_that_holds_no_pepper(call: Call) -> None:
 @pytest.mark.parametrize("fault", UNANSWERED)
 def test_503_when_dynamodb_does_not_answer(call: Call, fault: faults.Fault, monkeypatch: pytest.MonkeyPatch) -> None:
     """The key may be valid: the backend is told to ask again."""
-    monkeypatch.setattr("keywright.store.aws.time.sleep", lambda _: None)
+    monkeypatch.setattr("keywright.aws.retries.time.sleep", lambda _: None)
     text = KEY.put(call.table)
     with faults.injected(*[fault] * 100):
         answer = call({"key": text})

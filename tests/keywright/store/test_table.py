@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from keywright import deadline
+from keywright.aws import retries
+from keywright.aws.client import AwsError
 from keywright.errors import API_KEY_NOT_FOUND, CONFLICT, FORBIDDEN, SERVICE_UNAVAILABLE, ErrorType, ServiceError
 from keywright.settings import settings
-from keywright.store import aws, table
-from keywright.store.aws_http import AwsError
+from keywright.store import table
 from keywright.store.table import Condition, Step
 from tests import faults
 from tests.world import ORGANIZATION_ID
@@ -56,7 +57,7 @@ def sent(world: World) -> Iterator[list[dict[str, Any]]]:
     def note(request: AWSPreparedRequest, _operation: str) -> None:
         requests.append(json.loads(request.body or b"{}"))  # type: ignore[arg-type]  # the stub names no bytes
 
-    with faults.intercepted(aws.dynamodb(), note):
+    with faults.intercepted(retries.dynamodb(), note):
         yield requests
 
 
@@ -116,7 +117,7 @@ def test_read_does_not_ask_for_ever() -> None:
         table.read(ORGANIZATION, ["THING#1"])
 
     assert SERVICE_UNAVAILABLE is caught.value.error
-    assert aws.ATTEMPTS == len(operations)
+    assert retries.ATTEMPTS == len(operations)
 
 
 @pytest.mark.usefixtures("items")
@@ -204,7 +205,7 @@ def test_the_less_a_filter_lets_through_the_more_is_looked_at_together(sent: lis
 @pytest.mark.usefixtures("items")
 def test_a_list_ends_before_the_functions_time_does() -> None:
     """503, rather than a page that seems to be the last one."""
-    milliseconds = int((aws.ATTEMPT_SECONDS + deadline.RESERVE_SECONDS) * 1000) - 1
+    milliseconds = int((retries.ATTEMPT_SECONDS + deadline.RESERVE_SECONDS) * 1000) - 1
     with deadline.within(milliseconds), pytest.raises(ServiceError) as caught:
         listed()
 
@@ -339,7 +340,7 @@ def test_a_conflict_that_does_not_pass_is_unavailable(world: World, record: Step
     with faults.injected(*[faults.canceled("TransactionConflict", "None")] * 100) as operations:
         assert SERVICE_UNAVAILABLE is error_of(put("A"), record)
 
-    assert aws.ATTEMPTS == len(operations)
+    assert retries.ATTEMPTS == len(operations)
     assert [] == sort_keys(world)
 
 
@@ -371,7 +372,7 @@ def test_a_refusal_behind_a_conflict_that_does_not_pass_is_unavailable(record: S
     with faults.injected(*[canceled] * 100) as operations:
         assert SERVICE_UNAVAILABLE is error_of(put("A"), put("B", FORBIDDEN), record)
 
-    assert aws.ATTEMPTS == len(operations)
+    assert retries.ATTEMPTS == len(operations)
 
 
 def test_a_record_that_exists_after_a_conflict_is_somebody_elses(world: World, record: Step) -> None:

@@ -12,7 +12,7 @@ from botocore.exceptions import ConnectionClosedError
 
 from keywright import clock
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
-from keywright.metering import Meter
+from keywright.keys.usage import Meter
 from keywright.store import usage
 from keywright.store.usage import Uses
 from tests import faults

@@ -150,3 +150,10 @@ class ServiceError(Exception):
         self.hint = hint or error.hint
         self.reason = reason
         super().__init__(f"{error.code}: {reason or self.message}")
+
+
+class Unauthorized(Exception):  # noqa: N818 - API Gateway looks for exactly this message
+    """API Gateway answers 401 when an authorizer fails with the message "Unauthorized", and only then."""
+
+    def __init__(self) -> None:
+        super().__init__("Unauthorized")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from keywright.once import once
+from keywright.cache import once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,7 +14,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
-from keywright.observability import describe, logger
+from keywright.log import describe, logger
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
-    from keywright.events import AuditEvent
-    from keywright.principal import Actor, Origin
+    from keywright.domain.audit_event import AuditEvent
+    from keywright.domain.principals import Actor, Origin
     from keywright.store.table import Item
 
 AUDIT = "AUDIT#"

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from keywright.aws.client import AwsError
+from keywright.aws.retries import dynamodb, require_genuine, with_retries
 from keywright.settings import settings
 from keywright.store import api_keys, table
-from keywright.store.aws import dynamodb, require_genuine, with_retries
-from keywright.store.aws_http import AwsError
 from keywright.store.organizations import ORGANIZATION
 
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from keywright.aws.retries import queues, require_genuine, with_retries
 from keywright.settings import settings
-from keywright.store.aws import queues, require_genuine, with_retries
 
 
 def put(body: str, reason: str) -> None:

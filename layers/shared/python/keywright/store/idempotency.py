@@ -12,7 +12,7 @@ from keywright.store.table import Step, key
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from keywright.principal import Member
+    from keywright.domain.principals import Member
     from keywright.store.table import Item
 
 IDEMPOTENCY = "IDEMPOTENCY#"

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from keywright.domain.organization_state import MemberState, OrganizationState, Register, Stamp
+from keywright.domain.permissions import Role, at_least
 from keywright.errors import CONFLICT, FORBIDDEN, ORGANIZATION_FROZEN, ServiceError
-from keywright.membership import MemberState, OrganizationState, Register, Stamp
-from keywright.permissions import Role, at_least
 from keywright.settings import table_settings
 from keywright.store.table import Condition, Step, change, everything, key, newest_first
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
-    from keywright.principal import Member
+    from keywright.domain.principals import Member
     from keywright.store.table import Item
 
 ORGANIZATION = "ORG"

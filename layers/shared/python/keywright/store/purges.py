@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from keywright.aws.retries import dynamodb, require_genuine, with_retries
 from keywright.clock import rfc3339, stored
 from keywright.settings import table_settings
 from keywright.store.api_keys import API_KEY
 from keywright.store.audit import AUDIT
-from keywright.store.aws import dynamodb, require_genuine, with_retries
 from keywright.store.organizations import DELETIONS, MEMBER, ORGANIZATION, pointer_key, purged_key
 from keywright.store.table import Step, commit, key, page, partition, put_new
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, QueryInputTypeDef
 
-    from keywright.principal import Actor
+    from keywright.domain.principals import Actor
     from keywright.store.table import Item
 
 BATCH_ITEMS = 50

@@ -8,17 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from uuid import uuid4
 
 from keywright import deadline
+from keywright.aws.client import AwsError
+from keywright.aws.retries import ATTEMPT_SECONDS, Retryable, Throttled, dynamodb, require_genuine, with_retries
 from keywright.errors import CONFLICT, SERVICE_UNAVAILABLE, ServiceError
 from keywright.settings import table_settings
-from keywright.store.aws import (
-    ATTEMPT_SECONDS,
-    Retryable,
-    Throttled,
-    dynamodb,
-    require_genuine,
-    with_retries,
-)
-from keywright.store.aws_http import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

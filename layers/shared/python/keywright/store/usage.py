@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from keywright.aws.client import AwsError
+from keywright.aws.retries import Retryable, dynamodb, require_genuine, with_retries
 from keywright.clock import rfc3339
 from keywright.errors import CONFLICT, ServiceError
 from keywright.settings import table_settings
 from keywright.store import api_keys
-from keywright.store.aws import Retryable, dynamodb, require_genuine, with_retries
-from keywright.store.aws_http import AwsError
 from keywright.store.table import CONDITION_FAILED, Step, key
 
 if TYPE_CHECKING:

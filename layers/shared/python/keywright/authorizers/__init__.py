@@ -1,0 +1,1 @@
+"""Lambda authorizers of sessions and of API keys."""

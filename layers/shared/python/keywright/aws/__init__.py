@@ -1,0 +1,1 @@
+"""One thin client for AWS's JSON services."""

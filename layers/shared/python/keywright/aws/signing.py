@@ -1,0 +1,86 @@
+"""Signature Version 4, for the one kind of request that AWS's JSON services take.
+
+Source: AWS Identity and Access Management User Guide, "Create a signed AWS API request". A test
+compares it with botocore's, whose import takes a tenth of a cold start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from keywright.aws.endpoints import Endpoint, Keys, Service
+
+_ALGORITHM = "AWS4-HMAC-SHA256"
+
+
+@dataclass(slots=True)
+class Signer:
+    """Signs requests to one service.
+
+    Attributes:
+        keys: provides the credentials of each request.
+    """
+
+    service: Service
+    endpoint: Endpoint
+    keys: Callable[[], Keys]
+    _derived: tuple[str, str, bytes] = field(default=("", "", b""), repr=False)
+
+    def headers(self, operation: str, body: bytes, now_seconds: float | None = None) -> dict[str, str]:
+        """Return the headers of a request, its signature among them.
+
+        Args:
+            operation: its name, as BatchGetItem.
+            body: as it is sent.
+            now_seconds: since the Unix epoch; the current time if absent.
+        """
+        keys = self.keys()
+        address = urlsplit(self.endpoint.url)
+        timestamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now_seconds))
+        headers = {
+            "content-type": f"application/x-amz-json-{self.service.json_version}",
+            "host": address.netloc,
+            "x-amz-date": timestamp,
+        }
+        if keys.token:
+            headers["x-amz-security-token"] = keys.token
+        headers["x-amz-target"] = f"{self.service.target}.{operation}"
+        # They have to be in the order of their names, and they are.
+        names = ";".join(headers)
+        canonical = "\n".join(
+            (
+                "POST",
+                quote(address.path, safe="/-_.~"),
+                "",
+                *(f"{name}:{value}" for name, value in headers.items()),
+                "",
+                names,
+                hashlib.sha256(body).hexdigest(),
+            )
+        )
+        scope = f"{timestamp[:8]}/{self.endpoint.region}/{self.service.name}/aws4_request"
+        text = "\n".join((_ALGORITHM, timestamp, scope, hashlib.sha256(canonical.encode()).hexdigest()))
+        signature = hmac.digest(self._key(keys.secret_key, timestamp[:8]), text.encode(), "sha256").hex()
+        headers["authorization"] = (
+            f"{_ALGORITHM} Credential={keys.access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
+        )
+        return headers
+
+    def _key(self, secret_key: str, day: str) -> bytes:
+        """Derive the key of a day, which is the same for all requests of that day."""
+        known_secret_key, known_day, key = self._derived
+        if (known_secret_key, known_day) == (secret_key, day):
+            return key
+        key = f"AWS4{secret_key}".encode()
+        for part in (day, self.endpoint.region, self.service.name, "aws4_request"):
+            key = hmac.digest(key, part.encode(), "sha256")
+        self._derived = (secret_key, day, key)
+        return key

@@ -1,0 +1,123 @@
+"""HTTP over Python's own client, which owns sockets and TLS. Connections are kept, and connect again by themselves."""
+
+from __future__ import annotations
+
+import http.client
+import select
+import ssl
+import weakref
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from keywright.cache import once
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Mapping
+
+
+class NoAnswerError(Exception):
+    """No complete answer arrived: the outcome is unknown, and the same request may succeed in a moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An answer, its header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Host:
+    """One host. Threads may share it: there are as many connections as requests at the same time.
+
+    Args:
+        url: of the host; path and query are ignored.
+        connect_timeout_seconds: for connecting.
+        read_timeout_seconds: for each read.
+    """
+
+    def __init__(self, url: str, *, connect_timeout_seconds: float, read_timeout_seconds: float) -> None:
+        self.connect_timeout_seconds = connect_timeout_seconds
+        self.read_timeout_seconds = read_timeout_seconds
+        self._address = urlsplit(url)
+        self._idle: deque[http.client.HTTPConnection] = deque()
+        weakref.finalize(self, _close, self._idle)
+
+    def send(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        maximum_bytes: int | None = None,
+    ) -> Response:
+        """Send a request once and return its answer. Redirects are not followed.
+
+        Args:
+            method: as POST.
+            target: path and query.
+            headers: further than those of the connection.
+            body: as it is sent.
+            maximum_bytes: how much of the answer's body is read; all of it if absent.
+
+        Raises:
+            NoAnswerError: no connection can be made, or it breaks, or nothing arrives in time.
+        """
+        connection = self._connection()
+        is_open = connection.sock is not None
+        try:
+            if not is_open:
+                connection.connect()
+                connection.sock.settimeout(self.read_timeout_seconds)
+            connection.request(method, target, body, headers)
+            answer = connection.getresponse()
+            names = {name.lower(): value for name, value in answer.headers.items()}
+            response = Response(answer.status, names, answer.read(maximum_bytes))
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            raise NoAnswerError(f"{type(error).__name__}: {error}") from error
+        if not answer.isclosed():  # not read to its end
+            connection.close()
+        self._idle.append(connection)
+        return response
+
+    def _connection(self) -> http.client.HTTPConnection:
+        """Return a connection that nothing else uses: open, or about to connect."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            return self._new_connection()
+        if connection.sock is not None and _is_closed(connection.sock):
+            connection.close()
+        return connection
+
+    def _new_connection(self) -> http.client.HTTPConnection:
+        host, timeout = self._address.netloc, self.connect_timeout_seconds
+        if self._address.scheme == "https":
+            return http.client.HTTPSConnection(host, timeout=timeout, context=_tls())
+        return http.client.HTTPConnection(host, timeout=timeout)
+
+
+@once
+def _tls() -> ssl.SSLContext:
+    """Return Python's defaults: host names are checked, authorities are the system's or SSL_CERT_FILE's."""
+    return ssl.create_default_context()
+
+
+def _is_closed(sock: socket.socket) -> bool:
+    """Return whether the other side has closed an idle connection, while Lambda had frozen this one or not.
+
+    Nothing else can arrive on a connection that no request is under way on.
+    """
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _close(connections: deque[http.client.HTTPConnection]) -> None:
+    for connection in connections:
+        connection.close()

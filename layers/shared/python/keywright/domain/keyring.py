@@ -1,0 +1,58 @@
+"""The keys that are derived from the pepper, one set for each of its versions."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MINIMUM_PEPPER_BYTES = 32
+_EXTRACT_SALT = b"keywright/pepper"
+_TAG_PURPOSE = b"keywright/tag/1"
+_HASH_PURPOSE = b"keywright/hash/1"
+_IDEMPOTENCY_PURPOSE = b"keywright/idempotency/1"
+
+
+@dataclass(frozen=True, slots=True)
+class PepperKeys:
+    """The keys derived from one version of the pepper, 32 bytes each."""
+
+    tag_key: bytes = field(repr=False)
+    hash_key: bytes = field(repr=False)
+    idempotency_key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Keyring:
+    """Every pepper version's keys, and the version that new keys are made with."""
+
+    current_version: int
+    versions: Mapping[int, PepperKeys] = field(repr=False)
+
+    @property
+    def current(self) -> PepperKeys:
+        """The keys of the version that new keys are made with."""
+        return self.versions[self.current_version]
+
+    def tag_key(self, version: int) -> bytes | None:
+        """The tag key of a pepper version, None if there is no such version."""
+        keys = self.versions.get(version)
+        return keys.tag_key if keys else None
+
+
+def derive(pepper: bytes) -> PepperKeys:
+    """Derive the keys of a pepper by HKDF-SHA256 (RFC 5869)."""
+    pseudorandom_key = hmac.digest(_EXTRACT_SALT, pepper, "sha256")
+    return PepperKeys(
+        tag_key=_expand(pseudorandom_key, _TAG_PURPOSE),
+        hash_key=_expand(pseudorandom_key, _HASH_PURPOSE),
+        idempotency_key=_expand(pseudorandom_key, _IDEMPOTENCY_PURPOSE),
+    )
+
+
+def _expand(pseudorandom_key: bytes, purpose: bytes) -> bytes:
+    # One block of HKDF-Expand is all it takes for 32 bytes.
+    return hmac.digest(pseudorandom_key, purpose + b"\x01", "sha256")

@@ -1,0 +1,1 @@
+"""Organizations and members: events, deletion, purge, audit log."""

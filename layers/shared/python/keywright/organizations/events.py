@@ -1,0 +1,301 @@
+"""What an identity provider can tell about organizations and their members, as events on the stack's event bus.
+
+docs/schemas/organization-event.json is made of these models; docs/organization-events.md explains them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import PydanticCustomError
+
+from keywright.api.json_body import parse_object
+from keywright.api.schemas import Moment, validate
+from keywright.errors import ServiceError
+from keywright.ids import MAXIMUM_ID_BYTES, is_plain
+
+if TYPE_CHECKING:
+    from pydantic.config import JsonDict
+    from pydantic_core import CoreSchema
+
+ORGANIZATION_NAME_CHARACTERS = 255
+
+
+class UnusableEventError(Exception):
+    """No retry will mend this event; the message says what is wrong, without repeating anything of it."""
+
+
+def _wrong(rule: str) -> PydanticCustomError:
+    return PydanticCustomError("rule", "{rule}", {"rule": rule})
+
+
+def _organization_id(text: str) -> str:
+    if len(text.encode()) > MAXIMUM_ID_BYTES:
+        raise _wrong(f"must have at most {MAXIMUM_ID_BYTES} bytes")
+    return text
+
+
+def _user_id(text: str) -> str:
+    # What a session token may have as its subject: no session of anybody else could ever be this member's.
+    if len(text.encode()) > MAXIMUM_ID_BYTES or not is_plain(text):
+        raise _wrong(f"must have at most {MAXIMUM_ID_BYTES} bytes, printable, without quotation marks and backslashes")
+    return text
+
+
+def _name(text: str) -> str:
+    trimmed = text.strip()
+    if not trimmed or not trimmed.isprintable():
+        raise _wrong("must be printable and not blank")
+    return trimmed
+
+
+def _ascii(text: str) -> str:
+    if not text.isascii() or not text.isprintable():
+        raise _wrong("must consist of printable ASCII characters")
+    return text
+
+
+class _Part(BaseModel):
+    """A part of an event. Fields that it does not name are ignored."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+
+class OrganizationReference(_Part):
+    """Which organization."""
+
+    id: Annotated[str, Field(min_length=1, max_length=MAXIMUM_ID_BYTES), AfterValidator(_organization_id)] = Field(
+        description="The value of the session tokens' organization claim: a UUID in lower case, or a name for it."
+    )
+
+
+class NamedOrganization(OrganizationReference):
+    """Which organization, and what people call it."""
+
+    name: Annotated[str, Field(min_length=1, max_length=ORGANIZATION_NAME_CHARACTERS), AfterValidator(_name)] = Field(
+        description="White space around it is removed."
+    )
+
+
+class MemberReference(_Part):
+    """Which member."""
+
+    user_id: Annotated[str, Field(min_length=1, max_length=MAXIMUM_ID_BYTES), AfterValidator(_user_id)] = Field(
+        alias="userId", description="The `sub` of the person's session tokens."
+    )
+
+
+RoleName = Literal["owner", "admin", "member"]
+
+
+class NewMember(MemberReference):
+    """Which member, and as what."""
+
+    role: RoleName = "member"
+
+
+class MemberWithRole(MemberReference):
+    """Which member, and as what from now on."""
+
+    role: RoleName
+
+
+def _without_default(schema: JsonDict) -> None:
+    schema.pop("default")
+
+
+class MemberState(MemberReference):
+    """Which member, and how it stands with them; what is absent stays as it is."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["role"]}, {"required": ["suspended"]}]})
+
+    role: RoleName = Field(default="member", json_schema_extra=_without_default)
+    suspended: bool = Field(default=False, json_schema_extra=_without_default)
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.model_fields_set & {"role", "suspended"}:
+            raise _wrong("must give a role, suspended, or both")
+        return self
+
+
+class _Detail(_Part):
+    event_id: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_ascii)] = Field(
+        alias="eventId", description="What the provider calls this event; the same however often it is sent."
+    )
+    time: Moment = Field(description="When it happened, as RFC 3339; it decides what is newer. Cut to milliseconds.")
+
+
+class OrganizationDetail(_Detail):
+    """About an organization."""
+
+    organization: OrganizationReference
+
+
+class NamedOrganizationDetail(_Detail):
+    """About an organization and its name."""
+
+    organization: NamedOrganization
+
+
+class NewMemberDetail(OrganizationDetail):
+    """About somebody who joins."""
+
+    member: NewMember
+
+
+class MemberWithRoleDetail(OrganizationDetail):
+    """About a member and their role."""
+
+    member: MemberWithRole
+
+
+class MemberStateDetail(OrganizationDetail):
+    """About a member as a whole."""
+
+    member: MemberState
+
+
+class MemberDetail(OrganizationDetail):
+    """About a member."""
+
+    member: MemberReference
+
+
+class _Event(_Part):
+    """An event as EventBridge delivers it; its other fields (id, time, account, ...) are EventBridge's own."""
+
+    source: Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_ascii)] = Field(
+        description="Who says so, for the audit log."
+    )
+
+
+class OrganizationCreated(_Event):
+    """An organization exists."""
+
+    type: Literal["organization.created"] = Field(alias="detail-type")
+    detail: NamedOrganizationDetail
+
+
+class OrganizationUpdated(_Event):
+    """An organization is called so from now on."""
+
+    type: Literal["organization.updated"] = Field(alias="detail-type")
+    detail: NamedOrganizationDetail
+
+
+class OrganizationDeletionRequested(_Event):
+    """An organization shall be deleted, once the grace period is over; its keys stop working now."""
+
+    type: Literal["organization.deletion_requested"] = Field(alias="detail-type")
+    detail: OrganizationDetail
+
+
+class OrganizationDeletionCanceled(_Event):
+    """An organization shall not be deleted after all."""
+
+    type: Literal["organization.deletion_canceled"] = Field(alias="detail-type")
+    detail: OrganizationDetail
+
+
+class MemberAdded(_Event):
+    """Somebody is a member of an organization."""
+
+    type: Literal["member.added"] = Field(alias="detail-type")
+    detail: NewMemberDetail
+
+
+class MemberRoleChanged(_Event):
+    """A member has this role from now on."""
+
+    type: Literal["member.role_changed"] = Field(alias="detail-type")
+    detail: MemberWithRoleDetail
+
+
+class MemberUpdated(_Event):
+    """A member's role, suspension or both are these from now on; for providers that send a member's whole state."""
+
+    type: Literal["member.updated"] = Field(alias="detail-type")
+    detail: MemberStateDetail
+
+
+class MemberSuspended(_Event):
+    """A member may do nothing until they are reinstated."""
+
+    type: Literal["member.suspended"] = Field(alias="detail-type")
+    detail: MemberDetail
+
+
+class MemberReinstated(_Event):
+    """A suspended member may do again what their role allows."""
+
+    type: Literal["member.reinstated"] = Field(alias="detail-type")
+    detail: MemberDetail
+
+
+class MemberRemoved(_Event):
+    """Somebody is no member any more."""
+
+    type: Literal["member.removed"] = Field(alias="detail-type")
+    detail: MemberDetail
+
+
+OrganizationEvent = (
+    OrganizationCreated
+    | OrganizationUpdated
+    | OrganizationDeletionRequested
+    | OrganizationDeletionCanceled
+    | MemberAdded
+    | MemberRoleChanged
+    | MemberUpdated
+    | MemberSuspended
+    | MemberReinstated
+    | MemberRemoved
+)
+
+_MODELS: dict[object, type[OrganizationEvent]] = {
+    get_args(model.model_fields["type"].annotation)[0]: model for model in get_args(OrganizationEvent)
+}
+
+
+def parse(body: str) -> OrganizationEvent:
+    """Read an event as EventBridge writes it.
+
+    Raises:
+        UnusableEventError: it is none of these events, or lacks what it needs.
+    """
+    try:
+        content = parse_object(body.encode("utf-8", "surrogatepass"))
+    except ServiceError as error:
+        # Not its message, which names what is given twice.
+        raise UnusableEventError(f"the event cannot be read: {error.reason}") from None
+    kind = content.get("detail-type")
+    model = _MODELS.get(kind) if isinstance(kind, str) else None
+    if model is None:
+        raise UnusableEventError(f"detail-type must be one of {', '.join(sorted(map(str, _MODELS)))}")
+    try:
+        return validate(model, content)
+    except ServiceError as error:
+        raise UnusableEventError(error.message) from None
+
+
+class _Untitled(GenerateJsonSchema):
+    """Leaves out the titles that pydantic makes of fields' names."""
+
+    def field_title_should_be_set(self, schema: CoreSchema) -> bool:
+        """Never set one."""
+        del schema
+        return False
+
+
+def json_schema() -> dict[str, object]:
+    """Give the JSON Schema of all events."""
+    events: TypeAdapter[OrganizationEvent] = TypeAdapter(Annotated[OrganizationEvent, Field(discriminator="type")])
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "OrganizationEvent",
+        "description": "What Keywright's event bus for organizations takes.",
+        **events.json_schema(schema_generator=_Untitled),
+    }

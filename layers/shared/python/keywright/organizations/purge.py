@@ -1,0 +1,143 @@
+"""The end of organizations whose grace period is over: in batches, as far as time goes, and on from there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+from enum import Enum
+from typing import TYPE_CHECKING, TypedDict
+
+from keywright import clock, deadline
+from keywright.aws.retries import ThrottledError
+from keywright.domain.audit_event import AuditEvent
+from keywright.domain.principals import Actor, ActorType
+from keywright.errors import ServiceError
+from keywright.log import describe, logger
+from keywright.store import audit, organizations, purges, table
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from keywright.api.lambda_types import LambdaContext
+    from keywright.store.purges import Appointment
+
+LEAST_SECONDS = 10.0
+"""No batch is begun with less time left: reading and deleting it may each take a retry or two."""
+
+
+class PurgeAnswer(TypedDict):
+    """What became of the organizations that were due; nobody but an operator who asks by hand gets to see it.
+
+    Attributes:
+        purged: so many are gone.
+        kept: of so many the deletion was cancelled or put off.
+        unfinished: so many go on with the next run, because time was up.
+    """
+
+    purged: int
+    kept: int
+    unfinished: int
+
+
+class PurgeFailedError(Exception):
+    """Some organization could not be purged; the log says why. All others were looked after."""
+
+
+class _Outcome(Enum):
+    PURGED = "purged"
+    KEPT = "kept"
+    UNFINISHED = "unfinished"
+
+
+def purge(context: LambdaContext) -> PurgeAnswer:
+    """Delete what is due, the earliest first.
+
+    It can be stopped anywhere, even by force, and begun again: what is left is found by looking.
+
+    Raises:
+        ServiceError: SERVICE_UNAVAILABLE; the rest is left to the next run.
+        PurgeFailedError: as it says.
+    """
+    outcomes: Counter[_Outcome] = Counter()
+    failed = 0
+    with deadline.within(context.get_remaining_time_in_millis()):
+        for appointment in purges.due(clock.now()):
+            about: dict[str, object] = {
+                "operation": "purge_organizations",
+                "request_id": context.aws_request_id,
+                "organization_id": str(appointment.organization_id),
+            }
+            try:
+                outcome = _purge(appointment, context.aws_request_id)
+            except ServiceError:
+                raise
+            except Exception as error:  # noqa: BLE001 - one organization must not stand in the way of the others
+                failed += 1
+                logger().error("unexpected error", extra={**about, "details": describe(error)})
+                continue
+            logger().info("purge", extra={**about, "outcome": outcome.value})
+            outcomes[outcome] += 1
+            if outcome is _Outcome.UNFINISHED:
+                break
+    if failed:
+        raise PurgeFailedError(f"{failed} organizations could not be purged")
+    return PurgeAnswer(
+        purged=outcomes[_Outcome.PURGED],
+        kept=outcomes[_Outcome.KEPT],
+        unfinished=outcomes[_Outcome.UNFINISHED],
+    )
+
+
+def _purge(appointment: Appointment, request_id: str) -> _Outcome:
+    if _is_late():
+        return _Outcome.UNFINISHED
+    try:
+        purges.begin(appointment, _requested_by(appointment.organization_id), request_id, clock.now())
+    except purges.HasBegunError:
+        pass
+    except purges.NotDueError:
+        return _forget(appointment)
+    try:
+        return _go_on(appointment)
+    except purges.IsOverError:
+        return _Outcome.PURGED
+
+
+def _go_on(appointment: Appointment) -> _Outcome:
+    batch_items = purges.BATCH_ITEMS
+    while sort_keys := purges.remaining(appointment.organization_id, batch_items):
+        if _is_late():
+            return _Outcome.UNFINISHED
+        try:
+            purges.delete(appointment.organization_id, sort_keys)
+        except purges.OvertakenError:
+            continue
+        except ThrottledError:
+            if len(sort_keys) == 1:
+                raise
+            batch_items = len(sort_keys) // 2
+    purges.finish(appointment, clock.now())
+    return _Outcome.PURGED
+
+
+def _forget(appointment: Appointment) -> _Outcome:
+    with suppress(purges.OvertakenError):  # scheduled for that very time once more; the next run sees to it
+        purges.forget(appointment)
+    return _Outcome.KEPT
+
+
+def _requested_by(organization_id: UUID) -> Actor | None:
+    """Find out who has requested the deletion, in the record of the request; None if it is not there (any more)."""
+    items = table.read(organization_id, [organizations.ORGANIZATION])
+    requested = organizations.parse_organization(items.get(organizations.ORGANIZATION)).deletion.as_of
+    if requested is None:
+        return None
+    wanted = audit.AuditFilter(
+        events=[AuditEvent.ORGANIZATION_DELETION_REQUESTED], created_from=requested.at, created_to=requested.at
+    )
+    record = next(audit.newest(organization_id, None, wanted, 1, clock.now()), None)
+    return None if record is None else Actor(ActorType(record.actor_type), record.actor_id)
+
+
+def _is_late() -> bool:
+    return deadline.remaining_seconds() < LEAST_SECONDS

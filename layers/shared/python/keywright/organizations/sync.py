@@ -1,0 +1,135 @@
+"""Events of the identity provider, from the queue: followed, put aside, or left for another attempt."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from keywright import clock, deadline
+from keywright.domain.audit_event import AuditEvent
+from keywright.domain.organization_state import MemberChange, OrganizationChange
+from keywright.domain.permissions import Role
+from keywright.errors import ServiceError
+from keywright.ids import organization_uuid
+from keywright.log import describe, logger
+from keywright.organizations.apply import ProviderEvent, ShortGraceError, follow
+from keywright.organizations.events import (
+    MemberAdded,
+    MemberRoleChanged,
+    MemberUpdated,
+    OrganizationCreated,
+    OrganizationDeletionCanceled,
+    OrganizationDeletionRequested,
+    OrganizationUpdated,
+    UnusableEventError,
+    parse,
+)
+from keywright.store import dead_letters, purges
+from keywright.store.organizations import PurgedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from keywright.api.lambda_types import BatchAnswer, LambdaContext, QueueEvent, QueueMessage
+    from keywright.organizations.events import OrganizationEvent
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""How far the provider's clock may be ahead of ours. An event of next year would outdo every event until then."""
+
+_OUTDATED = "outdated"
+
+
+def sync(event: QueueEvent, context: LambdaContext) -> BatchAnswer:
+    """Follow each event of a batch.
+
+    An event that no retry will mend goes to the dead-letter queue at once. One that failed for a reason that passes,
+    or for one that nobody has thought of, is named in the answer and comes again, alone.
+    """
+    with deadline.within(context.get_remaining_time_in_millis()):
+        again = [message["messageId"] for message in event["Records"] if not _is_done(message, context.aws_request_id)]
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}
+
+
+def _is_done(message: QueueMessage, request_id: str) -> bool:
+    about: dict[str, object] = {
+        "operation": "sync_organizations",
+        "request_id": request_id,
+        "message_id": message["messageId"],
+    }
+    try:
+        try:
+            _follow(message["body"], about)
+        except UnusableEventError as error:
+            dead_letters.put(message["body"], str(error))
+            logger().error("event put aside", extra={**about, "reason": str(error)})
+    except ServiceError as error:
+        logger().warning("event comes again", extra={**about, "reason": error.reason or error.error.code})
+        return False
+    except Exception as error:  # noqa: BLE001 - one event must not take the rest of its batch with it
+        logger().error("unexpected error", extra={**about, "details": describe(error)})
+        return False
+    return True
+
+
+def _follow(body: str, about: dict[str, object]) -> None:
+    event = parse(body)
+    detail = event.detail
+    organization_id = organization_uuid(detail.organization.id)
+    about |= {"event": event.type, "event_id": detail.event_id, "organization_id": str(organization_id)}
+    if detail.time > clock.now() + CLOCK_TOLERANCE:
+        raise UnusableEventError("detail.time lies in the future")
+    for change in changes(event):
+        followed = ProviderEvent(event.source, detail.event_id, detail.time, organization_id, change)
+        try:
+            outcome = follow(followed).value
+        except PurgedError:
+            outcome = _after_the_purge(followed)
+        except ShortGraceError:
+            outcome = _unless_purged(followed)
+        logger().info("event", extra={**about, "outcome": outcome})
+
+
+def _after_the_purge(event: ProviderEvent) -> str:
+    """Pass over what was said before the organization was purged; what is said later, somebody has to look at.
+
+    Raises:
+        UnusableEventError: it was said later.
+    """
+    purged_at = purges.began_at(event.organization_id)
+    if purged_at is None or event.at > purged_at:
+        raise UnusableEventError("the organization was deleted for good, and cannot come back")
+    return _OUTDATED
+
+
+def _unless_purged(event: ProviderEvent) -> str:
+    """Pass over a late request for a deletion that was carried out since; any other is an operator's to decide.
+
+    Raises:
+        UnusableEventError: the organization was not deleted, or was deleted before the request.
+    """
+    if purges.began_at(event.organization_id) is None:
+        raise UnusableEventError("detail.time is so long ago that more than half of the grace period is over")
+    return _after_the_purge(event)
+
+
+def changes(event: OrganizationEvent) -> Iterator[OrganizationChange | MemberChange]:
+    """Give what an event says has happened; in most cases one thing."""
+    match event:
+        case OrganizationCreated() | OrganizationUpdated():
+            yield OrganizationChange(AuditEvent(event.type), event.detail.organization.name)
+        case OrganizationDeletionRequested() | OrganizationDeletionCanceled():
+            yield OrganizationChange(AuditEvent(event.type))
+        case MemberAdded():
+            yield MemberChange(AuditEvent.MEMBER_ADDED, event.detail.member.user_id, Role(event.detail.member.role))
+        case MemberRoleChanged():
+            member = event.detail.member
+            yield MemberChange(AuditEvent.MEMBER_ROLE_CHANGED, member.user_id, Role(member.role))
+        case MemberUpdated():
+            state = event.detail.member
+            if "role" in state.model_fields_set:
+                yield MemberChange(AuditEvent.MEMBER_ROLE_CHANGED, state.user_id, Role(state.role))
+            if "suspended" in state.model_fields_set:
+                kind = AuditEvent.MEMBER_SUSPENDED if state.suspended else AuditEvent.MEMBER_REINSTATED
+                yield MemberChange(kind, state.user_id)
+        case _:
+            yield MemberChange(AuditEvent(event.type), event.detail.member.user_id)

@@ -1,0 +1,134 @@
+"""Validation of request bodies: what is accepted, and what is said of the rest."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from keywright.api.schemas import CreateApiKeyRequest, CreatedApiKey, metadata_text, validate
+from keywright.errors import ServiceError
+
+pytestmark = pytest.mark.usefixtures("environment")
+
+VALID: dict[str, Any] = {"name": "CI", "permissions": ["sessions:read"]}
+
+
+def refusal(body: dict[str, Any]) -> ServiceError:
+    """Validate a body that must be refused."""
+    with pytest.raises(ServiceError) as caught:
+        validate(CreateApiKeyRequest, body)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a", "a"),
+        ("  spaced \t", "spaced"),
+        ("x" * 120, "x" * 120),
+        ("\N{GRINNING FACE}" * 120, "\N{GRINNING FACE}" * 120),
+        ("  CI\r\n", "CI"),
+        ("\N{MAN}\N{ZERO WIDTH JOINER}\N{ROCKET}", "\N{MAN}\N{ZERO WIDTH JOINER}\N{ROCKET}"),
+        ("\N{RIGHT-TO-LEFT MARK}", "\N{RIGHT-TO-LEFT MARK}"),
+        ("\N{ZERO WIDTH SPACE}", "\N{ZERO WIDTH SPACE}"),
+    ],
+)
+def test_name_is_trimmed_and_otherwise_kept(name: str, expected: str) -> None:
+    """1 to 120 code points of any Unicode."""
+    assert expected == validate(CreateApiKeyRequest, VALID | {"name": name}).name
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": ""}, "name must have at least 1 character"),
+        ({"name": " \n\t"}, "name must not be blank"),
+        ({"name": "x" * 121}, "name must have at most 120 characters"),
+        ({"name": None}, "name must be a string"),
+        ({"name": 1}, "name must be a string"),
+        *(
+            ({"name": f"a{character}b"}, "name must not hold control characters")
+            for character in "\0\t\n\r\x1b\x1f\x7f\x80\x85\x9f\u2028\u2029\u202a\u202e\u2066\u2069"
+        ),
+        ({"name": "\ud800"}, "name holds a lone surrogate"),
+        ({"permissions": []}, "permissions must have at least 1 item"),
+        ({"permissions": "sessions:read"}, "permissions must be an array"),
+        ({"permissions": None}, "permissions must be an array"),
+        ({"permissions": {"0": "sessions:read"}}, "permissions must be an array"),
+        ({"permissions": ["sessions:read", "sessions:fly"]}, "permissions[1] is not a permission of this service"),
+        ({"permissions": [1]}, "permissions[0] must be a string"),
+        ({"metadata": None}, "metadata must be an object"),
+        ({"metadata": []}, "metadata must be an object"),
+        ({"metadata": {"a": None}}, "metadata.a must be a string, a number or a boolean"),
+        ({"metadata": {"a": []}}, "metadata.a must be a string, a number or a boolean"),
+        ({"metadata": {"a b": {}}}, 'metadata["a b"] must be a string, a number or a boolean'),
+        ({"metadata": {"a": "x" * 513}}, "metadata.a must have at most 512 characters"),
+        ({"metadata": {"a": float("inf")}}, "metadata.a must be a finite number"),
+        ({"metadata": {"a": 10**309}}, "metadata.a must be a finite number"),
+        ({"metadata": {"a": "\udfff"}}, "metadata.a holds a lone surrogate"),
+        ({"metadata": {"\udfff": 1}}, 'metadata["\\ufffd\\ufffd\\ufffd"] holds a lone surrogate'),
+        ({"metadata": {str(i): "x" * 500 for i in range(40)}}, "metadata has 20311 bytes as JSON text, and 16384 are"),
+    ],
+)
+def test_message_names_the_field_and_the_rule(change: dict[str, Any], message: str) -> None:
+    """Whoever reads it knows where to look and what is allowed."""
+    assert refusal(VALID | change).message.startswith(message)
+
+
+def test_hint_lists_the_allowed_permissions() -> None:
+    """An unknown permission is answered with the known ones."""
+    hint = refusal(VALID | {"permissions": ["nope"]}).hint
+
+    assert "Use any of: webhooks:read, webhooks:write, sessions:read, sessions:write, analytics:read." == hint
+
+
+@pytest.mark.parametrize("field", ["name", "permissions"])
+def test_missing_field_is_named_and_explained(field: str) -> None:
+    """The message says what is missing, the hint what goes there."""
+    error = refusal({key: value for key, value in VALID.items() if key != field})
+
+    assert f"{field} is required" == error.message
+    assert error.hint.startswith(f"{field} takes")
+
+
+def test_several_problems_are_told_at_once_but_not_all() -> None:
+    """Three are named, the rest counted."""
+    message = refusal({"name": 1, "permissions": ["a", "b", "c", "d"]}).message
+
+    assert message.startswith("name must be a string; permissions[0] ")
+    assert message.endswith("; and 2 more")
+
+
+def test_duplicate_permissions_collapse_in_order() -> None:
+    """Each permission counts once, where it came first."""
+    wanted = ["sessions:write", "sessions:read", "sessions:write", "webhooks:read", "sessions:read"]
+
+    body = validate(CreateApiKeyRequest, VALID | {"permissions": wanted})
+
+    assert ["sessions:write", "sessions:read", "webhooks:read"] == body.permissions
+
+
+def test_unknown_fields_are_ignored() -> None:
+    """Even ones whose values would be wrong anywhere else."""
+    body = validate(CreateApiKeyRequest, VALID | {"extra": {"deep": [float("inf"), None]}})
+
+    assert "CI" == body.name
+
+
+@pytest.mark.parametrize(
+    "value",
+    [0, -1, 2**53 + 1, 10**308, 1e300, 5e-324, -0.0, 1.0, True, False, "", "x" * 512, "\N{NULL}\N{DROMEDARY CAMEL}"],
+)
+def test_metadata_keeps_value_and_type(value: object) -> None:
+    """1, 1.0 and true stay what they are, in the stored text as well."""
+    body = validate(CreateApiKeyRequest, VALID | {"metadata": {"": value}})
+
+    stored = json.loads(metadata_text(body.metadata))
+    assert (value, type(value)) == (stored[""], type(stored[""]))
+
+
+def test_repr_of_a_created_key_shows_no_key() -> None:
+    """An answer that ends up in an exception does not give the key away."""
+    assert "CreatedApiKey(id='1')" == repr(CreatedApiKey(id="1", key="secret"))

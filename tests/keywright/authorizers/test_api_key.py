@@ -1,0 +1,403 @@
+"""What API Gateway is told of an API key, in each of the four ways in which it asks."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from keywright.authorizers.api_key import authorize_api_key
+from keywright.errors import CATALOGUE, SERVICE_UNAVAILABLE, ServiceError, Unauthorized
+from keywright.keys.usage import meter
+from keywright.settings import ConfigurationError
+from local.authorization import allows
+from tests import faults
+from tests.keys import SampleKey
+from tests.world import KEY_ID, ORGANIZATION_ID, Context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.world import Table, World
+
+KEY = SampleKey()
+API = "arn:aws:execute-api:eu-central-1:123456789012:abcdef1234/prod"
+INVOKE = "execute-api:Invoke"
+RULES = [
+    {"method": "GET", "path": "/sessions/{id}", "permission": "sessions:read"},
+    {"method": "GET", "path": "/sessions/all", "permission": "analytics:read"},
+]
+
+
+@pytest.fixture
+def table(world: World) -> Table:
+    """A table with one organization."""
+    world.table.put_organization()
+    return world.table
+
+
+def token(text: str, route: str = "GET/sessions/7") -> dict[str, Any]:
+    """Ask as a TOKEN authorizer of a REST API."""
+    return {"type": "TOKEN", "authorizationToken": text, "methodArn": f"{API}/{route}"}
+
+
+def rest(headers: dict[str, str] | None, route: str = "GET/sessions/7") -> dict[str, Any]:
+    """Ask as a REQUEST authorizer of a REST API, with what is read of its event."""
+    return {"type": "REQUEST", "methodArn": f"{API}/{route}", "headers": headers}
+
+
+def http_1(headers: dict[str, str] | None, route: str = "GET/sessions/7") -> dict[str, Any]:
+    """Ask as an HTTP API with payload 1.0."""
+    return rest(headers, route) | {"version": "1.0"}
+
+
+def http_2(headers: dict[str, str] | None, route: str = "GET/sessions/7") -> dict[str, Any]:
+    """Ask as an HTTP API with payload 2.0."""
+    return {"version": "2.0", "type": "REQUEST", "routeArn": f"{API}/{route}", "headers": headers}
+
+
+FORMS: dict[str, Callable[..., dict[str, Any]]] = {
+    "token": token,
+    "rest": lambda text, *route: rest({"x-api-key": text}, *route),
+    "http 1.0": lambda text, *route: http_1({"x-api-key": text}, *route),
+    "http 2.0": lambda text, *route: http_2({"x-api-key": text}, *route),
+}
+ALIKE = {name: form for name, form in FORMS.items() if name != "http 2.0"}
+
+
+def ask(event: dict[str, Any]) -> dict[str, Any]:
+    """Ask the authorizer."""
+    answer: dict[str, Any] = dict(authorize_api_key(event, Context()))  # type: ignore[arg-type]  # any event
+    return json.loads(json.dumps(answer))  # type: ignore[no-any-return]
+
+
+def is_let_in(answer: dict[str, Any], route: str = "GET/sessions/7") -> bool:
+    """Tell what becomes of a request to a route if that is the answer."""
+    if "isAuthorized" in answer:
+        return bool(answer["isAuthorized"])
+    return allows(tuple(answer["policyDocument"]["Statement"]), f"{API}/{route}")
+
+
+# ---- Where the key is ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_a_valid_key_is_let_in(table: Table, form: Callable[..., dict[str, Any]]) -> None:
+    """Whichever way API Gateway asks; without rules it may call every route."""
+    answer = ask(form(KEY.put(table)))
+
+    assert KEY_ID == answer["principalId"]
+    assert {"Version": "2012-10-17", "Statement": [{"Action": INVOKE, "Effect": "Allow", "Resource": f"{API}/*"}]} == (
+        answer["policyDocument"]
+    )
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x-api-key": "KEY"},
+        {"X-API-Key": "KEY"},
+        {"authorization": "Bearer KEY"},
+        {"Authorization": "bearer KEY"},
+        {"AUTHORIZATION": "BEARER KEY"},
+        {"x-api-key": "KEY", "authorization": "Bearer another"},
+        {"X-Api-Key": "KEY", "authorization": ""},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("form", [rest, http_1, http_2], ids=lambda form: form.__name__)
+def test_a_key_is_found_in_either_header(
+    table: Table, form: Callable[..., dict[str, Any]], headers: dict[str, str]
+) -> None:
+    """Names and scheme in any case; x-api-key comes first."""
+    text = KEY.put(table)
+
+    assert is_let_in(ask(form({name: value.replace("KEY", text) for name, value in headers.items()})))
+
+
+@pytest.mark.parametrize("presented", ["KEY", "Bearer KEY", "bearer KEY"])
+def test_a_token_is_a_key_with_or_without_its_scheme(table: Table, presented: str) -> None:
+    """The API chooses the header."""
+    assert is_let_in(ask(token(presented.replace("KEY", KEY.put(table)))))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        None,
+        {},
+        {"x-api-key": ""},
+        {"x-api-key": "Bearer KEY"},
+        {"x-api-key": "KEY "},
+        {"x-api-key": "KEY,KEY"},
+        {"authorization": "KEY"},
+        {"authorization": "Basic KEY"},
+        {"authorization": "Bearer"},
+        {"authorization": "Bearer  KEY"},
+        {"authorization": "Bearer KEY, Bearer KEY"},
+        {"x-api-key": "another", "authorization": "Bearer KEY"},
+        {"x-api-key": "", "authorization": "Bearer KEY"},
+        {"cookie": "x-api-key=KEY"},
+        {"api-key": "KEY"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("form", [rest, http_1], ids=lambda form: form.__name__)
+def test_401_anything_else(table: Table, form: Callable[..., dict[str, Any]], headers: dict[str, str] | None) -> None:
+    """No key, two, another scheme, or somewhere else."""
+    text = KEY.put(table)
+    filled = headers and {name: value.replace("KEY", text) for name, value in headers.items()}
+
+    with pytest.raises(Unauthorized, match=r"^Unauthorized$"):
+        ask(form(filled))
+
+
+# ---- Who is not let in -----------------------------------------------------------------------------------------
+
+UNKNOWN: dict[str, Callable[[Table], str]] = {
+    "malformed": lambda _: "kk_" + "0" * 85,
+    "unknown": lambda _: KEY.text(),
+    "wrong secret": lambda table: KEY.put(table, hash=SampleKey(secret="another-than-the-right").hash()),
+    "rotated out": lambda table: KEY.put(table, generation=1),
+}
+NOT_ANY_MORE: dict[str, Callable[[Table], str]] = {
+    "expired": lambda table: KEY.put(table, expires_at="2026-01-01T00:00:00.000Z"),
+    "disabled": lambda table: KEY.put(table, enabled=False),
+}
+
+
+@pytest.mark.parametrize("present", [*UNKNOWN.values(), *NOT_ANY_MORE.values()], ids=[*UNKNOWN, *NOT_ANY_MORE])
+@pytest.mark.parametrize("form", ALIKE.values(), ids=ALIKE)
+def test_401_who_is_not_known(
+    table: Table, form: Callable[..., dict[str, Any]], present: Callable[[Table], str]
+) -> None:
+    """API Gateway makes 401 of exactly this message, and does not reuse it."""
+    with pytest.raises(Unauthorized, match=r"^Unauthorized$"):
+        ask(form(present(table)))
+
+
+@pytest.mark.parametrize("answers", ["policy", "simple"])
+def test_http_2_denies_who_is_not_known(table: Table, setting: Callable[[str, str], None], answers: str) -> None:
+    """There is no 401 there: one answer for all of them, without a word of whose key it might be."""
+    setting("HTTP_API_ANSWERS", answers)
+    found = [ask(FORMS["http 2.0"](present(table))) for present in (*UNKNOWN.values(), *NOT_ANY_MORE.values())]
+
+    assert found[:1] * 6 == found
+    assert {"code", "message", "hint"} == found[0]["context"].keys()
+    assert "UNAUTHORIZED" == found[0]["context"]["code"]
+    assert not is_let_in(found[0])
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_403_of_a_frozen_organization(table: Table, form: Callable[..., dict[str, Any]]) -> None:
+    """Who it is is known; nothing may be called, and the context says why."""
+    table.freeze()
+    answer = ask(form(KEY.put(table)))
+
+    assert [{"Action": INVOKE, "Effect": "Deny", "Resource": f"{API}/*"}] == answer["policyDocument"]["Statement"]
+    assert ("ORGANIZATION_FROZEN", KEY_ID) == (answer["context"]["code"], answer["context"]["apiKeyId"])
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_503_when_nobody_knows(table: Table, form: Callable[..., dict[str, Any]]) -> None:
+    """An exception of any other message is a 5xx, which API Gateway does not reuse."""
+    text = KEY.put(table)
+    with faults.injected(*[faults.error("InternalServerError", 500)] * 100), pytest.raises(ServiceError) as caught:
+        authorize_api_key(form(text), Context(remaining_milliseconds=4_500))  # type: ignore[arg-type]  # any event
+
+    assert SERVICE_UNAVAILABLE == caught.value.error
+    assert "Unauthorized" != str(caught.value)
+
+
+def test_503_for_rules_that_make_no_sense(table: Table, setting: Callable[[str, str], None]) -> None:
+    """Nobody is let in by mistake."""
+    setting("ACCESS_RULES", "[{}]")
+
+    with pytest.raises(ConfigurationError, match=r"^ACCESS_RULES\[0\]"):
+        ask(token(KEY.put(table)))
+
+
+# ---- What the function behind it learns ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_the_context_tells_whose_key_it_is(table: Table, form: Callable[..., dict[str, Any]]) -> None:
+    """Texts only; permissions with what they imply, since the function should not have to know that."""
+    text = KEY.put(table, permissions=["webhooks:write", "sessions:read"])
+    context = ask(form(text))["context"]
+
+    assert {
+        "organizationId": ORGANIZATION_ID,
+        "apiKeyId": KEY_ID,
+        "keyName": "CI",
+        "permissions": "webhooks:write,webhooks:read,sessions:read",
+    }.items() <= context.items()
+    assert {str} == {type(value) for value in context.values()}
+
+
+@pytest.mark.parametrize("name", ['"quotes"', "\\", "line\nfeed", "größe", "\N{GRINNING FACE}"])
+def test_what_a_denial_says_can_stand_in_json_as_it_is(
+    table: Table, setting: Callable[[str, str], None], name: str
+) -> None:
+    """API Gateway puts code, message and hint into its answer without escaping them; the name is not among them."""
+    setting("ACCESS_RULES", json.dumps(RULES))
+    context = ask(token(KEY.put(table, name=name), "GET/sessions/all"))["context"]
+
+    for said in ("code", "message", "hint"):
+        assert json.loads(f'"{context[said]}"') == context[said]
+        assert name not in context[said]
+    assert name == context["keyName"]
+
+
+def test_codes_are_of_the_catalogue(table: Table, setting: Callable[[str, str], None]) -> None:
+    """Each has its row in the documentation."""
+    setting("ACCESS_RULES", json.dumps(RULES))
+    text = KEY.put(table)
+    codes = {ask(token(text, "GET/sessions/all"))["context"]["code"]}
+    table.freeze()
+    codes.add(ask(token(text))["context"]["code"])
+    codes.add(ask(http_2({}))["context"]["code"])
+
+    assert {"INSUFFICIENT_PERMISSIONS", "ORGANIZATION_FROZEN", "UNAUTHORIZED"} == codes
+    assert codes <= CATALOGUE.keys()
+
+
+# ---- What it may call ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("answers", ["policy", "simple"])
+def test_rules_decide_of_the_route(
+    table: Table, setting: Callable[[str, str], None], form: Callable[..., dict[str, Any]], answers: str
+) -> None:
+    """One that the key may call, one that it lacks the permission for, one that no rule names."""
+    setting("ACCESS_RULES", json.dumps(RULES))
+    setting("HTTP_API_ANSWERS", answers)
+    text = KEY.put(table)
+    routes = ("GET/sessions/7", "GET/sessions/all", "DELETE/sessions/7", "GET/")
+
+    assert [True, False, False, False] == [is_let_in(ask(form(text, route)), route) for route in routes]
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("answers", ["policy", "simple"])
+@pytest.mark.parametrize(
+    "route", ["GET//sessions/all", "GET/%73essions/all", "GET/x/../sessions/all", "GET/x%2f..%2fsessions/all"]
+)
+def test_another_spelling_of_a_route_gets_nowhere(
+    table: Table, setting: Callable[[str, str], None], form: Callable[..., dict[str, Any]], answers: str, route: str
+) -> None:
+    """GIVEN a catch-all for any key WHEN a route that the key may not call is spelled differently THEN it is denied."""
+    setting("ACCESS_RULES", json.dumps([RULES[1], {"method": "ANY", "path": "/{rest+}", "permission": None}]))
+    setting("HTTP_API_ANSWERS", answers)
+
+    assert not is_let_in(ask(form(KEY.put(table), route)), route)
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("answers", ["policy", "simple"])
+def test_a_denial_by_the_rules_is_logged_and_counted_as_one(
+    table: Table,
+    setting: Callable[[str, str], None],
+    capsys: pytest.CaptureFixture[str],
+    form: Callable[..., dict[str, Any]],
+    answers: str,
+) -> None:
+    """Even where the policy allows other routes; it is no use of the key."""
+    setting("ACCESS_RULES", json.dumps(RULES))
+    setting("HTTP_API_ANSWERS", answers)
+    text = KEY.put(table)
+    routes = ("GET/sessions/7", "GET/sessions/all", "DELETE/sessions/7", "GET//sessions/7", OWN_ROUTE)
+    verdicts = []
+    for route in routes:
+        capsys.readouterr()
+        ask(form(text, route))
+        (line,) = capsys.readouterr().out.splitlines()
+        verdicts.append(tuple(json.loads(line)[name] for name in ("code", "reason", "Verifications", "api_key_id")))
+    meter().flush_all()
+
+    denied = "INSUFFICIENT_PERMISSIONS"
+    assert [
+        ("VALID", "valid", 1, KEY_ID),
+        (denied, "lacks analytics:read", 1, KEY_ID),
+        (denied, "no access rule allows the route", 1, KEY_ID),
+        (denied, "no access rule allows the route", 1, KEY_ID),
+        ("VALID", "valid", 1, KEY_ID),
+    ] == verdicts
+    assert 2 == table.item(f"USAGE#{KEY_ID}")["request_count"]
+
+
+def test_a_policy_can_be_reused_for_any_other_route(table: Table, setting: Callable[[str, str], None]) -> None:
+    """API Gateway remembers it by the key alone: whatever it was asked for, it is right for each route of the rules."""
+    setting("ACCESS_RULES", json.dumps(RULES))
+    text = KEY.put(table)
+    routes = {"GET/sessions/7": True, "GET/sessions/8": True, "GET/sessions/all": False, "PUT/sessions/7": False}
+
+    for asked, other in itertools.permutations(routes, 2):
+        answer = ask(token(text, asked))
+
+        assert routes[other] == is_let_in(answer, other), f"asked for {asked}, reused for {other}"
+        assert "INSUFFICIENT_PERMISSIONS" == answer["context"]["code"]
+
+
+def test_simple_answers_are_for_http_2_alone(table: Table, setting: Callable[[str, str], None]) -> None:
+    """All others know nothing but policies."""
+    setting("HTTP_API_ANSWERS", "simple")
+    text = KEY.put(table)
+    answers = {name: ask(form(text)) for name, form in FORMS.items()}
+
+    assert {"isAuthorized", "context"} == answers.pop("http 2.0").keys()
+    assert [{"principalId", "policyDocument", "context"}] * 3 == [set(answer) for answer in answers.values()]
+
+
+OWN_ROUTE = "GET/auth/api-keys/current"
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        [],
+        RULES,
+        [{"method": "GET", "path": "/reports", "permission": "analytics:read"}],
+        [{"method": "ANY", "path": "/{rest+}", "permission": "analytics:read"}],
+        [
+            {"method": "GET", "path": "/{a}/{b}/{c}", "permission": "analytics:read"},
+            {"method": "GET", "path": "/auth/{b}/{c}", "permission": None},
+        ],
+        [
+            {"method": "GET", "path": "/auth/{b}/current", "permission": "analytics:read"},
+            {"method": "GET", "path": "/auth/{b}/{c}", "permission": None},
+        ],
+    ],
+    ids=["none", "about others", "no permission at all", "of everything", "below a denial", "beside a denial"],
+)
+def test_the_key_s_own_route_is_open_whatever_the_rules_say(
+    table: Table, setting: Callable[[str, str], None], rules: list[dict[str, str | None]]
+) -> None:
+    """Every valid key may see itself; no denial of the rules is in the way."""
+    setting("ACCESS_RULES", json.dumps(rules))
+
+    assert is_let_in(ask(rest({"x-api-key": KEY.put(table)}, OWN_ROUTE)), OWN_ROUTE)
+
+
+def test_the_key_s_own_route_opens_no_other(table: Table, setting: Callable[[str, str], None]) -> None:
+    """That answer is about this one request."""
+    setting("ACCESS_RULES", json.dumps(RULES))
+    answer = ask(rest({"x-api-key": KEY.put(table)}, OWN_ROUTE))
+
+    routes = ("POST/auth/api-keys/current", "GET/auth/api-keys/current/7", "GET/auth/api-keys", "GET/sessions/all")
+    assert not any(is_let_in(answer, route) for route in routes)
+
+
+def test_a_long_path_is_refused_as_any_other(table: Table, setting: Callable[[str, str], None]) -> None:
+    """Resources of a policy have at most 512 characters; a longer one would be an error instead of a 403."""
+    setting("ACCESS_RULES", json.dumps(RULES))
+    route = "GET/" + "x" * 1500
+    answer = ask(token(KEY.put(table), route))
+    resources = [statement["Resource"] for statement in answer["policyDocument"]["Statement"]]
+    listed = [resource for found in resources for resource in ([found] if isinstance(found, str) else found)]
+
+    assert 512 == max(map(len, listed))
+    assert not is_let_in(answer, route)

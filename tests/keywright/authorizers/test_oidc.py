@@ -1,0 +1,431 @@
+"""The issuer's keys: discovery, cache, refetch, outages."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from keywright.authorizers.oidc import (
+    DOCUMENT_BYTES,
+    MAXIMUM_AGE_SECONDS,
+    REFETCH_SECONDS,
+    RETRY_SECONDS,
+    IdentityProviderUnavailable,
+    IssuerKeys,
+    fetch_document,
+)
+from tests.issuer import jwk
+
+if TYPE_CHECKING:
+    from tests.issuer import Issuer
+
+DISCOVERY = "/.well-known/openid-configuration"
+
+
+@dataclass
+class Clock:
+    """Time that tests move."""
+
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        """Read it."""
+        return self.now
+
+
+@dataclass
+class Provider:
+    """A provider without a network: its documents, and what was fetched of them."""
+
+    keys: list[dict[str, Any]]
+    issuer: str = "https://id.example.com"
+    fetched: deque[str] = field(default_factory=deque)
+    down: bool = False
+
+    def __call__(self, url: str) -> dict[str, Any]:
+        """Fetch a document."""
+        self.fetched.append(url)
+        if self.down:
+            raise IdentityProviderUnavailable("down")
+        if url.endswith(DISCOVERY):
+            return {"issuer": self.issuer, "jwks_uri": "https://id.example.com/jwks"}
+        return {"keys": self.keys}
+
+
+def cached(provider: Provider) -> tuple[IssuerKeys, Clock]:
+    """Make a cache that has fetched once and forgot the count."""
+    clock = Clock()
+    keys = IssuerKeys(provider.issuer, provider, clock)
+    assert keys.find(provider.keys[0]["kid"])
+    provider.fetched.clear()
+    return keys, clock
+
+
+def test_keys_are_fetched_once() -> None:
+    """Further tokens of known keys cost no request."""
+    provider = Provider([jwk("EdDSA"), jwk("ES256")])
+    keys, _ = cached(provider)
+
+    found = [keys.find("EdDSA"), keys.find("ES256"), keys.find("EdDSA")]
+
+    assert all(found)
+    assert not provider.fetched
+
+
+def test_unknown_key_id_fetches_again() -> None:
+    """A key that the provider has just added works at once."""
+    provider = Provider([jwk("EdDSA")])
+    keys, clock = cached(provider)
+    provider.keys.append(jwk("EdDSA", kid="new"))
+    clock.now += REFETCH_SECONDS
+
+    assert keys.find("new")
+
+
+def test_random_key_ids_do_not_hammer_the_provider() -> None:
+    """A thousand made-up ids within half a minute cost the provider not one request."""
+    provider = Provider([jwk("EdDSA")])
+    keys, clock = cached(provider)
+    clock.now += REFETCH_SECONDS - 1
+
+    found = [keys.find(f"made up {number}") for number in range(1000)]
+
+    assert not any(found)
+    assert not provider.fetched
+
+
+def test_random_key_ids_cost_one_fetch_per_interval() -> None:
+    """Discovery and keys: two requests in every interval, however many ids."""
+    provider = Provider([jwk("EdDSA")])
+    keys, clock = cached(provider)
+    for _ in range(5):
+        clock.now += REFETCH_SECONDS
+        for number in range(100):
+            keys.find(f"made up {number}")
+
+    assert 5 * 2 == len(provider.fetched)
+
+
+HOUR = 3600
+
+
+def test_cached_keys_go_on_working_while_the_provider_is_down() -> None:
+    """An outage of less than a day ends no session whose key is known."""
+    provider = Provider([jwk("EdDSA")])
+    keys, clock = cached(provider)
+    provider.down = True
+    clock.now += 24 * HOUR - 1
+
+    assert keys.find("EdDSA")
+
+
+@pytest.mark.parametrize("key_id", ["EdDSA", None])
+def test_keys_are_trusted_for_a_day_without_a_refetch(key_id: str | None) -> None:
+    """GIVEN a provider that is down, or kept from answering, for 24 hours THEN its keys are unavailable, not wrong."""
+    provider = Provider([jwk("EdDSA")])
+    keys, clock = cached(provider)
+    provider.down = True
+    for _ in range(23):
+        clock.now += HOUR
+        assert keys.find(key_id)
+    clock.now += HOUR
+
+    for _ in range(2):
+        with pytest.raises(IdentityProviderUnavailable):
+            keys.find(key_id)
+    provider.down = False
+    clock.now += RETRY_SECONDS
+    assert keys.find(key_id)
+
+
+def test_a_refetch_gives_keys_another_day() -> None:
+    """The day begins with the last time that the provider has published them."""
+    provider = Provider([jwk("EdDSA")])
+    keys, clock = cached(provider)
+    clock.now += 20 * HOUR
+    assert keys.find("EdDSA")
+    provider.down = True
+    clock.now += 20 * HOUR
+
+    assert keys.find("EdDSA")
+    clock.now += 4 * HOUR
+    with pytest.raises(IdentityProviderUnavailable):
+        keys.find("EdDSA")
+
+
+def test_unknown_key_while_the_provider_is_down_is_unavailable() -> None:
+    """The token may be good; nobody can tell, so it is not called bad. That holds between the attempts as well."""
+    provider = Provider([jwk("EdDSA")])
+    keys, clock = cached(provider)
+    provider.down = True
+    clock.now += REFETCH_SECONDS
+
+    for _ in range(2):
+        with pytest.raises(IdentityProviderUnavailable):
+            keys.find("new")
+
+
+def test_a_failed_fetch_is_repeated_soon() -> None:
+    """After a short pause the provider is asked again, and not before."""
+    provider = Provider([jwk("EdDSA")], down=True)
+    clock = Clock()
+    keys = IssuerKeys(provider.issuer, provider, clock)
+    with pytest.raises(IdentityProviderUnavailable):
+        keys.find("EdDSA")
+    provider.down = False
+
+    clock.now += RETRY_SECONDS - 1
+    with pytest.raises(IdentityProviderUnavailable):
+        keys.find("EdDSA")
+    clock.now += 1
+    assert keys.find("EdDSA")
+
+
+def test_withdrawn_keys_stop_working() -> None:
+    """A key that the provider no longer publishes is trusted for an hour at most."""
+    provider = Provider([jwk("EdDSA", kid="old"), jwk("EdDSA", kid="new")])
+    keys, clock = cached(provider)
+    del provider.keys[0]
+    clock.now += MAXIMUM_AGE_SECONDS
+
+    assert keys.find("old") is None
+
+
+def test_no_key_id_means_the_only_key() -> None:
+    """OpenID Connect Core, section 10.1: with one key, a token need not name it; with two it must."""
+    one, _ = cached(Provider([jwk("EdDSA")]))
+    two, _ = cached(Provider([jwk("EdDSA"), jwk("ES256")]))
+
+    assert one.find(None)
+    assert two.find(None) is None
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        pytest.param({"kty": "oct", "k": "c2VjcmV0", "kid": "x", "alg": "HS256"}, id="symmetric"),
+        pytest.param(jwk("ES256", kid="x") | {"use": "enc"}, id="for encryption"),
+        pytest.param(jwk("RS256", kid="x") | {"alg": "RS512"}, id="another algorithm"),
+        pytest.param(
+            jwk("RS256", rsa.generate_private_key(public_exponent=65537, key_size=1024), "x"),  # noqa: S505
+            id="weak",
+        ),
+        pytest.param(jwk("ES256", ec.generate_private_key(ec.SECP384R1()), "x") | {"alg": "ES384"}, id="another curve"),
+        pytest.param({"kty": "unknown", "kid": "x"}, id="unknown type"),
+        pytest.param({"kid": "x"}, id="incomplete"),
+        pytest.param({"kty": "RSA", "kid": "x", "n": "!", "e": "!"}, id="unreadable"),
+        pytest.param(jwk("ES256") | {"kid": ["x"]}, id="odd id"),
+        pytest.param("x", id="not an object"),
+    ],
+)
+def test_unusable_keys_are_passed_over(entry: object) -> None:
+    """One odd entry neither works nor spoils the rest."""
+    provider = Provider([jwk("EdDSA"), entry])  # type: ignore[list-item]
+    keys, _ = cached(provider)
+
+    assert keys.find("x") is None
+    assert keys.find("EdDSA")
+
+
+@pytest.mark.parametrize(
+    ("discovery", "keys"),
+    [
+        pytest.param({"issuer": "https://id.example.com"}, {}, id="no jwks_uri"),
+        pytest.param(
+            {"issuer": "https://id.example.com", "jwks_uri": "http://127.0.0.1/jwks"},
+            {"keys": [jwk("EdDSA", kid="x")]},
+            id="down to http",
+        ),
+        pytest.param(
+            {"issuer": "https://id.example.com", "jwks_uri": "https://["}, {"keys": [jwk("EdDSA")]}, id="no address"
+        ),
+        pytest.param({"issuer": "https://id.example.com", "jwks_uri": "https://id.example.com/jwks"}, {}, id="no keys"),
+        pytest.param(
+            {"issuer": "https://id.example.com", "jwks_uri": "https://id.example.com/jwks"}, {"keys": []}, id="empty"
+        ),
+    ],
+)
+def test_a_provider_that_makes_no_sense_is_unavailable(discovery: dict[str, Any], keys: dict[str, Any]) -> None:
+    """Wrong documents are an outage, which an operator can see, and never a wrong key."""
+    fetched: list[str] = []
+
+    def fetch(url: str) -> dict[str, Any]:
+        fetched.append(url)
+        urlsplit(url)  # as the real one, which fails for what is no address
+        return discovery if url.endswith(DISCOVERY) else keys
+
+    issuer_keys = IssuerKeys("https://id.example.com", fetch, Clock())
+    for _ in range(3):
+        with pytest.raises(IdentityProviderUnavailable):
+            issuer_keys.find("x")
+    assert 1 == sum(url.endswith(DISCOVERY) for url in fetched)
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        pytest.param({"issuer": "https://evil.example.com"}, id="another"),
+        pytest.param({"issuer": "https://id.example.com/"}, id="with a slash"),
+        pytest.param({"issuer": "https://ID.example.com"}, id="in another case"),
+        pytest.param({"issuer": "http://id.example.com"}, id="without TLS"),
+        pytest.param({"issuer": ["https://id.example.com"]}, id="a list"),
+        pytest.param({"issuer": None}, id="null"),
+        pytest.param({}, id="none"),
+    ],
+)
+def test_discovery_has_to_name_the_very_issuer(named: dict[str, Any]) -> None:
+    """GIVEN documents that are good but for the name in them THEN no key of theirs is trusted, nor even fetched."""
+    discovery = {"issuer": "https://id.example.com", "jwks_uri": "https://id.example.com/jwks"}
+    fetched: list[str] = []
+
+    def fetch(url: str) -> dict[str, Any]:
+        fetched.append(url)
+        return discovery if url.endswith(DISCOVERY) else {"keys": [jwk("EdDSA")]}
+
+    assert IssuerKeys("https://id.example.com", fetch, Clock()).find("EdDSA"), "the documents are good"
+    del discovery["issuer"]
+    discovery.update(named)
+    fetched.clear()
+
+    with pytest.raises(IdentityProviderUnavailable, match="the provider calls itself"):
+        IssuerKeys("https://id.example.com", fetch, Clock()).find("EdDSA")
+    assert [f"https://id.example.com{DISCOVERY}"] == fetched
+
+
+def test_fetch_reads_a_document(issuer: Issuer) -> None:
+    """A JSON object comes over HTTP."""
+    assert {"issuer": issuer.url, "jwks_uri": f"{issuer.url}/jwks"} == fetch_document(issuer.url + DISCOVERY)
+
+
+@pytest.mark.parametrize(
+    "document", [b"", b"[]", b"not json", b"[" * 100_000, json.dumps({"a": "x" * DOCUMENT_BYTES}).encode()]
+)
+def test_fetch_refuses_what_is_no_small_object(issuer: Issuer, document: bytes) -> None:
+    """Neither nonsense nor a flood gets any further."""
+    issuer.documents["/x"] = document
+
+    with pytest.raises(IdentityProviderUnavailable):
+        fetch_document(f"{issuer.url}/x")
+
+
+@pytest.mark.parametrize("status", [302, 404, 500])
+def test_fetch_refuses_other_statuses(issuer: Issuer, status: int) -> None:
+    """No redirects, no errors."""
+    issuer.status = status
+
+    with pytest.raises(IdentityProviderUnavailable):
+        fetch_document(issuer.url + DISCOVERY)
+
+
+@pytest.mark.usefixtures("issuer")
+def test_fetch_of_a_closed_port_is_unavailable() -> None:
+    """Nobody there: said in one sentence."""
+    with pytest.raises(IdentityProviderUnavailable, match="did not answer"):
+        fetch_document("http://127.0.0.1:1/")
+
+
+def test_fetch_leaves_this_machine_over_tls_only() -> None:
+    """Plain http to another host is not even tried."""
+    with pytest.raises(IdentityProviderUnavailable, match="neither https"):
+        fetch_document("http://id.example.com/")
+
+
+@dataclass
+class SlowProvider(Provider):
+    """A provider that takes its time, until it is let go on."""
+
+    go_on: threading.Event = field(default_factory=threading.Event)
+
+    def __call__(self, url: str) -> dict[str, Any]:
+        """Fetch a document, after a while."""
+        document = super().__call__(url)
+        self.go_on.wait(10)
+        return document
+
+
+class TestSlowProvider:
+    """Threads that come while a provider takes its time."""
+
+    def test_a_refresh_ends_in_time(self) -> None:
+        """However slowly documents come, the caller is told in time that the provider does not answer."""
+        provider = SlowProvider([jwk("EdDSA")])
+        keys = IssuerKeys(provider.issuer, provider, Clock(), refresh_seconds=0.05)
+
+        with pytest.raises(IdentityProviderUnavailable, match="TimeoutError"):
+            keys.find("EdDSA")
+        provider.go_on.set()
+
+    def test_known_keys_are_not_waited_for(self) -> None:
+        """While one caller asks the provider, others go on with the key that they know."""
+        provider = SlowProvider([jwk("EdDSA")])
+        provider.go_on.set()
+        clock = Clock()
+        keys = IssuerKeys(provider.issuer, provider, clock)
+        keys.find("EdDSA")
+        provider.go_on.clear()
+        provider.fetched.clear()
+        clock.now += MAXIMUM_AGE_SECONDS
+        with ThreadPoolExecutor(1) as pool:
+            asking = pool.submit(keys.find, "EdDSA")
+            while not provider.fetched:
+                time.sleep(0.001)
+
+            assert keys.find("EdDSA")
+            assert not asking.done()
+            provider.go_on.set()
+
+    def test_keys_of_yesterday_are_waited_for(self) -> None:
+        """After a day a key is as good as unknown: no caller goes on with it while it is being fetched."""
+        provider = SlowProvider([jwk("EdDSA")])
+        provider.go_on.set()
+        clock = Clock()
+        keys = IssuerKeys(provider.issuer, provider, clock)
+        keys.find("EdDSA")
+        provider.go_on.clear()
+        provider.fetched.clear()
+        clock.now += 24 * HOUR
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(keys.find, "EdDSA")
+            while not provider.fetched:
+                time.sleep(0.001)
+            second = pool.submit(keys.find, "EdDSA")
+
+            assert not wait([first, second], timeout=0.1).done
+            provider.go_on.set()
+            assert first.result()
+            assert second.result()
+
+    def test_threads_share_one_fetch(self) -> None:
+        """Callers that know nothing yet wait for the one fetch, and use what it brings."""
+        provider = SlowProvider([jwk("EdDSA")])
+        keys = IssuerKeys(provider.issuer, provider, Clock())
+        with ThreadPoolExecutor(8) as pool:
+            found = [pool.submit(keys.find, "EdDSA") for _ in range(8)]
+            while not provider.fetched:
+                time.sleep(0.001)
+            provider.go_on.set()
+
+            assert all(one.result() for one in found)
+        assert 2 == len(provider.fetched)
+
+    def test_an_outage_that_is_over_is_forgotten(self) -> None:
+        """After a fetch that went well, an unknown key is unknown and no outage."""
+        provider = Provider([jwk("EdDSA")], down=True)
+        clock = Clock()
+        keys = IssuerKeys(provider.issuer, provider, clock)
+        with pytest.raises(IdentityProviderUnavailable):
+            keys.find("EdDSA")
+        provider.down = False
+        clock.now += RETRY_SECONDS
+        keys.find("EdDSA")
+
+        assert keys.find("new") is None

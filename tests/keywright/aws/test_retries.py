@@ -1,0 +1,131 @@
+"""Retries that end in time."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from keywright import deadline
+from keywright.aws import retries
+from keywright.aws.client import AwsError
+from keywright.aws.transport import NoAnswerError
+from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from keywright.aws.client import HttpClient
+
+
+def failing(*errors: Exception) -> tuple[Callable[[], str], list[int]]:
+    """Make a call that fails so often and then succeeds, and a list that counts its attempts."""
+    remaining: Iterator[Exception] = iter(errors)
+    attempts: list[int] = []
+
+    def call() -> str:
+        attempts.append(1)
+        for error in remaining:
+            raise error
+        return "done"
+
+    return call, attempts
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Take no time between attempts, but note what would have been taken."""
+    waits: list[float] = []
+    monkeypatch.setattr(time, "sleep", waits.append)
+    return waits
+
+
+TRANSIENT = [
+    AwsError("ThrottlingException", 400, {}),
+    AwsError("ProvisionedThroughputExceededException", 400, {}),
+    AwsError("TransactionInProgressException", 400, {}),
+    AwsError("RequestThrottled", 400, {}),
+    AwsError("InternalServerError", 500, {}),
+    AwsError("Whatever", 503, {}),
+    AwsError("400", 400, {}),
+    NoAnswerError("TimeoutError"),
+    retries.Retryable("TransactionConflict"),
+]
+
+
+@pytest.mark.parametrize("error", TRANSIENT, ids=repr)
+def test_what_passes_is_tried_again(error: Exception) -> None:
+    """Throttling, conflicts, server errors, time-outs and broken connections."""
+    call, attempts = failing(error, error)
+
+    assert "done" == retries.with_retries(call)
+    assert 3 == len(attempts)
+
+
+@pytest.mark.parametrize("error", TRANSIENT, ids=repr)
+def test_what_does_not_pass_is_unavailable(error: Exception) -> None:
+    """A few attempts, then 503."""
+    call, attempts = failing(*[error] * 100)
+
+    with pytest.raises(ServiceError) as caught:
+        retries.with_retries(call)
+    assert SERVICE_UNAVAILABLE is caught.value.error
+    assert retries.ATTEMPTS == len(attempts)
+
+
+def test_what_cannot_pass_is_not_tried_again() -> None:
+    """A mistake of ours stays what it is."""
+    call, attempts = failing(AwsError("ValidationException", 400, {}))
+
+    with pytest.raises(AwsError):
+        retries.with_retries(call)
+    assert 1 == len(attempts)
+
+
+def test_waits_are_jittered_and_bounded(no_waiting: list[float]) -> None:
+    """Full jitter below 50, 100, 200, 400, 800 milliseconds, and a second from then on."""
+    call, _ = failing(*[TRANSIENT[0]] * 1000)
+    for _ in range(50):
+        with pytest.raises(ServiceError):
+            retries.with_retries(call)
+
+    by_attempt = [no_waiting[index :: retries.ATTEMPTS - 1] for index in range(retries.ATTEMPTS - 1)]
+    assert all(max(waits) <= min(0.05 * 2**index, 1) for index, waits in enumerate(by_attempt))
+    assert all(len(set(waits)) > 1 for waits in by_attempt)
+
+
+def test_no_attempt_is_begun_that_could_outlast_the_invocation() -> None:
+    """With less time left than one attempt may take, the answer is 503 at once."""
+    call, attempts = failing(*[TRANSIENT[0]] * 100)
+    longest_attempt = retries.CONNECT_TIMEOUT_SECONDS + retries.READ_TIMEOUT_SECONDS
+    milliseconds = int((longest_attempt + deadline.RESERVE_SECONDS) * 1000)
+
+    with deadline.within(milliseconds - 1), pytest.raises(ServiceError) as caught:
+        retries.with_retries(call)
+    assert (SERVICE_UNAVAILABLE, 0) == (caught.value.error, len(attempts))
+
+
+def test_the_last_attempt_that_fits_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With just enough time for one attempt, there is one."""
+    call, attempts = failing(*[TRANSIENT[0]] * 100)
+    clock = time.monotonic
+    # Each attempt takes as long as it may.
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + len(attempts) * retries.ATTEMPT_SECONDS)
+    milliseconds = int((retries.ATTEMPT_SECONDS + deadline.RESERVE_SECONDS + 0.5) * 1000)
+
+    with deadline.within(milliseconds), pytest.raises(ServiceError):
+        retries.with_retries(call)
+    assert 1 == len(attempts)
+
+
+@pytest.mark.parametrize("client", [retries.dynamodb, retries.secrets_manager, retries.queues])
+@pytest.mark.usefixtures("environment")
+def test_no_attempt_takes_longer_than_it_may(client: Callable[[], HttpClient]) -> None:
+    """What is known about the longest attempt is true of every client."""
+    made = client()
+
+    assert (retries.CONNECT_TIMEOUT_SECONDS, retries.READ_TIMEOUT_SECONDS) == (
+        made.host.connect_timeout_seconds,
+        made.host.read_timeout_seconds,
+    )

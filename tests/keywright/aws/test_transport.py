@@ -1,0 +1,270 @@
+"""HTTP requests: connections that are kept, frozen, closed and refused; TLS; time-outs."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from keywright.aws import transport
+from keywright.aws.transport import Host, NoAnswerError
+from tests.canned import answer, serving
+from tests.conftest import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LOOPBACK, LOOPBACK_6 = "127.0.0.1", "::1"
+PATIENCE_SECONDS = 5
+
+pytestmark = pytest.mark.allow_hosts([LOOPBACK, LOOPBACK_6])
+
+
+def host(url: str, *, connect_timeout_seconds: float = 5, read_timeout_seconds: float = 5) -> Host:
+    """Make a host with time-outs for tests."""
+    return Host(url, connect_timeout_seconds=connect_timeout_seconds, read_timeout_seconds=read_timeout_seconds)
+
+
+@contextmanager
+def closing_when_told() -> Iterator[tuple[int, threading.Event, threading.Event]]:
+    """Answer each request on a connection that is closed once the first event is set; the second says that it is."""
+    close, closed = threading.Event(), threading.Event()
+
+    def serve(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection:
+                    connection.recv(65536)
+                    connection.sendall(answer({}))
+                    close.wait(PATIENCE_SECONDS)
+                closed.set()
+
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        yield listener.getsockname()[1], close, closed
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_connection_that_was_closed_while_frozen_is_replaced() -> None:
+    """GIVEN a process that is stopped, as Lambda does WHEN its connection is closed meanwhile THEN the next call works.
+
+    At the first attempt: a caller that makes only one loses nothing.
+    """
+    script = (
+        "import sys; from keywright.aws.transport import Host\n"
+        "host = Host(sys.argv[1], connect_timeout_seconds=5, read_timeout_seconds=5)\n"
+        "for _ in sys.stdin: print(host.send('POST', '/', {}, b'').status, flush=True)"
+    )
+    with closing_when_told() as (port, close, closed):
+        process = subprocess.Popen(  # noqa: S603 - this interpreter
+            [sys.executable, "-c", script, f"http://{LOOPBACK}:{port}"],
+            env={"PYTHONPATH": str(ROOT / "layers/shared/python")},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdin
+        assert process.stdout
+        with process:
+            process.stdin.write("\n")
+            process.stdin.flush()
+            assert "200\n" == process.stdout.readline()
+            process.send_signal(signal.SIGSTOP)
+            close.set()
+            assert closed.wait(PATIENCE_SECONDS)
+            process.send_signal(signal.SIGCONT)
+            answers, _ = process.communicate("\n", timeout=PATIENCE_SECONDS)
+
+    assert "200\n" == answers
+
+
+def test_an_answer_that_comes_too_late_is_not_the_next_ones() -> None:
+    """GIVEN a request that got no answer in time WHEN another one is sent THEN it goes over a new connection."""
+    listener = socket.create_server((LOOPBACK, 0))
+
+    def serve(connection: socket.socket, number: int) -> None:
+        with connection, suppress(OSError):
+            connection.recv(65536)
+            time.sleep(0.4 if number == 0 else 0)
+            connection.sendall(answer(b"%d" % number))
+
+    def accept() -> None:
+        for number in range(2):
+            threading.Thread(target=serve, args=(listener.accept()[0], number), daemon=True).start()
+
+    with listener:
+        threading.Thread(target=accept, daemon=True).start()
+        there = host(f"http://{LOOPBACK}:{listener.getsockname()[1]}", read_timeout_seconds=0.2)
+        with pytest.raises(NoAnswerError, match="TimeoutError"):
+            there.send("POST", "/", {}, b"")
+
+        assert b"1" == there.send("POST", "/", {}, b"").body
+
+
+def test_only_so_much_of_an_answer_is_read() -> None:
+    """And what is left of it is not taken for the answer to the next request."""
+    with serving(answer(b"x" * 100), answer(b"y" * 10)) as server:
+        there = host(server.url)
+        bodies = [there.send("GET", "/", {}, maximum_bytes=10).body for _ in range(2)]
+
+    assert [b"x" * 10, b"y" * 10] == bodies
+
+
+def test_waiting_for_a_connection_ends() -> None:
+    """GIVEN a host that accepts no more connections WHEN a request is sent THEN it fails after the time-out."""
+    with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
+        listener.bind((LOOPBACK, 0))
+        listener.listen(0)
+        for filler in (first, second):
+            filler.settimeout(0)
+            with suppress(BlockingIOError):
+                filler.connect(listener.getsockname())
+        time.sleep(0.1)
+        started = time.monotonic()
+        with pytest.raises(NoAnswerError):
+            host(f"http://{LOOPBACK}:{listener.getsockname()[1]}", connect_timeout_seconds=0.2).send("GET", "/", {})
+
+    assert 0.2 <= time.monotonic() - started < PATIENCE_SECONDS
+
+
+def test_reading_has_a_time_of_its_own() -> None:
+    """GIVEN a short time to connect WHEN an answer takes longer than that THEN it is waited for."""
+    with socket.create_server((LOOPBACK, 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                time.sleep(0.6)
+                connection.sendall(answer({}))
+
+        threading.Thread(target=serve, daemon=True).start()
+        url = f"http://{LOOPBACK}:{listener.getsockname()[1]}"
+
+        assert 200 == host(url, connect_timeout_seconds=0.3).send("GET", "/", {}).status
+
+
+def test_proxies_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GIVEN proxies in the environment WHEN a request is sent THEN it goes to the host itself."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    with serving(answer({})) as server:
+        assert 200 == host(server.url).send("GET", "/", {}).status
+
+
+def test_ipv6_addresses_work() -> None:
+    """A host may have nothing else."""
+    try:
+        listener = socket.create_server((LOOPBACK_6, 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer({}))
+
+        threading.Thread(target=serve, daemon=True).start()
+
+        assert 200 == host(f"http://[{LOOPBACK_6}]:{listener.getsockname()[1]}").send("GET", "/", {}).status
+
+
+# TLS
+
+
+@pytest.fixture
+def authorities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The file of the authorities that are believed: none so far."""
+    path = tmp_path / "authorities.pem"
+    path.write_text("")
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    monkeypatch.setenv("SSL_CERT_DIR", os.devnull)
+    transport._tls.cache_clear()
+    yield path
+    transport._tls.cache_clear()
+
+
+@contextmanager
+def tls_server(folder: Path, name: x509.GeneralName) -> Iterator[tuple[str, bytes]]:
+    """Serve over TLS with a certificate for a name; gives the URL and the certificate."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([name]), critical=False)
+        .sign(key, hashes.SHA256())
+        .public_bytes(serialization.Encoding.PEM)
+    )
+    pair = folder / "server.pem"
+    pair.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair)
+
+    def serve(listener: socket.socket) -> None:
+        with suppress(OSError):
+            connection, _ = listener.accept()
+            with connection, context.wrap_socket(connection, server_side=True) as encrypted:
+                encrypted.recv(65536)
+                encrypted.sendall(answer({}))
+
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
+        thread.start()
+        yield f"https://{LOOPBACK}:{listener.getsockname()[1]}", certificate
+        thread.join(PATIENCE_SECONDS)
+
+
+RIGHT = x509.IPAddress(ipaddress.ip_address(LOOPBACK))
+WRONG = x509.DNSName("dynamodb.example.com")
+
+
+def test_a_certificate_of_a_known_authority_is_believed(tmp_path: Path, authorities: Path) -> None:
+    """GIVEN its authority in SSL_CERT_FILE WHEN a request is sent THEN it is answered."""
+    with tls_server(tmp_path, RIGHT) as (url, certificate):
+        authorities.write_bytes(certificate)
+
+        assert 200 == host(url).send("GET", "/", {}).status
+
+
+@pytest.mark.parametrize(("name", "is_known"), [(RIGHT, False), (WRONG, True)], ids=["authority", "host"])
+def test_any_other_certificate_is_refused(
+    tmp_path: Path,
+    authorities: Path,
+    name: x509.GeneralName,
+    is_known: bool,  # noqa: FBT001 - a case
+) -> None:
+    """GIVEN an unknown authority, or a certificate of another host WHEN a request is sent THEN nothing leaves."""
+    with tls_server(tmp_path, name) as (url, certificate):
+        if is_known:
+            authorities.write_bytes(certificate)
+        with pytest.raises(NoAnswerError, match="CERTIFICATE_VERIFY_FAILED"):
+            host(url).send("GET", "/", {})

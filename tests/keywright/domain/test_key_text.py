@@ -1,0 +1,227 @@
+"""The text of a key, bit by bit."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keywright.domain import key_text, keyring
+
+PEPPER = b"0123456789abcdef" * 4
+KEYS = keyring.derive(PEPPER)
+LARGEST = "8" * 86  # 62**86 is a little more than 2**512, so not every 86 characters are 64 bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """A key made by hand: HKDF and HMAC of another library, base62 by powers."""
+
+    pepper_version: int
+    organization_id: str
+    key_id: str
+    generation: int
+    secret: str
+    payload: str
+    tag: str
+    text: str
+
+
+# Key texts are written in two halves, so that scanners for leaked secrets do not take them for one.
+VECTORS = [
+    Vector(
+        1,
+        "5b1c6f0e-4d2a-4c8f-9e37-a1b2c3d4e5f6",
+        "0192f3a4-b5c6-7d8e-9fa0-b1c2d3e4f506",
+        0,
+        "000102030405060708090a0b0c0d0e0f101112131415",
+        "01015b1c6f0e4d2a4c8f9e37a1b2c3d4e5f60192f3a4b5c67d8e9fa0b1c2d3e4f506"
+        "0000000102030405060708090a0b0c0d0e0f101112131415",
+        "309b1378f0bf",
+        "kk_0ETDzz1Ay8dNYf2H8ARPmJVuUuXAuxzyKG85Jnw" + "c0b6qxlSBQsirX725UdCDELkLE9eN6jS9yjwT4Mt9iw4tH5",
+    ),
+    Vector(
+        255,
+        "ffffffff-ffff-ffff-ffff-ffffffffffff",
+        "ffffffff-ffff-ffff-ffff-ffffffffffff",
+        65535,
+        "ff" * 22,
+        "01" + "ff" * 57,
+        "8d471346ee68",
+        "kk_0SmzpuYoCGulbvLFuIlcXe2s7pm1LJGgqXA8pSg" + "cnMlW4vuDUYhTwbjkTw5WHxk8RNJj9uFIbXXQ4ucezevZ7I",
+    ),
+    Vector(
+        1,
+        "00000000-0000-0000-0000-000000000000",
+        "00000000-0000-0000-0000-000000000000",
+        0,
+        "00" * 22,
+        "0101" + "00" * 56,
+        "4d2ec5dafb52",
+        "kk_0ERz4NfRrNzQnuksMZKkplLXhtPg5UNVv7vWWc0" + "oEMgk0mRMzxYf46pf8FEOYviagnqeE3PMIMHcdlzTx1tG5a",
+    ),
+]
+
+
+def tag_key(_version: int) -> bytes:
+    """Every pepper version is the same one here."""
+    return KEYS.tag_key
+
+
+def any_key(secret: bytes = bytes(22), generation: int = 0) -> str:
+    """Make a valid key."""
+    content = key_text.payload(
+        pepper_version=1,
+        organization_id=uuid.UUID(VECTORS[0].organization_id),
+        key_id=uuid.UUID(VECTORS[0].key_id),
+        generation=generation,
+        secret=secret,
+    )
+    return key_text.encode("kk_", content, KEYS.tag_key)
+
+
+@pytest.mark.parametrize("vector", VECTORS)
+def test_payload_has_every_field_at_its_place(vector: Vector) -> None:
+    """The 58 bytes are exactly those of the vector."""
+    payload = key_text.payload(
+        pepper_version=vector.pepper_version,
+        organization_id=uuid.UUID(vector.organization_id),
+        key_id=uuid.UUID(vector.key_id),
+        generation=vector.generation,
+        secret=bytes.fromhex(vector.secret),
+    )
+
+    assert vector.payload == payload.hex()
+
+
+@pytest.mark.parametrize("vector", VECTORS)
+def test_encode_gives_the_text_of_the_vector(vector: Vector) -> None:
+    """Prefix, 86 characters, most significant first, padded with 0."""
+    text = key_text.encode("kk_", bytes.fromhex(vector.payload), KEYS.tag_key)
+
+    assert vector.text == text
+
+
+@pytest.mark.parametrize("vector", VECTORS)
+def test_parse_reads_back_every_field(vector: Vector) -> None:
+    """Whoever has the text and the tag key knows the ids without reading anything."""
+    parts = key_text.parse(vector.text, "kk_", tag_key)
+
+    assert (
+        key_text.KeyParts(
+            pepper_version=vector.pepper_version,
+            organization_id=uuid.UUID(vector.organization_id),
+            key_id=uuid.UUID(vector.key_id),
+            generation=vector.generation,
+            payload=bytes.fromhex(vector.payload),
+        )
+        == parts
+    )
+
+
+@pytest.mark.parametrize("vector", VECTORS)
+def test_the_tag_is_the_last_six_bytes(vector: Vector) -> None:
+    """The tag is HMAC-SHA256 of the 58 bytes under the tag key, cut to six bytes."""
+    alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+    number = sum(alphabet.index(c) * 62**power for power, c in enumerate(reversed(vector.text[3:])))
+
+    assert vector.payload + vector.tag == number.to_bytes(64).hex()
+
+
+@given(secret=st.binary(min_size=22, max_size=22), generation=st.integers(0, 0xFFFF))
+def test_every_key_reads_back(secret: bytes, generation: int) -> None:
+    """What encode writes, parse reads, for every secret and generation."""
+    parts = key_text.parse(any_key(secret, generation), "kk_", tag_key)
+
+    assert isinstance(parts, key_text.KeyParts)
+    assert (generation, secret) == (parts.generation, parts.payload[36:])
+
+
+@given(position=st.integers(3, 88), character=st.characters())
+def test_one_changed_character_is_refused(position: int, character: str) -> None:
+    """A typo anywhere in the 86 characters, whatever the character, never passes."""
+    key = any_key()
+    changed = key[:position] + character + key[position + 1 :]
+
+    assert changed == key or isinstance(key_text.parse(changed, "kk_", tag_key), key_text.NotIssuedHere)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("kk_", id="prefix alone"),
+        pytest.param(any_key()[:-1], id="one character short"),
+        pytest.param(any_key() + "0", id="one character long"),
+        pytest.param(any_key() + "\n", id="line feed at the end"),
+        pytest.param(" " + any_key(), id="space in front"),
+        pytest.param("KK_" + any_key()[3:], id="prefix in capitals"),
+        pytest.param("sk_" + any_key()[3:], id="other prefix"),
+        pytest.param(any_key()[3:], id="no prefix"),
+        pytest.param("kk_" + "z" * 86, id="more than 64 bytes"),
+        pytest.param("kk_" + "0" * 86, id="zero"),
+        pytest.param(any_key().replace("0", "\N{FULLWIDTH DIGIT ZERO}"), id="look-alike digits"),
+        pytest.param("kk_" + "\ud800" * 86, id="surrogates"),
+    ],
+)
+def test_what_is_no_key_is_refused(text: str) -> None:
+    """Malformed texts are told as such, never by an exception."""
+    assert key_text.NotIssuedHere.MALFORMED == key_text.parse(text, "kk_", tag_key)
+
+
+def test_unknown_pepper_version_is_refused() -> None:
+    """A key of a pepper version that does not exist is told from a forged one, so that it can raise an alarm."""
+    assert key_text.NotIssuedHere.UNKNOWN_PEPPER_VERSION == key_text.parse(any_key(), "kk_", lambda _: None)
+
+
+def test_tag_of_another_pepper_is_refused() -> None:
+    """A key made elsewhere, with another pepper, is a forgery here."""
+    assert key_text.NotIssuedHere.FORGED == key_text.parse(any_key(), "kk_", lambda _: bytes(32))
+
+
+def test_other_format_version_is_refused_even_with_a_valid_tag() -> None:
+    """A format that does not exist yet is not mistaken for this one."""
+    future = key_text.encode("kk_", b"\x02" + bytes.fromhex(VECTORS[0].payload)[1:], KEYS.tag_key)
+
+    assert key_text.NotIssuedHere.MALFORMED == key_text.parse(future, "kk_", tag_key)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("pepper_version", 256),
+        ("pepper_version", -1),
+        ("generation", 65536),
+        ("secret", bytes(21)),
+        ("secret", bytes(23)),
+    ],
+)
+def test_payload_refuses_what_does_not_fit(field: str, value: object) -> None:
+    """A value that its field cannot hold is an error, never cut off."""
+    fields: dict[str, object] = {
+        "pepper_version": 1,
+        "organization_id": uuid.UUID(int=0),
+        "key_id": uuid.UUID(int=0),
+        "generation": 0,
+        "secret": bytes(22),
+    }
+
+    with pytest.raises(ValueError, match=r"must have|fit"):
+        key_text.payload(**(fields | {field: value}))  # type: ignore[arg-type]
+
+
+def test_hint_is_the_prefix_and_the_last_four_characters() -> None:
+    """People recognize a key by it; it tells 24 bits of the tag and nothing of the secret."""
+    text = VECTORS[0].text
+
+    assert "kk_...4tH5" == key_text.hint(text, "kk_")
+
+
+def test_repr_shows_no_secret() -> None:
+    """Parts that end up in a log or an exception show their ids only."""
+    parts = key_text.parse(any_key(b"\xaa" * 22), "kk_", tag_key)
+
+    assert "payload" not in repr(parts)

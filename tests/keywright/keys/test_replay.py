@@ -1,0 +1,197 @@
+"""Answers that are kept: readable only for whoever has the pepper and the Idempotency-Key, at their own place."""
+
+from __future__ import annotations
+
+import hmac
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keywright.api.schemas import CreateApiKeyRequest, CreatedApiKey, RotateApiKeyRequest
+from keywright.domain import keyring
+from keywright.domain.principals import Member
+from keywright.errors import IDEMPOTENCY_KEY_REUSED, SERVICE_UNAVAILABLE, ServiceError
+from keywright.keys.replay import NONCE_BYTES, Repeatable
+from keywright.store import idempotency
+from keywright.store.idempotency import KeptAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+MEMBER = Member(uuid.UUID("5b1c6f0e-4d2a-4c8f-9e37-a1b2c3d4e5f6"), "user_1")
+OTHER_MEMBER = replace(MEMBER, user_id="user_2")
+ELSEWHERE = replace(MEMBER, organization_id=uuid.UUID(int=1))
+KEYRING = keyring.Keyring(1, {1: keyring.derive(b"p" * 64)})
+ANSWER = CreatedApiKey(id="0198d3c4-0000-7000-8000-000000000000", key="kk_" + "0123456789" * 8 + "abcdef")
+BODY = RotateApiKeyRequest(gracePeriodSeconds=60)
+IDEMPOTENCY_KEY = "8e03978e-40d5-43dd-bc93-6894a57f9324"
+REPEATABLE = Repeatable(MEMBER, IDEMPOTENCY_KEY, "rotate", BODY)
+
+
+@pytest.fixture
+def keep(environment: pytest.MonkeyPatch) -> Callable[[], dict[str, Any]]:
+    """Encrypt the answer, and give the item that the table gets to keep."""
+    environment.setenv("TABLE_NAME", "table")
+
+    def kept_item() -> dict[str, Any]:
+        operation: Any = REPEATABLE.keep(ANSWER, KEYRING, NOW).operation
+        item: dict[str, Any] = operation["Put"]["Item"]
+        return item
+
+    return kept_item
+
+
+@pytest.fixture
+def item(keep: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """One such item."""
+    return keep()
+
+
+@pytest.fixture
+def kept(item: dict[str, Any]) -> KeptAnswer:
+    """The same, as it is read again."""
+    found = idempotency.live(item, NOW)
+    assert found is not None
+    return found
+
+
+def test_an_answer_is_read_again(kept: KeptAnswer) -> None:
+    """All of it."""
+    assert ANSWER == REPEATABLE.replay(kept, CreatedApiKey, KEYRING)
+
+
+def test_a_day_is_a_day(item: dict[str, Any]) -> None:
+    """The answer is there until the last second of its day."""
+    last_moment = datetime(2026, 1, 1, 23, 59, 59, 999_000, tzinfo=UTC)
+    is_live = [idempotency.live(item, at) is not None for at in (last_moment, datetime(2026, 1, 2, tzinfo=UTC))]
+
+    assert [True, False] == is_live
+    assert idempotency.live(None, NOW) is None
+
+
+@pytest.mark.parametrize("wrong", ["", IDEMPOTENCY_KEY.upper(), IDEMPOTENCY_KEY[:-1], IDEMPOTENCY_KEY + " "])
+def test_another_idempotency_key_reads_nothing(kept: KeptAnswer, wrong: str) -> None:
+    """Even where it asks for the answer at its true place."""
+    with pytest.raises(InvalidTag):
+        replace(REPEATABLE, idempotency_key=wrong).replay(kept, CreatedApiKey, KEYRING)
+
+
+def test_table_and_pepper_without_the_header_are_not_enough(item: dict[str, Any], kept: KeptAnswer) -> None:
+    """With all that the table holds and every derived key, only the Idempotency-Key itself opens the answer."""
+    context = f"{item['pk']['S'].removeprefix('ORG#')}/{item['sk']['S']}".encode()
+    pepper_key = KEYRING.current.idempotency_key
+    digest = item["sk"]["S"].removeprefix("IDEMPOTENCY#")
+    guesses = [
+        pepper_key,
+        KEYRING.current.hash_key,
+        KEYRING.current.tag_key,
+        bytes.fromhex(digest),
+        *(hmac.digest(pepper_key, guess, "sha256") for guess in (b"", digest.encode(), bytes.fromhex(digest))),
+        hmac.digest(pepper_key, kept.request_digest, "sha256"),
+        hmac.digest(pepper_key, item["sk"]["S"].encode(), "sha256"),
+        hmac.digest(pepper_key, MEMBER.user_id.encode(), "sha256"),
+        hmac.digest(pepper_key, context, "sha256"),
+    ]
+    for guess in guesses:
+        with pytest.raises(InvalidTag):
+            AESGCM(guess).decrypt(kept.nonce, kept.ciphertext, context)
+
+    right = hmac.digest(pepper_key, IDEMPOTENCY_KEY.encode(), "sha256")
+    assert ANSWER.key.encode() in AESGCM(right).decrypt(kept.nonce, kept.ciphertext, context)
+
+
+def test_the_header_without_the_pepper_is_not_enough(kept: KeptAnswer) -> None:
+    """Who has the table and the Idempotency-Key still lacks the pepper."""
+    other = keyring.Keyring(1, {1: keyring.derive(b"q" * 64)})
+
+    with pytest.raises(InvalidTag):
+        REPEATABLE.replay(kept, CreatedApiKey, other)
+
+
+@pytest.mark.parametrize("member", [OTHER_MEMBER, ELSEWHERE], ids=["another user", "another organization"])
+def test_moved_elsewhere_it_is_not_read(kept: KeptAnswer, member: Member) -> None:
+    """Not even with the same Idempotency-Key and body."""
+    with pytest.raises(InvalidTag):
+        replace(REPEATABLE, member=member).replay(kept, CreatedApiKey, KEYRING)
+
+
+@given(position=st.integers(0, 10_000), bit=st.integers(0, 7))
+def test_a_changed_answer_is_not_read(position: int, bit: int) -> None:
+    """Whoever can write to the table cannot make the service give out another key."""
+    nonce = b"n" * NONCE_BYTES
+    cipher = AESGCM(hmac.digest(KEYRING.current.idempotency_key, IDEMPOTENCY_KEY.encode(), "sha256"))
+    context = f"{MEMBER.organization_id}/{REPEATABLE.sort_key}".encode()
+    ciphertext = bytearray(cipher.encrypt(nonce, ANSWER.model_dump_json(by_alias=True).encode(), context))
+    digest = REPEATABLE._request_digest()
+    assert ANSWER == REPEATABLE.replay(KeptAnswer(digest, 1, nonce, bytes(ciphertext)), CreatedApiKey, KEYRING)
+    ciphertext[position % len(ciphertext)] ^= 1 << bit
+
+    with pytest.raises(InvalidTag):
+        REPEATABLE.replay(KeptAnswer(digest, 1, nonce, bytes(ciphertext)), CreatedApiKey, KEYRING)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(REPEATABLE, operation="create"),
+        replace(REPEATABLE, body=RotateApiKeyRequest(gracePeriodSeconds=61)),
+        replace(REPEATABLE, body=CreateApiKeyRequest.model_construct(name="x", permissions=["y"])),
+    ],
+    ids=["operation", "value", "fields"],
+)
+def test_another_request_is_noticed(kept: KeptAnswer, other: Repeatable) -> None:
+    """IDEMPOTENCY_KEY_REUSED, before anything is decrypted."""
+    with pytest.raises(ServiceError) as caught:
+        other.replay(replace(kept, ciphertext=b""), CreatedApiKey, KEYRING)
+
+    assert IDEMPOTENCY_KEY_REUSED is caught.value.error
+
+
+def test_an_older_pepper_still_reads(kept: KeptAnswer) -> None:
+    """The version that the answer was kept under is looked up, not the current one."""
+    rotated = keyring.Keyring(2, {**KEYRING.versions, 2: keyring.derive(b"q" * 64)})
+
+    assert ANSWER == REPEATABLE.replay(kept, CreatedApiKey, rotated)
+
+
+def test_a_pepper_that_is_gone_is_an_outage(kept: KeptAnswer) -> None:
+    """503: neither can the answer be given, nor may the request be done again."""
+    with pytest.raises(ServiceError) as caught:
+        REPEATABLE.replay(kept, CreatedApiKey, keyring.Keyring(2, {2: keyring.derive(b"q" * 64)}))
+
+    assert SERVICE_UNAVAILABLE is caught.value.error
+
+
+def test_no_nonce_is_used_twice(keep: Callable[[], dict[str, Any]]) -> None:
+    """The same answer under the same key is never encrypted the same way."""
+    items = [keep() for _ in range(100)]
+
+    assert 100 == len({bytes(item["nonce"]["B"]) for item in items})
+    assert {NONCE_BYTES} == {len(bytes(item["nonce"]["B"])) for item in items}
+
+
+PRINTABLE = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=3)
+
+
+@given(users=st.tuples(st.text(max_size=3), st.text(max_size=3)), keys=st.tuples(PRINTABLE, PRINTABLE))
+def test_places_are_the_same_only_for_the_same_user_and_key(users: tuple[str, str], keys: tuple[str, str]) -> None:
+    """No user can choose an Idempotency-Key that meets another user's."""
+    places = [idempotency.sort_key(replace(MEMBER, user_id=user), key) for user, key in zip(users, keys, strict=True)]
+
+    assert (places[0] == places[1]) == ((users[0], keys[0]) == (users[1], keys[1]))
+
+
+def test_a_place_does_not_show_its_idempotency_key() -> None:
+    """The table holds a digest, and no more."""
+    place = idempotency.sort_key(MEMBER, IDEMPOTENCY_KEY)
+
+    assert len("IDEMPOTENCY#") + 64 == len(place)
+    assert IDEMPOTENCY_KEY not in place

@@ -1,0 +1,283 @@
+"""Uses are counted: written once an interval, kept when that fails, and never in anybody's way."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
+from keywright.keys import usage
+from keywright.keys.usage import SHUTDOWN_SECONDS, Meter
+
+if TYPE_CHECKING:
+    from keywright.store.usage import Uses
+
+INTERVAL_SECONDS = 60
+ORGANIZATION = UUID(int=1)
+START = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Backend:
+    """A meter, a clock, and what is written; it fails as often as it is told to.
+
+    Attributes:
+        written: the additions that succeeded.
+        tried: all of them.
+    """
+
+    seconds: float = 1000.0
+    failures: int = 0
+    written: list[Uses] = field(default_factory=list)
+    tried: list[Uses] = field(default_factory=list)
+    meter: Meter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.meter = Meter(self.add, INTERVAL_SECONDS, lambda: self.seconds)
+
+    def add(self, uses: Uses) -> None:
+        """Write uses, or fail."""
+        self.tried.append(uses)
+        if self.failures > 0:
+            self.failures -= 1
+            raise ServiceError(SERVICE_UNAVAILABLE)
+        self.written.append(uses)
+
+    def use(self, key: int = 1, *, later: float = 0) -> None:
+        """Let time pass, and use a key."""
+        self.seconds += later
+        self.meter.count(ORGANIZATION, UUID(int=key), START + timedelta(seconds=self.seconds))
+
+    def counts(self, key: int = 1) -> list[int]:
+        """List how many uses of a key each addition wrote."""
+        return [uses.count for uses in self.written if uses.key_id == UUID(int=key)]
+
+
+@pytest.fixture
+def backend() -> Backend:
+    """A fresh one."""
+    return Backend()
+
+
+def test_nothing_is_written_before_the_interval_is_over(backend: Backend) -> None:
+    """However often the key is used."""
+    for _ in range(1000):
+        backend.use()
+    backend.use(later=INTERVAL_SECONDS - 0.001)
+
+    assert [] == backend.tried
+
+
+def test_all_uses_of_an_interval_are_one_write(backend: Backend) -> None:
+    """With the time of the last of them."""
+    for _ in range(10):
+        backend.use(later=5)
+    backend.use(later=15)
+
+    (uses,) = backend.written
+    assert (ORGANIZATION, UUID(int=1), 11) == (uses.organization_id, uses.key_id, uses.count)
+    assert START + timedelta(seconds=backend.seconds) == uses.last_used_at
+
+
+def test_there_is_one_write_a_minute(backend: Backend) -> None:
+    """Ten minutes of a use per second: the last interval is not over yet."""
+    for _ in range(600):
+        backend.use(later=1)
+
+    assert [61] * 9 == backend.counts()
+
+
+def test_each_key_has_an_interval_of_its_own(backend: Backend) -> None:
+    """A write of one says nothing of the others."""
+    backend.use(1)
+    backend.use(2, later=30)
+    backend.use(1, later=30)
+    backend.use(2)
+
+    assert ([2], []) == (backend.counts(1), backend.counts(2))
+
+
+def test_the_time_of_use_does_not_go_back(backend: Backend) -> None:
+    """Should the system's clock be set back in between, the latest time counts."""
+    key = UUID(int=1)
+    backend.meter.count(ORGANIZATION, key, START + timedelta(hours=1))
+    backend.seconds += INTERVAL_SECONDS
+    backend.meter.count(ORGANIZATION, key, START)
+
+    assert [START + timedelta(hours=1)] == [uses.last_used_at for uses in backend.written]
+
+
+def test_a_flush_that_fails_is_repeated_as_it_was(backend: Backend) -> None:
+    """With its token, so that it counts once even if only its answer was lost; what came later is another addition."""
+    backend.use()
+    backend.failures = 2
+    for _ in range(4):
+        backend.use(later=INTERVAL_SECONDS)
+
+    first, second, third, fourth = backend.tried
+    assert first == second == third
+    assert first.token != fourth.token
+    assert [2] == backend.counts()[:1]
+
+
+def test_no_use_is_lost_or_counted_twice_by_failures(backend: Backend) -> None:
+    """What is written in the end is what was used."""
+    for number in range(20):
+        backend.failures = number % 3
+        backend.use(later=INTERVAL_SECONDS)
+    backend.failures = 0
+    backend.meter.flush_all()
+
+    assert 20 == sum(backend.counts())
+    assert len(backend.written) == len({uses.token for uses in backend.written})
+
+
+def test_a_failure_is_logged_and_not_raised(backend: Backend, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever uses the key does not notice."""
+    backend.failures = 1
+    with caplog.at_level(logging.WARNING, logger="keywright"):
+        backend.use()
+        backend.use(later=INTERVAL_SECONDS)
+
+    assert ["uses of a key were not written yet"] == [record.getMessage() for record in caplog.records]
+
+
+def test_a_failure_waits_for_another_interval(backend: Backend) -> None:
+    """A table that cannot be written to is not asked with every request."""
+    backend.failures = 100
+    for _ in range(5 * INTERVAL_SECONDS):
+        backend.use(later=1)
+
+    assert len(backend.tried) <= 5
+
+
+def test_too_many_keys_are_written_early(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that has waited longest, so that memory stays bounded."""
+    monkeypatch.setattr(usage, "MAXIMUM_KEYS", 3)
+    for key in (1, 2, 3, 4, 1, 5):
+        backend.use(key, later=1)
+
+    assert [UUID(int=1), UUID(int=2), UUID(int=3)] == [uses.key_id for uses in backend.written]
+    assert len(backend.meter._pending) <= 3
+
+
+def test_flush_all_writes_everything(backend: Backend) -> None:
+    """Of every key, what failed before included; and then nothing is left."""
+    backend.use(1)
+    backend.failures = 1
+    backend.use(1, later=INTERVAL_SECONDS)
+    for key in range(1, 51):
+        backend.use(key)
+
+    backend.meter.flush_all()
+    backend.meter.flush_all()
+
+    assert [2, 1] == backend.counts(1)
+    assert [[1]] * 49 == [backend.counts(key) for key in range(2, 51)]
+
+
+def test_flush_all_of_what_fails_keeps_it(backend: Backend) -> None:
+    """It tries once, and does not raise."""
+    backend.use()
+    backend.failures = 1
+    backend.meter.flush_all()
+    assert (1, []) == (len(backend.tried), backend.written)
+
+    backend.meter.flush_all()
+
+    assert [1] == backend.counts()
+
+
+def test_flush_all_is_over_in_time_although_a_write_hangs() -> None:
+    """Lambda ends the container then, whatever the writes are waiting for."""
+    hangs, written = threading.Event(), list[UUID]()
+
+    def add(uses: Uses) -> None:
+        hangs.wait(60)
+        written.append(uses.key_id)
+
+    meter = Meter(add, INTERVAL_SECONDS)
+    meter.count(ORGANIZATION, UUID(int=1), START)
+
+    meter.flush_all(0.05)
+    written_in_time = list(written)
+    hangs.set()
+
+    assert [] == written_in_time
+
+
+def test_a_write_that_hangs_does_not_keep_flush_all_from_the_others() -> None:
+    """They are written at the same time: here the first is only answered once the last is written."""
+    last_is_written, written = threading.Event(), list[UUID]()
+
+    def add(uses: Uses) -> None:
+        if uses.key_id == UUID(int=1):
+            assert last_is_written.wait(60)
+        written.append(uses.key_id)
+        if uses.key_id == UUID(int=9):
+            last_is_written.set()
+
+    meter = Meter(add, INTERVAL_SECONDS)
+    for key in range(1, 10):
+        meter.count(ORGANIZATION, UUID(int=key), START)
+
+    meter.flush_all(60)
+
+    assert {UUID(int=key) for key in range(1, 10)} == set(written)
+
+
+def test_flush_all_begins_no_write_after_its_time() -> None:
+    """With more keys than can be written, some are left."""
+    tried: list[Uses] = []
+    clock = iter([0.0, *[100.0] * 1000])
+    meter = Meter(tried.append, INTERVAL_SECONDS, lambda: 0.0)
+    for key in range(20):
+        meter.count(ORGANIZATION, UUID(int=key), START)
+    meter._clock = lambda: next(clock)
+
+    meter.flush_all(SHUTDOWN_SECONDS)
+
+    assert [] == tried
+
+
+def test_many_threads_at_once(backend: Backend) -> None:
+    """Each use counts once, however they meet a flush."""
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(4000):
+            pool.submit(backend.use, number % 3, later=0.5)
+    backend.meter.flush_all()
+
+    assert 4000 == sum(uses.count for uses in backend.written)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.sampled_from([0.0, 1.0, 59.0, 60.0]), st.booleans()), max_size=60),
+    st.booleans(),
+)
+def test_what_is_written_is_what_was_used(acts: list[tuple[int, float, bool]], is_last_failing: bool) -> None:  # noqa: FBT001
+    """Whatever is used when, and whichever writes fail: for every key, count and latest time."""
+    backend = Backend()
+    last: dict[UUID, datetime] = {}
+    for key, later, is_failing in acts:
+        backend.failures = int(is_failing)
+        backend.use(key, later=later)
+        last[UUID(int=key)] = START + timedelta(seconds=backend.seconds)
+    backend.failures = int(is_last_failing)
+    backend.meter.flush_all()
+    backend.failures = 0
+    backend.meter.flush_all()
+
+    used = [UUID(int=key) for key, _, _ in acts]
+    assert {key: used.count(key) for key in used} == {
+        key: sum(uses.count for uses in backend.written if uses.key_id == key) for key in used
+    }
+    assert last == {key: max(uses.last_used_at for uses in backend.written if uses.key_id == key) for key in set(used)}

@@ -1,0 +1,749 @@
+"""Verifying a key: each outcome in its order, at its price, and never from a memory that is not true any more."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from argon2.exceptions import HashingError, VerificationError
+
+from keywright.domain import key_hash, keyring
+from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
+from keywright.keys import verification
+from keywright.keys.verification import Code, verify
+from keywright.settings import Argon2Parameters, settings
+from keywright.store import pepper
+from tests import faults
+from tests.calling import UNANSWERED, meanwhile
+from tests.conftest import new_container
+from tests.counting import counted
+from tests.keys import SampleKey
+from tests.world import KEY_ID, OTHER_ORGANIZATION_ID, PENDING_DELETION_AT, nth_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    from tests.counting import Costs
+    from tests.world import Table, World
+
+KEY = SampleKey()
+NEXT = SampleKey(generation=1, secret="the-secret-after-that-")
+WRONG = SampleKey(secret="another-than-the-right")
+PAST, NOW, FUTURE = "2026-06-01T11:59:59.999Z", "2026-06-01T12:00:00.000Z", "2026-06-01T12:00:00.001Z"
+READ = ["BatchGetItem"]
+
+
+@pytest.fixture
+def table(world: World) -> Table:
+    """A table with one organization."""
+    world.table.put_organization()
+    return world.table
+
+
+@pytest.fixture
+def costs(table: Table) -> Iterator[Costs]:
+    """What verifications cost."""
+    del table
+    with counted() as costs:
+        yield costs
+
+
+# ---- The outcomes ----------------------------------------------------------------------------------------------
+
+STATES = ("expired", "disabled", "frozen", "lacking")
+OUTCOMES = dict(
+    zip(
+        STATES,
+        (Code.EXPIRED, Code.DISABLED, Code.ORGANIZATION_FROZEN, Code.INSUFFICIENT_PERMISSIONS),
+        strict=True,
+    )
+)
+EVERY_STATE = [frozenset(found) for count in range(len(STATES) + 1) for found in itertools.combinations(STATES, count)]
+
+
+def verified(table: Table, state: frozenset[str], text: str) -> verification.Verification:
+    """Put the key and its organization into a state, and verify a text."""
+    frozen = {"pending_deletion_at": PENDING_DELETION_AT} if "frozen" in state else {}
+    table.put_organization(**frozen)
+    KEY.put(table, expires_at=PAST if "expired" in state else FUTURE, enabled="disabled" not in state)
+    return verify(text, ["sessions:read", "webhooks:read"] if "lacking" in state else ["sessions:read"])
+
+
+def test_outcomes_come_in_their_order(table: Table, stop_clock: Callable[[str], datetime]) -> None:
+    """Of all that stands against a key, the first in the order of the product is the answer: 16 combinations."""
+    stop_clock(NOW)
+
+    actual = {state: verified(table, state, KEY.text()).code for state in EVERY_STATE}
+
+    assert {
+        state: next((OUTCOMES[name] for name in STATES if name in state), Code.VALID) for state in EVERY_STATE
+    } == actual
+
+
+def test_only_the_right_secret_learns_more_than_not_found(table: Table, stop_clock: Callable[[str], datetime]) -> None:
+    """Whoever knows both ids and even the pepper, but not the secret, does not learn in which state the key is."""
+    stop_clock(NOW)
+
+    outcomes = {verified(table, state, WRONG.text()) for state in EVERY_STATE}
+
+    assert {verification.Verification(Code.NOT_FOUND, "wrong secret")} == outcomes
+
+
+def test_valid(table: Table) -> None:
+    """The key is in the outcome, and nothing is missing."""
+    outcome = verify(KEY.put(table))
+
+    assert (Code.VALID, ()) == (outcome.code, outcome.missing_permissions)
+    assert outcome.key
+    assert (KEY_ID, "CI", ("sessions:read",)) == (str(outcome.key.key_id), outcome.key.name, outcome.key.permissions)
+
+
+def test_missing_permissions_are_named_in_their_order(table: Table) -> None:
+    """Each once, without those that the key has or that another one implies."""
+    text = KEY.put(table, permissions=["webhooks:write"])
+
+    outcome = verify(text, ["sessions:write", "webhooks:read", "sessions:read", "webhooks:write", "sessions:write"])
+
+    assert (Code.INSUFFICIENT_PERMISSIONS, ("sessions:write", "sessions:read")) == (
+        outcome.code,
+        outcome.missing_permissions,
+    )
+
+
+def test_a_key_without_organization_is_not_found(world: World) -> None:
+    """Whatever is left of an organization that is gone opens nothing."""
+    assert (Code.NOT_FOUND, "no such key") == _outcome(verify(KEY.put(world.table)))
+
+
+def test_an_unknown_key_is_not_found(table: Table) -> None:
+    """A well-formed text, of this pepper even."""
+    del table
+
+    assert (Code.NOT_FOUND, "no such key") == _outcome(verify(KEY.text()))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "malformed"),
+        ("kk_", "malformed"),
+        ("kk_" + "0" * 86, "malformed"),
+        ("Bearer kk_" + "0" * 86, "malformed"),
+        ("\ud800" * 89, "malformed"),
+        ("x" * 100_000, "malformed"),
+    ],
+    ids=["empty", "the prefix", "zeros", "a scheme", "lone surrogates", "long"],
+)
+def test_a_malformed_text_is_not_found(table: Table, text: str, reason: str) -> None:
+    """Whatever it is."""
+    del table
+
+    assert (Code.NOT_FOUND, reason) == _outcome(verify(text))
+
+
+def test_a_text_of_another_pepper_is_not_found(table: Table) -> None:
+    """Its tag says so."""
+    KEY.put(table)
+
+    assert (Code.NOT_FOUND, "wrong tag") == _outcome(verify(KEY.text(keyring.derive(b"another pepper" * 4))))
+
+
+@pytest.mark.parametrize(("expires_at", "code"), [(PAST, Code.EXPIRED), (NOW, Code.EXPIRED), (FUTURE, Code.VALID)])
+def test_a_key_expires_with_its_moment(
+    table: Table, stop_clock: Callable[[str], datetime], expires_at: str, code: Code
+) -> None:
+    """At the very millisecond it is over."""
+    stop_clock(NOW)
+
+    assert code == verify(KEY.put(table, expires_at=expires_at)).code
+
+
+@pytest.mark.parametrize(("until", "code"), [(PAST, Code.NOT_FOUND), (NOW, Code.NOT_FOUND), (FUTURE, Code.VALID)])
+def test_a_grace_period_ends_with_its_moment(
+    table: Table, stop_clock: Callable[[str], datetime], until: str, code: Code
+) -> None:
+    """The same is true of the secret before."""
+    stop_clock(NOW)
+    NEXT.put(table, previous_hash=KEY.hash(), previous_expires_at=until)
+
+    assert (Code.VALID, code) == (verify(NEXT.text()).code, verify(KEY.text()).code)
+
+
+@pytest.mark.parametrize("generation", [0, 1, 4, 65_535])
+def test_secrets_of_other_generations_are_rotated_out(table: Table, generation: int) -> None:
+    """Only the last two count, and the one before only in its grace period; the right secret does not help."""
+    other = SampleKey(generation=generation)
+    SampleKey(generation=3).put(table, previous_hash=KEY.hash(), previous_expires_at="2099-01-01T00:00:00.000Z")
+
+    assert (Code.NOT_FOUND, "rotated out") == _outcome(verify(other.text()))
+
+
+def test_the_generation_in_a_text_cannot_be_chosen(table: Table) -> None:
+    """The hash covers it: the secret of this generation does not pass for the one before."""
+    SampleKey(generation=3).put(
+        table, previous_hash=SampleKey(generation=3).hash(), previous_expires_at="2099-01-01T00:00:00.000Z"
+    )
+
+    assert (Code.NOT_FOUND, "wrong secret") == _outcome(verify(SampleKey(generation=2).text()))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [SampleKey(key_id=nth_id(7)), SampleKey(organization_id=OTHER_ORGANIZATION_ID)],
+    ids=["key", "organization"],
+)
+def test_a_hash_that_is_moved_opens_nothing(table: Table, other: SampleKey) -> None:
+    """Who can write to the table and knows the pepper still cannot make one key's secret work for another."""
+    KEY.put(table)
+    table.put_organization(OTHER_ORGANIZATION_ID)
+    other.put(table, hash=KEY.hash())
+
+    assert (Code.NOT_FOUND, "wrong secret") == _outcome(verify(other.text()))
+
+
+@pytest.mark.parametrize("fault", UNANSWERED)
+def test_what_cannot_be_read_is_no_refusal(table: Table, fault: faults.Fault, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key may be valid: the caller is told to come back."""
+    monkeypatch.setattr("keywright.aws.retries.time.sleep", lambda _: None)
+    text = KEY.put(table)
+    with faults.injected(*[fault] * 100), pytest.raises(ServiceError) as caught:
+        verify(text)
+
+    assert SERVICE_UNAVAILABLE == caught.value.error
+
+
+def test_a_read_that_fails_once_is_repeated(table: Table) -> None:
+    """Whoever calls does not notice."""
+    text = KEY.put(table)
+    with faults.injected(faults.error("ThrottlingException")) as operations:
+        assert Code.VALID == verify(text).code
+
+    assert READ * 2 == operations
+
+
+def test_a_damaged_hash_is_an_error(table: Table) -> None:
+    """Nobody is told that there is no such key when nobody knows."""
+    text = KEY.put(table, hash="$argon2id$v=19$damaged")
+
+    with pytest.raises(VerificationError):
+        verify(text)
+
+
+def _outcome(found: verification.Verification) -> tuple[Code, str]:
+    assert found.key is None
+    return found.code, found.reason
+
+
+# ---- What it costs ---------------------------------------------------------------------------------------------
+
+
+def test_the_first_verification_of_a_container(table: Table) -> None:
+    """One request and one hash; and the pepper, once in the container's life."""
+    text = KEY.put(table)
+    new_container()
+    with counted() as costs:
+        assert Code.VALID == verify(text).code
+        first = costs.spent()
+        assert Code.VALID == verify(text).code
+
+        assert ((READ, 1, 1), (READ, 0, 0)) == (first, costs.spent())
+
+
+def test_a_warm_verification(table: Table, costs: Costs) -> None:
+    """One request and no hash, time and again."""
+    text = KEY.put(table)
+    verify(text)
+    costs.spent()
+
+    for _ in range(10):
+        verify(text)
+
+    assert (READ * 10, 0, 0) == costs.spent()
+
+
+def test_a_malformed_text_costs_nothing(table: Table, costs: Costs) -> None:
+    """Not even the pepper is needed to refuse it."""
+    del table
+    verify("kk_" + "0" * 85)
+
+    assert ([], 0, 0) == costs.spent()
+
+
+def test_a_forged_text_costs_nothing(table: Table, costs: Costs) -> None:
+    """Its tag is wrong: no request and no hash."""
+    KEY.put(table)
+    pepper.keyring()
+    costs.spent()
+
+    verify(KEY.text(keyring.derive(b"another pepper" * 4)))
+
+    assert ([], 0, 0) == costs.spent()
+
+
+def test_an_unknown_key_costs_one_request(table: Table, costs: Costs) -> None:
+    """And no hash: there is none to compare with."""
+    del table
+    text = KEY.text()
+    costs.spent()
+
+    verify(text)
+
+    assert (READ, 0, 0) == costs.spent()
+
+
+def test_a_secret_that_is_rotated_out_costs_one_request(table: Table, costs: Costs) -> None:
+    """And no hash."""
+    NEXT.put(table)
+    costs.spent()
+
+    verify(KEY.text())
+
+    assert (READ, 0, 0) == costs.spent()
+
+
+def test_a_wrong_secret_is_hashed_every_time(table: Table, costs: Costs) -> None:
+    """Only what matched is remembered. Nobody without the pepper can make such a text."""
+    KEY.put(table)
+    text = WRONG.text()
+    costs.spent()
+
+    for _ in range(3):
+        verify(text)
+
+    assert (READ * 3, 3, 0) == costs.spent()
+
+
+@pytest.mark.parametrize("state", [state for state in EVERY_STATE if len(state) == 1], ids=str)
+def test_a_refusal_of_the_right_secret_costs_what_success_does(
+    table: Table, costs: Costs, state: frozenset[str], stop_clock: Callable[[str], datetime]
+) -> None:
+    """One request; the hash is remembered whatever state the key is in."""
+    stop_clock(NOW)
+    text = KEY.text()
+    costs.spent()
+
+    verified(table, state, text)
+    costs.spent()
+    verified(table, state, text)
+
+    assert (READ, 0, 0) == costs.spent()
+
+
+def test_each_secret_of_a_key_is_hashed_once(table: Table, costs: Costs) -> None:
+    """Within a grace period there are two."""
+    NEXT.put(table, previous_hash=KEY.hash(), previous_expires_at="2099-01-01T00:00:00.000Z")
+    texts = [KEY.text(), NEXT.text()] * 2
+    costs.spent()
+
+    assert [Code.VALID] * 4 == [verify(text).code for text in texts]
+
+    assert (READ * 4, 2, 0) == costs.spent()
+
+
+# ---- What a container remembers --------------------------------------------------------------------------------
+
+
+def test_a_remembered_match_is_no_longer_one_when_the_hash_changes(table: Table) -> None:
+    """The memory is trusted only while the hash that it knows is the one that was read."""
+    text = KEY.put(table)
+    assert Code.VALID == verify(text).code
+    KEY.put(table, hash=WRONG.hash())
+
+    assert (Code.NOT_FOUND, "wrong secret") == _outcome(verify(text))
+
+
+def test_the_memory_is_bounded(table: Table, costs: Costs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was used longest ago is forgotten, and costs a hash once more."""
+    monkeypatch.setattr(verification, "REMEMBERED_MATCHES", 2)
+    keys = [SampleKey(key_id=nth_id(number)) for number in range(3)]
+    texts = [key.put(table) for key in keys]
+    costs.spent()
+    hashes = []
+    for number in (0, 1, 0, 2, 0, 1):
+        verify(texts[number])
+        hashes.append(costs.spent()[1])
+
+    assert [1, 1, 0, 1, 0, 1] == hashes
+
+
+def test_no_memory_holds_the_text_or_the_secret(table: Table) -> None:
+    """What is remembered of a secret is its keyed digest."""
+    text = KEY.put(table)
+    verify(text)
+
+    remembered = repr(list(verification.matches()._values.items()))
+
+    assert 1 == len(verification.matches())
+    assert text not in remembered
+    assert KEY.secret not in remembered
+
+
+# ---- Pepper versions -------------------------------------------------------------------------------------------
+
+SECOND_PEPPER = "the-second-pepper-of-no-deployment-0123456789-abcdefghijklmnopqrst"
+
+
+def add_pepper() -> None:
+    """Add version 2 to the secret and make it the current one."""
+    client, name = boto3.client("secretsmanager"), settings().pepper_secret_id
+    content = json.loads(client.get_secret_value(SecretId=name)["SecretString"])
+    secret = json.dumps({**content, "current": 2, "2": SECOND_PEPPER})
+    client.put_secret_value(SecretId=name, SecretString=secret)
+
+
+def test_keys_of_every_pepper_version_work(table: Table) -> None:
+    """A rotation of the pepper changes nothing for the keys that are there."""
+    old = KEY.put(table)
+    add_pepper()
+    new_container()
+    new = SampleKey(key_id=nth_id(2), pepper_version=2).put(table)
+
+    assert [Code.VALID] * 2 == [verify(text).code for text in (old, new)]
+
+
+def test_a_version_that_is_new_is_found_by_a_running_container(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The secret is fetched again for it, a minute after the last time at the earliest."""
+    clock = SimpleNamespace(now=1000.0)
+    keys = keyring.derive(SECOND_PEPPER.encode())
+    key = SampleKey(pepper_version=2)
+    table.put_key(hash=key.hash(keys))
+    monkeypatch.setattr(pepper.peppers(), "_clock", lambda: clock.now)
+    pepper.keyring()
+    add_pepper()
+
+    early = verify(key.text(keys))
+    clock.now += pepper.REFETCH_SECONDS
+    late = verify(key.text(keys))
+
+    assert ((Code.NOT_FOUND, "unknown pepper version"), Code.VALID) == (_outcome(early), late.code)
+
+
+def test_an_unknown_version_is_refused_without_a_read(table: Table, costs: Costs) -> None:
+    """It may be made up; the pepper has only just been fetched."""
+    del table
+    pepper.keyring()
+    costs.spent()
+
+    outcome = verify(SampleKey(pepper_version=9).text(keyring.derive(SECOND_PEPPER.encode())))
+
+    assert (Code.NOT_FOUND, "unknown pepper version") == _outcome(outcome)
+    assert ([], 0, 0) == costs.spent()
+
+
+# ---- Hashes of another price -----------------------------------------------------------------------------------
+
+DEARER = Argon2Parameters(memory_kib=16, iterations=2, parallelism=1)
+
+
+@pytest.fixture
+def dearer(table: Table, setting: Callable[[str, str], None]) -> Table:
+    """A deployment whose hashes have become dearer."""
+    setting("ARGON2_MEMORY_KIB", str(DEARER.memory_kib))
+    setting("ARGON2_ITERATIONS", str(DEARER.iterations))
+    return table
+
+
+def test_an_old_hash_verifies_and_is_upgraded_once(dearer: Table, costs: Costs) -> None:
+    """By one conditional write; nothing else of the item changes, and from then on it is as cheap as ever."""
+    text = KEY.put(dearer)
+    before = dearer.item(f"KEY#{KEY_ID}")
+    costs.spent()
+
+    assert Code.VALID == verify(text).code
+    first = costs.spent()
+    assert Code.VALID == verify(text).code
+    second = costs.spent()
+
+    after = dearer.item(f"KEY#{KEY_ID}")
+    assert ((["BatchGetItem", "UpdateItem"], 2, 0), (READ, 0, 0)) == (first, second)
+    assert before == after | {"hash": before["hash"]}
+    assert key_hash.is_current(after["hash"], DEARER)
+
+
+def test_another_container_finds_the_upgraded_hash(dearer: Table) -> None:
+    """One hash, as for any other, and no write."""
+    text = KEY.put(dearer)
+    verify(text)
+    new_container()
+
+    with counted() as costs:
+        assert Code.VALID == verify(text).code
+
+        assert (READ, 1, 1) == costs.spent()
+
+
+def test_a_key_is_upgraded_whatever_state_it_is_in(dearer: Table) -> None:
+    """The hash is none of those states' business."""
+    text = KEY.put(dearer, enabled=False)
+
+    assert Code.DISABLED == verify(text).code
+    assert key_hash.is_current(dearer.item(f"KEY#{KEY_ID}")["hash"], DEARER)
+
+
+def test_the_hash_of_a_grace_period_is_not_upgraded(dearer: Table, costs: Costs) -> None:
+    """It is about to go."""
+    previous = KEY.hash()
+    NEXT.put(
+        dearer,
+        hash=NEXT.hash(parameters=DEARER),
+        previous_hash=previous,
+        previous_expires_at="2099-01-01T00:00:00.000Z",
+    )
+    text = KEY.text()
+    costs.spent()
+
+    assert Code.VALID == verify(text).code
+
+    assert (READ, 1, 0) == costs.spent()
+    assert previous == dearer.item(f"KEY#{KEY_ID}")["previous_hash"]
+
+
+def test_a_wrong_secret_upgrades_nothing(dearer: Table, costs: Costs) -> None:
+    """It is not the secret that is hashed there."""
+    KEY.put(dearer)
+    text = WRONG.text()
+    costs.spent()
+
+    verify(text)
+
+    assert (READ, 1, 0) == costs.spent()
+
+
+def rotate(table: Table) -> None:
+    """Rotate the key, as somebody else does."""
+    NEXT.put(table, version=2)
+
+
+def rotate_with_grace(table: Table) -> None:
+    """Rotate it so that both secrets work."""
+    NEXT.put(table, version=2, previous_hash=KEY.hash(), previous_expires_at="2099-01-01T00:00:00.000Z")
+
+
+def delete(table: Table) -> None:
+    """Delete it."""
+    table.client.delete_item(
+        TableName=table.name, Key={"pk": {"S": f"ORG#{KEY.organization_id}"}, "sk": {"S": f"KEY#{KEY_ID}"}}
+    )
+
+
+def upgrade(table: Table) -> None:
+    """Upgrade its hash, as another container does."""
+    KEY.put(table, hash=KEY.hash(parameters=DEARER))
+
+
+@pytest.mark.parametrize("change", [rotate, rotate_with_grace, delete, upgrade])
+def test_an_upgrade_does_not_touch_what_has_changed(dearer: Table, change: Callable[[Table], None]) -> None:
+    """What somebody else has written in between stays as they have written it; what is gone stays gone."""
+    text = KEY.put(dearer)
+    expected = list[Any]()
+
+    def overtake() -> None:
+        change(dearer)
+        expected.extend(dearer.items())
+
+    with faults.injected(None, meanwhile(overtake)) as operations:
+        assert Code.VALID == verify(text).code
+
+    assert ["BatchGetItem", "UpdateItem"] == operations
+    assert expected == dearer.items()
+
+
+def test_an_upgrade_keeps_a_change_that_it_has_not_seen(dearer: Table) -> None:
+    """A key that was just disabled and renamed stays so, and gets its hash all the same."""
+    text = KEY.put(dearer)
+    with faults.injected(None, meanwhile(lambda: KEY.put(dearer, enabled=False, name="theirs", version=2))):
+        verify(text)
+
+    item = dearer.item(f"KEY#{KEY_ID}")
+    assert (False, "theirs", 2) == (item["enabled"], item["name"], item["version"])
+    assert key_hash.is_current(item["hash"], DEARER)
+
+
+@pytest.mark.parametrize(
+    "fault", [*UNANSWERED, faults.error("AccessDeniedException"), faults.error("ValidationException")]
+)
+def test_an_upgrade_that_fails_does_not_fail_the_verification(dearer: Table, fault: faults.Fault) -> None:
+    """Whatever DynamoDB says to it: the key is as valid as before, and the next container tries again."""
+    text = KEY.put(dearer)
+    before = dearer.items()
+    with faults.injected(None, fault) as operations:
+        assert Code.VALID == verify(text).code
+
+    assert ["BatchGetItem", "UpdateItem"] == operations
+    assert before == dearer.items()
+
+
+def test_an_upgrade_without_memory_does_not_fail_the_verification(
+    dearer: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A price that is too high for the function is the operator's mistake, not the caller's."""
+    text = KEY.put(dearer)
+
+    def too_large(*_: object) -> str:
+        raise HashingError("Memory allocation error")
+
+    monkeypatch.setattr(key_hash, "hash_digest", too_large)
+
+    assert Code.VALID == verify(text).code
+
+
+# ---- Records that may be reused --------------------------------------------------------------------------------
+
+REUSE_SECONDS = 5
+
+
+@pytest.fixture
+def now(table: Table, setting: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A clock to be moved, in a deployment where records may be reused for 5 seconds."""
+    del table
+    setting("RECORD_REUSE_SECONDS", str(REUSE_SECONDS))
+    clock = SimpleNamespace(seconds=1000.0)
+    monkeypatch.setattr(
+        verification, "time", SimpleNamespace(monotonic=lambda: clock.seconds, perf_counter=lambda: clock.seconds)
+    )
+    return clock
+
+
+def test_a_reused_record_costs_no_request(table: Table, costs: Costs, now: SimpleNamespace) -> None:
+    """Until the seconds are over; then one."""
+    text = KEY.put(table)
+    verify(text)
+    costs.spent()
+
+    now.seconds += REUSE_SECONDS - 0.001
+    verify(text)
+    within = costs.spent()
+    now.seconds += 0.001
+    verify(text)
+
+    assert (([], 0, 0), (READ, 0, 0)) == (within, costs.spent())
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda table: KEY.put(table, enabled=False), Code.DISABLED),
+        (rotate, Code.NOT_FOUND),
+        (delete, Code.NOT_FOUND),
+        (lambda table: KEY.put(table, expires_at="2026-01-01T00:00:00.000Z"), Code.EXPIRED),
+        (lambda table: table.freeze(), Code.ORGANIZATION_FROZEN),
+        (lambda table: KEY.put(table, permissions=["webhooks:read"]), Code.INSUFFICIENT_PERMISSIONS),
+    ],
+    ids=["disable", "rotate", "delete", "expire", "freeze", "take a permission"],
+)
+def test_what_was_revoked_is_refused_when_the_seconds_are_over(
+    table: Table, now: SimpleNamespace, change: Callable[[Table], object], code: Code
+) -> None:
+    """Accepted until then, and not a moment longer, however often it is used meanwhile."""
+    text = KEY.put(table)
+    verify(text, ["sessions:read"])
+    change(table)
+
+    codes = []
+    for _ in range(REUSE_SECONDS + 1):
+        codes.append(verify(text, ["sessions:read"]).code)
+        now.seconds += 1
+
+    assert [*[Code.VALID] * REUSE_SECONDS, code] == codes
+
+
+def test_the_seconds_count_from_before_the_read(table: Table, now: SimpleNamespace) -> None:
+    """What was changed while the record was on its way is not trusted longer for that."""
+    text = KEY.put(table)
+
+    def disabled_on_the_way() -> None:
+        now.seconds += 2  # the answer takes so long
+
+    with faults.injected(meanwhile(disabled_on_the_way)):
+        verify(text)
+    KEY.put(table, enabled=False)
+    now.seconds += REUSE_SECONDS - 2
+
+    assert Code.DISABLED == verify(text).code
+
+
+def test_a_reused_record_expires_with_its_moment(
+    table: Table, now: SimpleNamespace, stop_clock: Callable[[str], datetime]
+) -> None:
+    """Times that the record itself tells are kept to the millisecond."""
+    text = KEY.put(table, expires_at=NOW)
+    stop_clock(PAST)
+    before = verify(text).code
+    now.seconds += 0.001
+    stop_clock(NOW)
+
+    assert (Code.VALID, Code.EXPIRED) == (before, verify(text).code)
+
+
+def test_that_a_key_is_unknown_is_not_remembered(table: Table, now: SimpleNamespace) -> None:
+    """A key works from the moment that it was made."""
+    del now
+    unknown = verify(KEY.text()).code
+
+    assert (Code.NOT_FOUND, Code.VALID) == (unknown, verify(KEY.put(table)).code)
+
+
+def test_another_secret_is_not_let_in_by_a_reused_record(table: Table, now: SimpleNamespace) -> None:
+    """Records are reused, secrets are compared every time."""
+    del now
+    verify(KEY.put(table))
+
+    assert (Code.NOT_FOUND, "wrong secret") == _outcome(verify(WRONG.text()))
+
+
+def test_by_default_nothing_is_reused(table: Table) -> None:
+    """What was revoked is refused on the very next request."""
+    text = KEY.put(table)
+    assert Code.VALID == verify(text).code
+    KEY.put(table, enabled=False)
+
+    assert Code.DISABLED == verify(text).code
+
+
+# ---- What is counted -------------------------------------------------------------------------------------------
+
+
+def test_a_use_is_written_when_the_interval_is_over(
+    table: Table, costs: Costs, setting: Callable[[str, str], None]
+) -> None:
+    """And no earlier: with an interval of nothing that is at once."""
+    text = KEY.put(table)
+    verify(text)
+    before = costs.spent()[0], table.under("USAGE#")
+
+    setting("USAGE_FLUSH_SECONDS", "0")
+    verify(text)
+
+    assert (READ, []) == before
+    assert (["BatchGetItem", "TransactWriteItems"], 0, 0) == costs.spent()
+    assert [1] == [usage["request_count"] for usage in table.under("USAGE#")]
+
+
+@pytest.mark.parametrize("state", [state for state in EVERY_STATE if len(state) == 1], ids=str)
+def test_a_refusal_is_no_use(
+    table: Table, setting: Callable[[str, str], None], state: frozenset[str], stop_clock: Callable[[str], datetime]
+) -> None:
+    """Only what a key was let in for counts."""
+    stop_clock(NOW)
+    setting("USAGE_FLUSH_SECONDS", "0")
+
+    assert Code.VALID != verified(table, state, KEY.text()).code
+    assert not table.under("USAGE#")
+
+
+@pytest.mark.parametrize("fault", [*UNANSWERED, faults.error("AccessDeniedException"), faults.canceled("None", "None")])
+def test_a_use_that_cannot_be_written_does_not_fail_the_verification(
+    table: Table, setting: Callable[[str, str], None], fault: faults.Fault
+) -> None:
+    """Whatever DynamoDB says to it."""
+    text = KEY.put(table)
+    setting("USAGE_FLUSH_SECONDS", "0")
+    with faults.injected(None, *[fault] * 100) as operations:
+        assert Code.VALID == verify(text).code
+
+    assert ["BatchGetItem", "TransactWriteItems"] == operations

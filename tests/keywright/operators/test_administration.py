@@ -1,0 +1,500 @@
+"""What operators do: each change with its conditions and its record, and never without an owner who can act."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Barrier
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from keywright.aws import retries
+from keywright.domain.permissions import Role
+from keywright.domain.principals import Actor, ActorType
+from keywright.errors import ServiceError
+from keywright.operators import administration
+from keywright.operators.administration import Member, NotFoundError, Organization, RefusedError
+from tests import faults
+from tests.calling import UNANSWERED, meanwhile
+from tests.world import KEY_ID, ORGANIZATION_ID, OTHER_ORGANIZATION_ID, PENDING_DELETION_AT, nth_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from tests.world import Table, World
+
+OPERATOR = Actor(ActorType.OPERATOR, "arn:aws:sts::123456789012:assumed-role/Ops/ada")
+ID = uuid.UUID(ORGANIZATION_ID)
+NOW = "2030-01-31T12:00:00.000Z"
+
+
+@pytest.fixture
+def table(world: World) -> Table:
+    """An organization of an owner, an admin, a member and a suspended owner."""
+    world.table.put_organization()
+    world.table.put_member("owner", "owner")
+    world.table.put_member("admin", "admin")
+    world.table.put_member("member", "member", created_at="2026-01-01T00:00:00.000Z")
+    world.table.put_member("suspended", "owner", suspended_at="2026-02-01T00:00:00.000Z")
+    return world.table
+
+
+def records(table: Table) -> list[tuple[str, str, Any, Any]]:
+    """Tell what the audit log says, in its order; all of it was done by the operator."""
+    found = table.under("AUDIT#")
+    assert {("operator", OPERATOR.id)} >= {(record["actor_type"], record["actor_id"]) for record in found}
+    assert not [record for record in found if {"source_ip", "request_id"} & record.keys()]
+    changes = [json.loads(record["changes"]) for record in found]
+    return [
+        (record["event"], record["target_id"], change["before"], change["after"])
+        for record, change in zip(found, changes, strict=True)
+    ]
+
+
+# ---- Organizations -------------------------------------------------------------------------------------------
+
+
+def test_an_organization_is_created_with_its_first_owner(world: World, stop_clock: Callable[[str], datetime]) -> None:
+    """Two items and two records, in one transaction; the log tells of the organization first."""
+    stop_clock(NOW)
+    with faults.injected() as operations:
+        created = administration.create_organization(OPERATOR, ID, "Acme", "ada")
+
+    assert Organization(ID, "Acme", NOW, None) == created
+    assert ["BatchGetItem", "TransactWriteItems"] == operations
+    assert [
+        ("organization.created", ORGANIZATION_ID, None, {"name": "Acme"}),
+        ("member.added", "ada", None, {"role": "owner"}),
+    ] == records(world.table)
+    organization, owner = world.table.item("ORG"), world.table.item("MEMBER#ada")
+    assert ("Acme", NOW) == (organization["name"], organization["created_at"])
+    assert ("owner", NOW) == (owner["role"], owner["created_at"])
+    assert organization["creation_as_of"] == owner["membership_as_of"]
+
+
+def test_an_organization_is_created_once(world: World) -> None:
+    """The second time is refused, and changes nothing."""
+    administration.create_organization(OPERATOR, ID, "Acme", "ada")
+    before = world.table.items()
+
+    with pytest.raises(RefusedError, match="exists already"):
+        administration.create_organization(OPERATOR, ID, "Acme", "bob")
+
+    assert before == world.table.items()
+
+
+def test_an_organization_that_is_created_elsewhere_meanwhile_is_left_alone(world: World) -> None:
+    """What counts is the moment of the creation."""
+    elsewhere = partial(administration.create_organization, OPERATOR, ID, "Theirs", "bob")
+
+    with faults.injected(None, meanwhile(elsewhere)), pytest.raises(RefusedError, match="exists already"):
+        administration.create_organization(OPERATOR, ID, "Ours", "ada")
+
+    assert ("Theirs", ["MEMBER#bob"]) == (
+        world.table.item("ORG")["name"],
+        [item["sk"] for item in world.table.under("MEMBER#")],
+    )
+
+
+CHANGES: dict[str, Callable[[], object]] = {
+    "create_organization": lambda: administration.create_organization(OPERATOR, ID, "Acme", "ada"),
+    "rename_organization": lambda: administration.rename_organization(OPERATOR, ID, "New"),
+    "request_deletion": lambda: administration.request_deletion(OPERATOR, ID),
+    "add_member": lambda: administration.add_member(OPERATOR, ID, "new", Role.ADMIN),
+    "set_role": lambda: administration.set_role(OPERATOR, ID, "member", Role.ADMIN),
+    "suspend": lambda: administration.suspend(OPERATOR, ID, "member"),
+    "reinstate": lambda: administration.reinstate(OPERATOR, ID, "suspended"),
+    "remove": lambda: administration.remove(OPERATOR, ID, "member"),
+    "revoke_key": lambda: administration.revoke_key(OPERATOR, ID, uuid.UUID(KEY_ID)),
+    "revoke_keys": lambda: list(administration.revoke_keys(OPERATOR, ID)),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_nothing_is_written_to_an_organization_that_was_deleted_for_good(table: Table, name: str) -> None:
+    """Nor to one that is being deleted: what is left of it will be gone."""
+    table.put_key()
+    table.put(pk=f"PURGED#{ORGANIZATION_ID}", sk="PURGED")
+    if name == "create_organization":
+        table.client.delete_item(TableName=table.name, Key={"pk": {"S": f"ORG#{ORGANIZATION_ID}"}, "sk": {"S": "ORG"}})
+    before = table.items()
+
+    with pytest.raises(RefusedError, match="was deleted for good"):
+        CHANGES[name]()
+
+    assert before == table.items()
+
+
+@pytest.mark.parametrize("name", [name for name in CHANGES if name not in {"create_organization", "revoke_key"}])
+def test_there_must_be_an_organization(world: World, name: str) -> None:
+    """A mistyped id is told, and makes no half of an organization."""
+    world.table.put_organization(OTHER_ORGANIZATION_ID)
+    before = world.table.items()
+
+    with pytest.raises(NotFoundError, match=f"there is no organization {ORGANIZATION_ID}"):
+        CHANGES[name]()
+
+    assert before == world.table.items()
+
+
+def test_an_organization_gets_another_name(table: Table) -> None:
+    """Once; the second time there is nothing to do, and no record."""
+    assert administration.rename_organization(OPERATOR, ID, "New")
+    assert not administration.rename_organization(OPERATOR, ID, "New")
+
+    assert "New" == administration.organization(ID).name
+    assert [("organization.updated", ORGANIZATION_ID, {"name": "Acme"}, {"name": "New"})] == records(table)
+
+
+def test_a_deletion_is_requested_and_cancelled(table: Table, stop_clock: Callable[[str], datetime]) -> None:
+    """With the pointer that the purge looks for, and as often as anybody likes."""
+    stop_clock(NOW)
+    until = "2030-03-02T12:00:00.000Z"
+
+    assert administration.request_deletion(OPERATOR, ID)
+    assert not administration.request_deletion(OPERATOR, ID)
+    assert until == administration.organization(ID).pending_deletion_at
+    assert [f"{until}#{ORGANIZATION_ID}"] == [item["sk"] for item in table.items() if item["pk"] == "DELETIONS"]
+    assert administration.cancel_deletion(OPERATOR, ID)
+    assert not administration.cancel_deletion(OPERATOR, ID)
+
+    assert not administration.organization(ID).pending_deletion_at
+    assert not [item for item in table.items() if item["pk"] == "DELETIONS"]
+    assert [
+        ("organization.deletion_requested", ORGANIZATION_ID, {"pendingDeletionAt": None}, {"pendingDeletionAt": until}),
+        ("organization.deletion_canceled", ORGANIZATION_ID, {"pendingDeletionAt": until}, {"pendingDeletionAt": None}),
+    ] == records(table)
+
+
+def test_an_organization_without_a_creation_is_shown(world: World) -> None:
+    """As an event that came before the creation's leaves it."""
+    world.table.put(pk=f"ORG#{ORGANIZATION_ID}", sk="ORG")
+
+    assert Organization(ID, None, None, None) == administration.organization(ID)
+
+
+def test_every_organization_is_listed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By creation, whatever else is in the table and however many pages it takes."""
+    world.table.put(pk=f"ORG#{nth_id(9)}", sk="ORG", name="Second", created_at="2026-01-02T00:00:00.000Z")
+    world.table.put(pk=f"ORG#{nth_id(1)}", sk="ORG", name="Third", created_at="2026-01-03T00:00:00.000Z")
+    world.table.put_organization()
+    world.table.freeze()
+    world.table.put_member()
+    call = retries.dynamodb().call
+    monkeypatch.setattr(retries.dynamodb(), "call", lambda operation, request: call(operation, {**request, "Limit": 2}))
+    looked_at: list[int] = []
+
+    found = administration.list_organizations(looked_at.append)
+
+    assert [("Acme", PENDING_DELETION_AT), ("Second", None), ("Third", None)] == [
+        (organization.name, organization.pending_deletion_at) for organization in found
+    ]
+    assert 5 == sum(looked_at)
+
+
+# ---- Members -------------------------------------------------------------------------------------------------
+
+
+def roles(members: list[Member]) -> dict[str, tuple[str, bool]]:
+    """Tell who is a member, as what, and whether they can act."""
+    return {member.user_id: (member.role, member.suspended_at is None) for member in members}
+
+
+def test_members_are_listed_by_their_ids(table: Table) -> None:
+    """Those who were removed are none."""
+    administration.remove(OPERATOR, ID, "admin")
+
+    assert [
+        Member("member", "member", "2026-01-01T00:00:00.000Z", None),
+        Member("owner", "owner", None, None),
+        Member("suspended", "owner", None, "2026-02-01T00:00:00.000Z"),
+    ] == administration.list_members(ID)
+    assert table.item("MEMBER#admin")
+
+
+def test_the_life_of_a_member(table: Table, stop_clock: Callable[[str], datetime]) -> None:
+    """Every change is seen at once and recorded, with what was before; what is so already is not done again."""
+    stop_clock(NOW)
+    next_times = [f"2030-01-31T12:00:00.00{n}Z" for n in range(1, 7)]
+
+    administration.add_member(OPERATOR, ID, "new", Role.MEMBER)
+    assert administration.set_role(OPERATOR, ID, "new", Role.ADMIN)
+    assert not administration.set_role(OPERATOR, ID, "new", Role.ADMIN)
+    assert administration.suspend(OPERATOR, ID, "new")
+    assert not administration.suspend(OPERATOR, ID, "new")
+    assert ("admin", False) == roles(administration.list_members(ID))["new"]
+    assert administration.reinstate(OPERATOR, ID, "new")
+    assert not administration.reinstate(OPERATOR, ID, "new")
+    administration.suspend(OPERATOR, ID, "new")
+    administration.remove(OPERATOR, ID, "new")
+    assert "new" not in roles(administration.list_members(ID))
+    administration.add_member(OPERATOR, ID, "new", Role.OWNER)
+
+    assert Member("new", "owner", next_times[5], None) in administration.list_members(ID)
+    assert [
+        ("member.added", "new", None, {"role": "member"}),
+        ("member.role_changed", "new", {"role": "member"}, {"role": "admin"}),
+        ("member.suspended", "new", {"suspendedAt": None}, {"suspendedAt": next_times[1]}),
+        ("member.reinstated", "new", {"suspendedAt": next_times[1]}, {"suspendedAt": None}),
+        ("member.suspended", "new", {"suspendedAt": None}, {"suspendedAt": next_times[3]}),
+        ("member.removed", "new", {"role": "admin", "suspendedAt": next_times[3]}, None),
+        ("member.added", "new", None, {"role": "owner"}),
+    ] == records(table)
+
+
+def test_who_is_a_member_is_not_added_again(table: Table) -> None:
+    """Their role is not changed by the way."""
+    before = table.items()
+
+    with pytest.raises(RefusedError, match="admin is a member already, with the role admin"):
+        administration.add_member(OPERATOR, ID, "admin", Role.OWNER)
+
+    assert before == table.items()
+
+
+OF_MEMBERS: dict[str, Callable[[str], object]] = {
+    "set_role": lambda user_id: administration.set_role(OPERATOR, ID, user_id, Role.ADMIN),
+    "suspend": lambda user_id: administration.suspend(OPERATOR, ID, user_id),
+    "reinstate": lambda user_id: administration.reinstate(OPERATOR, ID, user_id),
+    "remove": lambda user_id: administration.remove(OPERATOR, ID, user_id),
+}
+
+
+@pytest.mark.parametrize("change", OF_MEMBERS.values(), ids=OF_MEMBERS.keys())
+@pytest.mark.parametrize("user_id", ["nobody", "removed"])
+def test_whoever_is_no_member_is_not_found(table: Table, change: Callable[[str], object], user_id: str) -> None:
+    """Be it that they never were, or that they are not any more."""
+    table.put_member("removed")
+    administration.remove(OPERATOR, ID, "removed")
+    before = table.items()
+
+    with pytest.raises(NotFoundError, match=f"{user_id} is not a member"):
+        change(user_id)
+
+    assert before == table.items()
+
+
+@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("fault", UNANSWERED)
+def test_what_passes_is_not_seen_by_the_operator(table: Table, fault: faults.Fault, name: str) -> None:
+    """Two failures in a row are absorbed, before reading and before writing."""
+    table.put_key()
+    change = CHANGES[name]
+    if name == "create_organization":
+        change = partial(administration.create_organization, OPERATOR, uuid.UUID(OTHER_ORGANIZATION_ID), "B", "ada")
+
+    with faults.injected(fault, fault, None, fault, fault):
+        change()
+
+    assert table.under("AUDIT#")
+
+
+# ---- The last owner ------------------------------------------------------------------------------------------
+
+ENDS: dict[str, Callable[[str], object]] = {name: OF_MEMBERS[name] for name in ("set_role", "suspend", "remove")}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
+def test_the_last_owner_stays(table: Table, end: Callable[[str], object]) -> None:
+    """Another owner who is suspended is no help."""
+    before = table.items()
+
+    with pytest.raises(RefusedError, match="nobody but owner owns the organization"):
+        end("owner")
+
+    assert before == table.items()
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
+def test_one_of_two_owners_can_go(table: Table, end: Callable[[str], object]) -> None:
+    """As long as the other can act."""
+    table.put_member("second", "owner")
+
+    end("owner")
+
+    assert {"second": ("owner", True)} == {
+        user_id: state for user_id, state in roles(administration.list_members(ID)).items() if state == ("owner", True)
+    }
+
+
+@pytest.mark.parametrize("end", [ENDS["set_role"], ENDS["remove"]], ids=["set_role", "remove"])
+def test_an_owner_who_is_suspended_can_go_if_there_is_another(table: Table, end: Callable[[str], object]) -> None:
+    """And is the last one otherwise: they can be reinstated, which is the way back."""
+    end("suspended")
+    table.put_member("owner", "owner", suspended_at="2026-01-01T00:00:00.000Z")
+
+    with pytest.raises(RefusedError, match="nobody but owner owns"):
+        end("owner")
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
+@pytest.mark.parametrize("other", ENDS.values(), ids=ENDS.keys())
+def test_an_owner_stays_if_the_other_goes_meanwhile(
+    table: Table, end: Callable[[str], object], other: Callable[[str], object]
+) -> None:
+    """What counts is the moment of the change."""
+    table.put_member("second", "owner")
+
+    # Before the members are read, and before it is written.
+    with faults.injected(None, None, meanwhile(lambda: other("second"))), pytest.raises(RefusedError):
+        end("owner")
+
+    assert ("owner", True) == roles(administration.list_members(ID))["owner"]
+
+
+def test_who_is_made_an_owner_meanwhile_counts(table: Table) -> None:
+    """The refusal is the last word only if nobody was added."""
+    with faults.injected(None, meanwhile(lambda: administration.set_role(OPERATOR, ID, "admin", Role.OWNER))):
+        assert administration.suspend(OPERATOR, ID, "owner")
+
+    assert ("owner", True) == roles(administration.list_members(ID))["admin"]
+    assert 2 == len(table.under("AUDIT#"))
+
+
+@pytest.mark.parametrize("attempt", range(3))
+@pytest.mark.parametrize("ends", [["remove"], ["set_role"], ["suspend"], ["remove", "set_role", "suspend"]], ids=str)
+def test_20_attempts_at_once_to_end_the_last_two_owners_leave_one(table: Table, ends: list[str], attempt: int) -> None:
+    """GIVEN two owners WHEN 20 try to end one or the other at the same time THEN one of them goes on."""
+    del attempt
+    table.put_member("second", "owner")
+    acts = [partial(ENDS[ends[n % len(ends)]], ["owner", "second"][n // 2 % 2]) for n in range(20)]
+    barrier = Barrier(len(acts))
+
+    def run(act: Callable[[], object]) -> type[Exception] | None:
+        barrier.wait()
+        try:
+            act()
+        except (RefusedError, ServiceError) as error:
+            return type(error)
+        return None
+
+    with ThreadPoolExecutor(len(acts)) as pool:
+        outcomes = set(pool.map(run, acts))
+
+    active = [user for user, state in roles(administration.list_members(ID)).items() if state == ("owner", True)]
+    assert 1 == len(active)
+    assert {RefusedError, NotFoundError, ServiceError, None} >= outcomes
+    assert outcomes >= {RefusedError}
+
+
+# ---- Keys ----------------------------------------------------------------------------------------------------
+
+
+def test_keys_are_listed_newest_first_with_their_use(table: Table) -> None:
+    """All of them, or those that one user has made."""
+    table.put_key(nth_id(1), created_by="ada")
+    table.put_key(nth_id(2), created_by="bob")
+    table.put_key(nth_id(3), created_by="ada")
+    table.put_usage(nth_id(3))
+    table.put_key(nth_id(4), OTHER_ORGANIZATION_ID)
+
+    assert [(nth_id(3), 42), (nth_id(2), 0), (nth_id(1), 0)] == [
+        (key.id, key.request_count) for key in administration.list_keys(ID)
+    ]
+    assert [nth_id(3), nth_id(1)] == [key.id for key in administration.list_keys(ID, "ada")]
+
+
+def test_many_keys_are_listed(table: Table) -> None:
+    """More than one request can read the use of."""
+    for number in range(101):
+        table.put_key(nth_id(number))
+    table.put_usage(nth_id(0))
+
+    keys = list(administration.list_keys(ID))
+
+    assert [nth_id(number) for number in reversed(range(101))] == [key.id for key in keys]
+    assert 42 == keys[-1].request_count
+
+
+def test_a_key_is_shown(table: Table) -> None:
+    """With who has made it and how much it is used, and without its hash."""
+    table.put_key()
+    table.put_usage()
+
+    shown = administration.show_key(ID, uuid.UUID(KEY_ID))
+
+    assert ("user_9", 42) == (shown.created_by, shown.request_count)
+    assert "argon2" not in repr(shown)
+
+
+@pytest.mark.parametrize("act", [administration.show_key, partial(administration.revoke_key, OPERATOR)])
+def test_another_organizations_key_is_not_found(table: Table, act: Callable[[uuid.UUID, uuid.UUID], object]) -> None:
+    """It is not shown, and stays."""
+    table.put_key(organization_id=OTHER_ORGANIZATION_ID)
+    before = table.items()
+
+    with pytest.raises(ServiceError) as caught:
+        act(ID, uuid.UUID(KEY_ID))
+
+    assert "API_KEY_NOT_FOUND" == caught.value.error.code
+    assert before == table.items()
+
+
+@pytest.mark.parametrize("is_frozen", [False, True])
+def test_a_key_is_revoked(table: Table, is_frozen: bool) -> None:  # noqa: FBT001 - a case
+    """With its use; also in an organization that is scheduled for deletion, which may still be saved."""
+    table.put_key()
+    table.put_usage()
+    table.put_key(nth_id(7))
+    if is_frozen:
+        table.freeze()
+
+    administration.revoke_key(OPERATOR, ID, uuid.UUID(KEY_ID))
+
+    assert [f"KEY#{nth_id(7)}"] == [item["sk"] for item in (*table.under("KEY#"), *table.under("USAGE#"))]
+    ((event, target, before, after),) = records(table)
+    assert ("api_key.deleted", KEY_ID, "CI", None) == (event, target, before["name"], after)
+
+
+def test_a_key_that_is_changed_meanwhile_is_revoked_as_it_is(table: Table) -> None:
+    """The record says what was deleted."""
+    table.put_key()
+
+    with faults.injected(None, meanwhile(lambda: table.put_key(name="New", version=2))):
+        administration.revoke_key(OPERATOR, ID, uuid.UUID(KEY_ID))
+
+    assert ["New"] == [before["name"] for _, _, before, _ in records(table)]
+
+
+@pytest.mark.parametrize(("created_by", "left"), [(None, []), ("ada", [nth_id(2)]), ("nobody", [1, 2, 3])])
+def test_keys_are_revoked_together(table: Table, created_by: str | None, left: list[Any]) -> None:
+    """All of an organization, or all that one user has made, whatever became of that user; a record for each."""
+    table.put_key(nth_id(1), created_by="ada")
+    table.put_key(nth_id(2), created_by="bob")
+    table.put_key(nth_id(3), created_by="ada")
+    table.put_key(nth_id(4), OTHER_ORGANIZATION_ID, created_by="ada")
+
+    revoked = list(administration.revoke_keys(OPERATOR, ID, created_by))
+
+    kept = [nth_id(number) if isinstance(number, int) else number for number in left]
+    assert [f"KEY#{key_id}" for key_id in [*kept, nth_id(4)]] == sorted(item["sk"] for item in table.under("KEY#"))
+    assert {nth_id(1), nth_id(2), nth_id(3)} - set(kept) == {str(key_id) for key_id in revoked}
+    assert sorted(map(str, revoked)) == sorted(target for _, target, _, _ in records(table))
+
+
+def test_keys_that_are_made_while_others_are_revoked_are_revoked_as_well(table: Table) -> None:
+    """It ends when there are none."""
+    table.put_key(nth_id(1))
+    revoking = administration.revoke_keys(OPERATOR, ID)
+    first = next(revoking)
+    table.put_key(nth_id(2))
+
+    assert [nth_id(1), nth_id(2)] == [str(key_id) for key_id in [first, *revoking]]
+    assert not table.under("KEY#")
+
+
+def test_keys_that_others_delete_or_change_meanwhile_do_not_stop_it(table: Table) -> None:
+    """What is gone is gone, and what was changed is revoked as it is."""
+    for number in (1, 2, 3):
+        table.put_key(nth_id(number))
+    revoking = administration.revoke_keys(OPERATOR, ID)
+    next(revoking)
+    administration.revoke_key(OPERATOR, ID, uuid.UUID(nth_id(2)))
+    table.put_key(nth_id(1), name="New", version=2)
+
+    assert [nth_id(1)] == [str(key_id) for key_id in revoking]
+    assert ["CI", "CI", "New"] == [before["name"] for _, _, before, _ in records(table)]

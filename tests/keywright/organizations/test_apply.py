@@ -1,0 +1,287 @@
+"""Following an identity provider's events: on a real table, late, twice, in any order, among operators' changes."""
+
+from __future__ import annotations
+
+import json
+import random
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from keywright.clock import rfc3339
+from keywright.domain.audit_event import AuditEvent
+from keywright.domain.organization_state import MemberChange, OrganizationChange
+from keywright.domain.permissions import Role
+from keywright.domain.principals import Actor, ActorType
+from keywright.operators import administration
+from keywright.organizations.apply import Outcome, ProviderEvent, follow
+from keywright.store.organizations import PurgedError
+from tests import faults
+from tests.calling import meanwhile
+from tests.world import ORGANIZATION_ID, OTHER_ORGANIZATION_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.world import World
+
+START = datetime(2030, 1, 1, tzinfo=UTC)
+OPERATOR = Actor(ActorType.OPERATOR, "ops")
+WITH_ROLE = {AuditEvent.MEMBER_ADDED, AuditEvent.MEMBER_ROLE_CHANGED}
+
+
+@pytest.fixture(autouse=True)
+def stopped(stop_clock: Callable[[str], datetime]) -> None:
+    """Receive every event at the same time; the provider's clock is ahead."""
+    stop_clock(rfc3339(START))
+
+
+def event(
+    kind: AuditEvent,
+    second: float = 0,
+    user_id: str = "ada",
+    role: Role = Role.MEMBER,
+) -> ProviderEvent:
+    """Make an event of a second; it is the only one of its kind then."""
+    change: MemberChange | OrganizationChange
+    if kind.startswith("member."):
+        change = MemberChange(kind, user_id, role if kind in WITH_ROLE else None)
+    else:
+        with_name = kind in {AuditEvent.ORGANIZATION_CREATED, AuditEvent.ORGANIZATION_UPDATED}
+        change = OrganizationChange(kind, f"Name {second}" if with_name else None)
+    at = START + timedelta(seconds=second)
+    return ProviderEvent("idp", f"{kind}-{second}", at, uuid.UUID(ORGANIZATION_ID), change)
+
+
+def contents(world: World, organization_id: str = ORGANIZATION_ID) -> list[dict[str, Any]]:
+    """Read an organization's items and pointers, without what names it."""
+    return [
+        {name: value.replace(organization_id, "...") if isinstance(value, str) else value for name, value in i.items()}
+        for i in world.table.items()
+        if organization_id in i["pk"] + i["sk"]
+    ]
+
+
+def test_an_addition_makes_a_member(world: World, stop_clock: Callable[[str], datetime]) -> None:
+    """The item as conditions expect it, with the stamps; and a record that says what the event said."""
+    added = event(AuditEvent.MEMBER_ADDED, role=Role.ADMIN)
+    now = stop_clock("2031-06-01T00:00:00.000Z")
+
+    assert Outcome.CHANGED == follow(added)
+
+    record, member = contents(world)
+    stamp = "2030-01-01T00:00:00.000Z#member.added-0"
+    assert {
+        "pk": "ORG#...",
+        "sk": "MEMBER#ada",
+        "role": "admin",
+        "created_at": "2030-01-01T00:00:00.000Z",
+        "membership_as_of": stamp,
+        "role_as_of": stamp,
+        "suspension_as_of": stamp,
+    } == member
+    assert {
+        "pk": "ORG#...",
+        "sk": record["sk"],
+        "event": "member.added",
+        "actor_type": "identity_provider",
+        "actor_id": "idp",
+        "target_type": "member",
+        "target_id": "ada",
+        "changes": '{"after": {"role": "admin"}}',
+        "created_at": "2030-01-01T00:00:00.000Z",
+        "received_at": "2031-06-01T00:00:00.000Z",
+        "ttl": int((now + timedelta(days=365)).timestamp()),
+    } == record
+    assert 7 == uuid.UUID(record["sk"].removeprefix("AUDIT#")).version
+
+
+@pytest.mark.parametrize(
+    ("kind", "after"),
+    [
+        (AuditEvent.ORGANIZATION_CREATED, {"name": "Name 0"}),
+        (AuditEvent.ORGANIZATION_UPDATED, {"name": "Name 0"}),
+        (AuditEvent.ORGANIZATION_DELETION_REQUESTED, {"pendingDeletionAt": "2030-01-31T00:00:00.000Z"}),
+        (AuditEvent.ORGANIZATION_DELETION_CANCELED, {"pendingDeletionAt": None}),
+        (AuditEvent.MEMBER_ROLE_CHANGED, {"role": "member"}),
+        (AuditEvent.MEMBER_SUSPENDED, {"suspendedAt": "2030-01-01T00:00:00.000Z"}),
+        (AuditEvent.MEMBER_REINSTATED, {"suspendedAt": None}),
+        (AuditEvent.MEMBER_REMOVED, None),
+    ],
+)
+def test_a_record_says_what_the_event_said(world: World, kind: AuditEvent, after: dict[str, Any] | None) -> None:
+    """Whatever else was known; nothing of what was before."""
+    follow(event(kind))
+
+    assert [{"after": after}] == [json.loads(record["changes"]) for record in world.table.under("AUDIT#")]
+
+
+def test_an_event_that_comes_twice_changes_nothing(world: World) -> None:
+    """Not even if others came in between; and there is one record."""
+    follow(event(AuditEvent.MEMBER_ADDED, 1))
+    follow(event(AuditEvent.MEMBER_SUSPENDED, 2))
+    before = world.table.items()
+
+    assert Outcome.REPEATED == follow(event(AuditEvent.MEMBER_ADDED, 1))
+    assert before == world.table.items()
+
+
+def test_an_older_event_is_recorded_and_changes_nothing(world: World) -> None:
+    """The log tells that it came."""
+    follow(event(AuditEvent.MEMBER_ADDED, 1, role=Role.OWNER))
+    follow(event(AuditEvent.MEMBER_ROLE_CHANGED, 3, role=Role.ADMIN))
+    before = world.table.item("MEMBER#ada")
+
+    assert Outcome.OUTDATED == follow(event(AuditEvent.MEMBER_ROLE_CHANGED, 2))
+    assert before == world.table.item("MEMBER#ada")
+    assert 3 == len(world.table.under("AUDIT#"))
+
+
+@pytest.mark.usefixtures("world")
+def test_the_provider_may_remove_the_last_owner() -> None:
+    """It is the truth."""
+    follow(event(AuditEvent.ORGANIZATION_CREATED, 0))
+    follow(event(AuditEvent.MEMBER_ADDED, 1, role=Role.OWNER))
+
+    assert Outcome.CHANGED == follow(event(AuditEvent.MEMBER_REMOVED, 2))
+    assert [] == administration.list_members(uuid.UUID(ORGANIZATION_ID))
+
+
+def test_a_request_and_its_cancellation_leave_no_pointer_in_either_order(world: World) -> None:
+    """A cancellation that arrives first wins all the same."""
+    requested = event(AuditEvent.ORGANIZATION_DELETION_REQUESTED, 1)
+    canceled = event(AuditEvent.ORGANIZATION_DELETION_CANCELED, 2)
+
+    follow(requested)
+    assert ["2030-01-31T00:00:01.000Z#..."] == [item["sk"] for item in contents(world) if item["pk"] == "DELETIONS"]
+    follow(canceled)
+    in_order = contents(world)
+    for late in (canceled, requested):
+        follow(replace(late, organization_id=uuid.UUID(OTHER_ORGANIZATION_ID)))
+
+    assert not [item for item in in_order if item["pk"] == "DELETIONS"]
+    assert without_ids(in_order) == without_ids(contents(world, OTHER_ORGANIZATION_ID))
+
+
+def test_a_second_request_moves_the_pointer(world: World) -> None:
+    """There is one pointer, and it says what the organization says."""
+    follow(event(AuditEvent.ORGANIZATION_DELETION_REQUESTED, 1))
+    follow(event(AuditEvent.ORGANIZATION_DELETION_REQUESTED, 2))
+
+    assert "2030-01-31T00:00:02.000Z" == world.table.item("ORG")["pending_deletion_at"]
+    assert ["2030-01-31T00:00:02.000Z#..."] == [item["sk"] for item in contents(world) if item["pk"] == "DELETIONS"]
+
+
+def without_ids(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out what is derived of the organization's id."""
+    return [item | {"sk": "AUDIT#" if item["sk"].startswith("AUDIT#") else item["sk"]} for item in items]
+
+
+def history(number: int, rng: random.Random) -> list[ProviderEvent]:
+    """Make up what happens in an organization, in its order: two events in each second, at the same time."""
+    kinds = [kind for kind in AuditEvent if kind.split(".")[0] in {"member", "organization"}]
+    made = [
+        event(
+            rng.choice(kinds) if index else AuditEvent.ORGANIZATION_CREATED,
+            index // 2,
+            rng.choice(["ada", "bob", "eve"]),
+            rng.choice(list(Role)),
+        )
+        for index in range(number)
+    ]
+    return [replace(followed, event_id=f"event-{index:03d}") for index, followed in enumerate(made)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_shuffled_history_with_repeats_leaves_what_the_history_does(world: World, seed: int) -> None:
+    """GIVEN a history WHEN its events come in any order, some twice THEN every item is the same, records included."""
+    rng = random.Random(seed)  # noqa: S311 - a test's choice
+    events = history(40, rng)
+    for followed in events:
+        follow(followed)
+    expected = world.table.items()
+    for item in expected:
+        world.table.client.delete_item(
+            TableName=world.table.name, Key={"pk": {"S": item["pk"]}, "sk": {"S": item["sk"]}}
+        )
+
+    for followed in rng.sample(events * 2, len(events) * 2):
+        follow(followed)
+
+    assert expected == world.table.items()
+
+
+def test_an_operators_change_is_not_undone_by_an_older_event(world: World) -> None:
+    """What the operator did at noon holds against what the provider said at eleven and sends at one."""
+    world.table.put_organization()
+    world.table.put_member("owner", "owner")
+    world.table.put_member("ada", "admin")
+    organization_id = uuid.UUID(ORGANIZATION_ID)
+    administration.suspend(OPERATOR, organization_id, "ada")
+
+    outcome = follow(
+        ProviderEvent(
+            "idp", "1", START - timedelta(days=3650), organization_id, MemberChange(AuditEvent.MEMBER_REINSTATED, "ada")
+        )
+    )
+
+    assert Outcome.OUTDATED == outcome
+    assert "suspended_at" in world.table.item("MEMBER#ada")
+
+
+def test_an_operators_change_follows_what_the_provider_has_said(world: World) -> None:
+    """Even if the provider's clock is ahead: the operator has seen it, and decides otherwise."""
+    follow(event(AuditEvent.ORGANIZATION_CREATED, 0))
+    follow(event(AuditEvent.MEMBER_ADDED, 1))
+    organization_id = uuid.UUID(ORGANIZATION_ID)
+
+    administration.suspend(OPERATOR, organization_id, "ada")
+
+    assert "2030-01-01T00:00:01.001Z" == world.table.item("MEMBER#ada")["suspended_at"]
+
+
+def test_an_event_that_is_overtaken_is_followed_all_the_same(world: World) -> None:
+    """It is learned again, together with what was quicker."""
+    follow(event(AuditEvent.MEMBER_ADDED, 1))
+
+    with faults.injected(None, meanwhile(partial(follow, event(AuditEvent.MEMBER_ROLE_CHANGED, 3, role=Role.OWNER)))):
+        follow(event(AuditEvent.MEMBER_SUSPENDED, 2))
+
+    member = world.table.item("MEMBER#ada")
+    assert ("owner", "2030-01-01T00:00:02.000Z") == (member["role"], member["suspended_at"])
+    assert 3 == len(world.table.under("AUDIT#"))
+
+
+def test_an_event_that_is_followed_elsewhere_meanwhile_is_repeated(world: World) -> None:
+    """Two deliveries at the same moment are one."""
+    added = event(AuditEvent.MEMBER_ADDED)
+
+    with faults.injected(None, meanwhile(partial(follow, added))):
+        outcome = follow(added)
+
+    assert Outcome.REPEATED == outcome
+    assert 1 == len(world.table.under("AUDIT#"))
+
+
+def test_an_answer_that_was_lost_is_found_again(world: World) -> None:
+    """The change was made."""
+    with faults.injected(None, faults.lost_answer):
+        assert Outcome.CHANGED == follow(event(AuditEvent.MEMBER_ADDED))
+
+    assert "member" == world.table.item("MEMBER#ada")["role"]
+
+
+@pytest.mark.parametrize("kind", [AuditEvent.ORGANIZATION_CREATED, AuditEvent.MEMBER_ADDED])
+def test_an_organization_that_was_deleted_for_good_does_not_come_back(world: World, kind: AuditEvent) -> None:
+    """Nothing is written, no record either."""
+    world.table.put(pk=f"PURGED#{ORGANIZATION_ID}", sk="PURGED")
+    before = world.table.items()
+
+    with pytest.raises(PurgedError):
+        follow(event(kind))
+
+    assert before == world.table.items()

@@ -1,0 +1,132 @@
+"""The events of organizations and members: what is published of them is what is accepted."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, get_args
+
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+
+from keywright.organizations.events import OrganizationEvent, UnusableEventError, json_schema, parse
+from tests.bus import about, event
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.usefixtures("environment")
+
+PUBLISHED = ROOT / "docs/schemas/organization-event.json"
+SCHEMA: dict[str, Any] = json.loads(PUBLISHED.read_text(encoding="utf-8"))
+VALIDATOR = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
+
+NAMED: dict[str, Any] = {"organization": {"id": "org_2abc", "name": "Acme"}}
+SAMPLES: dict[str, dict[str, Any]] = {
+    "created": event("organization.created", **NAMED),
+    "renamed": event("organization.updated", **NAMED),
+    "deletion requested": event("organization.deletion_requested"),
+    "deletion cancelled": event("organization.deletion_canceled"),
+    "added": event("member.added", **about()),
+    "added with role": event("member.added", **about(role="owner")),
+    "role changed": event("member.role_changed", **about(role="admin")),
+    "updated role": event("member.updated", **about(role="member")),
+    "updated suspension": event("member.updated", **about(suspended=True)),
+    "suspended": event("member.suspended", **about()),
+    "reinstated": event("member.reinstated", **about()),
+    "removed": event("member.removed", **about()),
+}
+each_sample = pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)
+
+
+def test_the_published_schema_is_the_one_of_the_models() -> None:
+    """A change of either without the other fails here; `make schemas` writes it anew."""
+    assert json_schema() == SCHEMA
+
+
+def test_the_published_schema_is_one() -> None:
+    """Of draft 2020-12."""
+    Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_every_kind_has_a_sample() -> None:
+    """The tests below leave none out."""
+    kinds = {get_args(model.model_fields["type"].annotation)[0] for model in get_args(OrganizationEvent)}
+
+    assert kinds == {sample["detail-type"] for sample in SAMPLES.values()}
+
+
+@each_sample
+def test_what_eventbridge_delivers_is_accepted(sample: dict[str, Any]) -> None:
+    """By the schema and by the function, EventBridge's own fields included."""
+    VALIDATOR.validate(sample)
+
+    assert sample["detail-type"] == parse(json.dumps(sample)).type
+
+
+@each_sample
+def test_unknown_fields_are_ignored_everywhere(sample: dict[str, Any]) -> None:
+    """A provider may say more than is asked for."""
+    detail = {name: {**value, "x": 1} if isinstance(value, dict) else value for name, value in sample["detail"].items()}
+    more = {**sample, "x": 1, "detail": {**detail, "x": {"y": []}}}
+    VALIDATOR.validate(more)
+
+    assert parse(json.dumps(sample)) == parse(json.dumps(more))
+
+
+def paths(value: dict[str, Any]) -> list[tuple[str, ...]]:
+    """Give the way to every field that the schema asks for."""
+    return [
+        ("source",),
+        ("detail-type",),
+        ("detail",),
+        *[("detail", name) for name in value["detail"]],
+        *[("detail", name, inner) for name in ("organization", "member") for inner in value["detail"].get(name, {})],
+    ]
+
+
+def without(value: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
+    """Take a field out."""
+    first, *rest = path
+    if rest:
+        return {**value, first: without(value[first], tuple(rest))}
+    return {name: inner for name, inner in value.items() if name != first}
+
+
+def is_accepted(sample: dict[str, Any]) -> bool:
+    """Ask the function."""
+    try:
+        parse(json.dumps(sample))
+    except UnusableEventError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("sample", "path"),
+    [
+        pytest.param(sample, path, id=f"{name}, {'.'.join(path)}")
+        for name, sample in SAMPLES.items()
+        for path in paths(sample)
+    ],
+)
+def test_schema_and_function_agree_on_what_can_be_left_out(sample: dict[str, Any], path: tuple[str, ...]) -> None:
+    """The role of a new member is all."""
+    less = without(sample, path)
+
+    assert VALIDATOR.is_valid(less) == is_accepted(less)
+    assert is_accepted(less) == (path == ("detail", "member", "role") and sample["detail-type"] == "member.added")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [("detail-type",), ("detail",), ("detail", "organization"), ("detail", "eventId"), ("detail", "member", "role")],
+    ids=".".join,
+)
+@pytest.mark.parametrize("wrong", [None, 1, True, "", [], ["x"], {}], ids=repr)
+def test_what_is_of_another_type_is_refused_by_both(path: tuple[str, ...], wrong: object) -> None:
+    """Nothing is taken for something else."""
+    sample = event("member.role_changed", **about(role="admin"))
+    place = sample
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = wrong
+
+    assert (False, False) == (VALIDATOR.is_valid(sample), is_accepted(sample))

@@ -1,0 +1,226 @@
+"""The pepper's secret."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import boto3
+import pytest
+
+from keywright import deadline
+from keywright.aws import retries
+from keywright.domain.keyring import Keyring, derive
+from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
+from keywright.settings import ConfigurationError, settings
+from keywright.store import pepper
+from keywright.store.pepper import REFETCH_SECONDS, Peppers, read
+from tests import faults
+
+PEPPER = "p" * 64
+
+
+def test_every_version_is_read() -> None:
+    """Versions are numbers, and `current` says which one new keys use."""
+    keyring = read(f'{{"current": 2, "1": "{PEPPER}", "2": "{"q" * 64}"}}')
+
+    assert 2 == keyring.current_version
+    assert derive(b"q" * 64) == keyring.current
+    assert derive(PEPPER.encode()).tag_key == keyring.tag_key(1)
+    assert keyring.tag_key(3) is None
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        PEPPER,
+        "[]",
+        "{}",
+        f'{{"1": "{PEPPER}"}}',
+        f'{{"current": 2, "1": "{PEPPER}"}}',
+        f'{{"current": "1", "1": "{PEPPER}"}}',
+        f'{{"current": 1, "1": "{PEPPER}", "x": "{PEPPER}"}}',
+        f'{{"current": 1, "01": "{PEPPER}"}}',
+        f'{{"current": 0, "0": "{PEPPER}"}}',
+        f'{{"current": 256, "256": "{PEPPER}"}}',
+        f'{{"current": 1, "1": "{PEPPER[:31]}"}}',
+        '{"current": 1, "1": 7}',
+    ],
+)
+def test_a_wrong_secret_is_an_error_that_does_not_repeat_it(secret: str) -> None:
+    """The operator learns what is wrong; the log never learns the pepper."""
+    with pytest.raises(ConfigurationError) as caught:
+        read(secret)
+
+    assert PEPPER[:31] not in str(caught.value)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+@pytest.mark.usefixtures("world")
+def test_the_templates_secret_is_fetched_once() -> None:
+    """What GenerateSecretString makes is a pepper; a container asks for it a single time."""
+    calls: list[str] = []
+
+    with faults.intercepted(retries.secrets_manager(), lambda _, operation: calls.append(operation)):
+        keyrings = [pepper.keyring(), pepper.keyring()]
+
+    assert keyrings[0] is keyrings[1]
+    assert ["GetSecretValue"] == calls
+
+
+@pytest.mark.usefixtures("world", "no_waiting")
+def test_an_outage_is_unavailable_and_not_remembered(environment: pytest.MonkeyPatch) -> None:
+    """A request fails with 503 while Secrets Manager does not answer; the next one may succeed."""
+    environment.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:1")
+    retries.secrets_manager.cache_clear()
+    with pytest.raises(ServiceError) as caught:
+        pepper.keyring()
+    environment.delenv("AWS_ENDPOINT_URL_SECRETS_MANAGER")
+    retries.secrets_manager.cache_clear()
+
+    assert SERVICE_UNAVAILABLE is caught.value.error
+    assert 1 == pepper.keyring().current_version
+
+
+@pytest.mark.usefixtures("world")
+def test_the_secret_can_have_a_second_version() -> None:
+    """Adding a version to the secret is all it takes for new keys to use it."""
+    text = boto3.client("secretsmanager").get_secret_value(SecretId=settings().pepper_secret_id)["SecretString"]
+    changed = text.replace('"current": 1', '"current": 2').replace("}", f', "2": "{PEPPER}"}}')
+    boto3.client("secretsmanager").put_secret_value(SecretId=settings().pepper_secret_id, SecretString=changed)
+
+    assert derive(PEPPER.encode()) == pepper.keyring().current
+
+
+@dataclass
+class Secret:
+    """A secret that tests change, and how often it was fetched."""
+
+    versions: set[int] = field(default_factory=lambda: {1})
+    down: bool = False
+    seconds: float = 0
+    fetches: int = 0
+    now: float = 1000.0
+
+    def __call__(self) -> Keyring:
+        """Fetch it."""
+        self.fetches += 1
+        time.sleep(self.seconds)
+        if self.down:
+            raise ServiceError(SERVICE_UNAVAILABLE)
+        return Keyring(max(self.versions), {version: derive(b"p" * version) for version in self.versions})
+
+    def kept(self) -> Peppers:
+        """Give a container that has it."""
+        peppers = Peppers(self, lambda: self.now)
+        peppers.keyring()
+        self.now += REFETCH_SECONDS
+        self.fetches = 0
+        return peppers
+
+
+class TestUnknownVersion:
+    """Keys that name a pepper version which this container has not seen."""
+
+    def test_a_new_version_works_at_once(self) -> None:
+        """The secret is fetched again, so that keys made elsewhere under the new version verify here."""
+        secret = Secret()
+        peppers = secret.kept()
+        secret.versions.add(2)
+
+        assert (derive(b"pp").tag_key, 1) == (peppers.tag_key(2), secret.fetches)
+
+    def test_known_versions_cost_nothing(self) -> None:
+        """Nothing is fetched for what is known."""
+        secret = Secret()
+        peppers = secret.kept()
+
+        assert (derive(b"p").tag_key, 0) == (peppers.tag_key(1), secret.fetches)
+
+    def test_made_up_versions_cost_one_fetch_a_minute(self) -> None:
+        """Forged keys, whatever version they name, do not turn this service against Secrets Manager."""
+        secret = Secret()
+        peppers = secret.kept()
+
+        found = []
+        for _ in range(3):
+            found += [peppers.tag_key(version) for version in range(2, 256)]
+            secret.now += REFETCH_SECONDS
+
+        assert (True, 3) == (not any(found), secret.fetches)
+
+    def test_nobody_knows_while_the_secret_cannot_be_fetched(self) -> None:
+        """The key may be good: unavailable, and not refused; tried again after a minute, and not before."""
+        secret = Secret(down=False)
+        peppers = secret.kept()
+        secret.down = True
+
+        for _ in range(5):
+            with pytest.raises(ServiceError):
+                peppers.tag_key(2)
+        assert 1 == secret.fetches
+
+        secret.down = False
+        secret.now += REFETCH_SECONDS
+        assert peppers.tag_key(2) is None
+
+    def test_a_success_ends_an_outage(self) -> None:
+        """After a fetch that went well, an unknown version is unknown again."""
+        secret = Secret(down=True)
+        peppers = Peppers(secret, lambda: secret.now)
+        with pytest.raises(ServiceError):
+            peppers.keyring()
+        secret.down = False
+        secret.now += 1
+        peppers.keyring()
+
+        assert peppers.tag_key(2) is None
+
+
+class TestThreads:
+    """Invocations that come together in one process."""
+
+    THREADS = 8
+
+    def test_one_fetch_for_all(self) -> None:
+        """Whoever comes while the secret is being fetched waits for it, and fetches nothing."""
+        secret = Secret(seconds=0.2)
+        peppers = Peppers(secret)
+        with ThreadPoolExecutor(self.THREADS) as pool:
+            keyrings = list(pool.map(lambda _: peppers.keyring(), range(self.THREADS)))
+
+        assert ({id(keyrings[0])}, 1) == ({id(keyring) for keyring in keyrings}, secret.fetches)
+
+    def test_one_outage_for_all(self) -> None:
+        """An outage is waited for once, not once for each thread after the other."""
+        secret = Secret(down=True, seconds=0.2)
+        peppers = Peppers(secret)
+        together = threading.Barrier(self.THREADS)
+
+        def attempt(_: int) -> ServiceError:
+            together.wait()
+            with pytest.raises(ServiceError) as caught:
+                peppers.keyring()
+            return caught.value
+
+        with ThreadPoolExecutor(self.THREADS) as pool:
+            errors = {error.error for error in pool.map(attempt, range(self.THREADS))}
+
+        assert ({SERVICE_UNAVAILABLE}, 1) == (errors, secret.fetches)
+
+    def test_waiting_ends_with_the_invocation(self) -> None:
+        """Who waits for another's fetch waits no longer than its own time."""
+        secret = Secret(seconds=0.5)
+        peppers = Peppers(secret)
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(peppers.keyring)
+            while not secret.fetches:
+                time.sleep(0.001)
+            with deadline.within(int(deadline.RESERVE_SECONDS * 1000)), pytest.raises(ServiceError) as caught:
+                peppers.keyring()
+            first.result()
+
+        assert "the pepper is still being fetched" == caught.value.reason

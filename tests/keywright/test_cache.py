@@ -1,0 +1,70 @@
+"""What is made once."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from keywright.cache import once
+
+
+def test_threads_share_one() -> None:
+    """However many ask at the same time, one is made."""
+    made: list[object] = []
+
+    @once
+    def slow() -> object:
+        time.sleep(0.05)
+        made.append(object())
+        return made[-1]
+
+    with ThreadPoolExecutor(8) as pool:
+        given = set(pool.map(lambda _: slow(), range(8)))
+
+    assert (set(made), 1) == (given, len(made))
+
+
+def test_one_may_need_another() -> None:
+    """What is made once can use what is made once."""
+
+    @once
+    def inner() -> str:
+        return "inner"
+
+    @once
+    def outer() -> str:
+        return f"outer of {inner()}"
+
+    assert "outer of inner" == outer()
+
+
+def test_a_failure_is_not_kept() -> None:
+    """The next call tries again."""
+    results = iter([ValueError("not yet"), "made"])
+
+    @once
+    def moody() -> str:
+        result = next(results)
+        if isinstance(result, ValueError):
+            raise result
+        return str(result)
+
+    with pytest.raises(ValueError, match="not yet"):
+        moody()
+    assert "made" == moody()
+
+
+def test_none_is_a_result() -> None:
+    """A function that gives nothing is run once as well."""
+    calls: list[int] = []
+
+    @once
+    def nothing() -> None:
+        calls.append(1)
+
+    nothing()
+    nothing()
+
+    assert [1] == calls
