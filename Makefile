@@ -92,7 +92,7 @@ test-clients: $(VENV)/.dev $(CLIENTS_VENV)/.installed ## generate a Python and a
 bench: $(VENV)/.dev $(SAM_VENV)/.installed $(DYNAMODB_LOCAL)/.installed test-layer ## compare with budgets and with other products (QUICK=1; PARTS="hot_path cost")
 	$(BIN)/python -m benchmarks $(PARTS)
 
-bench-report: $(VENV)/.dev ## draw the pictures of docs/performance.md from the last make bench
+bench-report: $(VENV)/.dev ## update the tables and pictures of docs/performance from the last make bench
 	$(BIN)/python -m benchmarks.pictures
 
 lint: $(VENV)/.dev $(SAM_VENV)/.installed ## ruff, mypy --strict, sam validate --lint, and cfn-lint on what SAM makes of the template

@@ -1,6 +1,6 @@
-"""`make bench-report`: puts the last report into docs/performance.md, its tables as text and pictures by matplotlib.
+"""Updates docs/performance.md, docs/performance/report.md and their pictures from the last report: `make bench-report`.
 
-A table stands between `<!-- section -->` and `<!-- /section -->`; what is around is written by people, and stays.
+Tables are written between `<!-- section -->` and `<!-- /section -->`; other text is not changed.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _DRAWING = ROOT / "benchmarks" / "drawing"
 _REPORT = ROOT / "benchmarks" / "report.json"
-_DOCUMENT = ROOT / "docs" / "performance.md"
 _PICTURES = ROOT / "docs" / "performance"
+_DOCUMENTS = (ROOT / "docs" / "performance.md", _PICTURES / "report.md")
 
 
 def main() -> int:
@@ -30,7 +30,8 @@ def main() -> int:
         print("There is no report yet; run: make bench")
         return 2
     report = json.loads(_REPORT.read_text(encoding="utf-8"))
-    _DOCUMENT.write_text(filled(_DOCUMENT.read_text(encoding="utf-8"), report), encoding="utf-8")
+    for document in _DOCUMENTS:
+        document.write_text(filled(document.read_text(encoding="utf-8"), report), encoding="utf-8")
     try:
         python = environments.python("drawing", _DRAWING / "requirements.txt")
     except environments.NotInstalledError as error:
