@@ -1,4 +1,4 @@
-"""The operator's command line: organizations, members and keys, on the operator's own AWS credentials."""
+"""The operator's command line: organizations, members and keys, with the operator's own AWS credentials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m admin`, from the root of the project."""
+"""Entry point of `python -m admin`, run from the root of the repository."""
 
 from __future__ import annotations
 

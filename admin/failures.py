@@ -1,4 +1,4 @@
-"""How the command line ends: one line on standard error, and an exit code that says what kind of failure it was."""
+"""Failures of a command: each is one line on standard error and an exit code."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _NO_ACCESS = frozenset(
 )
 
 
-_WAYS_IN: dict[type[Exception], str] = {
-    NoCredentialsError: "there are no AWS credentials; set AWS_PROFILE, or sign in",
-    NoRegionError: "there is no AWS region; set AWS_REGION",
+_MISSING_SETTINGS: dict[type[Exception], str] = {
+    NoCredentialsError: "no AWS credentials: set AWS_PROFILE or sign in",
+    NoRegionError: "no AWS region: set AWS_REGION",
 }
 
 
 class ExitCode(IntEnum):
-    """What the exit codes mean; the README lists them."""
+    """The exit codes; docs/command-line.md lists them."""
 
     DONE = 0
     UNEXPECTED = 1
@@ -49,15 +49,15 @@ class ExitCode(IntEnum):
     NO_ACCESS = 5
     UNAVAILABLE = 6
     STOPPED = 130
-    """As shells have it for Ctrl-C."""
+    """The exit code that shells use for Ctrl-C."""
 
 
 class UsageError(Exception):
-    """The command line does not say enough, or contradicts itself."""
+    """The command line is incomplete or contradictory."""
 
 
 class NoStackError(Exception):
-    """There is no such CloudFormation stack, or it is none of Keywright's."""
+    """The CloudFormation stack does not exist, or is not a Keywright stack."""
 
 
 EXPECTED = (
@@ -70,16 +70,16 @@ EXPECTED = (
     BotoCoreError,
     ClientError,
 )
-"""What can go wrong without a mistake in the program."""
+"""The failures that are not bugs of this program."""
 
 
 def explain(error: Exception) -> tuple[ExitCode, str]:
-    """Give the exit code of a failure, and the line that tells of it."""
-    code, text = _explained(error)
+    """Return the exit code of a failure and the line that describes it."""
+    code, text = _code_and_text(error)
     return code, printable(" ".join(text.split()))
 
 
-def _explained(error: Exception) -> tuple[ExitCode, str]:
+def _code_and_text(error: Exception) -> tuple[ExitCode, str]:
     match error:
         case UsageError() | ConfigurationError():
             return ExitCode.USAGE, str(error)
@@ -88,30 +88,30 @@ def _explained(error: Exception) -> tuple[ExitCode, str]:
         case RefusedError():
             return ExitCode.REFUSED, str(error)
         case ServiceError():
-            return _of_service(error)
-    return _of_aws(error)
+            return _explain_service_error(error)
+    return _explain_aws_error(error)
 
 
-def _of_service(error: ServiceError) -> tuple[ExitCode, str]:
+def _explain_service_error(error: ServiceError) -> tuple[ExitCode, str]:
     text = f"{error.message[0].lower()}{error.message[1:]}"
     if error.error is SERVICE_UNAVAILABLE:
-        return ExitCode.UNAVAILABLE, f"{error.reason or text}; a change that was being made may have been made"
+        return ExitCode.UNAVAILABLE, f"{error.reason or text}; the change may have been made"
     return (ExitCode.NOT_FOUND if error.error is API_KEY_NOT_FOUND else ExitCode.REFUSED), text
 
 
-def _of_aws(error: Exception) -> tuple[ExitCode, str]:
+def _explain_aws_error(error: Exception) -> tuple[ExitCode, str]:
     match error:
         case AwsError(code="ResourceNotFoundException"):
-            return ExitCode.NOT_FOUND, "there is no such table in this account and region"
+            return ExitCode.NOT_FOUND, "the table does not exist in this account and region"
         case AwsError(code=code, content=content):
-            return _refused_by_aws(code, content.get("message") or content.get("Message"))
+            return _explain_aws_code(code, content.get("message") or content.get("Message"))
         case ClientError(response={"Error": {"Code": str(code), "Message": message}}):
-            return _refused_by_aws(code, message)
+            return _explain_aws_code(code, message)
         case ConnectionError() | HTTPClientError():
             return ExitCode.UNAVAILABLE, f"AWS does not answer: {error}"
-    return ExitCode.NO_ACCESS, _WAYS_IN.get(type(error)) or f"AWS cannot be asked: {error}"
+    return ExitCode.NO_ACCESS, _MISSING_SETTINGS.get(type(error)) or f"cannot call AWS: {error}"
 
 
-def _refused_by_aws(code: str, message: object) -> tuple[ExitCode, str]:
-    text = f"AWS says {code}: {message}" if message else f"AWS says {code}"
+def _explain_aws_code(code: str, message: object) -> tuple[ExitCode, str]:
+    text = f"AWS returned {code}: {message}" if message else f"AWS returned {code}"
     return (ExitCode.NO_ACCESS if code in _NO_ACCESS else ExitCode.UNAVAILABLE), text

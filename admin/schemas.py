@@ -1,21 +1,21 @@
-"""`python -m admin.schemas` writes the JSON Schemas of `--json` anew, into docs/schemas/admin."""
+"""Writes the JSON Schemas of `--json` to docs/schemas/admin: `python -m admin.schemas`."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from admin.answers import SCHEMAS, schema
+from admin.output import SCHEMAS, json_schema_of
 
-FOLDER = Path(__file__).parents[1] / "docs" / "schemas" / "admin"
+SCHEMAS_FOLDER = Path(__file__).parents[1] / "docs" / "schemas" / "admin"
 
 
-def text(name: str) -> str:
-    """Give the text of a schema's file."""
-    return json.dumps(schema(name), indent=2) + "\n"
+def schema_text(name: str) -> str:
+    """Return the content of a schema file."""
+    return json.dumps(json_schema_of(name), indent=2) + "\n"
 
 
 if __name__ == "__main__":
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    SCHEMAS_FOLDER.mkdir(parents=True, exist_ok=True)
     for name in SCHEMAS:
-        (FOLDER / f"{name}.json").write_text(text(name), encoding="utf-8")
+        (SCHEMAS_FOLDER / f"{name}.json").write_text(schema_text(name), encoding="utf-8")

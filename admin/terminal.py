@@ -1,4 +1,4 @@
-"""What people see: tables, questions and progress. What others have chosen as names cannot play with the terminal."""
+"""Terminal output and input: tables, questions and progress. Escape sequences in stored names are made harmless."""
 
 from __future__ import annotations
 
@@ -12,69 +12,72 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _UNWRAPPED = 100_000
-"""As wide as anything can be: where no terminal is, lines are for grep and awk."""
+"""Width without a terminal: output for grep and awk is never wrapped."""
 
 
 def printable(text: str) -> str:
-    """Write out what is not printable, such as the escape sequences of terminals."""
+    """Return a text with its unprintable characters, such as terminal escape sequences, written as escapes."""
     return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table."""
-    from rich import box  # noqa: PLC0415 - takes a moment; most commands print a line
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table with a heading."""
+    from rich import box  # noqa: PLC0415 - slow to import; most commands print a single line
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:
-        shown.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold")
     for row in rows:
-        shown.add_row(*(Text(_cell(value)) for value in row))
-    _console(sys.stdout).print(shown)
+        table.add_row(*(Text(_cell(value)) for value in row))
+    _console(sys.stdout).print(table)
 
 
-def sheet(rows: Sequence[tuple[str, object]]) -> None:
-    """Print one thing, a line for each of its fields."""
+def print_fields(rows: Sequence[tuple[str, object]]) -> None:
+    """Print the fields of one record, each on a line."""
     width = max(len(name) for name, _ in rows)
     for name, value in rows:
-        line(f"{name:<{width}}  {_cell(value)}")
+        print_line(f"{name:<{width}}  {_cell(value)}")
 
 
-def line(text: str) -> None:
-    """Print a line."""
-    print(printable(text))  # noqa: T201 - this is what is asked for
+def print_line(text: str) -> None:
+    """Print a line to standard output."""
+    print(printable(text))  # noqa: T201 - the output of a command
 
 
-def complain(text: str) -> None:
-    """Print a line of what went wrong."""
+def print_error(text: str) -> None:
+    """Print a line to standard error."""
     print(text, file=sys.stderr)  # noqa: T201
 
 
-def is_agreed(question: str) -> bool | None:
-    """Ask; None if there is nobody who could answer."""
-    if not sys.stdin.isatty():
-        return None
+def is_interactive() -> bool:
+    """Return whether standard input is a terminal."""
+    return sys.stdin.isatty()
+
+
+def ask(question: str) -> bool:
+    """Ask a question on standard error; return whether the answer is yes."""
     print(f"{printable(question)} [y/N] ", end="", file=sys.stderr, flush=True)  # noqa: T201
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
 @contextmanager
-def counting(what: str, total: int | None = None) -> Iterator[Callable[[int], object]]:
-    """Show on a terminal how far something is: what is given takes how much has been done since the last time."""
+def progress_bar(label: str, total: int | None = None) -> Iterator[Callable[[int], object]]:
+    """Show a progress bar if standard error is a terminal; yield a function that advances it by a count."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn  # noqa: PLC0415
 
     console = _console(sys.stderr)
     with Progress(
         SpinnerColumn(),
-        TextColumn(what),
+        TextColumn(label),
         BarColumn(),
         MofNCompleteColumn(),
         console=console,
         disable=not console.is_terminal,
         transient=True,
     ) as progress:
-        task = progress.add_task(what, total=total)
+        task = progress.add_task(label, total=total)
         yield lambda count: progress.advance(task, count)
 
 
@@ -90,7 +93,7 @@ def _cell(value: object) -> str:
 
 
 def _console(file: object) -> Console:
-    from rich.console import Console  # noqa: PLC0415 - as above
+    from rich.console import Console  # noqa: PLC0415 - see print_table
 
     console = Console(file=file, highlight=False)  # type: ignore[arg-type]  # a text stream
     if not console.is_terminal:

@@ -282,8 +282,8 @@ def test_the_costs_are_those_of_the_prices() -> None:
 
 def test_a_bill_is_the_sum_of_its_parts() -> None:
     """GIVEN round prices WHEN a size is computed THEN each part is its amount times its price."""
-    prices = json.loads((costs.FOLDER / "prices.json").read_text(encoding="utf-8"))["prices"]
-    given = json.loads((costs.FOLDER / "sizes.json").read_text(encoding="utf-8"))["assumptions"]
+    prices = json.loads((costs.COSTS_FOLDER / "prices.json").read_text(encoding="utf-8"))["prices"]
+    given = json.loads((costs.COSTS_FOLDER / "sizes.json").read_text(encoding="utf-8"))["assumptions"]
     size = {
         "verifications": 1_000_000,
         "changes": 0,

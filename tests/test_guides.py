@@ -158,7 +158,7 @@ def test_the_description_names_the_address(said: list[str], reader: Reader) -> N
 
 def test_the_first_organization_is_there(said: list[str]) -> None:
     """The operator's command line says so."""
-    assert said[1].endswith("is there, and newcomer owns it.")
+    assert said[1].endswith("with the owner newcomer.")
 
 
 def test_the_first_key_is_created(said: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""Draws docs/first-run.svg, the picture of a first run: starts the service, creates a key, and draws what was said."""
+"""Draws docs/first-run.svg: starts the service, creates a key, and draws the terminal."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-ROOT = Path(__file__).parents[1]
+from local.options import ROOT
+
 PICTURE = ROOT / "docs" / "first-run.svg"
 
 COLUMNS = 100
@@ -26,15 +27,15 @@ FONT_PIXELS = 14
 
 _START_SECONDS = 60
 _SECRET = re.compile(r"(eyJ[\w-]{12})[\w.-]+|(kk_\w{10})\w+")
-"""A token or a key: its beginning is enough to be recognized, and nobody types it from a picture."""
+"""A token or a key, of which the picture shows only the beginning."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the terminal.
+    """A line of the terminal.
 
     Attributes:
-        kind: `prompt` for what was typed, `said` for what came of it.
+        kind: `prompt` for input, `output` for output.
     """
 
     kind: str
@@ -42,7 +43,7 @@ class Line:
 
 
 def record() -> list[Line]:
-    """Run the service on its usual port and create a key with the command that it prints."""
+    """Start the service on its default port, create a key with the command that it prints, and return the lines."""
     with TemporaryDirectory() as directory:
         stack_file = Path(directory) / "stack.json"
         environment = {**os.environ, "STACK_FILE": str(stack_file)}
@@ -50,9 +51,9 @@ def record() -> list[Line]:
             [sys.executable, "-m", "local"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
         )
         try:
-            said = _until_ready(process, stack_file)
-            command = said[said.index("curl") :].split("\n\n", 1)[0]
-            answer = subprocess.run(  # noqa: S603 - the same
+            welcome = _until_ready(process, stack_file)
+            command = welcome[welcome.index("curl") :].split("\n\n", 1)[0]
+            answer = subprocess.run(  # noqa: S603 - the printed command
                 ["bash", "-c", command],  # noqa: S607
                 capture_output=True,
                 text=True,
@@ -61,28 +62,28 @@ def record() -> list[Line]:
         finally:
             process.send_signal(signal.SIGINT)
             process.communicate(timeout=_START_SECONDS)
-    json.loads(answer.stdout)["data"]["key"]  # or else there is nothing to show
+    json.loads(answer.stdout)["data"]["key"]  # fails without a key
     return [
         Line("prompt", "$ make run"),
-        *_lines("said", said.split("Create an API key", 1)[0].strip()),
-        Line("said", ""),
+        *_lines("output", welcome.split("Create an API key", 1)[0].strip()),
+        Line("output", ""),
         *_lines("prompt", f"$ {command}"),
-        *_lines("said", answer.stdout.strip()),
+        *_lines("output", answer.stdout.strip()),
     ]
 
 
 def _until_ready(process: subprocess.Popen[str], stack_file: Path) -> str:
-    assert process.stdout  # noqa: S101 - it was asked for
+    assert process.stdout  # noqa: S101 - stdout is a pipe
     deadline = time.monotonic() + _START_SECONDS
-    said = ""
-    while "Ctrl-C stops" not in said:
+    output = ""
+    while "Ctrl-C stops" not in output:
         line = process.stdout.readline()
         if not line or time.monotonic() > deadline:
-            sys.exit(f"the local service did not start:\n{said}")
-        said += line
+            sys.exit(f"the local service did not start:\n{output}")
+        output += line
     if not stack_file.exists():
-        sys.exit("the local service has written no stack file")
-    return said
+        sys.exit("the local service did not write a stack file")
+    return output
 
 
 def _lines(kind: str, text: str) -> list[Line]:
@@ -95,8 +96,8 @@ def _clipped(line: str) -> str:
     return line if len(line) <= COLUMNS else f"{line[: COLUMNS - 3]}..."
 
 
-def draw(lines: list[Line]) -> str:
-    """Draw a terminal with these lines."""
+def draw_terminal(lines: list[Line]) -> str:
+    """Return a picture of a terminal as SVG."""
     width = round(COLUMNS * CHARACTER_PIXELS + 2 * MARGIN_PIXELS)
     height = TITLE_PIXELS + len(lines) * LINE_PIXELS + 2 * MARGIN_PIXELS
     rows = [
@@ -113,12 +114,12 @@ def draw(lines: list[Line]) -> str:
             ),
             (
                 f"<style>text {{ font: {FONT_PIXELS}px ui-monospace, Menlo, Consolas, monospace; white-space: pre }} "
-                ".said { fill: #c9d3df } .prompt { fill: #9be38b }</style>"
+                ".output { fill: #c9d3df } .prompt { fill: #9be38b }</style>"
             ),
             f'<rect width="{width}" height="{height}" rx="9" fill="#16202c"/>',
             *(
-                f'<circle cx="{20 + 20 * number}" cy="18" r="6" fill="{colour}"/>'
-                for number, colour in enumerate(("#ff5f57", "#febc2e", "#28c840"))
+                f'<circle cx="{20 + 20 * number}" cy="18" r="6" fill="{color}"/>'
+                for number, color in enumerate(("#ff5f57", "#febc2e", "#28c840"))
             ),
             *rows,
             "</svg>",
@@ -128,8 +129,8 @@ def draw(lines: list[Line]) -> str:
 
 
 def main() -> int:
-    """Rewrite the picture; 0."""
-    PICTURE.write_text(draw(record()), encoding="utf-8")
+    """Write the picture; return 0."""
+    PICTURE.write_text(draw_terminal(record()), encoding="utf-8")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The command line in this process, on a table of the test's own."""
+"""The command line, run in this process on a table in moto."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 
 from admin.command_line import main
-from admin.schemas import FOLDER
+from admin.schemas import SCHEMAS_FOLDER
 from local import demo
 from tests.conftest import new_container
 
@@ -21,31 +21,31 @@ if TYPE_CHECKING:
 
     from tests.world import Table, World
 
-SCHEMAS = {path.stem: json.loads(path.read_text()) for path in FOLDER.glob("*.json")}
+SCHEMAS = {path.stem: json.loads(path.read_text()) for path in SCHEMAS_FOLDER.glob("*.json")}
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """How a command ended."""
+class CommandResult:
+    """The exit code and the output of a command."""
 
     code: int
     output: str
     errors: str
 
-    def failed(self, code: int) -> str:
-        """Give the one line of a failure; nothing was answered."""
+    def failure(self, code: int) -> str:
+        """Return the single line on standard error of a failed command, without its prefix."""
         assert (code, "") == (self.code, self.output), self.errors
         assert 1 == self.errors.count("\n")
         assert self.errors.startswith("keywright-admin: ")
         return self.errors.removeprefix("keywright-admin: ").rstrip("\n")
 
-    def said(self) -> str:
-        """Give what was said of a success."""
+    def text(self) -> str:
+        """Return the standard output of a command that succeeded."""
         assert (0, "") == (self.code, self.errors)
         return self.output
 
-    def answered(self, schema: str) -> dict[str, Any]:
-        """Give the answer in JSON, which is one line and as its schema says."""
+    def json(self, schema: str) -> dict[str, Any]:
+        """Return the JSON output of a command that succeeded, after validating it against its published schema."""
         assert (0, "") == (self.code, self.errors)
         assert 1 == self.output.count("\n")
         content: dict[str, Any] = json.loads(self.output)
@@ -54,22 +54,22 @@ class Ended:
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
-    """Run a command as a new process would: nothing of the one before is remembered, nor does its environment stay."""
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., CommandResult]:
+    """Return a function that runs a command as a new process would, without state from the one before."""
 
-    def run_command(*arguments: str) -> Ended:
+    def run_command(*arguments: str) -> CommandResult:
         new_container()
         capsys.readouterr()
         with mock.patch.dict(os.environ):
             code = main(arguments)
         captured = capsys.readouterr()
-        return Ended(code, captured.out, captured.err)
+        return CommandResult(code, captured.out, captured.err)
 
     return run_command
 
 
 @pytest.fixture
 def table(world: World) -> Table:
-    """The demo organizations, with a persona of every kind."""
-    demo.write(world.table.client, world.table.name)
+    """Return a table with the demo organizations and a member for every persona."""
+    demo.write_demo_data(world.table.client, world.table.name)
     return world.table

@@ -14,7 +14,7 @@ from tools import after_restore
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.admin.conftest import Ended
+    from tests.admin.conftest import CommandResult
     from tests.world import Table
 
 ORGANIZATION = ACTIVE_ORGANIZATION_ID
@@ -42,7 +42,7 @@ def restore(table: Table, before: list[dict[str, Any]]) -> None:
         table.client.put_item(TableName=table.name, Item=item)
 
 
-def test_what_was_done_after_the_moment_is_done_again(table: Table, run: Callable[..., Ended]) -> None:
+def test_what_was_done_after_the_moment_is_done_again(table: Table, run: Callable[..., CommandResult]) -> None:
     """GIVEN a table WHEN it is restored THEN the tool's commands end every access that was ended since."""
     for number in range(3):
         table.put_key(nth_id(number), ORGANIZATION, created_by="demo-admin")
@@ -57,17 +57,17 @@ def test_what_was_done_after_the_moment_is_done_again(table: Table, run: Callabl
         f"organizations cancel-deletion {FROZEN_ORGANIZATION_ID}",
         f"organizations request-deletion {ORGANIZATION} --yes",
     ):
-        run(*command.split()).said()
+        run(*command.split()).text()
     since = [item for item in items(table) if item not in before]
     restore(table, before)
 
     again = commands(since)
     for words in again:
-        run(*words).said()
+        run(*words).text()
 
     assert 7 == len(again)
     assert {nth_id(1), nth_id(2)} == {item["sk"].removeprefix("KEY#") for item in table.under("KEY#")}
-    shown = run("members", "list", ORGANIZATION, "--json").answered("members")["members"]
+    shown = run("members", "list", ORGANIZATION, "--json").json("members")["members"]
     members = {member["userId"]: (member["role"], member["suspendedAt"] is not None) for member in shown}
     assert ("admin", False) == members["ada"]
     assert members["demo-admin"][1]

@@ -1,4 +1,4 @@
-"""Which table the command line works on, as whom, and what it says where it cannot."""
+"""Selecting the deployment, identifying the operator, and the failures of both."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import boto3
 import pytest
 from botocore.httpsession import get_cert_path
 
-from admin.deployment import DEFAULTS, Deployment, choose
+from admin.deployment import DEFAULTS, Deployment, select
 from local.demo import ACTIVE_ORGANIZATION_ID
 from local.server import Server, port_of, reserve
 from tests.conftest import new_container
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-    from tests.admin.conftest import Ended
+    from tests.admin.conftest import CommandResult
     from tests.world import Table, World
 
 SHOW = ["organizations", "show", ACTIVE_ORGANIZATION_ID]
@@ -34,71 +34,81 @@ DAY_SECONDS = 86400
 
 
 @pytest.fixture
-def unnamed(table: Table, environment: pytest.MonkeyPatch) -> Table:
-    """The demo organizations, in a table that the environment does not name."""
+def unnamed_table(table: Table, environment: pytest.MonkeyPatch) -> Table:
+    """Return the table with the demo organizations, which the environment does not name."""
     for name in ("TABLE_NAME", "AUDIT_RETENTION_DAYS", "DELETION_GRACE_DAYS"):
         environment.delenv(name)
     return table
 
 
-def test_the_table_of_the_environment(table: Table, run: Callable[..., Ended]) -> None:
-    """TABLE_NAME, if nothing else is said."""
+def test_table_name_selects_the_table(table: Table, run: Callable[..., CommandResult]) -> None:
+    """Without an option, TABLE_NAME names the table."""
     del table
 
-    assert ACTIVE_ORGANIZATION_ID in run(*SHOW).said()
+    assert ACTIVE_ORGANIZATION_ID in run(*SHOW).text()
 
 
 @pytest.mark.parametrize("is_first", [True, False])
-def test_a_table_that_is_named(unnamed: Table, run: Callable[..., Ended], is_first: bool) -> None:  # noqa: FBT001 - a case
-    """Before the command or behind it."""
-    named = ["--table", unnamed.name]
+def test_table_option(unnamed_table: Table, run: Callable[..., CommandResult], is_first: bool) -> None:  # noqa: FBT001 - a case
+    """--table is accepted before and after the command."""
+    option = ["--table", unnamed_table.name]
 
-    assert ACTIVE_ORGANIZATION_ID in run(*(named + SHOW if is_first else SHOW + named)).said()
-
-
-def test_what_is_said_behind_the_command_counts(unnamed: Table, run: Callable[..., Ended]) -> None:
-    """As the later word; it can be of another kind."""
-    assert ACTIVE_ORGANIZATION_ID in run("--stack", "another", *SHOW, "--table", unnamed.name).said()
+    assert ACTIVE_ORGANIZATION_ID in run(*(option + SHOW if is_first else SHOW + option)).text()
 
 
-def test_json_can_be_asked_for_before_the_command(table: Table, run: Callable[..., Ended]) -> None:
-    """The same as behind it."""
+def test_a_deployment_named_after_the_command_wins(unnamed_table: Table, run: Callable[..., CommandResult]) -> None:
+    """Even if it is named by another option."""
+    assert ACTIVE_ORGANIZATION_ID in run("--stack", "another", *SHOW, "--table", unnamed_table.name).text()
+
+
+def test_json_before_the_command(table: Table, run: Callable[..., CommandResult]) -> None:
+    """--json has the same effect before and after the command."""
     del table
 
     assert run(*SHOW, "--json").output == run("--json", *SHOW).output
 
 
-def test_a_table_that_nobody_names(unnamed: Table, run: Callable[..., Ended]) -> None:
-    """The line says how to."""
-    del unnamed
+def test_options_before_and_after_the_command_are_combined(
+    unnamed_table: Table, run: Callable[..., CommandResult]
+) -> None:
+    """--json after the command does not discard a table named before it, and the reverse."""
+    expected = run("--table", unnamed_table.name, "--json", *SHOW).json("organization")
 
-    line = run(*SHOW).failed(2)
+    assert expected == run("--table", unnamed_table.name, *SHOW, "--json").json("organization")
+    assert expected == run("--json", *SHOW, "--table", unnamed_table.name).json("organization")
 
-    assert "name the table with --table NAME or TABLE_NAME, or find it with --stack NAME or --local" == line
+
+def test_no_table(unnamed_table: Table, run: Callable[..., CommandResult]) -> None:
+    """The message lists the ways to name one."""
+    del unnamed_table
+
+    line = run(*SHOW).failure(2)
+
+    assert "no table: pass --table NAME, --stack NAME or --local, or set TABLE_NAME" == line
 
 
 @pytest.mark.parametrize(
-    "named", [["--table", "a", "--stack", "b"], ["--stack", "b", "--local"], ["--local", "--table", "a"]]
+    "options", [["--table", "a", "--stack", "b"], ["--stack", "b", "--local"], ["--local", "--table", "a"]]
 )
-def test_a_table_that_is_named_twice(run: Callable[..., Ended], named: list[str]) -> None:
-    """It is not guessed which one is meant."""
-    assert "give one of --table, --stack and --local" == run(*named, *SHOW).failed(2)
-    assert "give one of --table, --stack and --local" == run(*SHOW, *named).failed(2)
+def test_two_deployments(run: Callable[..., CommandResult], options: list[str]) -> None:
+    """Naming two deployments in one place is wrong usage."""
+    assert "pass only one of --table, --stack and --local" == run(*options, *SHOW).failure(2)
+    assert "pass only one of --table, --stack and --local" == run(*SHOW, *options).failure(2)
 
 
-def test_without_the_stack_records_are_kept_as_the_template_has_it(
-    unnamed: Table, run: Callable[..., Ended], environment: pytest.MonkeyPatch
+def test_settings_without_a_stack(
+    unnamed_table: Table, run: Callable[..., CommandResult], environment: pytest.MonkeyPatch
 ) -> None:
-    """Or as the environment says."""
-    run("--table", unnamed.name, *CHANGE).said()
+    """Audit records are kept as long as the environment says, by default as long as the template says."""
+    run("--table", unnamed_table.name, *CHANGE).text()
     environment.setenv("AUDIT_RETENTION_DAYS", "7")
-    run("--table", unnamed.name, "members", "reinstate", ACTIVE_ORGANIZATION_ID, "demo-admin").said()
+    run("--table", unnamed_table.name, "members", "reinstate", ACTIVE_ORGANIZATION_ID, "demo-admin").text()
 
-    assert [365, 7] == [days_kept(record) for record in unnamed.under("AUDIT#")]
+    assert [365, 7] == [days_kept(record) for record in unnamed_table.under("AUDIT#")]
 
 
-def test_these_are_the_templates_defaults() -> None:
-    """Of the two parameters that matter to what operators write."""
+def test_the_defaults_are_those_of_the_template() -> None:
+    """For the two parameters that the command line needs."""
     parameters = section("Parameters")
 
     assert DEFAULTS == {
@@ -108,18 +118,18 @@ def test_these_are_the_templates_defaults() -> None:
 
 
 def default(parameters: object, name: str) -> object:
-    """Give the default of a parameter."""
+    """Return the default of a template parameter."""
     assert isinstance(parameters, dict)
     return parameters[name]["Default"]
 
 
 def days_kept(record: dict[str, object]) -> int:
-    """Tell how long a record is kept."""
+    """Return how many days an audit record is kept."""
     received = datetime.fromisoformat(str(record["received_at"])).timestamp()
     return round((int(str(record["ttl"])) - received) / DAY_SECONDS)
 
 
-# ---- By the stack --------------------------------------------------------------------------------------------
+# ---- --stack -------------------------------------------------------------------------------------------------
 
 STACK = """<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"><DescribeStacksResult>
 <Stacks><member><StackName>{name}</StackName><CreationTime>2026-01-01T00:00:00Z</CreationTime>
@@ -134,8 +144,8 @@ ERROR = """<ErrorResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05
 
 
 @pytest.fixture
-def cloudformation(unnamed: Table, environment: pytest.MonkeyPatch) -> Iterator[Table]:
-    """CloudFormation, as far as it is asked: the stack `keywright`, another one, and none else."""
+def cloudformation(unnamed_table: Table, environment: pytest.MonkeyPatch) -> Iterator[Table]:
+    """Serve DescribeStacks: `keywright` is a Keywright stack, `other` is not, `forbidden` is denied; no others."""
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         form = parse_qs(environ["wsgi.input"].read().decode())
@@ -144,7 +154,7 @@ def cloudformation(unnamed: Table, environment: pytest.MonkeyPatch) -> Iterator[
         status = "200 OK"
         match name:
             case "keywright":
-                body = STACK.format(name=name, output=TABLE_OUTPUT.format(unnamed.name))
+                body = STACK.format(name=name, output=TABLE_OUTPUT.format(unnamed_table.name))
             case "other":
                 body = STACK.format(name=name, output="")
             case "forbidden":
@@ -158,17 +168,17 @@ def cloudformation(unnamed: Table, environment: pytest.MonkeyPatch) -> Iterator[
     listener = reserve(0)
     server = Server(answer, listener, threads=1)
     environment.setenv("AWS_ENDPOINT_URL_CLOUDFORMATION", f"http://127.0.0.1:{port_of(listener)}")
-    yield unnamed
+    yield unnamed_table
     server.stop()
 
 
-def test_a_stack_tells_the_table_and_its_settings(
-    cloudformation: Table, run: Callable[..., Ended], stop_clock: Callable[[str], object]
+def test_the_stack_provides_table_and_settings(
+    cloudformation: Table, run: Callable[..., CommandResult], stop_clock: Callable[[str], object]
 ) -> None:
-    """How long records are kept and deletions wait is as the functions have it."""
+    """Audit retention and deletion grace period are those of the deployed functions."""
     stop_clock("2030-01-01T00:00:00.000Z")
 
-    run("--stack", "keywright", "organizations", "request-deletion", ACTIVE_ORGANIZATION_ID, "--yes").said()
+    run("--stack", "keywright", "organizations", "request-deletion", ACTIVE_ORGANIZATION_ID, "--yes").text()
 
     assert "2030-01-06T00:00:00.000Z" == cloudformation.item("ORG", ACTIVE_ORGANIZATION_ID)["pending_deletion_at"]
     assert [3] == [days_kept(record) for record in cloudformation.under("AUDIT#")]
@@ -177,88 +187,88 @@ def test_a_stack_tells_the_table_and_its_settings(
 @pytest.mark.parametrize(
     ("name", "code", "expected"),
     [
-        ("keywrong", 3, "there is no stack keywrong in this account and region"),
-        ("other", 3, "the stack other has no output TableName; is it one of Keywright's?"),
-        ("forbidden", 5, "AWS says AccessDenied: You may not ask."),
+        ("keywrong", 3, "the stack keywrong does not exist in this account and region"),
+        ("other", 3, "the stack other has no output TableName; is it a Keywright stack?"),
+        ("forbidden", 5, "AWS returned AccessDenied: You may not ask."),
     ],
 )
 @pytest.mark.usefixtures("cloudformation")
-def test_a_stack_that_does_not_help(run: Callable[..., Ended], name: str, code: int, expected: str) -> None:
-    """Is one line."""
-    assert expected == run("--stack", name, *SHOW).failed(code)
+def test_unusable_stack(run: Callable[..., CommandResult], name: str, code: int, expected: str) -> None:
+    """Each reason has an exit code and one line."""
+    assert expected == run("--stack", name, *SHOW).failure(code)
 
 
-# ---- On this machine -----------------------------------------------------------------------------------------
+# ---- --local -------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def stack_file(tmp_path: Path, environment: pytest.MonkeyPatch) -> Path:
-    """Where the local service's description is looked for."""
+    """Return the path at which the stack file of the local service is expected."""
     path = tmp_path / "stack.json"
     environment.setenv("STACK_FILE", str(path))
     return path
 
 
-def test_the_table_of_the_local_service(
-    unnamed: Table,
-    run: Callable[..., Ended],
+def test_local_selects_the_table_of_the_local_service(
+    unnamed_table: Table,
+    run: Callable[..., CommandResult],
     environment: pytest.MonkeyPatch,
     stack_file: Path,
     moto_url: str,
 ) -> None:
-    """With nothing of what the operator's shell says of AWS: it could be a real account."""
+    """The AWS settings of the operator's shell are ignored: they could lead to a real account."""
     environment.setattr(boto3, "DEFAULT_SESSION", None)
-    stack_file.write_text(json.dumps({"aws_endpoint_url": moto_url, "table_name": unnamed.name}))
+    stack_file.write_text(json.dumps({"aws_endpoint_url": moto_url, "table_name": unnamed_table.name}))
     environment.setenv("AWS_PROFILE", "production")
     environment.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     environment.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:1")
     environment.delenv("AWS_ACCESS_KEY_ID")
 
-    assert ACTIVE_ORGANIZATION_ID in run("--local", *SHOW).said()
-    run(*CHANGE, "--local").said()
+    assert ACTIVE_ORGANIZATION_ID in run("--local", *SHOW).text()
+    run(*CHANGE, "--local").text()
 
 
-def test_a_local_service_that_does_not_run(run: Callable[..., Ended], stack_file: Path) -> None:
-    """The line says how to start one."""
-    line = run("--local", *SHOW).failed(2)
+def test_no_local_service(run: Callable[..., CommandResult], stack_file: Path) -> None:
+    """The message says how to start one."""
+    line = run("--local", *SHOW).failure(2)
 
-    assert f"no service runs here: there is no {stack_file}; start one with `make run`" == line
+    assert f"no local service is running: no file {stack_file}; start one with `make run`" == line
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"aws_endpoint_url": "http://127.0.0.1:1"}'])
-def test_a_stack_file_that_is_none(run: Callable[..., Ended], stack_file: Path, content: str) -> None:
-    """It says so."""
+def test_malformed_stack_file(run: Callable[..., CommandResult], stack_file: Path, content: str) -> None:
+    """The message names the file."""
     stack_file.write_text(content)
 
-    assert f"{stack_file} is no stack file of a local service" == run("--local", *SHOW).failed(2)
+    assert f"{stack_file} is not the stack file of a local service" == run("--local", *SHOW).failure(2)
 
 
-# ---- Who -----------------------------------------------------------------------------------------------------
+# ---- The operator --------------------------------------------------------------------------------------------
 
 
-def test_the_operator_is_who_the_credentials_belong_to(table: Table, run: Callable[..., Ended]) -> None:
-    """By their ARN."""
-    run(*CHANGE).said()
+def test_the_operator_is_the_arn_of_the_credentials(table: Table, run: Callable[..., CommandResult]) -> None:
+    """The audit record has the ARN that STS returns."""
+    run(*CHANGE).text()
 
     assert [("operator", "arn:aws:sts::123456789012:user/moto")] == actors(table)
 
 
-def test_where_nobody_knows_the_credentials_it_is_the_user_of_this_machine(
-    table: Table, run: Callable[..., Ended], environment: pytest.MonkeyPatch
+def test_the_operator_without_sts(
+    table: Table, run: Callable[..., CommandResult], environment: pytest.MonkeyPatch
 ) -> None:
-    """As with an emulator of DynamoDB alone."""
+    """With an emulator of DynamoDB alone, the operator is the local user."""
     environment.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")
     environment.setattr(getpass, "getuser", lambda: "ada")
 
-    run(*CHANGE).said()
+    run(*CHANGE).text()
 
     assert [("operator", "operator:ada")] == actors(table)
 
 
-def test_a_user_without_a_name_has_a_number(
-    table: Table, run: Callable[..., Ended], environment: pytest.MonkeyPatch
+def test_the_operator_without_a_user_name(
+    table: Table, run: Callable[..., CommandResult], environment: pytest.MonkeyPatch
 ) -> None:
-    """As in some containers."""
+    """In a container without a user name, the operator is the user id."""
 
     def nameless() -> str:
         raise OSError("no name")
@@ -267,72 +277,72 @@ def test_a_user_without_a_name_has_a_number(
     environment.setattr(getpass, "getuser", nameless)
     environment.setattr("os.getuid", lambda: 1234)
 
-    run(*CHANGE).said()
+    run(*CHANGE).text()
 
     assert [("operator", "operator:1234")] == actors(table)
 
 
 def actors(table: Table) -> list[tuple[str, str]]:
-    """Tell who has done what was done."""
+    """Return type and id of the actor of every audit record."""
     return [(record["actor_type"], record["actor_id"]) for record in table.under("AUDIT#")]
 
 
-# ---- Where AWS is of no help ---------------------------------------------------------------------------------
+# ---- No access to AWS ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def signed_out(environment: pytest.MonkeyPatch) -> None:
-    """Forget the credentials and the region, which boto3 asks for once in a process."""
+    """Clear the credentials and the region that boto3 caches in a process."""
     environment.setattr(boto3, "DEFAULT_SESSION", None)
 
 
 @pytest.mark.usefixtures("world")
-def test_a_table_that_is_not_there(run: Callable[..., Ended]) -> None:
-    """Is told apart from an organization that is not."""
-    assert "there is no such table in this account and region" == run("--table", "nowhere", *SHOW).failed(3)
+def test_missing_table(run: Callable[..., CommandResult]) -> None:
+    """A missing table is not reported as a missing organization."""
+    assert "the table does not exist in this account and region" == run("--table", "nowhere", *SHOW).failure(3)
 
 
 @pytest.mark.usefixtures("world", "signed_out")
-def test_without_credentials(run: Callable[..., Ended], environment: pytest.MonkeyPatch) -> None:
-    """What to do is said, and nobody is asked."""
+def test_no_credentials(run: Callable[..., CommandResult], environment: pytest.MonkeyPatch) -> None:
+    """The message says how to sign in."""
     environment.delenv("AWS_ACCESS_KEY_ID")
     environment.delenv("AWS_SECRET_ACCESS_KEY")
 
-    assert "there are no AWS credentials; set AWS_PROFILE, or sign in" == run(*SHOW).failed(5)
+    assert "no AWS credentials: set AWS_PROFILE or sign in" == run(*SHOW).failure(5)
 
 
 @pytest.mark.usefixtures("world", "signed_out")
-def test_without_a_region(run: Callable[..., Ended], environment: pytest.MonkeyPatch) -> None:
-    """The same."""
+def test_no_region(run: Callable[..., CommandResult], environment: pytest.MonkeyPatch) -> None:
+    """The message names the variable to set."""
     environment.delenv("AWS_REGION")
     environment.delenv("AWS_DEFAULT_REGION")
 
-    assert "there is no AWS region; set AWS_REGION" == run(*SHOW).failed(5)
+    assert "no AWS region: set AWS_REGION" == run(*SHOW).failure(5)
 
 
 @pytest.mark.usefixtures("table", "signed_out")
-def test_the_region_that_other_tools_read(run: Callable[..., Ended], environment: pytest.MonkeyPatch) -> None:
-    """AWS_REGION is enough, although boto3 does not read it."""
+def test_aws_region_is_enough(run: Callable[..., CommandResult], environment: pytest.MonkeyPatch) -> None:
+    """AWS_REGION alone sets the region, although boto3 does not read it."""
     environment.delenv("AWS_DEFAULT_REGION")
 
-    run(*SHOW).said()
+    run(*SHOW).text()
 
 
 @pytest.mark.usefixtures("world", "signed_out")
-def test_a_profile_that_is_not_there(run: Callable[..., Ended], environment: pytest.MonkeyPatch) -> None:
-    """The line is boto3's."""
-    environment.setenv("AWS_PROFILE", "nobody")
+def test_missing_profile(run: Callable[..., CommandResult], environment: pytest.MonkeyPatch) -> None:
+    """The message of boto3 is passed on."""
+    environment.setenv("AWS_PROFILE", "missing")
 
-    line = run(*SHOW).failed(5)
+    line = run(*SHOW).failure(5)
 
-    assert "AWS cannot be asked: The config profile (nobody) could not be found" == line
+    assert "cannot call AWS: The config profile (missing) could not be found" == line
 
 
 @pytest.mark.usefixtures("signed_out")
-def test_a_profile_says_everything(
-    table: Table, run: Callable[..., Ended], environment: pytest.MonkeyPatch, tmp_path: Path, moto_url: str
+def test_a_profile_is_enough(
+    table: Table, run: Callable[..., CommandResult], environment: pytest.MonkeyPatch, tmp_path: Path, moto_url: str
 ) -> None:
-    """Credentials, region and address, as with the AWS command line: the environment says nothing but its name."""
+    """A profile alone can set credentials, region and endpoint, as for the AWS CLI."""
     (tmp_path / "config").write_text(f"[profile ops]\nregion = us-east-1\nendpoint_url = {moto_url}\n")
     (tmp_path / "credentials").write_text("[ops]\naws_access_key_id = local\naws_secret_access_key = b\n")
     for name in [name for name in os.environ if name.startswith("AWS_")]:
@@ -341,16 +351,14 @@ def test_a_profile_says_everything(
     environment.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
     environment.setenv("AWS_PROFILE", "ops")
 
-    run("--table", table.name, *CHANGE).said()
+    run("--table", table.name, *CHANGE).text()
 
     assert 1 == len(table.under("AUDIT#"))
 
 
 @pytest.mark.usefixtures("world", "signed_out")
-def test_the_layer_is_told_the_temporary_credentials_of_a_profile(
-    environment: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """GIVEN a profile with a session token WHEN it is used THEN the environment has all three parts of its keys."""
+def test_temporary_credentials_of_a_profile_are_exported(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """GIVEN a profile with a session token THEN the layer finds all three parts of its credentials."""
     (tmp_path / "credentials").write_text(
         "[ops]\naws_access_key_id = a\naws_secret_access_key = b\naws_session_token = c\n"
     )
@@ -360,10 +368,10 @@ def test_the_layer_is_told_the_temporary_credentials_of_a_profile(
     environment.setenv("AWS_PROFILE", "ops")
 
     with patch.dict(os.environ):
-        choose(Deployment(table="t"))
-        found = [os.environ[f"AWS_{name}"] for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")]
+        select(Deployment(table="t"))
+        exported = [os.environ[f"AWS_{name}"] for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN")]
 
-    assert ["a", "b", "c"] == found
+    assert ["a", "b", "c"] == exported
 
 
 @pytest.mark.parametrize(
@@ -373,42 +381,40 @@ def test_the_layer_is_told_the_temporary_credentials_of_a_profile(
         ({"AWS_CA_BUNDLE": "/own.pem"}, "/own.pem"),
         ({"AWS_CA_BUNDLE": "/own.pem", "SSL_CERT_FILE": "/given.pem"}, "/given.pem"),
     ],
-    ids=["boto3's", "AWS_CA_BUNDLE", "SSL_CERT_FILE"],
+    ids=["botocore", "AWS_CA_BUNDLE", "SSL_CERT_FILE"],
 )
 @pytest.mark.usefixtures("world", "signed_out")
-def test_the_layer_is_told_whose_certificates_to_believe(
+def test_ca_certificates_are_exported(
     environment: pytest.MonkeyPatch, variables: dict[str, str], expected: str
 ) -> None:
-    """Python's default has none on some machines; the AWS command line reads AWS_CA_BUNDLE."""
+    """SSL_CERT_FILE, else AWS_CA_BUNDLE as in the AWS CLI, else botocore's: some Pythons have none."""
     for name in ("AWS_CA_BUNDLE", "SSL_CERT_FILE"):
         environment.delenv(name, raising=False)
     for name, value in variables.items():
         environment.setenv(name, value)
 
     with patch.dict(os.environ):
-        choose(Deployment(table="t"))
-        found = os.environ["SSL_CERT_FILE"]
+        select(Deployment(table="t"))
+        exported = os.environ["SSL_CERT_FILE"]
 
-    assert expected == found
+    assert expected == exported
 
 
 @pytest.mark.usefixtures("no_waiting", "world")
-def test_aws_that_does_not_answer(run: Callable[..., Ended], environment: pytest.MonkeyPatch) -> None:
-    """Neither DynamoDB nor CloudFormation."""
+def test_unreachable_aws(run: Callable[..., CommandResult], environment: pytest.MonkeyPatch) -> None:
+    """Both DynamoDB and CloudFormation are reported as unavailable."""
     environment.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
 
-    assert run(*SHOW).failed(6).startswith("AWS did not answer: NoAnswerError: ConnectionRefusedError")
-    assert run("--stack", "keywright", *SHOW).failed(6).startswith("AWS does not answer: Could not connect")
+    assert run(*SHOW).failure(6).startswith("AWS did not answer: NoAnswerError: ConnectionRefusedError")
+    assert run("--stack", "keywright", *SHOW).failure(6).startswith("AWS does not answer: Could not connect")
 
 
-def test_a_setting_that_makes_no_sense(
-    world: World, run: Callable[..., Ended], environment: pytest.MonkeyPatch
-) -> None:
-    """It is named."""
+def test_invalid_setting(world: World, run: Callable[..., CommandResult], environment: pytest.MonkeyPatch) -> None:
+    """The message names the variable and its value."""
     del world
     environment.setenv("AUDIT_RETENTION_DAYS", "-1")
     new_container()
 
-    line = run(*SHOW).failed(2)
+    line = run(*SHOW).failure(2)
 
     assert "AUDIT_RETENTION_DAYS must be a whole number, at least 0; it is '-1'" == line

@@ -1,4 +1,4 @@
-"""docs/command-line.md says what is so."""
+"""docs/command-line.md agrees with the program."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from keywright.aws.client import Answer
-    from tests.admin.conftest import Ended
+    from tests.admin.conftest import CommandResult
     from tests.world import Table
 
 DOCUMENT = ROOT / "docs" / "command-line.md"
 TEXT = DOCUMENT.read_text()
 
 WRITES = {"Put": "PutItem", "Update": "UpdateItem", "Delete": "DeleteItem", "ConditionCheck": "ConditionCheckItem"}
-"""What the parts of a transaction have to be allowed as (IAM actions of DynamoDB)."""
+"""The IAM action of DynamoDB that each part of a transaction needs."""
 
 
 def rows(heading: str) -> list[list[str]]:
-    """Give the cells of the table under a heading, without its own heading."""
+    """Return the cells of the table under a heading, without the table's header."""
     section = TEXT.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
     lines = [line for line in section.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
 
 
-def test_the_commands_are_those_there_are() -> None:
-    """In their order; of several ways to call one, each begins with it."""
-    there_are = [
+def test_every_command_is_documented() -> None:
+    """In the order of the help. A command with several forms has several rows."""
+    commands = [
         f"{group.name} {command.name}"
         for group in app.registered_groups
         if group.typer_instance
@@ -46,25 +46,25 @@ def test_the_commands_are_those_there_are() -> None:
     ]
 
     documented = [" ".join(row[0].strip("`").split()[:2]) for row in rows("Commands")]
-    assert there_are == list(dict.fromkeys(documented))
+    assert commands == list(dict.fromkeys(documented))
 
 
-def test_the_exit_codes_are_those_there_are() -> None:
-    """Here, and in the help."""
+def test_the_exit_codes_are_those_commands() -> None:
+    """In the document and in the help."""
     assert [str(code.value) for code in ExitCode] == [row[0] for row in rows("For programs")]
     assert [str(code.value) for code in ExitCode] == re.findall(r"(?:^|; )(\d+) ", EXIT_CODES)
 
 
 @pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\((?!https?://)([^)#]+)", TEXT))))
-def test_links_lead_somewhere(link: str) -> None:
-    """Every file that it points to is there."""
+def test_links(link: str) -> None:
+    """Every linked file exists."""
     assert (DOCUMENT.parent / link).exists()
 
 
-def test_the_policy_allows_what_the_commands_do_and_nothing_else(
-    table: Table, run: Callable[..., Ended], environment: pytest.MonkeyPatch
+def test_the_policy_allows_exactly_what_the_commands_do(
+    table: Table, run: Callable[..., CommandResult], environment: pytest.MonkeyPatch
 ) -> None:
-    """GIVEN every command WHEN it runs THEN the actions it needs in DynamoDB are those of the policy."""
+    """GIVEN every command WHEN it runs THEN its DynamoDB actions are those of the documented policy."""
     used: set[str] = set()
     call = HttpClient.call
 
@@ -94,7 +94,7 @@ def test_the_policy_allows_what_the_commands_do_and_nothing_else(
         f"keys revoke {ACTIVE_ORGANIZATION_ID} {nth_id(0)} --yes",
         f"keys revoke {ACTIVE_ORGANIZATION_ID} --created-by demo-admin --yes",
     ):
-        run(*command.split()).said()
+        run(*command.split()).text()
 
     of_table, of_stack, *_ = statements("Operator")
     assert {f"dynamodb:{action}" for action in used} == actions([of_table])

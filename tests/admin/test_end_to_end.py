@@ -1,4 +1,4 @@
-"""From an empty table on: the command line and the service, each in a process of its own, over HTTP."""
+"""The command line and the local service, in separate processes, starting from an empty table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from admin.command_line import NAME
+from admin.command import NAME
 from keywright.ids import organization_uuid
 from tests.api.conftest import local_service
 from tests.conftest import LOOPBACK, ROOT
@@ -30,20 +30,20 @@ BODY = {"name": "First", "permissions": ["sessions:read"]}
 
 
 @dataclass(frozen=True, slots=True)
-class Empty:
-    """A service that began with an empty table."""
+class EmptyService:
+    """A service that was started with an empty table."""
 
     stack_file: Path
     client: httpx.Client
 
     @property
     def stack(self) -> dict[str, Any]:
-        """What its stack file says."""
+        """The content of its stack file."""
         content: dict[str, Any] = json.loads(self.stack_file.read_text())
         return content
 
     def process(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command on it to its end."""
+        """Run a command against the service."""
         return subprocess.run(  # noqa: S603 - our own program
             [sys.executable, "-m", "admin", *arguments],
             cwd=ROOT,
@@ -54,54 +54,54 @@ class Empty:
         )
 
     def run(self, *arguments: str) -> Any:
-        """Run a command that succeeds, and give its answer."""
+        """Run a command that succeeds, and return its JSON output."""
         completed = self.process("--local", "--json", *arguments)
         assert (0, "") == (completed.returncode, completed.stderr)
         return json.loads(completed.stdout)
 
     def token(self, user: str, organization: str) -> str:
-        """Sign in, with the development identity provider."""
+        """Return a session token from the development identity provider."""
         answer = self.client.get(f"{self.stack['issuer']}/token", params={"user": user, "organization": organization})
         assert 200 == answer.status_code
         return answer.text
 
     def status(self, token: str, method: str = "POST", path: str = KEYS) -> int:
-        """Ask for something, by default for a key; give the status."""
+        """Send a request, by default one that creates a key, and return the status."""
         return self.answer(token, method, path).status_code
 
     def answer(self, token: str, method: str = "POST", path: str = KEYS) -> httpx.Response:
-        """The same; give all of it."""
+        """Send a request, by default one that creates a key, and return the response."""
         body = BODY if method == "POST" else None
         return self.client.request(
             method, f"{self.stack['base_url']}{path}", headers={"authorization": f"Bearer {token}"}, json=body
         )
 
-    def knows(self, key: str) -> int:
-        """Present a key; give the status."""
+    def key_status(self, key: str) -> int:
+        """Present a key and return the status."""
         return self.client.get(f"{self.stack['base_url']}{CURRENT}", headers={"x-api-key": key}).status_code
 
 
 @pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Empty]:
-    """The service, as `EMPTY=1 make run` starts it."""
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmptyService]:
+    """Start the service as `EMPTY=1 make run` does."""
     with (
         local_service(tmp_path_factory.mktemp("service"), EMPTY="1") as stack_file,
         httpx.Client(timeout=30, trust_env=False) as client,
     ):
-        yield Empty(stack_file, client)
+        yield EmptyService(stack_file, client)
 
 
-def test_from_nothing_to_keys_and_back(empty: Empty) -> None:
-    """GIVEN an empty table WHEN an operator changes who may do what THEN the very next request follows."""
+def test_changes_apply_to_the_next_request(empty: EmptyService) -> None:
+    """GIVEN an empty table WHEN an operator changes members and keys THEN the next request follows."""
     ada = empty.token("ada", "org_2abc")
     assert 403 == empty.status(ada)
 
     organization = empty.run("organizations", "create", "org_2abc", "--name", "Acme", "--owner", "ada")["organization"]
     assert str(organization_uuid("org_2abc")) == organization["id"]
     key = empty.answer(ada).json()["data"]
-    assert 200 == empty.knows(key["key"])
+    assert 200 == empty.key_status(key["key"])
 
-    # The last owner stays; another one can take over.
+    # The last owner cannot be suspended until there is another one.
     refused = empty.process("--local", "members", "suspend", "org_2abc", "ada")
     assert (4, f"{NAME}: nobody but ada owns the organization; make somebody else an owner first\n") == (
         refused.returncode,
@@ -122,16 +122,16 @@ def test_from_nothing_to_keys_and_back(empty: Empty) -> None:
         assert empty.run("members", *command)["changed"]
         assert status == empty.status(ada), command
 
-    # Keys outlive whoever made them, until they are revoked.
-    assert 200 == empty.knows(key["key"])
+    # Keys outlive the member who created them, until they are revoked.
+    assert 200 == empty.key_status(key["key"])
     assert 3 == len(empty.run("keys", "revoke", "org_2abc", "--created-by", "ada", "--yes")["revoked"])
-    assert 401 == empty.knows(key["key"])
-    (left,) = empty.run("keys", "list", "org_2abc")["keys"]
-    assert "bob" == left["createdBy"]
+    assert 401 == empty.key_status(key["key"])
+    (remaining,) = empty.run("keys", "list", "org_2abc")["keys"]
+    assert "bob" == remaining["createdBy"]
 
 
-def test_what_operators_did_is_in_the_audit_log_that_owners_read(empty: Empty) -> None:
-    """By whom, and of whom."""
+def test_owners_see_what_operators_did(empty: EmptyService) -> None:
+    """The audit log names the operator and the target."""
     empty.run("organizations", "create", "umbrella", "--name", "Umbrella", "--owner", "eve")
     empty.run("members", "add", "umbrella", "mal", "--role", "admin")
 
@@ -146,8 +146,8 @@ def test_what_operators_did_is_in_the_audit_log_that_owners_read(empty: Empty) -
     assert {(None, None)} == {(record["sourceIp"], record["requestId"]) for record in log}
 
 
-def test_the_welcome_says_how_to_begin(empty: Empty) -> None:
-    """GIVEN the lines to paste WHEN they are followed THEN there is an organization, an owner and a key."""
+def test_the_welcome_of_an_empty_service(empty: EmptyService) -> None:
+    """GIVEN the commands of the welcome WHEN they run THEN there is an organization, an owner and a key."""
     make, sign_in, *create = [
         line
         for line in (empty.stack_file.parent / "output.txt").read_text().replace("\\\n", "").splitlines()
@@ -160,11 +160,11 @@ def test_the_welcome_says_how_to_begin(empty: Empty) -> None:
     url = shlex.split(sign_in.removeprefix("TOKEN=$(").removesuffix(")"))[-1]
     token = empty.client.get(url).text
     arguments = [argument.replace("$TOKEN", token) for argument in shlex.split(create[0])]
-    given = dict(pairwise(arguments))
+    values = dict(pairwise(arguments))
     answer = empty.client.post(
         next(argument for argument in arguments if argument.startswith("http")),
         headers=dict([arguments[arguments.index("-H") + 1].split(": ")]) | {"content-type": "application/json"},
-        content=given["-d"],
+        content=values["-d"],
     )
 
     assert (200, 1) == (answer.status_code, len(create)), answer.text

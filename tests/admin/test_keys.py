@@ -1,4 +1,4 @@
-"""`keys`: looking at them, and ending them."""
+"""The commands of `keys`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.world import KEY_ID, nth_id
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.admin.conftest import Ended
+    from tests.admin.conftest import CommandResult
     from tests.world import Table
 
 EITHER = pytest.mark.parametrize("organization_id", [ACTIVE_ORGANIZATION_ID, FROZEN_ORGANIZATION_ID])
@@ -23,7 +23,7 @@ EITHER = pytest.mark.parametrize("organization_id", [ACTIVE_ORGANIZATION_ID, FRO
 
 @pytest.fixture
 def keys(table: Table) -> Table:
-    """In each organization two keys of ada's and one of bob's."""
+    """Return the table with two keys of ada and one of bob in each organization."""
     for organization_id in (ACTIVE_ORGANIZATION_ID, FROZEN_ORGANIZATION_ID):
         for number, user_id in enumerate(["ada", "bob", "ada"]):
             table.put_key(nth_id(number), organization_id, created_by=user_id)
@@ -31,47 +31,47 @@ def keys(table: Table) -> Table:
 
 
 def ids(table: Table, organization_id: str) -> list[str]:
-    """List the keys of an organization from the table."""
+    """Return the key ids of an organization from the table."""
     return [item["sk"].removeprefix("KEY#") for item in table.under("KEY#") if item["pk"] == f"ORG#{organization_id}"]
 
 
 @EITHER
-def test_keys_are_listed(keys: Table, run: Callable[..., Ended], organization_id: str) -> None:
-    """Newest first, as the API shows them; nothing of a hash."""
+def test_keys_are_listed(keys: Table, run: Callable[..., CommandResult], organization_id: str) -> None:
+    """Newest first, as the API shows them, without the hash."""
     keys.put_usage(nth_id(1), organization_id)
 
-    ended = run("keys", "list", organization_id, "--json")
+    result = run("keys", "list", organization_id, "--json")
 
-    found = ended.answered("keys")["keys"]
+    listed = result.json("keys")["keys"]
     assert [(nth_id(2), "ada", 0), (nth_id(1), "bob", 42), (nth_id(0), "ada", 0)] == [
-        (key["id"], key["createdBy"], key["requestCount"]) for key in found
+        (key["id"], key["createdBy"], key["requestCount"]) for key in listed
     ]
-    assert "argon2" not in ended.output
+    assert "argon2" not in result.output
 
 
 @EITHER
 @pytest.mark.usefixtures("keys")
-def test_keys_of_one_maker_are_listed(run: Callable[..., Ended], organization_id: str) -> None:
-    """For a look before they are revoked."""
-    found = run("keys", "list", organization_id, "--created-by", "ada", "--json").answered("keys")["keys"]
+def test_keys_of_one_user_are_listed(run: Callable[..., CommandResult], organization_id: str) -> None:
+    """--created-by lists the keys of one user."""
+    listed = run("keys", "list", organization_id, "--created-by", "ada", "--json").json("keys")["keys"]
 
-    assert [nth_id(2), nth_id(0)] == [key["id"] for key in found]
+    assert [nth_id(2), nth_id(0)] == [key["id"] for key in listed]
 
 
 @pytest.mark.usefixtures("keys")
-def test_keys_are_listed_for_people(run: Callable[..., Ended]) -> None:
-    """A line for each."""
-    lines = run("keys", "list", ACTIVE_ORGANIZATION_ID).said().splitlines()
+def test_keys_are_listed_as_a_table(run: Callable[..., CommandResult]) -> None:
+    """Each key has a row."""
+    lines = run("keys", "list", ACTIVE_ORGANIZATION_ID).text().splitlines()
 
     assert [nth_id(2), nth_id(1), nth_id(0)] == [line.split()[0] for line in lines[2:]]
 
 
 @EITHER
-def test_a_key_is_shown(keys: Table, run: Callable[..., Ended], organization_id: str) -> None:
-    """With everything that may be told of it."""
+def test_a_key_is_shown(keys: Table, run: Callable[..., CommandResult], organization_id: str) -> None:
+    """All fields that the API shows, as JSON and as text."""
     keys.put_key(KEY_ID, organization_id, expires_at="2030-01-01T00:00:00.000Z")
 
-    ended = run("keys", "show", organization_id, KEY_ID, "--json")
+    result = run("keys", "show", organization_id, KEY_ID, "--json")
 
     assert {
         "id": KEY_ID,
@@ -87,16 +87,16 @@ def test_a_key_is_shown(keys: Table, run: Callable[..., Ended], organization_id:
         "previousKeyExpiresAt": None,
         "lastUsedAt": None,
         "requestCount": 0,
-    } == ended.answered("key")
-    sheet = run("keys", "show", organization_id, KEY_ID).said()
-    assert "permissions           sessions:read\n" in sheet
-    assert 'metadata              {"plan": "pro"}\n' in sheet
+    } == result.json("key")
+    text = run("keys", "show", organization_id, KEY_ID).text()
+    assert "permissions              sessions:read\n" in text
+    assert 'metadata                 {"plan": "pro"}\n' in text
 
 
 @EITHER
-def test_one_key_is_revoked(keys: Table, run: Callable[..., Ended], organization_id: str) -> None:
-    """It alone; also in an organization that is scheduled for deletion."""
-    answer = run("keys", "revoke", organization_id, nth_id(1), "--yes", "--json").answered("revoked-keys")
+def test_one_key_is_revoked(keys: Table, run: Callable[..., CommandResult], organization_id: str) -> None:
+    """Only this key is deleted, also in an organization that is scheduled for deletion."""
+    answer = run("keys", "revoke", organization_id, nth_id(1), "--yes", "--json").json("revoked-keys")
 
     assert {"organizationId": organization_id, "revoked": [nth_id(1)]} == answer
     assert [nth_id(0), nth_id(2)] == ids(keys, organization_id)
@@ -107,61 +107,66 @@ def test_one_key_is_revoked(keys: Table, run: Callable[..., Ended], organization
 
 @EITHER
 @pytest.mark.parametrize(
-    ("which", "left", "said"),
+    ("selection", "remaining", "text"),
     [
-        (["--all"], [], "3 keys are deleted.\n"),
-        (["--created-by", "ada"], [nth_id(1)], "2 keys are deleted.\n"),
-        (["--created-by", "bob"], [nth_id(0), nth_id(2)], "The key is deleted.\n"),
-        (["--created-by", "eve"], [nth_id(0), nth_id(1), nth_id(2)], "No keys are deleted.\n"),
+        (["--all"], [], "Deleted 3 keys.\n"),
+        (["--created-by", "ada"], [nth_id(1)], "Deleted 2 keys.\n"),
+        (["--created-by", "bob"], [nth_id(0), nth_id(2)], "Deleted 1 key.\n"),
+        (["--created-by", "eve"], [nth_id(0), nth_id(1), nth_id(2)], "Deleted 0 keys.\n"),
     ],
 )
-def test_several_keys_are_revoked(  # noqa: PLR0913, PLR0917 - a row of the table above
-    keys: Table, run: Callable[..., Ended], organization_id: str, which: list[str], left: list[str], said: str
+def test_several_keys_are_revoked(  # noqa: PLR0913, PLR0917 - a row of the table
+    keys: Table,
+    run: Callable[..., CommandResult],
+    organization_id: str,
+    selection: list[str],
+    remaining: list[str],
+    text: str,
 ) -> None:
-    """All of the organization, or all that somebody made; nobody else's."""
-    assert said == run("keys", "revoke", organization_id, *which, "--yes").said()
+    """All keys of the organization, or all keys of one user; no others."""
+    assert text == run("keys", "revoke", organization_id, *selection, "--yes").text()
 
-    assert left == ids(keys, organization_id)
-    assert 3 + len(left) == len(keys.under("KEY#"))
-    assert 3 - len(left) == len(keys.under("AUDIT#"))
+    assert remaining == ids(keys, organization_id)
+    assert 3 + len(remaining) == len(keys.under("KEY#"))
+    assert 3 - len(remaining) == len(keys.under("AUDIT#"))
 
 
-def test_a_program_learns_which_keys_are_gone(keys: Table, run: Callable[..., Ended]) -> None:
-    """And that there were none the second time."""
+def test_revoked_keys_are_returned_as_json(keys: Table, run: Callable[..., CommandResult]) -> None:
+    """The second time, the list is empty."""
     arguments = ["keys", "revoke", ACTIVE_ORGANIZATION_ID, "--created-by", "ada", "-y", "--json"]
 
-    assert [nth_id(0), nth_id(2)] == sorted(run(*arguments).answered("revoked-keys")["revoked"])
-    assert [] == run(*arguments).answered("revoked-keys")["revoked"]
+    assert [nth_id(0), nth_id(2)] == sorted(run(*arguments).json("revoked-keys")["revoked"])
+    assert [] == run(*arguments).json("revoked-keys")["revoked"]
     assert 4 == len(keys.under("KEY#"))
 
 
 @pytest.mark.parametrize("command", [["show"], ["revoke", "--yes"]])
-def test_a_key_that_is_not_there(keys: Table, run: Callable[..., Ended], command: list[str]) -> None:
-    """Another organization's is the same."""
+def test_missing_key(keys: Table, run: Callable[..., CommandResult], command: list[str]) -> None:
+    """A key of another organization is reported as missing."""
     keys.put_key(nth_id(7), FROZEN_ORGANIZATION_ID)
     before = keys.items()
     name, *options = command
 
-    line = run("keys", name, ACTIVE_ORGANIZATION_ID, nth_id(7), *options, "--json").failed(3)
+    line = run("keys", name, ACTIVE_ORGANIZATION_ID, nth_id(7), *options, "--json").failure(3)
 
     assert "there is no such API key in this organization" == line
     assert before == keys.items()
 
 
 @pytest.mark.parametrize("command", [["list"], ["revoke", "--all", "--yes"]])
-def test_an_organization_that_is_not_there(keys: Table, run: Callable[..., Ended], command: list[str]) -> None:
-    """A mistyped one has no keys, but that is not the answer."""
+def test_missing_organization(keys: Table, run: Callable[..., CommandResult], command: list[str]) -> None:
+    """A mistyped organization is an error, not an empty list."""
     before = keys.items()
     name, *options = command
 
-    assert run("keys", name, "org_2abc", *options).failed(3).startswith("there is no organization ")
+    assert run("keys", name, "org_2abc", *options).failure(3).startswith("there is no organization ")
     assert before == keys.items()
 
 
-def test_what_was_done_before_a_failure_is_told(
-    keys: Table, run: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+def test_an_interruption_reports_the_progress(
+    keys: Table, run: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So that it is known that the command has to be repeated; then it ends the rest."""
+    """The operator learns how many keys are deleted, and to run the command again."""
     revoke = administration.revoke_keys
 
     def interrupted(*arguments: Any) -> Any:
@@ -169,37 +174,33 @@ def test_what_was_done_before_a_failure_is_told(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(administration, "revoke_keys", interrupted)
-    ended = run("keys", "revoke", ACTIVE_ORGANIZATION_ID, "--all", "--yes", "--json")
+    result = run("keys", "revoke", ACTIVE_ORGANIZATION_ID, "--all", "--yes", "--json")
     monkeypatch.undo()
 
-    assert (130, "") == (ended.code, ended.output)
+    assert (130, "") == (result.code, result.output)
     assert [
-        "keywright-admin: 1 of 3 keys were deleted before this; run it again for the rest",
+        "keywright-admin: deleted 1 of 3 keys before the failure; run the command again for the rest",
         "keywright-admin: stopped",
-    ] == ended.errors.splitlines()
+    ] == result.errors.splitlines()
     assert 2 == len(ids(keys, ACTIVE_ORGANIZATION_ID))
 
 
-def test_a_key_that_others_change_all_the_while(
-    keys: Table, run: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Is one line, like everything else that is refused."""
+def test_lost_optimistic_locks(keys: Table, run: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that always changes in between is refused with one line."""
 
     def overtaken(*_: object) -> None:
         raise api_keys.ChangedMeanwhileError
 
     monkeypatch.setattr(administration, "_revoke", overtaken)
 
-    line = run("keys", "revoke", ACTIVE_ORGANIZATION_ID, nth_id(0), "--yes").failed(4)
+    line = run("keys", "revoke", ACTIVE_ORGANIZATION_ID, nth_id(0), "--yes").failure(4)
 
     assert "the API key was changed by somebody else at the same time" == line
     assert 3 == len(ids(keys, ACTIVE_ORGANIZATION_ID))
 
 
-def test_dynamodb_that_does_not_recover_is_one_line(
-    keys: Table, run: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With what has to be known: that it may have been done."""
+def test_unavailable_dynamodb(keys: Table, run: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line says that the change may have been made."""
     revoke = administration.revoke_key
 
     def unanswered(*arguments: Any) -> None:
@@ -208,8 +209,8 @@ def test_dynamodb_that_does_not_recover_is_one_line(
 
     monkeypatch.setattr(administration, "revoke_key", unanswered)
 
-    line = run("keys", "revoke", ACTIVE_ORGANIZATION_ID, nth_id(0), "--yes").failed(6)
+    line = run("keys", "revoke", ACTIVE_ORGANIZATION_ID, nth_id(0), "--yes").failure(6)
 
     assert line.startswith("AWS did not answer: ")
-    assert line.endswith("; a change that was being made may have been made")
+    assert line.endswith("; the change may have been made")
     assert 3 == len(ids(keys, ACTIVE_ORGANIZATION_ID))

@@ -1,4 +1,4 @@
-"""`members`: every command about every persona."""
+"""The commands of `members`: every command for every persona."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from tests.world import nth_id
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.admin.conftest import Ended
+    from tests.admin.conftest import CommandResult
     from tests.world import Table
 
 USERS = {persona.name: (persona.organization_id, persona.user_id) for persona in PERSONAS}
 MOTO = "arn:aws:sts::123456789012:user/moto"
 
 State = tuple[str, bool] | None
-"""Role, and whether they are suspended; None for who is no member."""
+"""Role, and whether suspended; None for a user who is not a member."""
 
 UNCHANGED = 0, None
 LAST_OWNER = 4, "nobody but demo-owner owns the organization; make somebody else an owner first"
 
 
-def is_member(user_id: str, role: str) -> tuple[int, str]:
-    """Tell the refusal of adding a member."""
+def already_member(user_id: str, role: str) -> tuple[int, str]:
+    """Return exit code and message for adding a member again."""
     return 4, f"{user_id} is a member already, with the role {role}"
 
 
-def is_none(user_id: str) -> tuple[int, str]:
-    """Tell the refusal of changing who is no member."""
+def not_a_member(user_id: str) -> tuple[int, str]:
+    """Return exit code and message for changing a user who is not a member."""
     return 3, f"{user_id} is not a member of the organization"
 
 
-# What each command comes to for each persona: the state afterwards if it changes, and otherwise code and line.
+# Result of each command for each persona: the state after a change, otherwise exit code and message.
 CASES: dict[str, dict[str, State | tuple[int, str | None]]] = {
     "owner": {
-        "add": is_member("demo-owner", "owner"),
+        "add": already_member("demo-owner", "owner"),
         "set-role owner": UNCHANGED,
         "set-role admin": LAST_OWNER,
         "set-role member": LAST_OWNER,
@@ -49,7 +49,7 @@ CASES: dict[str, dict[str, State | tuple[int, str | None]]] = {
         "remove": LAST_OWNER,
     },
     "admin": {
-        "add": is_member("demo-admin", "admin"),
+        "add": already_member("demo-admin", "admin"),
         "set-role owner": ("owner", False),
         "set-role admin": UNCHANGED,
         "set-role member": ("member", False),
@@ -58,7 +58,7 @@ CASES: dict[str, dict[str, State | tuple[int, str | None]]] = {
         "remove": None,
     },
     "member": {
-        "add": is_member("demo-member", "member"),
+        "add": already_member("demo-member", "member"),
         "set-role owner": ("owner", False),
         "set-role admin": ("admin", False),
         "set-role member": UNCHANGED,
@@ -67,7 +67,7 @@ CASES: dict[str, dict[str, State | tuple[int, str | None]]] = {
         "remove": None,
     },
     "suspended": {
-        "add": is_member("demo-suspended", "admin"),
+        "add": already_member("demo-suspended", "admin"),
         "set-role owner": ("owner", True),
         "set-role admin": UNCHANGED,
         "set-role member": ("member", True),
@@ -77,16 +77,16 @@ CASES: dict[str, dict[str, State | tuple[int, str | None]]] = {
     },
     "outsider": {
         "add": ("member", False),
-        "set-role owner": is_none("demo-outsider"),
-        "set-role admin": is_none("demo-outsider"),
-        "set-role member": is_none("demo-outsider"),
-        "suspend": is_none("demo-outsider"),
-        "reinstate": is_none("demo-outsider"),
-        "remove": is_none("demo-outsider"),
+        "set-role owner": not_a_member("demo-outsider"),
+        "set-role admin": not_a_member("demo-outsider"),
+        "set-role member": not_a_member("demo-outsider"),
+        "suspend": not_a_member("demo-outsider"),
+        "reinstate": not_a_member("demo-outsider"),
+        "remove": not_a_member("demo-outsider"),
     },
-    # An organization that is scheduled for deletion can still be put in order: the deletion may be cancelled.
+    # Members can change while a deletion is scheduled: it may be canceled.
     "frozen_admin": {
-        "add": is_member("demo-frozen-admin", "admin"),
+        "add": already_member("demo-frozen-admin", "admin"),
         "set-role owner": ("owner", False),
         "set-role admin": UNCHANGED,
         "set-role member": ("member", False),
@@ -106,7 +106,7 @@ OPTIONS = {"add": ["--role", "member"], "remove": ["--yes"]}
 
 
 def state(table: Table, persona: str) -> State:
-    """Tell how it stands with somebody, from the table."""
+    """Return the state of a persona in the table."""
     organization_id, user_id = USERS[persona]
     for item in table.items():
         if (item["pk"], item["sk"]) == (f"ORG#{organization_id}", f"MEMBER#{user_id}") and "role" in item:
@@ -118,26 +118,26 @@ def state(table: Table, persona: str) -> State:
     ("persona", "command", "expected"),
     [(persona, command, expected) for persona, cases in CASES.items() for command, expected in cases.items()],
 )
-def test_every_command_about_every_persona(
-    table: Table, run: Callable[..., Ended], persona: str, command: str, expected: Any
+def test_every_command_for_every_persona(
+    table: Table, run: Callable[..., CommandResult], persona: str, command: str, expected: Any
 ) -> None:
-    """It changes what it says and leaves a record of who did it, or says in one line why not and changes nothing."""
+    """A command changes the member and writes an audit record, or fails with one line and changes nothing."""
     organization_id, user_id = USERS[persona]
     name, *role = command.split()
     before, items = state(table, persona), table.items()
 
-    ended = run("members", name, organization_id, user_id, *role, *OPTIONS.get(name, []), "--json")
+    result = run("members", name, organization_id, user_id, *role, *OPTIONS.get(name, []), "--json")
 
     if isinstance(expected, tuple) and isinstance(expected[0], int):
         code, line = expected
         if code:
-            assert line == ended.failed(code)
+            assert line == result.failure(code)
         else:
-            answer = ended.answered("changed-member")
+            answer = result.json("changed-member")
             assert (False, before) == (answer["changed"], shown(answer["member"]))
         assert items == table.items()
         return
-    answer = ended.answered("changed-member")
+    answer = result.json("changed-member")
     assert (True, organization_id, user_id) == (answer["changed"], answer["organizationId"], answer["userId"])
     assert expected == shown(answer["member"]) == state(table, persona)
     (record,) = table.under("AUDIT#")
@@ -147,18 +147,18 @@ def test_every_command_about_every_persona(
 
 
 def shown(member: dict[str, Any] | None) -> State:
-    """Tell how it stands with somebody, from an answer."""
+    """Return the state of a member in the output."""
     return None if member is None else (member["role"], member["suspendedAt"] is not None)
 
 
-def test_there_is_a_case_for_every_persona() -> None:
-    """Those who differ in their tokens alone are the same to operators."""
+def test_every_persona_has_cases() -> None:
+    """Except personas that differ only in their tokens."""
     assert USERS.keys() - CASES.keys() == {"expired", "wrong_audience"}
 
 
-def test_members_are_listed(table: Table, run: Callable[..., Ended]) -> None:
-    """All of the organization, and nobody of another."""
-    members = run("members", "list", ACTIVE_ORGANIZATION_ID, "--json").answered("members")["members"]
+def test_members_are_listed(table: Table, run: Callable[..., CommandResult]) -> None:
+    """All members of the organization, and none of another."""
+    members = run("members", "list", ACTIVE_ORGANIZATION_ID, "--json").json("members")["members"]
 
     assert [
         ("demo-admin", "admin", False),
@@ -170,40 +170,40 @@ def test_members_are_listed(table: Table, run: Callable[..., Ended]) -> None:
 
 
 @pytest.mark.usefixtures("table")
-def test_members_are_listed_for_people(run: Callable[..., Ended]) -> None:
-    """A line for each, with nothing cut off where no terminal is."""
-    lines = run("members", "list", ACTIVE_ORGANIZATION_ID).said().splitlines()
+def test_members_are_listed_as_a_table(run: Callable[..., CommandResult]) -> None:
+    """Each member has a row; without a terminal nothing is cut off."""
+    lines = run("members", "list", ACTIVE_ORGANIZATION_ID).text().splitlines()
 
     assert ["user", "role", "added", "at", "suspended", "at"] == lines[0].split()
     assert ["demo-admin", "demo-member", "demo-owner", "demo-suspended"] == [line.split()[0] for line in lines[2:]]
 
 
-def test_the_organization_goes_by_its_providers_name_too(table: Table, run: Callable[..., Ended]) -> None:
-    """As everywhere, it is the UUIDv5 of it."""
+def test_an_organization_id_of_the_provider(table: Table, run: Callable[..., CommandResult]) -> None:
+    """It stands for the same UUIDv5 as in the API."""
     organization_id = str(organization_uuid("org_2abc"))
     table.put_organization(organization_id)
 
-    run("members", "add", "org_2abc", "ada", "--role", "owner").said()
+    run("members", "add", "org_2abc", "ada", "--role", "owner").text()
 
     assert "owner" == table.item("MEMBER#ada", organization_id)["role"]
 
 
 @pytest.mark.parametrize("command", [["list"], ["add", "ada", "--role", "admin"], ["suspend", "ada"]])
 @pytest.mark.usefixtures("table")
-def test_an_organization_that_is_not_there(run: Callable[..., Ended], command: list[str]) -> None:
-    """It is named by the UUID that it would have."""
+def test_missing_organization(run: Callable[..., CommandResult], command: list[str]) -> None:
+    """The message names the UUID that was derived."""
     name, *rest = command
 
-    line = run("members", name, "org_other", *rest).failed(3)
+    line = run("members", name, "org_other", *rest).failure(3)
 
     assert f"there is no organization {organization_uuid('org_other')}" == line
 
 
 @pytest.mark.usefixtures("table")
-def test_people_are_told_what_has_changed(run: Callable[..., Ended]) -> None:
-    """A sentence each, also where nothing was to be done."""
-    said = [
-        run("members", *command.split(), *options).said()
+def test_the_text_of_every_change(run: Callable[..., CommandResult]) -> None:
+    """One sentence, also if there was nothing to do."""
+    texts = [
+        run("members", *command.split(), *options).text()
         for command, *options in (
             (f"add {ACTIVE_ORGANIZATION_ID} ada", "--role", "admin"),
             (f"set-role {ACTIVE_ORGANIZATION_ID} ada owner",),
@@ -217,38 +217,36 @@ def test_people_are_told_what_has_changed(run: Callable[..., Ended]) -> None:
     ]
 
     assert [
-        "ada is a member now, with the role admin.\n",
-        "ada has the role owner now.\n",
-        "ada has that role already.\n",
-        "ada is suspended now.\n",
-        "ada is suspended already.\n",
-        "ada is reinstated now.\n",
+        "Added ada with the role admin.\n",
+        "ada now has the role owner.\n",
+        "ada already has the role owner.\n",
+        "Suspended ada.\n",
+        "ada is already suspended.\n",
+        "Reinstated ada.\n",
         "ada is not suspended.\n",
-        "ada is not a member any more.\n",
-    ] == said
+        "Removed ada.\n",
+    ] == texts
 
 
 @pytest.mark.parametrize("command", [["suspend"], ["remove", "--yes"]])
-def test_who_goes_leaves_keys_behind_and_the_operator_is_told(
-    table: Table, run: Callable[..., Ended], command: list[str]
-) -> None:
-    """They are the organization's; the command that ends them is at hand, ready to paste."""
+def test_remaining_keys_are_mentioned(table: Table, run: Callable[..., CommandResult], command: list[str]) -> None:
+    """Keys of a suspended or removed member keep working; the command that revokes them is printed."""
     name, *options = command
     for number in (1, 2):
         table.put_key(nth_id(number), ACTIVE_ORGANIZATION_ID, created_by="demo-admin")
 
-    said = run("members", name, ACTIVE_ORGANIZATION_ID, "demo-admin", *options).said()
+    text = run("members", name, ACTIVE_ORGANIZATION_ID, "demo-admin", *options).text()
 
-    hint = f"keywright-admin keys revoke {ACTIVE_ORGANIZATION_ID} --created-by demo-admin"
-    assert f"2 keys that they made work on; to revoke: {hint}" == said.splitlines()[1]
+    command_line = f"keywright-admin keys revoke {ACTIVE_ORGANIZATION_ID} --created-by demo-admin"
+    assert f"2 keys they created still work. To revoke: {command_line}" == text.splitlines()[1]
     assert 2 == len(table.under("KEY#"))
 
 
-def test_a_members_name_cannot_play_with_the_terminal(table: Table, run: Callable[..., Ended]) -> None:
-    """Whoever wrote it, and however it came into the table."""
+def test_terminal_escape_sequences_are_escaped(table: Table, run: Callable[..., CommandResult]) -> None:
+    """A user id cannot control the terminal, however it got into the table."""
     table.put_member("\x1b[2Jada[red]", "member", FROZEN_ORGANIZATION_ID)
 
-    said = run("members", "list", FROZEN_ORGANIZATION_ID).said()
+    text = run("members", "list", FROZEN_ORGANIZATION_ID).text()
 
-    assert "\\x1b[2Jada[red]" in said
-    assert "\x1b" not in said
+    assert "\\x1b[2Jada[red]" in text
+    assert "\x1b" not in text

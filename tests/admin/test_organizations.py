@@ -1,4 +1,4 @@
-"""`organizations`: what becomes of them, in each state."""
+"""The commands of `organizations`, on an active organization and on one that is scheduled for deletion."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from tests.admin.conftest import Ended
+    from tests.admin.conftest import CommandResult
     from tests.world import Table, World
 
 NOW = "2030-01-31T12:00:00.000Z"
 
 
-def test_an_organization_is_created_from_an_empty_table(
-    world: World, run: Callable[..., Ended], stop_clock: Callable[[str], datetime]
+def test_an_organization_is_created(
+    world: World, run: Callable[..., CommandResult], stop_clock: Callable[[str], datetime]
 ) -> None:
-    """With its owner; its UUID is told, which the provider's name stands for."""
+    """With its owner; the output has the UUID derived from the provider's id."""
     stop_clock(NOW)
 
     answer = run("organizations", "create", "org_2abc", "--name", " Acme ", "--owner", "ada", "--json")
@@ -31,44 +31,44 @@ def test_an_organization_is_created_from_an_empty_table(
     assert {
         "changed": True,
         "organization": {"id": organization_id, "name": "Acme", "createdAt": NOW, "pendingDeletionAt": None},
-    } == answer.answered("changed-organization")
+    } == answer.json("changed-organization")
     assert {f"ORG#{organization_id}"} == {item["pk"] for item in world.table.items()}
     assert ["MEMBER#ada"] == [item["sk"] for item in world.table.under("MEMBER#")]
 
 
 @pytest.mark.usefixtures("world")
-def test_people_are_told_the_uuid(run: Callable[..., Ended]) -> None:
-    """A UUID that the provider has drawn stays as it is."""
-    said = run("organizations", "create", ACTIVE_ORGANIZATION_ID, "--name", "Acme", "--owner", "ada").said()
+def test_the_text_of_a_creation(run: Callable[..., CommandResult]) -> None:
+    """It names the UUID; the provider's own UUID is used unchanged."""
+    text = run("organizations", "create", ACTIVE_ORGANIZATION_ID, "--name", "Acme", "--owner", "ada").text()
 
-    assert f"Organization {ACTIVE_ORGANIZATION_ID} is there, and ada owns it.\n" == said
+    assert f"Created organization {ACTIVE_ORGANIZATION_ID} with the owner ada.\n" == text
 
 
 @pytest.mark.parametrize("organization_id", [ACTIVE_ORGANIZATION_ID, FROZEN_ORGANIZATION_ID])
-def test_an_organization_that_exists_is_not_created(
-    table: Table, run: Callable[..., Ended], organization_id: str
+def test_an_existing_organization_is_not_created(
+    table: Table, run: Callable[..., CommandResult], organization_id: str
 ) -> None:
-    """Nor changed."""
+    """It is refused and nothing changes."""
     before = table.items()
 
-    line = run("organizations", "create", organization_id, "--name", "New", "--owner", "ada", "--json").failed(4)
+    line = run("organizations", "create", organization_id, "--name", "New", "--owner", "ada", "--json").failure(4)
 
     assert f"organization {organization_id} exists already" == line
     assert before == table.items()
 
 
-def test_an_organization_that_was_deleted_for_good_is_not_created(world: World, run: Callable[..., Ended]) -> None:
-    """It cannot come back under its old id."""
+def test_a_purged_organization_is_not_created(world: World, run: Callable[..., CommandResult]) -> None:
+    """Its id cannot be used again."""
     world.table.put(pk=f"PURGED#{ACTIVE_ORGANIZATION_ID}", sk="PURGED")
 
-    line = run("organizations", "create", ACTIVE_ORGANIZATION_ID, "--name", "New", "--owner", "ada").failed(4)
+    line = run("organizations", "create", ACTIVE_ORGANIZATION_ID, "--name", "New", "--owner", "ada").failure(4)
 
     assert f"organization {ACTIVE_ORGANIZATION_ID} was deleted for good, and cannot come back" == line
 
 
-def test_organizations_are_listed(table: Table, run: Callable[..., Ended]) -> None:
-    """All of them, with what is to become of them."""
-    found = run("organizations", "list", "--json").answered("organizations")["organizations"]
+def test_organizations_are_listed(table: Table, run: Callable[..., CommandResult]) -> None:
+    """All organizations, with their scheduled deletions."""
+    listed = run("organizations", "list", "--json").json("organizations")["organizations"]
 
     assert {
         ACTIVE_ORGANIZATION_ID: ("Demo organization", None),
@@ -76,26 +76,26 @@ def test_organizations_are_listed(table: Table, run: Callable[..., Ended]) -> No
             "Demo organization, scheduled for deletion",
             table.item("ORG", FROZEN_ORGANIZATION_ID)["pending_deletion_at"],
         ),
-    } == {organization["id"]: (organization["name"], organization["pendingDeletionAt"]) for organization in found}
+    } == {organization["id"]: (organization["name"], organization["pendingDeletionAt"]) for organization in listed}
 
 
 @pytest.mark.usefixtures("table")
-def test_organizations_are_listed_for_people(run: Callable[..., Ended]) -> None:
-    """A line for each."""
-    lines = run("organizations", "list").said().splitlines()
+def test_organizations_are_listed_as_a_table(run: Callable[..., CommandResult]) -> None:
+    """Each organization has a row."""
+    lines = run("organizations", "list").text().splitlines()
 
     assert [ACTIVE_ORGANIZATION_ID, FROZEN_ORGANIZATION_ID] == sorted(line.split()[0] for line in lines[2:])
 
 
 @pytest.mark.usefixtures("world")
-def test_an_empty_table_has_no_organizations(run: Callable[..., Ended]) -> None:
-    """Which is an answer."""
-    assert {"organizations": []} == run("organizations", "list", "--json").answered("organizations")
+def test_no_organizations(run: Callable[..., CommandResult]) -> None:
+    """An empty table has an empty list."""
+    assert {"organizations": []} == run("organizations", "list", "--json").json("organizations")
 
 
 @pytest.mark.parametrize("organization_id", [ACTIVE_ORGANIZATION_ID, FROZEN_ORGANIZATION_ID])
-def test_an_organization_is_shown(table: Table, run: Callable[..., Ended], organization_id: str) -> None:
-    """As it is in the table."""
+def test_an_organization_is_shown(table: Table, run: Callable[..., CommandResult], organization_id: str) -> None:
+    """As stored, as JSON and as text."""
     item = table.item("ORG", organization_id)
 
     assert {
@@ -103,13 +103,13 @@ def test_an_organization_is_shown(table: Table, run: Callable[..., Ended], organ
         "name": item["name"],
         "createdAt": item["created_at"],
         "pendingDeletionAt": item.get("pending_deletion_at"),
-    } == run("organizations", "show", organization_id, "--json").answered("organization")
+    } == run("organizations", "show", organization_id, "--json").json("organization")
     assert [
-        f"id                {organization_id}",
-        f"name              {item['name']}",
-        f"created at        {item['created_at']}",
-        f"to be deleted at  {item.get('pending_deletion_at', '-')}",
-    ] == run("organizations", "show", organization_id).said().splitlines()
+        f"id                  {organization_id}",
+        f"name                {item['name']}",
+        f"created at          {item['created_at']}",
+        f"scheduled deletion  {item.get('pending_deletion_at', '-')}",
+    ] == run("organizations", "show", organization_id).text().splitlines()
 
 
 COMMANDS: dict[str, list[str]] = {
@@ -121,155 +121,164 @@ COMMANDS: dict[str, list[str]] = {
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_an_organization_that_is_not_there(table: Table, run: Callable[..., Ended], command: str) -> None:
-    """Nothing comes of it."""
+def test_missing_organization(table: Table, run: Callable[..., CommandResult], command: str) -> None:
+    """Exit code 3, and nothing changes."""
     before = table.items()
 
-    line = run("organizations", command, "org_2abc", *COMMANDS[command], "--json").failed(3)
+    line = run("organizations", command, "org_2abc", *COMMANDS[command], "--json").failure(3)
 
     assert f"there is no organization {organization_uuid('org_2abc')}" == line
     assert before == table.items()
 
 
 CHANGES = [
-    ("rename", ACTIVE_ORGANIZATION_ID, {"name": "New"}, "The organization is called New now."),
-    ("rename", FROZEN_ORGANIZATION_ID, {"name": "New"}, "The organization is called New now."),
+    ("rename", ACTIVE_ORGANIZATION_ID, {"name": "New"}, "Renamed the organization to New."),
+    ("rename", FROZEN_ORGANIZATION_ID, {"name": "New"}, "Renamed the organization to New."),
     (
         "request-deletion",
         ACTIVE_ORGANIZATION_ID,
         {"pendingDeletionAt": "2030-03-02T12:00:00.000Z"},
         "The organization will be deleted at 2030-03-02T12:00:00.000Z.",
     ),
-    ("request-deletion", FROZEN_ORGANIZATION_ID, {}, "It is scheduled already, for {pendingDeletionAt}."),
+    (
+        "request-deletion",
+        FROZEN_ORGANIZATION_ID,
+        {},
+        "The organization is already scheduled for deletion at {pendingDeletionAt}.",
+    ),
     ("cancel-deletion", ACTIVE_ORGANIZATION_ID, {}, "No deletion is scheduled."),
     (
         "cancel-deletion",
         FROZEN_ORGANIZATION_ID,
         {"pendingDeletionAt": None},
-        "The deletion is cancelled; the organization's keys work again.",
+        "Canceled the deletion. The organization's keys work again.",
     ),
 ]
-each_change = pytest.mark.parametrize(("command", "organization_id", "change", "said"), CHANGES)
+each_change = pytest.mark.parametrize(("command", "organization_id", "change", "text"), CHANGES)
 
 
 @each_change
-def test_every_change_in_either_state(  # noqa: PLR0913, PLR0917 - a row of the table above
+def test_every_change(  # noqa: PLR0913, PLR0917 - a row of the table
     table: Table,
-    run: Callable[..., Ended],
+    run: Callable[..., CommandResult],
     stop_clock: Callable[[str], datetime],
     command: str,
     organization_id: str,
     change: dict[str, Any],
-    said: str,
+    text: str,
 ) -> None:
-    """It changes what it says and leaves a record, or there was nothing to do."""
-    del said
+    """A command changes the organization and writes an audit record, or there is nothing to do."""
+    del text
     stop_clock(NOW)
-    shown = run("organizations", "show", organization_id, "--json").answered("organization")
+    shown = run("organizations", "show", organization_id, "--json").json("organization")
     items = table.items()
 
     answer = run("organizations", command, organization_id, *COMMANDS[command], "--json")
 
-    assert {"changed": bool(change), "organization": shown | change} == answer.answered("changed-organization")
+    assert {"changed": bool(change), "organization": shown | change} == answer.json("changed-organization")
     assert (items != table.items(), len(table.under("AUDIT#"))) == (bool(change), int(bool(change)))
 
 
 @each_change
-def test_people_are_told_of_every_change(  # noqa: PLR0913, PLR0917 - the same
+def test_the_text_of_every_change(  # noqa: PLR0913, PLR0917 - the same
     table: Table,
-    run: Callable[..., Ended],
+    run: Callable[..., CommandResult],
     stop_clock: Callable[[str], datetime],
     command: str,
     organization_id: str,
     change: dict[str, Any],
-    said: str,
+    text: str,
 ) -> None:
-    """In a sentence, also where there was nothing to do."""
+    """One sentence, also if there was nothing to do."""
     del table, change
     stop_clock(NOW)
-    shown = run("organizations", "show", organization_id, "--json").answered("organization")
+    shown = run("organizations", "show", organization_id, "--json").json("organization")
 
-    assert f"{said.format_map(shown)}\n" == run("organizations", command, organization_id, *COMMANDS[command]).said()
+    assert f"{text.format_map(shown)}\n" == run("organizations", command, organization_id, *COMMANDS[command]).text()
 
 
-def test_a_rename_to_the_same_name_is_no_change(table: Table, run: Callable[..., Ended]) -> None:
-    """And leaves no record."""
+def test_rename_to_the_same_name(table: Table, run: Callable[..., CommandResult]) -> None:
+    """Nothing changes and no audit record is written."""
     before = table.items()
 
     assert (
-        "It is called Demo organization already.\n"
-        == run("organizations", "rename", ACTIVE_ORGANIZATION_ID, "Demo organization").said()
+        "The organization is already named Demo organization.\n"
+        == run("organizations", "rename", ACTIVE_ORGANIZATION_ID, "Demo organization").text()
     )
     assert before == table.items()
 
 
-def test_the_purge_finds_what_an_operator_has_scheduled(table: Table, run: Callable[..., Ended]) -> None:
-    """By the pointer, which a cancellation takes away."""
+def test_the_deletion_is_scheduled_for_the_purge(table: Table, run: Callable[..., CommandResult]) -> None:
+    """The purge finds the scheduled deletion; a cancellation removes it."""
 
-    def pointers() -> set[str]:
+    def scheduled() -> set[str]:
         return {item["sk"] for item in table.items() if item["pk"] == "DELETIONS"}
 
-    before = pointers()
-    run("organizations", "request-deletion", ACTIVE_ORGANIZATION_ID, "--yes").said()
+    before = scheduled()
+    run("organizations", "request-deletion", ACTIVE_ORGANIZATION_ID, "--yes").text()
     until = table.item("ORG", ACTIVE_ORGANIZATION_ID)["pending_deletion_at"]
 
-    assert {f"{until}#{ACTIVE_ORGANIZATION_ID}"} == pointers() - before
-    run("organizations", "cancel-deletion", ACTIVE_ORGANIZATION_ID).said()
-    assert before == pointers()
+    assert {f"{until}#{ACTIVE_ORGANIZATION_ID}"} == scheduled() - before
+    run("organizations", "cancel-deletion", ACTIVE_ORGANIZATION_ID).text()
+    assert before == scheduled()
 
 
-ID = str(organization_uuid("org_2abc"))
-"""An organization's id, as `organizations list` shows it."""
-OF_ID = str(organization_uuid(ID))
-"""The id of the organization that the provider calls so."""
+ORGANIZATION_ID = str(organization_uuid("org_2abc"))
+"""An id as `organizations list` shows it."""
+NAMESAKE_ID = str(organization_uuid(ORGANIZATION_ID))
+"""Id of the organization whose name at the identity provider is ORGANIZATION_ID."""
 
 
 @pytest.mark.parametrize("options", [[], ["--id"]])
-def test_an_id_that_was_derived_is_an_id_here(world: World, run: Callable[..., Ended], options: list[str]) -> None:
-    """As it was printed."""
-    world.table.put_organization(ID)
+def test_a_derived_id_is_accepted_as_an_id(world: World, run: Callable[..., CommandResult], options: list[str]) -> None:
+    """A UUIDv5 that a command printed names the same organization, with and without --id."""
+    world.table.put_organization(ORGANIZATION_ID)
 
-    assert ID == run("organizations", "show", ID, *options, "--json").answered("organization")["id"]
+    shown = run("organizations", "show", ORGANIZATION_ID, *options, "--json").json("organization")
 
-
-def test_what_is_created_goes_by_the_providers_name(world: World, run: Callable[..., Ended]) -> None:
-    """GIVEN an operator who is told a tenant's name that is another's id THEN nothing of the other is claimed."""
-    created = run("organizations", "create", ID, "--name", "Eve", "--owner", "eve", "--json")
-
-    assert OF_ID == created.answered("changed-organization")["organization"]["id"]
-    assert {f"ORG#{OF_ID}"} == {item["pk"] for item in world.table.items()}
-    assert OF_ID == run("organizations", "show", ID, "--json").answered("organization")["id"]
+    assert ORGANIZATION_ID == shown["id"]
 
 
-def test_an_operator_is_not_made_to_change_the_wrong_organization(world: World, run: Callable[..., Ended]) -> None:
-    """GIVEN a tenant whose name at the provider is the victim's id WHEN an operator types it THEN it is refused."""
-    world.table.put_organization(ID)
-    world.table.put_organization(OF_ID)
+def test_create_takes_names_only(world: World, run: Callable[..., CommandResult]) -> None:
+    """GIVEN a tenant whose name is another tenant's id WHEN it is created THEN nothing of the other is claimed."""
+    created = run("organizations", "create", ORGANIZATION_ID, "--name", "Eve", "--owner", "eve", "--json")
+
+    assert NAMESAKE_ID == created.json("changed-organization")["organization"]["id"]
+    assert {f"ORG#{NAMESAKE_ID}"} == {item["pk"] for item in world.table.items()}
+    assert NAMESAKE_ID == run("organizations", "show", ORGANIZATION_ID, "--json").json("organization")["id"]
+
+
+def test_an_ambiguous_organization_is_refused(world: World, run: Callable[..., CommandResult]) -> None:
+    """GIVEN a tenant whose name is the victim's id WHEN an operator passes that id THEN nothing changes."""
+    world.table.put_organization(ORGANIZATION_ID)
+    world.table.put_organization(NAMESAKE_ID)
     before = world.table.items()
 
-    line = run("members", "add", ID, "eve", "--role", "owner").failed(4)
+    line = run("members", "add", ORGANIZATION_ID, "eve", "--role", "owner").failure(4)
 
     assert (
-        f"{ID} is the id of one organization and the provider's name of another; "
-        f"pass --id for the former, {OF_ID} --id for the latter"
+        f"{ORGANIZATION_ID} is the id of one organization and the provider's name of another; "
+        f"pass --id for the former, {NAMESAKE_ID} --id for the latter"
     ) == line
     assert before == world.table.items()
 
 
-@pytest.mark.parametrize("meant", [ID, OF_ID])
-def test_an_operator_can_say_which_they_mean(world: World, run: Callable[..., Ended], meant: str) -> None:
-    """No tenant's name stands in the way of an incident."""
-    world.table.put_organization(ID)
-    world.table.put_organization(OF_ID)
+@pytest.mark.parametrize("organization_id", [ORGANIZATION_ID, NAMESAKE_ID])
+def test_the_id_option_selects_one_of_both(
+    world: World, run: Callable[..., CommandResult], organization_id: str
+) -> None:
+    """The name that a tenant chose never blocks an operator."""
+    world.table.put_organization(ORGANIZATION_ID)
+    world.table.put_organization(NAMESAKE_ID)
 
-    run("members", "add", meant, "ada", "--role", "owner", "--id").said()
+    run("members", "add", organization_id, "ada", "--role", "owner", "--id").text()
 
-    assert [f"ORG#{meant}"] == [member["pk"] for member in world.table.under("MEMBER#")]
+    assert [f"ORG#{organization_id}"] == [member["pk"] for member in world.table.under("MEMBER#")]
 
 
 @pytest.mark.usefixtures("world")
-def test_a_name_is_no_id(run: Callable[..., Ended]) -> None:
-    """It is refused rather than derived."""
-    line = run("organizations", "show", "org_2abc", "--id").failed(2)
+def test_the_id_option_refuses_a_name(run: Callable[..., CommandResult]) -> None:
+    """A name is an error and is not derived."""
+    line = run("organizations", "show", "org_2abc", "--id").failure(2)
 
-    assert "--id takes ORGANIZATION for an id, which is a UUID; `organizations list` shows it" == line
+    assert "--id requires ORGANIZATION to be a UUID; `organizations list` shows it" == line

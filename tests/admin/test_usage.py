@@ -1,4 +1,4 @@
-"""How the command line is spoken to: wrong usage, questions, help, completion, the published schemas."""
+"""Usage of the command line: help, wrong usage, confirmation, progress, completion, published schemas."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from admin.answers import SCHEMAS
-from admin.command_line import NAME, app
-from admin.schemas import FOLDER, text
+from admin.command import NAME
+from admin.command_line import app
+from admin.output import SCHEMAS
+from admin.schemas import SCHEMAS_FOLDER, schema_text
 from keywright.ids import MAXIMUM_ID_BYTES
 from local.demo import ACTIVE_ORGANIZATION_ID
 from tests.conftest import ROOT
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.admin.conftest import Ended
+    from tests.admin.conftest import CommandResult
     from tests.world import Table
 
 COMMANDS = {
@@ -35,8 +36,8 @@ EVERY = [(group, command) for group, commands in COMMANDS.items() for command in
 every_command = pytest.mark.parametrize(("group", "command"), EVERY)
 
 
-def test_these_are_the_commands() -> None:
-    """The tests below are about all of them."""
+def test_the_commands() -> None:
+    """The tests below cover every command."""
     groups = {group.name: group.typer_instance for group in app.registered_groups}
 
     assert COMMANDS == {
@@ -45,25 +46,25 @@ def test_these_are_the_commands() -> None:
 
 
 @every_command
-def test_every_command_has_help_with_an_example(run: Callable[..., Ended], group: str, command: str) -> None:
-    """It says what the command does, and shows it."""
-    said = run(group, command, "--help").said()
+def test_the_help_of_every_command(run: Callable[..., CommandResult], group: str, command: str) -> None:
+    """It has an example, and the common options."""
+    text = run(group, command, "--help").text()
 
-    assert f"Usage: {NAME} {group} {command}" in said
+    assert f"Usage: {NAME} {group} {command}" in text
     assert (
-        f"Examples:\n{'':81}\n {NAME} {group} {command} " in said
-        or f" {NAME} {group} {command}" in (said.split("Examples:")[1])
+        f"Examples:\n{'':81}\n {NAME} {group} {command} " in text
+        or f" {NAME} {group} {command}" in (text.split("Examples:")[1])
     )
-    assert "--json" in said
+    assert all(option in text for option in ("--table", "--stack", "--local", "--json"))
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"]])
-def test_the_whole_has_help_with_examples_and_exit_codes(run: Callable[..., Ended], arguments: list[str]) -> None:
-    """Which is also what comes of calling it with nothing."""
-    said = " ".join(run(*arguments).said().split())
+def test_the_help_of_the_program(run: Callable[..., CommandResult], arguments: list[str]) -> None:
+    """It has examples and exit codes. It is also shown without arguments."""
+    text = " ".join(run(*arguments).text().split())
 
-    assert f"{NAME} --stack keywright organizations create org_2abc --name Acme --owner user_1" in said
-    assert "130 stopped by you" in said
+    assert f"{NAME} --stack keywright organizations create org_2abc --name Acme --owner user_1" in text
+    assert "130 stopped by you" in text
 
 
 ORGANIZATION = ACTIVE_ORGANIZATION_ID
@@ -111,13 +112,13 @@ WRONG = [
 
 @pytest.mark.parametrize("arguments", WRONG, ids=map(str, range(len(WRONG))))
 def test_wrong_usage_is_one_line_and_changes_nothing(
-    table: Table, run: Callable[..., Ended], arguments: list[str]
+    table: Table, run: Callable[..., CommandResult], arguments: list[str]
 ) -> None:
-    """Exit code 2. What would destroy something is such usage where nobody can be asked."""
+    """Exit code 2. A destructive command without --yes is wrong usage if standard input is not a terminal."""
     table.put_key(nth_id(0), ORGANIZATION)
     before = table.items()
 
-    line = run(*arguments).failed(2)
+    line = run(*arguments).failure(2)
 
     assert line.isprintable()
     assert "Value error" not in line
@@ -125,14 +126,14 @@ def test_wrong_usage_is_one_line_and_changes_nothing(
 
 
 class Terminal(io.StringIO):
-    """Somebody who answers."""
+    """A terminal on standard input."""
 
     def isatty(self) -> bool:
-        """Tell that there is somebody."""
+        """Return true."""
         return True
 
 
-DESTRUCTION = [
+DESTRUCTIVE = [
     ["organizations", "request-deletion", ORGANIZATION],
     ["members", "remove", ORGANIZATION, "demo-admin"],
     ["keys", "revoke", ORGANIZATION, nth_id(0)],
@@ -142,83 +143,83 @@ DESTRUCTION = [
 
 
 @pytest.mark.parametrize("answer", ["n\n", "\n", "", "nope\n"])
-@pytest.mark.parametrize("arguments", DESTRUCTION, ids=" ".join)
-def test_whoever_does_not_agree_changes_nothing(
-    table: Table, run: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, arguments: list[str], answer: str
+@pytest.mark.parametrize("arguments", DESTRUCTIVE, ids=" ".join)
+def test_declined_confirmation(
+    table: Table, run: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch, arguments: list[str], answer: str
 ) -> None:
-    """No is the default."""
+    """Nothing changes. The default answer is no."""
     table.put_key(nth_id(0), ORGANIZATION)
     before = table.items()
     monkeypatch.setattr("sys.stdin", Terminal(answer))
 
-    ended = run(*arguments)
+    result = run(*arguments)
 
-    assert (130, "") == (ended.code, ended.output)
-    assert ended.errors.endswith("? [y/N] keywright-admin: stopped; nothing was changed\n")
+    assert (130, "") == (result.code, result.output)
+    assert result.errors.endswith("? [y/N] keywright-admin: stopped; nothing was changed\n")
     assert before == table.items()
 
 
 @pytest.mark.parametrize("answer", ["y\n", "YES\n"])
-@pytest.mark.parametrize("arguments", DESTRUCTION, ids=" ".join)
-def test_whoever_agrees_goes_on(
-    table: Table, run: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, arguments: list[str], answer: str
+@pytest.mark.parametrize("arguments", DESTRUCTIVE, ids=" ".join)
+def test_accepted_confirmation(
+    table: Table, run: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch, arguments: list[str], answer: str
 ) -> None:
-    """The question is no part of the answer."""
+    """The command runs. The question is not part of its output."""
     table.put_key(nth_id(0), ORGANIZATION)
     monkeypatch.setattr("sys.stdin", Terminal(answer))
 
-    ended = run(*arguments, "--json")
+    result = run(*arguments, "--json")
 
-    assert 0 == ended.code
-    assert ended.errors.endswith("? [y/N] ")
-    assert ended.output.startswith("{")
+    assert 0 == result.code
+    assert result.errors.endswith("? [y/N] ")
+    assert result.output.startswith("{")
     assert 1 == len(table.under("AUDIT#"))
 
 
 @pytest.mark.parametrize(
-    ("arguments", "what"),
+    ("arguments", "label"),
     [
         (["organizations", "list"], "items read"),
         (["keys", "list", ORGANIZATION], "keys read"),
         (["keys", "revoke", ORGANIZATION, "--all", "--yes"], "keys deleted"),
     ],
 )
-def test_a_terminal_shows_how_far_long_work_is(
-    table: Table, run: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch, arguments: list[str], what: str
+def test_progress_on_a_terminal(
+    table: Table, run: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch, arguments: list[str], label: str
 ) -> None:
-    """On standard error, and only there: what is answered is the same."""
+    """Progress is shown on standard error; the output is unchanged."""
     for number in range(3):
         table.put_key(nth_id(number), ORGANIZATION)
-    monkeypatch.setenv("FORCE_COLOR", "1")  # which rich takes for a terminal
+    monkeypatch.setenv("FORCE_COLOR", "1")  # makes rich assume a terminal
 
-    ended = run(*arguments, "--json")
+    result = run(*arguments, "--json")
 
-    assert (0, True, False) == (ended.code, what in ended.errors, what in ended.output)
-    assert json.loads(ended.output)
+    assert (0, True, False) == (result.code, label in result.errors, label in result.output)
+    assert json.loads(result.output)
 
 
 @pytest.mark.usefixtures("table")
-def test_a_mistake_of_the_program_is_not_hidden(run: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its traceback is what a maintainer needs."""
+def test_a_bug_is_not_hidden(run: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its traceback is shown."""
 
     def broken(*_: object) -> None:
-        raise RuntimeError("a mistake")
+        raise RuntimeError("a bug")
 
     monkeypatch.setattr("keywright.operators.administration.organization", broken)
 
-    with pytest.raises(RuntimeError, match="a mistake"):
+    with pytest.raises(RuntimeError, match="a bug"):
         run("organizations", "show", "x")
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_the_published_schemas_are_those_of_the_answers(name: str) -> None:
-    """`python -m admin.schemas` writes them."""
-    assert text(name) == (FOLDER / f"{name}.json").read_text()
+def test_the_published_schemas(name: str) -> None:
+    """They are as `python -m admin.schemas` writes them."""
+    assert schema_text(name) == (SCHEMAS_FOLDER / f"{name}.json").read_text()
 
 
-def test_nothing_else_is_published() -> None:
-    """A schema without an answer would be a promise without anybody who keeps it."""
-    assert {f"{name}.json" for name in SCHEMAS} == {path.name for path in FOLDER.iterdir()}
+def test_no_other_schemas_are_published() -> None:
+    """Every published schema describes an output."""
+    assert {f"{name}.json" for name in SCHEMAS} == {path.name for path in SCHEMAS_FOLDER.iterdir()}
 
 
 @pytest.mark.parametrize(
@@ -228,10 +229,11 @@ def test_nothing_else_is_published() -> None:
         ("keywright-admin members s", {"set-role", "suspend"}),
         ("keywright-admin members add acme ada --role ", {"owner", "admin", "member"}),
         ("keywright-admin keys revoke acme --a", {"--all"}),
+        ("keywright-admin keys list acme --ta", {"--table"}),
     ],
 )
-def test_the_shell_completes_commands_roles_and_options(words: str, expected: set[str]) -> None:
-    """As bash asks for it."""
+def test_shell_completion(words: str, expected: set[str]) -> None:
+    """Bash completes commands, roles and options."""
     count = len(words.split()) - (0 if words.endswith(" ") else 1)
 
     completed = subprocess.run(
@@ -251,8 +253,8 @@ def test_the_shell_completes_commands_roles_and_options(words: str, expected: se
     assert expected == set(completed.stdout.split())
 
 
-def test_the_script_has_the_name_and_works_from_anywhere(tmp_path: Path) -> None:
-    """What a shell completes is this, once admin/ is on the PATH."""
+def test_the_script(tmp_path: Path) -> None:
+    """It runs from any folder, also through a link."""
     link = tmp_path / "elsewhere" / NAME
     link.parent.mkdir()
     link.symlink_to(ROOT / "admin" / NAME)

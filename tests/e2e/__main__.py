@@ -28,7 +28,7 @@ from local.identity_provider import IdentityProvider
 from local.intrinsics import REGION, Json, load_template, mapping
 from local.options import ROOT
 from local.server import HOST, Server, port_of, reserve
-from local.sigv4 import Credential
+from local.sigv4 import SigningCredential
 from local.stack import StackDescription, StackFile
 from tests.e2e import emulator, front
 from tests.e2e.differences import is_refused
@@ -219,7 +219,7 @@ def description(url: str, provider: IdentityProvider, table_name: str) -> StackD
         issuer=provider.issuer,
         tokens=demo.tokens(provider, TOKEN_SECONDS),
         users=demo.users(),
-        iam=Credential(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"], REGION),
+        iam=SigningCredential(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"], REGION),
         aws_endpoint_url=os.environ["AWS_ENDPOINT_URL"],
         table_name=table_name,
     )

@@ -288,7 +288,7 @@ def test_the_first_key_works(followed: Followed) -> None:
     (organization,) = followed.said["The first organization"]
     first, current, verified = followed.said["The first key"]
 
-    assert organization.endswith("is there, and ada owns it.")
+    assert organization.endswith("with the owner ada.")
     assert re.fullmatch(r"kk_[0-9A-Za-z]{86}", json.loads(first)["data"]["key"])
     assert "My second key" == json.loads(current)["data"]["name"]
     assert (True, "VALID") == tuple(json.loads(verified)["data"][name] for name in ("valid", "code"))

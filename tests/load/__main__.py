@@ -51,7 +51,7 @@ END_SECONDS = 180
 def main() -> int:
     """Run it; 0 if nothing was violated."""
     with ExitStack() as opened:
-        dynamodb = opened.enter_context(dynamodb_local.running(dynamodb_local.JARS))
+        dynamodb = opened.enter_context(dynamodb_local.run_server(dynamodb_local.JARS))
         os.environ[DYNAMODB_ENDPOINT] = dynamodb
         directory = Path(opened.enter_context(TemporaryDirectory(prefix="keywright-load-")))
         stack_file, service = opened.enter_context(local_process(directory))

@@ -1,0 +1,121 @@
+"""Arguments and options that several commands take, and how their values are checked."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from admin.failures import UsageError
+from keywright.ids import MAXIMUM_ID_BYTES, is_plain, may_be_derived, organization_uuid, parse_uuid
+from keywright.operators import administration
+from keywright.organizations.events import ORGANIZATION_NAME_CHARACTERS
+
+
+def parse_organization(text: str) -> str:
+    """Parse the id of an organization, or its name at the identity provider.
+
+    Raises:
+        BadParameter: the text is empty or too long.
+    """
+    if not _is_short(text):
+        raise typer.BadParameter(f"an organization id has 1 to {MAXIMUM_ID_BYTES} bytes")
+    return text
+
+
+def parse_new_organization(text: str) -> UUID:
+    """Derive the id of an organization from its name at the identity provider.
+
+    Raises:
+        BadParameter: the text is empty or too long.
+    """
+    return organization_uuid(parse_organization(text))
+
+
+def existing_organization_id(text: str, *, is_id: bool) -> UUID:
+    """Return the id of the organization that an operator means. Reads the table if a UUID may also be a name.
+
+    Raises:
+        UsageError: --id was given and the text is not a UUID.
+        RefusedError: the text is the id of one organization and the provider's name of another.
+        ServiceError: SERVICE_UNAVAILABLE.
+    """
+    if is_id:
+        organization_id = parse_uuid(text)
+        if organization_id is None:
+            raise UsageError("--id requires ORGANIZATION to be a UUID; `organizations list` shows it")
+        return organization_id
+    return administration.derived_id(text) if may_be_derived(text) else organization_uuid(text)
+
+
+def parse_user_id(text: str) -> str:
+    """Parse the `sub` claim of a user.
+
+    Raises:
+        BadParameter: no such claim would be accepted by the API.
+    """
+    if not _is_short(text) or not is_plain(text):
+        raise typer.BadParameter(
+            f"a user id is the `sub` claim of the user's tokens: 1 to {MAXIMUM_ID_BYTES} bytes, printable, "
+            "without quotation marks and backslashes"
+        )
+    return text
+
+
+def parse_organization_name(text: str) -> str:
+    """Parse a display name; surrounding spaces are removed.
+
+    Raises:
+        BadParameter: the name is blank, too long or not printable.
+    """
+    name = text.strip()
+    if not name or not name.isprintable() or len(name) > ORGANIZATION_NAME_CHARACTERS:
+        raise typer.BadParameter(
+            f"a name has 1 to {ORGANIZATION_NAME_CHARACTERS} printable characters, not only spaces"
+        )
+    return name
+
+
+def parse_key_id(text: str) -> UUID:
+    """Parse the id of an API key.
+
+    Raises:
+        BadParameter: the text is not a UUID.
+    """
+    key_id = parse_uuid(text)
+    if key_id is None:
+        raise typer.BadParameter("a key id is a UUID; `keys list` shows it")
+    return key_id
+
+
+def _is_short(text: str) -> bool:
+    try:
+        return 0 < len(text.encode()) <= MAXIMUM_ID_BYTES
+    except UnicodeEncodeError:  # bytes on the command line that are not UTF-8
+        return False
+
+
+OrganizationArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="ORGANIZATION",
+        parser=parse_organization,
+        help="The identity provider's name for the organization, such as org_2abc, or its id.",
+    ),
+]
+NewOrganizationArgument = Annotated[
+    UUID,
+    typer.Argument(
+        metavar="ORGANIZATION",
+        parser=parse_new_organization,
+        help="The identity provider's name for the organization, such as org_2abc.",
+    ),
+]
+IdOption = Annotated[
+    bool, typer.Option("--id", help="ORGANIZATION is an id that `organizations list` shows, never a name.")
+]
+UserArgument = Annotated[
+    str, typer.Argument(metavar="USER", parser=parse_user_id, help="The `sub` claim of the user's session tokens.")
+]
+ConfirmedOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]

@@ -1,0 +1,137 @@
+"""The commands of `organizations`."""  # no future annotations: typer evaluates those of the commands
+
+from collections.abc import Sequence
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from admin import terminal
+from admin.arguments import (
+    ConfirmedOption,
+    IdOption,
+    NewOrganizationArgument,
+    OrganizationArgument,
+    existing_organization_id,
+    parse_organization_name,
+    parse_user_id,
+)
+from admin.command import answer, command, confirm
+from admin.deployment import operator
+from admin.output import ChangedOrganization, OrganizationList, OrganizationOutput
+from keywright.operators import administration
+
+organization_commands = typer.Typer(help="Create, show, rename and delete organizations.")
+
+
+@command(
+    organization_commands,
+    "create",
+    "organizations create org_2abc --name Acme --owner user_1",
+    "organizations create 5f0c2c0e-9a3d-4b6e-8f57-0d6f2b8a1c01 --name Acme --owner auth0|123",
+)
+def _create(
+    context: typer.Context,
+    organization: NewOrganizationArgument,
+    name: Annotated[str, typer.Option("--name", metavar="NAME", parser=parse_organization_name, help="Display name.")],
+    owner: Annotated[
+        str, typer.Option("--owner", metavar="USER", parser=parse_user_id, help="The `sub` claim of the first owner.")
+    ],
+) -> None:
+    """Create an organization and its first owner in one transaction."""
+    created = administration.create_organization(operator(), organization, name, owner)
+    answer(
+        context,
+        ChangedOrganization(changed=True, organization=OrganizationOutput.of(created)),
+        lambda: terminal.print_line(f"Created organization {created.id} with the owner {owner}."),
+    )
+
+
+@command(
+    organization_commands,
+    "show",
+    "organizations show org_2abc",
+    "organizations show 646670c1-96c0-57dd-934f-57cbcaa76f2f --id",
+)
+def _show(context: typer.Context, organization: OrganizationArgument, *, is_id: IdOption = False) -> None:
+    """Show an organization."""
+    organization_id = existing_organization_id(organization, is_id=is_id)
+    output = OrganizationOutput.of(administration.organization(organization_id))
+    answer(context, output, lambda: terminal.print_fields(list(zip(_COLUMNS, _row(output), strict=True))))
+
+
+@command(organization_commands, "list", "organizations list", "organizations list --json")
+def _list(context: typer.Context) -> None:
+    """List all organizations. Reads the whole table, including keys and audit records."""
+    with terminal.progress_bar("items read") as advance:
+        listed = administration.list_organizations(advance)
+    output = OrganizationList(organizations=[OrganizationOutput.of(organization) for organization in listed])
+    answer(context, output, lambda: terminal.print_table(_COLUMNS, [_row(row) for row in output.organizations]))
+
+
+_COLUMNS = ("id", "name", "created at", "scheduled deletion")
+
+
+def _row(organization: OrganizationOutput) -> Sequence[object]:
+    return organization.id, organization.name, organization.created_at, organization.pending_deletion_at
+
+
+@command(organization_commands, "rename", 'organizations rename org_2abc "Acme Ltd"')
+def _rename(
+    context: typer.Context,
+    organization: OrganizationArgument,
+    name: Annotated[str, typer.Argument(metavar="NAME", parser=parse_organization_name, help="New display name.")],
+    *,
+    is_id: IdOption = False,
+) -> None:
+    """Rename an organization."""
+    organization_id = existing_organization_id(organization, is_id=is_id)
+    changed = administration.rename_organization(operator(), organization_id, name)
+    _answer_change(
+        context,
+        organization_id,
+        f"Renamed the organization to {name}." if changed else f"The organization is already named {name}.",
+        changed=changed,
+    )
+
+
+@command(organization_commands, "request-deletion", "organizations request-deletion org_2abc")
+def _request_deletion(
+    context: typer.Context, organization: OrganizationArgument, *, is_id: IdOption = False, yes: ConfirmedOption = False
+) -> None:
+    """Schedule an organization for deletion. Its keys stop working now; cancel-deletion makes them work again."""
+    organization_id = existing_organization_id(organization, is_id=is_id)
+    name = administration.organization(organization_id).name or organization_id
+    confirm(f"Stop all keys of {name} now and delete it after the grace period?", is_confirmed=yes)
+    changed = administration.request_deletion(operator(), organization_id)
+    deletion = administration.organization(organization_id).pending_deletion_at
+    _answer_change(
+        context,
+        organization_id,
+        f"The organization will be deleted at {deletion}."
+        if changed
+        else f"The organization is already scheduled for deletion at {deletion}.",
+        changed=changed,
+    )
+
+
+@command(organization_commands, "cancel-deletion", "organizations cancel-deletion org_2abc")
+def _cancel_deletion(context: typer.Context, organization: OrganizationArgument, *, is_id: IdOption = False) -> None:
+    """Cancel the scheduled deletion of an organization. Its keys work again."""
+    organization_id = existing_organization_id(organization, is_id=is_id)
+    changed = administration.cancel_deletion(operator(), organization_id)
+    _answer_change(
+        context,
+        organization_id,
+        "Canceled the deletion. The organization's keys work again." if changed else "No deletion is scheduled.",
+        changed=changed,
+    )
+
+
+def _answer_change(context: typer.Context, organization_id: UUID, text: str, *, changed: bool) -> None:
+    organization = OrganizationOutput.of(administration.organization(organization_id))
+    answer(
+        context,
+        ChangedOrganization(changed=changed, organization=organization),
+        lambda: terminal.print_line(text),
+    )

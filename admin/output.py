@@ -1,0 +1,143 @@
+"""The JSON that `--json` prints. `python -m admin.schemas` publishes its JSON Schemas in docs/schemas/admin."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import ConfigDict
+from pydantic.json_schema import GenerateJsonSchema
+
+from keywright.api.schemas import Answer, ApiKeyDetails, WrittenMoment
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from keywright.operators import administration
+
+
+class OrganizationOutput(Answer):
+    """An organization. Times are RFC 3339; null means unknown or not applicable."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str
+    name: str | None
+    created_at: WrittenMoment | None
+    pending_deletion_at: WrittenMoment | None
+
+    @classmethod
+    def of(cls, organization: administration.Organization) -> OrganizationOutput:
+        """Return the JSON form of an organization."""
+        return cls(
+            id=str(organization.id),
+            name=organization.name,
+            created_at=organization.created_at,
+            pending_deletion_at=organization.pending_deletion_at,
+        )
+
+
+class MemberOutput(Answer):
+    """A member of an organization."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user_id: str
+    role: str
+    added_at: WrittenMoment | None
+    suspended_at: WrittenMoment | None
+
+    @classmethod
+    def of(cls, member: administration.Member) -> MemberOutput:
+        """Return the JSON form of a member."""
+        return cls(user_id=member.user_id, role=member.role, added_at=member.added_at, suspended_at=member.suspended_at)
+
+
+class KeyOutput(ApiKeyDetails):
+    """An API key, as the API shows it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @classmethod
+    def of(cls, key: ApiKeyDetails) -> KeyOutput:
+        """Return the JSON form of a key."""
+        return cls.model_validate(key.model_dump())
+
+
+class OrganizationList(Answer):
+    """Output of `organizations list`: every organization, by creation time."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    organizations: list[OrganizationOutput]
+
+
+class MemberList(Answer):
+    """Output of `members list`: every member of an organization, by user id."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    members: list[MemberOutput]
+
+
+class KeyList(Answer):
+    """Output of `keys list`, newest first."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    keys: list[KeyOutput]
+
+
+class ChangedOrganization(Answer):
+    """Result of changing an organization. `changed` is false if there was nothing to do."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    changed: bool
+    organization: OrganizationOutput
+
+
+class ChangedMember(Answer):
+    """Result of changing a member. `changed` is false if there was nothing to do; a removed `member` is null."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    changed: bool
+    organization_id: str
+    user_id: str
+    member: MemberOutput | None
+
+
+class RevokedKeys(Answer):
+    """Output of `keys revoke`: the ids of the deleted keys."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    organization_id: str
+    revoked: list[str]
+
+
+SCHEMAS: dict[str, type[BaseModel]] = {
+    "changed-member": ChangedMember,
+    "changed-organization": ChangedOrganization,
+    "key": KeyOutput,
+    "keys": KeyList,
+    "members": MemberList,
+    "organization": OrganizationOutput,
+    "organizations": OrganizationList,
+    "revoked-keys": RevokedKeys,
+}
+"""The published schemas, by file name without extension."""
+
+
+def json_schema_of(name: str) -> dict[str, object]:
+    """Return a published JSON Schema."""
+    schema = SCHEMAS[name].model_json_schema(by_alias=True, mode="serialization", schema_generator=_Untitled)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+class _Untitled(GenerateJsonSchema):
+    """Omits the titles that pydantic derives from field names."""
+
+    def field_title_should_be_set(self, schema: object) -> bool:
+        del schema
+        return False
