@@ -1,4 +1,4 @@
-"""A FastAPI application whose routes are called with API keys.
+"""A FastAPI application whose routes require an API key.
 
 Run it: KEYWRIGHT_URL=... AWS_REGION=... uvicorn fastapi_app:app
 """
@@ -14,20 +14,24 @@ bearer = HTTPBearer(auto_error=False)
 
 
 class ApiKey:
-    """A dependency: the key of the request, valid and permitted to do what the route asks for."""
+    """A dependency that returns the key of a request, once it is valid and has the permissions."""
 
     def __init__(self, *permissions: str) -> None:
         self.permissions = permissions
 
-    # Not async: FastAPI then waits for the answer in a thread, and other requests go on.
+    # Not async, so that FastAPI runs it in a thread and other requests continue.
     def __call__(self, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> dict[str, Any]:
-        """Give what Keywright knows of the key."""
+        """Return the key's organization, permissions and metadata.
+
+        Raises:
+            HTTPException: 401 without a valid key, 403 if it is not permitted, 503 if Keywright does not answer.
+        """
         if credentials is None:
             raise HTTPException(401, "No API key", {"www-authenticate": "Bearer"})
         try:
             key = keywright_client.verify(credentials.credentials, *self.permissions)
         except keywright_client.VerificationUnavailable:
-            raise HTTPException(503, "API keys cannot be checked at the moment", {"retry-after": "1"}) from None
+            raise HTTPException(503, "API keys cannot be verified at the moment", {"retry-after": "1"}) from None
         if key["code"] in {"INSUFFICIENT_PERMISSIONS", "ORGANIZATION_FROZEN"}:
             raise HTTPException(403, key["code"])
         if not key["valid"]:
@@ -37,5 +41,5 @@ class ApiKey:
 
 @app.get("/reports")
 def reports(key: Annotated[dict[str, Any], Depends(ApiKey("analytics:read"))]) -> dict[str, str]:
-    """Show the reports of the key's own organization."""
+    """Show the reports of the key's organization."""
     return {"reports of": key["organizationId"], "read with": key["name"]}

@@ -1,4 +1,4 @@
-"""A Flask application whose routes are called with API keys.
+"""A Flask application whose routes require an API key.
 
 Run it: KEYWRIGHT_URL=... AWS_REGION=... flask --app flask_app run
 """
@@ -16,7 +16,7 @@ View = Callable[..., ResponseReturnValue]
 
 
 def api_key_required(*permissions: str) -> Callable[[View], View]:
-    """Let only requests through whose key is valid and permitted; the view finds the key in `flask.g.api_key`."""
+    """Refuse requests without a valid and permitted key; the view finds the key in `flask.g.api_key`."""
 
     def decorate(view: View) -> View:
         @functools.wraps(view)
@@ -43,5 +43,5 @@ def api_key_required(*permissions: str) -> Callable[[View], View]:
 @app.get("/reports")
 @api_key_required("analytics:read")
 def reports() -> dict[str, str]:
-    """Show the reports of the key's own organization."""
+    """Show the reports of the key's organization."""
     return {"reports of": g.api_key["organizationId"], "read with": g.api_key["name"]}

@@ -1,6 +1,6 @@
-"""Asks a deployed Keywright about API keys: copy this file into your backend.
+"""Verifies API keys with a deployed Keywright. Copy this file into your backend.
 
-Needs boto3, the address of the API in KEYWRIGHT_URL (the stack's output ApiUrl), and AWS credentials that may call it:
+It needs boto3, the URL of the API in KEYWRIGHT_URL (the stack's output ApiUrl), and AWS credentials that allow
 `execute-api:Invoke` on the stack's output VerifyApiKeyArn.
 """
 
@@ -16,35 +16,35 @@ import urllib3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
-# Verifying changes nothing, so whatever goes wrong can be tried again. Redirects are not followed: the signature is
-# for this address alone.
+# A verification changes nothing, so any failure can be retried. Redirects are not followed: the signature is valid for
+# this URL only.
 _RETRIES = urllib3.Retry(total=2, redirect=0, backoff_factor=0.1, status_forcelist=(429, 503), allowed_methods=None)
 _HTTP = urllib3.PoolManager(timeout=urllib3.Timeout(connect=1, read=5), retries=_RETRIES, maxsize=32)
 
 
-class VerificationUnavailable(Exception):  # noqa: N818 - what it says is what the log shows
-    """Keywright did not answer: the key may be valid, so answer 503 and not 401."""
+class VerificationUnavailable(Exception):  # noqa: N818 - reads best in a log
+    """Keywright did not answer. The key may be valid, so answer 503 and not 401."""
 
 
 @functools.cache
 def _session() -> boto3.Session:
-    """Give one session for the process: it keeps credentials, and renews them before they expire."""
+    """Return the session of this process, which refreshes its credentials before they expire."""
     return boto3.Session()
 
 
 def verify(key: str, *permissions: str) -> dict[str, Any]:
-    """Give what Keywright says of a key: `valid`, `code`, and unless the code is NOT_FOUND all about the key.
+    """Return the result of verifying a key: `valid`, `code`, and the key's details unless the code is NOT_FOUND.
 
     Args:
-        key: what the caller presented.
-        permissions: what it must be permitted to do.
+        key: the key that the caller presented.
+        permissions: the permissions that the request needs.
 
     Raises:
-        VerificationUnavailable: no answer, or none that tells anything.
+        VerificationUnavailable: Keywright did not answer, or not with 200.
     """
     credentials = _session().get_credentials()
     if credentials is None:
-        raise VerificationUnavailable("there are no AWS credentials")
+        raise VerificationUnavailable("no AWS credentials")
     url = f"{os.environ['KEYWRIGHT_URL'].rstrip('/')}/auth/api-keys/verify"
     body = json.dumps({"key": key, "permissions": permissions}).encode()
     request = AWSRequest("POST", url, data=body, headers={"content-type": "application/json"})

@@ -1,6 +1,6 @@
-"""A Lambda function behind a rule: from Auth0's event stream to Keywright's event bus.
+"""A Lambda function that forwards Auth0's event stream to Keywright's event bus.
 
-The rule is one on the partner event bus that Auth0's event stream delivers to, with the pattern
+Trigger: an EventBridge rule on the partner event bus that the event stream delivers to, with the pattern
 {"source": [{"prefix": "aws.partner/auth0.com/"}]}. Environment: EVENT_BUS_NAME (an output of Keywright's stack).
 Permission: events:PutEvents on that bus. Subscriptions of the stream: organization.created, organization.updated,
 organization.deleted, organization.member.added, organization.member.deleted, organization.member.role.assigned,
@@ -16,7 +16,7 @@ from typing import Any
 import boto3
 
 ROLES = {"owner": "owner", "admin": "admin"}
-"""The name of a role in Auth0, and what Keywright makes of it; whoever has none of them is a member."""
+"""Keywright's role for each role name in Auth0. A user with none of these roles is a member."""
 
 _ORGANIZATIONS = {
     "organization.created": "organization.created",
@@ -31,31 +31,35 @@ _MEMBERS = {
 }
 
 
-def events(cloud_event: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Turn an event of Auth0's, a CloudEvent, into events: detail-type and detail of each; none if it is another."""
-    kind, found = cloud_event["type"], cloud_event["data"]["object"]
+def translate(cloud_event: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Translate a CloudEvent of Auth0 into events, each a detail-type and a detail; other events into none."""
+    kind, content = cloud_event["type"], cloud_event["data"]["object"]
     detail: dict[str, Any] = {"eventId": cloud_event["id"], "time": cloud_event["time"]}
     if kind in _ORGANIZATIONS:
-        name = {} if kind == "organization.deleted" else {"name": found.get("display_name") or found["name"]}
-        return [(_ORGANIZATIONS[kind], {**detail, "organization": {"id": found["id"], **name}})]
+        name = {} if kind == "organization.deleted" else {"name": content.get("display_name") or content["name"]}
+        return [(_ORGANIZATIONS[kind], {**detail, "organization": {"id": content["id"], **name}})]
     if kind not in _MEMBERS:
         return []
-    member = {"userId": found["user"]["user_id"]}
-    if "role" in found:
-        if found["role"]["name"] not in ROLES:
+    member = {"userId": content["user"]["user_id"]}
+    if "role" in content:
+        if content["role"]["name"] not in ROLES:
             return []
-        member["role"] = ROLES[found["role"]["name"]] if kind.endswith(".assigned") else "member"
-    return [(_MEMBERS[kind], {**detail, "organization": {"id": found["organization"]["id"]}, "member": member})]
+        member["role"] = ROLES[content["role"]["name"]] if kind.endswith(".assigned") else "member"
+    return [(_MEMBERS[kind], {**detail, "organization": {"id": content["organization"]["id"]}, "member": member})]
 
 
 def handler(event: dict[str, Any], _: object) -> None:
-    """Take an event. Whatever goes wrong raises, so that Lambda tries again."""
-    put(events(event["detail"]))
+    """Forward an event. Every failure raises, so that Lambda retries it."""
+    publish(translate(event["detail"]))
 
 
-def put(found: list[tuple[str, dict[str, Any]]]) -> None:
-    """Put events on the bus, all of them or none that counts: what is sent again changes nothing."""
-    if not found:
+def publish(events: list[tuple[str, dict[str, Any]]]) -> None:
+    """Put events on the bus.
+
+    Raises:
+        RuntimeError: the bus did not accept all of them. Sending all again is safe: Keywright ignores duplicates.
+    """
+    if not events:
         return
     entries = [
         {
@@ -64,8 +68,8 @@ def put(found: list[tuple[str, dict[str, Any]]]) -> None:
             "DetailType": kind,
             "Detail": json.dumps(detail),
         }
-        for kind, detail in found
+        for kind, detail in events
     ]
     answer = boto3.client("events").put_events(Entries=entries)
     if answer["FailedEntryCount"]:
-        raise RuntimeError(f"{answer['FailedEntryCount']} events were not taken")
+        raise RuntimeError(f"{answer['FailedEntryCount']} events were not accepted")

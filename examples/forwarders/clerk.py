@@ -1,4 +1,4 @@
-"""A Lambda function behind a function URL: from Clerk's webhooks to Keywright's event bus.
+"""A Lambda function that forwards Clerk's webhooks to Keywright's event bus. Trigger: a function URL.
 
 Environment: EVENT_BUS_NAME (an output of Keywright's stack), SIGNING_SECRET_ID (a secret of Secrets Manager with the
 endpoint's signing secret, whsec_...). Permissions: events:PutEvents on the bus, secretsmanager:GetSecretValue on the
@@ -21,7 +21,7 @@ from typing import Any
 import boto3
 
 ROLES = {"org:owner": "owner", "org:admin": "admin"}
-"""The key of a role in Clerk, and what Keywright makes of it; others are members. org:owner has to be added there."""
+"""Keywright's role for each role key in Clerk; other roles are members. org:owner is a custom role: add it in Clerk."""
 
 TOLERANCE_SECONDS = 300
 _ORGANIZATIONS = {
@@ -36,16 +36,16 @@ _MEMBERS = {
 }
 
 
-def events(message_id: str, payload: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Turn a webhook into events: detail-type and detail of each; none if it is about something else.
+def translate(message_id: str, payload: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Translate a webhook into events, each a detail-type and a detail; other webhooks into none.
 
     Args:
-        message_id: the svix-id header, the same however often the webhook is sent.
+        message_id: the svix-id header, which stays the same when the webhook is sent again.
         payload: the body.
     """
     kind, data = payload["type"], payload["data"]
-    moment = datetime.fromtimestamp(payload["timestamp"] / 1000, UTC)
-    detail: dict[str, Any] = {"eventId": message_id, "time": moment.isoformat(timespec="milliseconds")}
+    time_sent = datetime.fromtimestamp(payload["timestamp"] / 1000, UTC)
+    detail: dict[str, Any] = {"eventId": message_id, "time": time_sent.isoformat(timespec="milliseconds")}
     if kind in _ORGANIZATIONS:
         name = {} if kind == "organization.deleted" else {"name": data["name"]}
         return [(_ORGANIZATIONS[kind], {**detail, "organization": {"id": data["id"], **name}})]
@@ -58,10 +58,10 @@ def events(message_id: str, payload: dict[str, Any]) -> list[tuple[str, dict[str
 
 
 def is_genuine(secret: str, headers: dict[str, str], body: bytes, now: float) -> bool:
-    """Tell whether Clerk has sent it, and not long ago (Svix, "Verifying webhooks manually").
+    """Return whether Clerk signed the request, and within the tolerance (Svix, "Verifying webhooks manually").
 
     Raises:
-        RuntimeError: the secret is empty, so that anybody could sign.
+        RuntimeError: the secret is empty, so anyone could sign.
     """
     if not secret.strip().removeprefix("whsec_"):
         raise RuntimeError("the signing secret is empty: put the endpoint's whsec_... into SIGNING_SECRET_ID")
@@ -75,7 +75,7 @@ def is_genuine(secret: str, headers: dict[str, str], body: bytes, now: float) ->
     signed = f"{message_id}.{timestamp}.".encode() + body
     expected = "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
     return bool(key) and any(
-        hmac.compare_digest(expected, given) for given in headers.get("svix-signature", "").split(" ")
+        hmac.compare_digest(expected, signature) for signature in headers.get("svix-signature", "").split(" ")
     )
 
 
@@ -86,18 +86,22 @@ def _secret() -> str:
 
 
 def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
-    """Take a webhook. Whatever goes wrong raises, so that Clerk sends it again."""
+    """Forward a webhook. Every failure raises, so that Clerk sends it again."""
     body = event.get("body") or ""
     raw = base64.b64decode(body) if event["isBase64Encoded"] else body.encode()
     if not is_genuine(_secret(), event["headers"], raw, time.time()):
         return {"statusCode": 401}
-    put(events(event["headers"]["svix-id"], json.loads(raw)))
+    publish(translate(event["headers"]["svix-id"], json.loads(raw)))
     return {"statusCode": 204}
 
 
-def put(found: list[tuple[str, dict[str, Any]]]) -> None:
-    """Put events on the bus, all of them or none that counts: what is sent again changes nothing."""
-    if not found:
+def publish(events: list[tuple[str, dict[str, Any]]]) -> None:
+    """Put events on the bus.
+
+    Raises:
+        RuntimeError: the bus did not accept all of them. Sending all again is safe: Keywright ignores duplicates.
+    """
+    if not events:
         return
     entries = [
         {
@@ -106,8 +110,8 @@ def put(found: list[tuple[str, dict[str, Any]]]) -> None:
             "DetailType": kind,
             "Detail": json.dumps(detail),
         }
-        for kind, detail in found
+        for kind, detail in events
     ]
     answer = boto3.client("events").put_events(Entries=entries)
     if answer["FailedEntryCount"]:
-        raise RuntimeError(f"{answer['FailedEntryCount']} events were not taken")
+        raise RuntimeError(f"{answer['FailedEntryCount']} events were not accepted")

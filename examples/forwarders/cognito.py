@@ -1,6 +1,6 @@
-"""A Lambda function behind a rule: from what is done to a Cognito user pool to Keywright's event bus.
+"""A Lambda function that forwards changes of a Cognito user pool to Keywright's event bus.
 
-The rule is one on the default bus, for what CloudTrail reports:
+Trigger: an EventBridge rule on the default bus, for calls that CloudTrail records:
 
     {"source": ["aws.cognito-idp"], "detail-type": ["AWS API Call via CloudTrail"], "detail": {"eventName":
      ["AdminAddUserToGroup", "AdminRemoveUserFromGroup", "AdminDisableUser", "AdminEnableUser"],
@@ -8,7 +8,7 @@ The rule is one on the default bus, for what CloudTrail reports:
 
 Environment: EVENT_BUS_NAME (an output of Keywright's stack). Permissions: events:PutEvents on that bus,
 cognito-idp:AdminListGroupsForUser and cognito-idp:AdminGetUser on the pool. Cognito has no organizations: here a group
-is one role in one organization, and is called <organization>:<role>.
+is a role in an organization, and is named <organization>:<role>.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from typing import Any
 import boto3
 
 ROLES = ("owner", "admin", "member")
-"""From the most to the least powerful: of several groups of one organization, the first counts."""
+"""From the most to the least powerful. With several groups in one organization, the most powerful role counts."""
 
 _GROUPS = {"AdminAddUserToGroup", "AdminRemoveUserFromGroup"}
 _SUSPENSIONS = {"AdminDisableUser": "member.suspended", "AdminEnableUser": "member.reinstated"}
 
 
-def events(trail: dict[str, Any], groups: list[str], *, is_enabled: bool) -> list[tuple[str, dict[str, Any]]]:
-    """Turn a call to Cognito, as CloudTrail tells it, into events: detail-type and detail of each.
+def translate(trail: dict[str, Any], groups: list[str], *, is_enabled: bool) -> list[tuple[str, dict[str, Any]]]:
+    """Translate a recorded call to Cognito into events, each a detail-type and a detail.
 
-    The trail says that something has changed, and the pool how it is now: of a removal and an addition in the same
-    second, the trail, whose times are whole seconds, does not say which came first.
+    CloudTrail says that the user changed, the pool says how the user is now. CloudTrail alone is not enough: its times
+    are whole seconds, so the order of a removal and an addition in the same second is unknown.
 
     Args:
-        trail: the `detail` of the EventBridge event. It does not hold the username, but the `sub`.
-        groups: the names of the groups that the user is in.
-        is_enabled: whether the user is.
+        trail: the `detail` of the EventBridge event, which has the `sub` of the user but not the username.
+        groups: the names of the groups that the user is in now.
+        is_enabled: whether the user is enabled now.
     """
     user_id, name = trail["additionalEventData"]["sub"], trail["eventName"]
     roles: dict[str, list[str]] = {}
@@ -53,9 +53,9 @@ def events(trail: dict[str, Any], groups: list[str], *, is_enabled: bool) -> lis
             return [("member.removed", {**detail, "member": {"userId": user_id}})]
         highest = min(roles[organization], key=ROLES.index)
         added = ("member.added", {**detail, "member": {"userId": user_id, "role": highest}})
-        # Whoever is added is not suspended, unless it is said as well; of the same time, the longer id is the later.
-        again = {**detail, "eventId": f"{trail['eventID']}/disabled", "member": {"userId": user_id}}
-        return [added] if is_enabled else [added, ("member.suspended", again)]
+        # Adding a member ends a suspension, so a disabled user is suspended again. At equal times the longer id wins.
+        suspension = {**detail, "eventId": f"{trail['eventID']}/disabled", "member": {"userId": user_id}}
+        return [added] if is_enabled else [added, ("member.suspended", suspension)]
     return [
         (_SUSPENSIONS[name], {**detail, "organization": {"id": organization}, "member": {"userId": user_id}})
         for organization in sorted(roles)
@@ -64,22 +64,26 @@ def events(trail: dict[str, Any], groups: list[str], *, is_enabled: bool) -> lis
 
 
 def handler(event: dict[str, Any], _: object) -> None:
-    """Take an event. Whatever goes wrong raises, so that Lambda tries again."""
+    """Forward an event. Every failure raises, so that Lambda retries it."""
     trail = event["detail"]
     if trail.get("errorCode"):
-        return  # what Cognito has refused has changed nothing
-    # A `sub` is taken for a username, unless users sign in with an alias as their username.
+        return  # a refused call changed nothing
+    # Cognito accepts the `sub` as a username, unless users sign in with an alias.
     user = {"UserPoolId": trail["requestParameters"]["userPoolId"], "Username": trail["additionalEventData"]["sub"]}
     client = boto3.client("cognito-idp")
     pages = client.get_paginator("admin_list_groups_for_user").paginate(**user)
     groups = [group["GroupName"] for page in pages for group in page["Groups"]]
-    put(events(trail, groups, is_enabled=client.admin_get_user(**user)["Enabled"]))
+    publish(translate(trail, groups, is_enabled=client.admin_get_user(**user)["Enabled"]))
 
 
-def put(found: list[tuple[str, dict[str, Any]]]) -> None:
-    """Put events on the bus, all of them or none that counts: what is sent again changes nothing."""
-    client, most_at_once = boto3.client("events"), 10
-    for first in range(0, len(found), most_at_once):
+def publish(events: list[tuple[str, dict[str, Any]]]) -> None:
+    """Put events on the bus.
+
+    Raises:
+        RuntimeError: the bus did not accept all of them. Sending all again is safe: Keywright ignores duplicates.
+    """
+    client, maximum_entries = boto3.client("events"), 10
+    for first in range(0, len(events), maximum_entries):
         entries = [
             {
                 "EventBusName": os.environ["EVENT_BUS_NAME"],
@@ -87,8 +91,8 @@ def put(found: list[tuple[str, dict[str, Any]]]) -> None:
                 "DetailType": kind,
                 "Detail": json.dumps(detail),
             }
-            for kind, detail in found[first : first + most_at_once]
+            for kind, detail in events[first : first + maximum_entries]
         ]
         answer = client.put_events(Entries=entries)
         if answer["FailedEntryCount"]:
-            raise RuntimeError(f"{answer['FailedEntryCount']} events were not taken")
+            raise RuntimeError(f"{answer['FailedEntryCount']} events were not accepted")

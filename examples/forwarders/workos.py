@@ -1,4 +1,4 @@
-"""A Lambda function behind a function URL: from WorkOS's webhooks to Keywright's event bus.
+"""A Lambda function that forwards WorkOS's webhooks to Keywright's event bus. Trigger: a function URL.
 
 Environment: EVENT_BUS_NAME (an output of Keywright's stack), SIGNING_SECRET_ID (a secret of Secrets Manager with the
 endpoint's signing secret). Permissions: events:PutEvents on the bus, secretsmanager:GetSecretValue on the secret.
@@ -20,7 +20,7 @@ from typing import Any
 import boto3
 
 ROLES = {"owner": "owner", "admin": "admin"}
-"""The slug of a role in WorkOS, and what Keywright makes of it; all others are members. owner has to be added there."""
+"""Keywright's role for each role slug in WorkOS; other roles are members. owner is a custom role: add it in WorkOS."""
 
 TOLERANCE_SECONDS = 180
 _SIGNATURE = re.compile(r"t=(\d{1,15}), ?v1=([0-9a-f]{64})")
@@ -31,8 +31,8 @@ _ORGANIZATIONS = {
 }
 
 
-def events(payload: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Turn a webhook into events: detail-type and detail of each; none if it is about something else."""
+def translate(payload: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Translate a webhook into events, each a detail-type and a detail; other webhooks into none."""
     kind, data = payload["event"], payload["data"]
     detail = {"eventId": payload["id"], "time": payload["created_at"]}
     if kind in _ORGANIZATIONS:
@@ -44,7 +44,7 @@ def events(payload: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     member = {"userId": data["user_id"]}
     if kind == "organization_membership.deleted":
         return [("member.removed", {**detail, "member": member})]
-    # Memberships that are invitations still (pending), or were deactivated (inactive), give nothing yet.
+    # A pending invitation or an inactive membership gives no access.
     role = ROLES.get(data["role"]["slug"], "member")
     state = {**member, "role": role, "suspended": data["status"] != "active"}
     updated = ("member.updated", {**detail, "eventId": f"{payload['id']}/state", "member": state})
@@ -54,10 +54,10 @@ def events(payload: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 
 def is_genuine(secret: str, header: str, body: bytes, now: float) -> bool:
-    """Tell whether WorkOS has sent it, and not long ago; the header's time is in milliseconds.
+    """Return whether WorkOS signed the request, and within the tolerance. The header's time is in milliseconds.
 
     Raises:
-        RuntimeError: the secret is empty, so that anybody could sign.
+        RuntimeError: the secret is empty, so anyone could sign.
     """
     if not secret.strip():
         raise RuntimeError("the signing secret is empty: put that of the webhook endpoint into SIGNING_SECRET_ID")
@@ -75,18 +75,22 @@ def _secret() -> str:
 
 
 def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
-    """Take a webhook. Whatever goes wrong raises, so that WorkOS sends it again."""
+    """Forward a webhook. Every failure raises, so that WorkOS sends it again."""
     body = event.get("body") or ""
     raw = base64.b64decode(body) if event["isBase64Encoded"] else body.encode()
     if not is_genuine(_secret(), event["headers"].get("workos-signature", ""), raw, time.time()):
         return {"statusCode": 401}
-    put(events(json.loads(raw)))
+    publish(translate(json.loads(raw)))
     return {"statusCode": 204}
 
 
-def put(found: list[tuple[str, dict[str, Any]]]) -> None:
-    """Put events on the bus, all of them or none that counts: what is sent again changes nothing."""
-    if not found:
+def publish(events: list[tuple[str, dict[str, Any]]]) -> None:
+    """Put events on the bus.
+
+    Raises:
+        RuntimeError: the bus did not accept all of them. Sending all again is safe: Keywright ignores duplicates.
+    """
+    if not events:
         return
     entries = [
         {
@@ -95,8 +99,8 @@ def put(found: list[tuple[str, dict[str, Any]]]) -> None:
             "DetailType": kind,
             "Detail": json.dumps(detail),
         }
-        for kind, detail in found
+        for kind, detail in events
     ]
     answer = boto3.client("events").put_events(Entries=entries)
     if answer["FailedEntryCount"]:
-        raise RuntimeError(f"{answer['FailedEntryCount']} events were not taken")
+        raise RuntimeError(f"{answer['FailedEntryCount']} events were not accepted")

@@ -1,4 +1,4 @@
-"""The forwarders, and what docs/organization-events.md shows of them."""
+"""The forwarders of organization events, and their samples in docs/organization-events.md."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ SECRET = "whsec_" + base64.b64encode(b"a signing secret of a test").decode()
 NOW = 1772366401
 TIME = "2026-03-01T12:00:00.123Z"
 
-Found = list[tuple[str, dict[str, Any]]]
+Events = list[tuple[str, dict[str, Any]]]
 
 
 def load(provider: str) -> ModuleType:
-    """Import a forwarder, from the one file that it is."""
+    """Import a forwarder from its file."""
     path = ROOT / "examples/forwarders" / f"{provider.lower()}.py"
     spec = importlib.util.spec_from_file_location(f"forwarder_{provider.lower()}", path)
     assert spec
@@ -50,58 +50,58 @@ cognito, auth0, clerk, workos = (load(provider) for provider in PROVIDERS)
 
 
 def samples(provider: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Read what the document shows: what a provider sends, and what becomes of it."""
+    """Return the samples of the document: the provider's event, and the events of the forwarder."""
     section = DOCUMENT.split(f"\n### {provider}\n", 1)[1].split("\n### ", 1)[0]
-    given, made = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", section, re.DOTALL))
-    return given, made
+    sent, forwarded = (json.loads(block) for block in re.findall(r"```json\n(.*?)```", section, re.DOTALL))
+    return sent, forwarded
 
 
-MAPPINGS: dict[str, Callable[[dict[str, Any]], Found]] = {
-    "Cognito": lambda given: cognito.events(given, ["acme:member", "acme:admin"], is_enabled=True),
-    "Auth0": auth0.events,
-    "Clerk": lambda given: clerk.events("msg_2abc", given),
-    "WorkOS": workos.events,
+MAPPINGS: dict[str, Callable[[dict[str, Any]], Events]] = {
+    "Cognito": lambda sent: cognito.translate(sent, ["acme:member", "acme:admin"], is_enabled=True),
+    "Auth0": auth0.translate,
+    "Clerk": lambda sent: clerk.translate("msg_2abc", sent),
+    "WorkOS": workos.translate,
 }
 
 
-def usable(found: Found, source: str = "forwarder") -> list[str]:
-    """Check that events are what Keywright takes, by schema and function; give their types."""
-    for kind, detail in found:
+def usable(events: Events, source: str = "forwarder") -> list[str]:
+    """Check that Keywright accepts the events, by its schema and its parser; return their types."""
+    for kind, detail in events:
         event = {"source": source, "detail-type": kind, "detail": detail}
         SCHEMA.validate(event)
         assert kind == parse(json.dumps(event)).type
-    return [kind for kind, _ in found]
+    return [kind for kind, _ in events]
 
 
 # ---- The document --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_sample_becomes_what_the_document_says(provider: str) -> None:
-    """And Keywright takes it."""
-    given, made = samples(provider)
-    found = MAPPINGS[provider](given)
-    usable(found)
+def test_documented_samples(provider: str) -> None:
+    """The forwarder translates the sample as documented, and Keywright accepts the result."""
+    sent, forwarded = samples(provider)
+    events = MAPPINGS[provider](sent)
+    usable(events)
 
     source = f"{provider.lower()}.forwarder"
-    assert made == [{"source": source, "detail-type": kind, "detail": detail} for kind, detail in found]
+    assert forwarded == [{"source": source, "detail-type": kind, "detail": detail} for kind, detail in events]
 
 
-def test_the_document_shows_every_event() -> None:
-    """In the same words as the schema."""
+def test_every_event_is_documented() -> None:
+    """Under the name that the schema has."""
     properties = [model.get("properties", {}) for model in PUBLISHED["$defs"].values()]
-    kinds = {found["detail-type"]["const"] for found in properties if "detail-type" in found}
+    kinds = {event["detail-type"]["const"] for event in properties if "detail-type" in event}
     section = DOCUMENT.split("\n## The events\n", 1)[1].split("\n## ", 1)[0]
 
     assert kinds == set(re.findall(r"^\| `([a-z]+\.[a-z_]+)` \|", section, re.MULTILINE))
 
 
-def test_the_reasons_in_the_runbook_are_those_that_are_given() -> None:
-    """Who looks one up finds it."""
+def test_the_reasons_in_the_runbook() -> None:
+    """The runbook lists each reason as it is logged."""
     runbook = (ROOT / "docs/runbooks/dead-letters.md").read_text(encoding="utf-8")
     code = "".join(
-        (ROOT / f"layers/shared/python/keywright/{name}.py").read_text(encoding="utf-8")
-        for name in ("organization_events", "syncing")
+        path.read_text(encoding="utf-8")
+        for path in (ROOT / "layers/shared/python/keywright/organizations").glob("*.py")
     )
 
     for reason in (
@@ -122,8 +122,8 @@ LINKS = [
 
 
 @pytest.mark.parametrize(("path", "link"), LINKS)
-def test_links_lead_somewhere(path: str, link: str) -> None:
-    """Every file that the documents point to is there."""
+def test_links(path: str, link: str) -> None:
+    """Every linked file exists."""
     assert ((ROOT / path).parent / link).exists()
 
 
@@ -131,22 +131,22 @@ def test_links_lead_somewhere(path: str, link: str) -> None:
 
 
 def trail(name: str, **parameters: str) -> dict[str, Any]:
-    """Make what CloudTrail reports of a call."""
-    given, _ = samples("Cognito")
-    return {**given, "eventName": name, "requestParameters": {"userPoolId": "eu-central-1_AbCdEf", **parameters}}
+    """Return the CloudTrail record of a call."""
+    sample, _ = samples("Cognito")
+    return {**sample, "eventName": name, "requestParameters": {"userPoolId": "eu-central-1_AbCdEf", **parameters}}
 
 
-def members(found: Found) -> list[tuple[str, str, Any]]:
-    """Give type, organization and what is said of the member."""
-    usable(found)
+def members(events: Events) -> list[tuple[str, str, Any]]:
+    """Return type, organization and member fields of each event."""
+    usable(events)
     return [
         (kind, detail["organization"]["id"], {k: v for k, v in detail["member"].items() if k != "userId"})
-        for kind, detail in found
+        for kind, detail in events
     ]
 
 
 @pytest.mark.parametrize(
-    ("group", "left", "expected"),
+    ("group", "current_groups", "expected"),
     [
         ("acme:owner", ["acme:owner"], [("member.added", "acme", {"role": "owner"})]),
         ("acme:member", ["acme:admin", "acme:member"], [("member.added", "acme", {"role": "admin"})]),
@@ -158,16 +158,16 @@ def members(found: Found) -> list[tuple[str, str, Any]]:
     ],
 )
 @pytest.mark.parametrize("name", ["AdminAddUserToGroup", "AdminRemoveUserFromGroup"])
-def test_cognito_a_group_is_a_role_in_an_organization(
-    name: str, group: str, left: list[str], expected: list[tuple[str, str, Any]]
-) -> None:
-    """What counts are the groups that the user is in; other groups mean nothing."""
-    assert expected == members(cognito.events(trail(name, groupName=group), left, is_enabled=True))
+def test_cognito_groups(name: str, group: str, current_groups: list[str], expected: list[tuple[str, str, Any]]) -> None:
+    """The groups that the user is in now decide; groups with other names are ignored."""
+    assert expected == members(cognito.translate(trail(name, groupName=group), current_groups, is_enabled=True))
 
 
-def test_cognito_whoever_is_disabled_does_not_come_back_with_a_group() -> None:
-    """Being added would end the suspension: it is said again, under an id that counts as later."""
-    added, suspended = cognito.events(trail("AdminAddUserToGroup", groupName="a:admin"), ["a:admin"], is_enabled=False)
+def test_cognito_disabled_users_stay_suspended() -> None:
+    """An addition ends a suspension, so a second event with a later id suspends the member again."""
+    added, suspended = cognito.translate(
+        trail("AdminAddUserToGroup", groupName="a:admin"), ["a:admin"], is_enabled=False
+    )
 
     assert ["member.added", "member.suspended"] == usable([added, suspended])
     assert added[1]["eventId"] < suspended[1]["eventId"]
@@ -176,20 +176,20 @@ def test_cognito_whoever_is_disabled_does_not_come_back_with_a_group() -> None:
 @pytest.mark.parametrize(
     ("name", "kind"), [("AdminDisableUser", "member.suspended"), ("AdminEnableUser", "member.reinstated")]
 )
-def test_cognito_a_user_is_disabled_everywhere(name: str, kind: str) -> None:
-    """Once in each organization."""
-    found = cognito.events(trail(name), ["b:owner", "a:member", "a:admin", "staff"], is_enabled=True)
+def test_cognito_disabling_and_enabling(name: str, kind: str) -> None:
+    """Each organization of the user gets one event."""
+    events = cognito.translate(trail(name), ["b:owner", "a:member", "a:admin", "staff"], is_enabled=True)
 
-    assert [(kind, "a", {}), (kind, "b", {})] == members(found)
+    assert [(kind, "a", {}), (kind, "b", {})] == members(events)
 
 
-def test_cognito_other_calls_mean_nothing() -> None:
-    """Should the rule let them through."""
-    assert [] == cognito.events(trail("AdminSetUserPassword"), ["a:admin"], is_enabled=True)
+def test_cognito_other_calls() -> None:
+    """They are ignored if the rule lets them through."""
+    assert [] == cognito.translate(trail("AdminSetUserPassword"), ["a:admin"], is_enabled=True)
 
 
 def stream(kind: str, **content: Any) -> dict[str, Any]:
-    """Make an event of Auth0's."""
+    """Return an event of Auth0."""
     return {**samples("Auth0")[0], "type": kind, "data": {"object": content}}
 
 
@@ -208,8 +208,8 @@ USER = {"user_id": "auth0|1"}
     ],
 )
 def test_auth0_organizations(kind: str, content: dict[str, Any], expected: list[str]) -> None:
-    """Events of other things mean nothing."""
-    assert expected == usable(auth0.events(stream(kind, **content)))
+    """Other events are ignored."""
+    assert expected == usable(auth0.translate(stream(kind, **content)))
 
 
 @pytest.mark.parametrize(
@@ -224,21 +224,21 @@ def test_auth0_organizations(kind: str, content: dict[str, Any], expected: list[
     ],
 )
 def test_auth0_members(kind: str, role: str | None, expected: list[tuple[str, str, Any]]) -> None:
-    """Roles come separately; those that are none of Keywright's change nothing."""
-    given = {"role": {"id": "rol_1", "name": role}} if role else {}
+    """Roles arrive as separate events; roles that Keywright does not have are ignored."""
+    content = {"role": {"id": "rol_1", "name": role}} if role else {}
 
-    assert expected == members(auth0.events(stream(kind, organization=ACME, user=USER, **given)))
+    assert expected == members(auth0.translate(stream(kind, organization=ACME, user=USER, **content)))
 
 
-def test_auth0_an_organization_has_the_name_that_people_see() -> None:
-    """The other one is a slug."""
-    ((_, detail),) = auth0.events(stream("organization.created", **ACME, display_name="Acme Inc"))
+def test_auth0_display_name() -> None:
+    """The display name is used rather than the slug."""
+    ((_, detail),) = auth0.translate(stream("organization.created", **ACME, display_name="Acme Inc"))
 
     assert {"id": ACME["id"], "name": "Acme Inc"} == detail["organization"]
 
 
 def webhook(kind: str, **data: Any) -> dict[str, Any]:
-    """Make a webhook of Clerk's."""
+    """Return a webhook of Clerk."""
     return {"object": "event", "type": kind, "timestamp": 1772366400123, "data": data}
 
 
@@ -253,10 +253,10 @@ def webhook(kind: str, **data: Any) -> dict[str, Any]:
     ],
 )
 def test_clerk_organizations(kind: str, expected: list[str]) -> None:
-    """Of a deleted one there is no name; events of other things mean nothing."""
+    """A deleted organization has no name; other events are ignored."""
     name = {} if kind == "organization.deleted" else {"name": "Acme"}
 
-    assert expected == usable(clerk.events("msg_1", webhook(kind, id="org_1", **name)))
+    assert expected == usable(clerk.translate("msg_1", webhook(kind, id="org_1", **name)))
 
 
 @pytest.mark.parametrize(
@@ -270,19 +270,19 @@ def test_clerk_organizations(kind: str, expected: list[str]) -> None:
     ],
 )
 def test_clerk_members(kind: str, role: str, expected: tuple[str, str, Any]) -> None:
-    """A role that is none of Keywright's is the least."""
+    """A role that Keywright does not have becomes member."""
     data = {"organization": {"id": "org_1"}, "public_user_data": {"user_id": "user_1"}, "role": role}
 
-    assert [expected] == members(clerk.events("msg_1", webhook(f"organizationMembership.{kind}", **data)))
+    assert [expected] == members(clerk.translate("msg_1", webhook(f"organizationMembership.{kind}", **data)))
 
 
 def workos_event(kind: str, **data: Any) -> dict[str, Any]:
-    """Make a webhook of WorkOS's."""
+    """Return a webhook of WorkOS."""
     return {"id": "event_1", "event": kind, "created_at": TIME, "data": data}
 
 
 def membership(status: str, slug: str = "admin") -> dict[str, Any]:
-    """Make a membership as WorkOS has it."""
+    """Return a membership of WorkOS."""
     return {"organization_id": "org_1", "user_id": "user_1", "status": status, "role": {"slug": slug}}
 
 
@@ -297,8 +297,8 @@ def membership(status: str, slug: str = "admin") -> dict[str, Any]:
     ],
 )
 def test_workos_organizations(kind: str, expected: list[str]) -> None:
-    """Events of other things mean nothing."""
-    assert expected == usable(workos.events(workos_event(kind, id="org_1", name="Acme")))
+    """Other events are ignored."""
+    assert expected == usable(workos.translate(workos_event(kind, id="org_1", name="Acme")))
 
 
 @pytest.mark.parametrize(
@@ -307,29 +307,29 @@ def test_workos_organizations(kind: str, expected: list[str]) -> None:
     ids=["active", "inactive", "pending"],
 )
 def test_workos_members(status: str, suspended: bool) -> None:  # noqa: FBT001 - an expectation
-    """Only an active membership gives access; its state counts as later than its creation."""
-    added, updated = workos.events(workos_event("organization_membership.created", **membership(status)))
+    """Only an active membership gives access; the event with its state has a later id than its creation."""
+    added, updated = workos.translate(workos_event("organization_membership.created", **membership(status)))
 
     assert [
         ("member.added", "org_1", {"role": "admin"}),
         ("member.updated", "org_1", {"role": "admin", "suspended": suspended}),
     ] == members([added, updated])
     assert added[1]["eventId"] < updated[1]["eventId"]
-    assert [updated] == workos.events(workos_event("organization_membership.updated", **membership(status)))
+    assert [updated] == workos.translate(workos_event("organization_membership.updated", **membership(status)))
 
 
-def test_workos_a_removed_member() -> None:
-    """Whatever the membership was."""
-    found = workos.events(workos_event("organization_membership.deleted", **membership("inactive", "billing")))
+def test_workos_removed_members() -> None:
+    """A deleted membership removes the member, even if it was inactive."""
+    events = workos.translate(workos_event("organization_membership.deleted", **membership("inactive", "billing")))
 
-    assert [("member.removed", "org_1", {})] == members(found)
+    assert [("member.removed", "org_1", {})] == members(events)
 
 
 # ---- Signatures ----------------------------------------------------------------------------------------------
 
 
 def clerk_headers(body: bytes, timestamp: int = NOW, secret: str = SECRET) -> dict[str, str]:
-    """Sign as Svix does."""
+    """Return the headers with which Svix signs a webhook."""
     key = base64.b64decode(secret.removeprefix("whsec_"))
     digest = hmac.digest(key, f"msg_1.{timestamp}.".encode() + body, hashlib.sha256)
     signature = "v1," + base64.b64encode(digest).decode()
@@ -337,14 +337,14 @@ def clerk_headers(body: bytes, timestamp: int = NOW, secret: str = SECRET) -> di
 
 
 def workos_header(body: bytes, timestamp: float = NOW, secret: str = SECRET) -> str:
-    """Sign as WorkOS does."""
+    """Return the header with which WorkOS signs a webhook."""
     milliseconds = int(timestamp * 1000)
     digest = hmac.new(secret.encode(), f"{milliseconds}.".encode() + body, hashlib.sha256).hexdigest()
     return f"t={milliseconds}, v1={digest}"
 
 
-def test_clerk_what_clerk_has_signed_is_genuine() -> None:
-    """Also where the secret is being changed, and there are two signatures."""
+def test_clerk_valid_signature() -> None:
+    """Also with two signatures, as during a rotation of the secret."""
     headers = clerk_headers(b"{}")
 
     assert clerk.is_genuine(SECRET, headers, b"{}", NOW + 299)
@@ -366,40 +366,40 @@ def test_clerk_what_clerk_has_signed_is_genuine() -> None:
     ],
     ids=range(9),
 )
-def test_clerk_anything_else_is_not(change: dict[str, str]) -> None:
-    """Another body, id, time or secret, or an old one."""
+def test_clerk_invalid_signature(change: dict[str, str]) -> None:
+    """Another body, id, time or secret, or an expired timestamp."""
     assert not clerk.is_genuine(SECRET, {**clerk_headers(b"{}"), **change}, b"{}", NOW)
 
 
 @pytest.mark.parametrize("missing", ["svix-id", "svix-timestamp", "svix-signature"])
-def test_clerk_nothing_may_be_missing(missing: str) -> None:
-    """Each header is needed."""
+def test_clerk_missing_header(missing: str) -> None:
+    """Each of the three headers is required."""
     headers = {name: value for name, value in clerk_headers(b"{}").items() if name != missing}
 
     assert not clerk.is_genuine(SECRET, headers, b"{}", NOW)
 
 
 @pytest.mark.parametrize("secret", ["", " ", "\n", "whsec_"])
-def test_clerk_an_empty_secret_accepts_nobody(secret: str) -> None:
-    """GIVEN a secret that was never filled in WHEN somebody signs with nothing THEN it is an error that says so."""
+def test_clerk_empty_secret(secret: str) -> None:
+    """GIVEN a secret that was never filled in WHEN a request is signed with nothing THEN the error says so."""
     with pytest.raises(RuntimeError, match="the signing secret is empty"):
         clerk.is_genuine(secret, clerk_headers(b"{}", secret=""), b"{}", NOW)
 
 
-def test_clerk_a_secret_of_padding_accepts_nobody() -> None:
-    """Whatever decodes to nothing is no secret."""
+def test_clerk_secret_that_decodes_to_nothing() -> None:
+    """A secret of padding alone verifies no signature."""
     assert not clerk.is_genuine("whsec_=", clerk_headers(b"{}", secret=""), b"{}", NOW)
 
 
 @pytest.mark.parametrize("secret", ["", " ", "\n"])
-def test_workos_an_empty_secret_accepts_nobody(secret: str) -> None:
-    """The same."""
+def test_workos_empty_secret(secret: str) -> None:
+    """GIVEN a secret that was never filled in WHEN a request is signed with it THEN the error says so."""
     with pytest.raises(RuntimeError, match="the signing secret is empty"):
         workos.is_genuine(secret, workos_header(b"{}", secret=secret), b"{}", NOW)
 
 
-def test_workos_what_workos_has_signed_is_genuine() -> None:
-    """For three minutes."""
+def test_workos_valid_signature() -> None:
+    """A signature is valid for three minutes."""
     assert workos.is_genuine(SECRET, workos_header(b"{}"), b"{}", NOW + 179)
 
 
@@ -416,8 +416,8 @@ def test_workos_what_workos_has_signed_is_genuine() -> None:
     ],
     ids=range(7),
 )
-def test_workos_anything_else_is_not(header: str) -> None:
-    """Another body, time or secret, or an old one."""
+def test_workos_invalid_signature(header: str) -> None:
+    """Another body, time or secret, or an expired timestamp."""
     assert not workos.is_genuine(SECRET, header, b"{}", NOW)
 
 
@@ -425,57 +425,57 @@ def test_workos_anything_else_is_not(header: str) -> None:
 
 
 @dataclass
-class Aws:
-    """What the forwarders ask of AWS."""
+class FakeAws:
+    """The AWS operations that the forwarders call."""
 
     entries: list[dict[str, Any]] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
-    refused: int = 0
+    failed_entries: int = 0
 
-    def __call__(self, _: str) -> Aws:
-        """Stand for any client."""
+    def __call__(self, _: str) -> FakeAws:
+        """Return the client of any service."""
         return self
 
-    def put_events(self, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - AWS's own name
-        """Take events, ten at the most."""
+    def put_events(self, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803 - name of the parameter in AWS
+        """Record events, at most ten in one call."""
         assert 1 <= len(Entries) <= 10
         self.entries += Entries
-        return {"FailedEntryCount": self.refused}
+        return {"FailedEntryCount": self.failed_entries}
 
     def get_secret_value(self, SecretId: str) -> dict[str, str]:  # noqa: N803
-        """Give the signing secret."""
+        """Return the signing secret."""
         assert SecretId == "signing-secret"
         return {"SecretString": SECRET}
 
-    def get_paginator(self, operation: str) -> Aws:
-        """Prepare to list groups."""
+    def get_paginator(self, operation: str) -> FakeAws:
+        """Return the paginator of groups."""
         assert operation == "admin_list_groups_for_user"
         return self
 
     def paginate(self, **_: str) -> list[dict[str, Any]]:
-        """List groups, one on each page."""
+        """Return pages with one group each."""
         return [{"Groups": [{"GroupName": group}]} for group in self.groups]
 
     def admin_get_user(self, **_: str) -> dict[str, Any]:
-        """Give an enabled user."""
+        """Return an enabled user."""
         return {"Enabled": True}
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
-    """AWS, and the forwarders' environment."""
-    found = Aws()
-    monkeypatch.setattr(boto3, "client", found)
+def aws(monkeypatch: pytest.MonkeyPatch) -> FakeAws:
+    """Replace AWS, and set the environment of the forwarders."""
+    fake = FakeAws()
+    monkeypatch.setattr(boto3, "client", fake)
     monkeypatch.setenv("EVENT_BUS_NAME", BUS)
     monkeypatch.setenv("SIGNING_SECRET_ID", "signing-secret")
     monkeypatch.setattr("time.time", lambda: NOW)
     for module in (clerk, workos):
         module._secret.cache_clear()
-    return found
+    return fake
 
 
 def request(provider: str, body: bytes, *, is_genuine: bool = True, is_encoded: bool = False) -> dict[str, Any]:
-    """Make a request to a function URL."""
+    """Return a request to a function URL."""
     signed = body if is_genuine else b"something else"
     headers = clerk_headers(signed) if provider == "Clerk" else {"workos-signature": workos_header(signed)}
     text = base64.b64encode(body).decode() if is_encoded else body.decode()
@@ -487,8 +487,8 @@ HANDLERS: dict[str, Callable[..., Any]] = {"Clerk": clerk.handler, "WorkOS": wor
 
 @pytest.mark.parametrize("is_encoded", [False, True], ids=["text", "base64"])
 @pytest.mark.parametrize("provider", HANDLERS)
-def test_a_webhook_becomes_events_on_the_bus(aws: Aws, provider: str, is_encoded: bool) -> None:  # noqa: FBT001
-    """And is answered 204."""
+def test_webhooks_are_forwarded(aws: FakeAws, provider: str, is_encoded: bool) -> None:  # noqa: FBT001
+    """A genuine webhook is answered 204 once its events are on the bus."""
     body = json.dumps(samples(provider)[0]).encode()
 
     answer = HANDLERS[provider](request(provider, body, is_encoded=is_encoded), None)
@@ -501,23 +501,23 @@ def test_a_webhook_becomes_events_on_the_bus(aws: Aws, provider: str, is_encoded
 
 
 @pytest.mark.parametrize("provider", HANDLERS)
-def test_a_webhook_of_somebody_else_is_refused(aws: Aws, provider: str) -> None:
-    """With 401, before it is read."""
+def test_forged_webhooks_are_refused(aws: FakeAws, provider: str) -> None:
+    """Before the body is parsed."""
     answer = HANDLERS[provider](request(provider, b"no JSON", is_genuine=False), None)
 
     assert ({"statusCode": 401}, []) == (answer, aws.entries)
 
 
 @pytest.mark.parametrize("provider", HANDLERS)
-def test_a_webhook_that_means_nothing_is_done(aws: Aws, provider: str) -> None:
-    """The provider shall not send it again."""
+def test_irrelevant_webhooks(aws: FakeAws, provider: str) -> None:
+    """They are answered 204, so that the provider does not send them again."""
     body = json.dumps({"type": "x", "event": "x", "id": "1", "created_at": TIME, "timestamp": 0, "data": {}}).encode()
 
     assert ({"statusCode": 204}, []) == (HANDLERS[provider](request(provider, body), None), aws.entries)
 
 
-def test_cognito_asks_the_pool_and_puts_events_on_the_bus(aws: Aws) -> None:
-    """As many as there are organizations, ten at a time."""
+def test_cognito_forwards_events(aws: FakeAws) -> None:
+    """One for each organization, in batches of ten."""
     aws.groups = [f"organization-{number}:admin" for number in range(12)]
 
     cognito.handler({"detail": trail("AdminDisableUser")}, None)
@@ -527,15 +527,15 @@ def test_cognito_asks_the_pool_and_puts_events_on_the_bus(aws: Aws) -> None:
     ]
 
 
-def test_cognito_what_was_refused_means_nothing(aws: Aws) -> None:
-    """CloudTrail reports it all the same."""
+def test_cognito_failed_calls(aws: FakeAws) -> None:
+    """CloudTrail records failed calls too; they are ignored."""
     cognito.handler({"detail": {"errorCode": "UserNotFoundException", "eventName": "AdminDisableUser"}}, None)
 
     assert [] == aws.entries
 
 
-def test_auth0_puts_events_on_the_bus(aws: Aws) -> None:
-    """What the partner bus has delivered."""
+def test_auth0_forwards_events(aws: FakeAws) -> None:
+    """An event from the partner bus is put on Keywright's bus."""
     auth0.handler({"source": "aws.partner/auth0.com/example", "detail": samples("Auth0")[0]}, None)
 
     assert [("auth0.forwarder", "member.role_changed")] == [
@@ -544,17 +544,17 @@ def test_auth0_puts_events_on_the_bus(aws: Aws) -> None:
 
 
 @pytest.mark.parametrize("module", [cognito, auth0, clerk, workos], ids=PROVIDERS)
-def test_events_that_the_bus_does_not_take_are_not_forgotten(aws: Aws, module: ModuleType) -> None:
-    """Raising makes whoever has called try again."""
-    aws.refused = 1
+def test_rejected_events(aws: FakeAws, module: ModuleType) -> None:
+    """The forwarder raises, so that the event is delivered again."""
+    aws.failed_entries = 1
 
-    with pytest.raises(RuntimeError, match="1 events were not taken"):
-        module.put([("member.removed", {})])
+    with pytest.raises(RuntimeError, match="1 events were not accepted"):
+        module.publish([("member.removed", {})])
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_forwarder_needs_nothing_that_lambda_does_not_have(provider: str) -> None:
-    """Python's own library, and boto3."""
+def test_dependencies(provider: str) -> None:
+    """A forwarder imports only what Lambda provides: the standard library and boto3."""
     text = (ROOT / "examples/forwarders" / f"{provider.lower()}.py").read_text(encoding="utf-8")
     imported = {name.split(".")[0] for name in re.findall(r"^(?:from|import) (\S+)", text, re.MULTILINE)}
 
