@@ -1,1 +1,1 @@
-"""The service on one machine, from template.yaml; never deployed. `make run` starts it."""
+"""The service on one machine, served from template.yaml. `make run` starts it; it is never deployed."""

@@ -1,19 +1,19 @@
-"""Serves Keywright on this machine, from template.yaml: no AWS account, no Docker.
+"""Serve Keywright on this machine from template.yaml, without an AWS account and without Docker.
 
 usage: python -m local
 
 Environment variables:
-  PORT        where to listen, on 127.0.0.1 (8787); the development identity provider takes the next port.
-              0 takes any free ports.
-  DEMO_TTL    seconds the demo tokens are valid (28800)
+  PORT        port on 127.0.0.1 (default 8787). The development identity provider uses the next port.
+              0 uses any free ports.
+  DEMO_TTL    lifetime of the demo tokens in seconds (default 28800)
   EMPTY       1 starts without demo data
-  PARAMETERS  values for parameters of the template, as a JSON object: '{"KeyPrefix": "dev_"}'.
-              Patterns are checked, lower and upper bounds are not, so that tests can hash cheaply.
-  STACK_FILE  where to write addresses, tokens and credentials (.local/stack.json); the log goes next to it, service.log
-  TEMPLATE    the template to serve (template.yaml)
+  PARAMETERS  values of template parameters, as a JSON object: '{"KeyPrefix": "dev_"}'.
+              Patterns are checked; minimum and maximum values are not, so that tests can hash cheaply.
+  STACK_FILE  file for URLs, tokens and credentials (default .local/stack.json). service.log is written next to it.
+  TEMPLATE    template to serve (default template.yaml)
   AWS_ENDPOINT_URL_DYNAMODB
-              another DynamoDB than the one in memory, as DynamoDB Local's http://127.0.0.1:8000.
-              Every other AWS setting is ignored: the service never reaches an AWS account.
+              a DynamoDB to use instead of the one in memory, such as DynamoDB Local at http://127.0.0.1:8000.
+              All other AWS settings are ignored: the service never reaches an AWS account.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ _DAY_SECONDS = 86400
 
 
 def main(arguments: list[str]) -> int:
-    """Run until a signal; 0 after one, 1 if the service cannot run, 2 if it was called wrongly."""
+    """Serve until a signal; return 0 after a signal, 1 if the service cannot run, 2 for wrong usage."""
     if arguments:
         print(__doc__)
         return 0 if arguments in (["-h"], ["--help"]) else 2
-    # Later on sys.stdout and sys.stderr are the log file.
+    # The service redirects sys.stdout and sys.stderr to the log file.
     terminal, errors = sys.stdout, sys.stderr
     for name in _STOP_SIGNALS:
         if hasattr(signal, name):
@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> int:
         _writer(errors)(f"keywright: {error}")
         return 2
     except PortError as error:
-        _writer(errors)(f"keywright: {error}; stop what uses it or choose another port: PORT=9000 make run")
+        _writer(errors)(f"keywright: {error}; stop the program that uses it or choose another port: PORT=9000 make run")
         return 1
     except (TemplateError, BackendError) as error:
         _writer(errors)(f"keywright: {error}")
@@ -69,18 +69,18 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _serve(options: Options, say: Callable[[str], None]) -> NoReturn:
-    from local.service import running  # noqa: PLC0415 - takes a moment; wrong options are told at once
+def _serve(options: Options, announce: Callable[[str], None]) -> NoReturn:
+    from local.service import running  # noqa: PLC0415 - slow to import; wrong options are reported first
 
-    say("Starting Keywright ...")
-    with running(options, say) as service:
-        say(welcome(service, options))
+    announce("Starting Keywright ...")
+    with running(options, announce) as service:
+        announce(welcome(service, options))
         while True:
             time.sleep(_DAY_SECONDS)
 
 
 def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
-    """End the main thread's work; the way out is short, and not to be interrupted again."""
+    """Interrupt the main thread, and ignore further signals while it shuts down."""
     for name in _STOP_SIGNALS:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
@@ -88,11 +88,11 @@ def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _writer(stream: TextIO) -> Callable[[str], None]:
-    def say(line: str) -> None:
-        with suppress(OSError):  # the terminal may be gone
-            print(f"{line}\n", end="", file=stream, flush=True)  # in one piece: requests end at the same moment
+    def write(line: str) -> None:
+        with suppress(OSError):  # the terminal may be closed
+            print(f"{line}\n", end="", file=stream, flush=True)  # one write: requests end concurrently
 
-    return say
+    return write
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Lambda authorizers: whom they are asked about, what their answers mean, and for how long."""
+"""Lambda authorizers: their input, their answers, and the cache of these answers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CACHE_SIZE = 1000
 
 @dataclass(frozen=True, slots=True)
 class _Grant:
-    """An authorizer's answer, for one identity."""
+    """The answer of an authorizer for one identity."""
 
     statements: tuple[dict[str, Json], ...]
     context: dict[str, Json]
@@ -36,12 +36,12 @@ class _Grant:
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """Asks authorizers, and remembers their answers as API Gateway does: by identity alone, for the whole stage.
+    """Invokes authorizers and caches their answers as API Gateway does: by identity alone, for the whole stage.
 
     Attributes:
         invoke: runs the function with a logical id on an event.
         stage: part of the ARNs that policies name.
-        clock: seconds, from any start.
+        clock: monotonic time in seconds.
     """
 
     invoke: Callable[[str, dict[str, Json]], Json]
@@ -51,15 +51,15 @@ class Authorization:
     _grants: OrderedDict[tuple[str, bytes], tuple[float, _Grant]] = field(default_factory=OrderedDict)
 
     def check(self, authorizer: Authorizer, request: Request, event: dict[str, Json]) -> dict[str, Json]:
-        """Give what the function behind an authorizer gets as `requestContext.authorizer`.
+        """Return the `requestContext.authorizer` of the event for the function behind an authorizer.
 
         Args:
-            authorizer: whom to ask.
-            request: who wants in, and where.
+            authorizer: the authorizer of the route.
+            request: the request to authorize.
             event: the request as a proxy event, for authorizers of type REQUEST.
 
         Raises:
-            RefusalError: the caller may not, or the authorizer failed.
+            RefusalError: the request is denied, or the authorizer failed.
         """
         identity = _identity(authorizer, request)
         key = (authorizer.name, hashlib.sha256("\0".join(identity).encode()).digest())
@@ -79,13 +79,13 @@ class Authorization:
             question: dict[str, Json] = {"type": "TOKEN", "methodArn": arn, "authorizationToken": identity[0]}
         else:
             unasked = {"body", "isBase64Encoded"}
-            # What is null to a function, as a query that is not there, is empty to an authorizer.
+            # An absent query is null to a function, but an empty object to an authorizer.
             kept = {name: {} if value is None else value for name, value in event.items() if name not in unasked}
             question = {"type": "REQUEST", "methodArn": arn, **kept}
         try:
             return _read_grant(self.invoke(authorizer.function, question))
         except FunctionError as error:
-            # API Gateway looks at the message alone, whatever the exception's type (docs/decisions/0003).
+            # API Gateway checks the message only, not the type of the exception (docs/decisions/0003).
             kind = "UNAUTHORIZED" if error.message == "Unauthorized" else "AUTHORIZER_CONFIGURATION_ERROR"
             raise RefusalError(kind) from error
 
@@ -105,7 +105,7 @@ class Authorization:
 
 
 def allows(statements: tuple[dict[str, Json], ...], arn: str) -> bool:
-    """Evaluate an IAM policy for invoking a method: a Deny wins, and what nothing allows is denied."""
+    """Return whether an IAM policy allows to invoke a method: a Deny wins, and the default is to deny."""
     effects = {
         statement.get("Effect")
         for statement in statements
@@ -115,16 +115,16 @@ def allows(statements: tuple[dict[str, Json], ...], arn: str) -> bool:
 
 
 def _identity(authorizer: Authorizer, request: Request) -> tuple[str, ...]:
-    """Give what identifies the caller to an authorizer; without it API Gateway refuses and asks nobody."""
+    """Return the identity sources of a request. If one is missing, API Gateway refuses and asks no authorizer."""
     if authorizer.kind == "TOKEN":
-        # Several lines of one header say the same as one line with commas (RFC 9110, section 5.3): never one token.
-        found: list[str | None] = [", ".join(request.header_values(authorizer.header))]
+        # Repeated header lines equal one comma-separated line (RFC 9110, section 5.3), which is never a valid token.
+        sources: list[str | None] = [", ".join(request.header_values(authorizer.header))]
     else:
         query = dict(parse_qsl(request.query, keep_blank_values=True, errors="replace"))
-        found = [request.header(name) for name in authorizer.headers]
-        found += [query.get(name) for name in authorizer.query_parameters]
-    identity = tuple(value for value in found if value)
-    if len(identity) != len(found):
+        sources = [request.header(name) for name in authorizer.headers]
+        sources += [query.get(name) for name in authorizer.query_parameters]
+    identity = tuple(value for value in sources if value)
+    if len(identity) != len(sources):
         raise RefusalError("UNAUTHORIZED")
     is_token = authorizer.kind == "TOKEN"  # the only kind with a validation expression (API Gateway, CreateAuthorizer)
     if is_token and authorizer.validation is not None and not authorizer.validation.fullmatch(identity[0]):
@@ -147,7 +147,7 @@ def _read_grant(answer: Json) -> _Grant:
 
 
 def _is_known(statement: dict[str, Json]) -> bool:
-    """Refuse what is not evaluated here (conditions, NotAction, NotResource), rather than allow by mistake."""
+    """Return whether a statement can be evaluated: conditions, NotAction and NotResource are not supported."""
     return set(statement) <= {"Sid", "Effect", "Action", "Resource"} and statement.get("Effect") in {"Allow", "Deny"}
 
 

@@ -1,4 +1,4 @@
-"""DynamoDB and Secrets Manager on this machine: moto, as a server that the functions speak HTTP to."""
+"""DynamoDB and Secrets Manager on this machine, provided by moto over HTTP."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _PASSED_HEADERS = {
 }
 _ANSWERED_HEADERS = {"content-type", "x-amz-crc32", "x-amzn-requestid"}
 
-# What CreateTable takes of the properties; the others (backups, deletion protection, tags) protect a deployment.
+# The properties to pass to CreateTable. The others (backups, deletion protection, tags) only protect a deployment.
 _TABLE_FIELDS = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "LocalSecondaryIndexes")
 _PASSWORD_FIELDS = (
     "PasswordLength",
@@ -52,16 +52,16 @@ _PASSWORD_FIELDS = (
 
 
 class BackendError(Exception):
-    """DynamoDB does not answer; the message says where it was looked for."""
+    """DynamoDB does not answer; the message names its endpoint."""
 
 
 def start_moto(iam: Iam) -> Server:
     """Start moto on a free port, with IAM before it.
 
-    It is the WSGI application of moto's own server. moto's DynamoDB takes no locks, so that a transaction could see
-    half of another; with one thread, requests come one after the other, and each is atomic.
+    The application is that of moto's server. moto's DynamoDB has no locks, so a transaction could see half of another.
+    A single thread handles one request at a time, which makes each atomic.
     """
-    from moto.moto_server.werkzeug_app import (  # noqa: PLC0415 - takes a second, and needs the environment
+    from moto.moto_server.werkzeug_app import (  # noqa: PLC0415 - slow to import, and needs the environment
         DomainDispatcherApplication,
         create_backend_app,
     )
@@ -69,7 +69,7 @@ def start_moto(iam: Iam) -> Server:
     from local.snapshots import make_snapshots_cheap  # noqa: PLC0415 - imports moto
 
     make_snapshots_cheap()
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # requests wait in line by design
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # requests are queued on purpose
     return Server(iam.guard(DomainDispatcherApplication(create_backend_app)), reserve(0), threads=1)
 
 
@@ -102,9 +102,9 @@ def start_guard(url: str, iam: Iam, threads: int) -> Server:
 
 
 def isolate(environment: MutableMapping[str, str]) -> None:
-    """Take every AWS setting of the user out of an environment, so that no real account can be reached.
+    """Remove the AWS settings of the user from an environment, so that no AWS account can be reached.
 
-    Only AWS_ENDPOINT_URL_DYNAMODB is kept: it is how another DynamoDB is asked for.
+    Only AWS_ENDPOINT_URL_DYNAMODB is kept: it selects another DynamoDB.
     """
     for name in [name for name in environment if name.startswith("AWS_") and name != DYNAMODB_ENDPOINT]:
         del environment[name]
@@ -117,7 +117,7 @@ def isolate(environment: MutableMapping[str, str]) -> None:
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,
         AWS_EC2_METADATA_DISABLED="true",
     )
-    # A proxy of the user's could not reach this machine's loopback interface.
+    # A proxy could not reach the loopback interface of this machine.
     for name in ("NO_PROXY", "no_proxy"):
         environment[name] = ",".join(filter(None, [environment.get(name), HOST]))
 
@@ -131,13 +131,13 @@ def give_up_rights(environment: MutableMapping[str, str]) -> None:
 
 
 def create_table(table: Resource) -> None:
-    """Create a table as the template describes it; one that is there already stays as it is.
+    """Create a table as the template describes it, unless it exists.
 
     Raises:
         BackendError: DynamoDB does not answer.
     """
     import boto3  # noqa: PLC0415 - reads the environment
-    from botocore.exceptions import ConnectionError, HTTPClientError  # noqa: A004, PLC0415 - botocore's own names
+    from botocore.exceptions import ConnectionError, HTTPClientError  # noqa: A004, PLC0415 - botocore's names
 
     client: DynamoDBClient = boto3.client("dynamodb")
     definition = {name: table.properties[name] for name in _TABLE_FIELDS if name in table.properties}
@@ -160,7 +160,7 @@ def create_table(table: Resource) -> None:
 
 
 def create_secret(secret: Resource) -> None:
-    """Create a secret, generated as the template's GenerateSecretString says."""
+    """Create a secret with the template's SecretString or GenerateSecretString."""
     import boto3  # noqa: PLC0415 - reads the environment
 
     client: SecretsManagerClient = boto3.client("secretsmanager")

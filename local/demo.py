@@ -1,4 +1,4 @@
-"""Demo organizations, and a token for every kind of caller worth trying."""
+"""Demo organizations, and a session token for each persona."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from local.identity_provider import IdentityProvider
 
-# Fixed, so that what was written down yesterday still works today.
+# Fixed, so that commands and tokens still work after a restart.
 ACTIVE_ORGANIZATION_ID = "5f0c2c0e-9a3d-4b6e-8f57-0d6f2b8a1c01"
 FROZEN_ORGANIZATION_ID = "5f0c2c0e-9a3d-4b6e-8f57-0d6f2b8a1c02"
 
@@ -24,13 +24,13 @@ _EXPIRED_SECONDS = -86400
 
 @dataclass(frozen=True, slots=True)
 class Persona:
-    """Someone to call the service as.
+    """A user to call the service as.
 
     Attributes:
-        name: the token's name in the stack file.
-        expectation: what creating a key as them shows.
-        role: in their organization; None for someone who is not a member.
-        ttl_seconds, audience: of the token; None for what is usual.
+        name: name of the token in the stack file.
+        expectation: the answer when this persona creates a key.
+        role: role in the organization; None if not a member.
+        ttl_seconds, audience: of the token; None for the defaults.
     """
 
     name: str
@@ -47,10 +47,10 @@ PERSONAS = (
     Persona("owner", "demo-owner", "200", role="owner"),
     Persona("admin", "demo-admin", "200", role="admin"),
     Persona("member", "demo-member", "403, the role is too low", role="member"),
-    Persona("suspended", "demo-suspended", "403, an admin who is suspended", role="admin", is_suspended=True),
+    Persona("suspended", "demo-suspended", "403, a suspended admin", role="admin", is_suspended=True),
     Persona("outsider", "demo-outsider", "403, not a member of the organization"),
-    Persona("expired", "demo-admin", "401, the admin's token of yesterday", ttl_seconds=_EXPIRED_SECONDS),
-    Persona("wrong_audience", "demo-admin", "401, the admin's token for another service", audience=_WRONG_AUDIENCE),
+    Persona("expired", "demo-admin", "401, the admin, token expired", ttl_seconds=_EXPIRED_SECONDS),
+    Persona("wrong_audience", "demo-admin", "401, the admin, token for another service", audience=_WRONG_AUDIENCE),
     Persona(
         "frozen_admin",
         "demo-frozen-admin",
@@ -62,7 +62,7 @@ PERSONAS = (
 
 
 def tokens(provider: IdentityProvider, ttl_seconds: int) -> dict[str, str]:
-    """Sign a token for every persona."""
+    """Return a session token for every persona, by name."""
     return {
         persona.name: provider.mint(
             persona.user_id,
@@ -75,12 +75,12 @@ def tokens(provider: IdentityProvider, ttl_seconds: int) -> dict[str, str]:
 
 
 def users() -> dict[str, str]:
-    """Give the user id of every persona."""
+    """Return the user id of every persona, by name."""
     return {persona.name: persona.user_id for persona in PERSONAS}
 
 
-def write(client: DynamoDBClient, table_name: str, now: datetime | None = None) -> None:
-    """Write the demo organizations and their members, over what may be there of them."""
+def write_demo_data(client: DynamoDBClient, table_name: str, now: datetime | None = None) -> None:
+    """Write the demo organizations and their members, replacing existing ones."""
     items = list(_items(datetime.now(UTC) if now is None else now))
     requests: list[WriteRequestTypeDef] = [
         {"PutRequest": {"Item": {name: {"S": value} for name, value in item.items()}}} for item in items

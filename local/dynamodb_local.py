@@ -1,7 +1,7 @@
-"""Runs a command against DynamoDB Local, AWS's own emulator: `python -m local.dynamodb_local COMMAND...`.
+"""Runs a command with DynamoDB Local, the emulator of AWS: `python -m local.dynamodb_local COMMAND...`.
 
-The command, and everything that it starts, finds it by AWS_ENDPOINT_URL_DYNAMODB. It listens on the loopback interface
-alone, keeps everything in memory and ends with the command. `make .dynamodb-local/.installed` brings it.
+The command and its child processes reach it through AWS_ENDPOINT_URL_DYNAMODB. DynamoDB Local listens on the loopback
+interface only, keeps its data in memory and ends with the command. Install it with `make .dynamodb-local/.installed`.
 """
 
 from __future__ import annotations
@@ -30,30 +30,30 @@ _STOP_SECONDS = 10
 
 
 class NotStartedError(Exception):
-    """DynamoDB Local cannot be started; the message says what to do."""
+    """DynamoDB Local cannot be started; the message says how to fix it."""
 
 
 @contextmanager
-def running(jars: Path) -> Iterator[str]:
-    """Run DynamoDB Local as long as the context is open; give its address.
+def run_server(jars: Path) -> Iterator[str]:
+    """Run DynamoDB Local while the context is open; yield its URL.
 
-    It ends with its standard input, so it cannot outlive this process, whatever becomes of it.
+    The server ends when its standard input closes, so it cannot outlive this process, even if this process is killed.
 
     Raises:
-        NotStartedError: it is not installed, or ends at once.
+        NotStartedError: DynamoDB Local is not installed, or ended at once.
     """
     java = shutil.which("java")
     if java is None or not any(jars.glob("DynamoDBLocal-*.jar")):
         raise NotStartedError("DynamoDB Local is not installed; run: make .dynamodb-local/.installed")
     command = [java, "-Xmx1g", f"-Djava.library.path={jars}", "-cp", f"{jars}/*", str(LAUNCHER)]
-    with subprocess.Popen(  # noqa: S603 - our own command
+    with subprocess.Popen(  # noqa: S603 - a fixed command
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
-        assert process.stdin is not None, "it was asked for"  # noqa: S101
-        assert process.stdout is not None, "the same"  # noqa: S101
+        assert process.stdin is not None, "stdin is a pipe"  # noqa: S101
+        assert process.stdout is not None, "stdout is a pipe"  # noqa: S101
         try:
             port = _port(process.stdout)
-            # What nobody reads would fill the pipe, and stop it.
+            # A full pipe would block the server.
             threading.Thread(target=process.stdout.read, daemon=True).start()
             yield f"http://{HOST}:{port}"
         finally:
@@ -70,17 +70,17 @@ def _port(output: IO[str]) -> int:
         if line.startswith(_PORT):
             return int(line.removeprefix(_PORT))
         lines.append(line)
-    raise NotStartedError(f"DynamoDB Local ended before it began:\n{''.join(lines)}")
+    raise NotStartedError(f"DynamoDB Local ended before it was ready:\n{''.join(lines)}")
 
 
 def main(command: list[str]) -> int:
-    """Run a command; its exit status, 2 without one, 1 if DynamoDB Local does not start."""
+    """Run a command and return its exit status; 2 without a command, 1 if DynamoDB Local does not start."""
     if not command:
         print(__doc__)
         return 2
     try:
-        with running(JARS) as url:
-            # The command's own business, Ctrl-C included: it ends, and so does this.
+        with run_server(JARS) as url:
+            # Ctrl-C reaches the command too; its exit ends this process.
             return subprocess.run(command, env={**os.environ, DYNAMODB_ENDPOINT: url}, check=False).returncode  # noqa: S603
     except NotStartedError as error:
         print(f"keywright: {error}", file=sys.stderr)

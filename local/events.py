@@ -1,4 +1,4 @@
-"""A request as API Gateway's REST API hands it to a function.
+"""HTTP requests, and the events that API Gateway's REST API passes to functions for them.
 
 Source: Amazon API Gateway Developer Guide, "Input format of a Lambda function for proxy integration" and "Input to
 an API Gateway Lambda authorizer".
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 API_ID = "local"
 
-# Headers of one connection, which API Gateway does not pass on.
+# Connection headers, which API Gateway removes.
 _NOT_PASSED_ON = frozenset(
     {"connection", "content-length", "expect", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding"}
     | {"upgrade"}
@@ -44,12 +44,12 @@ _NO_IDENTITY: dict[str, Json] = dict.fromkeys(
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request, as it came in.
+    """An HTTP request as received.
 
     Attributes:
-        path: percent-encoded, as the client wrote it, with the stage, without the query.
-        headers: in their order, names as the client wrote them; one entry for each line.
-        domain: host and port of the service itself, whatever the Host header says.
+        path: percent-encoded as sent, with the stage, without the query.
+        headers: one entry for each line, in order, with the names as sent.
+        domain: host and port of the service; the Host header is ignored.
         received_at: seconds since the epoch.
     """
 
@@ -65,17 +65,17 @@ class Request:
     received_at: float = field(default_factory=time.time)
 
     def header(self, name: str) -> str | None:
-        """Give the last value of a header, as API Gateway does, or None."""
+        """Return the last value of a header, as API Gateway does, or None."""
         values = self.header_values(name)
         return values[-1] if values else None
 
     def header_values(self, name: str) -> list[str]:
-        """Give the values of all lines of a header."""
+        """Return the values of all lines of a header."""
         return [value for key, value in self.headers if key.lower() == name.lower()]
 
 
 def request_context(request: Request, stage: str, resource: str) -> dict[str, Json]:
-    """Give what API Gateway knows of a request. Without a matching route, `resource` is the path."""
+    """Return the `requestContext` of a request. Without a matching route, `resource` is the path."""
     identity: dict[str, Json] = {
         **_NO_IDENTITY,
         "sourceIp": request.source_ip,
@@ -104,9 +104,9 @@ def request_context(request: Request, stage: str, resource: str) -> dict[str, Js
 def proxy_event(
     request: Request, resource: str, path_parameters: Mapping[str, str], context: dict[str, Json]
 ) -> dict[str, Json]:
-    """Give the event of a proxy integration.
+    """Return the event of a proxy integration.
 
-    A body that is not UTF-8 comes base64-encoded, so that no byte is lost on the way to the function.
+    A body that is not UTF-8 is base64-encoded.
     """
     headers = _grouped(_forwarded(request), ignore_case=True)
     query = _grouped(parse_qsl(request.query, keep_blank_values=True, errors="replace"), ignore_case=False)
@@ -128,13 +128,13 @@ def proxy_event(
 
 
 def method_arn(request: Request, stage: str) -> str:
-    """Give the ARN that an authorizer's policy has to allow for a request."""
+    """Return the method ARN of a request, which an authorizer's policy must allow."""
     path = request.path.removeprefix(f"/{stage}").removeprefix("/")
     return f"arn:aws:execute-api:{REGION}:{ACCOUNT_ID}:{API_ID}/{stage}/{request.method}/{path}"
 
 
 def _forwarded(request: Request) -> list[tuple[str, str]]:
-    """Give the headers as they reach a function; a client cannot choose where it seems to come from."""
+    """Return the headers as passed to a function. Forwarding headers of the client are replaced."""
     added = [
         ("X-Amzn-Trace-Id", f"Root=1-{int(request.received_at):08x}-{secrets.token_hex(12)}"),
         ("X-Forwarded-For", request.source_ip),

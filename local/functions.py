@@ -1,4 +1,4 @@
-"""Runs the template's functions in this process, as Lambda would call them."""
+"""Runs the functions of the template in this process, as Lambda would."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _LOG = logging.getLogger(__name__)
 
 
 class FunctionError(Exception):
-    """A function raised instead of answering, or its answer is not JSON.
+    """A function raised an exception, or its answer is not JSON.
 
     Attributes:
-        message: the text of its exception, which Lambda reports as errorMessage.
+        message: text of the exception, which Lambda reports as errorMessage.
     """
 
     def __init__(self, message: str) -> None:
@@ -37,7 +37,7 @@ class FunctionError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LambdaContext:
-    """Lambda's context object, for one invocation.
+    """The context object of one invocation.
 
     Source: AWS Lambda Developer Guide, "Using the Lambda context object to retrieve Python function information".
     """
@@ -55,18 +55,18 @@ class LambdaContext:
 
     @property
     def log_group_name(self) -> str:
-        """Lambda's default name; here every function logs to one file."""
+        """The default name in Lambda. The local service logs all functions to one file."""
         return f"/aws/lambda/{self.function_name}"
 
     def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until Lambda would end this invocation. Here nothing ends it: threads cannot be stopped."""
+        """Return the milliseconds until Lambda would end the invocation; here it may run longer."""
         elapsed_seconds = time.monotonic() - self._started
         return max(0, int((self.timeout_seconds - elapsed_seconds) * 1000))
 
 
 @dataclass(frozen=True, slots=True)
 class Functions:
-    """The loaded functions of a template, by logical id.
+    """The imported functions of a template, by logical id.
 
     Attributes:
         keys: the access key of each function's role.
@@ -78,7 +78,7 @@ class Functions:
 
     @classmethod
     def load(cls, stack: Stack, iam: Iam) -> Functions:
-        """Import every function. Its environment has to be set before, as Lambda does.
+        """Import every function. As in Lambda, its environment must be set before.
 
         Raises:
             TemplateError: a handler is missing.
@@ -90,12 +90,12 @@ class Functions:
         return cls(handlers, stack.functions, keys)
 
     def invoke(self, logical_id: str, event: dict[str, Json]) -> Json:
-        """Run a function on an event.
+        """Invoke a function with an event and return its answer.
 
-        Event and answer pass through JSON, as they do on the way to and from Lambda.
+        Both are converted to JSON and back, as in Lambda.
 
         Raises:
-            FunctionError: it raised, or its answer is not JSON.
+            FunctionError: the function raised an exception, or its answer is not JSON.
         """
         function = self.definitions[logical_id]
         context = LambdaContext(
@@ -105,19 +105,19 @@ class Functions:
             timeout_seconds=function.timeout_seconds,
         )
         try:
-            passed = json.loads(json.dumps(event))
+            received = json.loads(json.dumps(event))
             with credentials.running_with(self.keys[logical_id]):
-                answer: Json = json.loads(json.dumps(self.handlers[logical_id](passed, context)))
+                answer: Json = json.loads(json.dumps(self.handlers[logical_id](received, context)))
         except Exception as error:
             message = str(error)
-            if message != "Unauthorized":  # how an authorizer says no; not a failure
+            if message != "Unauthorized":  # how an authorizer denies access; not a failure
                 _LOG.exception("%s raised", logical_id)
             raise FunctionError(message) from error
         return answer
 
 
 def _load(function: Function) -> Callable[[dict[str, Json], LambdaContext], Json]:
-    """Import a handler under a name of its own: every function calls its file the same."""
+    """Import a handler under a unique module name: the files of all functions have the same name."""
     place = f"Resources.{function.logical_id}"
     path = function.directory.joinpath(*function.module.split(".")).with_suffix(".py")
     if not path.is_file():
@@ -126,7 +126,7 @@ def _load(function: Function) -> Callable[[dict[str, Json], LambdaContext], Json
     if specification is None or specification.loader is None:
         raise TemplateError(f"{place}: {path} is not a Python file")
     module = importlib.util.module_from_spec(specification)
-    sys.modules[specification.name] = module  # dataclasses and pydantic look their module up
+    sys.modules[specification.name] = module  # dataclasses and pydantic look up their module
     specification.loader.exec_module(module)
     handler: Callable[[dict[str, Json], LambdaContext], Json] | None = getattr(module, function.attribute, None)
     if handler is None:

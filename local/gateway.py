@@ -1,4 +1,4 @@
-"""API Gateway's REST API on one machine: HTTP in, proxy events through authorizers and functions, HTTP out."""
+"""API Gateway's REST API on one machine: serves HTTP requests with the template's authorizers and functions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from local.authorization import Authorization
 from local.events import Request, proxy_event, request_context
 from local.functions import FunctionError
 from local.intrinsics import mapping
-from local.refusals import HEADER_VALUE, Answer, RefusalError, word
+from local.refusals import HEADER_VALUE, HttpResponse, RefusalError, render
 from local.template import IAM_AUTHORIZER
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ _HEADERS_KEY = "keywright.headers"
 _PROXY_ANSWER_FIELDS = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"})
 _STATUS = re.compile(r"[2-5][0-9][0-9]")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-# What a function's answer cannot set (Amazon API Gateway important notes, REST APIs): some headers belong to the
-# connection and vanish, some reach the client under another name.
+# Headers that a function cannot set (Amazon API Gateway important notes, REST APIs): connection headers are removed,
+# others are renamed.
 _DROPPED_HEADERS = frozenset(
     {"connection", "content-length", "expect", "te", "trailer", "transfer-encoding", "upgrade"}
 )
@@ -58,20 +58,20 @@ class Gateway:
 
     Args:
         api: routes, authorizers and gateway responses.
-        invoke: runs the function with a logical id on an event.
-        credential: whose signature routes with AWS_IAM ask for.
-        domain: host and port that clients use.
-        port: the same port, as a number.
-        announce: takes one line for each request; it never holds a token, a query or a body.
-        clock: seconds, for how long authorizers' answers are remembered.
+        invoke: invokes the function with a logical id.
+        credential: access key that must sign requests to routes with AWS_IAM.
+        domain: host and port of the service.
+        port: port of the service.
+        announce: called with one line for each request, without token, query and body.
+        clock: monotonic time in seconds, for the cache of authorizer answers.
     """
 
-    def __init__(  # noqa: PLR0913 - all by name
+    def __init__(  # noqa: PLR0913 - keyword arguments
         self,
         *,
         api: Api,
         invoke: Callable[[str, dict[str, Json]], Json],
-        credential: sigv4.Credential,
+        credential: sigv4.SigningCredential,
         domain: str,
         port: int,
         announce: Callable[[str], None],
@@ -82,46 +82,46 @@ class Gateway:
         self._credential = credential
         self._domain = domain
         self._port = port
-        self._announce_line = announce
+        self._announce = announce
         self._authorization = Authorization(invoke, api.stage, clock)
         self._resources = _resources(api.routes)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request (PEP 3333)."""
+        """Answer a request (PEP 3333)."""
         started = time.perf_counter()
         request = self._read(environ)
         answer = self.answer(request)
-        self._announce(request.method, request.path, answer.status, started)
+        self._announce_request(request.method, request.path, answer.status, started)
         headers = [*answer.headers, ("x-amzn-requestid", request.request_id)]
         if answer.status not in _NO_CONTENT:
             headers.append(("content-length", str(len(answer.body))))
         start_response(_status_line(answer.status), headers)
         return [] if request.method == "HEAD" or answer.status in _NO_CONTENT else [answer.body]
 
-    def answer(self, request: Request) -> Answer:
-        """Answer a request; whatever goes wrong is worded as the template's gateway responses say."""
+    def answer(self, request: Request) -> HttpResponse:
+        """Answer a request. Every failure is answered with a gateway response of the template."""
         context = request_context(request, self._api.stage, request.path.removeprefix(f"/{self._api.stage}"))
         try:
             return self._serve(request, context)
         except RefusalError as refusal:
-            return word(refusal, self._api.gateway_responses, context, request)
-        except Exception:  # noqa: BLE001 - a client gets an answer whatever happens
+            return render(refusal, self._api.gateway_responses, context, request)
+        except Exception:  # noqa: BLE001 - every failure is answered
             _LOG.exception("the local gateway failed on %s", request.method)
-            return word(RefusalError("DEFAULT_5XX", status=500), self._api.gateway_responses, context, request)
+            return render(RefusalError("DEFAULT_5XX", status=500), self._api.gateway_responses, context, request)
 
-    def refuse_unreadable(self, status: int) -> Answer:
-        """Answer what is not even HTTP, or too large to be read."""
-        known = {HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "REQUEST_TOO_LARGE"}
-        if status == HTTPStatus.NOT_IMPLEMENTED:  # of a transfer coding: what a client sends is the client's mistake
+    def refuse_malformed(self, status: int) -> HttpResponse:
+        """Answer a request that is not valid HTTP, or too large."""
+        types = {HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "REQUEST_TOO_LARGE"}
+        if status == HTTPStatus.NOT_IMPLEMENTED:  # an unknown transfer coding is an error of the client
             status = HTTPStatus.BAD_REQUEST
         default = "DEFAULT_5XX" if status == HTTPStatus.INTERNAL_SERVER_ERROR else "DEFAULT_4XX"
         request = Request("-", "-", "", (), b"", "-", self._domain, self._port)
-        self._announce(request.method, request.path, status, time.perf_counter())
-        refusal = RefusalError(known.get(HTTPStatus(status), default), status=status)
-        return word(refusal, self._api.gateway_responses, request_context(request, self._api.stage, "-"), None)
+        self._announce_request(request.method, request.path, status, time.perf_counter())
+        refusal = RefusalError(types.get(HTTPStatus(status), default), status=status)
+        return render(refusal, self._api.gateway_responses, request_context(request, self._api.stage, "-"), None)
 
-    def _serve(self, request: Request, context: dict[str, Json]) -> Answer:
-        """Answer a request; what becomes known of it on the way is added to its context."""
+    def _serve(self, request: Request, context: dict[str, Json]) -> HttpResponse:
+        """Route, authorize and answer a request. The route and the caller are added to its context."""
         if len(request.body) > PAYLOAD_LIMIT_BYTES:
             raise RefusalError("REQUEST_TOO_LARGE")
         route, parameters = self._route(request)
@@ -133,9 +133,9 @@ class Gateway:
             authorizer = self._api.authorizers[route.authorizer]
             context["authorizer"] = self._authorization.check(authorizer, request, event)
         try:
-            return read_proxy_answer(self._invoke(route.function, event))
+            return parse_proxy_answer(self._invoke(route.function, event))
         except FunctionError as error:
-            # To API Gateway an error report is just a malformed answer.
+            # API Gateway treats an error report as a malformed answer.
             raise RefusalError("DEFAULT_5XX") from error
 
     def _route(self, request: Request) -> tuple[Route, Mapping[str, str]]:
@@ -146,7 +146,7 @@ class Gateway:
                 match = resource.pattern.fullmatch(path)
                 if match is None:
                     continue
-                # The most specific path decides; a method it lacks is not looked for elsewhere.
+                # Only the most specific path counts, even if it lacks the method.
                 route = resource.methods.get(request.method) or resource.methods.get("ANY")
                 if route is None:
                     break
@@ -167,11 +167,11 @@ class Gateway:
             port=self._port,
         )
 
-    def _announce(self, method: str, path: str, status: int, started: float) -> None:
+    def _announce_request(self, method: str, path: str, status: int, started: float) -> None:
         shown = path if len(path) <= _SHOWN_PATH_CHARACTERS else path[:_SHOWN_PATH_CHARACTERS] + "..."
         printable = "".join(character if character.isprintable() else "?" for character in shown)
         milliseconds = (time.perf_counter() - started) * 1000
-        self._announce_line(f"{method} {printable} {status} {milliseconds:.0f} ms")
+        self._announce(f"{method} {printable} {status} {milliseconds:.0f} ms")
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ class _Resource:
         return re.compile("".join(f"/{_segment_pattern(segment)}" for segment in self._segments))
 
     def generality(self) -> list[int]:
-        """Sort literal segments before parameters, and those before greedy ones."""
+        """Return a sort key: literal segments come before parameters, and these before greedy parameters."""
         return [1 + segment.endswith("+}") if segment.startswith("{") else 0 for segment in self._segments]
 
     @property
@@ -199,7 +199,7 @@ class _Resource:
 
 
 def _resources(routes: Iterable[Route]) -> list[_Resource]:
-    """Give the paths of the API, the most specific first."""
+    """Return the paths of the API, the most specific first."""
     by_path: dict[str, dict[str, Route]] = {}
     for route in routes:
         by_path.setdefault(route.path, {})[route.method] = route
@@ -212,14 +212,14 @@ def _segment_pattern(segment: str) -> str:
     return "([^/]+)" if segment.startswith("{") else re.escape(segment)
 
 
-def read_proxy_answer(result: Json) -> Answer:
-    """Read the answer of a proxy integration.
+def parse_proxy_answer(result: Json) -> HttpResponse:
+    """Parse the answer of a proxy integration.
 
     Raises:
-        RefusalError: it is malformed; API Gateway answers 502.
+        RefusalError: the answer is malformed, which API Gateway answers with 502.
     """
     if not isinstance(result, dict) or not set(result) <= _PROXY_ANSWER_FIELDS:
-        raise _malformed("not an object of the fields of a proxy answer")
+        raise _malformed("unknown fields, or not an object")
     status = str(result.get("statusCode"))
     body = result.get("body") or ""
     if not _STATUS.fullmatch(status) or not isinstance(body, str):
@@ -231,7 +231,7 @@ def read_proxy_answer(result: Json) -> Answer:
         content = base64.b64decode(body, validate=True) if result.get("isBase64Encoded") is True else body.encode()
     except (binascii.Error, UnicodeEncodeError) as error:
         raise _malformed("body") from error
-    return Answer(int(status), tuple(headers), content)
+    return HttpResponse(int(status), tuple(headers), content)
 
 
 def _malformed(what: str) -> RefusalError:
@@ -240,7 +240,7 @@ def _malformed(what: str) -> RefusalError:
 
 
 def _header_lines(result: dict[str, Json]) -> Iterable[tuple[str, str]]:
-    """Give one line for each value; a name in multiValueHeaders overrides the same name in headers."""
+    """Return a line for each value; a name in multiValueHeaders overrides the same name in headers."""
     single, multiple = result.get("headers") or {}, result.get("multiValueHeaders") or {}
     if not isinstance(single, dict) or not isinstance(multiple, dict):
         raise _malformed("headers")
@@ -272,14 +272,14 @@ def _status_line(status: int) -> str:
 
 
 class _Parser(HTTPRequestParser):
-    """Keeps every header line: WSGI would fold them, and lose the case of their names."""
+    """Keeps every header line as sent: WSGI would join lines and lose the case of names."""
 
     header_lines: tuple[tuple[str, str], ...] = ()
 
     def parse_header(self, header_plus: bytes) -> None:
         try:
             super().parse_header(header_plus)
-        except ValueError as error:  # a content-length of more digits than Python converts
+        except ValueError as error:  # Python does not convert integers of this length
             raise ParsingError("Content-Length is invalid") from error
         _, _, block = header_plus.partition(b"\r\n")
         pairs = (line.partition(b":") for line in get_header_lines(block))
@@ -289,7 +289,7 @@ class _Parser(HTTPRequestParser):
 
 
 class _Task(WSGITask):
-    """Hands the header lines to the application."""
+    """Passes the header lines to the application."""
 
     def get_environment(self) -> WSGIEnvironment:
         environ = super().get_environment()
@@ -298,12 +298,12 @@ class _Task(WSGITask):
 
 
 def channel_for(gateway: Gateway) -> type[HTTPChannel]:
-    """Give the connection handling of a gateway, in which even unreadable requests are refused in its words."""
+    """Return a waitress channel class that answers malformed requests with gateway responses."""
 
     class _ErrorTask(ErrorTask):
         def execute(self) -> None:
             error = cast("HTTPRequestParser", self.request).error
-            answer = gateway.refuse_unreadable(HTTPStatus.BAD_REQUEST if error is None else error.code)
+            answer = gateway.refuse_malformed(HTTPStatus.BAD_REQUEST if error is None else error.code)
             self.status = _status_line(answer.status)
             self.response_headers = [*answer.headers, ("content-length", str(len(answer.body)))]
             self.set_close_on_finish()

@@ -1,8 +1,8 @@
-"""An OpenID Connect provider for development: it publishes its key, and signs session tokens for whomever you like.
+"""An OpenID Connect provider for development, which signs session tokens for any user and organization.
 
-Its private key is no secret: anyone can derive it from the phrase below. That makes tokens outlive a restart without
-a key file in the repository. Nothing can be gained with it elsewhere: a token names its issuer, this one is always
-on the loopback interface, and only a service told to trust a loopback issuer would ask there for keys.
+Its private key is not a secret: it is derived from the phrase below, so that tokens stay valid after a restart without
+a key file in the repository. The key is useless elsewhere: the issuer of its tokens is on the loopback interface, and
+only a service that is configured to trust a loopback issuer would accept them.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _TOKEN_PATH = "/token"  # noqa: S105 - a path
 
 @dataclass(frozen=True, slots=True)
 class IdentityProvider:
-    """A WSGI application with discovery and keys, and the tokens that go with them.
+    """A WSGI application that publishes discovery and keys, and issues session tokens.
 
     Attributes:
-        issuer: where it is served, without a slash at its end.
-        audience: whom tokens are for, unless said otherwise.
+        issuer: its URL, without a trailing slash.
+        audience: the default audience of tokens.
         organization_claim: the claim that names the organization.
-        ttl_seconds: how long tokens are valid that are asked for here.
+        ttl_seconds: lifetime of tokens from /token.
     """
 
     issuer: str
@@ -52,7 +52,7 @@ class IdentityProvider:
         ttl_seconds: int,
         audience: str | None = None,
     ) -> str:
-        """Sign a session token; with a negative lifetime, one that has expired already."""
+        """Sign a session token. With a negative lifetime, the token has expired."""
         now = int(time.time())
         claims = {
             "iss": self.issuer,
@@ -65,7 +65,7 @@ class IdentityProvider:
         return jwt.encode(claims, _KEY, algorithm="EdDSA", headers={"kid": _public_key()["kid"]})
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Serve discovery (OpenID Connect Discovery 1.0, section 4), the keys (RFC 7517), and tokens for anybody."""
+        """Serve discovery (OpenID Connect Discovery 1.0, section 4), keys (RFC 7517) and tokens."""
         if environ["PATH_INFO"] == _TOKEN_PATH:
             return self._token(environ, start_response)
         documents: dict[str, dict[str, object]] = {
@@ -83,13 +83,13 @@ class IdentityProvider:
         return _answer(start_response, "404 Not Found" if document is None else "200 OK", "application/json", body)
 
     def _token(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Serve `/token?user=...&organization=...`: the bare token, for `$(curl ...)`."""
+        """Serve `/token?user=...&organization=...`: the token as plain text, for `$(curl ...)`."""
         query = parse_qs(environ.get("QUERY_STRING", ""))
         match query.get("user"), query.get("organization"):
             case [user_id], [organization_id]:
                 token = self.mint(user_id, organization_id, ttl_seconds=self.ttl_seconds)
                 return _answer(start_response, "200 OK", "text/plain", token.encode())
-        usage = f"say who, and in which organization: {self.issuer}{_TOKEN_PATH}?user=ada&organization=acme\n"
+        usage = f"pass one user and one organization: {self.issuer}{_TOKEN_PATH}?user=ada&organization=acme\n"
         return _answer(start_response, "400 Bad Request", "text/plain", usage.encode())
 
 
@@ -99,7 +99,7 @@ def _answer(start_response: StartResponse, status: str, content_type: str, body:
 
 
 def _public_key() -> dict[str, str]:
-    """Give the public half as a JSON Web Key (RFC 8037), named by its thumbprint (RFC 7638)."""
+    """Return the public key as a JSON Web Key (RFC 8037), with its thumbprint (RFC 7638) as the key id."""
     key = {"crv": "Ed25519", "kty": "OKP", "x": _base64url(_KEY.public_key().public_bytes_raw())}
     thumbprint = hashlib.sha256(json.dumps(key, sort_keys=True, separators=(",", ":")).encode()).digest()
     return {**key, "alg": "EdDSA", "use": "sig", "kid": _base64url(thumbprint)}

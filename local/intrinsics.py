@@ -1,7 +1,6 @@
-"""Reads CloudFormation YAML and computes its intrinsic functions, as far as Keywright's template uses them.
+"""Reads CloudFormation YAML and evaluates the intrinsic functions that Keywright's template uses.
 
-An intrinsic function that is not known here is an error that names the place: a template that is half understood
-would be served wrong.
+An unknown intrinsic function is an error that names its place, so that a template is never served with a wrong value.
 """
 
 from __future__ import annotations
@@ -51,13 +50,13 @@ class TemplateError(Exception):
 
 
 class NoValue(Enum):
-    """What `AWS::NoValue` gives: the property that holds it vanishes."""
+    """The value of `AWS::NoValue`: a property with this value is removed."""
 
     NO_VALUE = "AWS::NoValue"
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's short tags, and dates left as the text they are."""
+    """A YAML loader with CloudFormation's short tags, which keeps dates as text."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -67,7 +66,7 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def _construct_intrinsic(loader: yaml.SafeLoader, name: str, node: yaml.Node) -> Json:
-    """Turn `!Sub text` into `{"Fn::Sub": text}`, the long form of the same."""
+    """Return the long form of a short tag: `!Sub text` is `{"Fn::Sub": text}`."""
     value: Json = None
     if isinstance(node, yaml.ScalarNode):
         value = loader.construct_scalar(node)
@@ -84,10 +83,10 @@ _Loader.add_multi_constructor("!", _construct_intrinsic)
 
 
 def load_template(path: Path) -> dict[str, Json]:
-    """Read a template file, its intrinsic functions in their long form.
+    """Read a template file, with intrinsic functions in their long form.
 
     Raises:
-        TemplateError: the file is missing, is not YAML, or is not a mapping.
+        TemplateError: the file is missing, not YAML or not a mapping.
     """
     try:
         document: Json = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a SafeLoader
@@ -99,41 +98,41 @@ def load_template(path: Path) -> dict[str, Json]:
 
 
 def mapping(value: Json, place: str) -> dict[str, Json]:
-    """Give a value that has to be a mapping; an absent one is empty."""
+    """Return a value that must be a mapping; an absent one is empty."""
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise TemplateError(f"{place}: expected a mapping, found {value!r}")
+        raise TemplateError(f"{place}: expected a mapping, got {value!r}")
     return value
 
 
 def sequence(value: Json, place: str) -> list[Json]:
-    """Give a value that has to be a list; an absent one is empty."""
+    """Return a value that must be a list; an absent one is empty."""
     if value is None:
         return []
     if not isinstance(value, list):
-        raise TemplateError(f"{place}: expected a list, found {value!r}")
+        raise TemplateError(f"{place}: expected a list, got {value!r}")
     return value
 
 
 def text(value: Json, place: str) -> str:
-    """Give a scalar as CloudFormation does, which knows only strings: 1 is "1" and true is "true"."""
+    """Return a scalar as a string, the only scalar type of CloudFormation: 1 is "1" and true is "true"."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str | int | float):
         return str(value)
-    raise TemplateError(f"{place}: expected a text, found {value!r}")
+    raise TemplateError(f"{place}: expected a string, got {value!r}")
 
 
 def arn(resource_type: str, name: str) -> str:
-    """Give the ARN that `!GetAtt X.Arn` has here, for a resource of a type with a physical name."""
+    """Return the local value of `!GetAtt X.Arn` for a resource type and a physical name."""
     form = _ARN_FORMATS.get(resource_type, "local:{region}:{account}:{name}")
     return "arn:aws:" + form.format(region=REGION, account=ACCOUNT_ID, name=name)
 
 
 @dataclass(frozen=True, slots=True)
 class Resolver:
-    """Computes values of one template.
+    """Evaluates values of one template.
 
     Attributes:
         parameters: the value of every parameter; lists for list types.
@@ -146,22 +145,22 @@ class Resolver:
     resources: Mapping[str, Json]
 
     def resolve(self, value: Json, place: str) -> Json:
-        """Compute a value and everything inside it. `place` is where it stands, for errors.
+        """Evaluate a value and everything inside it. `place` is its path in the template, for errors.
 
         Raises:
-            TemplateError: an intrinsic function is unknown, or refers to nothing.
+            TemplateError: an intrinsic function is unknown, or refers to something that does not exist.
         """
         resolved = self._resolve(value, place)
         return None if isinstance(resolved, NoValue) else resolved
 
     def holds(self, condition: str, place: str) -> bool:
-        """Tell whether a condition of the template is true."""
+        """Return whether a condition of the template is true."""
         if condition not in self.conditions:
             raise TemplateError(f"{place}: there is no condition {condition}")
         return self._truth(self.conditions[condition], f"Conditions.{condition}")
 
     def name_of(self, logical_id: str) -> str:
-        """Give the physical name of a resource: the one it declares, or one made of its logical id."""
+        """Return the physical name of a resource: the declared name, or one derived from its logical id."""
         place = f"Resources.{logical_id}"
         resource = mapping(self.resources[logical_id], place)
         properties = mapping(resource.get("Properties"), f"{place}.Properties")
@@ -170,7 +169,7 @@ class Resolver:
         return f"{STACK_NAME}-{logical_id}" if resolved is None else text(resolved, place)
 
     def type_of(self, logical_id: str) -> str:
-        """Give the type of a resource, as AWS::DynamoDB::Table."""
+        """Return the type of a resource, such as AWS::DynamoDB::Table."""
         place = f"Resources.{logical_id}"
         return text(mapping(self.resources[logical_id], place).get("Type"), f"{place}.Type")
 
@@ -209,7 +208,7 @@ class Resolver:
                 return self._select(argument, place)
             case "Fn::Equals" | "Fn::Not" | "Fn::And" | "Fn::Or":
                 return self._truth({name: argument}, place)
-        raise TemplateError(f"{place}: the local service does not know the intrinsic function {name}")
+        raise TemplateError(f"{place}: the local service does not support the intrinsic function {name}")
 
     def _arguments(self, name: str, argument: Json, count: int, place: str) -> list[Json]:
         if not isinstance(argument, list) or len(argument) != count:
@@ -234,14 +233,14 @@ class Resolver:
         if attribute == _NAME_ATTRIBUTES.get(self.type_of(logical_id)):
             return self.name_of(logical_id)
         if attribute != "Arn":
-            raise TemplateError(f"{place}: the local service does not know {logical_id}.{attribute}, only .Arn")
+            raise TemplateError(f"{place}: the local service does not support {logical_id}.{attribute}, only .Arn")
         return arn(self.type_of(logical_id), self.name_of(logical_id))
 
     def _substitute(self, argument: Json, place: str) -> Json:
         variables: dict[str, Json] = {}
         if isinstance(argument, list):
-            argument, given = self._arguments("Fn::Sub", argument, 2, place)
-            variables = mapping(self.resolve(given, place), place)
+            argument, declared = self._arguments("Fn::Sub", argument, 2, place)
+            variables = mapping(self.resolve(declared, place), place)
 
         def replace(match: re.Match[str]) -> str:
             literal, name = match.groups()

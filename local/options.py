@@ -17,20 +17,20 @@ _SWITCH = {"": False, "0": False, "1": True}
 
 
 class OptionError(Exception):
-    """An environment variable makes no sense; the message names it and what it takes."""
+    """An environment variable is invalid; the message names it and the valid values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What can be chosen.
+    """The options of the local service.
 
     Attributes:
-        port: where the service listens; the identity provider takes the next one. 0: any free ports.
-        demo_ttl_seconds: how long the demo tokens are valid.
-        empty: start without demo data.
-        parameters: values for parameters of the template.
+        port: port of the service; the identity provider uses the next one. 0 uses any free ports.
+        demo_ttl_seconds: lifetime of the demo tokens.
+        empty: whether to start without demo data.
+        parameters: values of template parameters.
         template: the template to serve.
-        stack_file: where to write addresses and tokens of the running service; the log goes next to it.
+        stack_file: file for the URLs and tokens of the service; the log is written next to it.
     """
 
     port: int = 8787
@@ -42,12 +42,12 @@ class Options:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Options:
-        """Read the options.
+        """Read the options from environment variables.
 
         Raises:
-            OptionError: a value makes no sense.
+            OptionError: a value is invalid.
         """
-        # The identity provider needs the port after the service's.
+        # The identity provider needs the next port.
         port = _whole_number(environment, "PORT", cls().port, 0, _LAST_PORT - 1)
         ttl = _whole_number(environment, "DEMO_TTL", cls().demo_ttl_seconds, 1, 10 * 365 * 86400)
         empty = environment.get("EMPTY", "")
@@ -64,7 +64,7 @@ class Options:
 
     @property
     def log_file(self) -> Path:
-        """Where the functions' logs go."""
+        """The log file of the functions."""
         return self.stack_file.with_name("service.log")
 
 
@@ -78,11 +78,11 @@ def _whole_number(environment: Mapping[str, str], name: str, default: int, lowes
 
 
 def _parameters(value: str) -> dict[str, str]:
-    wanted = 'PARAMETERS must be a JSON object of names and values, as {"KeyPrefix": "dev_"}'
+    rule = 'PARAMETERS must be a JSON object of names and values, such as {"KeyPrefix": "dev_"}'
     try:
         parameters = json.loads(value)
     except ValueError:
-        raise OptionError(wanted) from None
+        raise OptionError(rule) from None
     if not isinstance(parameters, dict) or not all(isinstance(item, str | int) for item in parameters.values()):
-        raise OptionError(wanted)
+        raise OptionError(rule)
     return {name: str(item) for name, item in parameters.items()}

@@ -1,4 +1,4 @@
-"""The responses that API Gateway makes itself, worded by the template's GatewayResponses.
+"""The gateway responses of API Gateway, with which it answers requests that do not reach a function.
 
 Source: Amazon API Gateway Developer Guide, "Gateway response types" and "Set up a gateway response".
 """
@@ -38,12 +38,12 @@ _AWS_DEFAULTS = {
 _FIRST_SERVER_ERROR = 500
 
 HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-"""What a header can hold."""
+"""The characters that a header value may have."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One HTTP response. Header names are as written by whoever made it; no content-length yet."""
+class HttpResponse:
+    """An HTTP response, still without a content-length header."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -51,13 +51,13 @@ class Answer:
 
 
 class RefusalError(Exception):
-    """API Gateway answers by itself.
+    """API Gateway answers the request itself.
 
     Attributes:
         kind: the gateway response type, such as UNAUTHORIZED.
-        status: what AWS answers if the template does not say.
-        message: what `$context.error.message` holds.
-        authorizer: what `$context.authorizer` holds: the context that an authorizer gave, even with a denial.
+        status: the status unless the template sets one.
+        message: value of `$context.error.message`.
+        authorizer: value of `$context.authorizer`: the context from the authorizer, also with a denial.
     """
 
     def __init__(self, kind: str, *, status: int | None = None, authorizer: Mapping[str, Json] | None = None) -> None:
@@ -69,16 +69,16 @@ class RefusalError(Exception):
         self.authorizer = dict(authorizer or {})
 
 
-def word(
+def render(
     refusal: RefusalError, responses: Mapping[str, GatewayResponse], context: dict[str, Json], request: Request | None
-) -> Answer:
-    """Word a refusal as the template says, or as AWS does where it says nothing.
+) -> HttpResponse:
+    """Return the gateway response of a refusal: the template's, or the default of AWS.
 
     Args:
-        refusal: what is refused, and why.
+        refusal: the type of the response, and its defaults.
         responses: the template's GatewayResponses.
-        context: what `$context` holds; the error is added, and what the refusal has of an authorizer.
-        request: where `method.request.header.X` looks; None for a request that could not be read.
+        context: value of `$context`, to which the error and the authorizer's context are added.
+        request: the request, for `method.request.header.X`; None if it is malformed.
     """
     fallback = "DEFAULT_5XX" if refusal.status >= _FIRST_SERVER_ERROR else "DEFAULT_4XX"
     response = responses.get(refusal.kind) or responses.get(fallback) or GatewayResponse(None, {}, None)
@@ -96,13 +96,13 @@ def word(
         if value is not None and HEADER_VALUE.fullmatch(value):
             headers[name.lower()] = value
     body = _CONTEXT_VARIABLE.sub(lambda match: _variable(match[1], variables), response.body or _DEFAULT_BODY)
-    return Answer(response.status or refusal.status, tuple(headers.items()), body.encode(errors="replace"))
+    return HttpResponse(response.status or refusal.status, tuple(headers.items()), body.encode(errors="replace"))
 
 
 def _variable(dotted: str, variables: dict[str, Json]) -> str:
     value = _look_up(dotted[1:], variables)
-    # The one comes with its quotes. The other is an author's, who may well mean it to be JSON, and API Gateway
-    # processes no template language here: it puts in what there is.
+    # messageString includes its quotes, and the authorizer's context may be JSON itself: API Gateway inserts both
+    # without escaping.
     if dotted == ".error.messageString" or dotted.startswith(".authorizer."):
         return value
     return json.dumps(value)[1:-1]

@@ -1,4 +1,4 @@
-"""One HTTP server for everything here: waitress on a loopback port, in a thread of its own."""
+"""The HTTP server of the local service: waitress on a loopback port, in a separate thread."""
 
 from __future__ import annotations
 
@@ -19,48 +19,48 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 
 _MAX_BODY_BYTES = 64 * 1024 * 1024
-"""What is read of a body; larger than any limit to be served, so that the refusal can be worded by the service."""
+"""The largest body that is read: above every limit of the service, so that the service answers larger bodies itself."""
 _SHUTDOWN_SECONDS = 1
 _LOOP_END_SECONDS = 10
-"""What a loop that was told to end may take: no time at all, but on a machine that is busy with something else."""
+"""How long to wait for the loop to end. It ends at once unless the machine is busy."""
 _BACKLOG = 1024
 
 
 class PortError(Exception):
-    """A port cannot be listened on; the message says why."""
+    """A port is not available; the message says why."""
 
 
 def reserve(port: int) -> socket.socket:
-    """Listen on a loopback port; connections wait until they are served. 0 takes any free port.
+    """Listen on a loopback port, 0 for any free one. Connections wait until a server accepts them.
 
     Raises:
-        PortError: the port is taken, or not allowed.
+        PortError: the port is in use, or not permitted.
     """
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    if os.name == "posix":  # elsewhere the option would let two programs share the port
+    if os.name == "posix":  # on other systems, the option would let two programs share the port
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        reason = {errno.EADDRINUSE: "is taken", errno.EACCES: "needs more rights than you have"}
+        reason = {errno.EADDRINUSE: "is in use", errno.EACCES: "needs more privileges"}
         raise PortError(f"port {port} {reason.get(error.errno or 0, 'cannot be used')}") from error
     return listener
 
 
 def port_of(listener: socket.socket) -> int:
-    """Give the port of a listening socket."""
+    """Return the port of a listening socket."""
     port: int = listener.getsockname()[1]
     return port
 
 
 class Server:
-    """Serves a WSGI application on a reserved port until `stop`.
+    """A server of a WSGI application on a reserved port, until `stop`.
 
     Attributes:
-        port: where it listens.
-        url: the same as an address, without a slash at its end.
+        port: the port.
+        url: the URL, without a trailing slash.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Server:
             ident="",
             asyncore_use_poll=True,  # select() ends at 1,024 descriptors
         )
-        if not isinstance(server, BaseWSGIServer):  # it is one for each socket, and one socket was given
+        if not isinstance(server, BaseWSGIServer):  # one server per socket
             raise TypeError("waitress made more than one server")
         self._server = server
         if channel is not None:
@@ -95,13 +95,13 @@ class Server:
         self._thread.start()
 
     def stop(self) -> None:
-        """Let running requests end, for a second at most, and close every connection; once is enough."""
+        """Wait up to a second for running requests, then close every connection. Further calls do nothing."""
         if self._stopping.is_set():
             return
         self._server.task_dispatcher.shutdown(timeout=_SHUTDOWN_SECONDS)
         self._stopping.set()
         self._server.pull_trigger()
-        self._thread.join(_LOOP_END_SECONDS)  # before the sockets it waits for are closed
+        self._thread.join(_LOOP_END_SECONDS)  # before its sockets are closed
         wasyncore.close_all(self._sockets)  # type: ignore[arg-type]
 
     def _serve(self) -> None:

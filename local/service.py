@@ -1,4 +1,4 @@
-"""Puts the local service together, and takes it apart again."""
+"""Starts and stops the local service."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from local.iam import Iam
 from local.identity_provider import IdentityProvider
 from local.intrinsics import TemplateError, text
 from local.server import HOST, PortError, Server, port_of, reserve
-from local.sigv4 import Credential
+from local.sigv4 import SigningCredential
 from local.stack import StackDescription, StackFile
 from local.template import read_stack
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 _REQUEST_THREADS = 32
 _STAGE = "v1"
-"""The template's stage, for the address it is told before it is read."""
+"""The stage of the template, for the PublicUrl parameter that is needed to read the template."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunningService:
-    """A service that answers requests."""
+    """A running service."""
 
     description: StackDescription
     permissions: tuple[str, ...]
@@ -44,16 +44,17 @@ class RunningService:
 
 @contextmanager
 def running(options: Options, announce: Callable[[str], None]) -> Iterator[RunningService]:
-    """Run the service as long as the context is open.
+    """Run the service while the context is open.
 
-    It changes this process for good: its environment becomes the functions', its standard streams the log file.
+    This changes the process permanently: its environment becomes that of the functions, its standard streams become the
+    log file.
 
     Args:
-        options: what the user chose.
-        announce: takes one line for each request.
+        options: the options of the user.
+        announce: called with one line for each request.
 
     Raises:
-        PortError: a port is taken.
+        PortError: a port is in use.
         TemplateError: the template cannot be served.
     """
     with ExitStack() as opened:
@@ -79,14 +80,14 @@ def running(options: Options, announce: Callable[[str], None]) -> Iterator[Runni
         server = Server(gateway, ports[0], threads=_REQUEST_THREADS, channel=channel_for(gateway))
         opened.callback(server.stop)
         stack_file = StackFile.describing(description, options.stack_file)
-        opened.callback(stack_file.remove)  # first: a signal may come as soon as the file is there
+        opened.callback(stack_file.remove)  # registered first: a signal may arrive as soon as the file exists
         stack_file.write()
         permissions = text(stack.parameters.get("Permissions", ""), "Permissions").split(",")
         yield RunningService(description, tuple(permissions))
 
 
 def _reserve_ports(port: int) -> tuple[socket.socket, socket.socket]:
-    """Listen for the service, and for the identity provider on the port after it."""
+    """Reserve a port for the service and the next one for the identity provider."""
     service = reserve(port)
     try:
         return service, reserve(port and port + 1)
@@ -100,7 +101,7 @@ def _read_template(options: Options, service: socket.socket, provider: socket.so
         "OidcAudience": "keywright",
         "OidcIssuer": f"http://{HOST}:{port_of(provider)}",
         "PublicUrl": f"http://{HOST}:{port_of(service)}/{_STAGE}",
-        "UsageFlushSeconds": "0",  # whoever uses a key wants to see it used at once
+        "UsageFlushSeconds": "0",  # show the use of a key at once
     }
     stack = read_stack(options.template, options.parameters, development)
     backend.isolate(os.environ)
@@ -109,10 +110,10 @@ def _read_template(options: Options, service: socket.socket, provider: socket.so
 
 
 def _log_to(options: Options) -> None:
-    """Send what the functions write to a file: the terminal is for the user."""
+    """Redirect the output of the functions to the log file: the terminal is for the user."""
     options.log_file.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(options.log_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    # Open until the process ends: a request that outlasts the service may still write.
+    # Never closed: a request may still log after the service has stopped.
     log = os.fdopen(descriptor, "w", buffering=1, encoding="utf-8")
     sys.stdout = sys.stderr = log
     logging.basicConfig(stream=log, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
@@ -132,7 +133,7 @@ def _start_identity_provider(
 
 
 def _start_backend(stack: Stack, iam: Iam, opened: ExitStack) -> str:
-    """Create tables and secrets; give the address of DynamoDB."""
+    """Create tables and secrets; return the endpoint of DynamoDB."""
     moto = backend.start_moto(iam)
     opened.callback(moto.stop)
     os.environ["AWS_ENDPOINT_URL"] = moto.url
@@ -158,7 +159,7 @@ def _describe(stack: Stack, options: Options, provider: IdentityProvider, port: 
         issuer=provider.issuer,
         tokens={} if options.empty else demo.tokens(provider, options.demo_ttl_seconds),
         users={} if options.empty else demo.users(),
-        iam=Credential.draw(),
+        iam=SigningCredential.generate(),
         aws_endpoint_url=endpoint,
         table_name=table_name,
     )
@@ -168,7 +169,7 @@ def _write_demo_data(table_name: str) -> None:
     import boto3  # noqa: PLC0415 - reads the environment
 
     client: DynamoDBClient = boto3.client("dynamodb")
-    demo.write(client, table_name)
+    demo.write_demo_data(client, table_name)
 
 
 def _parameter(stack: Stack, name: str) -> str:

@@ -1,13 +1,13 @@
-"""Routes with AWS_IAM: the signature of a request, computed again with the one credential there is here.
+"""Verifies AWS Signature Version 4 on routes with AWS_IAM, with the access key of the local service.
 
-Sources: AWS Identity and Access Management User Guide, "Create a signed AWS API request" (what is signed, and how it
-is written), "AWS Signature Version 4 for API requests" (a request has to arrive within five minutes of its time
-stamp); Amazon API Gateway Developer Guide, "Gateway response types". The signature itself is computed by botocore
-(botocore.auth.SigV4Auth), the signer of the AWS SDK for Python and of the AWS command line.
+Sources: AWS Identity and Access Management User Guide, "Create a signed AWS API request" (canonical request and string
+to sign) and "AWS Signature Version 4 for API requests" (a request must arrive within five minutes of its timestamp);
+Amazon API Gateway Developer Guide, "Gateway response types". The signature is computed by botocore
+(botocore.auth.SigV4Auth), the signer of the AWS SDK for Python and of the AWS CLI.
 
-AWS documents the response types of missing credentials and of a wrong signature, and none for whatever else is wrong
-with credentials, as an unknown access key: here all of it is INVALID_SIGNATURE. Credentials in the query (presigned
-addresses) are not read: such a request has none.
+AWS documents the response types for missing credentials and for a wrong signature, but none for other invalid
+credentials, such as an unknown access key: here all of them are INVALID_SIGNATURE. Credentials in the query (presigned
+URLs) are not supported and count as missing.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _BODY_DIGEST = "x-amz-content-sha256"
 
 
 @dataclass(frozen=True, slots=True)
-class Credential:
+class SigningCredential:
     """An access key of a user who may call every route with AWS_IAM."""
 
     access_key_id: str
@@ -59,26 +59,31 @@ class Credential:
     region: str
 
     @classmethod
-    def draw(cls) -> Credential:
-        """Give the development credential: always the same access key id, and a secret that nobody had before."""
+    def generate(cls) -> SigningCredential:
+        """Return the development access key: a fixed id with a new random secret."""
         return cls(_ACCESS_KEY_ID, secrets.token_urlsafe(_SECRET_BYTES), REGION)
 
 
-def caller(request: Request, credential: Credential) -> dict[str, Json]:
-    """Give what an event's `requestContext.identity` says of who signed a request.
+def caller(request: Request, credential: SigningCredential) -> dict[str, Json]:
+    """Return the signer of a request, as in the `requestContext.identity` of an event.
 
     Args:
-        request: as it came in; what was signed is read of it and of nothing else.
-        credential: the only one that is accepted.
+        request: the request as received.
+        credential: the only access key that is accepted.
 
     Raises:
-        RefusalError: nobody signed it, or not with this credential, not now, or something else.
+        RefusalError: the request is not signed, or its signature is not valid for this access key, time and content.
     """
     lines = request.header_values("authorization")
     if not any(lines):
         raise RefusalError("MISSING_AUTHENTICATION_TOKEN")
-    given = _AUTHORIZATION.fullmatch(lines[0])
-    if len(lines) > 1 or given is None or not _is_current(request) or not _is_signed(request, credential, given):
+    signature = _AUTHORIZATION.fullmatch(lines[0])
+    if (
+        len(lines) > 1
+        or signature is None
+        or not _is_current(request)
+        or not _is_signed(request, credential, signature)
+    ):
         raise RefusalError("INVALID_SIGNATURE")
     return {
         "accessKey": credential.access_key_id,
@@ -90,34 +95,34 @@ def caller(request: Request, credential: Credential) -> dict[str, Json]:
 
 
 class _Signer(SigV4Auth):
-    """Signs the headers that the client has signed; botocore on its own would choose them."""
+    """Signs the headers that the client signed; botocore would select others."""
 
     def headers_to_sign(self, request: AWSRequest) -> HTTPHeaders:
         return request.headers
 
 
-def _is_signed(request: Request, credential: Credential, given: re.Match[str]) -> bool:
-    """Tell whether the signature is the credential's, for this very request."""
-    names = given["names"].split(";")
+def _is_signed(request: Request, credential: SigningCredential, signature: re.Match[str]) -> bool:
+    """Return whether the signature is that of the access key for this request."""
+    names = signature["names"].split(";")
     signed = _signed_part(request, names)
     address = urlsplit(signed.url)
-    if address.path != request.path:  # it has a character that no address has, and that would not be signed
+    if address.path != request.path:  # a character that urlsplit removes would not be signed
         return False
-    if not {"host", "x-amz-date"} <= set(names) or not _names_its_body(request, names):
+    if not {"host", "x-amz-date"} <= set(names) or not _has_valid_digest(request, names):
         return False
-    if request.header_values("x-amz-security-token"):  # of temporary credentials, which nobody issues here
+    if request.header_values("x-amz-security-token"):  # temporary credentials are not issued here
         return False
     signer = _Signer(Credentials(credential.access_key_id, credential.secret_access_key), SERVICE, credential.region)
     text = signer.string_to_sign(signed, signer.canonical_request(signed))
     return (
-        signer.scope(signed) == given["scope"]
-        and signer.signed_headers(signed.headers) == given["names"]
-        and hmac.compare_digest(signer.signature(text, signed), given["signature"])
+        signer.scope(signed) == signature["scope"]
+        and signer.signed_headers(signed.headers) == signature["names"]
+        and hmac.compare_digest(signer.signature(text, signed), signature["signature"])
     )
 
 
 def _signed_part(request: Request, names: list[str]) -> AWSRequest:
-    """Give what was signed in botocore's terms: method, path, query, body, and of the headers those named."""
+    """Return the signed parts as a botocore request: method, path, query, body and the named headers."""
     signed = AWSRequest(
         method=request.method,
         url=f"http://{HOST}{request.path}?{_canonical(request.query)}",
@@ -125,15 +130,15 @@ def _signed_part(request: Request, names: list[str]) -> AWSRequest:
     )
     for name, value in request.headers:
         if name.lower() in names:
-            signed.headers[name.lower()] = value  # another line, if there is one with this name already
+            signed.headers[name.lower()] = value  # adds a line, it does not replace one
     signed.context["timestamp"] = request.header("x-amz-date")
     return signed
 
 
 def _canonical(query: str) -> str:
-    """Write every name and value of a query the one way they are signed, however the client wrote them.
+    """Return a query in its canonical encoding.
 
-    botocore sorts them, but leaves them as they are. A plus is a space, as it is to the function.
+    botocore sorts names and values but does not encode them. A plus is a space, as it is for the function.
     """
     pairs = (pair.partition("=") for pair in query.split("&") if pair)
     return "&".join(f"{_encoded(name)}={_encoded(value)}" for name, _, value in pairs)
@@ -154,10 +159,10 @@ def _is_current(request: Request) -> bool:
     return abs(moment.timestamp() - request.received_at) <= MAXIMUM_SKEW_SECONDS
 
 
-def _names_its_body(request: Request, names: list[str]) -> bool:
-    """Tell whether a digest that the request has of its body is right, and signed; it need not have any.
+def _has_valid_digest(request: Request, names: list[str]) -> bool:
+    """Return whether the request has no digest of its body, or one that is correct and signed.
 
-    What only stands for a digest, as UNSIGNED-PAYLOAD does for S3, is none.
+    A placeholder such as UNSIGNED-PAYLOAD, which S3 accepts, is not a digest.
     """
     digests = request.header_values(_BODY_DIGEST)
     return not digests or (_BODY_DIGEST in names and digests == [hashlib.sha256(request.body).hexdigest()])

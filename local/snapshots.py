@@ -1,8 +1,8 @@
-"""Makes moto's transactions fast on tables of any size.
+"""Makes moto's transactions fast on large tables.
 
-Before each transaction moto copies the whole table, item by item, to be able to roll back; with a few thousand items
-that takes longer than a client waits. Here the copy shares the items, and updating one replaces it, so that the
-copy keeps the item as it was.
+Before each transaction moto copies every item of the table for a rollback. With a few thousand items, this takes longer
+than a client waits. With this patch the copy shares the items, and an update replaces an item instead of changing it:
+the copy keeps the old one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MARK = "_replaces_items"
 
 
 def make_snapshots_cheap() -> None:
-    """Change moto, in this process; a second call changes nothing."""
+    """Patch moto in this process. Further calls do nothing."""
     if not hasattr(DynamoDBBackend.update_item, _MARK):
         Table.__deepcopy__ = _snapshot  # type: ignore[attr-defined]
         DynamoDBBackend.update_item = _replacing(DynamoDBBackend.update_item)  # type: ignore[method-assign,assignment]

@@ -1,4 +1,4 @@
-"""What of template.yaml the local service serves: the API, its functions and authorizers, tables and secrets.
+"""The parts of template.yaml that the local service serves: API, functions, authorizers, tables and secrets.
 
 Source: AWS SAM specification (AWS::Serverless::Api, AWS::Serverless::Function, Globals).
 """
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 NO_AUTHORIZER = "NONE"
 IAM_AUTHORIZER = "AWS_IAM"
-"""The signature of an IAM user, checked by API Gateway itself."""
+"""API Gateway itself verifies the signature of an IAM principal."""
 DEFAULT_REAUTHORIZE_SECONDS = 300
-"""What API Gateway takes if the template does not say (Amazon API Gateway, CreateAuthorizer)."""
+"""The default of API Gateway (Amazon API Gateway, CreateAuthorizer)."""
 
 _UNSUPPORTED_API_PROPERTIES = ("Cors", "DefinitionBody", "DefinitionUri", "BinaryMediaTypes")
 _UNSUPPORTED_ROLE_PROPERTIES = ("Role", "ManagedPolicyArns", "PermissionsBoundary")
@@ -29,7 +29,7 @@ _STATEMENT_ELEMENTS = {"Sid", "Effect", "Action", "Resource"}
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """One Lambda function: where its code is, how Lambda would run it, and what its role allows."""
+    """A Lambda function: its code, its settings, and what its role allows."""
 
     logical_id: str
     name: str
@@ -43,7 +43,7 @@ class Function:
 
     @property
     def arn(self) -> str:
-        """The ARN that the template's `!GetAtt X.Arn` has here."""
+        """The local value of `!GetAtt X.Arn`."""
         return arn("AWS::Serverless::Function", self.name)
 
 
@@ -55,10 +55,10 @@ class Authorizer:
         kind: TOKEN or REQUEST.
         function: the logical id of its function.
         header: the identity header of a TOKEN authorizer.
-        validation: what that header must match, or None.
+        validation: pattern that the header must match, or None.
         headers: the identity headers of a REQUEST authorizer.
         query_parameters: its identity query parameters.
-        reauthorize_seconds: how long an answer is reused; 0 for never.
+        reauthorize_seconds: how long an answer is cached; 0 disables the cache.
     """
 
     name: str
@@ -73,11 +73,11 @@ class Authorizer:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A method of a path, the function behind it, and what is in front of it.
+    """A method of a path, with its function and its authorizer.
 
     Attributes:
-        authorizer: the name of an authorizer, AWS_IAM, or None. With AWS_IAM the template's InvokeRole, which decides
-            as whom API Gateway calls the function, makes no difference: here everybody may.
+        authorizer: name of an authorizer, AWS_IAM, or None. The InvokeRole of a route with AWS_IAM, which API Gateway
+            assumes to invoke the function, is ignored.
     """
 
     method: str
@@ -88,7 +88,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class GatewayResponse:
-    """How API Gateway words a response of its own. A status of None keeps the one of the occasion."""
+    """A gateway response of the template. A status of None keeps the default."""
 
     status: int | None
     headers: Mapping[str, str]
@@ -97,7 +97,7 @@ class GatewayResponse:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """The REST API: everything API Gateway does by itself."""
+    """A REST API: routes, authorizers and gateway responses."""
 
     stage: str
     routes: tuple[Route, ...]
@@ -107,7 +107,7 @@ class Api:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A table or a secret: its physical name and its properties, computed."""
+    """A table or a secret: its physical name and its evaluated properties."""
 
     name: str
     properties: Mapping[str, Json]
@@ -115,10 +115,10 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Everything of a template that can be served.
+    """The parts of a template that are served.
 
     Attributes:
-        layers: directories to import from, one for each layer.
+        layers: the import directory of each layer.
     """
 
     parameters: Mapping[str, Json]
@@ -129,41 +129,41 @@ class Stack:
     layers: tuple[Path, ...]
 
     def environment(self) -> dict[str, str]:
-        """Give the environment of all functions, which share one process here.
+        """Return the environment of all functions, which share this process.
 
         Raises:
-            TemplateError: two functions set one variable differently.
+            TemplateError: two functions set a variable to different values.
         """
-        together: dict[str, str] = {}
+        merged: dict[str, str] = {}
         for function in self.functions.values():
             for name, value in function.environment.items():
-                if together.setdefault(name, value) != value:
+                if merged.setdefault(name, value) != value:
                     raise TemplateError(
-                        f"Resources.{function.logical_id}: sets {name} to another value than another function does; "
-                        "the functions share one process here, so move it to Globals"
+                        f"Resources.{function.logical_id}: sets {name} to another value than another function; "
+                        "the functions share one process, so move the variable to Globals"
                     )
-        return together
+        return merged
 
 
-def read_stack(path: Path, given: Mapping[str, str], development: Mapping[str, str]) -> Stack:
+def read_stack(path: Path, values: Mapping[str, str], development: Mapping[str, str]) -> Stack:
     """Read a template.
 
     Args:
         path: the template; CodeUri and ContentUri are relative to its directory.
-        given: parameter values; naming one the template does not have is an error, as in a deployment.
-        development: values for those parameters of the template that `given` leaves out.
+        values: parameter values; as in a deployment, each must be a parameter of the template.
+        development: values of parameters that are not in `values` and that the template has.
 
     Raises:
         TemplateError: the template cannot be served; the message says why and where.
     """
     document = load_template(path)
     declared = mapping(document.get("Parameters"), "Parameters")
-    unknown = sorted(set(given) - set(declared))
+    unknown = sorted(set(values) - set(declared))
     if unknown:
         raise TemplateError(f"the template has no parameter {unknown[0]}; it has {', '.join(sorted(declared))}")
     resolver = Resolver(
         parameters={
-            name: _parameter(name, mapping(declaration, f"Parameters.{name}"), {**development, **given})
+            name: _parameter(name, mapping(declaration, f"Parameters.{name}"), {**development, **values})
             for name, declaration in declared.items()
         },
         conditions=mapping(document.get("Conditions"), "Conditions"),
@@ -173,7 +173,7 @@ def read_stack(path: Path, given: Mapping[str, str], development: Mapping[str, s
 
 
 def _parameter(name: str, declaration: dict[str, Json], values: Mapping[str, str]) -> Json:
-    """Give a parameter's value. MinValue and MaxValue are not enforced: tests run with less than is safe to deploy."""
+    """Return the value of a parameter. MinValue and MaxValue are not enforced: tests use unsafely low values."""
     place = f"parameter {name}"
     if name not in values and "Default" not in declaration:
         raise TemplateError(f"{place} has no default: set it with PARAMETERS")
@@ -210,7 +210,7 @@ class _Reader:
         )
 
     def _ids(self, resource_type: str) -> list[str]:
-        """Name the resources of a type whose condition, if they have one, holds."""
+        """Return the logical ids of the resources of a type whose condition holds."""
         return [
             logical_id
             for logical_id, resource in self.resolver.resources.items()
@@ -245,12 +245,12 @@ class _Reader:
     def _layer(self, logical_id: str) -> Path:
         place = f"Resources.{logical_id}.Properties.ContentUri"
         uri = text(self.resolver.resolve(self._raw_properties(logical_id).get("ContentUri"), place), place)
-        # Lambda puts a layer's python directory on the import path; the source tree has the same shape.
+        # Lambda adds the python directory of a layer to the import path; the source tree has the same structure.
         return self.directory / uri / "python"
 
     def _function(self, logical_id: str) -> Function:
         place = f"Resources.{logical_id}.Properties"
-        # Only what is needed is computed: other properties may use functions that mean nothing on one machine.
+        # Only these properties are evaluated: others may use functions that have no value on one machine.
         names = ("CodeUri", "Handler", "Timeout", "MemorySize", "Environment")
         declared = self._with_globals("Function", logical_id)
         properties = self._resolved({name: declared[name] for name in names if name in declared}, place)
@@ -262,7 +262,7 @@ class _Reader:
             directory=self.directory / text(properties.get("CodeUri"), f"{place}.CodeUri"),
             module=module,
             attribute=attribute,
-            # Lambda's own defaults.
+            # The defaults of Lambda.
             timeout_seconds=int(text(properties.get("Timeout", 3), f"{place}.Timeout")),
             memory_mib=int(text(properties.get("MemorySize", 128), f"{place}.MemorySize")),
             environment={
@@ -310,7 +310,9 @@ class _Reader:
     def _api(self, functions: Mapping[str, Function]) -> Api:
         ids = self._ids("AWS::Serverless::Api")
         if len(ids) != 1:
-            raise TemplateError(f"Resources: the local service serves one AWS::Serverless::Api, found {len(ids)}")
+            raise TemplateError(
+                f"Resources: the local service serves one AWS::Serverless::Api; the template has {len(ids)}"
+            )
         place = f"Resources.{ids[0]}.Properties"
         declared = self._with_globals("Api", ids[0])
         for name in _UNSUPPORTED_API_PROPERTIES:
@@ -369,7 +371,7 @@ class _Reader:
         if name not in {None, IAM_AUTHORIZER, *authorizers}:
             raise TemplateError(
                 f"{place}.Auth.Authorizer: the local service has no authorizer {name}; "
-                f"it knows {', '.join([NO_AUTHORIZER, IAM_AUTHORIZER, *sorted(authorizers)])}"
+                f"it has {', '.join([NO_AUTHORIZER, IAM_AUTHORIZER, *sorted(authorizers)])}"
             )
         return Route(
             method=text(properties.get("Method"), f"{place}.Method").upper(),
@@ -405,8 +407,8 @@ def _authorizer(name: str, properties: dict[str, Json], by_arn: Mapping[str, str
     reauthorize_seconds = int(text(identity.get("ReauthorizeEvery", DEFAULT_REAUTHORIZE_SECONDS), place))
     if kind == "REQUEST" and reauthorize_seconds and not (identity.get("Headers") or identity.get("QueryStrings")):
         raise TemplateError(
-            f"{place}.Identity: without Headers or QueryStrings nothing tells callers apart whose answers are "
-            "remembered; name some, or set ReauthorizeEvery to 0"
+            f"{place}.Identity: cached answers need Headers or QueryStrings to tell callers apart; "
+            "add one of them, or set ReauthorizeEvery to 0"
         )
     return Authorizer(
         name=name,

@@ -1,4 +1,4 @@
-"""What the terminal says when the service is ready."""
+"""The text on the terminal when the service is ready."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 def welcome(service: RunningService, options: Options) -> str:
-    """Write the welcome; every command in it works when pasted into a shell."""
-    parts = [f"Keywright listens on {service.description.base_url}"]
+    """Return the welcome text. Its commands can be pasted into a shell."""
+    parts = [f"Keywright is running at {service.description.base_url}"]
     parts += (
         [_empty(service, options)] if options.empty else [_first_key(service), _refusal(service), _personas(options)]
     )
     parts.append(
-        f"Reference, to read and to try requests out: {service.description.base_url}/docs\n"
-        f"Addresses, tokens and credentials: {_shown(options.stack_file)}\n"
+        f"API reference, with a form to send requests: {service.description.base_url}/docs\n"
+        f"URLs, tokens and credentials: {_shown(options.stack_file)}\n"
         f"Logs of the functions: {_shown(options.log_file)}\n"
-        "Ctrl-C stops the service, and forgets everything in it."
+        "Ctrl-C stops the service and discards its data."
     )
     return "\n" + "\n\n".join(parts) + "\n"
 
@@ -43,25 +43,26 @@ def _first_key(service: RunningService) -> str:
 
 def _refusal(service: RunningService) -> str:
     return (
-        f"See it refused, without a token:\n\ncurl -sS -i -w '\\n' -X POST {service.description.base_url}/auth/api-keys"
+        "Send a request without a token, which is refused:\n\n"
+        f"curl -sS -i -w '\\n' -X POST {service.description.base_url}/auth/api-keys"
     )
 
 
 def _personas(options: Options) -> str:
     width = max(len(persona.name) for persona in PERSONAS)
     lines = [f"  {persona.name:<{width}}  {persona.expectation}" for persona in PERSONAS]
-    return f"Tokens of others are in {_shown(options.stack_file)}; creating a key answers them:\n\n" + "\n".join(lines)
+    return f"{_shown(options.stack_file)} has tokens of other users. Creating a key answers:\n\n" + "\n".join(lines)
 
 
 def _empty(service: RunningService, options: Options) -> str:
     issuer, base_url = service.description.issuer, service.description.base_url
-    # Where the stack file is not where everybody looks for it, the command line is told.
+    # The command line needs the path of a stack file that is not in the default place.
     stack_file = "" if options.stack_file == Options().stack_file else f"STACK_FILE={quote(str(options.stack_file))} "
     body = json.dumps({"name": "My first key", "permissions": list(service.permissions[:1])})
     return (
-        "There is no demo data. Create an organization and its owner:\n\n"
+        "There is no demo data. Create an organization and its first owner:\n\n"
         f"{stack_file}make admin ARGS='--local organizations create acme --name Acme --owner ada'\n\n"
-        "Then an API key, with a session token of that owner:\n\n"
+        "Then create an API key with a session token of the owner:\n\n"
         f"TOKEN=$(curl -sS '{issuer}/token?user=ada&organization=acme')\n"
         f"curl -sS -w '\\n' {base_url}/auth/api-keys \\\n"
         '  -H "Authorization: Bearer $TOKEN" \\\n'
@@ -71,6 +72,6 @@ def _empty(service: RunningService, options: Options) -> str:
 
 
 def _shown(path: Path) -> str:
-    """Write a path as short as it can be from here."""
+    """Return a path relative to the working directory, unless it is outside."""
     relative = os.path.relpath(path)
     return str(path.resolve()) if relative.startswith("..") else str(Path(relative))

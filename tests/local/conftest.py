@@ -1,4 +1,4 @@
-"""Fixtures: the project of `serving`, its template read and served."""
+"""Fixtures that write, read and serve the sample project."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A directory with the template and its functions."""
+    """Return a directory with the sample template and its functions."""
     write_project(tmp_path)
     return tmp_path
 
 
 @pytest.fixture
 def write_function(project: Path) -> Callable[[str, str], None]:
-    """Add a function's code to the project."""
+    """Return a function that adds the code of a Lambda function to the project."""
     return lambda name, code: add_function(project, name, code)
 
 
 @pytest.fixture
 def read(project: Path) -> Callable[..., Stack]:
-    """Read the project's template, with changes: old text, new text."""
+    """Return a function that reads the project's template after replacing texts in it."""
 
     def read_changed(*changes: tuple[str, str], **parameters: str) -> Stack:
         changed = TEMPLATE
@@ -45,7 +45,7 @@ def read(project: Path) -> Callable[..., Stack]:
 
 @pytest.fixture
 def serve() -> Iterator[Callable[[Stack], Served]]:
-    """Serve templates until the end of the test."""
+    """Return a function that serves a template until the end of the test."""
     running: list[Served] = []
 
     def start(stack: Stack) -> Served:
@@ -59,5 +59,5 @@ def serve() -> Iterator[Callable[[Stack], Served]]:
 
 @pytest.fixture
 def served(read: Callable[..., Stack], serve: Callable[[Stack], Served]) -> Served:
-    """The project's template, served."""
+    """Serve the project's template."""
     return serve(read())

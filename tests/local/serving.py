@@ -1,4 +1,4 @@
-"""A small template with functions of its own, and a gateway that serves it."""
+"""A sample project of a template and functions, and a gateway that serves it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from local.functions import Functions
 from local.gateway import Gateway, channel_for
 from local.iam import Iam
 from local.server import HOST, Server, port_of, reserve
-from local.sigv4 import Credential
+from local.sigv4 import SigningCredential
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from local.template import Stack
 
 ANSWER_SECONDS = 60
-"""A request takes no time, but a test must not fail because the machine is busy with something else."""
+"""Timeout of a request. Requests are fast, but a test must not fail on a busy machine."""
 
 TEMPLATE = """
 AWSTemplateFormatVersion: 2010-09-09
@@ -138,7 +138,7 @@ Resources:
         Say: {Type: Api, Properties: {Path: /say, Method: post, Auth: {Authorizer: NONE}}}
 """
 
-# Answers with what it got.
+# Answers with its event.
 ECHO = """
 import json
 
@@ -151,7 +151,7 @@ def handler(event, context):
     return {"statusCode": 200, "headers": {"content-type": "application/json"}, "body": json.dumps(body)}
 """
 
-# Answers what the body says, or raises.
+# Answers with the body of its event, or raises without one.
 SAY = """
 import json
 
@@ -161,7 +161,7 @@ def handler(event, context):
     return json.loads(event["body"])
 """
 
-# The token chooses the outcome, and is remembered; percent-encoded, it can be what no header can.
+# The token selects the outcome. Percent-encoding allows characters that a header cannot have.
 AUTHORIZE = """
 import json
 from urllib.parse import unquote
@@ -199,14 +199,14 @@ def handler(event, context):
 
 
 def write_project(directory: Path) -> None:
-    """Write the template and its functions into a directory."""
+    """Write the sample template and its functions to a directory."""
     (directory / "template.yaml").write_text(TEMPLATE)
     for name, code in {"echo": ECHO, "say": SAY, "authorize": AUTHORIZE}.items():
         add_function(directory, name, code)
 
 
 def add_function(project: Path, name: str, code: str) -> None:
-    """Write a function's handler.py."""
+    """Write the handler.py of a function."""
     directory = project / "functions" / name
     directory.mkdir(parents=True)
     (directory / "handler.py").write_text(textwrap.dedent(code))
@@ -216,16 +216,16 @@ class Served:
     """A gateway that serves a project over HTTP.
 
     Attributes:
-        lines: what it told the terminal.
-        now: the clock its authorizers' answers age by.
-        credential: whose signature its routes with AWS_IAM ask for.
-        asked: the events that the authorizer function got.
+        lines: the lines announced to the terminal.
+        now: the clock of the authorizer cache, in seconds.
+        credential: the access key for routes with AWS_IAM.
+        asked: the events that the authorizer function received.
     """
 
     def __init__(self, stack: Stack) -> None:
         self.lines: list[str] = []
         self.now = 0.0
-        self.credential = Credential.draw()
+        self.credential = SigningCredential.generate()
         functions = Functions.load(stack, Iam())
         listener = reserve(0)
         gateway = Gateway(
@@ -242,14 +242,14 @@ class Served:
         self.client = httpx.Client(base_url=self.server.url, timeout=ANSWER_SECONDS, trust_env=False)
 
     def post(self, path: str, token: str) -> httpx.Response:
-        """POST with a bearer token."""
+        """Send a POST request with a bearer token."""
         return self.client.post(path, headers={"Authorization": f"Bearer {token}"})
 
     def say(self, answer: object) -> httpx.Response:
-        """Let the function behind /say answer something."""
+        """Make the function behind /say return an answer."""
         return self.client.post("/v1/say", content=json.dumps(answer))
 
     def stop(self) -> None:
-        """Close everything."""
+        """Stop the server and close the client."""
         self.client.close()
         self.server.stop()

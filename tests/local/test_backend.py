@@ -1,4 +1,4 @@
-"""moto behaves as DynamoDB does where the service depends on it."""
+"""The backend in moto: tables, secrets, atomic transactions, and isolation from AWS."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """A running moto."""
+    """Start moto and return its URL."""
     server = backend.start_moto(Iam())
     yield server.url
     server.stop()
@@ -41,7 +41,7 @@ def url() -> Iterator[str]:
 def resources(
     url: str, monkeypatch: pytest.MonkeyPatch, read: Callable[..., Stack]
 ) -> tuple[DynamoDBClient, Resource, Resource]:
-    """A client, and table and secret of the template, under names of their own."""
+    """Return a client, and the table and the secret of the template under unique names."""
     isolated = dict(os.environ)
     backend.isolate(isolated)
     for name in os.environ.keys() - isolated.keys():
@@ -60,12 +60,12 @@ Resources = tuple["DynamoDBClient", Resource, Resource]
 
 
 def put(table: Resource, sort_key: str) -> TransactWriteItemTypeDef:
-    """One put of a transaction."""
+    """Return a put of a transaction."""
     return {"Put": {"TableName": table.name, "Item": {"pk": {"S": "p"}, "sk": {"S": sort_key}}}}
 
 
 def increment(table: Resource) -> TransactWriteItemTypeDef:
-    """One update of a transaction."""
+    """Return an update of a transaction."""
     return {
         "Update": {
             "TableName": table.name,
@@ -77,7 +77,7 @@ def increment(table: Resource) -> TransactWriteItemTypeDef:
 
 
 def refused(table: Resource) -> TransactWriteItemTypeDef:
-    """A check that fails."""
+    """Return a condition check that fails."""
     return {
         "ConditionCheck": {
             "TableName": table.name,
@@ -88,7 +88,7 @@ def refused(table: Resource) -> TransactWriteItemTypeDef:
 
 
 def test_table_has_the_keys_of_the_template(resources: Resources) -> None:
-    """The table is the template's."""
+    """The table has the key schema of the template."""
     client, table, _ = resources
     schema = client.describe_table(TableName=table.name)["Table"]["KeySchema"]
 
@@ -96,14 +96,14 @@ def test_table_has_the_keys_of_the_template(resources: Resources) -> None:
 
 
 def test_table_expires_items_as_the_template_says(resources: Resources) -> None:
-    """So is the attribute that expires items."""
+    """The table has the time-to-live attribute of the template."""
     client, table, _ = resources
 
     assert "ttl" == client.describe_time_to_live(TableName=table.name)["TimeToLiveDescription"].get("AttributeName")
 
 
 def test_table_that_exists_is_kept(resources: Resources) -> None:
-    """A table that is there already, as in a DynamoDB that outlives the service, keeps its items."""
+    """An existing table, as in a DynamoDB that outlives the service, keeps its items."""
     client, table, _ = resources
     client.transact_write_items(TransactItems=[put(table, "a")])
     backend.create_table(table)
@@ -112,7 +112,7 @@ def test_table_that_exists_is_kept(resources: Resources) -> None:
 
 
 def test_secret_is_generated_as_the_template_says(resources: Resources) -> None:
-    """The secret is the template's JSON with a generated member."""
+    """The secret is the JSON of the template with a generated password."""
     _, _, secret = resources
     backend.create_secret(secret)
     value = json.loads(boto3.client("secretsmanager").get_secret_value(SecretId=secret.name)["SecretString"])
@@ -120,8 +120,8 @@ def test_secret_is_generated_as_the_template_says(resources: Resources) -> None:
     assert (1, 40, True) == (value["current"], len(value["1"]), value["1"].isalnum())
 
 
-def test_failed_transaction_takes_updates_back(resources: Resources) -> None:
-    """An item that a failed transaction updated is as before, and one that it put is not there."""
+def test_failed_transaction_is_rolled_back(resources: Resources) -> None:
+    """After a failed transaction, updated items are unchanged and new items do not exist."""
     client, table, _ = resources
     client.transact_write_items(TransactItems=[increment(table)])
     before = client.scan(TableName=table.name)["Items"]
@@ -132,7 +132,7 @@ def test_failed_transaction_takes_updates_back(resources: Resources) -> None:
 
 
 def test_transactions_do_not_copy_items(resources: Resources) -> None:
-    """The copy that moto makes before a transaction shares its items, so that large tables stay fast."""
+    """The snapshot before a transaction shares its items with the table, so that large tables stay fast."""
     client, table, _ = resources
     client.transact_write_items(TransactItems=[put(table, "a")])
     original = dynamodb_backends["123456789012"]["us-east-1"].tables[table.name]
@@ -142,7 +142,7 @@ def test_transactions_do_not_copy_items(resources: Resources) -> None:
 
 
 def test_concurrent_transactions_are_atomic(resources: Resources) -> None:
-    """Transactions at the same time do not lose each other's writes."""
+    """Concurrent transactions lose no writes."""
     client, table, _ = resources
 
     def write(number: int) -> None:
@@ -155,8 +155,8 @@ def test_concurrent_transactions_are_atomic(resources: Resources) -> None:
     assert ("40", 41) == (counter["amount"].get("N"), client.scan(TableName=table.name)["Count"])
 
 
-def test_real_credentials_are_never_used() -> None:
-    """Every AWS setting of the user is dropped, except an explicit DynamoDB."""
+def test_isolation_from_aws() -> None:
+    """All AWS settings of the user are removed, except the DynamoDB endpoint."""
     environment = {
         "AWS_PROFILE": "production",
         "AWS_SESSION_TOKEN": "real",
@@ -164,7 +164,7 @@ def test_real_credentials_are_never_used() -> None:
         "AWS_SECRET_ACCESS_KEY": "real",
         "AWS_ENDPOINT_URL_SECRETSMANAGER": "https://example.com",
         "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:8000",
-        "HOME": "/home/someone",
+        "HOME": "/home/ada",
     }
     backend.isolate(environment)
 
@@ -177,7 +177,7 @@ def test_real_credentials_are_never_used() -> None:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:8000",
-        "HOME": "/home/someone",
+        "HOME": "/home/ada",
         "NO_PROXY": "127.0.0.1",
         "no_proxy": "127.0.0.1",
     } == environment

@@ -1,4 +1,4 @@
-"""What runs commands against DynamoDB Local, with a Java that only pretends: `make test-dynamodb` has the real one."""
+"""Running commands with DynamoDB Local. Java is replaced by a script; `make test-dynamodb` runs the real one."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs a shell")
 
 @pytest.fixture
 def java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Make a shell script the only Java there is, and install a jar that it need not read."""
+    """Return a function that replaces Java by a shell script. The jar is empty."""
     monkeypatch.setattr(dynamodb_local, "JARS", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.chdir(tmp_path)
@@ -40,8 +40,8 @@ def java(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Non
     return write
 
 
-def test_a_command_finds_it_and_its_status_is_given(java: Callable[[str], None], tmp_path: Path) -> None:
-    """The address is in its environment; afterwards the server is told to end."""
+def test_command(java: Callable[[str], None], tmp_path: Path) -> None:
+    """The command has the endpoint in its environment; its status is returned, and the server ends."""
     java(SERVES)
     check = "import os, sys; sys.exit(os.environ['AWS_ENDPOINT_URL_DYNAMODB'] == 'http://127.0.0.1:4711' and 7)"
 
@@ -49,18 +49,16 @@ def test_a_command_finds_it_and_its_status_is_given(java: Callable[[str], None],
     assert "ended\n" == (tmp_path / "ended").read_text()
 
 
-def test_a_server_that_ends_at_once_is_said_with_its_own_words(java: Callable[[str], None]) -> None:
-    """Nobody waits for a port that will never come."""
+def test_server_that_fails_to_start(java: Callable[[str], None]) -> None:
+    """The error has the output of the server."""
     java("echo 'no such class'")
 
-    with pytest.raises(NotStartedError, match="no such class"), dynamodb_local.running(dynamodb_local.JARS):
+    with pytest.raises(NotStartedError, match="no such class"), dynamodb_local.run_server(dynamodb_local.JARS):
         pass
 
 
-def test_what_is_missing_is_said(
-    java: Callable[[str], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """With the command that installs it."""
+def test_not_installed(java: Callable[[str], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The message has the command that installs it."""
     java(SERVES)
     (tmp_path / "DynamoDBLocal-0.jar").unlink()
 
@@ -68,7 +66,7 @@ def test_what_is_missing_is_said(
     assert "make .dynamodb-local/.installed" in capsys.readouterr().err
 
 
-def test_without_a_command_it_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
-    """As a wrong call."""
+def test_no_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """The usage is printed, with exit status 2."""
     assert 2 == dynamodb_local.main([])
     assert "python -m local.dynamodb_local COMMAND" in capsys.readouterr().out

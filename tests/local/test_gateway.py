@@ -1,4 +1,4 @@
-"""The local gateway does what API Gateway's REST API does."""
+"""The local gateway behaves as API Gateway's REST API."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 
 class TestEvent:
-    """What a function gets."""
+    """The event that a function receives."""
 
     def test_has_the_fields_of_a_rest_proxy_event(self, served: Served) -> None:
         """An event has exactly the fields that API Gateway sends."""
@@ -40,7 +40,7 @@ class TestEvent:
         } == set(event)  # fmt: skip
 
     def test_has_the_fields_of_a_request_context(self, served: Served) -> None:
-        """Behind a route without authorizer the request context has exactly the fields that API Gateway sends."""
+        """Without an authorizer, the request context has exactly the fields that API Gateway sends."""
         context = served.client.get("/v1/open").json()["event"]["requestContext"]
 
         assert {
@@ -50,7 +50,7 @@ class TestEvent:
         } == set(context)  # fmt: skip
 
     def test_paths_are_with_and_without_stage(self, served: Served) -> None:
-        """The stage is part of requestContext.path alone; resource is the route's template."""
+        """Only requestContext.path has the stage; resource is the path of the route."""
         event = served.client.get("/v1/things/t-1").json()["event"]
 
         assert ("/things/t-1", "/v1/things/t-1", "/things/{id}") == (
@@ -59,8 +59,8 @@ class TestEvent:
             event["resource"],
         )
 
-    def test_nothing_is_null(self, served: Served) -> None:
-        """A body, query and path parameters that are not there are null, not empty."""
+    def test_absent_parts_are_null(self, served: Served) -> None:
+        """Absent body, query and path parameters are null, not empty."""
         event = served.client.get("/v1/open").json()["event"]
 
         assert [None, None, None, None] == [
@@ -69,7 +69,7 @@ class TestEvent:
         ]
 
     def test_query_has_last_and_all_values(self, served: Served) -> None:
-        """Of a repeated query parameter the last value counts, and all are there."""
+        """A repeated query parameter has its last value and all values."""
         event = served.client.get("/v1/open?a=1&a=2%20&b=").json()["event"]
 
         assert ({"a": "2 ", "b": ""}, {"a": ["1", "2 "], "b": [""]}) == (
@@ -78,31 +78,31 @@ class TestEvent:
         )
 
     def test_headers_keep_case_and_every_value(self, served: Served) -> None:
-        """Header names come as the client wrote them, and repeated lines stay apart."""
+        """Header names keep their case, and repeated lines stay separate."""
         event = served.client.get("/v1/open", headers=[("X-ThinG", "1"), ("x-thing", "2")]).json()["event"]
 
         assert ("2", ["1", "2"]) == (event["headers"]["X-ThinG"], event["multiValueHeaders"]["X-ThinG"])
 
     def test_forwarding_headers_cannot_be_chosen(self, served: Served) -> None:
-        """A client cannot pretend another address."""
+        """A client cannot spoof its address."""
         event = served.client.get("/v1/open", headers={"x-forwarded-for": "6.6.6.6"}).json()["event"]
 
         assert ["127.0.0.1"] == event["multiValueHeaders"]["X-Forwarded-For"]
 
     def test_text_body(self, served: Served) -> None:
-        """A body that is UTF-8 comes as text."""
+        """A UTF-8 body is passed as text."""
         event = served.client.post("/v1/open", content="é".encode()).json()["event"]
 
         assert ("é", False) == (event["body"], event["isBase64Encoded"])
 
     def test_binary_body(self, served: Served) -> None:
-        """A body that is not UTF-8 comes base64-encoded, no byte lost."""
+        """A body that is not UTF-8 is passed base64-encoded."""
         event = served.client.post("/v1/open", content=b"\xff\x00").json()["event"]
 
         assert (base64.b64encode(b"\xff\x00").decode(), True) == (event["body"], event["isBase64Encoded"])
 
     def test_time_counts_down_from_the_template(self, read: Read, serve: Serve) -> None:
-        """The context's remaining time starts at the function's Timeout."""
+        """The remaining time of the context starts at the Timeout of the function."""
         served = serve(read(("Timeout: 7", "Timeout: 900")))
         remaining = served.client.get("/v1/open").json()["milliseconds"]
 
@@ -110,33 +110,33 @@ class TestEvent:
 
 
 class TestRouting:
-    """Which function gets a request."""
+    """The function that receives a request."""
 
     def test_literal_path_wins(self, served: Served) -> None:
-        """A literal segment is preferred to a parameter."""
+        """A literal segment takes precedence over a parameter."""
         assert "/things/current" == served.client.get("/v1/things/current").json()["event"]["resource"]
 
     def test_parameter_is_decoded(self, served: Served) -> None:
-        """A path parameter is percent-decoded, and a slash in it does not end it."""
+        """A path parameter is percent-decoded, and may have an encoded slash."""
         assert {"id": "a/ü"} == served.client.get("/v1/things/a%2F%C3%BC").json()["event"]["pathParameters"]
 
     def test_greedy_parameter(self, served: Served) -> None:
-        """A {parameter+} takes the rest of the path."""
+        """A {parameter+} matches the rest of the path."""
         assert {"path": "a/b"} == served.client.get("/v1/files/a/b").json()["event"]["pathParameters"]
 
     @pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/v2/open", "/v1/nothing", "/v1/open/", "/v1/things/a/b"])
     def test_unknown_path(self, served: Served, path: str) -> None:
-        """An unknown path is answered as the template's MISSING_AUTHENTICATION_TOKEN says."""
+        """An unknown path is answered with MISSING_AUTHENTICATION_TOKEN."""
         response = served.client.get(path)
 
         assert (404, {"missing": True}) == (response.status_code, response.json())
 
     def test_unknown_method(self, served: Served) -> None:
-        """So is a method that the path does not have, even if a less specific path had it."""
+        """A method that the path lacks is refused, even if a less specific path has it."""
         assert 404 == served.client.post("/v1/things/current").status_code
 
     def test_head_has_no_body(self, served: Served) -> None:
-        """HEAD is answered with the length the body would have, and the connection goes on."""
+        """HEAD is answered with the length of the body but without it."""
         response = served.client.head("/v1/open")
 
         assert (200, b"", True) == (
@@ -148,7 +148,7 @@ class TestRouting:
     def test_requests_run_concurrently(
         self, read: Read, serve: Serve, write_function: Callable[[str, str], None]
     ) -> None:
-        """Requests do not wait for each other: two that need each other both end."""
+        """Two requests that wait for each other both end."""
         write_function(
             "meet",
             """
@@ -165,10 +165,8 @@ class TestRouting:
 
         assert [200, 200] == statuses
 
-    def test_a_function_in_the_template_is_enough(
-        self, read: Read, serve: Serve, write_function: Callable[[str, str], None]
-    ) -> None:
-        """A function that is added to the template and to functions/ is served, with nothing else to do."""
+    def test_added_function(self, read: Read, serve: Serve, write_function: Callable[[str, str], None]) -> None:
+        """A function that is added to the template and to functions/ is served without further changes."""
         write_function("late", "def handler(event, context):\n    return {'statusCode': 201, 'body': 'late'}\n")
         addition = """
   Late:
@@ -185,10 +183,10 @@ class TestRouting:
 
 
 class TestAuthorizer:
-    """Who gets through."""
+    """Lambda authorizers."""
 
     def test_allowed(self, served: Served) -> None:
-        """The function gets the authorizer's principal and context, all as text."""
+        """The function receives the principal and the context of the authorizer, as strings."""
         event = served.post("/v1/things", "allow").json()["event"]
 
         assert {
@@ -201,7 +199,7 @@ class TestAuthorizer:
         } == event["requestContext"]["authorizer"]
 
     def test_question(self, served: Served) -> None:
-        """A TOKEN authorizer is asked with the whole header and the method's ARN."""
+        """A TOKEN authorizer receives the whole header and the method ARN."""
         served.post("/v1/things", "allow")
 
         assert [
@@ -223,25 +221,25 @@ class TestAuthorizer:
         assert {path: f"{prefix}/{path.removeprefix('/')}" for path in written} == written
 
     def test_no_token(self, served: Served) -> None:
-        """Without the identity header the answer is 401, and nobody is asked."""
+        """Without the identity header the answer is 401, and the authorizer is not asked."""
         response = served.client.post("/v1/things")
 
         assert (401, []) == (response.status_code, served.asked)
 
-    def test_token_that_cannot_be_one(self, served: Served) -> None:
-        """What does not match the validation expression is 401, and nobody is asked."""
+    def test_invalid_token(self, served: Served) -> None:
+        """A token that does not match the validation expression is 401, and the authorizer is not asked."""
         response = served.post("/v1/things", "NOT a token")
 
         assert (401, []) == (response.status_code, served.asked)
 
     def test_two_tokens(self, served: Served) -> None:
-        """Two identity headers are no identity, even if each alone would do."""
+        """Two identity headers are refused, even if each is valid."""
         tokens = [("Authorization", "Bearer allow"), ("Authorization", "Bearer allow")]
 
         assert (401, []) == (served.client.post("/v1/things", headers=tokens).status_code, served.asked)
 
     def test_unauthorized(self, served: Served) -> None:
-        """An authorizer that raises "Unauthorized" gives 401."""
+        """An authorizer that raises "Unauthorized" is 401."""
         assert 401 == served.post("/v1/things", "unauthorized").status_code
 
     @pytest.mark.parametrize(
@@ -249,46 +247,46 @@ class TestAuthorizer:
         [("crash", "AUTHORIZER_CONFIGURATION_ERROR"), ("malformed", "AUTHORIZER_CONFIGURATION_ERROR")],
     )
     def test_failure(self, served: Served, token: str, kind: str) -> None:
-        """Any other exception, and an answer that is none, are the server's fault."""
+        """Another exception or a malformed answer is a server error."""
         response = served.post("/v1/things", token)
 
         assert (500, kind) == (response.status_code, response.headers["x-amzn-errortype"])
 
     @pytest.mark.parametrize("token", ["deny", "nothing"])
     def test_denied(self, served: Served, token: str) -> None:
-        """A Deny wins over an Allow, and what nothing allows is denied."""
+        """A Deny wins over an Allow, and the default is to deny."""
         response = served.post("/v1/things", token)
 
         assert (403, "ACCESS_DENIED") == (response.status_code, response.json()["type"])
 
     def test_token_of_another_header(self, served: Served) -> None:
-        """The template names the identity header; without a validation expression any text in it is asked about."""
+        """The template names the identity header; without a validation expression every value is accepted."""
         response = served.client.get("/v1/fresh", headers={"x-token": "allow", "Authorization": "Bearer deny"})
 
         assert (200, ["allow"]) == (response.status_code, [question["authorizationToken"] for question in served.asked])
 
-    def test_answer_is_not_remembered_if_the_template_says_so(self, served: Served) -> None:
-        """With ReauthorizeEvery 0 every request asks."""
+    def test_answer_is_not_cached(self, served: Served) -> None:
+        """With ReauthorizeEvery 0, every request asks the authorizer."""
         for _ in range(2):
             served.client.get("/v1/fresh", headers={"x-token": "allow"})
 
         assert 2 == len(served.asked)
 
-    def test_denial_is_remembered(self, served: Served) -> None:
-        """A denial is an answer like any other, and the next one has its context too."""
+    def test_denial_is_cached(self, served: Served) -> None:
+        """A denial is cached with its context."""
         first, second = (served.post("/v1/things", "deny").json() for _ in range(2))
 
         assert (first, 1) == (second, len(served.asked))
 
-    def test_answer_is_remembered(self, served: Served) -> None:
-        """A token is asked about once while its answer is fresh."""
+    def test_answer_is_cached(self, served: Served) -> None:
+        """The authorizer is asked once about a token until its answer expires."""
         for _ in range(3):
             served.post("/v1/things", "allow")
         served.now = 299
 
         assert (200, 1) == (served.post("/v1/things", "allow").status_code, len(served.asked))
 
-    def test_answer_is_forgotten(self, served: Served) -> None:
+    def test_cached_answer_expires(self, served: Served) -> None:
         """After ReauthorizeEvery seconds the authorizer is asked again."""
         served.post("/v1/things", "allow")
         served.now = 300
@@ -296,22 +294,22 @@ class TestAuthorizer:
 
         assert 2 == len(served.asked)
 
-    def test_refusal_is_not_remembered(self, served: Served) -> None:
-        """A failure is not remembered: the next request asks again."""
+    def test_failure_is_not_cached(self, served: Served) -> None:
+        """After a failure, the next request asks the authorizer again."""
         served.post("/v1/things", "crash")
         served.post("/v1/things", "crash")
 
         assert 2 == len(served.asked)
 
     def test_request_authorizer(self, served: Served) -> None:
-        """A REQUEST authorizer gets the request without its body."""
+        """A REQUEST authorizer receives the request without its body."""
         served.client.get("/v1/asked", headers={"x-api-key": "k"})
         question = served.asked[0]
 
         assert ("REQUEST", "/asked", False) == (question["type"], question["path"], "body" in question)
 
     def test_request_authorizer_gets_empty_for_null(self, served: Served) -> None:
-        """What is null to a function, as a query that is not there, is an empty object to an authorizer."""
+        """An absent query is an empty object for an authorizer, not null as for a function."""
         event = served.client.get("/v1/asked", headers={"x-api-key": "allow"}).json()["event"]
         names = (
             "queryStringParameters",
@@ -326,7 +324,7 @@ class TestAuthorizer:
         )
 
     def test_request_authorizer_gets_query_and_path(self, served: Served) -> None:
-        """What is there reaches it as it reaches the function, with the method's ARN."""
+        """Query and path parameters are those of the function's event; the method ARN is added."""
         served.client.get("/v1/asked/7?a=1&a=2", headers={"x-api-key": "allow"})
         question = served.asked[0]
 
@@ -342,8 +340,8 @@ class TestAuthorizer:
             question["methodArn"],
         )
 
-    def test_what_an_authorizer_does_to_its_event_stays_there(self, read: Read, serve: Serve, project: Path) -> None:
-        """Events are copied on the way to a function, as JSON on a wire: nobody sees what another one changed."""
+    def test_events_are_copied(self, read: Read, serve: Serve, project: Path) -> None:
+        """Changes that an authorizer makes to its event do not reach the function."""
         handler = project / "functions" / "authorize" / "handler.py"
         spoiling = 'event["headers"].clear(); event["requestContext"]["identity"]["sourceIp"] = "6.6.6.6"; return {'
         handler.write_text(handler.read_text().replace('return {\n        "principalId"', f'{spoiling}"principalId"'))
@@ -356,17 +354,17 @@ class TestAuthorizer:
         )
 
     def test_request_authorizer_without_identity(self, served: Served) -> None:
-        """Without its identity sources nobody is asked."""
+        """Without the identity sources, the authorizer is not asked."""
         response = served.client.get("/v1/asked")
 
         assert (401, []) == (response.status_code, served.asked)
 
 
 class TestGatewayResponses:
-    """What API Gateway says itself."""
+    """Gateway responses."""
 
     def test_template_is_filled(self, served: Served) -> None:
-        """$context variables of a body are replaced, escaped for JSON."""
+        """$context variables in a body are replaced and escaped for JSON."""
         response = served.client.post("/v1/things", headers={"user-agent": 'a "quoted" agent'})
 
         assert {
@@ -378,17 +376,17 @@ class TestGatewayResponses:
         } == response.json()
 
     def test_headers(self, served: Served) -> None:
-        """Headers are static texts, $context variables, or copies of request headers."""
+        """Headers are static values, $context variables, or copies of request headers."""
         headers = served.client.post("/v1/things", headers={"origin": "https://app.example"}).headers
 
         assert ("Bearer", "https://app.example") == (headers["www-authenticate"], headers["x-origin"])
 
     def test_header_without_value_is_left_out(self, served: Served) -> None:
-        """A copy of a request header that is not there is not sent."""
+        """A copy of an absent request header is omitted."""
         assert "x-origin" not in served.client.post("/v1/things").headers
 
     def test_denial_has_the_context_of_the_authorizer(self, served: Served) -> None:
-        """What an authorizer says with a denial is in $context, a JSON text as it is: so its author can mean JSON."""
+        """The context of a denial is in $context; JSON in it is inserted unescaped."""
         response = served.post("/v1/things", "deny")
 
         assert (
@@ -404,19 +402,19 @@ class TestGatewayResponses:
         ) == (response.status_code, response.json())
 
     def test_denial_with_headers_of_the_context(self, served: Served) -> None:
-        """Headers can copy the context too; what is not there is not sent."""
+        """Headers can have values of the context; absent values are omitted."""
         headers = served.post("/v1/things", "deny").headers
 
         assert ("deny", False) == (headers["x-reason"], "x-missing" in headers)
 
-    def test_context_is_put_in_as_it_is(self, served: Served) -> None:
-        """Nothing is escaped in what an authorizer says: a quote in it ends the text it stands in."""
+    def test_context_is_not_escaped(self, served: Served) -> None:
+        """A quotation mark in the context of an authorizer ends the JSON string around it."""
         response = served.client.get("/v1/fresh", headers={"x-token": "nothing%22"})
 
         assert '"reason": "nothing"", ' in response.text
 
-    def test_context_that_no_header_can_hold(self, served: Served) -> None:
-        """A line break in the context does not make a second header of it."""
+    def test_context_with_a_line_break(self, served: Served) -> None:
+        """A line break in the context does not create another header."""
         response = served.client.get("/v1/fresh", headers={"x-token": "a%0D%0Ax-injected:%201"})
 
         assert (403, False, False) == (
@@ -425,27 +423,27 @@ class TestGatewayResponses:
             "x-injected" in response.headers,
         )
 
-    def test_context_that_is_no_text(self, served: Served) -> None:
-        """Even half a surrogate pair in the context is answered."""
+    def test_context_with_a_surrogate(self, served: Served) -> None:
+        """Half a surrogate pair in the context does not prevent an answer."""
         response = served.client.get("/v1/fresh", headers={"x-token": "surrogate"})
 
         assert (403, True) == (response.status_code, '"reason": "?", ' in response.text)
 
     def test_other_refusals_have_no_context(self, read: Read, serve: Serve) -> None:
-        """Where no authorizer has answered, its context is empty."""
+        """Without an answer of an authorizer, its context is empty."""
         served = serve(read(('{"missing": true}', '{"reason": "$context.authorizer.reason"}')))
 
         assert {"reason": ""} == served.client.get("/v1/nothing", headers={"x-token": "deny"}).json()
 
     def test_default_of_aws(self, read: Read, serve: Serve) -> None:
-        """Where the template says nothing, AWS's own words are used."""
+        """Without a gateway response in the template, the default of AWS is used."""
         served = serve(read(("MISSING_AUTHENTICATION_TOKEN:", "THROTTLED:"), ("DEFAULT_4XX:", "WAF_FILTERED:")))
         response = served.client.get("/v1/nothing")
 
         assert (403, {"message": "Missing Authentication Token"}) == (response.status_code, response.json())
 
     def test_large_body(self, served: Served) -> None:
-        """A body of more than 10 MB is refused in the template's words."""
+        """A body of more than 10 MB is refused with REQUEST_TOO_LARGE."""
         response = served.client.post("/v1/open", content=b"x" * (10 * 1024 * 1024 + 1))
 
         assert (413, {"large": True}) == (response.status_code, response.json())
@@ -455,8 +453,8 @@ class TestGatewayResponses:
         [b"bad header", b"Content-Length: x", b"Content-Length: " + b"1" * 5000, b"Transfer-Encoding: gzip, chunked"],
         ids=["no header", "no length", "long length", "other coding"],
     )
-    def test_what_is_not_http(self, served: Served, header: bytes) -> None:
-        """Even a request that cannot be read is answered in the template's words, and never with a 5xx."""
+    def test_malformed_request(self, served: Served, header: bytes) -> None:
+        """A malformed request is answered with a gateway response, and never with 5xx."""
         with socket.create_connection((served.client.base_url.host, served.client.base_url.port or 0)) as connection:
             connection.sendall(b"GET /v1/open HTTP/1.1\r\n" + header + b"\r\n\r\n")
             answer = connection.makefile("rb").read()
@@ -464,17 +462,17 @@ class TestGatewayResponses:
         assert (True, True) == (b" 400 Bad Request\r\n" in answer, b'{"default": "4xx"' in answer)
 
     def test_every_answer_has_one_length(self, served: Served) -> None:
-        """A content-length of a function does not double that of the server."""
+        """A content-length header of a function is not added to that of the server."""
         response = served.say({"statusCode": 200, "headers": {"Content-Length": "99"}, "body": "four"})
 
         assert ["4"] == response.headers.get_list("content-length")
 
 
 class TestProxyAnswers:
-    """What a function may answer."""
+    """Answers of functions."""
 
     def test_exception(self, served: Served) -> None:
-        """A function that raises gives the template's DEFAULT_5XX."""
+        """An exception of a function is answered with DEFAULT_5XX."""
         response = served.client.post("/v1/say")
 
         assert (500, {"default": "5xx"}) == (response.status_code, response.json())
@@ -496,23 +494,23 @@ class TestProxyAnswers:
         ids=str,
     )
     def test_malformed(self, served: Served, answer: object) -> None:
-        """So does an answer that API Gateway would not understand."""
+        """A malformed answer is answered with DEFAULT_5XX."""
         assert (500, {"default": "5xx"}) == (served.say(answer).status_code, served.say(answer).json())
 
     def test_multiple_values(self, served: Served) -> None:
-        """A name in multiValueHeaders gives several lines, and overrides headers."""
+        """A name in multiValueHeaders overrides the same name in headers and may have several lines."""
         answer = {"statusCode": 200, "headers": {"X-A": "0"}, "multiValueHeaders": {"x-a": ["1", "2"]}}
 
         assert ["1", "2"] == served.say(answer).headers.get_list("x-a")
 
     def test_binary_answer(self, served: Served) -> None:
-        """A body in base64 reaches the client as bytes."""
+        """A base64-encoded body is decoded."""
         answer = {"statusCode": 200, "body": base64.b64encode(b"\xff").decode(), "isBase64Encoded": True}
 
         assert b"\xff" == served.say(answer).content
 
     def test_remapped_header(self, served: Served) -> None:
-        """A www-authenticate of a function arrives under another name, as from API Gateway."""
+        """The www-authenticate header of a function is renamed, as by API Gateway."""
         headers = served.say({"statusCode": 401, "headers": {"WWW-Authenticate": "Bearer"}}).headers
 
         assert (False, "Bearer") == ("www-authenticate" in headers, headers["x-amzn-remapped-www-authenticate"])
@@ -529,17 +527,17 @@ class TestProxyAnswers:
 
 
 class TestTerminal:
-    """What the user sees of requests."""
+    """The request log on the terminal."""
 
     def test_one_line_without_secrets(self, served: Served) -> None:
-        """A request is one line: method, path, status, time; no token, no query, no body."""
+        """A request is one line with method, path, status and time, without token, query and body."""
         served.client.post("/v1/things?q=secret", headers={"Authorization": "Bearer secret"}, content="secret")
 
         assert ["POST /v1/things 403"] == [line.rsplit(" ", 2)[0] for line in served.lines]
 
 
 def test_stop_ends_the_thread(serve: Serve, read: Read) -> None:
-    """A stopped server leaves no thread of its loop behind."""
+    """A stopped server leaves no thread behind."""
     served = serve(read())
     port = served.client.base_url.port
     served.client.get("/v1/open")

@@ -1,4 +1,4 @@
-"""The development identity provider signs tokens that a careful verifier accepts."""
+"""The development identity provider: its discovery, keys and tokens."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 @pytest.fixture
 def provider() -> Iterator[IdentityProvider]:
-    """A provider that is served."""
+    """Serve a provider."""
     listener = reserve(0)
     provider = IdentityProvider(f"http://127.0.0.1:{port_of(listener)}", "keywright", "org_id")
     server = Server(provider, listener, threads=2)
@@ -30,7 +30,7 @@ def provider() -> Iterator[IdentityProvider]:
 
 
 def verify(token: str, provider: IdentityProvider, audience: str = "keywright") -> dict[str, object]:
-    """Verify a token with what the provider publishes, starting from its issuer alone."""
+    """Verify a token through discovery, and return its claims."""
     discovery = httpx.get(
         f"{provider.issuer}/.well-known/openid-configuration", timeout=ANSWER_SECONDS, trust_env=False
     ).json()
@@ -46,56 +46,56 @@ def verify(token: str, provider: IdentityProvider, audience: str = "keywright") 
 
 
 def test_token_verifies(provider: IdentityProvider) -> None:
-    """A token verifies by discovery, and names user and organization."""
+    """A token can be verified through discovery, and names user and organization."""
     claims = verify(provider.mint("u-1", "o-1", ttl_seconds=60), provider)
 
     assert ("u-1", "o-1") == (claims["sub"], claims["org_id"])
 
 
 def test_lifetime(provider: IdentityProvider) -> None:
-    """A token lives as long as asked for."""
+    """A token has the requested lifetime."""
     claims = jwt.decode(provider.mint("u", "o", ttl_seconds=60), options={"verify_signature": False})
 
     assert 60 == claims["exp"] - claims["iat"]
 
 
 def test_expired_persona(provider: IdentityProvider) -> None:
-    """The persona "expired" has a token that was valid once."""
+    """The persona "expired" has an expired token that is valid otherwise."""
     with pytest.raises(jwt.ExpiredSignatureError):
         verify(demo.tokens(provider, 60)["expired"], provider)
 
 
 def test_wrong_audience_persona(provider: IdentityProvider) -> None:
-    """The persona "wrong_audience" has a token for another service, in which nothing else is wrong."""
+    """The persona "wrong_audience" has a token for another service that is valid otherwise."""
     claims = verify(demo.tokens(provider, 60)["wrong_audience"], provider, "https://another-service.example")
 
     assert demo.ACTIVE_ORGANIZATION_ID == claims["org_id"]
 
 
 def test_outsider_persona(provider: IdentityProvider) -> None:
-    """The persona "outsider" names the active organization in a valid token."""
+    """The persona "outsider" has a valid token for the active organization."""
     assert demo.ACTIVE_ORGANIZATION_ID == verify(demo.tokens(provider, 60)["outsider"], provider)["org_id"]
 
 
 def test_tokens_outlive_a_restart(provider: IdentityProvider) -> None:
-    """A second provider at the same issuer accepts the first one's tokens: the key is always the same."""
+    """A token is valid after a restart: the key does not change."""
     token = IdentityProvider(provider.issuer, "keywright", "org_id").mint("u", "o", ttl_seconds=60)
 
     assert "u" == verify(token, provider)["sub"]
 
 
 def test_unknown_path(provider: IdentityProvider) -> None:
-    """It publishes nothing else."""
+    """Other paths are 404."""
     assert 404 == httpx.get(f"{provider.issuer}/private-key", timeout=ANSWER_SECONDS, trust_env=False).status_code
 
 
 def ask(provider: IdentityProvider, query: str) -> httpx.Response:
-    """Ask for a token."""
+    """Request a token."""
     return httpx.get(f"{provider.issuer}/token{query}", timeout=ANSWER_SECONDS, trust_env=False)
 
 
-def test_anybody_gets_a_token_for_any_organization(provider: IdentityProvider) -> None:
-    """As bare text, for `$(curl ...)`; it verifies like any other."""
+def test_token_endpoint(provider: IdentityProvider) -> None:
+    """It returns a valid token for any user and organization, as plain text for `$(curl ...)`."""
     answer = ask(provider, "?user=ada%40example.com&organization=org_2abc")
 
     claims = verify(answer.text, provider)
@@ -108,8 +108,8 @@ def test_anybody_gets_a_token_for_any_organization(provider: IdentityProvider) -
 
 
 @pytest.mark.parametrize("query", ["", "?user=ada", "?organization=acme", "?user=ada&user=bob&organization=acme"])
-def test_a_token_is_for_somebody_in_an_organization(provider: IdentityProvider, query: str) -> None:
-    """Anything else is told how to ask."""
+def test_token_endpoint_usage(provider: IdentityProvider, query: str) -> None:
+    """Without exactly one user and one organization, the answer shows the usage."""
     answer = ask(provider, query)
 
     assert 400 == answer.status_code

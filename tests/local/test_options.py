@@ -1,4 +1,4 @@
-"""Options are read from the environment, and what makes no sense is told."""
+"""Reading the options from environment variables."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from local.options import OptionError, Options
 
 
 def test_defaults() -> None:
-    """Without variables the service is where the contract's examples expect it."""
+    """Without variables, the service is where the examples of the documentation expect it."""
     options = Options.from_environment({})
 
     assert (8787, 28800, False, {}) == (options.port, options.demo_ttl_seconds, options.empty, options.parameters)
 
 
 def test_values() -> None:
-    """Every variable is used; numbers in PARAMETERS become text, as CloudFormation has them."""
+    """Every variable is read. Numbers in PARAMETERS become strings, as in CloudFormation."""
     options = Options.from_environment(
         {"PORT": "0", "DEMO_TTL": "5", "EMPTY": "1", "PARAMETERS": '{"A": 8, "B": "x"}', "STACK_FILE": "/tmp/s.json"}  # noqa: S108
     )
@@ -41,7 +41,7 @@ def test_values() -> None:
         ("PARAMETERS", '{"A": {}}'),
     ],
 )
-def test_nonsense_is_refused(name: str, value: str) -> None:
-    """The error names the variable."""
+def test_invalid_value(name: str, value: str) -> None:
+    """The message names the variable."""
     with pytest.raises(OptionError, match=f"^{name} must be "):
         Options.from_environment({name: value})

@@ -1,4 +1,4 @@
-"""An API of somebody else's, behind the authorizer of API keys: who gets in, and what those who do not are told."""
+"""A customer's API behind the API key authorizer: access and refusals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from local.functions import Functions
 from local.gateway import Gateway, channel_for
 from local.iam import NONE, AccessKey, Iam
 from local.server import HOST, Server, port_of, reserve
-from local.sigv4 import Credential
+from local.sigv4 import SigningCredential
 from local.template import read_stack
 from tests.conftest import ROOT
 from tests.keys import SampleKey
@@ -86,26 +86,26 @@ ROUTES = {
     ("GET", "/sessions/all"): 403,
     ("GET", "/unnamed"): 403,
 }
-"""What a key that may read sessions gets."""
+"""The status of each route for a key with sessions:read."""
 
 
 @dataclass(slots=True)
 class Protected:
-    """The API over HTTP.
+    """A client of the API.
 
     Attributes:
-        now: the clock that answers of authorizers age by.
+        now: the clock of the authorizer cache, in seconds.
     """
 
     client: httpx.Client
     now: float = 0.0
 
     def send(self, key: str | None, method: str = "GET", path: str = "/sessions/7") -> httpx.Response:
-        """Send a request with a key, or without one."""
+        """Send a request with or without a key."""
         return self.client.request(method, f"/v1{path}", headers={} if key is None else {"x-api-key": key})
 
     def refusal(self, key: str | None, method: str = "GET", path: str = "/sessions/7") -> tuple[int, str, str]:
-        """Send a request in vain; give status, code and hint of an answer in the envelope."""
+        """Send a request that is refused; return status, code and hint of the envelope."""
         response = self.send(key, method, path)
         content = response.json()
         error = content["error"]
@@ -117,7 +117,7 @@ class Protected:
 
 @pytest.fixture
 def table(world: World, setting: Callable[[str, str], None]) -> Table:
-    """A table with one organization, in a deployment with rules."""
+    """Return a table with one organization, in a deployment with access rules."""
     setting("ACCESS_RULES", json.dumps(RULES))
     world.table.put_organization()
     return world.table
@@ -127,7 +127,7 @@ def table(world: World, setting: Callable[[str, str], None]) -> Table:
 def serve(
     table: Table, tmp_path: Path, stack: Stack, access_keys: Mapping[str, AccessKey]
 ) -> Iterator[Callable[..., Protected]]:
-    """Serve the API, refusing in the words of this product's own template."""
+    """Return a function that serves the API with the gateway responses of Keywright's template."""
     del table
     servers: list[tuple[Server, httpx.Client]] = []
 
@@ -136,13 +136,13 @@ def serve(
         text = TEMPLATE.replace("AUTHORIZER", str(ROOT / "functions" / "authorize_api_key"))
         default = "DefaultAuthorizer: Cached" if is_cached else "DefaultAuthorizer: Fresh"
         (tmp_path / "template.yaml").write_text(text.replace("DefaultAuthorizer: Fresh", default))
-        described = read_stack(tmp_path / "template.yaml", {}, {})
+        served_stack = read_stack(tmp_path / "template.yaml", {}, {})
         keys = {"AuthorizeApiKey": access_keys["authorize_api_key"], "Echo": AccessKey(NONE)}
         listener = reserve(0)
         gateway = Gateway(
-            api=replace(described.api, gateway_responses=stack.api.gateway_responses),
-            invoke=replace(Functions.load(described, Iam()), keys=keys).invoke,
-            credential=Credential.draw(),
+            api=replace(served_stack.api, gateway_responses=stack.api.gateway_responses),
+            invoke=replace(Functions.load(served_stack, Iam()), keys=keys).invoke,
+            credential=SigningCredential.generate(),
             domain=f"{HOST}:{port_of(listener)}",
             port=port_of(listener),
             announce=lambda _: None,
@@ -162,12 +162,12 @@ def serve(
 
 @pytest.fixture
 def protected(serve: Callable[..., Protected]) -> Protected:
-    """The API; its authorizer is asked on every request."""
+    """Serve the API without a cache of authorizer answers."""
     return serve()
 
 
-def test_200_the_function_learns_whose_key_it_is(protected: Protected, table: Table) -> None:
-    """In the context of its event, with all that the key may do."""
+def test_200_context_of_the_authorizer(protected: Protected, table: Table) -> None:
+    """The event has organization, key and all permissions, including implied ones."""
     response = protected.send(KEY.put(table, permissions=["sessions:write"]))
     context: dict[str, Any] = response.json()["event"]["requestContext"]["authorizer"]
 
@@ -182,7 +182,7 @@ def test_200_the_function_learns_whose_key_it_is(protected: Protected, table: Ta
 
 
 def test_200_with_a_token_authorizer(protected: Protected, table: Table) -> None:
-    """The header that it names holds the key behind its scheme."""
+    """A TOKEN authorizer reads the key from its header, after the scheme."""
     response = protected.client.get("/v1/token", headers={"authorization": f"Bearer {KEY.put(table)}"})
 
     assert 200 == response.status_code
@@ -190,15 +190,15 @@ def test_200_with_a_token_authorizer(protected: Protected, table: Table) -> None
 
 @pytest.mark.parametrize("key", [None, "", "kk_" + "0" * 86, "nonsense"], ids=str)
 def test_401_no_key(protected: Protected, table: Table, key: str | None) -> None:
-    """In the envelope, with a challenge."""
+    """The refusal is in the envelope, with a challenge."""
     KEY.put(table)
 
     assert (401, "UNAUTHORIZED") == protected.refusal(key)[:2]
     assert "Bearer" == protected.send(key).headers["www-authenticate"]
 
 
-def test_401_a_key_that_was_revoked(protected: Protected, table: Table) -> None:
-    """On the very next request."""
+def test_401_revoked_key(protected: Protected, table: Table) -> None:
+    """A revoked key is refused on the next request."""
     text = KEY.put(table)
     before = protected.send(text).status_code
     KEY.put(table, enabled=False)
@@ -206,8 +206,8 @@ def test_401_a_key_that_was_revoked(protected: Protected, table: Table) -> None:
     assert (200, 401) == (before, protected.send(text).status_code)
 
 
-def test_403_a_missing_permission(protected: Protected, table: Table) -> None:
-    """The answer names the permissions that the key has."""
+def test_403_missing_permission(protected: Protected, table: Table) -> None:
+    """The hint names the permissions of the key."""
     text = KEY.put(table)
 
     assert (
@@ -217,27 +217,27 @@ def test_403_a_missing_permission(protected: Protected, table: Table) -> None:
     ) == protected.refusal(text, "GET", "/sessions/all")
 
 
-def test_403_a_route_that_no_rule_names(protected: Protected, table: Table) -> None:
-    """Whatever the key may do."""
+def test_403_route_without_a_rule(protected: Protected, table: Table) -> None:
+    """A route without a rule is denied to every key."""
     text = KEY.put(table, permissions=["sessions:write", "analytics:read"])
 
     assert (403, "INSUFFICIENT_PERMISSIONS") == protected.refusal(text, "GET", "/unnamed")[:2]
 
 
-def test_403_a_frozen_organization(protected: Protected, table: Table) -> None:
-    """Said as such."""
+def test_403_frozen_organization(protected: Protected, table: Table) -> None:
+    """The code says that the organization is frozen."""
     table.freeze()
 
     assert (403, "ORGANIZATION_FROZEN") == protected.refusal(KEY.put(table))[:2]
 
 
-def test_404_a_route_that_is_not_there(protected: Protected, table: Table) -> None:
-    """No authorizer is asked about it."""
+def test_404_unknown_route(protected: Protected, table: Table) -> None:
+    """The authorizer is not asked."""
     assert (404, "NOT_FOUND") == protected.refusal(KEY.put(table), "GET", "/nothing")[:2]
 
 
-def test_503_when_nobody_knows(protected: Protected, table: Table, setting: Callable[[str, str], None]) -> None:
-    """The key may be valid: its holder is told to come back."""
+def test_503_invalid_rules(protected: Protected, table: Table, setting: Callable[[str, str], None]) -> None:
+    """The key may be valid, so the client is told to retry."""
     text = KEY.put(table)
     setting("ACCESS_RULES", "[{}]")
 
@@ -245,25 +245,25 @@ def test_503_when_nobody_knows(protected: Protected, table: Table, setting: Call
     assert "1" == protected.send(text).headers["retry-after"]
 
 
-def test_every_route_gets_what_the_rules_say(protected: Protected, table: Table) -> None:
-    """Each by itself."""
+def test_every_route_without_a_cache(protected: Protected, table: Table) -> None:
+    """Each route is decided by its rule."""
     text = KEY.put(table)
 
     assert ROUTES == {route: protected.send(text, *route).status_code for route in ROUTES}
 
 
-def test_every_route_gets_the_same_when_answers_are_reused(serve: Callable[..., Protected], table: Table) -> None:
-    """Whichever route was asked about first: one policy is right for all of them."""
+def test_every_route_with_a_cache(serve: Callable[..., Protected], table: Table) -> None:
+    """A policy is correct for all routes, no matter which route it was requested for."""
     protected, text = serve(is_cached=True), KEY.put(table)
     for first, second in itertools.permutations(ROUTES, 2):
         protected.now += CACHED_SECONDS
 
         assert ROUTES[first] == protected.send(text, *first).status_code
-        assert ROUTES[second] == protected.send(text, *second).status_code, f"{first} was asked about before {second}"
+        assert ROUTES[second] == protected.send(text, *second).status_code, f"{first} was requested before {second}"
 
 
-def test_a_revoked_key_works_as_long_as_answers_are_reused(serve: Callable[..., Protected], table: Table) -> None:
-    """As the one who chose to reuse them has chosen, and no longer."""
+def test_a_revoked_key_works_until_the_cache_expires(serve: Callable[..., Protected], table: Table) -> None:
+    """A cached policy is used for ReauthorizeEvery seconds and no longer."""
     protected, text = serve(is_cached=True), KEY.put(table)
     protected.send(text)
     KEY.put(table, enabled=False)
@@ -274,8 +274,8 @@ def test_a_revoked_key_works_as_long_as_answers_are_reused(serve: Callable[..., 
     assert (200, 401) == (within, protected.send(text).status_code)
 
 
-def test_another_key_does_not_get_the_answer_of_this_one(serve: Callable[..., Protected], table: Table) -> None:
-    """Answers are remembered by the key's text."""
+def test_the_cache_is_by_key(serve: Callable[..., Protected], table: Table) -> None:
+    """A key does not get the cached policy of another key."""
     protected = serve(is_cached=True)
     other = SampleKey(key_id=ORGANIZATION_ID)
     texts = KEY.put(table), other.put(table, permissions=["analytics:read"])

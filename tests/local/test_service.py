@@ -1,4 +1,4 @@
-"""`python -m local`, as a user starts and stops it."""
+"""`python -m local`: starting, running and stopping the service."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def handler(event, context):
 
 
 class Running:
-    """A service in a process of its own."""
+    """A service in a separate process."""
 
     def __init__(self, project: Path, process: subprocess.Popen[str]) -> None:
         self.project = project
@@ -55,12 +55,12 @@ class Running:
 
     @property
     def stack(self) -> dict[str, Any]:
-        """The stack file's content."""
+        """The content of the stack file."""
         content: dict[str, Any] = json.loads(self.stack_file.read_text())
         return content
 
     def welcome(self) -> str:
-        """Read the terminal up to the end of the welcome, which comes after the stack file."""
+        """Return the output up to the end of the welcome, which follows the stack file."""
         assert self.process.stdout
         lines = []
         for line in self.process.stdout:
@@ -70,12 +70,12 @@ class Running:
         return "".join(lines)
 
     def wait(self) -> tuple[int, str, str]:
-        """Wait until it ends by itself; give exit code, output and errors."""
+        """Wait until the service ends; return exit code, output and errors."""
         output, errors = self.process.communicate(timeout=START_SECONDS)
         return self.process.returncode, output, errors
 
     def stop(self, number: int = signal.SIGINT) -> tuple[int, str, str]:
-        """Send a signal; give exit code, output and errors."""
+        """Send a signal; return exit code, output and errors."""
         if self.process.poll() is None:
             self.process.send_signal(number)
         output, errors = self.process.communicate(timeout=STOP_SECONDS)
@@ -103,7 +103,7 @@ def start(project: Path, **environment: str) -> Running:
 
 @contextmanager
 def service(project: Path, **environment: str) -> Iterator[Running]:
-    """Run a service, ready to answer."""
+    """Run a service that is ready to answer."""
     running = start(project, **environment)
     try:
         deadline = time.monotonic() + START_SECONDS
@@ -117,15 +117,15 @@ def service(project: Path, **environment: str) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """One service for all tests that leave it as it is."""
+    """Run a service for all tests that do not change it."""
     project = tmp_path_factory.mktemp("project")
     write_project(project)
     with service(project, DEMO_TTL="600") as running_service:
         yield running_service
 
 
-def taken_port_after_a_free_one() -> socket.socket:
-    """Listen on a port after one that nobody listens on."""
+def used_port_after_a_free_one() -> socket.socket:
+    """Listen on a port whose predecessor is free."""
     while True:
         listener = reserve(0)
         try:
@@ -137,7 +137,7 @@ def taken_port_after_a_free_one() -> socket.socket:
 
 
 def items(stack: dict[str, Any]) -> list[dict[str, str]]:
-    """Everything in the table."""
+    """Return all items of the table."""
     client = boto3.client(
         "dynamodb",
         endpoint_url=stack["aws_endpoint_url"],
@@ -145,34 +145,34 @@ def items(stack: dict[str, Any]) -> list[dict[str, str]]:
         aws_access_key_id="local",
         aws_secret_access_key="local",
     )
-    found = client.scan(TableName=stack["table_name"])["Items"]
+    scanned = client.scan(TableName=stack["table_name"])["Items"]
     client.close()
-    return [{name: str(value.get("S")) for name, value in item.items()} for item in found]
+    return [{name: str(value.get("S")) for name, value in item.items()} for item in scanned]
 
 
 class TestRunning:
-    """A service that runs."""
+    """A running service."""
 
-    def test_stack_file_has_the_shape_of_the_contract(self, running: Running) -> None:
-        """The stack file has the fields that tests of any deployment rely on."""
+    def test_stack_file(self, running: Running) -> None:
+        """The stack file has the fields that the HTTP tests need."""
         assert {
             "base_url", "organization_id", "issuer", "tokens", "users", "iam", "aws_endpoint_url", "table_name",
         } == set(running.stack)  # fmt: skip
 
     def test_every_persona_has_a_token(self, running: Running) -> None:
-        """There is a token for every kind of caller."""
+        """The stack file has a token for every persona."""
         assert {
             "owner", "admin", "member", "suspended", "outsider", "expired", "wrong_audience", "frozen_admin",
         } == set(running.stack["tokens"])  # fmt: skip
 
     def test_stack_file_is_private(self, running: Running) -> None:
-        """Tokens and logs can be read by their owner alone."""
+        """Only the owner can read tokens and logs."""
         files = (running.stack_file, running.stack_file.with_name("service.log"))
 
         assert [0o600, 0o600] == [stat.S_IMODE(file.stat().st_mode) for file in files]
 
     def test_answers(self, running: Running) -> None:
-        """The service listens where the stack file says."""
+        """The service answers at the URL of the stack file."""
         assert (
             200 == httpx.get(f"{running.stack['base_url']}/open", timeout=ANSWER_SECONDS, trust_env=False).status_code
         )
@@ -193,7 +193,7 @@ class TestRunning:
         assert 600 == claims["exp"] - claims["iat"]
 
     def test_demo_organizations(self, running: Running) -> None:
-        """Of two organizations one is scheduled for deletion, and it is not the one of the stack file."""
+        """One of two organizations is scheduled for deletion, not the one in the stack file."""
         frozen = {item["pk"]: "pending_deletion_at" in item for item in items(running.stack) if item["sk"] == "ORG"}
 
         assert (2, False, True) == (
@@ -203,7 +203,7 @@ class TestRunning:
         )
 
     def test_demo_members(self, running: Running) -> None:
-        """Personas have the roles that they are named for; the outsider has none."""
+        """Personas have the roles of their names; the outsider is not a member."""
         stack = running.stack
         partition = f"ORG#{stack['organization_id']}"
         members = {
@@ -219,7 +219,7 @@ class TestRunning:
             stack["users"]["suspended"]: ("admin", True),
         } == members
 
-    def test_times_are_written_as_the_service_writes_them(self, running: Running) -> None:
+    def test_times_have_the_format_of_the_service(self, running: Running) -> None:
         """Times are RFC 3339 in UTC with milliseconds."""
         times = {len(item["created_at"]) for item in items(running.stack) if item.get("created_at", "").endswith("Z")}
 
@@ -227,18 +227,18 @@ class TestRunning:
 
 
 class TestStopping:
-    """The end of a service."""
+    """Stopping a service."""
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_signal(self, project: Path, number: int) -> None:
-        """Ctrl-C and SIGTERM end it with exit code 0, nothing on standard error, and no stack file."""
+        """Ctrl-C and SIGTERM end the service with exit code 0 and without errors, and remove the stack file."""
         with service(project) as running:
             code, _, errors = running.stop(number)
 
         assert (0, "", False) == (code, errors, running.stack_file.exists())
 
     def test_stack_file_of_another_stays(self, project: Path) -> None:
-        """A stack file that another service has written over it is not removed."""
+        """A stack file that another service has replaced is not removed."""
         with service(project) as running:
             running.stack_file.write_text("{}")
             running.stop()
@@ -247,10 +247,10 @@ class TestStopping:
 
 
 class TestStarting:
-    """What a user reads."""
+    """Starting a service, and its output."""
 
     def test_welcome_has_lines_to_paste(self, project: Path) -> None:
-        """The first command of the welcome is a request that a shell would understand."""
+        """The first command of the welcome creates a key as the admin."""
         with service(project) as running:
             stack, output = running.stack, running.welcome()
         command = output[output.index("curl ") :].split("\n\n")[0]
@@ -261,7 +261,7 @@ class TestStarting:
             arguments[arguments.index("-H") + 1],
         )
 
-    def test_requests_are_lines_on_the_terminal(self, project: Path) -> None:
+    def test_request_log(self, project: Path) -> None:
         """A request is one line on the terminal, without its query."""
         with service(project) as running:
             httpx.get(f"{running.stack['base_url']}/open?q=1", timeout=ANSWER_SECONDS, trust_env=False)
@@ -269,37 +269,38 @@ class TestStarting:
 
         assert 1 == output.count("GET /v1/open 200")
 
-    def test_functions_print_into_the_log(self, project: Path) -> None:
-        """What a function prints goes to the log file."""
+    def test_function_log(self, project: Path) -> None:
+        """The output of functions is written to the log file, not to the terminal."""
         handler = project / "functions" / "echo" / "handler.py"
-        handler.write_text(handler.read_text().replace("body = {", "print('said by echo'); body = {"))
+        handler.write_text(handler.read_text().replace("body = {", "print('printed by echo'); body = {"))
         with service(project) as running:
             httpx.get(f"{running.stack['base_url']}/open", timeout=ANSWER_SECONDS, trust_env=False)
             _, output, _ = running.stop()
         log = running.stack_file.with_name("service.log").read_text()
 
-        assert (False, True) == ("said by echo" in output, "said by echo" in log)
+        assert (False, True) == ("printed by echo" in output, "printed by echo" in log)
 
     def test_empty(self, project: Path) -> None:
-        """EMPTY=1 leaves the table empty, and there is nobody to call as."""
+        """EMPTY=1 starts with an empty table, without organization, users and tokens."""
         with service(project, EMPTY="1") as running:
             stack = running.stack
 
             assert ([], None, {}, {}) == (items(stack), stack["organization_id"], stack["tokens"], stack["users"])
 
-    def test_taken_port(self, project: Path) -> None:
-        """A taken port is one line that says what to do, and exit code 1."""
+    def test_used_port(self, project: Path) -> None:
+        """A port in use is reported in one line that suggests a fix, with exit code 1."""
         with reserve(0) as listener:
             code, _, errors = start(project, PORT=str(port_of(listener))).wait()
             expected = (
-                f"keywright: port {port_of(listener)} is taken; stop what uses it or choose another port: PORT=9000"
+                f"keywright: port {port_of(listener)} is in use; stop the program that uses it "
+                "or choose another port: PORT=9000 make run\n"
             )
 
-            assert (1, f"{expected} make run\n") == (code, errors)
+            assert (1, expected) == (code, errors)
 
-    def test_taken_port_of_the_identity_provider(self, project: Path) -> None:
-        """So is a taken port of the identity provider, named as such."""
-        with taken_port_after_a_free_one() as listener:
+    def test_used_port_of_the_identity_provider(self, project: Path) -> None:
+        """A port in use that the identity provider needs is reported as such."""
+        with used_port_after_a_free_one() as listener:
             code, _, errors = start(project, PORT=str(port_of(listener) - 1)).wait()
 
         assert (1, True, 1) == (code, "which the development identity provider needs" in errors, errors.count("\n"))
@@ -316,13 +317,13 @@ class TestStarting:
         ],
     )
     def test_wrong_option(self, project: Path, environment: dict[str, str], code: int, message: str) -> None:
-        """A wrong option is one line."""
-        found_code, _, errors = start(project, **environment).wait()
+        """An invalid option is reported in one line."""
+        exit_code, _, errors = start(project, **environment).wait()
 
-        assert (code, True, 1) == (found_code, errors.startswith(message), errors.count("\n"))
+        assert (code, True, 1) == (exit_code, errors.startswith(message), errors.count("\n"))
 
     def test_unreachable_dynamodb(self, project: Path) -> None:
-        """A DynamoDB that does not answer is one line that says where it was looked for."""
+        """A DynamoDB that does not answer is reported in one line with its endpoint."""
         with reserve(0) as listener:
             endpoint = f"http://127.0.0.1:{port_of(listener)}"
         code, _, errors = start(project, AWS_ENDPOINT_URL_DYNAMODB=endpoint).wait()
@@ -330,7 +331,7 @@ class TestStarting:
         expected = f"keywright: DynamoDB does not answer at {endpoint}; start it, or unset AWS_ENDPOINT_URL_DYNAMODB\n"
         assert (1, expected) == (code, errors)
 
-    def test_nothing_is_left_of_a_failed_start(self, project: Path) -> None:
+    def test_failed_start(self, project: Path) -> None:
         """A service that could not start writes no stack file."""
         with reserve(0) as listener:
             failed = start(project, PORT=str(port_of(listener)))

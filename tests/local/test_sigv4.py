@@ -1,4 +1,4 @@
-"""Routes with AWS_IAM: what the local gateway takes for the signature of a request."""
+"""Routes with AWS_IAM: the signatures that the local gateway accepts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from local.sigv4 import Credential
+from local.sigv4 import SigningCredential
 from tests.local.serving import ANSWER_SECONDS
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ MISSING = (404, {"missing": True})
 
 @dataclass(frozen=True)
 class Sent:
-    """A request, byte by byte as it is sent."""
+    """A request as it is sent, byte for byte."""
 
     method: str
     target: str
@@ -43,40 +43,40 @@ class Sent:
     body: bytes = b""
 
     def with_header(self, name: str, value: str) -> Sent:
-        """Set a header, whatever it was."""
+        """Return the request with a header set or replaced."""
         return replace(self.without(name), headers=[*self.without(name).headers, (name, value)])
 
     def without(self, name: str) -> Sent:
-        """Leave a header out."""
+        """Return the request without a header."""
         return replace(self, headers=[line for line in self.headers if line[0].lower() != name.lower()])
 
     def header(self, name: str) -> str:
-        """Give a header's value."""
+        """Return the value of a header."""
         return next(value for key, value in self.headers if key.lower() == name.lower())
 
 
-def signed(  # noqa: PLR0913 - all by name
+def signed(  # noqa: PLR0913 - keyword arguments
     served: Served,
     *,
     method: str = "POST",
     target: str = "/v1/signed",
     body: bytes = BODY,
     headers: Headers | None = None,
-    credential: Credential | None = None,
+    credential: SigningCredential | None = None,
     region: str | None = None,
     service: str = "execute-api",
     token: str | None = None,
 ) -> Sent:
-    """Sign a request as a client of AWS does: with botocore."""
-    given = served.credential if credential is None else credential
+    """Sign a request with botocore, as clients of AWS do."""
+    access_key = served.credential if credential is None else credential
     request = AWSRequest(method, f"{served.server.url}{target}", headers=dict(headers or []), data=body)
     request.headers["Host"] = f"127.0.0.1:{served.server.port}"
-    credentials = Credentials(given.access_key_id, given.secret_access_key, token)
-    SigV4Auth(credentials, service, region or given.region).add_auth(request)
+    credentials = Credentials(access_key.access_key_id, access_key.secret_access_key, token)
+    SigV4Auth(credentials, service, region or access_key.region).add_auth(request)
     return Sent(method, target, list(request.headers.items()), body)
 
 
-def by_hand(  # noqa: PLR0913 - all by name
+def by_hand(  # noqa: PLR0913 - keyword arguments
     served: Served,
     *,
     target: str,
@@ -87,17 +87,17 @@ def by_hand(  # noqa: PLR0913 - all by name
     body: bytes = b"",
     at: datetime | None = None,
 ) -> Sent:
-    """Sign a GET without botocore, so that one mistake in it cannot make right out of wrong.
+    """Sign a GET without botocore, which the gateway uses too: a bug of botocore would go unnoticed.
 
     Args:
         served: the gateway.
-        target: what is sent.
-        path: of the canonical request.
-        query: of the canonical request.
-        headers: sent besides host and date.
-        canonical_headers: the lines that they are in the canonical request.
-        body: what is sent.
-        at: the time of the signature; now, if not given.
+        target: the request target that is sent.
+        path: path of the canonical request.
+        query: query of the canonical request.
+        headers: headers that are sent besides host and date.
+        canonical_headers: their lines in the canonical request.
+        body: the body that is sent.
+        at: the time of the signature, by default now.
     """
     stamp = (datetime.now(UTC) if at is None else at).strftime("%Y%m%dT%H%M%SZ")
     host = f"127.0.0.1:{served.server.port}"
@@ -120,7 +120,7 @@ def by_hand(  # noqa: PLR0913 - all by name
 
 
 def answer(served: Served, sent: Sent) -> tuple[int, Any]:
-    """Send a request; give status and body."""
+    """Send a request; return status and body."""
     with closing(HTTPConnection("127.0.0.1", served.server.port, timeout=ANSWER_SECONDS)) as connection:
         connection.putrequest(sent.method, sent.target, skip_host=True, skip_accept_encoding=True)
         for name, value in [*sent.headers, ("Content-Length", str(len(sent.body)))]:
@@ -131,21 +131,21 @@ def answer(served: Served, sent: Sent) -> tuple[int, Any]:
 
 
 def status(served: Served, sent: Sent) -> int:
-    """Send a request; give the status alone."""
+    """Send a request; return the status."""
     return answer(served, sent)[0]
 
 
 class TestGoodSignature:
-    """Requests that get through."""
+    """Valid signatures."""
 
     def test_of_botocore(self, served: Served) -> None:
-        """What the AWS SDK for Python signs is accepted, and reaches the function whole."""
+        """A request that the AWS SDK for Python signed is accepted, and reaches the function unchanged."""
         code, content = answer(served, signed(served))
 
         assert (200, BODY.decode()) == (code, content["event"]["body"])
 
     def test_names_the_caller(self, served: Served) -> None:
-        """The function gets the identity that API Gateway gives of an IAM user, and no authorizer's context."""
+        """The function receives the identity of an IAM user as from API Gateway, without an authorizer context."""
         context = answer(served, signed(served))[1]["event"]["requestContext"]
         identity = context["identity"]
 
@@ -164,32 +164,32 @@ class TestGoodSignature:
         )
 
     def test_without_body(self, served: Served) -> None:
-        """A GET without a query and without a body is signed too."""
+        """A GET without query and body can be signed."""
         assert 200 == status(served, signed(served, method="GET", target="/v1/signed/a", body=b""))
 
     def test_of_a_body_that_is_not_text(self, served: Served) -> None:
-        """The digest is of the body's bytes, not of what becomes of them in an event."""
+        """The digest is of the bytes of the body, not of its form in the event."""
         assert 200 == status(served, signed(served, body=b"\xff\x00\r\n"))
 
     def test_with_the_digest_of_the_body_in_a_header(self, served: Served) -> None:
-        """A digest in x-amz-content-sha256 may be sent, as some clients do, if it is right."""
+        """A client may send the correct digest in x-amz-content-sha256."""
         digest = hashlib.sha256(BODY).hexdigest()
 
         assert 200 == status(served, signed(served, headers=[("X-Amz-Content-SHA256", digest)]))
 
     def test_does_not_cover_other_headers(self, served: Served) -> None:
-        """Headers that are not signed may come and go, as they do in proxies."""
+        """Unsigned headers may be added and removed, as by proxies."""
         assert 200 == status(served, signed(served).with_header("Via", "1.1 proxy"))
 
     @pytest.mark.parametrize("seconds", [-200, 290])
     def test_of_a_clock_that_is_a_little_off(self, served: Served, seconds: int) -> None:
-        """A time stamp may be some minutes in the past or in the future."""
+        """A timestamp may be a few minutes in the past or in the future."""
         at = datetime.now(UTC) + timedelta(seconds=seconds)
 
         assert 200 == status(served, by_hand(served, target="/v1/signed/a", path="/v1/signed/a", query="", at=at))
 
     def test_written_without_spaces(self, served: Served) -> None:
-        """The parts of the header may follow each other without a space."""
+        """The parts of the header may be separated without spaces."""
         sent = signed(served)
         compact = sent.header("Authorization").replace(", ", ",")
 
@@ -197,7 +197,7 @@ class TestGoodSignature:
 
 
 class TestCanonicalRequest:
-    """How what is signed is written, in the words of AWS's guide; botocore has no part in the signatures here."""
+    """The canonical request as AWS documents it, signed without botocore."""
 
     @pytest.mark.parametrize(
         ("target", "path"),
@@ -212,7 +212,7 @@ class TestCanonicalRequest:
         ],
     )
     def test_path(self, served: Served, target: str, path: str) -> None:
-        """The path as it is sent is encoded once more; empty and dot segments are left out."""
+        """The path is encoded once more; empty and dot segments are removed."""
         assert 200 == status(served, by_hand(served, target=target, path=path, query=""))
 
     @pytest.mark.parametrize(
@@ -240,13 +240,13 @@ class TestCanonicalRequest:
         ],
     )
     def test_query(self, served: Served, sent: str, canonical: str) -> None:
-        """Names and values of the query are sorted, and encoded one way, however the client wrote them."""
+        """Query names and values are sorted and have one encoding, regardless of that of the client."""
         target = f"/v1/signed/a{sent}"
 
         assert 200 == status(served, by_hand(served, target=target, path="/v1/signed/a", query=canonical))
 
     def test_header_in_several_lines(self, served: Served) -> None:
-        """The values of a repeated header are joined by commas, in their order, and their white space is trimmed."""
+        """The values of a repeated header are trimmed and joined by commas, in order."""
         sent = by_hand(
             served,
             target="/v1/signed/a",
@@ -259,7 +259,7 @@ class TestCanonicalRequest:
         assert 200 == status(served, sent)
 
     def test_header_of_several_lines_in_another_order(self, served: Served) -> None:
-        """The order of a repeated header's lines is signed."""
+        """The order of repeated header lines is signed."""
         sent = by_hand(
             served,
             target="/v1/signed/a",
@@ -285,37 +285,37 @@ class TestCanonicalRequest:
         assert 200 == status(served, sent)
 
     def test_body(self, served: Served) -> None:
-        """The digest of the body is part of it, even of a GET's."""
+        """The digest of the body is signed, even that of a GET."""
         sent = by_hand(served, target="/v1/signed/a", path="/v1/signed/a", query="", body=BODY)
 
         assert (200, 401) == (status(served, sent), status(served, replace(sent, body=b"")))
 
 
 class TestWrongSignature:
-    """Requests that were not signed, or not like this."""
+    """Invalid signatures."""
 
     def test_other_secret(self, served: Served) -> None:
-        """The secret has to be the credential's."""
-        other = replace(served.credential, secret_access_key=Credential.draw().secret_access_key)
+        """Another secret is refused."""
+        other = replace(served.credential, secret_access_key=SigningCredential.generate().secret_access_key)
 
         assert INVALID == answer(served, signed(served, credential=other))
 
     def test_other_access_key(self, served: Served) -> None:
-        """So has the access key id, even if the secret is right."""
+        """Another access key id is refused, even with the correct secret."""
         other = replace(served.credential, access_key_id="AKIDSOMEBODYELSE")
 
         assert INVALID == answer(served, signed(served, credential=other))
 
     def test_other_region(self, served: Served) -> None:
-        """A signature for another region does not work here."""
+        """A signature for another region is refused."""
         assert INVALID == answer(served, signed(served, region="eu-central-1"))
 
     def test_other_service(self, served: Served) -> None:
-        """A signature for another service does not work here."""
+        """A signature for another service is refused."""
         assert INVALID == answer(served, signed(served, service="dynamodb"))
 
     def test_temporary_credentials(self, served: Served) -> None:
-        """Nobody issues session tokens here, so none is right."""
+        """A session token is refused: none is issued."""
         assert INVALID == answer(served, signed(served, token="session-token"))
 
     @pytest.mark.parametrize(
@@ -336,14 +336,14 @@ class TestWrongSignature:
         ids=str,
     )
     def test_altered_request(self, served: Served, change: dict[str, Any]) -> None:
-        """Method, path, query and body cannot be changed after signing."""
+        """Method, path, query and body cannot change after signing."""
         sent = signed(served, target="/v1/signed/a?a=1&b=2")
         before, after = answer(served, sent)[0], answer(served, replace(sent, **change))
 
         assert (200, INVALID) == (before, after)
 
-    def test_path_with_more_than_was_signed(self, served: Served) -> None:
-        """What no address can have in its path, and so was not signed, does not reach the function."""
+    def test_path_with_unsigned_characters(self, served: Served) -> None:
+        """Characters that no URL path has, and that are not signed, do not reach the function."""
         sent = signed(served, target="/v1/signed/a")
 
         assert (200, INVALID) == (status(served, sent), answer(served, replace(sent, target="/v1/signed/a#b")))
@@ -358,27 +358,27 @@ class TestWrongSignature:
         ],
     )
     def test_altered_header(self, served: Served, name: str, value: str) -> None:
-        """Neither can a header that was signed."""
+        """A signed header cannot change."""
         sent = signed(served, headers=[("Content-Type", "application/json"), ("X-Thing", "1")])
 
         assert INVALID == answer(served, sent.with_header(name, value))
 
     @pytest.mark.parametrize("name", ["Host", "X-Amz-Date", "X-Thing"])
     def test_missing_header(self, served: Served, name: str) -> None:
-        """A header that was signed has to be there."""
+        """A signed header cannot be removed."""
         assert INVALID == answer(served, signed(served, headers=[("X-Thing", "1")]).without(name))
 
     @pytest.mark.parametrize("name", ["X-Thing", "X-Amz-Date"])
     def test_second_line_of_a_signed_header(self, served: Served, name: str) -> None:
-        """And nobody can add a line to it."""
+        """A line cannot be added to a signed header."""
         sent = signed(served, headers=[("X-Thing", "1")])
         doubled = replace(sent, headers=[*sent.headers, (name, sent.header(name))])
 
         assert INVALID == answer(served, doubled)
 
     @pytest.mark.parametrize("name", ["host", "x-amz-date"])
-    def test_what_has_to_be_signed(self, served: Served, name: str) -> None:
-        """A signature that does not cover the host or the time is none, even if it is right."""
+    def test_required_headers(self, served: Served, name: str) -> None:
+        """A correct signature that does not cover host or date is refused."""
         whole = signed(served)
         names = sorted({line[0].lower() for line in whole.headers} - {"authorization", name})
         headers = dict(whole.headers)
@@ -402,29 +402,29 @@ class TestWrongSignature:
 
     @pytest.mark.parametrize("digest", ["UNSIGNED-PAYLOAD", hashlib.sha256(b"another").hexdigest(), ""])
     def test_other_digest_of_the_body(self, served: Served, digest: str) -> None:
-        """A signed digest that is not the body's is not taken for it."""
+        """A signed digest that is not that of the body is refused."""
         assert INVALID == answer(served, signed(served, headers=[("X-Amz-Content-SHA256", digest)]))
 
     def test_digest_of_the_body_that_is_not_signed(self, served: Served) -> None:
-        """A digest has to be signed, even a right one."""
+        """A correct digest that is not signed is refused."""
         digest = hashlib.sha256(BODY).hexdigest()
 
         assert INVALID == answer(served, signed(served).with_header("X-Amz-Content-SHA256", digest))
 
     @pytest.mark.parametrize("seconds", [-310, 600, -86400 * 365])
     def test_stale_date(self, served: Served, seconds: int) -> None:
-        """A signature is good for five minutes before and after its time."""
+        """A signature expires five minutes before and after its time."""
         at = datetime.now(UTC) + timedelta(seconds=seconds)
 
         assert INVALID == answer(served, by_hand(served, target="/v1/signed/a", path="/v1/signed/a", query="", at=at))
 
     @pytest.mark.parametrize("date", ["", "now", "20260230T000000Z", "2026-01-01T00:00:00Z"])
-    def test_date_that_is_none(self, served: Served, date: str) -> None:
-        """A time that cannot be read is refused, not an error."""
+    def test_malformed_date(self, served: Served, date: str) -> None:
+        """A malformed date is refused and is not a server error."""
         assert INVALID == answer(served, signed(served).with_header("X-Amz-Date", date))
 
     def test_two_signatures(self, served: Served) -> None:
-        """Two Authorization lines are no signature, even if both are right."""
+        """Two Authorization headers are refused, even if both are valid."""
         sent = signed(served)
         doubled = replace(sent, headers=[*sent.headers, ("Authorization", sent.header("Authorization"))])
 
@@ -440,19 +440,19 @@ class TestWrongSignature:
             "AWS4-ECDSA-P256-SHA256 Credential=a, SignedHeaders=host, Signature=00",
         ],
     )
-    def test_what_is_no_signature(self, served: Served, authorization: str) -> None:
-        """Other credentials, as a session token, and what only looks like a signature, are refused."""
+    def test_malformed_signature(self, served: Served, authorization: str) -> None:
+        """Other credentials, such as a session token, and malformed signatures are refused."""
         assert INVALID == answer(served, signed(served).with_header("Authorization", authorization))
 
     def test_signature_in_capitals(self, served: Served) -> None:
-        """A signature is written in small letters."""
+        """A signature in capital letters is refused."""
         sent = signed(served)
         head, _, signature = sent.header("Authorization").rpartition("=")
 
         assert INVALID == answer(served, sent.with_header("Authorization", f"{head}={signature.upper()}"))
 
     def test_names_of_signed_headers_in_another_order(self, served: Served) -> None:
-        """The names of the signed headers have to be sorted, as they are in what was signed."""
+        """Unsorted names of signed headers are refused."""
         sent = signed(served)
         swapped = sent.header("Authorization").replace("host;x-amz-date", "x-amz-date;host")
 
@@ -462,8 +462,8 @@ class TestWrongSignature:
         )
 
     def test_of_another_run(self, served: Served) -> None:
-        """Each run draws a secret of its own: the access key id is the same, the old secret is not."""
-        before, now = Credential.draw(), served.credential
+        """Each run has a new secret for the same access key id."""
+        before, now = SigningCredential.generate(), served.credential
 
         assert (True, INVALID) == (
             before.access_key_id == now.access_key_id,
@@ -472,26 +472,26 @@ class TestWrongSignature:
 
 
 class TestNoSignature:
-    """Requests without credentials are what API Gateway calls them: without an authentication token."""
+    """Requests without credentials."""
 
     def test_no_header(self, served: Served) -> None:
-        """Without an Authorization header the answer is the template's MISSING_AUTHENTICATION_TOKEN."""
+        """A request without an Authorization header is answered with MISSING_AUTHENTICATION_TOKEN."""
         assert MISSING == answer(served, signed(served).without("Authorization"))
 
     def test_empty_header(self, served: Served) -> None:
-        """An empty one is like none."""
+        """An empty Authorization header counts as missing."""
         assert MISSING == answer(served, signed(served).with_header("Authorization", ""))
 
     def test_signature_in_the_query(self, served: Served) -> None:
-        """Credentials in the query are not read."""
+        """Credentials in the query are not supported."""
         query = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=a&X-Amz-Signature=b"
 
         assert MISSING == answer(served, Sent("POST", f"/v1/signed?{query}", [("Host", "127.0.0.1")], BODY))
 
 
 def test_secret_is_not_shown() -> None:
-    """Who prints a credential, as in a traceback, does not print its secret."""
-    credential = Credential.draw()
+    """The representation of an access key, as in a traceback, does not show its secret."""
+    credential = SigningCredential.generate()
 
     assert (True, False) == (
         credential.access_key_id in repr(credential),

@@ -1,4 +1,4 @@
-"""The template is understood as CloudFormation and SAM understand it, or refused with the place that is not."""
+"""Reading the template: as CloudFormation and SAM do, or with an error that names the place."""
 
 from __future__ import annotations
 
@@ -73,14 +73,14 @@ def test_intrinsic_function(value: Json, expected: Json) -> None:
     ],
     ids=str,
 )
-def test_what_is_not_understood_is_refused(value: Json) -> None:
-    """What cannot be computed is an error that names the place, never a guess."""
+def test_unsupported_value(value: Json) -> None:
+    """A value that cannot be evaluated is an error that names its place."""
     with pytest.raises(TemplateError, match=r"^Resources\.X\.a\[0\]: "):
         RESOLVER.resolve({"a": [value]}, "Resources.X")
 
 
 def test_short_tags_and_dates(tmp_path: Path) -> None:
-    """YAML's short tags become the long form, and a date stays text."""
+    """Short tags become the long form, and dates stay strings."""
     path = tmp_path / "template.yaml"
     path.write_text("a: !GetAtt X.Arn\nb: !Sub ['${x}', {x: !Ref Y}]\nVersion: 2012-10-17\n")
 
@@ -92,7 +92,7 @@ def test_short_tags_and_dates(tmp_path: Path) -> None:
 
 
 class TestStack:
-    """What is read of a template."""
+    """The parts that are read from a template."""
 
     def test_globals_are_merged(self, read: Read) -> None:
         """A function's properties are merged with Globals, its environment by name."""
@@ -111,7 +111,7 @@ class TestStack:
             function.environment["TABLE_NAME"],
         )
 
-    def test_environment_is_everybodys(self, read: Read) -> None:
+    def test_environment_is_shared(self, read: Read) -> None:
         """The environment of the process has the variables of every function."""
         assert {
             "TABLE_NAME": "keywright-local-Table",
@@ -119,14 +119,14 @@ class TestStack:
             "OIDC_ISSUER": "http://127.0.0.1:9",
         } == read().environment()
 
-    def test_environments_that_differ_are_refused(self, read: Read) -> None:
+    def test_conflicting_environments(self, read: Read) -> None:
         """Functions share one process, so a variable cannot have two values."""
         stack = read(("{CodeUri: functions/authorize}", "{CodeUri: x, Environment: {Variables: {TABLE_NAME: y}}}"))
 
         with pytest.raises(TemplateError, match="sets TABLE_NAME to another value"):
             stack.environment()
 
-    def test_schedules_are_no_routes(self, read: Read) -> None:
+    def test_schedules_are_ignored(self, read: Read) -> None:
         """Only events of type Api become routes."""
         schedule = "        Nightly: {Type: Schedule, Properties: {Schedule: rate(1 day)}}\n"
 
@@ -134,37 +134,37 @@ class TestStack:
 
     def test_authorizer_of_a_route(self, read: Read) -> None:
         """A route has its own authorizer, AWS_IAM, none, or the default."""
-        found = {route.path: route.authorizer for route in read().api.routes}
+        authorizers = {route.path: route.authorizer for route in read().api.routes}
 
         assert ("Session", None, "Asked", "AWS_IAM") == (
-            found["/things"],
-            found["/open"],
-            found["/asked"],
-            found["/signed"],
+            authorizers["/things"],
+            authorizers["/open"],
+            authorizers["/asked"],
+            authorizers["/signed"],
         )
 
     def test_iam_can_be_the_default(self, read: Read) -> None:
-        """AWS_IAM can be the authorizer of every route that names none."""
+        """AWS_IAM can be the default authorizer."""
         stack = read(("DefaultAuthorizer: Session", "DefaultAuthorizer: AWS_IAM"))
 
         assert "AWS_IAM" == {route.path: route.authorizer for route in stack.api.routes}["/things"]
 
     def test_parameter(self, read: Read) -> None:
-        """A parameter that is given overrides its default."""
+        """A parameter value overrides the default."""
         assert "tenant" == read(OrganizationClaim="tenant").parameters["OrganizationClaim"]
 
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            (("Authorizer: Asked", "Authorizer: Other"), "no authorizer Other; it knows NONE, AWS_IAM, Asked, "),
+            (("Authorizer: Asked", "Authorizer: Other"), "no authorizer Other; it has NONE, AWS_IAM, Asked, "),
             (("Authorizer: Asked", "ApiKeyRequired: true"), "ApiKeyRequired: not supported"),
             (("      StageName: v1", "      StageName: v1\n      Cors: '*'"), r"Api\.Properties\.Cors: not supported"),
             (("!GetAtt Authorize.Arn", "arn:aws:lambda:elsewhere"), "no function of this template has the ARN"),
-            (("Ref Pepper", "ImportValue Pepper"), "does not know the intrinsic function Fn::ImportValue"),
+            (("Ref Pepper", "ImportValue Pepper"), "does not support the intrinsic function Fn::ImportValue"),
         ],
     )
-    def test_what_cannot_be_served_is_refused(self, read: Read, change: tuple[str, str], message: str) -> None:
-        """A template with something the gateway would do wrong does not start."""
+    def test_unsupported_template(self, read: Read, change: tuple[str, str], message: str) -> None:
+        """A template with an unsupported feature is refused."""
         with pytest.raises(TemplateError, match=message):
             read(change)
 
@@ -176,19 +176,19 @@ class TestStack:
             ({"PublicUrl": "p" * 41}, "parameter PublicUrl must have at most 40 characters; it has 41"),
         ],
     )
-    def test_wrong_parameter_is_refused(self, read: Read, parameters: dict[str, str], message: str) -> None:
-        """A parameter that a deployment would refuse is refused here."""
+    def test_invalid_parameter(self, read: Read, parameters: dict[str, str], message: str) -> None:
+        """A parameter that a deployment would refuse is refused."""
         with pytest.raises(TemplateError, match=message):
             read(**parameters)
 
     def test_parameter_without_value(self, project: Path) -> None:
-        """A parameter without default has to be given."""
+        """A parameter without default is required."""
         with pytest.raises(TemplateError, match="parameter OidcIssuer has no default"):
             read_stack(project / "template.yaml", {}, {})
 
 
 def test_bounds_of_numbers_are_not_enforced() -> None:
-    """Tests may hash more cheaply than a deployment may."""
-    given = {"OidcIssuer": "http://127.0.0.1:1", "OidcAudience": "x", "Argon2MemoryKib": "8"}
+    """Tests can hash more cheaply than a deployment."""
+    values = {"OidcIssuer": "http://127.0.0.1:1", "OidcAudience": "x", "Argon2MemoryKib": "8"}
 
-    assert "8" == read_stack(ROOT / "template.yaml", given, {}).environment()["ARGON2_MEMORY_KIB"]
+    assert "8" == read_stack(ROOT / "template.yaml", values, {}).environment()["ARGON2_MEMORY_KIB"]
