@@ -1,1 +1,1 @@
-"""What Keywright costs, beside other products and beside its own budgets: `make bench`."""
+"""Benchmarks of Keywright against its budgets and against other products: `make bench`."""

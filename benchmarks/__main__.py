@@ -1,4 +1,4 @@
-"""`make bench`: each part in a process of its own, one table on the terminal, all of it in benchmarks/report.json."""
+"""Runs the benchmarks: each part in a separate process, with results in benchmarks/report.json."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ REPORT = ROOT / "benchmarks" / "report.json"
 PARTS = ("hot_path", "cold_start", "cost", "growth", "comparison", "simulation")
 
 
-def main(asked: list[str]) -> int:
-    """Run the parts that are named, or all; 0 unless one could not be run."""
-    unknown = [name for name in asked if name not in PARTS]
+def main(parts: list[str]) -> int:
+    """Run the named parts or all; return 0, 1 if a part failed, or 2 for an unknown part."""
+    unknown = [name for name in parts if name not in PARTS]
     if unknown:
-        print(f"There is no part {', '.join(unknown)}; there are {', '.join(PARTS)}.")
+        print(f"Unknown: {', '.join(unknown)}. The parts are {', '.join(PARTS)}.")
         return 2
     effort = QUICK if os.environ.get("QUICK") else FULL
-    if len(asked) == 1:
-        sections = importlib.import_module(f"benchmarks.{asked[0]}").run(effort)
+    if len(parts) == 1:
+        sections = importlib.import_module(f"benchmarks.{parts[0]}").run(effort)
         for section in sections if isinstance(sections, tuple) else (sections,):
             report.show(section)
-            report.write(REPORT, [section], is_quick=effort.is_quick)
+            report.write_report(REPORT, [section], is_quick=effort.is_quick)
         return 0
-    failed = [name for name in asked or PARTS if subprocess.call([sys.executable, "-m", "benchmarks", name], cwd=ROOT)]  # noqa: S603
-    found = json.loads(REPORT.read_text(encoding="utf-8"))
-    report.show_budgets([Budget(entry["name"], entry["value"], entry["limit"]) for entry in found["budgets"]])
+    failed = [name for name in parts or PARTS if subprocess.call([sys.executable, "-m", "benchmarks", name], cwd=ROOT)]  # noqa: S603
+    written = json.loads(REPORT.read_text(encoding="utf-8"))
+    report.show_budgets([Budget(entry["name"], entry["value"], entry["limit"]) for entry in written["budgets"]])
     if failed:
-        print(f"\nNot run: {', '.join(failed)}")
+        print(f"\nFailed: {', '.join(failed)}")
     return 1 if failed else 0
 
 

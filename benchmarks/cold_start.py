@@ -1,4 +1,4 @@
-"""From nothing to the first answer, for every function, as Lambda starts them; and where the time goes."""
+"""Cold starts: the time from no process to the first answer of every function, and the time of its imports."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SHOWN_PACKAGES = 12
 
 
 def run(effort: Effort) -> Section:
-    """Measure it."""
+    """Measure cold starts and imports."""
     section = Section("cold_start", "Cold start: from nothing to the first answer, under Lambda's runtime emulator")
     try:
         installed = lambda_runtime.install()
@@ -49,7 +49,7 @@ def run(effort: Effort) -> Section:
     }
     walls: dict[str, Sample] = {name: Sample() for name in functions}
     cpus: dict[str, Sample] = {name: Sample() for name in functions}
-    with stub.running(answers(items)) as server:
+    with stub.run_stub(answers(items)) as server:
         environment = deployment.environment(TABLE_NAME=_TABLE, AWS_ENDPOINT_URL=server.url)
         with_layer = environment | {"PYTHONPATH": str(lambda_runtime.LAYER)}
         for number in range(_ROUNDS[effort.is_quick]):
@@ -70,10 +70,10 @@ def run(effort: Effort) -> Section:
     layer_megabytes = sum(path.stat().st_size for path in lambda_runtime.LAYER.rglob("*") if path.is_file()) / 1e6
     section.budgets.append(Budget("layer, unzipped, MB", layer_megabytes, 40))
     section.notes = [
-        "Every start is a new process: interpreter, AWS's runtime client, the layer, the function, its first request.",
-        "authorize_api_key's first answer includes an Argon2id hash; authorize_session refuses a token it cannot read.",
-        "The client's handler takes boto3 from beside the runtime, compiled, as Lambda brings it; ours take the layer.",
-        "AWS is the stub of the hot path, so that no start waits for it.",
+        "Every start is a new process: interpreter, AWS's runtime client, layer, function and first request.",
+        "The first answer of authorize_api_key includes an Argon2id hash; authorize_session refuses a malformed token.",
+        "The boto3 handler imports the compiled boto3 of the runtime, as on Lambda; the functions import the layer.",
+        "AWS is replaced by the stub of the hot path, so that no start waits for AWS.",
     ]
     section.data = {"seconds": {name: sample.rounds for name, sample in walls.items()}}
     return section
@@ -99,9 +99,8 @@ def _events(key_id: UUID, key: str) -> dict[str, dict[str, Any]]:
 
 
 def _require_success(name: str, answer: Any) -> None:
-    """See that what was measured is the function's work, and not its failure."""
-    refused = {"errorMessage": "Unauthorized"}
-    is_refusal = isinstance(answer, dict) and answer.get("errorMessage") == refused["errorMessage"]
+    """Raise if a function did not answer as expected, so that no failure is measured."""
+    is_refusal = isinstance(answer, dict) and answer.get("errorMessage") == "Unauthorized"
     if name == "authorize_session":
         if not is_refusal:
             raise RuntimeError(f"{name} answered {answer}")
@@ -130,7 +129,7 @@ def _table(walls: dict[str, Sample], cpus: dict[str, Sample]) -> Table:
 
 
 def _profile(installed: Installed, name: str) -> Table:
-    """Say which packages a function's imports take their time from, by Python's own -X importtime."""
+    """Return the import times of a function by package, as measured by -X importtime."""
     by_package: Counter[str] = Counter()
     modules: Counter[str] = Counter()
     best: dict[str, int] = {}
@@ -151,7 +150,7 @@ def _profile(installed: Installed, name: str) -> Table:
 
 
 def _imports(installed: Installed, function: Path) -> list[tuple[str, int]]:
-    finished = subprocess.run(  # noqa: S603 - the interpreter
+    finished = subprocess.run(  # noqa: S603 - a fixed command
         [str(installed.python), "-X", "importtime", "-c", "import handler"],
         cwd=function,
         env=deployment.environment(

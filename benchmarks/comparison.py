@@ -1,4 +1,4 @@
-"""Other products that verify API keys, on the same work: how much they do, how long it takes, what they get right."""
+"""Comparison with other products that verify API keys: operations, time and correctness for the same work."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class Subject:
     """A product in one variant.
 
     Attributes:
-        command: gives what starts its driver; installs it if need be.
-        environment: variables it is started with.
+        command: returns the command that starts its driver, after installing it.
+        environment: additional environment variables.
     """
 
     product: str
@@ -53,7 +53,7 @@ class Subject:
 
     @property
     def name(self) -> str:
-        """What tables call it."""
+        """The name in tables."""
         return f"{self.product}, {self.variant}"
 
 
@@ -83,10 +83,10 @@ PEERS = [
 
 
 class DriverError(Exception):
-    """A driver could not do what it was asked."""
+    """A driver failed."""
 
 
-class Driver:
+class DriverProcess:
     """A running driver."""
 
     def __init__(self, subject: Subject, process: subprocess.Popen[str]) -> None:
@@ -94,13 +94,13 @@ class Driver:
         self._process = process
 
     def ask(self, action: str, **request: Any) -> dict[str, Any]:
-        """Send a request, and wait for its answer.
+        """Send a request and return its answer.
 
         Raises:
-            DriverError: it says why it failed, or has ended.
+            DriverError: the driver reported a failure, or ended.
         """
-        assert self._process.stdin is not None, "it was asked for"  # noqa: S101
-        assert self._process.stdout is not None, "the same"  # noqa: S101
+        assert self._process.stdin is not None, "stdin is a pipe"  # noqa: S101
+        assert self._process.stdout is not None, "stdout is a pipe"  # noqa: S101
         self._process.stdin.write(json.dumps({"do": action, **request}) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
@@ -113,9 +113,9 @@ class Driver:
 
 
 @contextmanager
-def running(subject: Subject) -> Iterator[Driver]:
-    """Run a driver as long as the context is open."""
-    with subprocess.Popen(  # noqa: S603 - our own command
+def _running(subject: Subject) -> Iterator[DriverProcess]:
+    """Run a driver while the context is open."""
+    with subprocess.Popen(  # noqa: S603 - a fixed command
         subject.command(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -125,15 +125,15 @@ def running(subject: Subject) -> Iterator[Driver]:
         env={**os.environ, **subject.environment},
     ) as process:
         try:
-            yield Driver(subject, process)
+            yield DriverProcess(subject, process)
         finally:
-            assert process.stdin is not None, "it was asked for"  # noqa: S101
+            assert process.stdin is not None, "stdin is a pipe"  # noqa: S101
             process.stdin.close()
 
 
 @dataclass
 class _Times:
-    """Of one subject, kind and concurrency: a value for each round."""
+    """The results of a subject, kind and concurrency, with a value for each round."""
 
     milliseconds: list[float] = field(default_factory=list)
     per_second: list[float] = field(default_factory=list)
@@ -144,7 +144,7 @@ class _Times:
 def run(effort: Effort) -> tuple[Section, Section]:
     """Compare the products."""
     try:
-        with dynamodb_local.running(dynamodb_local.JARS) as url:
+        with dynamodb_local.run_server(dynamodb_local.JARS) as url:
             ours = [
                 Subject("Keywright", "Python", variant, _our_driver, {"AWS_ENDPOINT_URL_DYNAMODB": url})
                 for variant in ("DynamoDB Local", "DynamoDB Local, records reused for 5 s")
@@ -167,7 +167,7 @@ def _compare(subjects: list[Subject], effort: Effort) -> tuple[Section, Section]
         drivers = []
         for subject in subjects:
             try:
-                driver = stack.enter_context(running(subject))
+                driver = stack.enter_context(_running(subject))
                 print(f"Preparing {subject.name} ...", flush=True)
                 fresh = 8 + effort.rounds * 4
                 driver.ask("open", variant=subject.variant, keys=effort.keys, pool=32, fresh=fresh)
@@ -178,17 +178,17 @@ def _compare(subjects: list[Subject], effort: Effort) -> tuple[Section, Section]
         speed.tables += _timed(drivers, effort, speed)
         correctness.tables.append(_checked(drivers, correctness))
     speed.notes = [
-        f"{effort.keys:,} keys in each store. 'first': keys that were not verified before; 'valid': keys that were.",
-        "Unknown keys are well-formed but were never issued; Keywright tells them, and wrong secrets, by their tag.",
-        "CPU is the process's own, user and system, without that of a database server (Keywright's DynamoDB Local).",
-        "Hashes are slow ones for keyshield and Keywright (Argon2id), fast ones for the others (SHA-2).",
-        "Keywright's store is a server, spoken to over HTTP as DynamoDB is; the others are libraries in process.",
+        f"{effort.keys:,} keys in each store. 'first': keys before their first verification; 'valid': keys after it.",
+        "Unknown keys are well-formed but were never issued; Keywright detects them and wrong secrets by their tag.",
+        "CPU is user and system time of the process, without that of a database server (Keywright's DynamoDB Local).",
+        "keyshield and Keywright use a slow hash (Argon2id), the others a fast one (SHA-2).",
+        "Keywright's store is a server with HTTP, like DynamoDB; the stores of the others are in the same process.",
     ]
     return speed, correctness
 
 
-def _counted(drivers: list[Driver], section: Section) -> Table:
-    """Count first: this is what stays the same on any machine."""
+def _counted(drivers: list[DriverProcess], section: Section) -> Table:
+    """Count operations, which are the same on every machine."""
     rows: list[tuple[Any, ...]] = []
     data = section.data.setdefault("counts", [])
     for driver in drivers:
@@ -196,15 +196,15 @@ def _counted(drivers: list[Driver], section: Section) -> Table:
             calls = 8 if kind == "first" else _COUNTED_CALLS
             if kind == "valid":
                 driver.ask("verify", kind=kind, at_once=1, calls=_COUNTED_CALLS, seconds=60)
-            found = driver.ask("verify", kind=kind, at_once=1, calls=calls, seconds=10)
-            done = max(found["calls"], 1)
-            wrong = found["calls"] - found["accepted"] if kind in ACCEPTED_KINDS else found["accepted"]
-            counts = [found["counts"][name] / done for name in ("reads", "writes", "hashes")]
-            cpu = found["cpu_seconds"] / done * 1000
+            answer = driver.ask("verify", kind=kind, at_once=1, calls=calls, seconds=10)
+            done = max(answer["calls"], 1)
+            wrong = answer["calls"] - answer["accepted"] if kind in ACCEPTED_KINDS else answer["accepted"]
+            counts = [answer["counts"][name] / done for name in ("reads", "writes", "hashes")]
+            cpu = answer["cpu_seconds"] / done * 1000
             rows.append(
                 (driver.subject.name, driver.subject.language, kind, *counts, cpu, "" if not wrong else "WRONG")
             )
-            data.append({"subject": driver.subject.name, "kind": kind, "counts": found["counts"], "calls": done})
+            data.append({"subject": driver.subject.name, "kind": kind, "counts": answer["counts"], "calls": done})
     return Table(
         "Per verification",
         ("product", "language", "key", "reads", "writes", "hashes", "CPU ms", ""),
@@ -212,7 +212,7 @@ def _counted(drivers: list[Driver], section: Section) -> Table:
     )
 
 
-def _timed(drivers: list[Driver], effort: Effort, section: Section) -> list[Table]:
+def _timed(drivers: list[DriverProcess], effort: Effort, section: Section) -> list[Table]:
     seconds = _SECONDS_PER_TURN[effort.is_quick]
     times: dict[tuple[str, str, int], _Times] = {}
     rounds = max(3, effort.rounds // 4)
@@ -222,13 +222,13 @@ def _timed(drivers: list[Driver], effort: Effort, section: Section) -> list[Tabl
             for at_once in (1,) if kind == "first" else (1, LARGEST_CONCURRENCY):
                 for driver in drivers:
                     calls = 8 if kind == "first" else 4 * effort.calls
-                    found = driver.ask("verify", kind=kind, at_once=at_once, calls=calls, seconds=seconds)
+                    answer = driver.ask("verify", kind=kind, at_once=at_once, calls=calls, seconds=seconds)
                     entry = times.setdefault((driver.subject.name, kind, at_once), _Times())
-                    if found["calls"]:
-                        entry.milliseconds.append(statistics.median(found["microseconds"]) / 1000)
-                        entry.per_second.append(found["calls"] / found["seconds"])
-                        entry.calls += found["calls"]
-                        entry.failures += found["failures"]
+                    if answer["calls"]:
+                        entry.milliseconds.append(statistics.median(answer["microseconds"]) / 1000)
+                        entry.per_second.append(answer["calls"] / answer["seconds"])
+                        entry.calls += answer["calls"]
+                        entry.failures += answer["failures"]
     section.data["times"] = [
         {"subject": name, "kind": kind, "at_once": at_once, **vars(entry)}
         for (name, kind, at_once), entry in times.items()
@@ -238,20 +238,20 @@ def _timed(drivers: list[Driver], effort: Effort, section: Section) -> list[Tabl
         rows: list[tuple[Any, ...]] = []
         for driver in drivers:
             for kind in KINDS:
-                found_times = times.get((driver.subject.name, kind, at_once))
-                if found_times is None or not found_times.milliseconds:
+                measured = times.get((driver.subject.name, kind, at_once))
+                if measured is None or not measured.milliseconds:
                     continue
-                low, high = quartiles(found_times.milliseconds)
+                low, high = quartiles(measured.milliseconds)
                 spread = f"{low:.3g} .. {high:.3g}"
                 rows.append(
                     (
                         driver.subject.name,
                         driver.subject.language,
                         kind,
-                        statistics.median(found_times.milliseconds),
+                        statistics.median(measured.milliseconds),
                         spread,
-                        statistics.median(found_times.per_second),
-                        f"{found_times.failures / found_times.calls:.1%}" if found_times.failures else "",
+                        statistics.median(measured.per_second),
+                        f"{measured.failures / measured.calls:.1%}" if measured.failures else "",
                     )
                 )
         title = "One at a time" if at_once == 1 else f"{at_once} at once"
@@ -260,18 +260,18 @@ def _timed(drivers: list[Driver], effort: Effort, section: Section) -> list[Tabl
     return tables
 
 
-def _checked(drivers: list[Driver], section: Section) -> Table:
+def _checked(drivers: list[DriverProcess], section: Section) -> Table:
     rows: list[tuple[Any, ...]] = []
     for driver in drivers:
         for check in CHECKS:
             try:
-                found = driver.ask("check", name=check)
+                result = driver.ask("check", name=check)
             except DriverError as error:
                 section.failures.append(str(error))
                 continue
-            rows.append((driver.subject.name, _NAMES[check], found["outcome"], found["detail"]))
+            rows.append((driver.subject.name, _NAMES[check], result["outcome"], result["detail"]))
     section.data["checks"] = [
         {"subject": subject, "check": check, "outcome": outcome, "detail": detail}
         for subject, check, outcome, detail in rows
     ]
-    return Table("What was found", ("product", "check", "", "detail"), rows)
+    return Table("Results", ("product", "check", "", "detail"), rows)

@@ -1,4 +1,4 @@
-"""What operations consume on DynamoDB Local, and what that costs at AWS's prices."""
+"""Cost of operations: what they consume on DynamoDB Local, at the prices of AWS."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import statistics
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from local import dynamodb_local
 from local.options import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from benchmarks.measuring import Effort
     from tests.capacity import Consumption
@@ -35,11 +35,11 @@ _KEPT_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
-    """What one operation takes.
+class MeasuredOperation:
+    """The consumption of an operation.
 
     Attributes:
-        own_milliseconds: of this process's CPU, without waiting for DynamoDB.
+        own_milliseconds: CPU time of this process, without waiting for DynamoDB.
     """
 
     consumption: Consumption
@@ -49,7 +49,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """The parts of what something costs, in dollars for each time it is done."""
+    """The cost of an operation in dollars, by part."""
 
     function: float = 0.0
     dynamodb: float = 0.0
@@ -58,21 +58,21 @@ class Bill:
 
     @property
     def parts(self) -> tuple[float, float, float, float]:
-        """Its parts."""
+        """The cost of each part."""
         return self.function, self.dynamodb, self.api_gateway, self.logs
 
     @property
     def total(self) -> float:
-        """All of it."""
+        """The total cost."""
         return sum(self.parts)
 
     def times(self, share: float) -> Bill:
-        """Give the bill of what is done only now and then."""
+        """Return the bill of an operation that runs in a share of cases."""
         return Bill(*(part * share for part in self.parts))
 
 
 class Prices:
-    """The price list of the documentation, and what is assumed where nothing can be measured here."""
+    """The price list of the documentation, and assumptions for what cannot be measured on one machine."""
 
     def __init__(self) -> None:
         content = json.loads(PRICES.read_text(encoding="utf-8"))
@@ -81,35 +81,35 @@ class Prices:
         self._prices: dict[str, float] = {
             name: entry["price"] / entry["per"] for name, entry in content["prices"].items()
         }
-        assumed = json.loads(ASSUMPTIONS.read_text(encoding="utf-8"))
-        self.assumptions: dict[str, float] = {name: value for name, value in assumed.items() if name != "what"}
+        assumptions = json.loads(ASSUMPTIONS.read_text(encoding="utf-8"))
+        self.assumptions: dict[str, float] = {name: value for name, value in assumptions.items() if name != "what"}
 
     def invocation(self, milliseconds: float) -> float:
-        """Price one invocation; Lambda bills whole milliseconds."""
+        """Return the price of an invocation. Lambda bills whole milliseconds."""
         gigabyte_seconds = math.ceil(milliseconds) / 1000 * self.assumptions["function_megabytes"] / 1024
         return self._prices["lambda_request"] + gigabyte_seconds * self._prices["lambda_arm_gb_second"]
 
     def units(self, read: float, write: float) -> float:
-        """Price what a table is asked."""
+        """Return the price of read and write units."""
         return read * self._prices["dynamodb_read_unit"] + write * self._prices["dynamodb_write_unit"]
 
     @property
     def api_gateway_request(self) -> float:
-        """Of one request to a REST API."""
+        """The price of a request to a REST API."""
         return self._prices["api_gateway_rest_request"]
 
     @property
     def logs(self) -> float:
-        """Of what one invocation writes."""
+        """The price of the logs of an invocation."""
         return self.assumptions["log_bytes_per_invocation"] / 1e9 * self._prices["logs_ingested_gb"]
 
 
 def run(effort: Effort) -> Section:
-    """Measure it."""
+    """Measure the operations and compute their cost."""
     section = Section("cost", "Cost: what operations consume, and what that costs")
     try:
         with ExitStack() as stack:
-            url = stack.enter_context(dynamodb_local.running(dynamodb_local.JARS))
+            url = stack.enter_context(dynamodb_local.run_server(dynamodb_local.JARS))
             operations = _measured(url, stack, calls=effort.calls)
     except dynamodb_local.NotStartedError as error:
         section.failures.append(str(error))
@@ -152,22 +152,24 @@ def run(effort: Effort) -> Section:
     per_minute = prices.assumptions["verifications_per_key_and_minute"]
     assumed = prices.assumptions
     times = f"A read is assumed to take {assumed['dynamodb_read_milliseconds']:g} ms, a transaction"
-    times += f" {assumed['dynamodb_transaction_milliseconds']:g} ms, of {assumed['function_megabytes']:g} MB: all of it"
-    times += " is in benchmarks/assumptions.json."
+    times += f" {assumed['dynamodb_transaction_milliseconds']:g} ms, with {assumed['function_megabytes']:g} MB: see"
+    times += " benchmarks/assumptions.json."
     section.notes = [
         times,
-        f"Each key is assumed to be used {per_minute:g} times a minute in each container: its uses are written once.",
-        "The request to the API that a key protects is not in these numbers: it is paid with any authorizer.",
+        f"Each key is assumed to be used {per_minute:g} times a minute in each container; its uses are written once.",
+        "The request to the protected API is not included: it costs the same with any authorizer.",
     ]
     section.data = {name: bill.total for name, bill in bills.items()}
     return section
 
 
-def _measured(url: str, stack: ExitStack, *, calls: int) -> dict[str, Operation]:
-    secrets_manager = stack.enter_context(stub.running(hot_path.answers([])))
-    deployment.enter(AWS_ENDPOINT_URL=secrets_manager.url, AWS_ENDPOINT_URL_DYNAMODB=url, TABLE_NAME=table.NAME)
-    stack.enter_context(hot_path.standard_output_to_nowhere())
-    client = table.create()
+def _measured(url: str, stack: ExitStack, *, calls: int) -> dict[str, MeasuredOperation]:
+    secrets_manager = stack.enter_context(stub.run_stub(hot_path.answers([])))
+    deployment.enter(
+        AWS_ENDPOINT_URL=secrets_manager.url, AWS_ENDPOINT_URL_DYNAMODB=url, TABLE_NAME=table.BENCHMARK_TABLE
+    )
+    stack.enter_context(hot_path.discarded_output())
+    client = table.create_benchmark_table()
     table.put_organizations(client, [deployment.ORGANIZATION_ID])
     for _ in range(_KEYS_LISTED):
         table.issue(deployment.ORGANIZATION_ID)
@@ -175,14 +177,14 @@ def _measured(url: str, stack: ExitStack, *, calls: int) -> dict[str, Operation]
     from tests.world import Table as TestTable  # noqa: PLC0415 - the same
 
     operations = _operations()
-    # First the time, because measuring what is consumed takes requests, and so time, of its own.
+    # Time first: measuring the consumption sends additional requests.
     milliseconds = {name: _own_milliseconds(*operation, calls) for name, operation in operations.items()}
-    found = {}
-    with measured(TestTable(client, table.NAME)) as consumed:
+    measured_operations = {}
+    with measured(TestTable(client, table.BENCHMARK_TABLE)) as consumed:
         for name, operation in operations.items():
             consumption, hashes = _consumed(*operation, consumed)
-            found[name] = Operation(consumption, hashes, milliseconds[name])
-    return found
+            measured_operations[name] = MeasuredOperation(consumption, hashes, milliseconds[name])
+    return measured_operations
 
 
 def _own_milliseconds(prepare: Callable[[], Any], act: Callable[[Any], Any], calls: int) -> float:
@@ -198,9 +200,9 @@ def _own_milliseconds(prepare: Callable[[], Any], act: Callable[[Any], Any], cal
 def _consumed(
     prepare: Callable[[], Any], act: Callable[[Any], Any], consumed: list[Consumption]
 ) -> tuple[Consumption, int]:
-    """Do one operation a few times; what it consumes, and how many hashes, must be the same each time."""
+    """Return the consumption and the number of hashes of an operation, which must not vary between runs."""
     seen = set()
-    with _hashes() as hashes:
+    with _recorded_hashes() as hashes:
         for _ in range(3):
             subject = prepare()
             consumed.clear()
@@ -209,7 +211,7 @@ def _consumed(
             seen.add((sum(consumed[1:], consumed[0]) if consumed else _nothing(), len(hashes)))
     (first, *others) = seen
     if others:
-        raise RuntimeError(f"not the same each time: {seen}")
+        raise RuntimeError(f"the consumption varies: {seen}")
     return first
 
 
@@ -219,35 +221,34 @@ def _nothing() -> Consumption:
     return Consumption()
 
 
-class _hashes:  # noqa: N801 - used as a context
-    """Note every hash that is computed."""
+@contextmanager
+def _recorded_hashes() -> Iterator[list[int]]:
+    """Record every hash that is computed while the context is open."""
+    from keywright.domain import key_hash  # noqa: PLC0415
 
-    def __enter__(self) -> list[int]:
-        from keywright.domain import key_hash  # noqa: PLC0415
+    originals = key_hash.matches, key_hash.hash_digest
+    recorded: list[int] = []
 
-        self._module, self._originals = key_hash, (key_hash.matches, key_hash.hash_digest)
-        noted: list[int] = []
+    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
+        def hashed(*arguments: Any) -> Any:
+            recorded.append(1)
+            return function(*arguments)
 
-        def counted(function: Callable[..., Any]) -> Callable[..., Any]:
-            def hashed(*arguments: Any) -> Any:
-                noted.append(1)
-                return function(*arguments)
+        return hashed
 
-            return hashed
-
-        key_hash.matches, key_hash.hash_digest = counted(key_hash.matches), counted(key_hash.hash_digest)
-        return noted
-
-    def __exit__(self, *_: object) -> None:
-        self._module.matches, self._module.hash_digest = self._originals
+    key_hash.matches, key_hash.hash_digest = counted(key_hash.matches), counted(key_hash.hash_digest)
+    try:
+        yield recorded
+    finally:
+        key_hash.matches, key_hash.hash_digest = originals
 
 
 def _operations() -> dict[str, _Action]:
-    """Give operations by name: how each is prepared, and what is done."""
+    """Return the operations by name, each with its preparation and its action."""
     from keywright.keys.usage import meter  # noqa: PLC0415
     from keywright.keys.verification import matches  # noqa: PLC0415
 
-    event, handler = deployment.member_event, deployment.handler
+    event, handler = deployment.member_event, deployment.load_handler
     authorize, verify = handler("authorize_api_key"), handler("verify_api_key")
     key_id, key = table.issue(deployment.ORGANIZATION_ID)
     body = {"name": "CI", "permissions": ["sessions:read"], "metadata": {"plan": "pro"}}
@@ -293,7 +294,7 @@ def _operations() -> dict[str, _Action]:
 
 
 def _ok(answer: Any) -> None:
-    if answer["statusCode"] != 200:  # noqa: PLR2004 - what was measured has to be the work, not its failure
+    if answer["statusCode"] != 200:  # noqa: PLR2004 - a failure must not be measured
         raise RuntimeError(answer["body"])
 
 
@@ -303,7 +304,7 @@ def _forget_uses() -> None:
     meter.cache_clear()
 
 
-def _bills(operations: Mapping[str, Operation], prices: Prices) -> dict[str, Bill]:
+def _bills(operations: Mapping[str, MeasuredOperation], prices: Prices) -> dict[str, Bill]:
     read_milliseconds = prices.assumptions["dynamodb_read_milliseconds"]
     write_milliseconds = prices.assumptions["dynamodb_transaction_milliseconds"]
     per_minute = prices.assumptions["verifications_per_key_and_minute"]
@@ -320,7 +321,7 @@ def _bills(operations: Mapping[str, Operation], prices: Prices) -> dict[str, Bil
         )
 
     def reads_with_reuse() -> float:
-        """How many verifications read: one in each span, and those of the other uses in it do not."""
+        """Return the share of verifications that read: the first in each period of RecordReuseSeconds."""
         return 1 / (1 + per_minute / 60 * _REUSE_SECONDS)
 
     created = operations["create"]

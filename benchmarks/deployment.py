@@ -1,4 +1,4 @@
-"""The functions of the template in this process, with the environment that a deployment gives them."""
+"""The functions of the template in this process, with the environment of a deployment."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ ARN = "arn:aws:execute-api:us-east-1:123456789012:abcdef1234/v1/GET/auth/api-key
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Lambda's context, with as much time as a function is given."""
+    """The context object of Lambda, with a constant remaining time."""
 
     aws_request_id: str = "7d2b8f4e-0000-4000-8000-000000000000"
 
     def get_remaining_time_in_millis(self) -> int:
-        """Say how much time is left."""
+        """Return the remaining time."""
         return 10_000
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """Give the environment of a function, and nothing of the user's that has to do with AWS.
+    """Return the environment of a function, without the AWS settings of the user.
 
     Args:
-        changes: variables that are set otherwise.
+        changes: variables to set to other values.
     """
-    found = dict(os.environ)
-    backend.isolate(found)
-    return found | stack().environment() | {"POWERTOOLS_LOG_LEVEL": "INFO", "PEPPER_SECRET_ID": "pepper"} | changes
+    isolated = dict(os.environ)
+    backend.isolate(isolated)
+    return isolated | stack().environment() | {"POWERTOOLS_LOG_LEVEL": "INFO", "PEPPER_SECRET_ID": "pepper"} | changes
 
 
 def stack() -> Stack:
@@ -54,7 +54,7 @@ def stack() -> Stack:
 
 
 def enter(**changes: str) -> None:
-    """Give this process a function's environment, and what Lambda's path holds."""
+    """Set the environment of this process and its import path to those of a function."""
     os.environ.clear()
     os.environ.update(environment(**changes))
     layer = str(ROOT / "layers" / "shared" / "python")
@@ -62,12 +62,12 @@ def enter(**changes: str) -> None:
         sys.path.insert(0, layer)
 
 
-def handler(name: str) -> Callable[[dict[str, Any]], Any]:
-    """Load a function, and give it as something that takes an event."""
+def load_handler(name: str) -> Callable[[dict[str, Any]], Any]:
+    """Import a function and return its handler, which takes only an event."""
     path = ROOT / "functions" / name / "handler.py"
     spec = importlib.util.spec_from_file_location(f"functions_{name}", path)
-    assert spec is not None, "the file is there"  # noqa: S101
-    assert spec.loader is not None, "the same"  # noqa: S101
+    assert spec is not None, "a .py file has a loader"  # noqa: S101
+    assert spec.loader is not None, "a .py file has a loader"  # noqa: S101
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     context = Context()
@@ -75,7 +75,7 @@ def handler(name: str) -> Callable[[dict[str, Any]], Any]:
 
 
 def authorizer_event(key: str) -> dict[str, Any]:
-    """Make the event of an API Gateway REQUEST authorizer, as large as a browser's request makes it."""
+    """Return the event of an API Gateway REQUEST authorizer for the request of a browser."""
     return {
         "type": "REQUEST",
         "methodArn": ARN,
@@ -98,7 +98,7 @@ def authorizer_event(key: str) -> dict[str, Any]:
 
 
 def member_event(method: str, resource: str, body: object = None, **path: str) -> dict[str, Any]:
-    """Make the event of a route that a session may call."""
+    """Return the event of a route that requires a session."""
     return _event(method, resource, body, path) | {
         "requestContext": _context()
         | {
@@ -112,7 +112,7 @@ def member_event(method: str, resource: str, body: object = None, **path: str) -
 
 
 def backend_event(body: object) -> dict[str, Any]:
-    """Make the event of POST /auth/api-keys/verify, signed by a backend."""
+    """Return the event of POST /auth/api-keys/verify, signed by a backend."""
     context = _context()
     context["identity"] = {
         **context["identity"],
@@ -124,7 +124,7 @@ def backend_event(body: object) -> dict[str, Any]:
 
 
 def key_event(key_id: uuid.UUID) -> dict[str, Any]:
-    """Make the event of GET /auth/api-keys/current, as authorize_api_key lets it through."""
+    """Return the event of GET /auth/api-keys/current, after authorize_api_key."""
     context = _context() | {
         "authorizer": {"organizationId": str(ORGANIZATION_ID), "apiKeyId": str(key_id), "permissions": "sessions:read"}
     }

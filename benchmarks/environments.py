@@ -1,4 +1,4 @@
-"""Environments for what is measured, each with its own packages: made when they are first needed."""
+"""Environments with the packages of a benchmark, created when first needed."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from local.options import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-FOLDER = ROOT / ".bench"
+ENVIRONMENTS = ROOT / ".bench"
 _PEERS = ROOT / "benchmarks" / "peers"
 
 
 class NotInstalledError(Exception):
-    """Packages could not be installed; the message is the installer's."""
+    """Packages cannot be installed; the message is that of the installer."""
 
 
 def python(name: str, requirements: Path) -> Path:
-    """Give the interpreter of an environment with hash-checked requirements.
+    """Return the interpreter of an environment with hash-checked requirements.
 
     Raises:
-        NotInstalledError: they cannot be installed.
+        NotInstalledError: the requirements cannot be installed.
     """
-    folder = FOLDER / name
+    folder = ENVIRONMENTS / name
     interpreter = folder / "bin" / "python"
-    if _is_made(folder, [requirements]):
+    if _is_installed(folder, [requirements]):
         return interpreter
     print(f"Installing {name} ...", flush=True)
     shutil.rmtree(folder, ignore_errors=True)
@@ -49,18 +49,18 @@ def python(name: str, requirements: Path) -> Path:
 
 
 def node(name: str) -> Path:
-    """Give the folder of a Node project: a copy of the peer's, with its packages.
+    """Return a copy of the Node project of a peer, with its packages installed.
 
     Raises:
-        NotInstalledError: they cannot be installed.
+        NotInstalledError: the packages cannot be installed.
     """
-    folder, source = FOLDER / name, _PEERS / name
+    folder, source = ENVIRONMENTS / name, _PEERS / name
     sources = sorted(path for path in source.iterdir() if path.is_file())
-    if _is_made(folder, sources):
+    if _is_installed(folder, sources):
         return folder
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
-        raise NotInstalledError("there is no Node (20 or later) with npm here")
+        raise NotInstalledError("Node (20 or later) with npm is missing")
     print(f"Installing {name} ...", flush=True)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -71,7 +71,7 @@ def node(name: str) -> Path:
     return folder
 
 
-def _is_made(folder: Path, sources: list[Path]) -> bool:
+def _is_installed(folder: Path, sources: list[Path]) -> bool:
     mark = folder / ".installed"
     return mark.is_file() and mark.read_text() == _digest(sources)
 

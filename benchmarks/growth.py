@@ -1,4 +1,4 @@
-"""What grows with the data, and what a container remembers."""
+"""Growth: latency by the amount of data, and memory of a container by the number of verifications."""
 
 from __future__ import annotations
 
@@ -32,29 +32,32 @@ _CHEAP = {"ARGON2_MEMORY_KIB": "8", "ARGON2_ITERATIONS": "1"}
 
 
 def run(effort: Effort) -> Section:
-    """Measure it."""
+    """Measure latency and memory."""
     section = Section("growth", "Growth: the same work on more data")
     with ExitStack() as stack:
-        secrets_manager = stack.enter_context(stub.running(hot_path.answers([])))
+        secrets_manager = stack.enter_context(stub.run_stub(hot_path.answers([])))
         try:
-            url = stack.enter_context(dynamodb_local.running(dynamodb_local.JARS))
+            url = stack.enter_context(dynamodb_local.run_server(dynamodb_local.JARS))
         except dynamodb_local.NotStartedError as error:
             section.failures.append(str(error))
             return section
         deployment.enter(
-            AWS_ENDPOINT_URL=secrets_manager.url, AWS_ENDPOINT_URL_DYNAMODB=url, TABLE_NAME=table.NAME, **_CHEAP
+            AWS_ENDPOINT_URL=secrets_manager.url,
+            AWS_ENDPOINT_URL_DYNAMODB=url,
+            TABLE_NAME=table.BENCHMARK_TABLE,
+            **_CHEAP,
         )
         section.tables.append(_by_size(effort, section, stack))
         section.tables.append(_memory(effort, section))
     section.notes = [
-        "Hashes are as cheap as can be here: what is measured is everything else.",
-        "Memory is of a whole process with the real code; its keys' records are made up instead of read.",
+        "Hashing has its cheapest settings, so that everything else is measured.",
+        "Memory is that of a whole process with the real code; its key records are generated instead of read.",
     ]
     return section
 
 
 def _by_size(effort: Effort, section: Section, stack: ExitStack) -> Table:
-    client = table.create()
+    client = table.create_benchmark_table()
     sizes = _SIZES[effort.is_quick]
     organizations = {f"{size:,} keys in the organization": uuid.uuid4() for size in sizes}
     table.put_organizations(client, organizations.values())
@@ -68,7 +71,7 @@ def _by_size(effort: Effort, section: Section, stack: ExitStack) -> Table:
     many = [uuid.uuid4() for _ in range(number)]
     table.put_organizations(client, many)
     functions |= _actions(f"one of {number:,} organizations more, 1 key", many[0])
-    with hot_path.standard_output_to_nowhere():
+    with hot_path.discarded_output():
         samples = in_turns(functions, effort)
     section.data["milliseconds"] = {name: sample.median * 1000 for name, sample in samples.items()}
     first = {action: samples[f"{action}: {next(iter(organizations))}"] for action in ("verify", "list a page of 100")}
@@ -93,26 +96,26 @@ def _actions(name: str, organization_id: UUID) -> dict[str, Callable[[], object]
     query = validate(ListApiKeysQuery, {"limit": "100"})
     return {
         f"verify: {name}": lambda: verification.verify(key),
-        f"list a page of 100: {name}": lambda: manage.list_keys(table.member(organization_id), query),
+        f"list a page of 100: {name}": lambda: manage.list_keys(table.admin_of(organization_id), query),
     }
 
 
 def _memory(effort: Effort, section: Section) -> Table:
-    """Let one container verify very many keys, and see how large it becomes."""
+    """Measure the memory of a container that verifies many keys."""
     from keywright.keys import verification  # noqa: PLC0415 - after the environment
     from keywright.keys.usage import Meter, meter  # noqa: PLC0415 - the same
     from keywright.store import credentials  # noqa: PLC0415
 
     number = _CONTAINER_KEYS[effort.is_quick]
     print(f"Making {number:,} keys ...", flush=True)
-    texts, records = _made_up(number)
-    credentials.read = lambda organization_id, key_id: records[key_id]  # noqa: ARG005 - the other's parameters
-    meter._values[:] = [Meter(lambda _: None, 60)]  # noqa: SLF001 - a meter whose writes cost nothing
+    texts, records = _generated_keys(number)
+    credentials.read = lambda organization_id, key_id: records[key_id]  # noqa: ARG005 - the signature of the original
+    meter._values[:] = [Meter(lambda _: None, 60)]  # noqa: SLF001 - a meter that writes nothing
     verification.matches.cache_clear()
     before, total = _resident_megabytes(), _VERIFICATIONS[effort.is_quick]
     rows: list[tuple[Any, ...]] = [("before the first", before, 0.0, None)]
-    draw = random.Random(1)  # noqa: S311 - which key comes next
-    with hot_path.standard_output_to_nowhere():
+    draw = random.Random(1)  # noqa: S311 - selects keys, no secrets
+    with hot_path.discarded_output():
         for step in range(_STEPS):
             started = time.perf_counter()
             for _ in range(total // _STEPS):
@@ -130,8 +133,8 @@ def _memory(effort: Effort, section: Section) -> Table:
     )
 
 
-def _made_up(number: int) -> tuple[list[str], dict[UUID, Any]]:
-    """Make keys with real hashes, as cheap as they can be, and what the store would give for them."""
+def _generated_keys(number: int) -> tuple[list[str], dict[UUID, Any]]:
+    """Generate keys with cheap but real hashes, and the records that the store would return for them."""
     from datetime import UTC, datetime  # noqa: PLC0415
 
     from keywright.domain import key_hash, key_text  # noqa: PLC0415

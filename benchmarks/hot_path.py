@@ -1,4 +1,4 @@
-"""What a request costs once a container is warm, against one bare call of boto3's client to the same stub."""
+"""Hot path: requests to a warm container, compared with a single boto3 call to the same stub."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _LIMIT_OF_FORGED_MICROSECONDS = 20
 
 
 def run(effort: Effort) -> Section:
-    """Measure it."""
+    """Measure the hot path."""
     deployment.enter(TABLE_NAME=_TABLE)
     key_id, key, items = issued()
-    with stub.running(answers(items)) as server, standard_output_to_nowhere():
+    with stub.run_stub(answers(items)) as server, discarded_output():
         os.environ["AWS_ENDPOINT_URL"] = server.url
         functions = _functions(key, key_id)
         requests = {name: _requests(server, function) for name, function in functions.items()}
@@ -52,9 +52,9 @@ def _functions(key: str, key_id: UUID) -> dict[str, Callable[[], object]]:
 
     client = boto3.client("dynamodb")
     partition = {"S": f"ORG#{deployment.ORGANIZATION_ID}"}
-    wanted = [{"pk": partition, "sk": {"S": f"KEY#{key_id}"}}, {"pk": partition, "sk": {"S": "ORG"}}]
-    authorize, verify = deployment.handler("authorize_api_key"), deployment.handler("verify_api_key")
-    create, get = deployment.handler("create_api_key"), deployment.handler("get_api_key")
+    keys = [{"pk": partition, "sk": {"S": f"KEY#{key_id}"}}, {"pk": partition, "sk": {"S": "ORG"}}]
+    authorize, verify = deployment.load_handler("authorize_api_key"), deployment.load_handler("verify_api_key")
+    create, get = deployment.load_handler("create_api_key"), deployment.load_handler("get_api_key")
     authorizer_event = deployment.authorizer_event(key)
     verify_event = deployment.backend_event({"key": key})
     create_event = deployment.member_event(
@@ -71,7 +71,7 @@ def _functions(key: str, key_id: UUID) -> dict[str, Callable[[], object]]:
         return authorize(authorizer_event)
 
     return {
-        _BARE: lambda: client.batch_get_item(RequestItems={_TABLE: {"Keys": wanted, "ConsistentRead": True}}),
+        _BARE: lambda: client.batch_get_item(RequestItems={_TABLE: {"Keys": keys, "ConsistentRead": True}}),
         "parse a key and check its tag": lambda: key_text.parse(key, prefix, tag_key),
         _FORGED: lambda: key_text.parse(forged, prefix, tag_key),
         "forged key, with its line in the log": lambda: verification.verify(forged),
@@ -86,7 +86,7 @@ def _functions(key: str, key_id: UUID) -> dict[str, Callable[[], object]]:
 
 
 def answers(items: list[dict[str, Any]]) -> dict[str, Any]:
-    """Give what the stub answers: these items, whatever is read."""
+    """Return the answers of the stub, which returns these items for every read."""
     return {
         "DynamoDB_20120810.BatchGetItem": {"Responses": {_TABLE: items}, "UnprocessedKeys": {}},
         "DynamoDB_20120810.Query": {"Items": items[:1], "Count": 1, "ScannedCount": 1},
@@ -96,7 +96,7 @@ def answers(items: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def issued() -> tuple[UUID, str, list[dict[str, Any]]]:
-    """Make a key and the two items that its verification reads."""
+    """Return the id and the text of a new key, and the items that its requests read."""
     from datetime import UTC, datetime  # noqa: PLC0415
 
     from keywright.domain import key_hash, key_text  # noqa: PLC0415 - after the environment
@@ -150,7 +150,7 @@ def _pepper() -> str:
 
 
 def _requests(server: stub.Stub, function: Callable[[], object]) -> int:
-    """Count the requests of one call, once everything is warm."""
+    """Count the requests of a warm call."""
     function()
     before = server.requests()
     function()
@@ -158,15 +158,15 @@ def _requests(server: stub.Stub, function: Callable[[], object]) -> int:
 
 
 @contextmanager
-def standard_output_to_nowhere() -> Iterator[None]:
-    """Let log lines be made and written, as on Lambda, but to where nobody reads them."""
-    kept = sys.stdout
-    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
-        sys.stdout = nowhere
+def discarded_output() -> Iterator[None]:
+    """Discard standard output, so that log lines are formatted and written as on Lambda."""
+    original = sys.stdout
+    with open(os.devnull, "w") as null:  # noqa: PTH123
+        sys.stdout = null
         try:
             yield
         finally:
-            sys.stdout = kept
+            sys.stdout = original
 
 
 def _section(samples: dict[str, Sample], requests: dict[str, int]) -> Section:

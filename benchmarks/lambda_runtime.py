@@ -1,4 +1,4 @@
-"""Functions as Lambda runs them: its runtime interface emulator starts its runtime client, which runs the function."""
+"""Runs functions with Lambda's runtime interface emulator and its runtime client for Python."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 EMULATORS = ".venv-sam/lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-*"
-"""AWS's SAM command line brings them."""
+"""The emulators that the AWS SAM CLI includes."""
 LAYER = ROOT / ".aws-sam" / "host-layer" / "python"
 
 _EXECUTION_ENVIRONMENT = "AWS_Lambda_python3.13"
@@ -36,10 +36,10 @@ _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """What it takes to run functions.
+    """An installed emulator and runtime client.
 
     Attributes:
-        python: an interpreter with the runtime client.
+        python: interpreter with the runtime client.
     """
 
     emulator: Path
@@ -48,11 +48,11 @@ class Installed:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What a cold start took.
+    """The result of a cold start.
 
     Attributes:
-        seconds: from the invocation, before which the function's process does not exist, to its answer.
-        cpu_seconds: of that process until then; None where the system does not tell.
+        seconds: time from the invocation, which starts the process of the function, to the answer.
+        cpu_seconds: CPU time of that process until then; None if the system does not provide it.
     """
 
     answer: Any
@@ -61,27 +61,27 @@ class Started:
 
 
 def install() -> Installed:
-    """Install the emulator and the client.
+    """Install the runtime client and find the emulator.
 
     Raises:
-        NotInstalledError: one of them, or the layer, is not to be had.
+        NotInstalledError: the client, the emulator or the layer is missing.
     """
     if not LAYER.is_dir():
-        raise NotInstalledError("there is no layer for this machine; run: make test-layer")
+        raise NotInstalledError("the layer for this machine is missing: run make test-layer")
     python = environments.python("runtime", ROOT / "benchmarks" / "runtime" / "requirements.txt")
     name = f"aws-lambda-rie-{_MACHINES.get(platform.machine())}"
     emulator = next((path for path in ROOT.glob(EMULATORS) if path.name == name), None)
     if emulator is None:
-        raise NotInstalledError("there is no runtime interface emulator for this machine; it comes with: make build")
+        raise NotInstalledError("the runtime interface emulator for this machine is missing: run make build")
     return Installed(emulator, python)
 
 
 def cold_start(
     installed: Installed, function: Path, event: Mapping[str, Any], environment: Mapping[str, str]
 ) -> Started:
-    """Start a function and wait for its first answer; PYTHONPATH says where its packages are.
+    """Start a function and return its first answer. PYTHONPATH selects its packages.
 
-    Somebody else may have taken one of the ports before the emulator has; then it is started anew.
+    If another process takes a port before the emulator does, the emulator is started again.
     """
     for _ in range(_STARTS - 1):
         with suppress(ConnectionError):
@@ -93,9 +93,9 @@ def _cold_start(
     installed: Installed, function: Path, event: Mapping[str, Any], environment: Mapping[str, str]
 ) -> Started:
     with _emulated(installed, function, environment) as (process, url):
-        request = urllib.request.Request(url, json.dumps(event).encode(), method="POST")  # noqa: S310 - this machine
+        request = urllib.request.Request(url, json.dumps(event).encode(), method="POST")  # noqa: S310 - loopback
         started = time.perf_counter()
-        with urllib.request.urlopen(request) as response:  # noqa: S310 - the same
+        with urllib.request.urlopen(request) as response:  # noqa: S310 - loopback
             answer = json.loads(response.read())
         seconds = time.perf_counter() - started
         return Started(answer, seconds, _cpu_seconds(process.pid))
@@ -121,10 +121,10 @@ def _emulated(
         "AWS_LAMBDA_FUNCTION_NAME": function.name,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1024",
         "AWS_LAMBDA_FUNCTION_TIMEOUT": "10",
-        # As on Lambda, where a function cannot write to where its packages are.
+        # On Lambda, a function cannot write to the folder of its packages.
         "PYTHONDONTWRITEBYTECODE": "1",
     }
-    with subprocess.Popen(  # noqa: S603 - the emulator
+    with subprocess.Popen(  # noqa: S603 - a fixed command
         command,
         cwd=function,
         env=settings,
@@ -156,20 +156,20 @@ def _wait_until_listening(port: int) -> None:
 
 
 def _children(pid: int) -> list[int]:
-    """Give the processes that a process has started, where the system tells."""
+    """Return the child processes of a process, if the system provides them."""
     with suppress(OSError):
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()] or _by_parent(pid)
     return []
 
 
 def _by_parent(pid: int) -> list[int]:
-    found = []
+    children = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
             fields = stat.read_text().rpartition(")")[2].split()
             if int(fields[1]) == pid:
-                found.append(int(stat.parent.name))
-    return found
+                children.append(int(stat.parent.name))
+    return children
 
 
 def _cpu_seconds(emulator: int) -> float | None:

@@ -1,4 +1,4 @@
-"""Comparing functions in one run: in turns, so that whatever else the machine does meets all of them alike."""
+"""Measures functions in turns, so that other load on the machine affects all of them equally."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much is measured.
+    """The amount of measuring.
 
     Attributes:
-        is_quick: whether the numbers are only to show that everything works.
-        rounds: how often every function has its turn.
-        calls: how often it is called in one.
-        keys: in the stores of the peers.
+        is_quick: whether the run only checks that the benchmarks work.
+        rounds: number of rounds.
+        calls: calls of each function in a round.
+        keys: keys in the stores of the peers.
     """
 
     is_quick: bool
@@ -35,7 +35,7 @@ QUICK = Effort(is_quick=True, rounds=6, calls=20, keys=500)
 
 @dataclass(slots=True)
 class Sample:
-    """What was measured of one function: a value for each round, in seconds per call."""
+    """The measurements of a function: seconds per call, a value for each round."""
 
     rounds: list[float] = field(default_factory=list)
 
@@ -46,20 +46,20 @@ class Sample:
 
     @property
     def spread(self) -> tuple[float, float]:
-        """The quarter of rounds below, and the quarter above: the first and third quartile."""
+        """The first and third quartile of the rounds."""
         return quartiles(self.rounds)
 
     def ratio(self, other: Sample) -> float:
-        """How many times as long as another function, as the median over rounds."""
+        """Return the median over rounds of the ratio to another function."""
         return statistics.median(self.ratios(other))
 
     def ratios(self, other: Sample) -> list[float]:
-        """The same for each round."""
-        return [mine / theirs for mine, theirs in zip(self.rounds, other.rounds, strict=True)]
+        """Return the ratio to another function in each round."""
+        return [one / another for one, another in zip(self.rounds, other.rounds, strict=True)]
 
 
 def quartiles(values: list[float]) -> tuple[float, float]:
-    """Give the first and third quartile."""
+    """Return the first and third quartile."""
     if len(values) == 1:
         return values[0], values[0]
     low, _, high = statistics.quantiles(values, n=4, method="inclusive")
@@ -67,9 +67,9 @@ def quartiles(values: list[float]) -> tuple[float, float]:
 
 
 def in_turns(functions: Mapping[str, Callable[[], object]], effort: Effort) -> dict[str, Sample]:
-    """Call every function often, round after round; a round's value is the median of its calls.
+    """Call all functions in rounds. The value of a round is the median of its calls.
 
-    The collector of garbage runs between rounds, not within.
+    Garbage is collected between rounds only.
     """
     for function in functions.values():
         for _ in range(3):

@@ -1,6 +1,6 @@
-"""Keywright (Python, threads) behind the protocol of the peers: its verification, on DynamoDB Local.
+"""The driver of Keywright (Python, threads) for the comparison, on DynamoDB Local.
 
-DynamoDB is a server, spoken to over HTTP, as in production; what it takes itself is not this process's CPU time.
+DynamoDB Local is a server with HTTP, as in production; its CPU time is not included.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import deployment, hot_path, stub, table
-from benchmarks.peers.protocol import Outcome, Sizes, Texts, ThreadedDriver, serve
+from benchmarks.peers.protocol import CheckResult, Sizes, Texts, ThreadedDriver, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ class KeywrightDriver(ThreadedDriver):
     """Keywright's verification.
 
     Args:
-        stack: closes what is opened here.
+        stack: closes the resources of the driver.
     """
 
     def __init__(self, stack: ExitStack) -> None:
@@ -41,17 +41,17 @@ class KeywrightDriver(ThreadedDriver):
         self._reuse_seconds = 0
 
     async def open(self, variant: str, sizes: Sizes) -> None:
-        """Make the table and its keys."""
+        """Create the table and its keys."""
         self._reuse_seconds = _REUSE_SECONDS if "reuse" in variant else 0
         dynamodb = os.environ["AWS_ENDPOINT_URL_DYNAMODB"]
-        secrets_manager = self._stack.enter_context(stub.running(hot_path.answers([])))
+        secrets_manager = self._stack.enter_context(stub.run_stub(hot_path.answers([])))
         deployment.enter(
             AWS_ENDPOINT_URL=secrets_manager.url,
             AWS_ENDPOINT_URL_DYNAMODB=dynamodb,
-            TABLE_NAME=table.NAME,
+            TABLE_NAME=table.BENCHMARK_TABLE,
             RECORD_REUSE_SECONDS=str(self._reuse_seconds),
         )
-        self._client = table.create()
+        self._client = table.create_benchmark_table()
         table.put_organizations(self._client, [self._organization_id])
         self._count()
         issued = [table.issue(self._organization_id) for _ in range(sizes.pool + sizes.fresh + 8)]
@@ -75,10 +75,10 @@ class KeywrightDriver(ThreadedDriver):
 
         return verification.verify(text).code is verification.Code.VALID
 
-    async def check(self, name: str) -> Outcome:
-        """Do one of the checks."""
-        checks: dict[str, Callable[[], Outcome]] = {
-            "limit_under_concurrency": lambda: Outcome("none", "it has neither quotas nor limits of its own"),
+    async def check(self, name: str) -> CheckResult:
+        """Run a correctness check."""
+        checks: dict[str, Callable[[], CheckResult]] = {
+            "limit_under_concurrency": lambda: CheckResult("none", "no quotas and no limits per key"),
             "revoked_after_cached_verify": self._revoked_after_cached_verify,
             "verify_never_unrevokes": self._verify_never_unrevokes,
             "lists_250_keys": self._lists,
@@ -88,21 +88,23 @@ class KeywrightDriver(ThreadedDriver):
             return checks[name]()
         return await self.forged_keys_cost_no_read(self.verify)
 
-    def _revoked_after_cached_verify(self) -> Outcome:
+    def _revoked_after_cached_verify(self) -> CheckResult:
         key_id, text = table.issue(self._organization_id)
         assert self.verify(text), "a valid key was refused"  # noqa: S101
         self._disable(key_id)
         if not self.verify(text):
-            return Outcome("yes", "on the very next verification")
+            return CheckResult("yes", "on the very next verification")
         revoked_at = time.monotonic()
         while self.verify(text):
             time.sleep(0.05)
         taken = time.monotonic() - revoked_at
         within = taken <= self._reuse_seconds
-        return Outcome("partly" if within else "no", f"after {taken:.1f} s; the setting allows {self._reuse_seconds} s")
+        return CheckResult(
+            "partly" if within else "no", f"after {taken:.1f} s; the setting allows {self._reuse_seconds} s"
+        )
 
-    def _verify_never_unrevokes(self) -> Outcome:
-        """Revoke while eight threads verify, then look at what is stored."""
+    def _verify_never_unrevokes(self) -> CheckResult:
+        """Revoke keys during eight verifications each, then read what is stored."""
         undone = 0
         rounds = 20
         for _ in range(rounds):
@@ -115,56 +117,58 @@ class KeywrightDriver(ThreadedDriver):
             self.verify(text)
             self._flush()
             undone += bool(self._item(key_id)["enabled"]["BOOL"])
-        return Outcome("no" if undone else "yes", f"{undone} of {rounds} revoked keys were enabled afterwards")
+        return CheckResult("no" if undone else "yes", f"{undone} of {rounds} revoked keys were enabled afterwards")
 
-    def _lists(self) -> Outcome:
+    def _lists(self) -> CheckResult:
         from keywright.api.schemas import ListApiKeysQuery, validate  # noqa: PLC0415
         from keywright.keys import manage  # noqa: PLC0415
 
         organization_id = uuid.uuid4()
         table.put_organizations(self._client, [organization_id])
         table.fill(self._client, organization_id, _CHECK_KEYS)
-        found: list[str] = []
+        listed: list[str] = []
         cursor: str | None = None
         while True:
             query = {"limit": "100"} | ({"starting_after": cursor} if cursor else {})
-            page = manage.list_keys(table.member(organization_id), validate(ListApiKeysQuery, query))
-            found += [item.model_dump()["id"] for item in page.items]
+            page = manage.list_keys(table.admin_of(organization_id), validate(ListApiKeysQuery, query))
+            listed += [item.model_dump()["id"] for item in page.items]
             cursor = page.pagination.next_cursor
             if cursor is None:
                 break
-        complete = len(found) == len(set(found)) == _CHECK_KEYS
-        return Outcome("yes" if complete else "no", f"{len(set(found))} of {_CHECK_KEYS}, in pages of 100")
+        complete = len(listed) == len(set(listed)) == _CHECK_KEYS
+        return CheckResult("yes" if complete else "no", f"{len(set(listed))} of {_CHECK_KEYS}, in pages of 100")
 
-    def _expiry(self) -> Outcome:
+    def _expiry(self) -> CheckResult:
         moment = (datetime.now(UTC) + timedelta(seconds=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
         key_id, text = table.issue(self._organization_id, expiresAt=moment)
         self.verify(text)
         time.sleep(2.1)
         refused = not self.verify(text)
         kept = bool(self._item(key_id))
-        return Outcome("yes" if refused and kept else "no", "refused at its time, its record still there")
+        return CheckResult("yes" if refused and kept else "no", "refused at its time, its record still there")
 
     def _disable(self, key_id: uuid.UUID) -> None:
         from keywright.api.schemas import UpdateApiKeyRequest, validate  # noqa: PLC0415
         from keywright.keys import manage  # noqa: PLC0415
 
         body = validate(UpdateApiKeyRequest, {"enabled": False})
-        manage.update(table.member(self._organization_id), table.origin(), key_id, body)
+        manage.update(table.admin_of(self._organization_id), table.origin(), key_id, body)
 
     def _item(self, key_id: uuid.UUID) -> Mapping[str, Any]:
         key = {"pk": {"S": f"ORG#{self._organization_id}"}, "sk": {"S": f"KEY#{key_id}"}}
-        found: Mapping[str, Any] = self._client.get_item(TableName=table.NAME, Key=key, ConsistentRead=True)["Item"]
-        return found
+        item: Mapping[str, Any] = self._client.get_item(TableName=table.BENCHMARK_TABLE, Key=key, ConsistentRead=True)[
+            "Item"
+        ]
+        return item
 
     def _flush(self) -> None:
-        """Write the uses that are counted in memory, as a container does once a minute and at its end."""
+        """Write the uses counted in memory, as a container does once a minute and at its end."""
         from keywright.keys.usage import meter  # noqa: PLC0415
 
         meter().flush_all(seconds=30)
 
     def _count(self) -> None:
-        """Count requests to DynamoDB where they are sent, and hashes where they are computed."""
+        """Count requests to DynamoDB and computed hashes."""
         from keywright.aws import retries  # noqa: PLC0415
         from keywright.domain import key_hash  # noqa: PLC0415
 
@@ -193,7 +197,7 @@ class KeywrightDriver(ThreadedDriver):
 
 
 class _Quiet:
-    """Where log lines go: the protocol has the standard output for itself."""
+    """Discards log lines: standard output is for the protocol."""
 
     def write(self, text: str) -> int:
         return len(text)

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import environments
-from benchmarks.report import written
+from benchmarks.report import format_cell
 from local.options import ROOT
 
 if TYPE_CHECKING:
@@ -25,23 +25,23 @@ _DOCUMENTS = (ROOT / "docs" / "performance.md", _PICTURES / "report.md")
 
 
 def main() -> int:
-    """Write and draw."""
+    """Write the tables and draw the pictures; return 0, 1 without matplotlib, or 2 without a report."""
     if not _REPORT.is_file():
-        print("There is no report yet; run: make bench")
+        print("no report: run make bench")
         return 2
     report = json.loads(_REPORT.read_text(encoding="utf-8"))
     for document in _DOCUMENTS:
-        document.write_text(filled(document.read_text(encoding="utf-8"), report), encoding="utf-8")
+        document.write_text(fill_tables(document.read_text(encoding="utf-8"), report), encoding="utf-8")
     try:
         python = environments.python("drawing", _DRAWING / "requirements.txt")
     except environments.NotInstalledError as error:
-        print(f"matplotlib cannot be installed: {error}")
+        print(f"cannot install matplotlib: {error}")
         return 1
     return subprocess.call([str(python), str(_DRAWING / "draw.py"), str(_REPORT), str(_PICTURES)])  # noqa: S603
 
 
-def filled(document: str, report: dict[str, Any]) -> str:
-    """Give a document with the tables of a report in their places; a section that was not measured stays as it was."""
+def fill_tables(document: str, report: dict[str, Any]) -> str:
+    """Return a document with the tables of a report. Sections that are not in the report stay unchanged."""
 
     def fill(match: re.Match[str]) -> str:
         name = match["name"]
@@ -82,7 +82,7 @@ def _table(columns: Any, rows: Any) -> Iterator[str]:
     yield f"| {' | '.join(columns)} |"
     yield f"| {' | '.join('---' for _ in columns)} |"
     for row in rows:
-        yield f"| {' | '.join(written(cell).replace('|', ' ') for cell in row)} |"
+        yield f"| {' | '.join(format_cell(cell).replace('|', ' ') for cell in row)} |"
 
 
 if __name__ == "__main__":

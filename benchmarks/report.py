@@ -1,4 +1,4 @@
-"""What a run found: tables for the terminal, and the same for programs."""
+"""Results of the benchmarks: tables on the terminal, and a JSON report."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Cell = str | int | float | None
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Some numbers with a title."""
+    """A table of results."""
 
     title: str
     columns: tuple[str, ...]
@@ -28,7 +28,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """A number that must not grow beyond its limit."""
+    """A result with an upper limit."""
 
     name: str
     value: float
@@ -36,22 +36,22 @@ class Budget:
 
     @property
     def met(self) -> bool:
-        """Whether it is within."""
+        """Whether the result is within its limit."""
         return self.value <= self.limit
 
     def as_json(self) -> dict[str, object]:
-        """Write it as the report has it."""
+        """Return the budget as in the report."""
         return {"name": self.name, "value": self.value, "limit": self.limit, "met": self.met}
 
 
 @dataclass(slots=True)
 class Section:
-    """One part of the report.
+    """A section of the report.
 
     Attributes:
-        notes: what one has to know to read its numbers.
+        notes: explanations of the numbers.
         failures: what could not be measured, and why.
-        data: more than the tables show, for pictures.
+        data: data for pictures, beyond the tables.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Section:
 
 
 def machine() -> dict[str, object]:
-    """Describe where the numbers come from."""
+    """Describe the machine that was measured on."""
     return {
         "processors": os.cpu_count(),
         "architecture": platform.machine(),
@@ -74,17 +74,17 @@ def machine() -> dict[str, object]:
     }
 
 
-def write(path: Path, sections: Sequence[Section], *, is_quick: bool) -> None:
-    """Write the report; sections of an earlier one that were not run now stay, with their own time and machine."""
+def write_report(path: Path, sections: Sequence[Section], *, is_quick: bool) -> None:
+    """Write sections to the report. Other sections stay, with their time and machine."""
     before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    known = before.get("sections", {})
+    entries = before.get("sections", {})
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     for section in sections:
         entry = asdict(section)
         entry["budgets"] = [budget.as_json() for budget in section.budgets]
-        known[section.name] = {"made_at": now, "is_quick": is_quick, "machine": machine(), **entry}
-    budgets = [budget for entry in known.values() for budget in entry["budgets"]]
-    path.write_text(json.dumps({"budgets": budgets, "sections": known}, indent=1) + "\n", encoding="utf-8")
+        entries[section.name] = {"made_at": now, "is_quick": is_quick, "machine": machine(), **entry}
+    budgets = [budget for entry in entries.values() for budget in entry["budgets"]]
+    path.write_text(json.dumps({"budgets": budgets, "sections": entries}, indent=1) + "\n", encoding="utf-8")
 
 
 def show(section: Section) -> None:
@@ -102,7 +102,7 @@ def show(section: Section) -> None:
 
 
 def show_budgets(budgets: Sequence[Budget]) -> None:
-    """Print the budgets, met or missed."""
+    """Print every budget, and whether it is met."""
     print("\nBudgets\n=======\n")
     rows = [(b.name, b.value, b.limit, "met" if b.met else "MISSED") for b in budgets]
     for line in _lines([("what", "measured", "limit", ""), *rows]):
@@ -110,7 +110,7 @@ def show_budgets(budgets: Sequence[Budget]) -> None:
 
 
 def _lines(rows: Sequence[Sequence[Cell]]) -> Iterable[str]:
-    texts = [[written(cell) for cell in row] for row in rows]
+    texts = [[format_cell(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in texts) for column in range(len(texts[0]))]
     is_number = [all(not isinstance(row[column], str) for row in rows[1:]) for column in range(len(widths))]
     for row in texts:
@@ -121,8 +121,8 @@ def _lines(rows: Sequence[Sequence[Cell]]) -> Iterable[str]:
         yield "  ".join(cells).rstrip()
 
 
-def written(value: Cell) -> str:
-    """Write a cell, numbers with three digits."""
+def format_cell(value: Cell) -> str:
+    """Return the text of a cell; numbers have three significant digits."""
     if value is None:
         return "-"
     if isinstance(value, float):

@@ -1,8 +1,8 @@
-"""A million verifications a second, over organizations of very different sizes: what that takes, and where it ends.
+"""Simulation of a million verifications a second: the resources they need, and which limits they reach.
 
-Nothing is measured here: it is worked out from what one verification takes. Organizations follow Zipf's law, the
-largest first, as customers do; all the keys of one are used alike. Containers are as many as are busy at once
-(Little's law), and each request goes to any of them.
+The numbers are computed from those of one verification. The sizes of organizations follow Zipf's law, and all keys of
+an organization are used equally. The number of containers is that of concurrent requests (Little's law), and each
+request goes to a random container.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ ORGANIZATIONS = 10_000
 KEYS_PER_ORGANIZATION = 20
 READ_UNITS_PER_VERIFICATION = 2
 PARTITION_READ_UNITS = 3_000
-"""A second, on one partition: Amazon DynamoDB Developer Guide, "Best practices for partition keys"."""
+"""Per second and partition (Amazon DynamoDB Developer Guide, "Best practices for partition keys")."""
 USES_WRITE_UNITS = 4
 
 _OWN_MILLISECONDS = 1.0
-"""Of a verification on 1024 MB; the handler's own time, as the hot path shows it, on a processor half as fast."""
+"""Time of a verification with 1024 MB without DynamoDB: that of the hot path, on a processor half as fast."""
 _EXPONENTS = (0.8, 1.0, 1.2)
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How verifications are spared.
+    """Settings that reduce the work of verifications.
 
     Attributes:
-        kept_seconds: how long API Gateway keeps an authorizer's answer for a key.
+        kept_seconds: how long API Gateway caches the authorizer's answer for a key.
         reuse_seconds: RecordReuseSeconds.
         flush_seconds: UsageFlushSeconds.
     """
@@ -57,11 +57,12 @@ SETTINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What a setting leads to.
+    """The load that results from a setting, per second.
 
     Attributes:
-        above_limit: organizations whose partition is asked for more than it can give.
-        largest_read_units: a second, of the largest organization; the next likewise.
+        above_limit: number of organizations that exceed the limit of their partition.
+        largest_read_units: read units of the largest organization.
+        largest_write_units: write units of the largest organization.
     """
 
     invocations: float
@@ -74,49 +75,49 @@ class Load:
 
 
 def rates(exponent: float) -> list[float]:
-    """Give the verifications a second of every organization."""
+    """Return the verifications per second of every organization."""
     weights = [1 / rank**exponent for rank in range(1, ORGANIZATIONS + 1)]
     total = sum(weights)
     return [VERIFICATIONS_PER_SECOND * weight / total for weight in weights]
 
 
 def invocations_per_second(rate: float, kept_seconds: float) -> float:
-    """How often the authorizer is asked about a key: once, and then not until its answer is too old.
+    """Return how often the authorizer is invoked for a key: once until its cached answer expires.
 
-    After an answer has become too old, the next request comes on average 1 / rate later.
+    After the answer has expired, the next request arrives on average 1 / rate later.
     """
     return 1 / (kept_seconds + 1 / rate)
 
 
 def reads_per_second(rate: float, reuse_seconds: float, containers: float) -> float:
-    """How often a key is read: each container that is asked about it reads it again when its record is too old."""
+    """Return how often a key is read: each container reads it again after its cached record has expired."""
     return containers / (reuse_seconds + containers / rate)
 
 
 def load(setting: Setting, exponent: float, read_milliseconds: float) -> Load:
-    """Work out what a setting leads to."""
-    asked = [
+    """Compute the load that results from a setting."""
+    invocations = [
         KEYS_PER_ORGANIZATION * invocations_per_second(rate / KEYS_PER_ORGANIZATION, setting.kept_seconds)
         for rate in rates(exponent)
     ]
-    containers = max(1.0, sum(asked) * (_OWN_MILLISECONDS + read_milliseconds) / 1000)
-    # Those that do not read are done sooner, so that fewer containers are busy, and their records are used more.
+    containers = max(1.0, sum(invocations) * (_OWN_MILLISECONDS + read_milliseconds) / 1000)
+    # Verifications without a read are faster, so fewer containers are busy, and each reuses its records more.
     for _ in range(20):
         reads = [
             KEYS_PER_ORGANIZATION * reads_per_second(rate / KEYS_PER_ORGANIZATION, setting.reuse_seconds, containers)
-            for rate in asked
+            for rate in invocations
         ]
-        containers = max(1.0, (sum(asked) * _OWN_MILLISECONDS + sum(reads) * read_milliseconds) / 1000)
+        containers = max(1.0, (sum(invocations) * _OWN_MILLISECONDS + sum(reads) * read_milliseconds) / 1000)
     read_units = [READ_UNITS_PER_VERIFICATION * rate for rate in reads]
     # A container writes the uses of a key when the first of them is old enough.
     write_units = [
         USES_WRITE_UNITS
         * KEYS_PER_ORGANIZATION
         * reads_per_second(rate / KEYS_PER_ORGANIZATION, setting.flush_seconds, containers)
-        for rate in asked
+        for rate in invocations
     ]
     return Load(
-        invocations=sum(asked),
+        invocations=sum(invocations),
         containers=containers,
         read_units=sum(read_units),
         write_units=sum(write_units),
@@ -127,7 +128,7 @@ def load(setting: Setting, exponent: float, read_milliseconds: float) -> Load:
 
 
 def run(effort: Effort) -> Section:
-    """Work it out."""
+    """Compute the load and the cost of every setting."""
     del effort
     prices = Prices()
     read_milliseconds = prices.assumptions["dynamodb_read_milliseconds"]
@@ -136,22 +137,22 @@ def run(effort: Effort) -> Section:
     for exponent in _EXPONENTS:
         rows: list[tuple[Any, ...]] = []
         for setting in SETTINGS:
-            found = load(setting, exponent, read_milliseconds)
-            milliseconds = found.containers / found.invocations * 1000
+            result = load(setting, exponent, read_milliseconds)
+            milliseconds = result.containers / result.invocations * 1000
             dollars = (
-                found.invocations * (prices.invocation(milliseconds) + prices.logs)
-                + prices.units(found.read_units, found.write_units)
+                result.invocations * (prices.invocation(milliseconds) + prices.logs)
+                + prices.units(result.read_units, result.write_units)
             ) * 3600
             rows.append(
                 (
                     setting.name,
-                    round(found.invocations),
-                    round(found.containers),
-                    round(found.read_units),
-                    round(found.write_units),
-                    round(found.largest_read_units),
-                    round(found.largest_write_units),
-                    found.above_limit,
+                    round(result.invocations),
+                    round(result.containers),
+                    round(result.read_units),
+                    round(result.write_units),
+                    round(result.largest_read_units),
+                    round(result.largest_write_units),
+                    result.above_limit,
                     round(dollars),
                 )
             )
@@ -174,7 +175,7 @@ def run(effort: Effort) -> Section:
         data[f"{exponent:g}"] = [list(row) for row in rows]
     assumed = f"{KEYS_PER_ORGANIZATION} keys in each organization; a read takes {read_milliseconds:g} ms, the rest of a"
     assumed += f" verification {_OWN_MILLISECONDS:g} ms. Prices of {prices.as_of}, {prices.region}, no API Gateway."
-    limit = f"Above the limit: organizations that ask for more than {PARTITION_READ_UNITS:,} read units a second. They"
-    limit += " are throttled, and their callers read 503. Uses that cannot be written are kept and written later."
+    limit = f"Above the limit: organizations that need more than {PARTITION_READ_UNITS:,} read units a second. They"
+    limit += " are throttled, and their callers get 503. Uses that cannot be written are kept and written later."
     section.notes = [assumed, limit]
     return section

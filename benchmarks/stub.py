@@ -1,7 +1,7 @@
-"""AWS in DynamoDB's and Secrets Manager's place: a process that answers at once, always the same.
+"""A stub of DynamoDB and Secrets Manager: a process that returns constant answers at once.
 
-It costs next to nothing itself, so that what is measured in front of it is the client's side alone. Started as
-`python -m benchmarks.stub`, it reads its answers from standard input, says its port, and ends with its input.
+It takes almost no time, so that only the client is measured. `python -m benchmarks.stub` reads its answers from
+standard input, prints its port, and ends when its input closes.
 """
 
 from __future__ import annotations
@@ -26,28 +26,28 @@ _COUNTS = "/counts"
 
 
 class Stub:
-    """A running stub, from the side of who asks it."""
+    """A running stub, as its clients see it."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://{_HOST}:{port}"
 
     def requests(self) -> int:
-        """Say how many requests there were."""
-        with urllib.request.urlopen(self.url + _COUNTS) as answer:  # noqa: S310 - this machine
+        """Return the number of requests so far."""
+        with urllib.request.urlopen(self.url + _COUNTS) as answer:  # noqa: S310 - loopback
             return int(answer.read())
 
 
 @contextmanager
-def running(answers: Mapping[str, Any]) -> Iterator[Stub]:
-    """Run a stub as long as the context is open.
+def run_stub(answers: Mapping[str, Any]) -> Iterator[Stub]:
+    """Run a stub while the context is open.
 
     Args:
-        answers: by the value of x-amz-target, as DynamoDB_20120810.BatchGetItem.
+        answers: answers by x-amz-target, such as DynamoDB_20120810.BatchGetItem.
     """
     command = [sys.executable, "-m", "benchmarks.stub"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:  # noqa: S603
-        assert process.stdin is not None, "it was asked for"  # noqa: S101
-        assert process.stdout is not None, "the same"  # noqa: S101
+        assert process.stdin is not None, "stdin is a pipe"  # noqa: S101
+        assert process.stdout is not None, "stdout is a pipe"  # noqa: S101
         process.stdin.write(json.dumps(answers) + "\n")
         process.stdin.flush()
         try:

@@ -1,4 +1,4 @@
-"""A table on DynamoDB Local with as many organizations and keys as a measurement needs."""
+"""The table of the benchmarks on DynamoDB Local, with any number of organizations and keys."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-NAME = "keywright-benchmark"
+BENCHMARK_TABLE = "keywright-benchmark"
 _ITEMS_PER_REQUEST = 25
 _WRITERS = 8
 
 
-def create() -> DynamoDBClient:
-    """Create the table as the template describes it, in the DynamoDB that AWS_ENDPOINT_URL_DYNAMODB names."""
+def create_benchmark_table() -> DynamoDBClient:
+    """Create the table of the template in the DynamoDB at AWS_ENDPOINT_URL_DYNAMODB; return a client."""
     import boto3  # noqa: PLC0415 - reads the environment
 
-    backend.create_table(Resource(NAME, deployment.stack().tables[0].properties))
+    backend.create_table(Resource(BENCHMARK_TABLE, deployment.stack().tables[0].properties))
     client: DynamoDBClient = boto3.client("dynamodb")
     return client
 
@@ -45,29 +45,29 @@ def put_organizations(client: DynamoDBClient, organization_ids: Iterable[uuid.UU
 
 
 def fill(client: DynamoDBClient, organization_id: uuid.UUID, number: int) -> None:
-    """Write keys that are never verified: as large as real ones, with a hash of the right form."""
+    """Write keys that are never verified, with the size of real ones and a well-formed hash."""
     _write(client, (_filler(organization_id) for _ in repeat(None, number)))
 
 
 def issue(organization_id: uuid.UUID, **attributes: Any) -> tuple[uuid.UUID, str]:
-    """Issue a key as the service does; give its id and its text."""
+    """Issue a key as the service does; return its id and its text."""
     from keywright.api.schemas import CreateApiKeyRequest, validate  # noqa: PLC0415 - the same
     from keywright.keys import create as key_create  # noqa: PLC0415 - after the environment
 
     body = validate(CreateApiKeyRequest, {"name": "CI", "permissions": ["sessions:read"], **attributes})
-    created: Any = key_create.create(member(organization_id), origin(), body, None)
+    created: Any = key_create.create(admin_of(organization_id), origin(), body, None)
     return uuid.UUID(created.id), created.key
 
 
-def member(organization_id: uuid.UUID) -> Any:
-    """Give the organization's admin."""
+def admin_of(organization_id: uuid.UUID) -> Any:
+    """Return the admin of an organization."""
     from keywright.domain.principals import Member  # noqa: PLC0415
 
     return Member(organization_id=organization_id, user_id=deployment.USER_ID)
 
 
 def origin() -> Any:
-    """Give where a change comes from."""
+    """Return the origin of a change."""
     from keywright.domain.principals import Origin  # noqa: PLC0415
 
     return Origin(source_ip="203.0.113.7", request_id="benchmark")
@@ -96,7 +96,7 @@ def _filler(organization_id: uuid.UUID) -> dict[str, Any]:
 
 def _write(client: DynamoDBClient, items: Iterable[dict[str, Any]]) -> None:
     def write(batch: list[dict[str, Any]]) -> None:
-        client.batch_write_item(RequestItems={NAME: [{"PutRequest": {"Item": item}} for item in batch]})
+        client.batch_write_item(RequestItems={BENCHMARK_TABLE: [{"PutRequest": {"Item": item}} for item in batch]})
 
     waiting = iter(items)
     with ThreadPoolExecutor(_WRITERS) as writers:

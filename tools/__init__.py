@@ -1,1 +1,1 @@
-"""Writes the parts of the documentation that are computed or recorded; never deployed."""
+"""Tools that write computed and recorded parts of the documentation. They are never deployed."""

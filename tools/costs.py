@@ -1,4 +1,4 @@
-"""Writes the table of costs into docs/deploy.md, from docs/costs/prices.json and docs/costs/sizes.json: `make docs`."""
+"""Writes the table of costs in docs/deploy.md, from docs/costs/prices.json and docs/costs/sizes.json: `make docs`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import json
 import re
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
+from local.options import ROOT
+
 GUIDE = ROOT / "docs" / "deploy.md"
-FOLDER = ROOT / "docs" / "costs"
+COSTS_FOLDER = ROOT / "docs" / "costs"
 
 _PLACE = re.compile(r"(?<=<!-- costs -->\n).*?(?=<!-- end of costs -->)", re.DOTALL)
 _GB = 10**9
@@ -19,34 +19,34 @@ _GB = 10**9
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """Prices, and what is taken as given about one request, one key and one month."""
+    """Prices, and assumptions about a request, a key and a month."""
 
     prices: dict[str, Any]
     assumptions: dict[str, float]
 
     def rows(self, size: dict[str, int]) -> dict[str, float]:
-        """Give what a deployment of a size costs in a month, by the part of the bill."""
-        given = self.assumptions
+        """Return the monthly cost of a deployment of a size, by part of the bill."""
+        assumed = self.assumptions
         requests = size["verifications"] + size["changes"]
-        gb_seconds = given["memory_gb"] * (
-            size["verifications"] * given["seconds_per_verification"]
-            + size["changes"] * given["seconds_per_change"]
-            + size["cold_starts"] * given["seconds_per_cold_start"]
+        gb_seconds = assumed["memory_gb"] * (
+            size["verifications"] * assumed["seconds_per_verification"]
+            + size["changes"] * assumed["seconds_per_change"]
+            + size["cold_starts"] * assumed["seconds_per_cold_start"]
         )
         reads = (
-            size["verifications"] * given["read_units_per_verification"]
-            + size["changes"] * given["read_units_per_change"]
+            size["verifications"] * assumed["read_units_per_verification"]
+            + size["changes"] * assumed["read_units_per_change"]
         )
         writes = (
-            size["usage_writes"] * given["write_units_per_usage_write"]
-            + size["changes"] * given["write_units_per_change"]
+            size["usage_writes"] * assumed["write_units_per_usage_write"]
+            + size["changes"] * assumed["write_units_per_change"]
         )
         stored_gb = (
-            size["keys"] * given["bytes_per_key"]
-            + size["changes"] * given["audit_months"] * given["bytes_per_audit_record"]
+            size["keys"] * assumed["bytes_per_key"]
+            + size["changes"] * assumed["audit_months"] * assumed["bytes_per_audit_record"]
         ) / _GB
-        logs_gb = requests * given["log_bytes_per_request"] / _GB
-        metrics = size["active_methods"] * given["metrics_per_active_method"] + given["verification_metrics"]
+        logs_gb = requests * assumed["log_bytes_per_request"] / _GB
+        metrics = size["active_methods"] * assumed["metrics_per_active_method"] + assumed["verification_metrics"]
         return {
             "API Gateway": self._price("api_gateway_rest_request", requests),
             "Lambda": self._price("lambda_request", requests) + self._price("lambda_arm_gb_second", gb_seconds),
@@ -56,29 +56,29 @@ class Costs:
             + self._price("dynamodb_recovery_gb", stored_gb),
             "Logs": self._price("logs_ingested_gb", logs_gb) + self._price("logs_stored_gb", logs_gb),
             "Metrics, alarms, dashboard": self._price("metric", metrics)
-            + self._price("alarm_metric", given["alarm_metrics"])
+            + self._price("alarm_metric", assumed["alarm_metrics"])
             + self._price("dashboard", 1),
             "Traces": self._price("trace", self._traces(requests)),
             "Pepper": self._price("secret", 1) + self._price("secret_request", size["cold_starts"]),
         }
 
     def _traces(self, requests: int) -> float:
-        """Give how many requests X-Ray's default rule records, if they come evenly."""
-        given = self.assumptions
-        at_once = min(requests, given["traced_at_once_per_second"] * given["seconds_per_month"])
-        return at_once + (requests - at_once) * given["traced_share_of_the_rest"]
+        """Return how many evenly spread requests the default rule of X-Ray records."""
+        assumed = self.assumptions
+        at_once = min(requests, assumed["traced_at_once_per_second"] * assumed["seconds_per_month"])
+        return at_once + (requests - at_once) * assumed["traced_share_of_the_rest"]
 
     def _price(self, name: str, amount: float) -> float:
         entry = self.prices[name]
         return float(entry["price"]) * amount / float(entry["per"])
 
 
-def table() -> str:
-    """Write the table."""
-    prices = json.loads((FOLDER / "prices.json").read_text(encoding="utf-8"))
-    given = json.loads((FOLDER / "sizes.json").read_text(encoding="utf-8"))
-    costs = Costs(prices["prices"], given["assumptions"])
-    sizes: dict[str, dict[str, int]] = given["sizes"]
+def costs_table() -> str:
+    """Return the table of costs."""
+    prices = json.loads((COSTS_FOLDER / "prices.json").read_text(encoding="utf-8"))
+    sizes_file = json.loads((COSTS_FOLDER / "sizes.json").read_text(encoding="utf-8"))
+    costs = Costs(prices["prices"], sizes_file["assumptions"])
+    sizes: dict[str, dict[str, int]] = sizes_file["sizes"]
     columns = {name: costs.rows(size) for name, size in sizes.items()}
     lines = [
         "| a month | " + " | ".join(sizes) + " |",
@@ -102,12 +102,12 @@ def _money(amount: float) -> str:
 
 
 def with_table(guide: str) -> str:
-    """Put the table in its place in the guide."""
-    return _PLACE.sub(lambda _: table(), guide)
+    """Return the guide with the current table of costs."""
+    return _PLACE.sub(lambda _: costs_table(), guide)
 
 
 def main() -> int:
-    """Rewrite the guide; 0."""
+    """Write the table into the guide; return 0."""
     GUIDE.write_text(with_table(GUIDE.read_text(encoding="utf-8")), encoding="utf-8")
     return 0
 

@@ -1,4 +1,4 @@
-"""Draws a report: `python draw.py report.json folder`, in an environment that has matplotlib."""
+"""Draws the pictures of a report with matplotlib: `python draw.py report.json folder`."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ WHOLE = 100
 WIDE = 30
 
 mpl.use("svg")
-# The same report gives the same bytes, so that a picture only changes when its numbers do.
+# Reproducible output: a picture changes only when its numbers do.
 mpl.rcParams.update({"svg.hashsalt": "keywright", "svg.fonttype": "none", "font.size": 9, "font.family": "sans-serif"})
 
 
 def bars(path: Path, title: str, unit: str, values: list[tuple[str, float, str]]) -> None:
-    """Draw values as bars, the first on top; values of very different size on a logarithmic scale."""
+    """Draw values as bars, the first at the top, with a logarithmic scale for a wide range."""
     figure, axes = plt.subplots(figsize=(8, 0.6 + 0.34 * len(values)))
-    labels, numbers, colours = zip(*reversed(values), strict=True)
-    drawn = axes.barh(labels, numbers, color=colours)
+    labels, numbers, colors = zip(*reversed(values), strict=True)
+    drawn = axes.barh(labels, numbers, color=colors)
     axes.bar_label(drawn, labels=[f"{n:,.0f}" if n >= WHOLE else f"{n:.3g}" for n in numbers], padding=3)
     if max(numbers) > WIDE * min(numbers):
         axes.set_xscale("log")
@@ -37,16 +37,16 @@ def bars(path: Path, title: str, unit: str, values: list[tuple[str, float, str]]
 
 
 def save(figure: Any, path: Path) -> None:
-    """Write a picture without the time at which it was drawn."""
+    """Write a picture without its creation time."""
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None, "Creator": None})
-    # matplotlib ends some lines with spaces.
+    # matplotlib writes trailing spaces.
     path.write_text("\n".join(line.rstrip() for line in path.read_text().splitlines()) + "\n")
     plt.close(figure)
 
 
-def colour(name: str) -> str:
-    """Tell ours from others."""
+def color(name: str) -> str:
+    """Return the color of a product."""
     return OURS if name.startswith("Keywright") else THEIRS
 
 
@@ -59,7 +59,7 @@ def hot_path(data: dict[str, Any], folder: Path) -> None:
 
 
 def cold_start(data: dict[str, Any], folder: Path) -> None:
-    """Draw the cold starts; the handlers to compare with have spaces in their names."""
+    """Draw the cold starts. The names of handlers for comparison have spaces."""
     values = [
         (name, statistics.median(rounds) * 1000, THEIRS if " " in name else OURS)
         for name, rounds in data["seconds"].items()
@@ -69,11 +69,11 @@ def cold_start(data: dict[str, Any], folder: Path) -> None:
 
 
 def peers(data: dict[str, Any], folder: Path) -> None:
-    """Draw the other products beside this one."""
+    """Draw the comparison with other products."""
     titles = {"valid": "A valid key that was verified before", "wrong_secret": "A wrong secret"}
     for kind, title in titles.items():
         values = [
-            (entry["subject"], statistics.median(entry["milliseconds"]), colour(entry["subject"]))
+            (entry["subject"], statistics.median(entry["milliseconds"]), color(entry["subject"]))
             for entry in data["times"]
             if entry["kind"] == kind and entry["at_once"] == 1 and entry["milliseconds"]
         ]
@@ -82,7 +82,7 @@ def peers(data: dict[str, Any], folder: Path) -> None:
 
 
 def growth(data: dict[str, Any], folder: Path) -> None:
-    """Draw what grows."""
+    """Draw latency and memory."""
     values = [(name, value, OURS) for name, value in data["milliseconds"].items()]
     bars(folder / "growth.svg", "The same work on more data, on DynamoDB Local", "milliseconds", values)
     rows = data["memory"]
@@ -97,13 +97,13 @@ def growth(data: dict[str, Any], folder: Path) -> None:
 
 
 def simulation(data: dict[str, Any], folder: Path) -> None:
-    """Draw what a million verifications a second cost."""
+    """Draw the cost of a million verifications per second."""
     values = [(row[0], row[-1], OURS) for row in data["1"]]
     bars(folder / "simulation.svg", "A million verifications a second, Zipf exponent 1", "dollars an hour", values)
 
 
 def draw(report: dict[str, Any], folder: Path) -> None:
-    """Draw whatever the report has."""
+    """Draw the sections that the report has."""
     for section in (hot_path, cold_start, peers, growth, simulation):
         data = report["sections"].get(section.__name__, {}).get("data")
         if data:

@@ -1,14 +1,14 @@
-"""What every driver speaks on its standard input and output: one JSON object a line, a request and its answer.
+"""The protocol of the drivers on standard input and output: each request and each answer is a line of JSON.
 
     {"do": "open", "variant": "SQLite", "keys": 10000, "pool": 64, "fresh": 40}    -> {}
     {"do": "verify", "kind": "valid", "at_once": 16, "calls": 200, "seconds": 2}   -> {"calls", "accepted", "failures",
         "seconds", "cpu_seconds", "microseconds": [each call], "counts": {"reads", "writes", "hashes"}}
     {"do": "check", "name": "revoked_after_cached_verify"}                         -> {"outcome", "detail"}
 
-The kinds of keys: `first` (valid, each verified once only), `valid` (out of a pool that was verified before),
+The kinds of keys: `first` (valid, each verified once only), `valid` (from a pool that was verified before),
 `unknown` (well-formed, never issued), `wrong_secret` (one character of an issued key changed) and `revoked`.
 
-Only the standard library, so that it runs in every peer's environment.
+It imports only the standard library, so that it runs in the environment of every peer.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ CHECKS = (
 LARGEST_CONCURRENCY = 16
 
 Call = tuple[float, "bool | None"]
-"""Seconds, and whether the key was accepted; None if there was no answer but an exception."""
+"""Seconds, and whether the key was accepted; None after an exception."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much a driver prepares.
+    """The number of keys that a driver prepares.
 
     Attributes:
-        keys: issued keys in the store.
-        pool: those of them that are verified, again and again.
-        fresh: those that are verified once.
+        keys: keys in the store.
+        pool: keys that are verified repeatedly.
+        fresh: keys that are verified once.
     """
 
     keys: int
@@ -59,11 +59,11 @@ class Sizes:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a correctness check found.
+class CheckResult:
+    """The result of a correctness check.
 
     Attributes:
-        outcome: yes, no, partly; or none, if the product has no such thing.
+        outcome: yes, no, partly; or none, if the product lacks the feature.
     """
 
     outcome: str
@@ -72,13 +72,13 @@ class Outcome:
 
 @dataclass
 class Texts:
-    """The key texts to verify, by kind; each is given in turn, and `first` once only."""
+    """The key texts to verify, by kind. Texts are used in turn, those of `first` only once."""
 
     by_kind: dict[str, list[str]] = field(default_factory=dict)
     _turns: dict[str, Iterator[str]] = field(default_factory=dict)
 
     def next(self, kind: str) -> str:
-        """Give the next text of a kind."""
+        """Return the next text of a kind."""
         if kind == "first":
             return self.by_kind[kind].pop()
         if kind not in self._turns:
@@ -86,15 +86,15 @@ class Texts:
         return next(self._turns[kind])
 
     def left(self, kind: str) -> int:
-        """Say how many calls of a kind can be made."""
+        """Return how many calls of a kind are possible."""
         return len(self.by_kind[kind]) if kind == "first" else sys.maxsize
 
 
 class Driver(ABC):
-    """One product, in one variant.
+    """A product in one variant.
 
     Attributes:
-        counts: of reads, writes and hashes since the start.
+        counts: numbers of reads, writes and hashes since the start.
     """
 
     def __init__(self) -> None:
@@ -103,25 +103,25 @@ class Driver(ABC):
 
     @abstractmethod
     async def open(self, variant: str, sizes: Sizes) -> None:
-        """Make the store and its keys."""
+        """Create the store and its keys."""
 
     @abstractmethod
-    async def check(self, name: str) -> Outcome:
-        """Find out whether the product does what the check asks for."""
+    async def check(self, name: str) -> CheckResult:
+        """Run a correctness check."""
 
-    async def forged_keys_cost_no_read(self, verify: Callable[[str], Any]) -> Outcome:
-        """Count the reads of ten keys that were never issued."""
+    async def forged_keys_cost_no_read(self, verify: Callable[[str], Any]) -> CheckResult:
+        """Count the reads for ten keys that were never issued."""
         before = self.counts.copy()
         for _ in range(10):
             refused = verify(self.texts.next("unknown"))
             if asyncio.iscoroutine(refused):
                 await refused
         reads, hashes = (self.counts[name] - before[name] for name in ("reads", "hashes"))
-        return Outcome("yes" if reads == 0 else "no", f"{reads / 10:g} reads and {hashes / 10:g} hashes each")
+        return CheckResult("yes" if reads == 0 else "no", f"{reads / 10:g} reads and {hashes / 10:g} hashes each")
 
 
 class ThreadedDriver(Driver):
-    """A product whose verification blocks: concurrency is threads."""
+    """A product with blocking verification: concurrency uses threads."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -132,7 +132,7 @@ class ThreadedDriver(Driver):
         """Verify a key."""
 
     async def measure(self, texts: list[str], at_once: int, deadline: float) -> list[Call]:
-        """Verify the texts, so many at once, until the deadline."""
+        """Verify the texts with a concurrency of `at_once` until the deadline."""
 
         def call(text: str) -> Call | None:
             started = time.perf_counter()
@@ -140,7 +140,7 @@ class ThreadedDriver(Driver):
                 return None
             try:
                 accepted = self.verify(text)
-            except Exception:  # noqa: BLE001 - whatever it is, the caller has no answer
+            except Exception:  # noqa: BLE001 - every exception counts as no answer
                 accepted = None
             return time.perf_counter() - started, accepted
 
@@ -150,14 +150,14 @@ class ThreadedDriver(Driver):
 
 
 class AsyncDriver(Driver):
-    """A product whose verification is a coroutine: concurrency is tasks of one loop."""
+    """A product with asynchronous verification: concurrency uses tasks of one loop."""
 
     @abstractmethod
     async def verify(self, text: str) -> bool:
         """Verify a key."""
 
     async def measure(self, texts: list[str], at_once: int, deadline: float) -> list[Call]:
-        """Verify the texts, so many at once, until the deadline."""
+        """Verify the texts with a concurrency of `at_once` until the deadline."""
         waiting = iter(texts)
         done: list[Call] = []
 
@@ -168,7 +168,7 @@ class AsyncDriver(Driver):
                     return
                 try:
                     accepted = await self.verify(text)
-                except Exception:  # noqa: BLE001 - whatever it is, the caller has no answer
+                except Exception:  # noqa: BLE001 - every exception counts as no answer
                     accepted = None
                 done.append((time.perf_counter() - started, accepted))
 
@@ -196,7 +196,7 @@ async def _measured(
 
 
 def serve(driver: ThreadedDriver | AsyncDriver, output: TextIO = sys.stdout) -> None:
-    """Answer requests until the standard input ends."""
+    """Answer requests until standard input ends."""
     loop = asyncio.new_event_loop()
     for line in sys.stdin:
         request = json.loads(line)
@@ -210,7 +210,7 @@ def serve(driver: ThreadedDriver | AsyncDriver, output: TextIO = sys.stdout) -> 
                 answer = loop.run_until_complete(_measured(driver, **request))
             else:
                 answer = asdict(loop.run_until_complete(driver.check(request["name"])))
-        except Exception as error:  # noqa: BLE001 - the other side decides what a failure means
+        except Exception as error:  # noqa: BLE001 - every failure is reported
             answer = {"failed": f"{type(error).__name__}: {error}"}
         output.write(json.dumps(answer) + "\n")
         output.flush()

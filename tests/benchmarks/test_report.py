@@ -1,4 +1,4 @@
-"""What a run writes down."""
+"""The report of the benchmarks, and its measurements."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import json
 from typing import TYPE_CHECKING
 
 from benchmarks.measuring import Effort, Sample, in_turns
-from benchmarks.pictures import filled
-from benchmarks.report import Budget, Section, Table, write
+from benchmarks.pictures import fill_tables
+from benchmarks.report import Budget, Section, Table, write_report
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def section(name: str, value: float) -> Section:
-    """Make a section with one table and one budget."""
+    """Return a section with one table and one budget."""
     return Section(name, "Title", [Table("Some", ("what", "ms"), [("a|b", value)])], budgets=[Budget("b", value, 1.0)])
 
 
-def test_budgets_are_met_up_to_their_limit(tmp_path: Path) -> None:
-    """With name, value and limit, as programs read them."""
+def test_budgets(tmp_path: Path) -> None:
+    """A budget is met up to its limit. The report has budgets and sections of several runs."""
     path = tmp_path / "report.json"
 
-    write(path, [section("one", 1.0)], is_quick=True)
-    write(path, [section("two", 1.5)], is_quick=False)
+    write_report(path, [section("one", 1.0)], is_quick=True)
+    write_report(path, [section("two", 1.5)], is_quick=False)
 
     report = json.loads(path.read_text())
     assert [
@@ -33,22 +33,22 @@ def test_budgets_are_met_up_to_their_limit(tmp_path: Path) -> None:
     assert {"one": True, "two": False} == {name: entry["is_quick"] for name, entry in report["sections"].items()}
 
 
-def test_a_section_that_is_run_again_replaces_what_it_said(tmp_path: Path) -> None:
-    """And its budgets, which are not there twice."""
+def test_a_new_run_replaces_a_section(tmp_path: Path) -> None:
+    """Its old budgets are removed."""
     path = tmp_path / "report.json"
     for value in (1.5, 0.5):
-        write(path, [section("one", value)], is_quick=True)
+        write_report(path, [section("one", value)], is_quick=True)
 
     assert [0.5] == [budget["value"] for budget in json.loads(path.read_text())["budgets"]]
 
 
-def test_tables_stand_between_their_marks(tmp_path: Path) -> None:
-    """What people have written stays, and so does the table of what was not measured."""
+def test_tables_in_the_document(tmp_path: Path) -> None:
+    """Tables of measured sections are replaced; other text and other tables stay."""
     path = tmp_path / "report.json"
-    write(path, [section("one", 0.1234)], is_quick=True)
+    write_report(path, [section("one", 0.1234)], is_quick=True)
     document = "before\n<!-- one -->\nold\n<!-- /one -->\nbetween\n<!-- two -->\nkept\n<!-- /two -->\nafter\n"
 
-    text = filled(document, json.loads(path.read_text()))
+    text = fill_tables(document, json.loads(path.read_text()))
 
     assert "| what | ms |\n| --- | --- |\n| a b | 0.123 |" in text
     assert "old" not in text
@@ -56,8 +56,8 @@ def test_tables_stand_between_their_marks(tmp_path: Path) -> None:
     assert text.endswith("<!-- /one -->\nbetween\n<!-- two -->\nkept\n<!-- /two -->\nafter\n")
 
 
-def test_functions_have_their_turns_round_after_round() -> None:
-    """So that what a machine does meanwhile meets all of them."""
+def test_functions_run_in_turns() -> None:
+    """Each function runs in every round."""
     turns: list[str] = []
     effort = Effort(is_quick=True, rounds=3, calls=2, keys=0)
     samples = in_turns({"a": lambda: turns.append("a"), "b": lambda: turns.append("b")}, effort)
@@ -66,6 +66,6 @@ def test_functions_have_their_turns_round_after_round() -> None:
     assert [3, 3] == [len(sample.rounds) for sample in samples.values()]
 
 
-def test_a_ratio_is_the_median_of_the_rounds() -> None:
-    """One round that was disturbed does not decide."""
+def test_ratio() -> None:
+    """A ratio is the median over rounds, so one outlier has no effect."""
     assert 2.0 == Sample([2.0, 4.0, 900.0]).ratio(Sample([1.0, 2.0, 3.0]))

@@ -1,4 +1,4 @@
-"""A function that makes a DynamoDB client and does not even use it: what most functions on DynamoDB begin with."""
+"""A function that creates a DynamoDB client without using it: the minimum of a function with boto3."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ CLIENT = boto3.client("dynamodb")
 
 
 def handler(_event: object, _context: object) -> dict[str, str]:
-    """Answer."""
+    """Return an empty answer."""
     return {}

@@ -1,8 +1,8 @@
-// better-auth with its API key plugin (Node), verified by auth.api.verifyApiKey, as its documentation does on a server.
+// The driver of better-auth with its API key plugin (Node), verified with auth.api.verifyApiKey as documented for servers.
 //
-// SQLite: better-sqlite3 in WAL mode, with the schema of its own migrations. Memory adapter: better-auth's own, which looks
-// at every row. Secondary storage: a Map, as fast as a store can be, with deferred updates as the documentation advises.
-// A verification writes its time into the key. The limit of ten requests a day that every key has by default is off, except where the limit itself is checked.
+// SQLite: better-sqlite3 in WAL mode, with the schema of its migrations. Memory adapter: that of better-auth, which scans
+// every row. Secondary storage: a Map, the fastest possible store, with deferred updates as the documentation recommends.
+// A verification writes its time to the key. The default limit of ten requests a day is off, except in the check of limits.
 //
 // The protocol is that of ../protocol.py.
 
@@ -28,11 +28,11 @@ let verify;
 let store;
 let isChecking = false;
 
-// Each verification hashes the text with SHA-256, by Web Crypto.
+// Each verification hashes the text with SHA-256 of Web Crypto.
 const digest = webcrypto.subtle.digest.bind(webcrypto.subtle);
-Object.getPrototypeOf(webcrypto.subtle).digest = (...given) => {
+Object.getPrototypeOf(webcrypto.subtle).digest = (...values) => {
   counts.hashes += 1;
-  return digest(...given);
+  return digest(...values);
 };
 
 function randomText(length) {
@@ -60,9 +60,9 @@ function countedMemory() {
     const made = factory(options);
     const counted = (name, kind) => {
       const original = made[name].bind(made);
-      made[name] = (...given) => {
+      made[name] = (...values) => {
         counts[kind] += 1;
-        return original(...given);
+        return original(...values);
       };
     };
     for (const name of ["findOne", "findMany", "count"]) counted(name, "reads");
@@ -93,12 +93,12 @@ function countedMap() {
   };
 }
 
-/** Answer at once while time is measured; while behaviour is checked, in a later turn, as any store over a network does. */
+/** Answer at once while time is measured; in checks, answer in a later turn, like a store over a network. */
 function storageAnswers() {
   return isChecking ? new Promise((resolve) => setImmediate(resolve)) : undefined;
 }
 
-/** One process of an application, over a store that all share. */
+/** A process of an application, over a shared store. */
 function application(shared, rateLimit = { enabled: false }) {
   const options = {
     secret: "benchmark-benchmark-benchmark-benchmark",
@@ -146,7 +146,7 @@ async function open({ variant, keys, pool, fresh }) {
   return {};
 }
 
-/** Make a user, and the headers of their session. */
+/** Create a user, and return the headers of their session. */
 async function signUp(auth, name) {
   const signedUp = await auth.api.signUpEmail({
     body: { email: `${name}@example.com`, password: "benchmark-password", name },
@@ -169,7 +169,7 @@ function disable(auth, keyId) {
   return auth.api.updateApiKey({ body: { keyId, userId: store.userId, enabled: false } });
 }
 
-/** Issue keys to other users, so that no owner has all of them. */
+/** Issue keys to many users, so that no user has all of them. */
 async function fill(auth, number) {
   for (let index = 0; index < number; index += 1) {
     await auth.api.createApiKey({ body: { userId: `user-${index % 100}`, name: "benchmark" } });
@@ -183,16 +183,16 @@ function next(kind) {
 }
 
 async function measure({ kind, at_once, calls, seconds }) {
-  const wanted = [];
-  for (let index = 0; index < calls && !(kind === "first" && texts.first.length === 0); index += 1) wanted.push(next(kind));
+  const queue = [];
+  for (let index = 0; index < calls && !(kind === "first" && texts.first.length === 0); index += 1) queue.push(next(kind));
   const before = { ...counts };
   const cpuBefore = process.cpuUsage();
   const started = performance.now();
   const deadline = started + seconds * 1000;
   const done = [];
   const work = async () => {
-    while (wanted.length > 0) {
-      const text = wanted.pop();
+    while (queue.length > 0) {
+      const text = queue.pop();
       const begun = performance.now();
       if (begun > deadline) return;
       const accepted = await verify(text).catch(() => null);
@@ -201,7 +201,7 @@ async function measure({ kind, at_once, calls, seconds }) {
   };
   await Promise.all(Array.from({ length: at_once }, work));
   const elapsed = (performance.now() - started) / 1000;
-  await new Promise((resolve) => setImmediate(resolve)); // deferred updates belong to what they were deferred by
+  await new Promise((resolve) => setImmediate(resolve)); // wait for deferred updates of these calls
   const cpu = process.cpuUsage(cpuBefore);
   return {
     calls: done.length,
@@ -215,7 +215,7 @@ async function measure({ kind, at_once, calls, seconds }) {
 }
 
 const checks = {
-  /** 200 verifications at once, 50 at a time, of a key that may be used 40 times: by its quota and by its limit. */
+  /** Verify a key 200 times, 50 at once, that may be used 40 times: with a quota, and with a rate limit. */
   async limit_under_concurrency() {
     const { auth } = application(store.shared, { enabled: true, maxRequests: 40, timeWindow: 3_600_000 });
     const accepted = {};
@@ -245,7 +245,7 @@ const checks = {
     return { outcome: refused ? "yes" : "no", detail: "revoked in another application object, verified in this one" };
   },
 
-  /** Verify in one application while another revokes, then ask again. */
+  /** Verify in one application while another revokes, then verify again. */
   async verify_never_unrevokes() {
     const elsewhere = application(store.shared).auth;
     const rounds = 50;
@@ -283,11 +283,11 @@ const checks = {
       page.forEach((id) => paged.add(id));
       if (page.length < 100) break;
     }
-    const found = (seen) => mine.filter((id) => seen.has(id)).length;
-    const complete = found(plain) === CHECK_KEYS || found(paged) === CHECK_KEYS;
+    const count = (seen) => mine.filter((id) => seen.has(id)).length;
+    const complete = count(plain) === CHECK_KEYS || count(paged) === CHECK_KEYS;
     return {
       outcome: complete ? "yes" : "no",
-      detail: `${found(plain)} of ${CHECK_KEYS} without a limit, ${found(paged)} in pages of 100`,
+      detail: `${count(plain)} of ${CHECK_KEYS} without a limit, ${count(paged)} in pages of 100`,
     };
   },
 

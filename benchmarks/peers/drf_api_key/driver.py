@@ -1,4 +1,4 @@
-"""djangorestframework-api-key (Python, threads), verified as its permission class does, with SQLite in WAL mode.
+"""The driver of djangorestframework-api-key (Python, threads), with its permission class and SQLite in WAL mode.
 
 Connections stay open, as Django's documentation advises for production. Keys are hashed with SHA-512, which counts as
 a hash here but costs next to nothing: its keys are random, so that no slow hash is needed.
@@ -20,7 +20,7 @@ import django
 from django.conf import settings
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from protocol import Call, Outcome, Sizes, Texts, ThreadedDriver, serve
+from protocol import Call, CheckResult, Sizes, Texts, ThreadedDriver, serve
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -53,7 +53,7 @@ settings.configure(
 )
 django.setup()
 
-from django.contrib.auth.hashers import make_password  # noqa: E402 - Django has to be set up first
+from django.contrib.auth.hashers import make_password  # noqa: E402 - after django.setup()
 from django.core.management import call_command  # noqa: E402
 from django.db import DatabaseError  # noqa: E402
 from django.db.backends.signals import connection_created  # noqa: E402
@@ -65,19 +65,19 @@ from rest_framework_api_key.permissions import HasAPIKey  # noqa: E402
 
 
 class DrfDriver(ThreadedDriver):
-    """djangorestframework-api-key behind the protocol."""
+    """The driver of djangorestframework-api-key."""
 
-    async def open(self, variant: str, sizes: Sizes) -> None:  # noqa: ARG002 - there is one
-        worker = threading.Thread(target=self._open, args=(sizes,))  # Django refuses queries beside a running loop
+    async def open(self, variant: str, sizes: Sizes) -> None:  # noqa: ARG002 - the only variant
+        worker = threading.Thread(target=self._open, args=(sizes,))  # Django refuses queries under a running loop
         worker.start()
         worker.join()
 
-    async def check(self, name: str) -> Outcome:
-        found: list[Outcome] = []
-        worker = threading.Thread(target=lambda: found.append(self._check(name)))
+    async def check(self, name: str) -> CheckResult:
+        results: list[CheckResult] = []
+        worker = threading.Thread(target=lambda: results.append(self._check(name)))
         worker.start()
         worker.join()
-        return found[0]
+        return results[0]
 
     async def measure(self, texts: list[str], at_once: int, deadline: float) -> list[Call]:
         done: list[Call] = []
@@ -137,9 +137,9 @@ class DrfDriver(ThreadedDriver):
 
         connection.execute_wrappers.append(count)
 
-    def _check(self, name: str) -> Outcome:
-        checks: dict[str, Callable[[], Outcome]] = {
-            "limit_under_concurrency": lambda: Outcome("none", "it has neither quotas nor limits"),
+    def _check(self, name: str) -> CheckResult:
+        checks: dict[str, Callable[[], CheckResult]] = {
+            "limit_under_concurrency": lambda: CheckResult("none", "it has neither quotas nor limits"),
             "revoked_after_cached_verify": self._revoked,
             "verify_never_unrevokes": self._never_unrevokes,
             "lists_250_keys": _lists,
@@ -148,15 +148,15 @@ class DrfDriver(ThreadedDriver):
         }
         return checks[name]()
 
-    def _revoked(self) -> Outcome:
+    def _revoked(self) -> CheckResult:
         key, text = APIKey.objects.create_key(name="benchmark")
-        assert self.verify(text)  # noqa: S101 - what the check begins with
+        assert self.verify(text)  # noqa: S101 - precondition of the check
         self._elsewhere(lambda: _revoke(key.pk))
         refused = not self.verify(text)
-        return Outcome("yes" if refused else "no", "revoked over another connection; nothing is cached")
+        return CheckResult("yes" if refused else "no", "revoked over another connection; nothing is cached")
 
-    def _never_unrevokes(self) -> Outcome:
-        """Revoke while keys are verified: those of today, and those whose hash is of a version before 3.0."""
+    def _never_unrevokes(self) -> CheckResult:
+        """Revoke keys while they are verified, with current hashes and with hashes of versions before 3.0."""
         undone = {"today": 0, "older": 0}
         for age in undone:
             for _ in range(5):
@@ -169,26 +169,26 @@ class DrfDriver(ThreadedDriver):
                 verifying.result()
                 undone[age] += not APIKey.objects.get(pk=key.pk).revoked
         if undone["today"]:
-            return Outcome("no", f"{undone['today']} of 5 keys were valid again")
+            return CheckResult("no", f"{undone['today']} of 5 keys were valid again")
         if undone["older"]:
-            return Outcome(
+            return CheckResult(
                 "partly", f"keys from before 3.0 are saved whole when they are re-hashed: {undone['older']} of 5 undone"
             )
-        return Outcome("yes", "verifying writes nothing that undoes a revocation")
+        return CheckResult("yes", "verifying writes nothing that undoes a revocation")
 
-    def _expiry(self) -> Outcome:
+    def _expiry(self) -> CheckResult:
         key, text = APIKey.objects.create_key(name="benchmark", expiry_date=timezone.now() + timedelta(seconds=0.5))
         self.verify(text)
         time.sleep(0.6)
         refused, kept = not self.verify(text), APIKey.objects.filter(pk=key.pk).exists()
-        return Outcome("yes" if refused and kept else "no", "refused at its time, its record still there")
+        return CheckResult("yes" if refused and kept else "no", "refused at its time, its record still there")
 
-    def _forged(self) -> Outcome:
+    def _forged(self) -> CheckResult:
         before = self.counts.copy()
         for _ in range(10):
             self.verify(self.texts.next("unknown"))
         reads, hashes = (self.counts[name] - before[name] for name in ("reads", "hashes"))
-        return Outcome("yes" if reads == 0 else "no", f"{reads / 10:g} reads and {hashes / 10:g} hashes each")
+        return CheckResult("yes" if reads == 0 else "no", f"{reads / 10:g} reads and {hashes / 10:g} hashes each")
 
     def _elsewhere(self, work: Callable[[], None]) -> None:
         self.threads.submit(work).result()
@@ -200,13 +200,13 @@ def _revoke(pk: str) -> None:
     key.save()
 
 
-def _lists() -> Outcome:
+def _lists() -> CheckResult:
     before = set(APIKey.objects.values_list("pk", flat=True))
     for _ in range(_CHECK_KEYS):
         APIKey.objects.create_key(name="listed")
     listed = [key.pk for key in APIKey.objects.all() if key.pk not in before]
     complete = len(listed) == len(set(listed)) == _CHECK_KEYS
-    return Outcome("yes" if complete else "no", f"{len(set(listed))} of {_CHECK_KEYS}, by its model's manager")
+    return CheckResult("yes" if complete else "no", f"{len(set(listed))} of {_CHECK_KEYS}, by its model's manager")
 
 
 def _count_hashes(counts: Counter[str]) -> None:

@@ -1,4 +1,4 @@
-"""keyshield (Python, asyncio), as its README sets it up, and tuned.
+"""The driver of keyshield (Python, asyncio), configured as in its README and tuned.
 
 Defaults: ApiKeyService with its Argon2 hasher and delays; SQLite as the README opens it, a session for each request.
 Tuned: CachedApiKeyService with its cache in memory, no added delay, Argon2 with OWASP's minimum as Keywright uses it,
@@ -34,7 +34,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from protocol import AsyncDriver, Outcome, Sizes, Texts, serve
+from protocol import AsyncDriver, CheckResult, Sizes, Texts, serve
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -48,7 +48,7 @@ _CHECK_KEYS = 250
 
 
 class CountingHasher(Argon2ApiKeyHasher):
-    """keyshield's own hasher, counted."""
+    """The hasher of keyshield, with counts."""
 
     def __init__(self, counts: Counter[str], password_hasher: PasswordHasher | None) -> None:
         super().__init__(pepper=secrets.token_hex(32), password_hasher=password_hasher)
@@ -64,7 +64,7 @@ class CountingHasher(Argon2ApiKeyHasher):
 
 
 class CountingMemory(InMemoryApiKeyRepository):
-    """keyshield's own repository in memory, counted."""
+    """The in-memory repository of keyshield, with counts."""
 
     def __init__(self, counts: Counter[str]) -> None:
         super().__init__()
@@ -79,25 +79,25 @@ class CountingMemory(InMemoryApiKeyRepository):
         return await super().update(entity)
 
     def fill(self, entities: list[ApiKey]) -> None:
-        """Add keys without looking at each of the others."""
+        """Add keys without comparing them with existing ones."""
         self._store.update((entity.id_, entity) for entity in entities)
 
 
 @dataclass
 class Container:
-    """One process of an application: a cache of its own, over a store that all share."""
+    """A process of an application: a separate cache over a shared store."""
 
     driver: KeyshieldDriver
     cache: BaseCache | None = field(default=None)
 
     @asynccontextmanager
     async def service(self) -> AsyncIterator[ApiKeyService]:
-        """Give a service for one request."""
+        """Return a service for one request."""
         driver = self.driver
         if driver.memory is not None:
             yield self._service(driver.memory)
             return
-        assert driver.sessions is not None  # noqa: S101 - one of the two is there
+        assert driver.sessions is not None  # noqa: S101 - one of the two is set
         async with driver.sessions() as session, session.begin():
             yield self._service(SqlAlchemyApiKeyRepository(session))
 
@@ -118,20 +118,20 @@ class Container:
         return True
 
     async def disable(self, id_: str) -> None:
-        """Revoke a key, as its PATCH route does."""
+        """Revoke a key as its PATCH route does."""
         async with self.service() as service:
             entity = await service.get_by_id(id_)
             entity.disable()
             await service.update(entity)
 
     async def is_disabled(self, id_: str) -> bool:
-        """Tell what the store says."""
+        """Return whether the key is active in the store."""
         async with self.service() as service:
             return not (await service.get_by_id(id_)).is_active
 
 
 class KeyshieldDriver(AsyncDriver):
-    """keyshield behind the protocol."""
+    """The driver of keyshield."""
 
     is_tuned: bool
     hasher: CountingHasher
@@ -156,8 +156,8 @@ class KeyshieldDriver(AsyncDriver):
     def _new_container(self) -> Container:
         container = Container(self)
         if self.is_tuned:
-            # The service makes its default cache itself, and would make one for each request.
-            from aiocache import SimpleMemoryCache  # noqa: PLC0415 - belongs to the tuned variant
+            # The service would create a default cache for each request.
+            from aiocache import SimpleMemoryCache  # noqa: PLC0415 - for the tuned variant only
 
             container.cache = SimpleMemoryCache()
         return container
@@ -210,7 +210,7 @@ class KeyshieldDriver(AsyncDriver):
         async with self.sessions() as session, session.begin():
             session.add_all(SqlAlchemyApiKeyRepository._to_model(entity) for entity in entities)  # noqa: SLF001
 
-    async def check(self, name: str) -> Outcome:
+    async def check(self, name: str) -> CheckResult:
         check = {
             "limit_under_concurrency": self._no_limit,
             "revoked_after_cached_verify": self._revoked_after_cached_verify,
@@ -223,20 +223,20 @@ class KeyshieldDriver(AsyncDriver):
 
     @property
     def _elsewhere(self) -> str:
-        return "another service object" if self.memory is not None else "another process (a cache of its own)"
+        return "another service object" if self.memory is not None else "another process (with a separate cache)"
 
-    async def _no_limit(self) -> Outcome:
-        return Outcome("none", "it has neither quotas nor limits")
+    async def _no_limit(self) -> CheckResult:
+        return CheckResult("none", "it has neither quotas nor limits")
 
-    async def _revoked_after_cached_verify(self) -> Outcome:
+    async def _revoked_after_cached_verify(self) -> CheckResult:
         entity, text = await self._issue()
         here, elsewhere = self._new_container(), self._new_container()
-        assert await here.verify(text)  # noqa: S101 - what the check begins with
+        assert await here.verify(text)  # noqa: S101 - precondition of the check
         await elsewhere.disable(entity.id_)
         refused = not await here.verify(text)
-        return Outcome("yes" if refused else "no", f"revoked in {self._elsewhere}, verified in this one")
+        return CheckResult("yes" if refused else "no", f"revoked in {self._elsewhere}, verified in this one")
 
-    async def _verify_never_unrevokes(self) -> Outcome:
+    async def _verify_never_unrevokes(self) -> CheckResult:
         """Verify in one process while another revokes, then ask the store."""
         undone = 0
         rounds = 5
@@ -249,42 +249,42 @@ class KeyshieldDriver(AsyncDriver):
             await here.verify(text)
             undone += not await elsewhere.is_disabled(entity.id_)
         detail = f"{undone} of {rounds} keys were enabled again by verifying them"
-        return Outcome("no" if undone else "yes", detail)
+        return CheckResult("no" if undone else "yes", detail)
 
-    async def _lists(self) -> Outcome:
+    async def _lists(self) -> CheckResult:
         before = {entity.id_ for entity in await self._list()}
         form = self.hasher.hash("form")[:-20]
         await self._add([_filler(form) for _ in range(_CHECK_KEYS)])
         listed = [entity.id_ for entity in await self._list() if entity.id_ not in before]
         complete = len(listed) == len(set(listed)) == _CHECK_KEYS
-        return Outcome("yes" if complete else "no", f"{len(set(listed))} of {_CHECK_KEYS}, in pages of 100")
+        return CheckResult("yes" if complete else "no", f"{len(set(listed))} of {_CHECK_KEYS}, in pages of 100")
 
     async def _list(self) -> list[ApiKey]:
-        found: list[ApiKey] = []
+        listed: list[ApiKey] = []
         while True:
             async with self._container.service() as service:
-                page = await service.list(limit=100, offset=len(found))
-            found += page
+                page = await service.list(limit=100, offset=len(listed))
+            listed += page
             if len(page) < 100:  # noqa: PLR2004 - the limit above
-                return found
+                return listed
 
-    async def _expiry(self) -> Outcome:
+    async def _expiry(self) -> CheckResult:
         expires_at = datetime.now(UTC) + timedelta(seconds=1)
         entity, text = await self._issue(expires_at=expires_at)
         await self.verify(text)
-        time.sleep(1.1)  # noqa: ASYNC251 - nothing else is going on
+        time.sleep(1.1)  # noqa: ASYNC251 - no other task runs
         refused = not await self.verify(text)
         async with self._container.service() as service:
             kept = (await service.get_by_id(entity.id_)).id_ == entity.id_
-        return Outcome("yes" if refused and kept else "no", "refused at its time, its record still there")
+        return CheckResult("yes" if refused and kept else "no", "refused at its time, its record still there")
 
 
 def _filler(form: str) -> ApiKey:
     return ApiKey(
         key_id=secrets.token_hex(8),
         key_hash=form + _random(20),
-        key_secret_first="aaaa",  # noqa: S106 - what people see of it
-        key_secret_last="zzzz",  # noqa: S106 - the same
+        key_secret_first="aaaa",  # noqa: S106 - the visible part of a key
+        key_secret_last="zzzz",  # noqa: S106 - the visible part of a key
         name="benchmark",
     )
 
