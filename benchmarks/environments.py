@@ -36,7 +36,7 @@ def python(name: str, requirements: Path) -> Path:
     uv = shutil.which("uv")
     if uv:
         _run([uv, "venv", "--quiet", "--python", sys.executable, str(folder)])
-        # Compiled, as pip does it and as Lambda brings boto3: cold starts are compared with it.
+        # Compile to byte code, as pip does and as Lambda does for its boto3: cold starts are compared with it.
         install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(interpreter)]
         _run([*install, "--require-hashes", "-r", str(requirements)])
     else:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 DYNAMODB_ENDPOINT = "AWS_ENDPOINT_URL_DYNAMODB"
 
-_PASS_SECONDS = 60
-_PASSED_HEADERS = {
+_FORWARD_SECONDS = 60
+_FORWARDED_HEADERS = {
     "authorization": "HTTP_AUTHORIZATION",
     "content-type": "CONTENT_TYPE",
     "x-amz-date": "HTTP_X_AMZ_DATE",
@@ -56,7 +56,7 @@ class BackendError(Exception):
 
 
 def start_moto(iam: Iam) -> Server:
-    """Start moto on a free port, with IAM before it.
+    """Start moto on a free port, behind IAM.
 
     The application is that of moto's server. moto's DynamoDB has no locks, so a transaction could see half of another.
     A single thread handles one request at a time, which makes each atomic.
@@ -74,17 +74,17 @@ def start_moto(iam: Iam) -> Server:
 
 
 def start_guard(url: str, iam: Iam, threads: int) -> Server:
-    """Start IAM on a free port, before a DynamoDB elsewhere.
+    """Start IAM on a free port, in front of another DynamoDB.
 
-    Requests are passed on as the operator's: DynamoDB Local can have another database for each access key.
+    Requests are forwarded with the operator's access key: DynamoDB Local can have a database for each access key.
     """
     host = urlsplit(url).netloc
 
-    def pass_on(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
-        headers = {name: environ[variable] for name, variable in _PASSED_HEADERS.items() if variable in environ}
+    def forward(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        headers = {name: environ[variable] for name, variable in _FORWARDED_HEADERS.items() if variable in environ}
         headers["authorization"] = as_operator(headers.get("authorization", ""))
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        connection = http.client.HTTPConnection(host, timeout=_PASS_SECONDS)
+        connection = http.client.HTTPConnection(host, timeout=_FORWARD_SECONDS)
         try:
             connection.request(environ["REQUEST_METHOD"], environ["PATH_INFO"], body, headers)
             answer = connection.getresponse()
@@ -98,7 +98,7 @@ def start_guard(url: str, iam: Iam, threads: int) -> Server:
         start_response(f"{answer.status} {answer.reason}", [*kept, ("Content-Length", str(len(content)))])
         return [content]
 
-    return Server(iam.guard(pass_on), reserve(0), threads=threads)
+    return Server(iam.guard(forward), reserve(0), threads=threads)
 
 
 def isolate(environment: MutableMapping[str, str]) -> None:
@@ -122,12 +122,12 @@ def isolate(environment: MutableMapping[str, str]) -> None:
         environment[name] = ",".join(filter(None, [environment.get(name), HOST]))
 
 
-def give_up_rights(environment: MutableMapping[str, str]) -> None:
-    """Take the operator's credentials away from this process: from here on, only what runs as a function has a role."""
+def drop_operator_credentials(environment: MutableMapping[str, str]) -> None:
+    """Remove the operator's credentials from this process. From then on, only running functions have a role."""
     import boto3  # noqa: PLC0415 - reads the environment
 
     environment["AWS_ACCESS_KEY_ID"] = NONE
-    boto3.DEFAULT_SESSION = None  # it keeps the credentials that it has found first
+    boto3.DEFAULT_SESSION = None  # it caches the first credentials
 
 
 def create_table(table: Resource) -> None:

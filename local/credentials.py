@@ -1,7 +1,7 @@
-"""The credentials that a function signs with, where several functions share a process.
+"""The credentials that functions sign with when they share a process.
 
-On Lambda no process runs two functions, and its environment holds the credentials of the function's role. Here the
-clients are shared: a request is signed with the key of the function that runs in its thread at the moment.
+In Lambda a process runs one function, and its environment holds the credentials of the function's role. Here functions
+share the clients, so a request is signed with the access key of the function that runs in the current thread.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MARK = "_signs_as_the_running_function"
 
 @contextmanager
 def running_with(key: AccessKey) -> Iterator[None]:
-    """Sign with a key as long as the context is open, in this thread."""
+    """Sign with an access key in this thread while the context is open."""
     token = _RUNNING.set(key)
     try:
         yield
@@ -32,13 +32,13 @@ def running_with(key: AccessKey) -> Iterator[None]:
 
 
 def sign_as_the_running_function() -> None:
-    """Change where the product's clients get their keys, in this process; a second call changes nothing.
+    """Make Keywright's clients in this process sign with the access key of the running function. Idempotent.
 
-    Outside of functions they are those of the environment, as before. So are those of other clients than the product's.
+    Outside of functions, they use the credentials of the environment, as all other clients always do.
     """
     if find_spec("keywright") is None:
         return
-    from keywright.aws import endpoints  # noqa: PLC0415 - on the path only once a template's layers are
+    from keywright.aws import endpoints  # noqa: PLC0415 - importable only after the layers are on the path
 
     if not hasattr(endpoints.keys, _MARK):
         endpoints.keys = _of_the_running_function(endpoints.keys)  # type: ignore[assignment]  # a function's
@@ -47,16 +47,16 @@ def sign_as_the_running_function() -> None:
 def _of_the_running_function(
     keys: Callable[[Mapping[str, str]], Callable[[], Keys]],
 ) -> Callable[[Mapping[str, str]], Callable[[], Keys]]:
-    from keywright.aws.endpoints import Keys  # noqa: PLC0415 - see above
+    from keywright.aws.endpoints import Keys  # noqa: PLC0415 - as above
 
     def keys_of_the_running_function(environment: Mapping[str, str]) -> Callable[[], Keys]:
-        otherwise = keys(environment)
+        default = keys(environment)
 
-        def keys_of_the_moment() -> Keys:
+        def current_keys() -> Keys:
             running = _RUNNING.get()
-            return otherwise() if running is None else Keys(running.access_key, running.secret_key, running.token)
+            return default() if running is None else Keys(running.access_key, running.secret_key, running.token)
 
-        return keys_of_the_moment
+        return current_keys
 
     setattr(keys_of_the_running_function, _MARK, True)
     return keys_of_the_running_function

@@ -69,7 +69,7 @@ class Functions:
     """The imported functions of a template, by logical id.
 
     Attributes:
-        keys: the access key of each function's role.
+        keys: access key of each function's role.
     """
 
     handlers: Mapping[str, Callable[[dict[str, Json], LambdaContext], Json]]

@@ -1,8 +1,8 @@
-"""IAM on this machine: a request to an emulated service is answered only if the role of the caller allows it.
+"""IAM on this machine: a request to an emulated service is answered only if the caller's role allows it.
 
-As on AWS, the access key in the Authorization header (Signature Version 4) says who calls. Each function has one, and
-behind it the role that the template gives the function. The operator has another one, and may do everything.
-Signatures are not checked.
+As on AWS, the access key in the Authorization header (Signature Version 4) identifies the caller. Each function has an
+access key with the role that the template gives it. The operator has another one, which allows everything. Signatures
+are not verified.
 
 Sources: IAM User Guide, "Create a signed AWS API request", "Troubleshoot access denied error messages"; Amazon DynamoDB
 Developer Guide, "Error handling with DynamoDB" (AccessDeniedException, UnrecognizedClientException: 400); Secrets
@@ -28,9 +28,9 @@ from local.permissions import (
     Permission,
     Statement,
     UnknownOperationError,
-    arn,
     is_allowed,
-    needed,
+    required_permissions,
+    resource_arn,
 )
 
 if TYPE_CHECKING:
@@ -40,16 +40,16 @@ if TYPE_CHECKING:
     from local.template import Function
 
 OPERATOR = "local"
-"""The access key that may do everything: of the one who has started the emulated services, and of the tests."""
+"""Access key that allows everything: that of the user who starts the service, and of the tests."""
 NONE = "none"
-"""An access key that no role has."""
+"""Access key without a role."""
 
 _CREDENTIAL = re.compile(r"\bCredential=([^/, ]+)/")
 
 
 @dataclass(frozen=True, slots=True)
 class AccessKey:
-    """Credentials to sign with."""
+    """AWS credentials to sign requests with."""
 
     access_key: str
     secret_key: str = field(default="local", repr=False)
@@ -58,10 +58,10 @@ class AccessKey:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The outcome of a check.
+    """Result of checking one permission of a function.
 
     Attributes:
-        function: the logical id of the function that called.
+        function: logical id of the calling function.
     """
 
     function: str
@@ -71,11 +71,11 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class _Session:
-    """A function's role, assumed by a container of the function.
+    """The role of a function, assumed by one of its containers.
 
     Attributes:
-        environment: the container's, which names the table, the secret and the queues.
-        variables: the variable that names a resource, by the ARN that the template has for the resource.
+        environment: environment of the container; names the table, the secret and the queues.
+        variables: environment variable that names a resource, by the resource's ARN in the template.
     """
 
     function: Function
@@ -84,12 +84,12 @@ class _Session:
 
     @property
     def principal(self) -> str:
-        """The ARN of the caller."""
+        """ARN of the caller."""
         name = self.function.name
         return f"arn:aws:sts::{ACCOUNT_ID}:assumed-role/{name}Role/{name}"
 
     def statements(self) -> Iterable[Statement]:
-        """Return the role's statements, about the resources that the container's environment names."""
+        """Yield the statements of the role, for the resources that the container's environment names."""
         for statement in self.function.statements:
             resources = tuple(self._actual(resource) for resource in statement.resources)
             yield Statement(statement.effect, statement.actions, resources)
@@ -99,14 +99,14 @@ class _Session:
         variable = self.variables.get(table)
         if variable is None:
             return resource
-        return "/index/".join([arn(_service(table), self.environment.get(variable, "")), *index])
+        return "/index/".join([resource_arn(_service(table), self.environment.get(variable, "")), *index])
 
 
 class Iam:
-    """The roles of functions, and the check of requests.
+    """The roles of the functions, and the check of every request against them.
 
     Args:
-        observe: told of each check of a function's permission.
+        observe: called with the result of each check.
     """
 
     def __init__(self, observe: Callable[[Decision], object] = lambda _: None) -> None:
@@ -115,26 +115,26 @@ class Iam:
         self._numbers = itertools.count(1)
 
     def assume_role(self, function: Function, environment: Mapping[str, str]) -> AccessKey:
-        """Return a new access key with the role of a function behind it.
+        """Return a new access key with the role of a function.
 
         Args:
-            function: whose role.
-            environment: of the container that gets the key. The role is about the resources that are named here, by the
-                variables that name them in the template; it is read anew with each request.
+            function: the function.
+            environment: environment of the container that gets the key, read at each request. The role applies to the
+                resources that it names, in the same variables as the template.
         """
         variables = {
             resource: name
             for statement in function.statements
             for resource in (resource.split("/index/", 1)[0] for resource in statement.resources)
             for name, value in function.environment.items()
-            if value and resource == arn(_service(resource), value)
+            if value and resource == resource_arn(_service(resource), value)
         }
         key = AccessKey(f"ASIA{next(self._numbers)}{function.logical_id}")
         self._sessions[key.access_key] = _Session(function, environment, variables)
         return key
 
     def guard(self, application: WSGIApplication) -> WSGIApplication:
-        """Return a service that refuses what the caller's role does not allow, and passes on everything else."""
+        """Return an application that denies what the caller's role does not allow, and forwards everything else."""
 
         def guarded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
             credential = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
@@ -144,24 +144,24 @@ class Iam:
             target = environ.get("HTTP_X_AMZ_TARGET", "")
             session = self._sessions.get(access_key)
             if session is None:
-                return _refused(start_response, target, _UNKNOWN_CALLER)
+                return _error(start_response, target, _UNKNOWN_CALLER)
             body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
             denied = self._denied(session, target, body)
             if denied is not None:
-                return _refused(start_response, target, _access_denied(session.principal, denied))
+                return _error(start_response, target, _access_denied(session.principal, denied))
             return application({**environ, "wsgi.input": io.BytesIO(body)}, start_response)
 
         return guarded
 
     def _denied(self, session: _Session, target: str, body: bytes) -> Permission | None:
-        """Return the first permission that the caller lacks; None if it has all that the request takes."""
+        """Return the first missing permission of a request, or None if the role allows all of them."""
         try:
-            wanted = needed(target, _object(body))
+            required = required_permissions(target, _object(body))
         except UnknownOperationError as error:
             self._observe(Decision(session.function.logical_id, error.permission, is_allowed=False))
             return error.permission
         statements = list(session.statements())
-        for permission in dict.fromkeys(wanted):
+        for permission in dict.fromkeys(required):
             allowed = is_allowed(permission, statements)
             self._observe(Decision(session.function.logical_id, permission, allowed))
             if not allowed:
@@ -170,7 +170,7 @@ class Iam:
 
 
 def as_operator(authorization: str) -> str:
-    """Return the Authorization header of a request as if the operator had sent it; the signature stays as it is."""
+    """Return an Authorization header with the operator's access key. The signature is unchanged."""
     return _CREDENTIAL.sub(f"Credential={OPERATOR}/", authorization)
 
 
@@ -190,7 +190,7 @@ _UNKNOWN_CALLER = ("UnrecognizedClientException", "The security token included i
 
 
 def _access_denied(principal: str, permission: Permission) -> tuple[str, str]:
-    # SQS writes the action in lower case.
+    # SQS writes actions in lower case.
     action = permission.action.lower() if permission.service == SQS else permission.action
     return "AccessDeniedException", (
         f"User: {principal} is not authorized to perform: {action} on resource: {permission.resource} "
@@ -198,8 +198,8 @@ def _access_denied(principal: str, permission: Permission) -> tuple[str, str]:
     )
 
 
-def _refused(start_response: StartResponse, target: str, error: tuple[str, str]) -> list[bytes]:
-    """Answer as the service does that is asked."""
+def _error(start_response: StartResponse, target: str, error: tuple[str, str]) -> list[bytes]:
+    """Send an error in the format of the called service."""
     code, message = error
     service = {"secretsmanager": SECRETS_MANAGER, "AmazonSQS": SQS}.get(target.partition(".")[0], DYNAMODB)
     status, version, kind, headers = "400 Bad Request", "1.0", f"com.amazon.coral.service#{code}", []

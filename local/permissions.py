@@ -1,4 +1,4 @@
-"""The IAM permissions that a request to DynamoDB, Secrets Manager or SQS takes, and the statements that grant them.
+"""The IAM permissions that requests to DynamoDB, Secrets Manager and SQS need, and the statements that grant them.
 
 Sources: Service Authorization Reference, "Actions, resources, and condition keys for Amazon DynamoDB", "... for AWS
 Secrets Manager", "... for Amazon SQS"; Amazon DynamoDB Developer Guide, "Using IAM with DynamoDB transactions"; IAM
@@ -22,7 +22,7 @@ SECRETS_MANAGER = "secretsmanager"
 SQS = "sqs"
 
 _SERVICES = {"DynamoDB_20120810": DYNAMODB, "secretsmanager": SECRETS_MANAGER, "AmazonSQS": SQS}
-"""By the prefix of the header X-Amz-Target."""
+"""Services by the prefix of the header X-Amz-Target."""
 _ON_ONE_TABLE = frozenset({"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan"})
 _ON_SEVERAL_TABLES = frozenset({"BatchGetItem", "BatchWriteItem"})
 _TRANSACTIONS = frozenset({"TransactGetItems", "TransactWriteItems"})
@@ -43,24 +43,24 @@ _ON_ONE_QUEUE = {
     "GetQueueAttributes": "GetQueueAttributes",
 }
 _SUFFIX = re.compile(r"-[A-Za-z0-9]{6}$")
-"""Secrets Manager adds it to the name in a secret's ARN."""
+"""The suffix that Secrets Manager appends to the name in a secret's ARN."""
 
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """One action on one resource: `dynamodb:PutItem` on the ARN of a table."""
+    """An action on a resource, such as `dynamodb:PutItem` on the ARN of a table."""
 
     action: str
     resource: str
 
     @property
     def service(self) -> str:
-        """The service's name in the action."""
+        """Service prefix of the action."""
         return self.action.partition(":")[0]
 
 
 class UnknownOperationError(Exception):
-    """No permission is known for the operation."""
+    """The permissions of an operation are not known."""
 
     def __init__(self, permission: Permission) -> None:
         super().__init__(permission.action)
@@ -69,11 +69,11 @@ class UnknownOperationError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement of a policy: an effect on every one of the actions on every one of the resources.
+    """A statement of a policy.
 
     Attributes:
         effect: Allow or Deny.
-        actions: with `*` and `?` as wildcards.
+        actions: actions, with the wildcards `*` and `?`.
         resources: ARNs, with the same wildcards.
     """
 
@@ -82,40 +82,42 @@ class Statement:
     resources: tuple[str, ...]
 
     def covers(self, permission: Permission) -> bool:
-        """Return whether the statement speaks of the permission."""
-        # Actions are not case-sensitive, resources are.
+        """Return whether the statement applies to a permission."""
+        # Actions are case-insensitive, resources are not.
         return any(_fits(action.lower(), permission.action.lower()) for action in self.actions) and any(
             _fits(resource, permission.resource) for resource in self.resources
         )
 
 
 def is_allowed(permission: Permission, statements: Iterable[Statement]) -> bool:
-    """Return whether some statement allows the permission and none denies it."""
+    """Return whether a statement allows the permission and none denies it."""
     return {statement.effect for statement in statements if statement.covers(permission)} == {"Allow"}
 
 
-def needed(target: str, content: Mapping[str, Any]) -> list[Permission]:
-    """Return the permissions that a request takes, all of them.
+def required_permissions(target: str, content: Mapping[str, Any]) -> list[Permission]:
+    """Return all permissions that a request needs.
 
     Args:
-        target: the header X-Amz-Target, as DynamoDB_20120810.GetItem.
-        content: the body.
+        target: the header X-Amz-Target, such as DynamoDB_20120810.GetItem.
+        content: the request body.
 
     Raises:
-        UnknownOperationError: the operation is none of those that this module knows.
+        UnknownOperationError: this module does not know the operation.
     """
     prefix, _, operation = target.partition(".")
     match _SERVICES.get(prefix):
         case "dynamodb":
-            return _needed_of_dynamodb(operation, content)
+            return _of_dynamodb(operation, content)
         case "secretsmanager" if operation in _ON_ONE_SECRET:
-            return [Permission(f"secretsmanager:{operation}", arn(SECRETS_MANAGER, str(content.get("SecretId"))))]
+            return [
+                Permission(f"secretsmanager:{operation}", resource_arn(SECRETS_MANAGER, str(content.get("SecretId"))))
+            ]
         case "sqs" if operation in _ON_ONE_QUEUE:
-            return [Permission(f"sqs:{_ON_ONE_QUEUE[operation]}", arn(SQS, str(content.get("QueueUrl"))))]
+            return [Permission(f"sqs:{_ON_ONE_QUEUE[operation]}", resource_arn(SQS, str(content.get("QueueUrl"))))]
     raise UnknownOperationError(Permission(f"{_SERVICES.get(prefix, prefix)}:{operation}", "*"))
 
 
-def _needed_of_dynamodb(operation: str, content: Mapping[str, Any]) -> list[Permission]:
+def _of_dynamodb(operation: str, content: Mapping[str, Any]) -> list[Permission]:
     if operation in _ON_ONE_TABLE:
         return [_on_table(operation, content)]
     if operation in _ON_SEVERAL_TABLES:
@@ -130,17 +132,18 @@ def _needed_of_dynamodb(operation: str, content: Mapping[str, Any]) -> list[Perm
 
 
 def _on_table(action: str, part: Mapping[str, Any]) -> Permission:
-    table, index = arn(DYNAMODB, str(part.get("TableName"))), part.get("IndexName")
+    table, index = resource_arn(DYNAMODB, str(part.get("TableName"))), part.get("IndexName")
     return Permission(f"dynamodb:{action}", f"{table}/index/{index}" if index else table)
 
 
-def arn(service: str, reference: str) -> str:
+def resource_arn(service: str, reference: str) -> str:
     """Return the ARN of a resource that a request refers to.
 
+    The ARN of a secret is returned without the suffix that Secrets Manager appends to its name.
+
     Args:
-        service: whose resource it is.
-        reference: an ARN; the name of a table or secret; the address or name of a queue. Of a secret's ARN, with or
-            without the suffix that Secrets Manager has added to the name, the result has none.
+        service: the service that owns the resource.
+        reference: an ARN, the name of a table or secret, or the URL or name of a queue.
     """
     if reference.startswith("arn:"):
         return _SUFFIX.sub("", reference) if service == SECRETS_MANAGER else reference

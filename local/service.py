@@ -67,7 +67,7 @@ def running(options: Options, announce: Callable[[str], None]) -> Iterator[Runni
         iam = Iam()
         endpoint = _start_backend(stack, iam, opened)
         description = _describe(stack, options, provider, port_of(ports[0]), endpoint)
-        backend.give_up_rights(os.environ)
+        backend.drop_operator_credentials(os.environ)
         functions = Functions.load(stack, iam)
         gateway = Gateway(
             api=stack.api,
@@ -141,12 +141,12 @@ def _start_backend(stack: Stack, iam: Iam, opened: ExitStack) -> str:
         backend.create_table(table)
     for secret in stack.secrets:
         backend.create_secret(secret)
-    other = os.environ.get(backend.DYNAMODB_ENDPOINT)
-    if other:
-        guard = backend.start_guard(other, iam, _REQUEST_THREADS)
+    own_dynamodb = os.environ.get(backend.DYNAMODB_ENDPOINT)
+    if own_dynamodb:
+        guard = backend.start_guard(own_dynamodb, iam, _REQUEST_THREADS)
         opened.callback(guard.stop)
         os.environ[backend.DYNAMODB_ENDPOINT] = guard.url
-    return other or moto.url
+    return own_dynamodb or moto.url
 
 
 def _describe(stack: Stack, options: Options, provider: IdentityProvider, port: int, endpoint: str) -> StackDescription:

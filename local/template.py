@@ -273,9 +273,9 @@ class _Reader:
         )
 
     def _role(self, declared: dict[str, Json], place: str) -> tuple[Statement, ...]:
-        """Read the statements of the role that SAM makes of a function's policies."""
+        """Return the statements of the role that SAM generates from a function's policies."""
         for name in _UNSUPPORTED_ROLE_PROPERTIES:
-            # A condition may leave a property out, as the one of the boundary does that no parameter names.
+            # A condition may remove a property, such as the permissions boundary if its parameter is empty.
             if name in self._resolved({name: declared[name]} if name in declared else {}, place):
                 raise TemplateError(f"{place}.{name}: not supported by the local service; write policies out")
         place = f"{place}.Policies"
@@ -288,7 +288,7 @@ class _Reader:
     def _statement(self, statement: dict[str, Json], place: str) -> Statement:
         unsupported = sorted(statement.keys() - _STATEMENT_ELEMENTS)
         if unsupported:
-            raise TemplateError(f"{place}: the local service does not know {unsupported[0]} in a statement")
+            raise TemplateError(f"{place}: {unsupported[0]} in a statement is not supported by the local service")
         effect = text(statement.get("Effect"), place)
         if effect not in {"Allow", "Deny"}:
             raise TemplateError(f"{place}: Effect must be Allow or Deny; it is {effect}")
@@ -299,7 +299,7 @@ class _Reader:
         )
 
     def _arn(self, value: str, place: str) -> str:
-        """Read a resource of a statement. `Ref` of a secret is its ARN on AWS; here, its name."""
+        """Return a resource of a statement as an ARN. `Ref` of a secret is its ARN on AWS, and its name here."""
         secrets = {self.resolver.name_of(name): name for name in self._ids("AWS::SecretsManager::Secret")}
         if value in secrets:
             return arn("AWS::SecretsManager::Secret", value)
@@ -423,7 +423,7 @@ def _authorizer(name: str, properties: dict[str, Json], by_arn: Mapping[str, str
 
 
 def _one_or_more(value: Json, place: str) -> tuple[str, ...]:
-    """Read an element of a statement, which is a text or a list of them."""
+    """Return the values of a statement's element, which is a string or a list of strings."""
     return tuple(text(item, place) for item in (value if isinstance(value, list) else [value]))
 
 

@@ -1,9 +1,9 @@
-"""Prints what has to be done again after a table was restored to a point in time, from the audit records after it.
+"""Print the changes to repeat after a point-in-time restore, from the audit records that are newer than the restore.
 
 usage: aws dynamodb scan ... | python3 -m tools.after_restore STACK
 
-It reads the scan's answer from standard input and needs nothing but Python. What was revoked, removed or frozen comes
-as commands of the operator's command line, in the order in which it happened; the rest as comments.
+Reads the output of the scan from standard input, and requires only Python. Changes of keys, members and scheduled
+deletions are printed as commands of `keywright-admin`, oldest first; all other records are printed as comments.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ AUDIT = "AUDIT#"
 
 
 def main(stack: str, source: TextIO, target: TextIO) -> None:
-    """Write a line for each audit record of a scan.
+    """Write a command or a comment for each audit record of a scan.
 
     Args:
-        stack: whose table it is.
-        source: the answer of DynamoDB's Scan, as JSON.
-        target: where the commands go.
+        stack: name of the stack that owns the table.
+        source: output of `aws dynamodb scan`, as JSON.
+        target: stream for the commands.
     """
     records = [item for item in json.load(source)["Items"] if item["sk"]["S"].startswith(AUDIT)]
     target.writelines(f"{line}\n" for line in lines(stack, records))
 
 
 def lines(stack: str, records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield a command or a comment for each record, the oldest first."""
+    """Yield a command or a comment for each record, oldest first."""
     for record in sorted(records, key=lambda item: (item["created_at"]["S"], item["sk"]["S"])):
         organization = record["pk"]["S"].removeprefix(ORGANIZATION)
         event, target = record["event"]["S"], record["target_id"]["S"]
@@ -46,7 +46,7 @@ def lines(stack: str, records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _updated(organization: str, key: str, after: Mapping[str, Any]) -> list[str] | None:
-    """Return how to end a key that was disabled, or that was allowed less or more; None if it was only renamed."""
+    """Return the command that deletes a disabled key or one with other permissions, or None if it was only renamed."""
     return _revoked(organization, key, after) if {"enabled", "permissions"} & after.keys() else None
 
 
@@ -68,7 +68,7 @@ _COMMANDS: dict[str, Callable[[str, str, Mapping[str, Any]], list[str] | None]] 
     ],
     "organization.deletion_canceled": lambda organization, *_: ["organizations", "cancel-deletion", organization],
 }
-"""Commands that do the same again, or more: a key that was rotated, disabled or changed is deleted."""
+"""Commands that repeat a change, or do more: a key that was rotated, disabled or changed is deleted."""
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Lints what CloudFormation gets: the template as SAM translates it, for every combination of its conditions.
+"""Lint the template as SAM translates it for CloudFormation, for every combination of its conditions.
 
-`make lint` runs it with the Python that has the SAM command line: `python -m tools.translated template.yaml`. It prints
-what is wrong, a line for each, and exits with 1 if there is anything.
+`make lint` runs it with the Python that has the SAM CLI: `python -m tools.translated template.yaml`. It prints one line
+for each finding, and exits with 1 if there are any.
 
-By themselves, SAM and cfn-lint look at a template whose conditions are open. CloudFormation looks at one whose
-conditions are decided: what is conditional is there or not, and a reference to it must go with it.
+SAM and cfn-lint alone check a template with open conditions. CloudFormation evaluates the conditions first: a
+conditional resource exists or not, and a reference to it must not outlive it.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ VALUES = {
     "AlarmTopicArn": ("", "arn:aws:sns:us-east-1:123456789012:alarms"),
     "PermissionsBoundaryArn": ("", "arn:aws:iam::123456789012:policy/boundary"),
 }
-"""Values of parameters that have no default, or that conditions look at and that have no AllowedValues."""
+"""Values of parameters that have no default, or that conditions use and that have no AllowedValues."""
 
 ACCEPTED = {
-    "W2001": "a parameter that only a condition looks at is used by nothing once the condition is decided",
+    "W2001": "a parameter that only a condition uses is unused after the condition is evaluated",
 }
-"""Rules of cfn-lint that a template with decided conditions may break, with the reason."""
+"""Rules of cfn-lint that a template with evaluated conditions may break, with the reason."""
 
 
 _REST_API, _STAGE = "AWS::ApiGateway::RestApi", "AWS::ApiGateway::Stage"
@@ -54,51 +54,50 @@ _PLACEHOLDER = re.compile(r"\$\{([A-Za-z0-9]+)\}")
 
 
 class _NoManagedPolicies:
-    """Stands for the list of AWS's managed policies, which SAM would ask IAM for; the template names none."""
+    """An empty list of AWS managed policies. SAM would request the list from IAM, but the template names none."""
 
     def load(self) -> dict[str, str]:
-        """Return nothing."""
+        """Return an empty mapping."""
         return {}
 
 
 def findings(template: Template) -> Iterator[str]:
-    """Return everything that CloudFormation would refuse, and changes that would not reach the API.
+    """Yield everything that CloudFormation would refuse, and parameters whose changes would not reach the API.
 
     Args:
-        template: of SAM, with intrinsic functions in their long form.
+        template: a SAM template, with intrinsic functions in their long form.
     """
     combinations = list(_combinations(template))
-    yield from _undecided(template, combinations)
+    yield from _constant_conditions(template, combinations)
     try:
         yield from _lint(_translated(template, combinations[0]), {})
         with ProcessPoolExecutor() as pool:
-            for found in pool.map(_refused, itertools.repeat(template), combinations):
-                yield from found
+            yield from itertools.chain.from_iterable(pool.map(_refused, itertools.repeat(template), combinations))
         yield from _stale_deployments(template, combinations[0])
     except InvalidSamDocumentException as error:
         yield f"SAM: {error}"
 
 
 def _refused(template: Template, parameters: Mapping[str, str]) -> list[str]:
-    """Return findings in a stack with these parameters."""
-    decided = _decided(_translated(template, parameters), parameters, _truths(template, parameters))
-    named = ", ".join(f"{name}={value!r}" for name, value in parameters.items())
-    return [f"{finding} ({named})" for finding in _lint(decided, ACCEPTED)]
+    """Return the findings in a stack with these parameters."""
+    evaluated = _evaluated(_translated(template, parameters), parameters, _truths(template, parameters))
+    values = ", ".join(f"{name}={value!r}" for name, value in parameters.items())
+    return [f"{finding} ({values})" for finding in _lint(evaluated, ACCEPTED)]
 
 
 def _combinations(template: Template) -> Iterator[dict[str, str]]:
-    """Return values of the parameters that conditions look at, so that each condition is true and false."""
+    """Yield values of the parameters that conditions use, so that each condition is true and false."""
     declared: dict[str, Any] = template["Parameters"]
     required = {name: VALUES[name][0] for name, declaration in declared.items() if "Default" not in declaration}
-    looked_at = _references(template, template.get("Conditions", {}))
+    used = _references(template, template.get("Conditions", {}))
     values = [
-        declared[name].get("AllowedValues") or VALUES.get(name, (declared[name].get("Default"),)) for name in looked_at
+        declared[name].get("AllowedValues") or VALUES.get(name, (declared[name].get("Default"),)) for name in used
     ]
     for chosen in itertools.product(*values):
-        yield required | {name: str(value) for name, value in zip(looked_at, chosen, strict=True)}
+        yield required | {name: str(value) for name, value in zip(used, chosen, strict=True)}
 
 
-def _undecided(template: Template, combinations: Iterable[Mapping[str, str]]) -> Iterator[str]:
+def _constant_conditions(template: Template, combinations: Iterable[Mapping[str, str]]) -> Iterator[str]:
     truths = [_truths(template, parameters) for parameters in combinations]
     for name in template.get("Conditions", {}):
         for value in (True, False):
@@ -126,8 +125,8 @@ def _lint(template: Template, accepted: Mapping[str, str]) -> Iterator[str]:
             yield f"cfn-lint {match.rule.id}: {'.'.join(map(str, match.path or []))}: {match.message}"
 
 
-def _decided(template: Template, parameters: Mapping[str, str], truths: Mapping[str, bool]) -> Template:
-    """Return a template without conditions: with what they leave of it, and the values of parameters as defaults."""
+def _evaluated(template: Template, parameters: Mapping[str, str], truths: Mapping[str, bool]) -> Template:
+    """Return a template with its conditions evaluated and removed, and parameter values as defaults."""
     sections = {name: deepcopy(value) for name, value in template.items() if name != "Conditions"}
     for name, value in parameters.items():
         sections["Parameters"][name]["Default"] = value
@@ -137,8 +136,8 @@ def _decided(template: Template, parameters: Mapping[str, str], truths: Mapping[
             for key, item in sections.get(name, {}).items()
             if truths.get(item.get("Condition"), True)
         }
-    decided: Template = _chosen(sections, truths)
-    return decided
+    evaluated: Template = _chosen(sections, truths)
+    return evaluated
 
 
 def _chosen(value: Any, truths: Mapping[str, bool]) -> Any:
@@ -154,46 +153,46 @@ def _chosen(value: Any, truths: Mapping[str, bool]) -> Any:
 
 
 def _references(template: Template, value: Any) -> list[str]:
-    """Return the parameters that a part of a template refers to, by itself or by a condition, in order, each once."""
+    """Return the parameters that a part of a template refers to, directly or by conditions, without repeats."""
     names: dict[str, None] = {}
 
-    def look(part: Any) -> None:
+    def collect(part: Any) -> None:
         if isinstance(part, dict):
             for key, item in part.items():
                 if key == "Ref":
                     names[item] = None
                 elif key in {"Fn::If", "Condition"}:
-                    look(template.get("Conditions", {}).get(item if isinstance(item, str) else item[0]))
+                    collect(template.get("Conditions", {}).get(item if isinstance(item, str) else item[0]))
                 elif key == "Fn::Sub":
                     names.update(dict.fromkeys(_PLACEHOLDER.findall(item if isinstance(item, str) else item[0])))
-                look(item)
+                collect(item)
         elif isinstance(part, list):
             for item in part:
-                look(item)
+                collect(item)
 
-    look(value)
+    collect(value)
     return [name for name in names if name in template["Parameters"]]
 
 
 def _stale_deployments(template: Template, parameters: Mapping[str, str]) -> Iterator[str]:
-    """Return the parameters whose change would not reach API Gateway: the stage goes on serving the same snapshot."""
+    """Yield the parameters whose changes would not reach API Gateway: the stage keeps serving the same deployment."""
     before = _translated(template, parameters)
     bodies = [item["Properties"]["Body"] for item in before["Resources"].values() if item["Type"] == _REST_API]
     for name in _references(before, bodies):
-        time.sleep(1)  # two deployments of a stack are never of the same second, which SAM may count in
+        time.sleep(1)  # SAM may include the second in ids; two deployments of a stack never share one
         if _served(before) & _served(_translated(template, {**parameters, name: "changed"})):
             yield f"Parameters.{name}: another value makes no new deployment of the API"
 
 
 def _served(translated: Template) -> set[str]:
-    """Return the deployments that stages serve, those that are resources of the template."""
+    """Return the deployments that stages serve and that are resources of the template."""
     resources = translated["Resources"]
     served = {item["Properties"]["DeploymentId"]["Ref"] for item in resources.values() if item["Type"] == _STAGE}
     return {name for name in served if resources[name]["Type"] == "AWS::ApiGateway::Deployment"}
 
 
 def main(paths: list[str]) -> int:
-    """Print the findings of templates; 1 if there are any, else 0."""
+    """Print the findings of templates. Return 1 if there are any, else 0."""
     logging.disable(logging.WARNING)
     is_clean = True
     for path in paths:

@@ -1,4 +1,4 @@
-"""tools/after_restore.py: a table that was restored, and what was revoked since, revoked again."""
+"""tools/after_restore.py repeats after a restore what was revoked since."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ ORGANIZATION = ACTIVE_ORGANIZATION_ID
 
 
 def items(table: Table) -> list[dict[str, Any]]:
-    """Return everything in a table."""
+    """Return all items of a table."""
     return list(table.client.scan(TableName=table.name, ConsistentRead=True)["Items"])
 
 
 def commands(scanned: list[dict[str, Any]]) -> list[list[str]]:
-    """Return what the tool prints for a scan, comments left out, without the program and the stack."""
+    """Return the arguments of the commands that the tool prints for a scan, without program and stack."""
     output = io.StringIO()
     after_restore.main("keywright", io.StringIO(json.dumps({"Items": scanned})), output)
     split = [shlex.split(line, comments=True) for line in output.getvalue().splitlines()]
@@ -35,15 +35,15 @@ def commands(scanned: list[dict[str, Any]]) -> list[list[str]]:
 
 
 def restore(table: Table, before: list[dict[str, Any]]) -> None:
-    """Bring a table back to what it had."""
+    """Restore a table to earlier items."""
     for item in items(table):
         table.client.delete_item(TableName=table.name, Key={"pk": item["pk"], "sk": item["sk"]})
     for item in before:
         table.client.put_item(TableName=table.name, Item=item)
 
 
-def test_what_was_done_after_the_moment_is_done_again(table: Table, run: Callable[..., CommandResult]) -> None:
-    """GIVEN a table WHEN it is restored THEN the tool's commands end every access that was ended since."""
+def test_the_commands_repeat_later_changes(table: Table, run: Callable[..., CommandResult]) -> None:
+    """GIVEN a restored table WHEN the printed commands run THEN all access that had ended since ends again."""
     for number in range(3):
         table.put_key(nth_id(number), ORGANIZATION, created_by="demo-admin")
     before = items(table)
@@ -61,11 +61,11 @@ def test_what_was_done_after_the_moment_is_done_again(table: Table, run: Callabl
     since = [item for item in items(table) if item not in before]
     restore(table, before)
 
-    again = commands(since)
-    for words in again:
+    printed = commands(since)
+    for words in printed:
         run(*words).text()
 
-    assert 7 == len(again)
+    assert 7 == len(printed)
     assert {nth_id(1), nth_id(2)} == {item["sk"].removeprefix("KEY#") for item in table.under("KEY#")}
     shown = run("members", "list", ORGANIZATION, "--json").json("members")["members"]
     members = {member["userId"]: (member["role"], member["suspendedAt"] is not None) for member in shown}
@@ -75,7 +75,7 @@ def test_what_was_done_after_the_moment_is_done_again(table: Table, run: Callabl
 
 
 def record(event: str, target: str, after: object, second: int) -> dict[str, Any]:
-    """Return an audit record's item."""
+    """Return the item of an audit record."""
     return {
         "pk": {"S": f"ORG#{ORGANIZATION}"},
         "sk": {"S": f"AUDIT#{nth_id(second)}"},
@@ -86,8 +86,8 @@ def record(event: str, target: str, after: object, second: int) -> dict[str, Any
     }
 
 
-def test_a_key_whose_text_or_permissions_changed_is_revoked() -> None:
-    """The old text would verify, or the key would be allowed what it was not any more; a new name grants nothing."""
+def test_changed_keys_are_revoked() -> None:
+    """A restored key would have its old text or permissions again; a new name is harmless."""
     printed = commands(
         [
             record("api_key.updated", nth_id(3), {"name": "renamed"}, 4),
@@ -100,8 +100,8 @@ def test_a_key_whose_text_or_permissions_changed_is_revoked() -> None:
     assert [["keys", "revoke", ORGANIZATION, nth_id(number), "--yes"] for number in range(3)] == printed
 
 
-def test_what_is_no_command_is_a_comment() -> None:
-    """Whoever reads the list sees everything that has happened."""
+def test_other_records_are_comments() -> None:
+    """Records that need no command are printed as one-line comments."""
     output = io.StringIO()
     scanned = {"Items": [record("api_key.created", "1\nrm -rf /", {"name": "CI\nrm -rf /"}, 1)]}
 
@@ -111,8 +111,8 @@ def test_what_is_no_command_is_a_comment() -> None:
     assert line.startswith("# 2026-01-31T12:00:01.000Z ")
 
 
-def test_a_name_is_one_word_of_the_command() -> None:
-    """Users are called as the provider likes; nothing of a name is a command."""
+def test_user_ids_are_quoted() -> None:
+    """A user id with shell syntax is one word of the command."""
     (words,) = commands([record("member.removed", "x; rm -rf / #'$(id)", None, 1)])
 
     assert ["members", "remove", ORGANIZATION, "x; rm -rf / #'$(id)", "--yes"] == words

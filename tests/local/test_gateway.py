@@ -210,15 +210,15 @@ class TestAuthorizer:
             }
         ] == served.asked
 
-    def test_question_has_the_path_as_it_came(self) -> None:
-        """Nothing in the ARN is tidied up: what an authorizer is to judge is what the backend gets."""
-        written = {
+    def test_the_method_arn_has_the_path_unchanged(self) -> None:
+        """The path is not normalized, so the authorizer decides on the path that the backend receives."""
+        arns = {
             path: method_arn(Request("GET", f"/v1{path}", "", (), b"", "203.0.113.7", "localhost", 80), "v1")
             for path in ("//things", "/%74hings", "/x/../things", "/things/", "/", "")
         }
 
         prefix = "arn:aws:execute-api:us-east-1:123456789012:local/v1/GET"
-        assert {path: f"{prefix}/{path.removeprefix('/')}" for path in written} == written
+        assert {path: f"{prefix}/{path.removeprefix('/')}" for path in arns} == arns
 
     def test_no_token(self, served: Served) -> None:
         """Without the identity header the answer is 401, and the authorizer is not asked."""

@@ -1,4 +1,4 @@
-"""Requests to the emulated services take the permissions that they take on AWS, and are refused as there."""
+"""Requests to the emulated services need the same permissions as on AWS, and are denied with the same errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from local import backend
 from local.iam import NONE, Iam
-from local.permissions import Permission, Statement, UnknownOperationError, is_allowed, needed
+from local.permissions import Permission, Statement, UnknownOperationError, is_allowed, required_permissions
 from local.template import Resource
 
 if TYPE_CHECKING:
@@ -89,9 +89,9 @@ KEY = {"pk": {"S": "p"}, "sk": {"S": "s"}}
         ("AmazonSQS.ReceiveMessage", {"QueueUrl": "q"}, [("sqs:ReceiveMessage", f"{QUEUE}:q")]),
     ],
 )
-def test_a_request_needs_permissions(target: str, content: dict[str, Any], expected: list[tuple[str, str]]) -> None:
-    """For each part of a transaction that of the part; for each table of a batch one."""
-    assert [Permission(*pair) for pair in expected] == needed(target, content)
+def test_required_permissions(target: str, content: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    """Each part of a transaction and each table of a batch needs its own permission."""
+    assert [Permission(*pair) for pair in expected] == required_permissions(target, content)
 
 
 @pytest.mark.parametrize(
@@ -105,10 +105,10 @@ def test_a_request_needs_permissions(target: str, content: dict[str, Any], expec
         "Logs_20140328.PutLogEvents",
     ],
 )
-def test_an_operation_that_is_not_known_is_refused(target: str) -> None:
-    """No role allows what nothing is known of, not even one that allows everything."""
+def test_unknown_operation(target: str) -> None:
+    """No role allows an operation whose permissions are unknown, not even one that allows everything."""
     with pytest.raises(UnknownOperationError):
-        needed(target, {})
+        required_permissions(target, {})
 
 
 PUT = Permission("dynamodb:PutItem", f"{TABLE}/a")
@@ -131,25 +131,25 @@ PUT = Permission("dynamodb:PutItem", f"{TABLE}/a")
         ([("Deny", "dynamodb:DeleteItem", "*"), ("Allow", "dynamodb:*", f"{TABLE}/*")], True),
     ],
 )
-def test_statements_allow_or_deny(statements: list[tuple[str, str, str]], *, expected: bool) -> None:
-    """What no statement allows is denied, and so is what one allows and another denies."""
+def test_policy_evaluation(statements: list[tuple[str, str, str]], *, expected: bool) -> None:
+    """A permission is denied unless a statement allows it and none denies it."""
     role = [Statement(effect, (action,), (resource,)) for effect, action, resource in statements]
 
     assert expected == is_allowed(PUT, role)
 
 
-# ---- On the wire ---------------------------------------------------------------------------------------------
+# ---- Requests ------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def iam() -> Iam:
-    """Roles for the tests of this module."""
+    """Return the roles for the tests of this module."""
     return Iam()
 
 
 @pytest.fixture(scope="module")
 def url(iam: Iam) -> Iterator[str]:
-    """A running moto."""
+    """Start moto and return its URL."""
     server = backend.start_moto(iam)
     yield server.url
     server.stop()
@@ -157,7 +157,7 @@ def url(iam: Iam) -> Iterator[str]:
 
 @pytest.fixture
 def names(environment: pytest.MonkeyPatch, url: str, stack: Stack) -> dict[str, str]:
-    """The environment of a container, which names a table, a secret and a queue of its stack."""
+    """Return the environment of a container, which names a table, a secret and a queue."""
     environment.setenv("AWS_ENDPOINT_URL", url)
     name = f"keywright-{uuid.uuid4()}"
     backend.create_table(Resource(name, stack.tables[0].properties))
@@ -168,7 +168,7 @@ def names(environment: pytest.MonkeyPatch, url: str, stack: Stack) -> dict[str, 
 
 @pytest.fixture
 def client(iam: Iam, stack: Stack, names: dict[str, str]) -> Callable[..., Any]:
-    """Make the client of a service that a function would have."""
+    """Return a function that makes the client of a service as a function would have it."""
 
     def make(service: str, function: str, *statements: Statement) -> Any:
         role = stack.functions[function]
@@ -183,8 +183,8 @@ def client(iam: Iam, stack: Stack, names: dict[str, str]) -> Callable[..., Any]:
     return make
 
 
-def refusal(error: ClientError) -> tuple[int, str, str]:
-    """Return status, code and message of an error."""
+def denial(error: ClientError) -> tuple[int, str, str]:
+    """Return the status, code and message of an error."""
     return (
         error.response["ResponseMetadata"]["HTTPStatusCode"],
         error.response["Error"]["Code"],
@@ -195,10 +195,8 @@ def refusal(error: ClientError) -> tuple[int, str, str]:
 CALLER = "arn:aws:sts::123456789012:assumed-role/keywright-local-{0}Role/keywright-local-{0}"
 
 
-def test_a_role_is_about_the_resources_that_the_container_names(
-    client: Callable[..., Any], names: dict[str, str]
-) -> None:
-    """What the role allows on the stack's own table, secret and queue is answered as without roles."""
+def test_a_role_applies_to_the_resources_of_the_container(client: Callable[..., Any], names: dict[str, str]) -> None:
+    """Allowed requests to the table, the secret and the queue that the environment names succeed; others do not."""
     table, secrets, queues = (client(name, "SyncOrganizations") for name in ("dynamodb", "secretsmanager", "sqs"))
 
     assert "Item" not in table.get_item(TableName=names["TABLE_NAME"], Key=KEY)
@@ -208,8 +206,8 @@ def test_a_role_is_about_the_resources_that_the_container_names(
         secrets.get_secret_value(SecretId=names["PEPPER_SECRET_ID"])
 
 
-def test_dynamodb_refuses_as_on_aws(client: Callable[..., Any], names: dict[str, str]) -> None:
-    """The first action that is lacking is named, and nothing of a transaction is done."""
+def test_dynamodb_denies_as_on_aws(client: Callable[..., Any], names: dict[str, str]) -> None:
+    """The message names the first missing action, and the transaction writes nothing."""
     transaction = [
         {"Put": {"TableName": names["TABLE_NAME"], "Item": KEY}},
         {"Delete": {"TableName": names["TABLE_NAME"], "Key": {**KEY, "sk": {"S": "t"}}}},
@@ -225,14 +223,14 @@ def test_dynamodb_refuses_as_on_aws(client: Callable[..., Any], names: dict[str,
             f"User: {CALLER.format('CreateApiKey')} is not authorized to perform: dynamodb:DeleteItem on resource: "
             f"{TABLE}/{names['TABLE_NAME']} because no identity-based policy allows the dynamodb:DeleteItem action"
         ),
-    ) == refusal(caught.value)
+    ) == denial(caught.value)
     assert 0 == boto3.client("dynamodb").scan(TableName=names["TABLE_NAME"])["Count"]
 
 
-def test_another_table_secret_or_queue_is_refused(client: Callable[..., Any], names: dict[str, str]) -> None:
-    """Of the same account, and by a name that begins or ends as the stack's own."""
+def test_other_resources_are_denied(client: Callable[..., Any], names: dict[str, str]) -> None:
+    """Resources of the same account are denied, even if their names begin or end like the stack's own."""
     name = names["TABLE_NAME"]
-    asked: list[Callable[[], object]] = [
+    requests: list[Callable[[], object]] = [
         *(
             lambda other=other: client("dynamodb", "SyncOrganizations").get_item(TableName=other, Key=KEY)
             for other in (f"{name}-2", f"2-{name}", "keywright-local-Table")
@@ -243,33 +241,33 @@ def test_another_table_secret_or_queue_is_refused(client: Callable[..., Any], na
         ),
     ]
 
-    for ask in asked:
+    for send in requests:
         with pytest.raises(ClientError, match="is not authorized to perform"):
-            ask()
+            send()
 
 
-def test_secrets_manager_and_sqs_refuse_as_on_aws(client: Callable[..., Any], names: dict[str, str]) -> None:
-    """Each in the form that it has there."""
+def test_secrets_manager_and_sqs_deny_as_on_aws(client: Callable[..., Any], names: dict[str, str]) -> None:
+    """Status, code and message are those of the service."""
     with pytest.raises(ClientError) as secret:
         client("secretsmanager", "GetApiKey").get_secret_value(SecretId=names["PEPPER_SECRET_ID"])
     with pytest.raises(ClientError) as queue:
         client("sqs", "GetApiKey").send_message(QueueUrl=names["DEAD_LETTER_QUEUE_URL"], MessageBody="m")
 
-    assert (400, "AccessDeniedException") == refusal(secret.value)[:2]
-    assert "perform: secretsmanager:GetSecretValue on resource: " in refusal(secret.value)[2]
-    assert (403, "AccessDenied") == refusal(queue.value)[:2]
-    assert "perform: sqs:sendmessage on resource: " in refusal(queue.value)[2]
+    assert (400, "AccessDeniedException") == denial(secret.value)[:2]
+    assert "perform: secretsmanager:GetSecretValue on resource: " in denial(secret.value)[2]
+    assert (403, "AccessDenied") == denial(queue.value)[:2]
+    assert "perform: sqs:sendmessage on resource: " in denial(queue.value)[2]
 
 
-def test_a_secret_can_be_named_by_its_arn(client: Callable[..., Any], names: dict[str, str]) -> None:
-    """The suffix that Secrets Manager adds makes no difference."""
+def test_a_secret_by_its_arn(client: Callable[..., Any], names: dict[str, str]) -> None:
+    """The suffix that Secrets Manager appends is ignored."""
     arn = boto3.client("secretsmanager").describe_secret(SecretId=names["PEPPER_SECRET_ID"])["ARN"]
 
     assert client("secretsmanager", "CreateApiKey").get_secret_value(SecretId=arn)["SecretString"]
 
 
-def test_an_index_is_a_resource_beside_its_table(client: Callable[..., Any], names: dict[str, str]) -> None:
-    """A role for the indexes of the stack's table is not one for the table, and follows its name as well."""
+def test_an_index_is_a_resource(client: Callable[..., Any], names: dict[str, str]) -> None:
+    """Access to the indexes of a table does not include the table."""
     indexes = Statement("Allow", ("dynamodb:Query",), (f"{TABLE}/keywright-local-Table/index/*",))
     query = {
         "TableName": names["TABLE_NAME"],
@@ -280,28 +278,28 @@ def test_an_index_is_a_resource_beside_its_table(client: Callable[..., Any], nam
 
     with pytest.raises(ClientError, match="AccessDeniedException"):
         dynamodb.query(**query)
-    with pytest.raises(ClientError, match="Invalid index"):  # moto's words; it may be asked for
+    with pytest.raises(ClientError, match="Invalid index"):  # moto's message: the request is allowed
         dynamodb.query(**query, IndexName="index")
 
 
 @pytest.mark.parametrize("access_key", [NONE, "ASIA0CreateApiKey"])
 @pytest.mark.usefixtures("names")
-def test_a_caller_without_a_role_may_do_nothing(access_key: str) -> None:
-    """An access key that is not known is no access key."""
+def test_a_caller_without_a_role(access_key: str) -> None:
+    """An unknown access key is an invalid security token."""
     dynamodb = boto3.client("dynamodb", aws_access_key_id=access_key, aws_secret_access_key="local")
 
     with pytest.raises(ClientError) as caught:
         dynamodb.list_tables()
 
-    assert (400, "UnrecognizedClientException", "The security token included in the request is invalid.") == refusal(
+    assert (400, "UnrecognizedClientException", "The security token included in the request is invalid.") == denial(
         caught.value
     )
 
 
-def test_a_role_also_stands_before_another_dynamodb(
+def test_iam_in_front_of_another_dynamodb(
     iam: Iam, url: str, client: Callable[..., Any], names: dict[str, str], environment: pytest.MonkeyPatch
 ) -> None:
-    """As DynamoDB Local: it sees the operator alone, who has one database there, and functions see what they may."""
+    """The other DynamoDB, such as DynamoDB Local, sees the operator only; the roles of functions still apply."""
     guard = backend.start_guard(url, iam, 2)
     environment.setenv(backend.DYNAMODB_ENDPOINT, guard.url)
     try:
@@ -315,11 +313,11 @@ def test_a_role_also_stands_before_another_dynamodb(
         guard.stop()
 
 
-# ---- In the template -----------------------------------------------------------------------------------------
+# ---- Template ------------------------------------------------------------------------------------------------
 
 
-def test_functions_are_given_roles(read: Callable[..., Stack]) -> None:
-    """The statements of a function's policies, resources computed; `Ref` of a secret is its ARN."""
+def test_the_roles_of_a_template(read: Callable[..., Stack]) -> None:
+    """Statements have resolved resources; `Ref` of a secret is its ARN."""
     policies = """
     Properties:
       Policies:

@@ -177,8 +177,8 @@ class TestRunning:
             200 == httpx.get(f"{running.stack['base_url']}/open", timeout=ANSWER_SECONDS, trust_env=False).status_code
         )
 
-    def test_what_does_not_run_as_a_function_has_no_role(self, tmp_path: Path) -> None:
-        """A client that knows nothing of roles signs as the environment says, and is refused."""
+    def test_other_clients_have_no_role(self, tmp_path: Path) -> None:
+        """A boto3 client of a function signs with the credentials of the environment, and is denied."""
         write_project(tmp_path)
         (tmp_path / "functions" / "say" / "handler.py").write_text(LIST_TABLES)
         with service(tmp_path) as running:
