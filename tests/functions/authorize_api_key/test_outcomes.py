@@ -1,4 +1,4 @@
-"""The authorizer of API keys, as Lambda runs it: allowed, denied, unauthorized, or nobody knows."""
+"""authorize_api_key as Lambda runs it: allow, deny, unauthorized, or unavailable."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def table(world: World) -> Table:
 def authorize(
     world: World, table: Table, load_handler: Callable[[str], Callable[..., Any]]
 ) -> Callable[..., dict[str, Any]]:
-    """Ask the function, as this API does."""
+    """Call the authorizer as this API does."""
     del table
     handler = load_handler("authorize_api_key")
 
@@ -49,17 +49,18 @@ def authorize(
 
 
 def test_allow(authorize: Callable[..., dict[str, Any]], table: Table) -> None:
-    """The policy lets the key in where it asks, and the context names it."""
+    """The policy allows the requested route, and the context holds the key's id."""
     answer = authorize(KEY.put(table))
 
     assert [{"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": ROUTE}] == (
         answer["policyDocument"]["Statement"]
     )
-    assert (KEY_ID, KEY_ID) == (answer["principalId"], answer["context"]["apiKeyId"])
+    assert KEY_ID == answer["principalId"]
+    assert KEY_ID == answer["context"]["apiKeyId"]
 
 
 def test_deny(authorize: Callable[..., dict[str, Any]], table: Table) -> None:
-    """A frozen organization's keys are known and may not."""
+    """A key of a frozen organization is denied, with the reason in the context."""
     table.freeze()
     answer = authorize(KEY.put(table))
 
@@ -84,17 +85,18 @@ REFUSED: dict[str, Callable[[Table], str]] = {
 def test_unauthorized_is_one_answer_for_all(
     authorize: Callable[..., dict[str, Any]], table: Table, present: Callable[[Table], str]
 ) -> None:
-    """The exception that API Gateway makes 401 of; it says nothing else, not even by where it comes from."""
+    """Every unknown key raises the same exception, which API Gateway turns into 401, without a cause or context."""
     KEY.put(table)
     with pytest.raises(Unauthorized) as caught:
         authorize(present(table))
 
     assert ("Unauthorized",) == caught.value.args
-    assert (None, None) == (caught.value.__cause__, caught.value.__context__)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
 
 
 def test_unavailable(authorize: Callable[..., dict[str, Any]], table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The key may be valid: no answer, so that API Gateway says 503 and does not reuse it."""
+    """When DynamoDB does not answer, the function raises: API Gateway answers 503 and caches nothing."""
     monkeypatch.setattr("keywright.aws.retries.time.sleep", lambda _: None)
     text = KEY.put(table)
     with (
@@ -104,8 +106,8 @@ def test_unavailable(authorize: Callable[..., dict[str, Any]], table: Table, mon
         authorize(text)
 
 
-def test_what_a_warm_question_costs(authorize: Callable[..., dict[str, Any]], table: Table) -> None:
-    """One request and no hash; a forged key costs nothing."""
+def test_the_costs_of_a_warm_authorization(authorize: Callable[..., dict[str, Any]], table: Table) -> None:
+    """A warm authorization costs one request and no hash; a forged key costs nothing."""
     text, forged = KEY.put(table), KEY.text(FOREIGN)
     authorize(text)
     with counted() as costs:
@@ -120,7 +122,7 @@ def test_what_a_warm_question_costs(authorize: Callable[..., dict[str, Any]], ta
 def test_a_use_is_counted(
     authorize: Callable[..., dict[str, Any]], table: Table, setting: Callable[[str, str], None]
 ) -> None:
-    """When the interval is over."""
+    """A use is written once the usage interval is over."""
     setting("USAGE_FLUSH_SECONDS", "0")
     authorize(KEY.put(table))
 
@@ -135,7 +137,7 @@ def test_the_key_leaves_no_trace(
     capsys: pytest.CaptureFixture[str],
     present: Callable[[], str],
 ) -> None:
-    """Neither in the answer nor in the log."""
+    """No part of the key is in the answer or in the log."""
     KEY.put(table)
     text, answer = present(), ""
     with caplog.at_level(logging.DEBUG, logger="keywright"):

@@ -1,4 +1,4 @@
-"""POST /v1/auth/orgs/cancel-delete: called by an owner."""
+"""POST /v1/auth/orgs/cancel-delete, called by an owner."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def call(call: Call) -> Call:
-    """The function, in an organization that user_1 owns."""
+    """The function, in an organization owned by user_1."""
     call.table.put_member("user_1", "owner")
     return call

@@ -22,7 +22,7 @@ NOW = "2030-01-31T12:00:00.000Z"
 
 
 def test_the_answer_is_exactly_status_and_message(call: Call) -> None:
-    """`{"status": "success", "message"}`."""
+    """The body is `{"status": "success", "message"}`."""
     call.table.freeze()
 
     assert {
@@ -31,8 +31,8 @@ def test_the_answer_is_exactly_status_and_message(call: Call) -> None:
     } == call.data()
 
 
-def test_the_mark_is_taken_away_and_nothing_else_changes(call: Call) -> None:
-    """Everything is as if the deletion had never been requested; another organization's goes on."""
+def test_only_the_scheduled_deletion_is_removed(call: Call) -> None:
+    """Only this organization's scheduled deletion is removed; another organization's stays."""
     call.table.put_key()
     call.table.put_organization(OTHER_ORGANIZATION_ID, pending_deletion_at=PENDING_DELETION_AT)
     before = call.table.items()
@@ -48,10 +48,10 @@ def test_the_mark_is_taken_away_and_nothing_else_changes(call: Call) -> None:
     ] == [item for item in call.table.items() if item != record]
 
 
-def test_it_follows_the_request_by_a_clock_that_was_ahead(
+def test_it_follows_a_request_by_a_fast_clock(
     call: Call, functions: Callable[[str], Call], stop_clock: Callable[[str], datetime]
 ) -> None:
-    """The cancellation is stamped after what it cancels, so that nothing that was known before brings it back."""
+    """The cancellation is stamped after the request it cancels, so an older event cannot restore the deletion."""
     stop_clock("2039-12-31T12:00:00.000Z")
     functions("request_organization_deletion").data()
     stop_clock(NOW)
@@ -61,8 +61,8 @@ def test_it_follows_the_request_by_a_clock_that_was_ahead(
     assert call.table.item("ORG")["deletion_as_of"].startswith("2039-12-31T12:00:00.001Z#")
 
 
-def test_the_audit_record_says_who_what_when_and_from_where(call: Call, stop_clock: Callable[[str], datetime]) -> None:
-    """Also when the organization would have been deleted."""
+def test_the_audit_record_is_complete(call: Call, stop_clock: Callable[[str], datetime]) -> None:
+    """The audit record also holds the time of the canceled deletion."""
     now = stop_clock(NOW)
     call.table.freeze()
 
@@ -70,7 +70,8 @@ def test_the_audit_record_says_who_what_when_and_from_where(call: Call, stop_clo
 
     (record,) = call.table.under("AUDIT#")
     record_id = uuid.UUID(record.pop("sk").removeprefix("AUDIT#"))
-    assert (7, int(now.timestamp() * 1000)) == (record_id.version, record_id.int >> 80)
+    assert 7 == record_id.version
+    assert int(now.timestamp() * 1000) == record_id.int >> 80
     assert {"before": {"pendingDeletionAt": PENDING_DELETION_AT}, "after": {"pendingDeletionAt": None}} == json.loads(
         record.pop("changes")
     )
@@ -93,8 +94,8 @@ def test_the_audit_record_says_who_what_when_and_from_where(call: Call, stop_clo
     "name",
     ["create_api_key", "update_api_key", "rotate_api_key", "delete_api_key", "request_organization_deletion"],
 )
-def test_from_then_on_everything_can_be_changed_again(call: Call, functions: Callable[[str], Call], name: str) -> None:
-    """By the next request, the deletion's request included."""
+def test_writes_are_allowed_again(call: Call, functions: Callable[[str], Call], name: str) -> None:
+    """The next request may write again, and may schedule a deletion again."""
     call.table.put_key()
     write = functions(name)
     call.table.freeze()
@@ -102,11 +103,12 @@ def test_from_then_on_everything_can_be_changed_again(call: Call, functions: Cal
 
     call.data()
 
-    assert (410, 200) == (before, write(VALID_BODY)["statusCode"])
+    assert 410 == before
+    assert 200 == write(VALID_BODY)["statusCode"]
 
 
 def test_it_takes_two_requests_to_dynamodb(call: Call) -> None:
-    """One to learn when the deletion was to be, one for everything that is written."""
+    """One request reads the time of the deletion; one transaction writes everything."""
     call.table.freeze()
     with faults.injected() as operations:
         call.data()
@@ -116,8 +118,8 @@ def test_it_takes_two_requests_to_dynamodb(call: Call) -> None:
 
 @pytest.mark.parametrize("position", range(2), ids=["read", "write"])
 @pytest.mark.parametrize("fault", UNANSWERED)
-def test_what_passes_is_not_seen_by_the_caller(call: Call, fault: faults.Fault, position: int) -> None:
-    """Two failures in a row are absorbed."""
+def test_transient_failures_are_retried(call: Call, fault: faults.Fault, position: int) -> None:
+    """Two transient failures in a row are retried."""
     call.table.freeze()
     with faults.injected(*[None] * position, fault, fault):
         call.data()
@@ -125,10 +127,11 @@ def test_what_passes_is_not_seen_by_the_caller(call: Call, fault: faults.Fault, 
     assert 1 == len(call.table.under("AUDIT#"))
 
 
-def test_an_answer_that_was_lost_is_found_again(call: Call) -> None:
-    """The mark was taken away, the answer did not arrive: the repeat is a success, not a 409."""
+def test_a_lost_response_is_recovered(call: Call) -> None:
+    """When the response of the transaction is lost, the retry succeeds instead of answering 409."""
     call.table.freeze()
     with faults.injected(None, faults.lost_answer) as operations:
         call.data()
 
-    assert (3, 1) == (len(operations), len(call.table.under("AUDIT#")))
+    assert 3 == len(operations)
+    assert 1 == len(call.table.under("AUDIT#"))

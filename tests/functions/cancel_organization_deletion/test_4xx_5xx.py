@@ -1,4 +1,4 @@
-"""POST /v1/auth/orgs/cancel-delete: every refusal, and that it leaves nothing behind."""
+"""POST /v1/auth/orgs/cancel-delete: every refusal, none of which writes anything."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def admin(table: Table) -> None:
-    """Make `someone` an admin, who manages keys but does not own the organization."""
+    """Make `someone` an admin: a role that manages keys but does not own the organization."""
     table.put_member("someone", "admin")
 
 
@@ -35,15 +35,15 @@ FORBIDDEN = Refusal(
 )
 
 
-def test_401_an_expired_session_that_the_gateway_still_remembers(call: Call) -> None:
-    """API Gateway reuses an authorizer's answer for minutes; the session's end counts all the same."""
+def test_401_an_expired_session_in_the_gateways_cache(call: Call) -> None:
+    """An expired session is refused even while API Gateway caches the authorizer's answer."""
     call.table.freeze()
 
     assert 401 == call.refused(authorizer={"expiresAt": str(int(time.time()))}).status
 
 
 def test_401_without_an_authorizer(call: Call) -> None:
-    """A route that lost its authorizer lets nobody in."""
+    """A request without an authorizer's context is refused."""
     call.table.freeze()
 
     assert 401 == call.refused(requestContext={"requestId": "r", "stage": "v1", "domainName": "d"}).status
@@ -51,7 +51,7 @@ def test_401_without_an_authorizer(call: Call) -> None:
 
 @pytest.mark.parametrize("arrange", NO_OWNERS, ids=lambda arrange: arrange.__name__)
 def test_403_is_one_answer_for_all(call: Call, arrange: Callable[[Table], None]) -> None:
-    """Whoever is no owner learns that, and not why."""
+    """Every caller who is not an owner gets the same answer, without a reason."""
     call.table.freeze()
     arrange(call.table)
 
@@ -59,15 +59,15 @@ def test_403_is_one_answer_for_all(call: Call, arrange: Callable[[Table], None])
 
 
 @pytest.mark.parametrize("arrange", NO_OWNERS, ids=lambda arrange: arrange.__name__)
-def test_403_where_no_deletion_is_scheduled_as_well(call: Call, arrange: Callable[[Table], None]) -> None:
-    """Whether one is scheduled is no business of those who may not cancel it."""
+def test_403_without_a_scheduled_deletion(call: Call, arrange: Callable[[Table], None]) -> None:
+    """A forbidden caller does not learn whether a deletion is scheduled."""
     arrange(call.table)
 
     assert FORBIDDEN == call.refused(user_id="someone")
 
 
-def test_403_for_who_loses_the_role_meanwhile(call: Call) -> None:
-    """What counts is the moment of the cancellation."""
+def test_403_for_a_member_demoted_meanwhile(call: Call) -> None:
+    """The role at the time of the cancellation counts."""
     call.table.freeze()
 
     with faults.injected(None, meanwhile(lambda: call.table.put_member("user_1", "admin"))):
@@ -77,8 +77,8 @@ def test_403_for_who_loses_the_role_meanwhile(call: Call) -> None:
     assert "pending_deletion_at" in call.table.item("ORG")
 
 
-def test_an_organization_that_does_not_exist_is_not_brought_to_life(call: Call) -> None:
-    """A membership that outlived its organization is worth nothing."""
+def test_an_unknown_organization_is_not_created(call: Call) -> None:
+    """A membership without its organization grants nothing."""
     call.table.put_member("someone", "owner", OTHER_ORGANIZATION_ID)
 
     refusal = call.refused(user_id="someone", authorizer={"organizationId": OTHER_ORGANIZATION_ID})
@@ -96,12 +96,12 @@ NOT_SCHEDULED = Refusal(
 
 
 def test_409_without_a_deletion_to_cancel(call: Call) -> None:
-    """The caller learns that there is nothing to do."""
+    """A cancellation without a scheduled deletion is refused."""
     assert NOT_SCHEDULED == call.refused()
 
 
 def test_409_the_second_time(call: Call) -> None:
-    """What is cancelled cannot be cancelled again, and leaves no second audit record."""
+    """A second cancellation is refused and writes no second audit record."""
     call.table.freeze()
     call.data()
 
@@ -109,8 +109,8 @@ def test_409_the_second_time(call: Call) -> None:
     assert 1 == len(call.table.under("AUDIT#"))
 
 
-def test_409_when_another_owner_is_quicker(call: Call) -> None:
-    """Of two who cancel it at once, one did it, and one record says so."""
+def test_409_after_a_concurrent_cancellation(call: Call) -> None:
+    """Of two simultaneous cancellations one succeeds, with one audit record."""
     call.table.freeze()
 
     with faults.injected(None, meanwhile(call.table.put_organization)):
@@ -120,33 +120,32 @@ def test_409_when_another_owner_is_quicker(call: Call) -> None:
     assert [] == call.table.under("AUDIT#")
 
 
-def test_409_when_it_is_cancelled_and_requested_anew_meanwhile(call: Call) -> None:
-    """A deletion that the caller has not seen is not cancelled unseen."""
+def test_409_after_a_concurrent_cancellation_and_request(call: Call) -> None:
+    """A deletion scheduled after the read is not canceled."""
     call.table.freeze()
     anew = meanwhile(lambda: call.table.put_organization(pending_deletion_at="2100-01-01T00:00:00.000Z"))
 
     with faults.injected(None, anew):
         refusal = call.fails()
 
-    assert (409, "2100-01-01T00:00:00.000Z", []) == (
-        refusal.status,
-        call.table.item("ORG")["pending_deletion_at"],
-        call.table.under("AUDIT#"),
-    )
+    assert 409 == refusal.status
+    assert "2100-01-01T00:00:00.000Z" == call.table.item("ORG")["pending_deletion_at"]
+    assert [] == call.table.under("AUDIT#")
 
 
-def test_410_once_it_is_being_carried_out(call: Call) -> None:
-    """What is half deleted does not come back."""
+def test_410_once_the_purge_has_begun(call: Call) -> None:
+    """An organization whose purge has begun cannot be restored."""
     call.table.freeze()
     call.table.put(pk=f"PURGED#{ORGANIZATION_ID}", sk="PURGED")
 
     refusal = call.refused()
 
-    assert (410, "ORGANIZATION_FROZEN") == (refusal.status, refusal.code)
+    assert 410 == refusal.status
+    assert "ORGANIZATION_FROZEN" == refusal.code
 
 
-def test_500_shows_nothing(call: Call, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """The caller gets the contract's sentence; the log gets the exception."""
+def test_500_hides_the_exception(call: Call, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """The caller gets a generic message; the log gets the exception."""
     call.table.freeze()
 
     def broken(*_: object) -> None:
@@ -156,17 +155,19 @@ def test_500_shows_nothing(call: Call, monkeypatch: pytest.MonkeyPatch, caplog: 
     with caplog.at_level(logging.INFO, logger="keywright"):
         refusal = call.refused()
 
-    assert (500, "An unexpected error occurred") == (refusal.status, refusal.message)
+    assert 500 == refusal.status
+    assert "An unexpected error occurred" == refusal.message
     assert "RuntimeError: the details" in " ".join(str(record.__dict__) for record in caplog.records)
 
 
 @pytest.mark.parametrize("position", range(2), ids=["read", "write"])
 @pytest.mark.parametrize("fault", UNANSWERED)
 def test_503_when_dynamodb_does_not_recover(call: Call, fault: faults.Fault, position: int) -> None:
-    """The organization stays scheduled, and it is safe to repeat."""
+    """The deletion stays scheduled, and the request can be repeated."""
     call.table.freeze()
 
     with faults.injected(*[None] * position, *[fault] * 100):
         refusal = call.refused()
 
-    assert (503, "SERVICE_UNAVAILABLE") == (refusal.status, refusal.code)
+    assert 503 == refusal.status
+    assert "SERVICE_UNAVAILABLE" == refusal.code

@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 
 def data(answer: dict[str, Any]) -> dict[str, str]:
-    """Take the data out of a success."""
+    """Return the data of a successful answer."""
     assert 200 == answer["statusCode"], answer["body"]
     content: dict[str, str] = json.loads(answer["body"])["data"]
     return content
 
 
 def test_answer_is_exactly_id_and_key(create: CreateApiKey) -> None:
-    """`{"data": {id, key}, "error": null}`."""
+    """The body is `{"data": {id, key}, "error": null}`."""
     body = json.loads(create()["body"])
 
     assert {"data", "error"} == body.keys()
@@ -43,14 +43,14 @@ def test_answer_is_exactly_id_and_key(create: CreateApiKey) -> None:
 
 
 def test_headers_forbid_caching_and_name_the_request(create: CreateApiKey) -> None:
-    """A key must not rest in any cache."""
+    """An answer that holds a key is not cached."""
     answer = create(requestContext=create_context(requestId="r-1"))
 
     assert {"content-type": "application/json", "cache-control": "no-store", "x-request-id": "r-1"} == answer["headers"]
 
 
 def create_context(**changes: Any) -> dict[str, Any]:
-    """Make a request context."""
+    """Return a request context."""
     return {
         "requestId": "r",
         "stage": "v1",
@@ -61,20 +61,18 @@ def create_context(**changes: Any) -> dict[str, Any]:
 
 
 def test_the_key_names_its_organization_and_id(create: CreateApiKey) -> None:
-    """The text parses under the deployment's pepper; generation 0, the id of the answer, version 7."""
+    """The text parses under the deployment's pepper; it has generation 0 and the answer's id, a UUID of version 7."""
     created = data(create())
 
     parts = key_parts(created["key"])
-    assert (uuid.UUID(ORGANIZATION_ID), uuid.UUID(created["id"]), 0) == (
-        parts.organization_id,
-        parts.key_id,
-        parts.generation,
-    )
+    assert uuid.UUID(ORGANIZATION_ID) == parts.organization_id
+    assert uuid.UUID(created["id"]) == parts.key_id
+    assert 0 == parts.generation
     assert 7 == parts.key_id.version
 
 
-def test_the_item_holds_what_was_asked_for(create: CreateApiKey) -> None:
-    """All fields of the stored key, under the organization's partition."""
+def test_the_item_holds_the_request(create: CreateApiKey) -> None:
+    """The item in the organization's partition holds every field of the request."""
     created = data(create({"name": " CI ", "permissions": ["sessions:read"], "metadata": {"a": 2**53 + 1, "b": 1e300}}))
 
     (item,) = create.world.table.under("KEY#")
@@ -96,8 +94,8 @@ def test_the_item_holds_what_was_asked_for(create: CreateApiKey) -> None:
     } == item
 
 
-def test_the_hash_is_of_this_key(create: CreateApiKey) -> None:
-    """The stored PHC string verifies against the keyed digest of the text that was handed out."""
+def test_the_hash_matches_the_key(create: CreateApiKey) -> None:
+    """The stored PHC string matches the keyed digest of the returned text."""
     created = data(create())
     parts = key_parts(created["key"])
     digest = hmac.digest(pepper.keyring().current.hash_key, parts.payload, "sha256")
@@ -106,8 +104,8 @@ def test_the_hash_is_of_this_key(create: CreateApiKey) -> None:
     assert argon2.PasswordHasher().verify(item["hash"], digest)
 
 
-def test_the_audit_record_says_who_what_when_and_from_where(create: CreateApiKey) -> None:
-    """Written with the key, and telling all of it but the secret."""
+def test_the_audit_record_is_complete(create: CreateApiKey) -> None:
+    """The audit record is written with the key and holds everything but the secret."""
     created = data(create(VALID_BODY | {"metadata": {"plan": "pro"}}, requestContext=create_context(requestId="r-1")))
 
     (record,) = create.world.table.under("AUDIT#")
@@ -139,7 +137,7 @@ def test_the_audit_record_says_who_what_when_and_from_where(create: CreateApiKey
 
 
 def test_it_takes_one_request_to_dynamodb(create: CreateApiKey) -> None:
-    """Authorization, key and audit record travel together."""
+    """Authorization, key and audit record are one transaction."""
     with faults.injected() as operations:
         create()
 
@@ -147,7 +145,7 @@ def test_it_takes_one_request_to_dynamodb(create: CreateApiKey) -> None:
 
 
 def test_it_takes_one_hash(create: CreateApiKey, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Argon2 is most of the time of a create."""
+    """Argon2id takes most of the time of a create."""
     hashes: list[object] = []
     run = argon2.PasswordHasher.hash
 
@@ -162,8 +160,8 @@ def test_it_takes_one_hash(create: CreateApiKey, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("role", ["owner", "admin"])
-def test_owners_and_admins_may(create: CreateApiKey, role: str) -> None:
-    """The two roles that manage keys."""
+def test_owners_and_admins_are_allowed(create: CreateApiKey, role: str) -> None:
+    """Owners and admins manage keys."""
     create.world.table.put_member("someone", role)
 
     assert 200 == create(user_id="someone")["statusCode"]
@@ -179,20 +177,20 @@ def test_owners_and_admins_may(create: CreateApiKey, role: str) -> None:
         {"Content-Type": "application/vnd.example+json"},
     ],
 )
-def test_json_is_taken_under_its_names(create: CreateApiKey, headers: dict[str, str] | None) -> None:
-    """Header names in any case, parameters, suffixes, or no content-type at all."""
+def test_every_json_media_type_is_accepted(create: CreateApiKey, headers: dict[str, str] | None) -> None:
+    """A media type in any case, with parameters or a JSON suffix, or no content-type at all, is read as JSON."""
     assert 200 == create(headers=headers)["statusCode"]
 
 
 def test_a_base64_body_is_decoded(create: CreateApiKey) -> None:
-    """API Gateway encodes a body where the API treats its type as binary."""
+    """A base64 body is decoded: API Gateway encodes media types that the API declares as binary."""
     body = base64.b64encode(json.dumps(VALID_BODY).encode()).decode()
 
     assert 200 == create(body, isBase64Encoded=True)["statusCode"]
 
 
-def test_an_answer_that_was_lost_is_found_again(create: CreateApiKey) -> None:
-    """The write took effect, its answer did not arrive: the repeat sees that, and nothing is written twice."""
+def test_a_lost_response_is_recovered(create: CreateApiKey) -> None:
+    """When the response of the transaction is lost, the retry succeeds and nothing is written twice."""
     with faults.injected(faults.lost_answer) as operations:
         created = data(create())
 
@@ -215,27 +213,29 @@ def test_an_answer_that_was_lost_is_found_again(create: CreateApiKey) -> None:
         faults.refused,
     ],
 )
-def test_what_passes_is_not_seen_by_the_caller(create: CreateApiKey, fault: faults.Fault) -> None:
-    """Two failures in a row are absorbed."""
+def test_transient_failures_are_retried(create: CreateApiKey, fault: faults.Fault) -> None:
+    """Two transient failures in a row are retried."""
     with faults.injected(fault, fault):
         assert 200 == create()["statusCode"]
 
-    assert (1, 1) == (len(create.world.table.under("KEY#")), len(create.world.table.under("AUDIT#")))
+    assert 1 == len(create.world.table.under("KEY#"))
+    assert 1 == len(create.world.table.under("AUDIT#"))
 
 
 def test_allowed_origins_get_their_headers(create: CreateApiKey, setting: Callable[[str, str], None]) -> None:
-    """A page of an allowed origin may read the answer."""
+    """An answer to an allowed origin carries CORS headers."""
     setting("ALLOWED_ORIGINS", "https://a.example,https://b.example")
 
     headers = create(headers={"origin": "https://b.example", "content-type": "application/json"})["headers"]
 
-    assert ("https://b.example", "origin") == (headers["access-control-allow-origin"], headers["vary"])
+    assert "https://b.example" == headers["access-control-allow-origin"]
+    assert "origin" == headers["vary"]
     assert "x-request-id" in headers["access-control-expose-headers"]
 
 
 @pytest.mark.parametrize("origin", ["https://c.example", "null", "https://a.example.evil.example", "HTTPS://A.EXAMPLE"])
 def test_other_origins_get_none(create: CreateApiKey, setting: Callable[[str, str], None], origin: str) -> None:
-    """No header for an origin that is not on the list, letter by letter."""
+    """An origin that is not on the list, compared exactly, gets no CORS headers."""
     setting("ALLOWED_ORIGINS", "https://a.example")
 
     headers = create(headers={"Origin": origin})["headers"]
@@ -244,21 +244,22 @@ def test_other_origins_get_none(create: CreateApiKey, setting: Callable[[str, st
 
 
 def test_without_allowed_origins_there_is_no_cors(create: CreateApiKey) -> None:
-    """The default: browsers keep other origins out."""
+    """By default no origin is allowed."""
     assert {"content-type", "cache-control", "x-request-id"} == create(headers={"origin": "https://a.example"})[
         "headers"
     ].keys()
 
 
 def test_preflight_of_an_allowed_origin(create: CreateApiKey, setting: Callable[[str, str], None]) -> None:
-    """The browser learns what it may send, without credentials being asked for."""
+    """The preflight names the allowed method and headers, without credentials."""
     setting("ALLOWED_ORIGINS", "https://a.example")
 
     answer = create(
         "", httpMethod="OPTIONS", headers={"origin": "https://a.example"}, requestContext={"requestId": "r"}
     )
 
-    assert (204, "") == (answer["statusCode"], answer["body"])
+    assert 204 == answer["statusCode"]
+    assert "" == answer["body"]
     assert "no-store" == answer["headers"]["cache-control"]
     assert "https://a.example" == answer["headers"]["access-control-allow-origin"]
     assert "POST" in answer["headers"]["access-control-allow-methods"]
@@ -266,7 +267,7 @@ def test_preflight_of_an_allowed_origin(create: CreateApiKey, setting: Callable[
 
 
 def test_preflight_of_another_origin(create: CreateApiKey, setting: Callable[[str, str], None]) -> None:
-    """An answer without permission."""
+    """The preflight of another origin gets no permission."""
     setting("ALLOWED_ORIGINS", "https://a.example")
 
     answer = create(
@@ -277,8 +278,8 @@ def test_preflight_of_another_origin(create: CreateApiKey, setting: Callable[[st
     assert not [name for name in answer["headers"] if name.startswith("access-control")]
 
 
-def test_metadata_may_have_16_kib_and_not_a_byte_more(create: CreateApiKey) -> None:
-    """The bound is exact, in bytes of JSON text: `{"k00":"..."}` with as many characters as it takes."""
+def test_metadata_is_limited_to_16_kib(create: CreateApiKey) -> None:
+    """Metadata is limited to 16 KiB of JSON text exactly: `{"k00":"..."}`, filled up with characters."""
     names = [f"k{number:02}" for number in range(32)]
     overhead = len('"k00":"",') * len(names) + len("{}") - 1
     rest = 16 * 1024 - overhead
@@ -288,15 +289,17 @@ def test_metadata_may_have_16_kib_and_not_a_byte_more(create: CreateApiKey) -> N
     exact = create({**VALID_BODY, "metadata": metadata})
     more = create({**VALID_BODY, "metadata": metadata | {names[-1]: metadata[names[-1]] + "x"}})
 
-    assert (200, 400) == (exact["statusCode"], more["statusCode"])
+    assert 200 == exact["statusCode"]
+    assert 400 == more["statusCode"]
 
 
-def test_every_key_has_a_secret_of_its_own(create: CreateApiKey) -> None:
-    """Two keys share neither secret nor hash."""
+def test_every_key_has_another_secret(create: CreateApiKey) -> None:
+    """Two keys share neither a secret nor a hash."""
     texts = [json.loads(create()["body"])["data"]["key"] for _ in range(20)]
     secrets = set()
     for text in texts:
         parts = key_parts(text)
         secrets.add(parts.payload[-key_text.SECRET_BYTES :])
 
-    assert (20, 20) == (len(secrets), len({item["hash"] for item in create.world.table.under("KEY#")}))
+    assert 20 == len(secrets)
+    assert 20 == len({item["hash"] for item in create.world.table.under("KEY#")})

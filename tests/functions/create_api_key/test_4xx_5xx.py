@@ -1,4 +1,4 @@
-"""POST /v1/auth/api-keys: every refusal, and that it leaves nothing behind."""
+"""POST /v1/auth/api-keys: every refusal, none of which writes anything."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def refused(create: CreateApiKey, body: object = None, **changes: Any) -> tuple[int, dict[str, str]]:
-    """Send what must be refused; give status and error, and check that the table is as it was."""
+    """Send a request that must be refused, check that the table is unchanged, and return status and error."""
     before = create.world.table.items()
     answer = create(body, **changes)
     assert before == create.world.table.items()
@@ -63,13 +63,14 @@ HOSTILE_BODIES = {
 
 @pytest.mark.parametrize("body", HOSTILE_BODIES.values(), ids=HOSTILE_BODIES.keys())
 def test_400_hostile_bodies(create: CreateApiKey, body: str) -> None:
-    """A bad request in the envelope, never a 5xx."""
-    assert (400, "BAD_REQUEST") == (refused(create, body)[0], refused(create, body)[1]["code"])
+    """A hostile body gets a 400 in the envelope, never a 5xx."""
+    assert 400 == refused(create, body)[0]
+    assert "BAD_REQUEST" == refused(create, body)[1]["code"]
 
 
 @pytest.mark.parametrize("body", ["AA", "!!!!", base64.b64encode(b'{"name": "\xff"}').decode(), "\N{SNOWMAN}"])
-def test_400_wrong_base64(create: CreateApiKey, body: str) -> None:
-    """Bytes that are no UTF-8, or base64 that is none."""
+def test_400_invalid_base64(create: CreateApiKey, body: str) -> None:
+    """Invalid base64 and bytes that are not UTF-8 are refused."""
     assert 400 == refused(create, body, isBase64Encoded=True)[0]
 
 
@@ -77,7 +78,7 @@ def test_400_wrong_base64(create: CreateApiKey, body: str) -> None:
     "content_type", ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "json", ""]
 )
 def test_400_another_content_type(create: CreateApiKey, content_type: str) -> None:
-    """What says that it is not JSON is not read as JSON; the hint says what to send."""
+    """A body with another content type is not parsed as JSON; the hint names the right one."""
     status, error = refused(create, headers={"content-type": content_type})
 
     assert 400 == status
@@ -86,26 +87,27 @@ def test_400_another_content_type(create: CreateApiKey, content_type: str) -> No
 
 @pytest.mark.parametrize("body", [None, ""])
 def test_400_no_body(create: CreateApiKey, body: str | None) -> None:
-    """API Gateway sends null where there is no body."""
+    """A missing body, for which API Gateway sends null, is refused."""
     event = create_event()
     event["body"] = body
 
     assert 400 == create.handler(event, Context())["statusCode"]
 
 
-def test_401_an_expired_session_that_the_gateway_still_remembers(create: CreateApiKey) -> None:
-    """API Gateway reuses an authorizer's answer for minutes; the session's end counts all the same."""
+def test_401_an_expired_session_in_the_gateways_cache(create: CreateApiKey) -> None:
+    """An expired session is refused even while API Gateway caches the authorizer's answer."""
     event = create_event(VALID_BODY)
     event["requestContext"]["authorizer"]["expiresAt"] = str(int(time.time()))
 
     answer = create.handler(event, Context())
 
-    assert (401, "Bearer") == (answer["statusCode"], answer["headers"]["www-authenticate"])
+    assert 401 == answer["statusCode"]
+    assert "Bearer" == answer["headers"]["www-authenticate"]
     assert not create.world.table.under("KEY#")
 
 
 def test_401_without_an_authorizer(create: CreateApiKey) -> None:
-    """A route that lost its authorizer lets nobody in."""
+    """A request without an authorizer's context is refused."""
     event = create_event(VALID_BODY)
     del event["requestContext"]["authorizer"]
 
@@ -113,26 +115,26 @@ def test_401_without_an_authorizer(create: CreateApiKey) -> None:
 
 
 def member(create: CreateApiKey) -> None:
-    """A member whose role is too low."""
+    """Make `someone` a member, whose role is too low."""
     create.world.table.put_member("someone", "member")
 
 
 def suspended(create: CreateApiKey) -> None:
-    """An owner who is suspended."""
+    """Make `someone` a suspended owner."""
     create.world.table.put_member("someone", "owner", suspended_at="2026-01-01T00:00:00.000Z")
 
 
 def outsider(_: CreateApiKey) -> None:
-    """Nobody the organization knows."""
+    """Leave `someone` unknown to the organization."""
 
 
 def unknown_role(create: CreateApiKey) -> None:
-    """A role that does not exist."""
+    """Give `someone` a role that does not exist."""
     create.world.table.put_member("someone", "Admin")
 
 
 def other_organization(create: CreateApiKey) -> None:
-    """An owner, elsewhere."""
+    """Make `someone` an owner of another organization."""
     create.world.table.put_member("someone", "owner", organization_id="00000000-0000-4000-8000-000000000000")
 
 
@@ -141,7 +143,7 @@ REFUSED = [member, suspended, outsider, unknown_role, other_organization]
 
 @pytest.mark.parametrize("arrange", REFUSED, ids=lambda arrange: arrange.__name__)
 def test_403_is_one_answer_for_all(create: CreateApiKey, arrange: Callable[[CreateApiKey], None]) -> None:
-    """Who is not allowed learns that, and not why; the message names the action."""
+    """Every forbidden caller gets the same answer, without a reason; the message names the action."""
     arrange(create)
 
     status, error = refused(create, user_id="someone")
@@ -156,7 +158,7 @@ def test_403_is_one_answer_for_all(create: CreateApiKey, arrange: Callable[[Crea
 
 
 def test_403_an_organization_that_does_not_exist(create: CreateApiKey) -> None:
-    """A membership that outlived its organization is worth nothing."""
+    """A membership without its organization grants nothing."""
     elsewhere = "00000000-0000-4000-8000-000000000000"
     create.world.table.put_member("someone", "owner", organization_id=elsewhere)
     event = create_event(VALID_BODY, user_id="someone")
@@ -166,60 +168,64 @@ def test_403_an_organization_that_does_not_exist(create: CreateApiKey) -> None:
 
 
 def test_410_a_frozen_organization(create: CreateApiKey) -> None:
-    """Its admins learn that it is scheduled for deletion."""
+    """Admins are told that the organization is scheduled for deletion."""
     create.world.table.put_organization(pending_deletion_at="2026-12-01T00:00:00.000Z")
 
-    assert (410, "ORGANIZATION_FROZEN") == (refused(create)[0], refused(create)[1]["code"])
+    assert 410 == refused(create)[0]
+    assert "ORGANIZATION_FROZEN" == refused(create)[1]["code"]
 
 
 @pytest.mark.parametrize("arrange", REFUSED, ids=lambda arrange: arrange.__name__)
-def test_403_in_a_frozen_organization_as_well(create: CreateApiKey, arrange: Callable[[CreateApiKey], None]) -> None:
-    """Whether an organization is frozen is no business of those who may not act in it."""
+def test_403_in_a_frozen_organization(create: CreateApiKey, arrange: Callable[[CreateApiKey], None]) -> None:
+    """A forbidden caller gets 403 and does not learn that the organization is frozen."""
     create.world.table.put_organization(pending_deletion_at="2026-12-01T00:00:00.000Z")
     arrange(create)
 
     assert 403 == refused(create, user_id="someone")[0]
 
 
-def test_409_an_item_that_is_there_already(create: CreateApiKey, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Should an id ever repeat, the existing key is not overwritten."""
+def test_409_an_existing_key(create: CreateApiKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should an id repeat, the existing key is not overwritten."""
     created = json.loads(create()["body"])["data"]
     monkeypatch.setattr(key_create, "uuid7", lambda: created["id"])
     monkeypatch.setattr(key_text, "payload", lambda **_: bytes(58))
 
-    assert (409, "CONFLICT") == (refused(create)[0], refused(create)[1]["code"])
+    assert 409 == refused(create)[0]
+    assert "CONFLICT" == refused(create)[1]["code"]
 
 
-def test_409_an_audit_record_that_is_there_already(create: CreateApiKey, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Should an audit record's id ever repeat, no key is made without a record of its own."""
+def test_409_an_existing_audit_record(create: CreateApiKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should the id of an audit record repeat, no key is created."""
     create()
     (record,) = create.world.table.under("AUDIT#")
     monkeypatch.setattr(audit, "uuid7", lambda _: record["sk"].removeprefix("AUDIT#"))
 
-    assert (409, "CONFLICT") == (refused(create)[0], refused(create)[1]["code"])
+    assert 409 == refused(create)[0]
+    assert "CONFLICT" == refused(create)[1]["code"]
 
 
 @pytest.mark.parametrize("size", [64 * 1024 + 1, 1_000_000])
 def test_413_a_large_body(create: CreateApiKey, size: int) -> None:
-    """More than 64 KiB, counted in bytes."""
+    """A body of more than 64 KiB, counted in bytes, is refused."""
     body = json.dumps(VALID_BODY | {"filler": ""})
     body = body[:-2] + "x" * (size - len(body)) + body[-2:]
 
-    assert (413, "PAYLOAD_TOO_LARGE") == (refused(create, body)[0], refused(create, body)[1]["code"])
+    assert 413 == refused(create, body)[0]
+    assert "PAYLOAD_TOO_LARGE" == refused(create, body)[1]["code"]
 
 
-def test_64_kib_exactly_are_accepted(create: CreateApiKey) -> None:
-    """The limit itself is allowed."""
+def test_exactly_64_kib_are_accepted(create: CreateApiKey) -> None:
+    """A body of exactly 64 KiB is accepted."""
     body = json.dumps(VALID_BODY | {"filler": ""})
     body = body[:-2] + "x" * (64 * 1024 - len(body)) + body[-2:]
 
     assert 200 == create(body)["statusCode"]
 
 
-def test_500_shows_nothing(
+def test_500_hides_the_exception(
     create: CreateApiKey, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The caller gets the contract's sentence; the log gets the exception, with what looks secret taken out."""
+    """The caller gets a generic message; the log gets the exception, with secrets redacted."""
     secret = "A" * 86
 
     def broken(*_: object) -> None:
@@ -230,13 +236,15 @@ def test_500_shows_nothing(
         status, error = refused(create)
 
     logged = " ".join(str(record.__dict__) for record in caplog.records)
-    assert (500, "INTERNAL_SERVER_ERROR", "An unexpected error occurred") == (status, error["code"], error["message"])
+    assert 500 == status
+    assert "INTERNAL_SERVER_ERROR" == error["code"]
+    assert "An unexpected error occurred" == error["message"]
     assert "RuntimeError: cannot handle [redacted]" in logged
     assert secret not in logged
 
 
 def test_500_a_misconfigured_function(create: CreateApiKey, setting: Callable[[str, str], None]) -> None:
-    """Even an environment that cannot be read gives the envelope."""
+    """A function with an unreadable environment still answers in the envelope."""
     setting("TABLE_NAME", "")
     event = create_event(VALID_BODY)
 
@@ -257,35 +265,38 @@ FOREVER = [
 
 @pytest.mark.parametrize("fault", FOREVER)
 def test_503_when_dynamodb_does_not_recover(create: CreateApiKey, fault: faults.Fault) -> None:
-    """Nothing was written, waiting may help, and the caller is told for how long."""
+    """Nothing is written, and the answer says when to retry."""
     before = create.world.table.items()
     with faults.injected(*[fault] * 100):
         answer = create()
 
-    assert (503, "1") == (answer["statusCode"], answer["headers"]["retry-after"])
+    assert 503 == answer["statusCode"]
+    assert "1" == answer["headers"]["retry-after"]
     assert before == create.world.table.items()
 
 
-def test_503_after_lost_answers_is_all_or_nothing(create: CreateApiKey) -> None:
-    """If nobody can tell whether it happened, key and audit record are both there, or neither."""
+def test_503_after_lost_responses_is_all_or_nothing(create: CreateApiKey) -> None:
+    """When every response is lost, key and audit record are both there, or neither."""
     with faults.injected(faults.lost_answer, *[faults.timeout] * 100):
         answer = create()
 
     assert 503 == answer["statusCode"]
-    assert (1, 1) == (len(create.world.table.under("KEY#")), len(create.world.table.under("AUDIT#")))
+    assert 1 == len(create.world.table.under("KEY#"))
+    assert 1 == len(create.world.table.under("AUDIT#"))
 
 
-def test_503_comes_before_the_functions_time_is_over(create: CreateApiKey) -> None:
-    """With little time left, no attempt is begun that could outlast it."""
+def test_503_within_the_functions_time(create: CreateApiKey) -> None:
+    """With little time left, no attempt begins that could outlast it."""
     store_pepper.keyring()
     with faults.injected(*[faults.timeout] * 100) as operations:
         answer = create.handler(create_event(VALID_BODY), Context(remaining_milliseconds=3900))
 
-    assert (503, 0) == (answer["statusCode"], len(operations))
+    assert 503 == answer["statusCode"]
+    assert 0 == len(operations)
 
 
-def test_503_comes_in_time_when_everything_is_slow(create: CreateApiKey, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Secrets Manager answers late, DynamoDB never: together they take no longer than the function has."""
+def test_503_in_time_when_everything_is_slow(create: CreateApiKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When Secrets Manager is slow and DynamoDB silent, both together stay within the function's time."""
     elapsed = 0.0
     clock = time.monotonic
 
@@ -303,30 +314,33 @@ def test_503_comes_in_time_when_everything_is_slow(create: CreateApiKey, monkeyp
     with pepper, faults.injected(*[slow_table] * 100) as operations:
         answer = create.handler(create_event(VALID_BODY), Context(remaining_milliseconds=10_000))
 
-    assert (503, 1) == (answer["statusCode"], len(operations))
+    assert 503 == answer["statusCode"]
+    assert 1 == len(operations)
     assert elapsed < 10
 
 
 @pytest.mark.parametrize("name", ["key", "audit record"])
 def test_409_when_an_id_is_taken(create: CreateApiKey, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Should an id ever be drawn twice, what exists stays as it is, and nothing else is written."""
+    """Should an id repeat, the existing key stays unchanged and nothing else is written."""
     table = create.world.table
     table.put_key() if name == "key" else table.put_audit(KEY_ID)
     monkeypatch.setattr(key_create if name == "key" else audit, "uuid7", lambda *_: UUID(KEY_ID))
 
-    assert (409, "CONFLICT") == (refused(create)[0], refused(create)[1]["code"])
+    assert 409 == refused(create)[0]
+    assert "CONFLICT" == refused(create)[1]["code"]
 
 
 @pytest.mark.parametrize("text", ["eyJuYW1l!!!", "e", "not base64", "{}"])
-def test_400_when_base64_is_not(create: CreateApiKey, text: str) -> None:
-    """What is marked as base64 must be nothing else."""
+def test_400_a_body_wrongly_marked_as_base64(create: CreateApiKey, text: str) -> None:
+    """A body marked as base64 must be valid base64."""
     status, error = refused(create, text, isBase64Encoded=True)
 
-    assert (400, "The body is marked as base64 and is not") == (status, error["message"])
+    assert 400 == status
+    assert "The body is marked as base64 and is not" == error["message"]
 
 
 def test_a_refusal_is_one_line_of_the_log(create: CreateApiKey, capsys: pytest.CaptureFixture[str]) -> None:
-    """Who asked for what, and why it was refused: enough for an operator to answer the caller."""
+    """The log line of a refusal names the caller, the operation and the reason."""
     answer = create({"name": "", "permissions": ["sessions:read"]})
     (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
@@ -344,7 +358,7 @@ def test_a_refusal_is_one_line_of_the_log(create: CreateApiKey, capsys: pytest.C
 
 
 def test_a_success_is_one_line_of_the_log(create: CreateApiKey, capsys: pytest.CaptureFixture[str]) -> None:
-    """As above, without a reason."""
+    """The log line of a success has no reason."""
     create()
     (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 

@@ -1,4 +1,4 @@
-"""POST /v1/auth/api-keys: `expiresAt`, from when on a key does not work any more."""
+"""POST /v1/auth/api-keys: `expiresAt`, the time from which a key no longer works."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOW = "2030-01-31T12:00:00.000Z"
 
 
 def body(expires_at: object) -> dict[str, Any]:
-    """Ask for a key with an expiry."""
+    """Return a body with an expiry."""
     return VALID_BODY | {"expiresAt": expires_at}
 
 
@@ -44,19 +44,20 @@ def body(expires_at: object) -> dict[str, Any]:
     ],
 )
 def test_200_every_form_of_rfc_3339(call: Call, stop_clock: Callable[[str], datetime], sent: str, stored: str) -> None:
-    """It is stored, and audited, in UTC with milliseconds."""
+    """Every form of RFC 3339 is stored and audited in UTC with milliseconds."""
     stop_clock(NOW)
 
     call.data(body(sent))
 
     (key,) = call.table.under("KEY#")
     (record,) = call.table.under("AUDIT#")
-    assert (stored, stored) == (key["expires_at"], json.loads(record["changes"])["after"]["expiresAt"])
+    assert stored == key["expires_at"]
+    assert stored == json.loads(record["changes"])["after"]["expiresAt"]
 
 
 @pytest.mark.parametrize("sent", [VALID_BODY, body(None), VALID_BODY | {"expires_at": "2020-01-01T00:00:00Z"}])
 def test_200_without_one_a_key_does_not_expire(call: Call, sent: dict[str, Any]) -> None:
-    """Absent and null are the same; a field by another name is none."""
+    """A key without `expiresAt`, or with null, never expires; a field with another name is ignored."""
     call.data(sent)
 
     (key,) = call.table.under("KEY#")
@@ -64,7 +65,7 @@ def test_200_without_one_a_key_does_not_expire(call: Call, sent: dict[str, Any])
 
 
 def test_200_the_expiry_comes_back(call: Call, functions: Callable[[str], Call]) -> None:
-    """As it is stored."""
+    """The stored expiry is returned."""
     key_id = call.data(body("2099-01-31T12:00:00+01:00"))["id"]
 
     assert "2099-01-31T11:00:00.000Z" == functions("get_api_key").data(key_id=key_id)["expiresAt"]
@@ -80,13 +81,15 @@ def test_200_the_expiry_comes_back(call: Call, functions: Callable[[str], Call])
         pytest.param("0001-01-01T00:00:00Z", id="the first year"),
     ],
 )
-def test_400_a_time_that_is_over(call: Call, stop_clock: Callable[[str], datetime], sent: str) -> None:
-    """A key that never works is a mistake, and the caller is told so."""
+def test_400_a_time_in_the_past(call: Call, stop_clock: Callable[[str], datetime], sent: str) -> None:
+    """An expiry in the past is refused."""
     stop_clock(NOW)
 
     refusal = call.refused(body(sent))
 
-    assert (400, "BAD_REQUEST", "expiresAt must be in the future") == (refusal.status, refusal.code, refusal.message)
+    assert 400 == refusal.status
+    assert "BAD_REQUEST" == refusal.code
+    assert "expiresAt must be in the future" == refusal.message
 
 
 MALFORMED: list[Any] = [
@@ -106,13 +109,11 @@ MALFORMED: list[Any] = [
 
 
 @pytest.mark.parametrize("sent", MALFORMED, ids=lambda sent: repr(sent)[:40])
-def test_400_what_is_no_time(call: Call, sent: object) -> None:
-    """The message names the rule, the hint a time that fulfils it."""
+def test_400_an_invalid_time(call: Call, sent: object) -> None:
+    """The message names the rule; the hint shows a valid time."""
     refusal = call.refused(body(sent))
 
-    assert (400, "BAD_REQUEST", "expiresAt must be a time of RFC 3339") == (
-        refusal.status,
-        refusal.code,
-        refusal.message,
-    )
+    assert 400 == refusal.status
+    assert "BAD_REQUEST" == refusal.code
+    assert "expiresAt must be a time of RFC 3339" == refusal.message
     assert "Write it with its zone, as 2030-01-31T12:00:00Z." == refusal.hint

@@ -1,4 +1,4 @@
-"""POST /v1/auth/api-keys: the key is in the answer, and nowhere else."""
+"""POST /v1/auth/api-keys: the key is in the answer and nowhere else."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ CREATES = 1_000
 def everything_written(
     create: CreateApiKey, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> str:
-    """Gather the table, the audit records in it, the logs with all their fields, and both standard streams."""
+    """Return the table, its audit records, all fields of the logs, and both standard streams as one text."""
     output = capsys.readouterr()
     records = [f"{record.getMessage()} {record.__dict__}" for record in caplog.records]
     return "\n".join([repr(create.world.table.items()), *records, output.out, output.err])
 
 
 def record_keys(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Give a list that every key is added to as it is made, handed out or not."""
+    """Return a list that collects the text of every key made, returned to a caller or not."""
     made: list[str] = []
     encode = key_text.encode
 
@@ -47,7 +47,7 @@ def record_keys(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_thousand_keys_leave_no_trace(
     create: CreateApiKey, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Table, audit records and logs hold no key text and no secret part of one, nor the pepper."""
+    """Table, audit records and logs hold no text, no secret part and no pepper of a thousand keys."""
     secret = boto3.client("secretsmanager").get_secret_value(SecretId=settings().pepper_secret_id)["SecretString"]
     with caplog.at_level(logging.DEBUG, logger="keywright"):
         keys = [json.loads(create()["body"])["data"]["key"] for _ in range(CREATES)]
@@ -78,7 +78,7 @@ def test_failures_leave_no_trace(
     capsys: pytest.CaptureFixture[str],
     fault: faults.Fault,
 ) -> None:
-    """When storing fails, the log explains it without the key that was not handed out."""
+    """When the write fails, the log explains it without the key."""
     made = record_keys(monkeypatch)
     with caplog.at_level(logging.DEBUG, logger="keywright"), faults.injected(*[fault] * 100):
         answer = create()
@@ -88,13 +88,13 @@ def test_failures_leave_no_trace(
     assert not [part for part in secret_parts(made[0]) if part in written]
 
 
-def test_an_exception_that_repeats_the_key_is_cleaned(
+def test_a_key_in_an_exception_is_redacted(
     create: CreateApiKey,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Should any code ever put a key into an exception, the log still does not show it."""
+    """A key inside an exception's message is redacted in the log."""
     made = record_keys(monkeypatch)
 
     def careless(*_: object) -> None:
@@ -138,7 +138,7 @@ KEY_TEXT = "kk_" + "Ab3dEfGh1jKlMn0pQrStUvWxYz" * 3 + "A2b4C6d8"
 def test_a_refused_body_leaves_no_trace(
     create: CreateApiKey, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str], body: object
 ) -> None:
-    """A key that somebody pastes into the wrong place, wherever it is, is not logged; what was wrong is."""
+    """A key pasted into any field of a refused body is not logged; the reason is."""
     with caplog.at_level(logging.DEBUG, logger="keywright"):
         answer = create(body)
 
@@ -151,7 +151,7 @@ def test_a_refused_body_leaves_no_trace(
 def test_idempotency_keys_leave_no_trace(
     create: CreateApiKey, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nor is an Idempotency-Key, good or bad: with the table's items it would give an answer away."""
+    """An Idempotency-Key, valid or not, is not logged: together with the table's items it would decrypt an answer."""
     good, bad = "Ab3dEfGh1jKlMn0pQrStUvWxYz", "Ab3dEfGh1jKlMn0pQrStUvWxYz\u00e9"
     with caplog.at_level(logging.DEBUG, logger="keywright"):
         answers = [create(headers={"idempotency-key": key}) for key in (good, bad)]

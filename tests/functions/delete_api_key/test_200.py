@@ -22,14 +22,14 @@ NOW = "2030-01-31T12:00:00.000Z"
 
 
 def test_the_answer_is_exactly_status_and_message(call: Call) -> None:
-    """`{"status": "success", "message"}`."""
+    """The body is `{"status": "success", "message"}`."""
     call.table.put_key()
 
     assert {"status": "success", "message": "The API key was deleted"} == call.data()
 
 
-def test_key_and_usage_are_gone_and_everything_else_stays(call: Call) -> None:
-    """Other keys, other organizations, and the audit records of the deleted key."""
+def test_only_key_and_usage_are_deleted(call: Call) -> None:
+    """Only the key and its usage are deleted: other keys, other organizations and the key's audit records stay."""
     call.table.put_key(nth_id(2))
     call.table.put_usage(nth_id(2))
     call.table.put_key(KEY_ID, OTHER_ORGANIZATION_ID)
@@ -47,12 +47,13 @@ def test_key_and_usage_are_gone_and_everything_else_stays(call: Call) -> None:
 
 
 def test_a_key_that_was_never_used(call: Call) -> None:
-    """There is no usage to delete, and that is fine."""
+    """A key without usage is deleted."""
     call.table.put_key()
 
     call.data()
 
-    assert ([], []) == (call.table.under("KEY#"), call.table.under("USAGE#"))
+    assert [] == call.table.under("KEY#")
+    assert [] == call.table.under("USAGE#")
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_a_key_that_was_never_used(call: Call) -> None:
     ids=["disabled", "expired", "in a grace period"],
 )
 def test_keys_in_any_state_can_be_deleted(call: Call, attributes: dict[str, Any]) -> None:
-    """Whether a key works has nothing to do with it."""
+    """A key is deleted in any state."""
     call.table.put_key(**attributes)
 
     call.data()
@@ -73,8 +74,8 @@ def test_keys_in_any_state_can_be_deleted(call: Call, attributes: dict[str, Any]
     assert [] == call.table.under("KEY#")
 
 
-def test_an_id_is_found_in_either_case(call: Call) -> None:
-    """UUIDs are written in upper case by some."""
+def test_an_id_may_be_in_upper_case(call: Call) -> None:
+    """A key id is accepted in upper case."""
     key_id = "0198abcd-ef00-7000-8000-000000000001"
     call.table.put_key(key_id)
 
@@ -83,8 +84,8 @@ def test_an_id_is_found_in_either_case(call: Call) -> None:
     assert [] == call.table.under("KEY#")
 
 
-def test_the_audit_record_says_what_the_key_was(call: Call, stop_clock: Callable[[str], datetime]) -> None:
-    """It outlives the key, and tells everything of it that people had chosen."""
+def test_the_audit_record_describes_the_key(call: Call, stop_clock: Callable[[str], datetime]) -> None:
+    """The audit record holds every field that people chose."""
     now = stop_clock(NOW)
     call.table.put_key(enabled=False, expires_at="2031-01-01T00:00:00.000Z")
 
@@ -92,7 +93,8 @@ def test_the_audit_record_says_what_the_key_was(call: Call, stop_clock: Callable
 
     (record,) = call.table.under("AUDIT#")
     record_id = uuid.UUID(record.pop("sk").removeprefix("AUDIT#"))
-    assert (7, int(now.timestamp() * 1000)) == (record_id.version, record_id.int >> 80)
+    assert 7 == record_id.version
+    assert int(now.timestamp() * 1000) == record_id.int >> 80
     assert {
         "before": {
             "name": "CI",
@@ -118,8 +120,8 @@ def test_the_audit_record_says_what_the_key_was(call: Call, stop_clock: Callable
     } == record
 
 
-def test_nothing_of_the_hash_is_left(call: Call) -> None:
-    """Neither in the answer nor in the table."""
+def test_the_hash_is_gone(call: Call) -> None:
+    """The hash is neither in the answer nor in the table."""
     call.table.put_key()
 
     answer = call()
@@ -129,7 +131,7 @@ def test_nothing_of_the_hash_is_left(call: Call) -> None:
 
 
 def test_the_deletion_comes_after_all_changes(call: Call, stop_clock: Callable[[str], datetime]) -> None:
-    """A clock that is late is overruled by the key's own time."""
+    """A deletion is stamped after the key's last change, even by a slow clock."""
     stop_clock(NOW)
     call.table.put_key(updated_at="2030-01-31T12:00:05.000Z")
 
@@ -139,18 +141,19 @@ def test_the_deletion_comes_after_all_changes(call: Call, stop_clock: Callable[[
     assert "2030-01-31T12:00:05.001Z" == record["created_at"]
 
 
-def test_a_change_meanwhile_does_not_keep_the_key(call: Call) -> None:
-    """A revocation does not wait for anybody."""
+def test_a_concurrent_change_does_not_keep_the_key(call: Call) -> None:
+    """A concurrent change does not stop the deletion."""
     call.table.put_key()
     with faults.injected(None, meanwhile(lambda: call.table.put_key(name="Theirs", version=2))):
         call.data()
 
-    assert ([], 1) == (call.table.under("KEY#"), len(call.table.under("AUDIT#")))
+    assert [] == call.table.under("KEY#")
+    assert 1 == len(call.table.under("AUDIT#"))
 
 
 @pytest.mark.parametrize("role", ["owner", "admin"])
-def test_owners_and_admins_may(call: Call, role: str) -> None:
-    """The two roles that manage keys."""
+def test_owners_and_admins_are_allowed(call: Call, role: str) -> None:
+    """Owners and admins manage keys."""
     call.table.put_key()
     call.table.put_member("someone", role)
 
@@ -158,7 +161,7 @@ def test_owners_and_admins_may(call: Call, role: str) -> None:
 
 
 def test_it_takes_two_requests_to_dynamodb(call: Call) -> None:
-    """One to read, one for everything that is written."""
+    """One request reads; one transaction writes everything."""
     call.table.put_key()
     with faults.injected() as operations:
         call.data()
@@ -168,19 +171,21 @@ def test_it_takes_two_requests_to_dynamodb(call: Call) -> None:
 
 @pytest.mark.parametrize("position", range(2), ids=["read", "write"])
 @pytest.mark.parametrize("fault", UNANSWERED)
-def test_what_passes_is_not_seen_by_the_caller(call: Call, fault: faults.Fault, position: int) -> None:
-    """Two failures in a row are absorbed."""
+def test_transient_failures_are_retried(call: Call, fault: faults.Fault, position: int) -> None:
+    """Two transient failures in a row are retried."""
     call.table.put_key()
     with faults.injected(*[None] * position, fault, fault):
         call.data()
 
-    assert ([], 1) == (call.table.under("KEY#"), len(call.table.under("AUDIT#")))
+    assert [] == call.table.under("KEY#")
+    assert 1 == len(call.table.under("AUDIT#"))
 
 
-def test_an_answer_that_was_lost_is_found_again(call: Call) -> None:
-    """The key was deleted, the answer did not arrive: the repeat is a success, not a 404."""
+def test_a_lost_response_is_recovered(call: Call) -> None:
+    """When the response of the transaction is lost, the retry succeeds instead of answering 404."""
     call.table.put_key()
     with faults.injected(None, faults.lost_answer) as operations:
         call.data()
 
-    assert (3, 1) == (len(operations), len(call.table.under("AUDIT#")))
+    assert 3 == len(operations)
+    assert 1 == len(call.table.under("AUDIT#"))

@@ -1,4 +1,4 @@
-"""DELETE /v1/auth/api-keys/{id}: every refusal, and that it leaves nothing behind."""
+"""DELETE /v1/auth/api-keys/{id}: every refusal, none of which writes anything."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ FORBIDDEN = Refusal(
 )
 
 
-def test_401_an_expired_session_that_the_gateway_still_remembers(call: Call) -> None:
-    """API Gateway reuses an authorizer's answer for minutes; the session's end counts all the same."""
+def test_401_an_expired_session_in_the_gateways_cache(call: Call) -> None:
+    """An expired session is refused even while API Gateway caches the authorizer's answer."""
     call.table.put_key()
 
     assert 401 == call.refused(authorizer={"expiresAt": str(int(time.time()))}).status
 
 
 def test_401_without_an_authorizer(call: Call) -> None:
-    """A route that lost its authorizer lets nobody in."""
+    """A request without an authorizer's context is refused."""
     call.table.put_key()
 
     assert 401 == call.refused(requestContext={"requestId": "r", "stage": "v1", "domainName": "d"}).status
@@ -45,7 +45,7 @@ def test_401_without_an_authorizer(call: Call) -> None:
 @pytest.mark.parametrize("key_id", [KEY_ID, nth_id(2)], ids=["a key", "no key"])
 @pytest.mark.parametrize("arrange", STRANGERS, ids=lambda arrange: arrange.__name__)
 def test_403_is_one_answer_for_all(call: Call, arrange: Callable[[Table], None], key_id: str) -> None:
-    """Who is not allowed learns that, and neither why nor whether there is such a key."""
+    """Every forbidden caller gets the same answer, without a reason and whether or not the key exists."""
     call.table.put_key()
     arrange(call.table)
 
@@ -53,8 +53,8 @@ def test_403_is_one_answer_for_all(call: Call, arrange: Callable[[Table], None],
 
 
 @pytest.mark.parametrize("arrange", STRANGERS, ids=lambda arrange: arrange.__name__)
-def test_403_in_a_frozen_organization_as_well(call: Call, arrange: Callable[[Table], None]) -> None:
-    """Whether an organization is frozen is no business of those who may not act in it."""
+def test_403_in_a_frozen_organization(call: Call, arrange: Callable[[Table], None]) -> None:
+    """A forbidden caller gets 403 and does not learn that the organization is frozen."""
     call.table.put_key()
     call.table.freeze()
     arrange(call.table)
@@ -62,8 +62,8 @@ def test_403_in_a_frozen_organization_as_well(call: Call, arrange: Callable[[Tab
     assert FORBIDDEN == call.refused(user_id="someone")
 
 
-def test_403_for_who_is_suspended_meanwhile(call: Call) -> None:
-    """What counts is the moment of the deletion."""
+def test_403_for_a_member_suspended_meanwhile(call: Call) -> None:
+    """The state at the time of the deletion counts."""
     call.table.put_key()
     suspend = meanwhile(lambda: call.table.put_member(suspended_at="2026-01-01T00:00:00.000Z"))
 
@@ -71,12 +71,13 @@ def test_403_for_who_is_suspended_meanwhile(call: Call) -> None:
         refusal = call.fails()
 
     assert FORBIDDEN == refusal
-    assert (1, []) == (len(call.table.under("KEY#")), call.table.under("AUDIT#"))
+    assert 1 == len(call.table.under("KEY#"))
+    assert [] == call.table.under("AUDIT#")
 
 
 @pytest.mark.parametrize("key_id", [nth_id(2), nth_id(3), "1", "", "%00"])
 def test_404_is_one_answer_for_all(call: Call, key_id: str) -> None:
-    """Another organization's key is as unknown as one that never was, and as what is not even an id."""
+    """Another organization's key, an unknown id and a malformed id get the same answer."""
     call.table.put_key()
     call.table.put_usage(nth_id(2))
     call.table.put_key(nth_id(3), OTHER_ORGANIZATION_ID)
@@ -91,7 +92,7 @@ def test_404_is_one_answer_for_all(call: Call, key_id: str) -> None:
 
 
 def test_404_the_second_time(call: Call) -> None:
-    """What is gone cannot be deleted, and leaves no second audit record."""
+    """A second deletion is refused and writes no second audit record."""
     call.table.put_key()
     call.data()
 
@@ -99,41 +100,44 @@ def test_404_the_second_time(call: Call) -> None:
     assert 1 == len(call.table.under("AUDIT#"))
 
 
-def test_404_when_somebody_else_deletes_it_meanwhile(call: Call) -> None:
-    """Of two who delete a key at once, one did it, and one record says so."""
+def test_404_after_a_concurrent_deletion(call: Call) -> None:
+    """Of two simultaneous deletions one succeeds, with one audit record."""
     call.table.put_key()
     key = {"pk": {"S": f"ORG#{ORGANIZATION_ID}"}, "sk": {"S": f"KEY#{KEY_ID}"}}
 
     with faults.injected(None, meanwhile(lambda: call.table.client.delete_item(TableName=call.table.name, Key=key))):
         refusal = call.fails()
 
-    assert (404, []) == (refusal.status, call.table.under("AUDIT#"))
+    assert 404 == refusal.status
+    assert [] == call.table.under("AUDIT#")
 
 
 def test_410_a_frozen_organization(call: Call) -> None:
-    """Its keys do not verify anyway, and go with it."""
+    """A key of a frozen organization is deleted with it, not alone."""
     call.table.put_key()
     call.table.put_usage()
     call.table.freeze()
 
     refusal = call.refused()
 
-    assert (410, "ORGANIZATION_FROZEN") == (refusal.status, refusal.code)
+    assert 410 == refusal.status
+    assert "ORGANIZATION_FROZEN" == refusal.code
 
 
-def test_410_an_organization_that_is_frozen_meanwhile(call: Call) -> None:
-    """What counts is the moment of the deletion."""
+def test_410_an_organization_frozen_meanwhile(call: Call) -> None:
+    """The state at the time of the deletion counts."""
     call.table.put_key()
 
     with faults.injected(None, meanwhile(call.table.freeze)):
         refusal = call.fails()
 
     assert 410 == refusal.status
-    assert (1, []) == (len(call.table.under("KEY#")), call.table.under("AUDIT#"))
+    assert 1 == len(call.table.under("KEY#"))
+    assert [] == call.table.under("AUDIT#")
 
 
-def test_500_shows_nothing(call: Call, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """The caller gets the contract's sentence; the log gets the exception."""
+def test_500_hides_the_exception(call: Call, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """The caller gets a generic message; the log gets the exception."""
     call.table.put_key()
 
     def broken(*_: object) -> None:
@@ -143,13 +147,14 @@ def test_500_shows_nothing(call: Call, monkeypatch: pytest.MonkeyPatch, caplog: 
     with caplog.at_level(logging.INFO, logger="keywright"):
         refusal = call.refused()
 
-    assert (500, "An unexpected error occurred") == (refusal.status, refusal.message)
+    assert 500 == refusal.status
+    assert "An unexpected error occurred" == refusal.message
     assert "RuntimeError: the details" in " ".join(str(record.__dict__) for record in caplog.records)
 
 
 @pytest.mark.parametrize("position", range(5), ids=["member", "organization", "key", "usage", "audit record"])
 def test_each_condition_alone_stops_everything(call: Call, position: int) -> None:
-    """Whichever of the five items refuses, none of the others is touched."""
+    """If any of the five items refuses the transaction, none of them changes."""
     call.table.put_key()
     call.table.put_usage()
     codes = ["None"] * 5
@@ -164,11 +169,12 @@ def test_each_condition_alone_stops_everything(call: Call, position: int) -> Non
 @pytest.mark.parametrize("position", range(2), ids=["read", "write"])
 @pytest.mark.parametrize("fault", UNANSWERED)
 def test_503_when_dynamodb_does_not_recover(call: Call, fault: faults.Fault, position: int) -> None:
-    """Nothing was deleted, and it is safe to repeat."""
+    """Nothing is deleted, and the request can be repeated."""
     call.table.put_key()
     call.table.put_usage()
 
     with faults.injected(*[None] * position, *[fault] * 100):
         refusal = call.refused()
 
-    assert (503, "SERVICE_UNAVAILABLE") == (refusal.status, refusal.code)
+    assert 503 == refusal.status
+    assert "SERVICE_UNAVAILABLE" == refusal.code

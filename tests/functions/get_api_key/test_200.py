@@ -22,8 +22,8 @@ NOW = "2030-01-31T12:00:00.000Z"
 A_MOMENT_LATER = "2030-01-31T12:00:00.001Z"
 
 
-def test_everything_that_people_may_know_of_a_key(call: Call, stop_clock: Callable[[str], datetime]) -> None:
-    """Exactly these fields, in camelCase, of a key for which each of them has a value."""
+def test_every_field_of_a_key(call: Call, stop_clock: Callable[[str], datetime]) -> None:
+    """A key with a value in every field shows exactly these fields, in camelCase."""
     stop_clock(NOW)
     call.table.put_key(
         permissions=["webhooks:write", "sessions:read"],
@@ -54,8 +54,8 @@ def test_everything_that_people_may_know_of_a_key(call: Call, stop_clock: Callab
     } == call.data()
 
 
-def test_what_a_key_does_not_have_is_null(call: Call) -> None:
-    """A key that was never used, never rotated and never expires has the same fields."""
+def test_absent_values_are_null(call: Call) -> None:
+    """A key that was never used or rotated and never expires has every field."""
     call.table.put_key()
 
     key = call.data()
@@ -66,7 +66,7 @@ def test_what_a_key_does_not_have_is_null(call: Call) -> None:
 
 
 def test_no_answer_shows_a_hash(call: Call) -> None:
-    """Neither of the key's text nor of the one before it."""
+    """The answer holds no hash, neither of the current secret nor of the previous one."""
     call.table.put_key(previous_hash=PREVIOUS_HASH, previous_expires_at="2099-01-01T00:00:00.000Z")
 
     body = call()["body"]
@@ -82,10 +82,10 @@ def test_no_answer_shows_a_hash(call: Call) -> None:
         (A_MOMENT_LATER, A_MOMENT_LATER),
     ],
 )
-def test_a_grace_period_that_is_over_is_not_shown(
+def test_a_grace_period_in_the_past_is_not_shown(
     call: Call, stop_clock: Callable[[str], datetime], previous_expires_at: str, shown: str | None
 ) -> None:
-    """The previous secret's end is told as long as it has not come."""
+    """The end of the previous secret is shown until it has passed."""
     stop_clock(NOW)
     call.table.put_key(previous_hash=PREVIOUS_HASH, previous_expires_at=previous_expires_at)
 
@@ -100,10 +100,10 @@ def test_a_grace_period_that_is_over_is_not_shown(
         ("2030-02-28T00:00:00.000Z", "2030-02-01T00:00:00.000Z"),
     ],
 )
-def test_the_previous_secret_is_not_said_to_outlive_its_key(
+def test_the_previous_secret_is_not_shown_beyond_the_expiry(
     call: Call, stop_clock: Callable[[str], datetime], expires_at: str, shown: str | None
 ) -> None:
-    """An expiry that was moved forward since the rotation ends the grace period as well."""
+    """The previous secret ends with its key, even if the expiry was moved forward after the rotation."""
     stop_clock(NOW)
     call.table.put_key(
         previous_hash=PREVIOUS_HASH, previous_expires_at="2030-02-01T00:00:00.000Z", expires_at=expires_at
@@ -118,14 +118,14 @@ def test_the_previous_secret_is_not_said_to_outlive_its_key(
     ids=["disabled", "expired"],
 )
 def test_keys_that_do_not_work_can_be_read(call: Call, attributes: dict[str, Any]) -> None:
-    """What a key is good for has nothing to do with who may look at it."""
+    """A key that does not work can be read."""
     call.table.put_key(**attributes)
 
     assert KEY_ID == call.data()["id"]
 
 
-def test_metadata_comes_back_as_it_was_sent(call: Call) -> None:
-    """Numbers of any size, booleans, and any Unicode."""
+def test_metadata_is_returned_unchanged(call: Call) -> None:
+    """Metadata is returned unchanged: numbers of any size, booleans and any Unicode."""
     call.table.put_key(metadata='{"a":9007199254740993,"b":1e+300,"c":true,"\N{SNOWMAN}":"\N{GRINNING FACE}","d":1.0}')
 
     metadata = call.data()["metadata"]
@@ -134,16 +134,16 @@ def test_metadata_comes_back_as_it_was_sent(call: Call) -> None:
     assert repr(expected) == repr(metadata)
 
 
-def test_an_id_is_found_in_either_case(call: Call) -> None:
-    """UUIDs are written in upper case by some."""
+def test_an_id_may_be_in_upper_case(call: Call) -> None:
+    """A key id is accepted in upper case."""
     key_id = "0198abcd-ef00-7000-8000-000000000001"
     call.table.put_key(key_id)
 
     assert key_id == call.data(key_id=key_id.upper())["id"]
 
 
-def test_it_is_the_key_that_was_asked_for(call: Call) -> None:
-    """Neither its neighbours, nor one with the same id in another organization."""
+def test_it_is_the_requested_key(call: Call) -> None:
+    """Neighboring keys, and one with the same id in another organization, are not returned."""
     call.table.put_key(name="mine")
     call.table.put_usage(request_count=1)
     call.table.put_key(nth_id(2), name="another")
@@ -152,12 +152,13 @@ def test_it_is_the_key_that_was_asked_for(call: Call) -> None:
 
     key = call.data()
 
-    assert ("mine", 1) == (key["name"], key["requestCount"])
+    assert "mine" == key["name"]
+    assert 1 == key["requestCount"]
 
 
 @pytest.mark.parametrize("role", ["owner", "admin"])
-def test_owners_and_admins_may(call: Call, role: str) -> None:
-    """The two roles that manage keys."""
+def test_owners_and_admins_are_allowed(call: Call, role: str) -> None:
+    """Owners and admins manage keys."""
     call.table.put_key()
     call.table.put_member("someone", role)
 
@@ -165,7 +166,7 @@ def test_owners_and_admins_may(call: Call, role: str) -> None:
 
 
 def test_reading_goes_on_in_a_frozen_organization(call: Call) -> None:
-    """What is scheduled for deletion can still be looked at."""
+    """An organization scheduled for deletion can still be read."""
     call.table.put_key()
     call.table.freeze()
 
@@ -173,7 +174,7 @@ def test_reading_goes_on_in_a_frozen_organization(call: Call) -> None:
 
 
 def test_reading_changes_nothing(call: Call) -> None:
-    """Not even an audit record."""
+    """A read writes nothing, not even an audit record."""
     call.table.put_key()
     before = call.table.items()
 
@@ -183,7 +184,7 @@ def test_reading_changes_nothing(call: Call) -> None:
 
 
 def test_it_takes_one_request_to_dynamodb(call: Call) -> None:
-    """Member, key and usage are read together."""
+    """Member, key and usage are one request."""
     call.table.put_key()
     with faults.injected() as operations:
         call.data()
@@ -192,7 +193,7 @@ def test_it_takes_one_request_to_dynamodb(call: Call) -> None:
 
 
 def test_headers_forbid_caching_and_name_the_request(call: Call) -> None:
-    """What was true of a key a moment ago is no answer."""
+    """A key's state can change at any moment, so no answer is cached."""
     call.table.put_key()
 
     assert {"content-type": "application/json", "cache-control": "no-store", "x-request-id": REQUEST_ID} == call()[
@@ -201,8 +202,8 @@ def test_headers_forbid_caching_and_name_the_request(call: Call) -> None:
 
 
 @pytest.mark.parametrize("fault", UNANSWERED)
-def test_what_passes_is_not_seen_by_the_caller(call: Call, fault: faults.Fault) -> None:
-    """Two failures in a row are absorbed."""
+def test_transient_failures_are_retried(call: Call, fault: faults.Fault) -> None:
+    """Two transient failures in a row are retried."""
     call.table.put_key()
     with faults.injected(fault, fault) as operations:
         call.data()
@@ -210,20 +211,22 @@ def test_what_passes_is_not_seen_by_the_caller(call: Call, fault: faults.Fault) 
     assert 3 == len(operations)
 
 
-def test_items_that_dynamodb_left_out_are_asked_for_again(call: Call) -> None:
-    """BatchGetItem may answer with less than it was asked for, and says so."""
+def test_unprocessed_keys_are_requested_again(call: Call) -> None:
+    """Keys that BatchGetItem reports as unprocessed are requested again."""
     call.table.put_key()
     call.table.put_usage()
 
     def left_out(request: AWSPreparedRequest) -> AWSResponse:
         keys = [{"pk": {"S": f"ORG#{ORGANIZATION_ID}"}, "sk": {"S": f"{kind}#{KEY_ID}"}} for kind in ("KEY", "USAGE")]
-        found = {"pk": {"S": keys[0]["pk"]["S"]}, "sk": {"S": "MEMBER#user_1"}, "role": {"S": "admin"}}
+        member = {"pk": {"S": keys[0]["pk"]["S"]}, "sk": {"S": "MEMBER#user_1"}, "role": {"S": "admin"}}
         name = call.table.name
-        answer = faults.answer(200, {"Responses": {name: [found]}, "UnprocessedKeys": {name: {"Keys": keys}}})(request)
+        answer = faults.answer(200, {"Responses": {name: [member]}, "UnprocessedKeys": {name: {"Keys": keys}}})(request)
         answer.headers["x-amzn-requestid"] = "dynamodb-1"
         return answer
 
     with faults.injected(left_out) as operations:
         key = call.data()
 
-    assert (KEY_ID, 42, 2) == (key["id"], key["requestCount"], len(operations))
+    assert KEY_ID == key["id"]
+    assert 42 == key["requestCount"]
+    assert 2 == len(operations)

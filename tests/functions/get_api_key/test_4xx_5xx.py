@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from tests.world import Table
 
 
-def test_401_an_expired_session_that_the_gateway_still_remembers(call: Call) -> None:
-    """API Gateway reuses an authorizer's answer for minutes; the session's end counts all the same."""
+def test_401_an_expired_session_in_the_gateways_cache(call: Call) -> None:
+    """An expired session is refused even while API Gateway caches the authorizer's answer."""
     call.table.put_key()
 
     assert 401 == call.refused(authorizer={"expiresAt": str(int(time.time()))}).status
 
 
 def test_401_without_an_authorizer(call: Call) -> None:
-    """A route that lost its authorizer lets nobody in."""
+    """A request without an authorizer's context is refused."""
     call.table.put_key()
 
     assert 401 == call.refused(requestContext={"requestId": "r", "stage": "v1", "domainName": "d"}).status
@@ -37,7 +37,7 @@ def test_401_without_an_authorizer(call: Call) -> None:
 @pytest.mark.parametrize("key_id", [KEY_ID, nth_id(2)], ids=["a key", "no key"])
 @pytest.mark.parametrize("arrange", STRANGERS, ids=lambda arrange: arrange.__name__)
 def test_403_is_one_answer_for_all(call: Call, arrange: Callable[[Table], None], key_id: str) -> None:
-    """Who is not allowed learns that, and neither why nor whether there is such a key."""
+    """Every forbidden caller gets the same answer, without a reason and whether or not the key exists."""
     call.table.put_key()
     arrange(call.table)
 
@@ -68,7 +68,7 @@ def test_403_is_one_answer_for_all(call: Call, arrange: Callable[[Table], None],
     ],
 )
 def test_404_is_one_answer_for_all(call: Call, key_id: str) -> None:
-    """Another organization's key is as unknown as one that never was, and as what is not even an id."""
+    """Another organization's key, an unknown id and a malformed id get the same answer."""
     call.table.put_key()
     call.table.put_key(nth_id(3), OTHER_ORGANIZATION_ID)
 
@@ -81,8 +81,8 @@ def test_404_is_one_answer_for_all(call: Call, key_id: str) -> None:
     ) == call.refused(key_id=key_id)
 
 
-def test_500_shows_nothing(call: Call, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """The caller gets the contract's sentence; the log gets the exception."""
+def test_500_hides_the_exception(call: Call, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """The caller gets a generic message; the log gets the exception."""
 
     def broken(*_: object) -> None:
         raise RuntimeError("the details")
@@ -91,16 +91,14 @@ def test_500_shows_nothing(call: Call, monkeypatch: pytest.MonkeyPatch, caplog: 
     with caplog.at_level(logging.INFO, logger="keywright"):
         refusal = call.refused()
 
-    assert (500, "INTERNAL_SERVER_ERROR", "An unexpected error occurred") == (
-        refusal.status,
-        refusal.code,
-        refusal.message,
-    )
+    assert 500 == refusal.status
+    assert "INTERNAL_SERVER_ERROR" == refusal.code
+    assert "An unexpected error occurred" == refusal.message
     assert "RuntimeError: the details" in " ".join(str(record.__dict__) for record in caplog.records)
 
 
-def test_500_for_an_item_that_cannot_be_read(call: Call, caplog: pytest.LogCaptureFixture) -> None:
-    """A damaged item is an error of the service, and its hash stays out of the log."""
+def test_500_of_a_damaged_item(call: Call, caplog: pytest.LogCaptureFixture) -> None:
+    """A damaged item is an error of the service, and its hash is not logged."""
     call.table.put_key(metadata="{")
     with caplog.at_level(logging.DEBUG, logger="keywright"):
         refusal = call.refused()
@@ -111,9 +109,10 @@ def test_500_for_an_item_that_cannot_be_read(call: Call, caplog: pytest.LogCaptu
 
 @pytest.mark.parametrize("fault", UNANSWERED)
 def test_503_when_dynamodb_does_not_recover(call: Call, fault: faults.Fault) -> None:
-    """Waiting may help, and the caller is told for how long."""
+    """The answer says when to retry."""
     call.table.put_key()
     with faults.injected(*[fault] * 100):
         answer = call()
 
-    assert (503, "1") == (answer["statusCode"], answer["headers"]["retry-after"])
+    assert 503 == answer["statusCode"]
+    assert "1" == answer["headers"]["retry-after"]

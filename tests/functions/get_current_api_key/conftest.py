@@ -1,4 +1,4 @@
-"""GET /v1/auth/api-keys/current: called by whoever holds the key."""
+"""GET /v1/auth/api-keys/current, called by the holder of a key."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Show(Call):
-    """The function, called as API Gateway does once the authorizer has let the key in."""
+    """The function, called as API Gateway calls it once the authorizer has allowed the key."""
 
     def __call__(self, body: object = None, **changes: Any) -> dict[str, Any]:
         """Send a request."""

@@ -1,4 +1,4 @@
-"""GET /v1/auth/api-keys/current: what the holder of a key sees of it."""
+"""GET /v1/auth/api-keys/current: the fields that the holder of a key may see."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEY = SampleKey()
 
 
 def test_all_fields(call: Call) -> None:
-    """What it is and may do; not who made it, how much it is used, or what else its organization knows of it."""
+    """The holder sees the key and its permissions, but neither its creator nor its usage."""
     KEY.put(call.table, expires_at="2099-01-31T12:00:00.000Z")
 
     assert {
@@ -33,24 +33,26 @@ def test_all_fields(call: Call) -> None:
     } == call.data()
 
 
-def test_what_is_optional_is_null(call: Call) -> None:
-    """A field that is not there would look like an older version of this API."""
+def test_absent_values_are_null(call: Call) -> None:
+    """An optional field without a value is null, not absent."""
     KEY.put(call.table, metadata="{}")
     data = call.data()
 
-    assert ({}, None) == (data["metadata"], data["expiresAt"])
+    assert {} == data["metadata"]
+    assert data["expiresAt"] is None
 
 
-def test_it_is_read_anew(call: Call) -> None:
-    """The table counts, not what the authorizer has seen of the key."""
+def test_it_is_read_from_the_table(call: Call) -> None:
+    """The answer comes from the table, not from the authorizer's context."""
     KEY.put(call.table, name="Renamed", permissions=["webhooks:write"])
     data = call.data()
 
-    assert ("Renamed", ["webhooks:write"]) == (data["name"], data["permissions"])
+    assert "Renamed" == data["name"]
+    assert ["webhooks:write"] == data["permissions"]
 
 
 def test_another_organizations_key_with_the_same_id_is_another_key(call: Call) -> None:
-    """The authorizer's context names both ids."""
+    """The organization's id of the authorizer's context is part of the lookup."""
     call.table.put_organization(OTHER_ORGANIZATION_ID)
     KEY.put(call.table)
     SampleKey(organization_id=OTHER_ORGANIZATION_ID).put(call.table, name="Theirs")
@@ -59,7 +61,7 @@ def test_another_organizations_key_with_the_same_id_is_another_key(call: Call) -
 
 
 def test_it_costs_one_request(call: Call) -> None:
-    """And needs neither pepper nor hash."""
+    """One request, without pepper and hash."""
     KEY.put(call.table)
     with faults.injected() as operations:
         call.data()
@@ -70,7 +72,7 @@ def test_it_costs_one_request(call: Call) -> None:
 def test_the_key_leaves_no_trace(
     call: Call, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is in the headers of the request, and nowhere else; the log names its id."""
+    """The key is not in the answer or in the log; the log holds its id."""
     text = KEY.put(call.table)
     with caplog.at_level(logging.DEBUG, logger="keywright"):
         answer = call(headers={"x-api-key": text, "authorization": f"Bearer {text}"})

@@ -16,23 +16,24 @@ if TYPE_CHECKING:
 KEY = SampleKey()
 
 
-def test_401_a_key_that_was_deleted_a_moment_ago(call: Call) -> None:
-    """The authorizer let it in, and now it is gone: its holder has no valid credentials any more."""
+def test_401_a_key_deleted_after_its_authorization(call: Call) -> None:
+    """A key deleted after its authorization is no longer valid."""
     refusal = call.refused()
 
-    assert (401, "UNAUTHORIZED") == (refusal.status, refusal.code)
+    assert 401 == refusal.status
+    assert "UNAUTHORIZED" == refusal.code
     assert "Bearer" == call()["headers"]["www-authenticate"]
 
 
 def test_401_without_an_authorizer(call: Call) -> None:
-    """A route that lost its authorizer lets nobody in."""
+    """A request without an authorizer's context is refused."""
     KEY.put(call.table)
 
     assert 401 == call.refused(requestContext={"requestId": "r", "stage": "v1", "domainName": "d"}).status
 
 
-def test_500_with_a_sessions_authorizer_instead(call: Call) -> None:
-    """A session is not a key: the route with the wrong authorizer is a mistake of the template, and shows nothing."""
+def test_500_with_a_session_authorizer(call: Call) -> None:
+    """A context of the session authorizer is a mistake of the template: 500, without details."""
     KEY.put(call.table)
     session = {"organizationId": KEY.organization_id, "userId": "user_1", "expiresAt": "4102444800"}
     context = {"requestId": "r", "stage": "v1", "domainName": "d", "identity": {"sourceIp": "203.0.113.7"}}
@@ -41,18 +42,22 @@ def test_500_with_a_sessions_authorizer_instead(call: Call) -> None:
 
 
 def test_500_of_a_damaged_item(call: Call) -> None:
-    """An error of the service."""
+    """A damaged item is an error of the service."""
     KEY.put(call.table, metadata="{")
 
-    assert (500, "INTERNAL_SERVER_ERROR") == ((refusal := call.refused()).status, refusal.code)
+    refusal = call.refused()
+
+    assert 500 == refusal.status
+    assert "INTERNAL_SERVER_ERROR" == refusal.code
 
 
 @pytest.mark.parametrize("fault", UNANSWERED)
 def test_503_when_dynamodb_does_not_answer(call: Call, fault: faults.Fault, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waiting may help, and the caller is told for how long."""
+    """The answer says when to retry."""
     monkeypatch.setattr("keywright.aws.retries.time.sleep", lambda _: None)
     KEY.put(call.table)
     with faults.injected(*[fault] * 100):
         answer = call()
 
-    assert (503, "1") == (answer["statusCode"], answer["headers"]["retry-after"])
+    assert 503 == answer["statusCode"]
+    assert "1" == answer["headers"]["retry-after"]

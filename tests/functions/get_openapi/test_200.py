@@ -1,4 +1,4 @@
-"""What get_openapi serves: the description of this deployment, and not just of any."""
+"""The description that get_openapi serves: that of this deployment."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DOMAIN = "https://abc.execute-api.eu-central-1.amazonaws.com"
 
 
 def served(call: Call) -> dict[str, Any]:
-    """Give what is served."""
+    """Return the description that is served."""
     answer = call()
     assert 200 == answer["statusCode"], answer["body"]
     document: dict[str, Any] = json.loads(answer["body"])
@@ -26,15 +26,15 @@ def served(call: Call) -> dict[str, Any]:
 
 
 def test_it_is_the_description_in_the_repository(call: Call) -> None:
-    """But for the address, with the default catalogue of permissions."""
+    """The description is docs/openapi.json, but for the address, with the default catalog of permissions."""
     document = served(call)
     text = json.dumps({**document, "servers": DESCRIPTION["servers"]})
 
     assert DESCRIPTION == json.loads(text.replace(DOMAIN, DESCRIPTION["servers"][0]["url"]))
 
 
-def test_it_names_the_address_that_it_was_asked_at(call: Call) -> None:
-    """As server, and in the links of its examples."""
+def test_it_names_the_address_of_the_request(call: Call) -> None:
+    """Server and links of examples have the address of the request."""
     document = served(call)
 
     assert [{"url": DOMAIN}] == document["servers"]
@@ -55,7 +55,7 @@ def test_it_names_the_address_that_it_was_asked_at(call: Call) -> None:
 def test_behind_a_custom_domain(
     call: Call, setting: Callable[[str, str], None], public_url: str, server: str, path: str
 ) -> None:
-    """Server and path together are the address that clients use, whether or not the stage is part of it."""
+    """Server and path together are the public address, with or without the stage in it."""
     setting("PUBLIC_URL", public_url)
 
     document = served(call)
@@ -66,16 +66,14 @@ def test_behind_a_custom_domain(
     assert f"{public_url}/docs#FORBIDDEN" in json.dumps(document)
 
 
-@pytest.mark.parametrize("catalogue", ["a:read", "a:read,a:write,b:read,b:write,c:read,d:read,e:read"])
-def test_permissions_are_those_of_the_deployment(
-    call: Call, setting: Callable[[str, str], None], catalogue: str
-) -> None:
-    """Where they can be chosen from, and in the examples: nothing suggests what would be refused."""
-    setting("PERMISSIONS", catalogue)
+@pytest.mark.parametrize("catalog", ["a:read", "a:read,a:write,b:read,b:write,c:read,d:read,e:read"])
+def test_permissions_are_those_of_the_deployment(call: Call, setting: Callable[[str, str], None], catalog: str) -> None:
+    """Schemas and examples name the deployment's permissions only."""
+    setting("PERMISSIONS", catalog)
 
     document = served(call)
 
-    permissions = catalogue.split(",")
+    permissions = catalog.split(",")
     assert permissions == document["components"]["schemas"]["Permission"]["enum"]
     body = document["paths"]["/v1/auth/api-keys"]["post"]["requestBody"]["content"]["application/json"]["example"]
     assert body["permissions"]
@@ -83,8 +81,9 @@ def test_permissions_are_those_of_the_deployment(
     assert len(body["permissions"]) == len(set(body["permissions"]))
 
 
-def test_it_may_be_kept_for_a_while(call: Call) -> None:
-    """Unlike everything in the envelope."""
+def test_it_may_be_cached(call: Call) -> None:
+    """The description may be cached, unlike answers in the envelope."""
     headers = call()["headers"]
 
-    assert ("application/json", "public, max-age=300") == (headers["content-type"], headers["cache-control"])
+    assert "application/json" == headers["content-type"]
+    assert "public, max-age=300" == headers["cache-control"]

@@ -1,4 +1,4 @@
-"""What get_openapi answers when it cannot serve the description."""
+"""Answers of get_openapi when it cannot serve the description."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 
 def test_500_a_setting_is_missing(call: Call, setting: Callable[[str, str], None]) -> None:
-    """In the envelope, as every error."""
+    """A missing setting is answered in the envelope."""
     setting("PERMISSIONS", "")
 
-    assert (500, "INTERNAL_SERVER_ERROR") == (call.refused().status, call.refused().code)
+    assert 500 == call.refused().status
+    assert "INTERNAL_SERVER_ERROR" == call.refused().code

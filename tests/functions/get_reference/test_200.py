@@ -1,4 +1,4 @@
-"""What get_reference serves: a page that is complete in itself. tests/browser looks at it."""
+"""The reference page that get_reference serves, complete in itself. tests/browser opens it in a browser."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LAMBDA_ANSWER_BYTES = 6 * 1024 * 1024
 
 
 class Parts(HTMLParser):
-    """The parts of a page that matter here."""
+    """The parts of a page that the tests read."""
 
     def __init__(self, page: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -39,7 +39,7 @@ class Parts(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note what a tag names."""
+        """Record the ids and addresses of a tag."""
         self._inside = tag
         if tag == "script":
             self.scripts.append("")
@@ -50,12 +50,12 @@ class Parts(HTMLParser):
                 self.ids.append(value or "")
 
     def handle_data(self, data: str) -> None:
-        """Note what a script is."""
+        """Record the text of a script."""
         if self._inside == "script":
             self.scripts[-1] += data
 
     def handle_endtag(self, _: str) -> None:
-        """Be outside again."""
+        """Leave a script."""
         self._inside = ""
 
 
@@ -65,8 +65,8 @@ def page(call: Call) -> str:
     return str(call()["body"])
 
 
-def test_it_names_nothing_outside_of_this_api(page: str) -> None:
-    """Entries of its own, the description beside it, and an empty picture."""
+def test_it_refers_to_nothing_outside_of_this_api(page: str) -> None:
+    """The page refers to its own entries, the description beside it and an empty image, and to nothing else."""
     addresses = Parts(page).addresses
 
     assert {"openapi.json", "data:,"} == {address for address in addresses if not address.startswith("#")}
@@ -74,7 +74,7 @@ def test_it_names_nothing_outside_of_this_api(page: str) -> None:
 
 
 def test_every_link_within_the_page_leads_somewhere(page: str) -> None:
-    """Each is the id of one element."""
+    """Every link within the page leads to exactly one element."""
     parts = Parts(page)
 
     assert {address[1:] for address in parts.addresses if address.startswith("#")} <= set(parts.ids)
@@ -83,7 +83,7 @@ def test_every_link_within_the_page_leads_somewhere(page: str) -> None:
 
 @pytest.mark.parametrize("code", CATALOGUE)
 def test_every_error_has_an_entry(page: str, code: str) -> None:
-    """With its status, what happened, and what to do about it."""
+    """Every error has an entry with its status, its message and its hint."""
     entry = re.search(rf'<article id="{code}".*?</article>', page)
 
     assert entry
@@ -93,37 +93,38 @@ def test_every_error_has_an_entry(page: str, code: str) -> None:
 
 
 def test_only_its_own_scripts_may_run(call: Call) -> None:
-    """The policy names the digest of each script and no other source; nothing may be sent anywhere else."""
+    """The policy names the digest of each script, no other source, and this API as the only destination."""
     answer = call()
     policy = dict(part.strip().split(" ", 1) for part in answer["headers"]["content-security-policy"].split(";"))
 
     digests = [hashlib.sha256(script.encode()).digest() for script in Parts(answer["body"]).scripts]
     assert 2 == len(digests)
     assert [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests] == policy["script-src"].split()
-    assert ("'none'", "data:") == (policy["default-src"], policy["img-src"])
+    assert "'none'" == policy["default-src"]
+    assert "data:" == policy["img-src"]
     assert "'self' https://abc.execute-api.eu-central-1.amazonaws.com" == policy["connect-src"]
 
 
 def test_requests_can_be_tried_out_behind_a_custom_domain(call: Call, setting: Callable[[str, str], None]) -> None:
-    """The policy lets the page reach the address that clients use, wherever it was opened itself."""
+    """The policy allows requests to the public address."""
     setting("PUBLIC_URL", "https://api.example.com/keys/v1")
 
     assert "connect-src 'self' https://api.example.com;" in call()["headers"]["content-security-policy"]
 
 
 def test_lambda_can_answer_it(call: Call) -> None:
-    """With room to grow, as JSON text, which is how Lambda hands it over."""
+    """The answer takes at most half of Lambda's limit, counted as JSON text."""
     assert len(json.dumps(call())) < LAMBDA_ANSWER_BYTES / 2
 
 
 @pytest.mark.parametrize("name", ["swagger-ui-bundle.js", "swagger-ui.css"])
 def test_the_library_is_the_published_one(name: str) -> None:
-    """Byte for byte what the README beside it names."""
+    """The library is the published file, byte for byte, that its README names."""
     content = gzip.decompress((LIBRARY / f"{name}.gz").read_bytes())
 
     assert f"`{hashlib.sha256(content).hexdigest()}`" in (LIBRARY / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_library_comes_with_its_licences() -> None:
-    """Its own, and those of what it is made of."""
+def test_the_library_has_its_licenses() -> None:
+    """The licenses of the library and of its parts are beside it."""
     assert {"LICENSE", "NOTICE", "swagger-ui-bundle.js.LICENSE.txt"} <= {path.name for path in LIBRARY.iterdir()}

@@ -26,12 +26,12 @@ def put_keys(call: Call, numbers: Iterable[int], **attributes: Any) -> None:
 
 
 def newest_first(*numbers: int) -> list[str]:
-    """Give the ids of keys, from the highest number to the lowest."""
+    """Return the ids of keys, highest number first."""
     return [nth_id(number) for number in sorted(numbers, reverse=True)]
 
 
-def test_everything_that_people_may_know_of_a_key(call: Call) -> None:
-    """Exactly these fields, in camelCase, of a key for which each of them has a value."""
+def test_every_field_of_a_key(call: Call) -> None:
+    """A key with a value in every field shows exactly these fields, in camelCase."""
     call.table.put_key(
         permissions=["webhooks:write", "sessions:read"],
         enabled=False,
@@ -60,17 +60,19 @@ def test_everything_that_people_may_know_of_a_key(call: Call) -> None:
     ] == call.page()[0]
 
 
-def test_what_a_key_does_not_have_is_null(call: Call) -> None:
-    """A key that was never used and never expires has the same fields."""
+def test_absent_values_are_null(call: Call) -> None:
+    """A key that was never used and never expires has every field."""
     call.table.put_key()
 
     ((key,), _) = call.page()
 
-    assert (None, None, 0) == (key["expiresAt"], key["lastUsedAt"], key["requestCount"])
+    assert key["expiresAt"] is None
+    assert key["lastUsedAt"] is None
+    assert 0 == key["requestCount"]
 
 
 def test_no_answer_shows_a_hash(call: Call) -> None:
-    """Neither of a key's text nor of the one before it."""
+    """The answer holds no hash, neither of a current secret nor of a previous one."""
     call.table.put_key(previous_hash=PREVIOUS_HASH, previous_expires_at="2099-01-01T00:00:00.000Z")
 
     body = call()["body"]
@@ -80,12 +82,12 @@ def test_no_answer_shows_a_hash(call: Call) -> None:
 
 
 def test_an_organization_without_keys(call: Call) -> None:
-    """An empty page, which is the last one."""
+    """The answer is an empty last page."""
     assert ([], {"limit": 10, "has_more": False, "next_cursor": None}) == call.page()
 
 
 def test_newest_first(call: Call) -> None:
-    """In the order of creation, which the ids have, whatever order they were written or changed in."""
+    """Keys are listed by id, the newest first, independent of the order of writes and changes."""
     put_keys(call, [2, 3, 1])
     call.table.put_key(nth_id(1), updated_at="2029-01-01T00:00:00.000Z")
 
@@ -93,7 +95,7 @@ def test_newest_first(call: Call) -> None:
 
 
 def test_each_key_comes_with_its_own_usage(call: Call) -> None:
-    """Used keys and unused ones on one page."""
+    """Each key of a page has its usage, or none."""
     put_keys(call, [1, 2, 3])
     call.table.put_usage(nth_id(1), request_count=11)
     call.table.put_usage(nth_id(3), request_count=33, last_used_at="2026-07-01T00:00:00.000Z")
@@ -109,10 +111,8 @@ def test_each_key_comes_with_its_own_usage(call: Call) -> None:
     ("query", "limit"),
     [(None, 10), ({}, 10), ({"limit": "1"}, 1), ({"limit": "10"}, 10), ({"limit": "100"}, 100)],
 )
-def test_a_page_is_as_long_as_asked_for_and_says_that_there_is_more(
-    call: Call, query: dict[str, str] | None, limit: int
-) -> None:
-    """10 keys if nothing is said; the cursor is the id of the last one."""
+def test_a_page_has_the_requested_length_and_a_cursor(call: Call, query: dict[str, str] | None, limit: int) -> None:
+    """A page has 10 keys by default; its cursor is the id of its last key."""
     put_keys(call, range(limit + 1))
 
     keys, pagination = call.page(query=query)
@@ -122,8 +122,8 @@ def test_a_page_is_as_long_as_asked_for_and_says_that_there_is_more(
 
 
 @pytest.mark.parametrize("limit", [1, 10, 100])
-def test_a_page_that_is_just_full_is_the_last_one(call: Call, limit: int) -> None:
-    """Nobody is sent for an empty page."""
+def test_a_full_page_can_be_the_last_one(call: Call, limit: int) -> None:
+    """A full page without a successor says so: no client fetches an empty page."""
     put_keys(call, range(limit))
 
     keys, pagination = call.page(query={"limit": str(limit)})
@@ -133,7 +133,7 @@ def test_a_page_that_is_just_full_is_the_last_one(call: Call, limit: int) -> Non
 
 
 def test_the_cursor_leads_to_the_next_page(call: Call) -> None:
-    """It goes on behind the key that it names."""
+    """The next page begins after the key of the cursor."""
     put_keys(call, range(1, 6))
 
     _, first = call.page(query={"limit": "2"})
@@ -154,7 +154,7 @@ def test_the_cursor_leads_to_the_next_page(call: Call) -> None:
     ],
 )
 def test_a_cursor_is_a_place_in_the_order(call: Call, starting_after: str, numbers: list[int]) -> None:
-    """The key that it names need not exist (any more)."""
+    """A cursor may name a key that does not exist."""
     put_keys(call, [1, 4, 5])
 
     assert newest_first(*numbers) == call.ids({"starting_after": starting_after})
@@ -175,7 +175,7 @@ def test_a_cursor_is_a_place_in_the_order(call: Call, starting_after: str, numbe
     ids=lambda value: "&".join(f"{name}={text}" for name, text in value.items()) if isinstance(value, dict) else "",
 )
 def test_filters(call: Call, query: dict[str, str], numbers: list[int]) -> None:
-    """Alone and together; a permission is one that the key was given itself, not one that another implies."""
+    """Filters work alone and together; `permission` matches permissions of the key itself, not implied ones."""
     put_keys(call, [1], permissions=["sessions:read"])
     put_keys(call, [2], permissions=["sessions:read", "webhooks:write"], enabled=False)
     put_keys(call, [3], permissions=["webhooks:write"])
@@ -188,7 +188,7 @@ def test_filters(call: Call, query: dict[str, str], numbers: list[int]) -> None:
     "query", [{"enabled": "false"}, {"permission": "webhooks:write"}], ids=["enabled", "permission"]
 )
 def test_pages_stay_full_under_a_filter(call: Call, query: dict[str, str]) -> None:
-    """What is filtered out takes no place: 4 of 23 keys, in pages of 2, and the last page is known as such."""
+    """Filtered pages are full: 4 of 23 keys match, in pages of 2, and the second is the last."""
     put_keys(call, range(1, 24))
     put_keys(call, [3, 4, 17, 20], enabled=False, permissions=["webhooks:write"])
 
@@ -201,7 +201,7 @@ def test_pages_stay_full_under_a_filter(call: Call, query: dict[str, str]) -> No
 
 
 def test_all_kinds_of_keys_are_listed(call: Call) -> None:
-    """Disabled and expired ones too."""
+    """Disabled and expired keys are listed too."""
     put_keys(call, [1], enabled=False)
     put_keys(call, [2], expires_at="2020-01-01T00:00:00.000Z")
     put_keys(call, [3])
@@ -210,7 +210,7 @@ def test_all_kinds_of_keys_are_listed(call: Call) -> None:
 
 
 def test_nothing_but_the_organizations_own_keys(call: Call) -> None:
-    """Neither another organization's keys nor other items of this one."""
+    """Neither another organization's keys nor other items of this organization are listed."""
     call.table.put_key(name="mine")
     call.table.put_usage()
     call.table.put_usage(nth_id(9))
@@ -225,15 +225,15 @@ def test_nothing_but_the_organizations_own_keys(call: Call) -> None:
 
 
 @pytest.mark.parametrize("role", ["owner", "admin"])
-def test_owners_and_admins_may(call: Call, role: str) -> None:
-    """The two roles that manage keys."""
+def test_owners_and_admins_are_allowed(call: Call, role: str) -> None:
+    """Owners and admins manage keys."""
     call.table.put_member("someone", role)
 
     assert 200 == call(user_id="someone")["statusCode"]
 
 
 def test_reading_goes_on_in_a_frozen_organization(call: Call) -> None:
-    """What is scheduled for deletion can still be looked at."""
+    """An organization scheduled for deletion can still be read."""
     call.table.put_key()
     call.table.freeze()
 
@@ -241,7 +241,7 @@ def test_reading_goes_on_in_a_frozen_organization(call: Call) -> None:
 
 
 def test_reading_changes_nothing(call: Call) -> None:
-    """Not even an audit record."""
+    """A read writes nothing, not even an audit record."""
     call.table.put_key()
     before = call.table.items()
 
@@ -251,7 +251,7 @@ def test_reading_changes_nothing(call: Call) -> None:
 
 
 def test_it_takes_three_requests_to_dynamodb(call: Call) -> None:
-    """The member, the keys, and the usage of all of them at once, even for the longest page."""
+    """Member, keys, and the usage of all keys at once: three requests, even for the longest page."""
     put_keys(call, range(101))
     with faults.injected() as operations:
         call.page(query={"limit": "100"})
@@ -259,27 +259,27 @@ def test_it_takes_three_requests_to_dynamodb(call: Call) -> None:
     assert ["BatchGetItem", "Query", "BatchGetItem"] == operations
 
 
-def test_without_keys_there_is_no_usage_to_ask_for(call: Call) -> None:
-    """The member and the keys."""
+def test_without_keys_no_usage_is_requested(call: Call) -> None:
+    """Without keys, usage is not requested."""
     with faults.injected() as operations:
         call.page()
 
     assert ["BatchGetItem", "Query"] == operations
 
 
-def test_a_filter_does_not_cost_a_request_for_every_few_keys(call: Call) -> None:
-    """DynamoDB filters after it has counted; the keys that are left out are read many at a time all the same."""
+def test_a_filter_reads_many_keys_in_a_request(call: Call) -> None:
+    """Keys dropped by a filter are read in large pages: DynamoDB applies `Limit` before the filter."""
     put_keys(call, range(120))
     with faults.injected() as operations:
-        assert ([], False) == (call.ids({"enabled": "false", "limit": "1"}), False)
+        assert [] == call.ids({"enabled": "false", "limit": "1"})
 
     assert operations.count("Query") <= 10
 
 
 @pytest.mark.parametrize("position", range(3), ids=["member", "keys", "usage"])
 @pytest.mark.parametrize("fault", UNANSWERED)
-def test_what_passes_is_not_seen_by_the_caller(call: Call, fault: faults.Fault, position: int) -> None:
-    """Two failures in a row are absorbed, at any of the three requests."""
+def test_transient_failures_are_retried(call: Call, fault: faults.Fault, position: int) -> None:
+    """Two transient failures in a row are retried, at any of the three requests."""
     call.table.put_key()
     with faults.injected(*[None] * position, fault, fault) as operations:
         assert [KEY_ID] == call.ids()
@@ -288,5 +288,5 @@ def test_what_passes_is_not_seen_by_the_caller(call: Call, fault: faults.Fault, 
 
 
 def test_headers_forbid_caching(call: Call) -> None:
-    """What was true of a key a moment ago is no answer."""
+    """A key's state can change at any moment, so no answer is cached."""
     assert "no-store" == call()["headers"]["cache-control"]

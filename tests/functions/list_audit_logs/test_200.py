@@ -34,20 +34,20 @@ def put_records(call: Call, numbers: Iterable[int], **attributes: Any) -> None:
 
 
 def newest_first(*numbers: int) -> list[str]:
-    """Give the ids of records, from the highest number to the lowest."""
+    """Return the ids of records, highest number first."""
     return [nth_id(number) for number in sorted(numbers, reverse=True)]
 
 
 def put_at(call: Call, moment: str, order: int = 0) -> str:
-    """Write the record of something that happened at a time, and give its id."""
+    """Write an audit record of a time and return its id."""
     nanoseconds = int(clock.stored(moment).timestamp() * 1000) * 1_000_000
     record_id = str(uuid7(nanoseconds, order))
     call.table.put_audit(record_id, created_at=moment)
     return record_id
 
 
-def test_everything_that_a_record_says(call: Call) -> None:
-    """Exactly these fields, in camelCase; the changes as they were written."""
+def test_every_field_of_a_record(call: Call) -> None:
+    """A record shows exactly these fields, in camelCase, with the changes as written."""
     changes = {"before": {"metadata": {"a": 2**53 + 1}, "expiresAt": None}, "after": {"metadata": {}, "expiresAt": NOW}}
     call.table.put_audit(
         nth_id(1),
@@ -77,7 +77,7 @@ def test_everything_that_a_record_says(call: Call) -> None:
 
 
 def test_a_record_without_a_request(call: Call) -> None:
-    """What did not come over HTTP has neither address nor request id; both are null."""
+    """A record not made by an HTTP request has null as address and request id."""
     call.table.put(
         pk=f"ORG#{ORGANIZATION_ID}",
         sk=f"AUDIT#{nth_id(1)}",
@@ -93,15 +93,13 @@ def test_a_record_without_a_request(call: Call) -> None:
 
     ((record,), _) = call.page()
 
-    assert (None, None, {"type": "system", "id": "identity-provider"}) == (
-        record["sourceIp"],
-        record["requestId"],
-        record["actor"],
-    )
+    assert record["sourceIp"] is None
+    assert record["requestId"] is None
+    assert {"type": "system", "id": "identity-provider"} == record["actor"]
 
 
-def test_what_is_done_is_listed(call: Call, functions: Callable[[str], Call]) -> None:
-    """From making a key to deleting it, newest first, each with who and what."""
+def test_every_change_is_listed(call: Call, functions: Callable[[str], Call]) -> None:
+    """Every change of a key is listed, newest first, with its actor and request."""
     key_id = functions("create_api_key").data(VALID_BODY)["id"]
     functions("update_api_key").data({"name": "New"}, key_id=key_id)
     functions("rotate_api_key").data(key_id=key_id)
@@ -117,8 +115,8 @@ def test_what_is_done_is_listed(call: Call, functions: Callable[[str], Call]) ->
     ]
 
 
-def test_an_organization_in_which_nothing_has_happened(call: Call) -> None:
-    """An empty page, which is the last one."""
+def test_an_organization_without_records(call: Call) -> None:
+    """The answer is an empty last page."""
     assert ([], {"limit": 10, "has_more": False, "next_cursor": None}) == call.page()
 
 
@@ -126,10 +124,8 @@ def test_an_organization_in_which_nothing_has_happened(call: Call) -> None:
     ("query", "limit"),
     [(None, 10), ({}, 10), ({"limit": "1"}, 1), ({"limit": "100"}, 100)],
 )
-def test_a_page_is_as_long_as_asked_for_and_says_that_there_is_more(
-    call: Call, query: dict[str, str] | None, limit: int
-) -> None:
-    """10 records if nothing is said, newest first; the cursor is the id of the last one."""
+def test_a_page_has_the_requested_length_and_a_cursor(call: Call, query: dict[str, str] | None, limit: int) -> None:
+    """A page has 10 records by default, newest first; its cursor is the id of its last record."""
     put_records(call, range(limit + 1))
 
     records, pagination = call.page(query=query)
@@ -138,8 +134,8 @@ def test_a_page_is_as_long_as_asked_for_and_says_that_there_is_more(
     assert {"limit": limit, "has_more": True, "next_cursor": nth_id(1)} == pagination
 
 
-def test_a_page_that_is_just_full_is_the_last_one(call: Call) -> None:
-    """Nobody is sent for an empty page."""
+def test_a_full_page_can_be_the_last_one(call: Call) -> None:
+    """A full page without a successor says so: no client fetches an empty page."""
     put_records(call, range(10))
 
     records, pagination = call.page()
@@ -160,7 +156,7 @@ def test_a_page_that_is_just_full_is_the_last_one(call: Call) -> None:
     ],
 )
 def test_a_cursor_is_a_place_in_the_order(call: Call, starting_after: str, numbers: list[int]) -> None:
-    """The page goes on behind it, whether a record has that id or not."""
+    """A cursor may name a record that does not exist."""
     put_records(call, [1, 4, 5])
 
     assert newest_first(*numbers) == call.ids({"starting_after": starting_after})
@@ -195,7 +191,7 @@ FILTERS: list[tuple[dict[str, str], list[int]]] = [
     ids=["&".join(f"{name}={value[-20:]}" for name, value in query.items()) for query, _ in FILTERS],
 )
 def test_filters(call: Call, query: dict[str, str], numbers: list[int]) -> None:
-    """Alone and together; a user is no key, even if their ids were the same."""
+    """Filters work alone and together; a user's id never matches a key's."""
     user_1, user_2 = {"actor_id": "user_1"}, {"actor_id": "user_2"}
     key = {"actor_type": "api_key", "actor_id": nth_id(70)}
     call.table.put_audit(nth_id(1), event="api_key.created", target_id=nth_id(80), **user_1)
@@ -222,16 +218,16 @@ def test_filters(call: Call, query: dict[str, str], numbers: list[int]) -> None:
         *("member.added", "member.role_changed", "member.suspended", "member.reinstated", "member.removed"),
     ],
 )
-def test_each_event_can_be_asked_for(call: Call, event: str) -> None:
-    """Their names are part of the API."""
+def test_each_event_can_be_requested(call: Call, event: str) -> None:
+    """Every event's name is a valid filter."""
     put_records(call, [1], event="something.else")
     put_records(call, [2], event=event)
 
     assert newest_first(2) == call.ids({"event": event})
 
 
-def test_all_events_can_be_asked_for_at_once(call: Call) -> None:
-    """As many as there are."""
+def test_all_events_can_be_requested_at_once(call: Call) -> None:
+    """All events can be requested in one query."""
     put_records(call, [1], event="api_key.created")
     put_records(call, [2], event="member.removed")
     every = (
@@ -269,15 +265,15 @@ MOMENTS = [
         pytest.param({"created_to": "0001-01-01T00:00:00Z"}, [], id="to the first year"),
     ],
 )
-def test_times_are_bounds_and_both_are_included(call: Call, query: dict[str, str], expected: list[int]) -> None:
-    """To the millisecond, which is what records have."""
+def test_bounds_of_time_are_inclusive(call: Call, query: dict[str, str], expected: list[int]) -> None:
+    """Both bounds of time are inclusive, to the millisecond."""
     ids = [put_at(call, moment) for moment in MOMENTS]
 
     assert [ids[index] for index in expected] == call.ids(query)
 
 
 def test_a_millisecond_is_included_as_a_whole(call: Call) -> None:
-    """All records of the first and the last one, whatever their ids end in."""
+    """All records of the first and the last millisecond are included."""
     lowest, highest = put_at(call, MOMENTS[1], 0), put_at(call, MOMENTS[1], 2**62 - 1)
 
     assert [highest, lowest] == call.ids({"created_from": MOMENTS[1], "created_to": MOMENTS[1]})
@@ -293,7 +289,7 @@ def test_a_millisecond_is_included_as_a_whole(call: Call) -> None:
     ],
 )
 def test_a_cursor_within_bounds_of_time(call: Call, cursor: int, expected: list[int]) -> None:
-    """Pages go on between the bounds, wherever the cursor stands."""
+    """A cursor outside the bounds of time does not leave them."""
     ids = [put_at(call, moment) for moment in MOMENTS]
 
     query = {"created_from": MOMENTS[1], "created_to": MOMENTS[2], "starting_after": ids[cursor]}
@@ -302,8 +298,8 @@ def test_a_cursor_within_bounds_of_time(call: Call, cursor: int, expected: list[
 
 
 @pytest.mark.parametrize("cursor", range(4))
-def test_dynamodb_is_never_sent_outside_of_the_bounds(call: Call, cursor: int) -> None:
-    """It refuses a query that shall start where it may not look, or after the last item that it may look at."""
+def test_queries_start_within_their_bounds(call: Call, cursor: int) -> None:
+    """The start of a query is within its bounds: DynamoDB refuses an exclusive start key outside of them."""
     ids = [put_at(call, moment) for moment in MOMENTS]
     queries: list[dict[str, Any]] = []
 
@@ -324,13 +320,13 @@ def test_dynamodb_is_never_sent_outside_of_the_bounds(call: Call, cursor: int) -
 
 
 def test_all_filters_together(call: Call) -> None:
-    """The one record that fulfils every condition, among records that miss one each."""
-    wanted = {"event": "api_key.updated", "actor_id": "user_1", "target_id": nth_id(80)}
+    """Filters are combined with AND."""
+    fields = {"event": "api_key.updated", "actor_id": "user_1", "target_id": nth_id(80)}
     ids = [put_at(call, moment) for moment in MOMENTS]
-    call.table.put_audit(ids[0], **wanted)
-    call.table.put_audit(ids[1], **wanted)
-    call.table.put_audit(ids[2], **wanted | {"target_id": nth_id(81)})
-    call.table.put_audit(ids[3], **wanted)
+    call.table.put_audit(ids[0], **fields)
+    call.table.put_audit(ids[1], **fields)
+    call.table.put_audit(ids[2], **fields | {"target_id": nth_id(81)})
+    call.table.put_audit(ids[3], **fields)
     query = {
         "event": "api_key.updated,api_key.created",
         "actor_user_id": "user_1",
@@ -347,7 +343,7 @@ def test_all_filters_together(call: Call) -> None:
 
 
 def test_pages_stay_full_under_a_filter(call: Call) -> None:
-    """What is filtered out takes no place: 4 of 23 records, in pages of 2, and the last page is known as such."""
+    """Filtered pages are full: 4 of 23 records match, in pages of 2, and the second is the last."""
     put_records(call, range(1, 24))
     put_records(call, [3, 4, 17, 20], event="api_key.deleted")
     query = {"limit": "2", "event": "api_key.deleted"}
@@ -360,8 +356,8 @@ def test_pages_stay_full_under_a_filter(call: Call) -> None:
     assert {"limit": 2, "has_more": False, "next_cursor": None} == second
 
 
-def test_records_whose_retention_is_over_are_not_shown(call: Call, stop_clock: Callable[[str], datetime]) -> None:
-    """DynamoDB deletes them within days; nobody sees them until then. Pages stay full without them."""
+def test_expired_records_are_not_shown(call: Call, stop_clock: Callable[[str], datetime]) -> None:
+    """Expired records that DynamoDB has not deleted yet are not shown. Pages are full without them."""
     now = int(stop_clock(NOW).timestamp())
     put_records(call, [1, 2], ttl=now + 1)
     put_records(call, [3, 4], ttl=now)
@@ -374,13 +370,13 @@ def test_records_whose_retention_is_over_are_not_shown(call: Call, stop_clock: C
     assert pagination["has_more"] is False
 
 
-def test_without_a_retention_records_are_shown_for_ever(
+def test_without_a_retention_records_are_shown_forever(
     call: Call,
     functions: Callable[[str], Call],
     setting: Callable[[str, str], None],
     stop_clock: Callable[[str], datetime],
 ) -> None:
-    """What was written under a retention of 0 days is read a hundred years later."""
+    """With a retention of 0 days a record is shown forever."""
     setting("AUDIT_RETENTION_DAYS", "0")
     functions("create_api_key").data(VALID_BODY)
     stop_clock("2130-01-01T00:00:00.000Z")
@@ -388,13 +384,13 @@ def test_without_a_retention_records_are_shown_for_ever(
     assert 1 == len(call.ids())
 
 
-def test_with_a_retention_records_are_shown_as_long_as_it_lasts(
+def test_with_a_retention_records_are_shown_until_its_end(
     call: Call,
     functions: Callable[[str], Call],
     setting: Callable[[str, str], None],
     stop_clock: Callable[[str], datetime],
 ) -> None:
-    """One day, to the second."""
+    """With a retention of one day a record is shown for a day, to the second."""
     setting("AUDIT_RETENTION_DAYS", "1")
     stop_clock(NOW)
     functions("create_api_key").data(VALID_BODY)
@@ -403,11 +399,12 @@ def test_with_a_retention_records_are_shown_as_long_as_it_lasts(
     before = len(call.ids())
     stop_clock("2030-02-01T12:00:00.000Z")
 
-    assert (1, 0) == (before, len(call.ids()))
+    assert 1 == before
+    assert 0 == len(call.ids())
 
 
 def test_nothing_but_the_organizations_own_records(call: Call) -> None:
-    """Neither another organization's nor other items of this one."""
+    """Neither another organization's records nor other items of this organization are listed."""
     call.table.put_key()
     call.table.put_usage()
     put_records(call, [1])
@@ -417,15 +414,15 @@ def test_nothing_but_the_organizations_own_records(call: Call) -> None:
 
 
 @pytest.mark.parametrize("role", ["owner", "admin"])
-def test_owners_and_admins_may(call: Call, role: str) -> None:
-    """The two roles that manage keys."""
+def test_owners_and_admins_are_allowed(call: Call, role: str) -> None:
+    """Owners and admins manage keys."""
     call.table.put_member("someone", role)
 
     assert 200 == call(user_id="someone")["statusCode"]
 
 
 def test_reading_goes_on_in_a_frozen_organization(call: Call) -> None:
-    """Who scheduled the deletion can be looked up."""
+    """The audit log of an organization scheduled for deletion can still be read."""
     put_records(call, [1])
     call.table.freeze()
 
@@ -433,7 +430,7 @@ def test_reading_goes_on_in_a_frozen_organization(call: Call) -> None:
 
 
 def test_reading_changes_nothing(call: Call) -> None:
-    """Not even the audit log."""
+    """A read writes nothing, not even to the audit log."""
     put_records(call, [1])
     before = call.table.items()
 
@@ -443,7 +440,7 @@ def test_reading_changes_nothing(call: Call) -> None:
 
 
 def test_it_takes_two_requests_to_dynamodb(call: Call) -> None:
-    """The member and the records, even for the longest page."""
+    """Member and records: two requests, even for the longest page."""
     put_records(call, range(101))
     with faults.injected() as operations:
         call.page(query={"limit": "100"})
@@ -451,8 +448,8 @@ def test_it_takes_two_requests_to_dynamodb(call: Call) -> None:
     assert ["BatchGetItem", "Query"] == operations
 
 
-def test_a_filter_does_not_cost_a_request_for_every_few_records(call: Call) -> None:
-    """DynamoDB filters after it has counted; what is left out is read many records at a time all the same."""
+def test_a_filter_reads_many_records_in_a_request(call: Call) -> None:
+    """Records dropped by a filter are read in large pages: DynamoDB applies `Limit` before the filter."""
     put_records(call, range(120))
     with faults.injected() as operations:
         assert [] == call.ids({"event": "member.removed", "limit": "1"})
@@ -462,8 +459,8 @@ def test_a_filter_does_not_cost_a_request_for_every_few_records(call: Call) -> N
 
 @pytest.mark.parametrize("position", range(2), ids=["member", "records"])
 @pytest.mark.parametrize("fault", UNANSWERED)
-def test_what_passes_is_not_seen_by_the_caller(call: Call, fault: faults.Fault, position: int) -> None:
-    """Two failures in a row are absorbed."""
+def test_transient_failures_are_retried(call: Call, fault: faults.Fault, position: int) -> None:
+    """Two transient failures in a row are retried."""
     put_records(call, [1])
     with faults.injected(*[None] * position, fault, fault) as operations:
         assert newest_first(1) == call.ids()
@@ -472,5 +469,5 @@ def test_what_passes_is_not_seen_by_the_caller(call: Call, fault: faults.Fault, 
 
 
 def test_headers_forbid_caching(call: Call) -> None:
-    """What had happened a moment ago is no answer."""
+    """A record can be added at any moment, so no answer is cached."""
     assert "no-store" == call()["headers"]["cache-control"]

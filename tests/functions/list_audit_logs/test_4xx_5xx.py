@@ -1,4 +1,4 @@
-"""GET /v1/auth/orgs/audit-logs: every refusal, each of which says its pagination as well."""
+"""GET /v1/auth/orgs/audit-logs: every refusal, each with its pagination."""
 
 from __future__ import annotations
 
@@ -53,19 +53,17 @@ WRONG: dict[str, tuple[list[str], str]] = {
     ids=lambda value: repr(value) if len(value) < 100 else "long",
 )
 def test_400_each_parameter(call: Call, name: str, value: str) -> None:
-    """The message names the parameter and its rule."""
+    """The message names the parameter and the rule it breaks."""
     refusal = call.refused(query={name: value})
 
-    assert (400, "BAD_REQUEST", f"{name} {WRONG[name][1]}", NO_PAGE) == (
-        refusal.status,
-        refusal.code,
-        refusal.message,
-        refusal.pagination,
-    )
+    assert 400 == refusal.status
+    assert "BAD_REQUEST" == refusal.code
+    assert f"{name} {WRONG[name][1]}" == refusal.message
+    assert NO_PAGE == refusal.pagination
 
 
 def test_400_hints_list_the_events(call: Call) -> None:
-    """Who mistyped one sees what there is."""
+    """The hint lists the valid values."""
     hint = call.refused(query={"event": "api_key.revoked"}).hint
 
     assert "api_key.created, api_key.deleted, api_key.rotated, api_key.updated, member.added" in hint
@@ -73,7 +71,7 @@ def test_400_hints_list_the_events(call: Call) -> None:
 
 @pytest.mark.parametrize("name", ["created_from", "created_to"])
 def test_400_hints_at_a_plus_that_became_a_space(call: Call, name: str) -> None:
-    """Who writes a time with an offset into an address reads why it did not arrive as it was written."""
+    """An unencoded `+` of an offset arrives as a space: the hint says to encode it."""
     assert "%2B" in call.refused(query={name: "2026-03-01T12:00:00 01:00"}).hint
     assert "%2B" not in call.refused(query={name: "2026-03-01"}).hint
 
@@ -83,26 +81,27 @@ def test_400_hints_at_a_plus_that_became_a_space(call: Call, name: str) -> None:
     [{"starting_after": "x"}, {"event": "x"}, {"created_from": "x"}, {"created_to": "x"}],
     ids=lambda wrong: next(iter(wrong)),
 )
-def test_400_keeps_the_limit_that_was_asked_for(call: Call, wrong: dict[str, str]) -> None:
-    """Pagination tells it even when something else is wrong."""
+def test_400_repeats_a_valid_limit(call: Call, wrong: dict[str, str]) -> None:
+    """The pagination of a refusal repeats a valid limit, even when another parameter is wrong."""
     assert NO_PAGE_OF_25 == call.refused(query=ASKED_FOR_25 | wrong).pagination
 
 
-def test_401_an_expired_session_that_the_gateway_still_remembers(call: Call) -> None:
-    """API Gateway reuses an authorizer's answer for minutes; the session's end counts all the same."""
+def test_401_an_expired_session_in_the_gateways_cache(call: Call) -> None:
+    """An expired session is refused even while API Gateway caches the authorizer's answer."""
     refusal = call.refused(query=ASKED_FOR_25, authorizer={"expiresAt": str(int(time.time()))})
 
-    assert (401, NO_PAGE_OF_25) == (refusal.status, refusal.pagination)
+    assert 401 == refusal.status
+    assert NO_PAGE_OF_25 == refusal.pagination
 
 
 def test_401_without_an_authorizer(call: Call) -> None:
-    """A route that lost its authorizer lets nobody in."""
+    """A request without an authorizer's context is refused."""
     assert 401 == call.refused(requestContext={"requestId": "r", "stage": "v1", "domainName": "d"}).status
 
 
 @pytest.mark.parametrize("arrange", STRANGERS, ids=lambda arrange: arrange.__name__)
 def test_403_is_one_answer_for_all(call: Call, arrange: Callable[[Table], None]) -> None:
-    """Who is not allowed learns that, and neither why nor what has happened."""
+    """Every forbidden caller gets the same answer, without a reason or any record."""
     for number in range(30):
         call.table.put_audit(nth_id(number))
     arrange(call.table)
@@ -117,15 +116,15 @@ def test_403_is_one_answer_for_all(call: Call, arrange: Callable[[Table], None])
 
 
 def test_403_costs_one_request_to_dynamodb(call: Call) -> None:
-    """No record is read for somebody who may not see it."""
+    """No record is read for a forbidden caller."""
     with faults.injected() as operations:
-        call.refused(user_id="nobody")
+        call.refused(user_id="stranger")
 
     assert ["BatchGetItem"] == operations
 
 
-def test_500_shows_nothing(call: Call, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """The caller gets the contract's sentence; the log gets the exception."""
+def test_500_hides_the_exception(call: Call, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """The caller gets a generic message; the log gets the exception."""
 
     def broken(*_: object) -> None:
         raise RuntimeError("the details")
@@ -134,23 +133,27 @@ def test_500_shows_nothing(call: Call, monkeypatch: pytest.MonkeyPatch, caplog: 
     with caplog.at_level(logging.INFO, logger="keywright"):
         refusal = call.refused(query=ASKED_FOR_25)
 
-    assert (500, "An unexpected error occurred", NO_PAGE_OF_25) == (refusal.status, refusal.message, refusal.pagination)
+    assert 500 == refusal.status
+    assert "An unexpected error occurred" == refusal.message
+    assert NO_PAGE_OF_25 == refusal.pagination
     assert "RuntimeError: the details" in " ".join(str(record.__dict__) for record in caplog.records)
 
 
 @pytest.mark.parametrize("position", range(2), ids=["member", "records"])
 @pytest.mark.parametrize("fault", UNANSWERED)
 def test_503_when_dynamodb_does_not_recover(call: Call, fault: faults.Fault, position: int) -> None:
-    """Whichever of the two requests fails, there is no half of a page."""
+    """If either of the two requests fails, no partial page is returned."""
     call.table.put_audit(nth_id(1))
     with faults.injected(*[None] * position, *[fault] * 100):
         refusal = call.refused(query=ASKED_FOR_25)
 
-    assert (503, "SERVICE_UNAVAILABLE", NO_PAGE_OF_25) == (refusal.status, refusal.code, refusal.pagination)
+    assert 503 == refusal.status
+    assert "SERVICE_UNAVAILABLE" == refusal.code
+    assert NO_PAGE_OF_25 == refusal.pagination
 
 
-def test_503_comes_before_the_functions_time_is_over(call: Call) -> None:
-    """A filter that keeps next to nothing of very many records is given up in time, not cut off by Lambda."""
+def test_503_within_the_functions_time(call: Call) -> None:
+    """A filter that drops nearly all of many records ends with 503 before Lambda ends the function."""
     long = "x" * 300_000
     for number in range(8):  # two megabytes: more than DynamoDB reads at once
         call.table.put_audit(nth_id(number), changes=f'{{"before":"{long}"}}')

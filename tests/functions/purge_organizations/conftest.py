@@ -1,4 +1,4 @@
-"""purge_organizations: called by its schedule, on a table with an organization whose time has come."""
+"""purge_organizations, called by its schedule, on a table with an organization that is due."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ REQUESTED = "2030-01-01T00:00:00.000Z"
 DUE = "2030-01-31T00:00:00.000Z"
 NOW = "2030-01-31T00:30:00.000Z"
 SECONDS = 300
-"""How long a run may take, by the template."""
+"""The time limit of a run, by the template."""
 REQUEST_RECORD = str(uuid7(1893456000 * 10**9, 1))
-"""The audit record of the request; its id has the request's time in it."""
+"""The id of the request's audit record, which contains the time of the request."""
 SCHEDULED = {
     "version": "0",
     "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
@@ -44,42 +44,42 @@ class Purge:
 
     @property
     def table(self) -> Table:
-        """What the function works on."""
+        """The table of the function."""
         return self.world.table
 
     def __call__(self) -> dict[str, int]:
-        """Call it; give what became of the organizations that were due, without what there was none of."""
+        """Run the purge and return its outcomes, without those counted zero."""
         answer: dict[str, int] = self.handler(SCHEDULED, self.world.context)
         assert {"purged", "kept", "unfinished"} == answer.keys()
         return {name: count for name, count in answer.items() if count}
 
     def with_time_left(self, milliseconds: int) -> Purge:
-        """Give the same function, late in its invocation."""
+        """Return the same function, with less time left."""
         return replace(self, world=replace(self.world, context=Context(remaining_milliseconds=milliseconds)))
 
     def schedule(self, organization_id: str = ORGANIZATION_ID, at: str = DUE) -> None:
-        """Schedule an organization for deletion, as the request for it does."""
+        """Schedule the deletion of an organization, as the request does."""
         self.table.put_organization(
             organization_id, pending_deletion_at=at, deletion_as_of=f"{REQUESTED}#{REQUEST_RECORD}"
         )
         self.table.put(pk="DELETIONS", sk=f"{at}#{organization_id}")
 
     def fill(self, items: int, organization_id: str = ORGANIZATION_ID) -> None:
-        """Put as many items into an organization, of every kind there is."""
+        """Add that many items of every kind to an organization."""
         fill(self.table, items, organization_id)
 
     def left(self, organization_id: str = ORGANIZATION_ID) -> list[dict[str, Any]]:
-        """Read what is in the partition of an organization."""
+        """Return the items in an organization's partition."""
         return [item for item in self.table.items() if item["pk"] == f"ORG#{organization_id}"]
 
     def record(self, organization_id: str = ORGANIZATION_ID) -> dict[str, Any]:
-        """Read the record of the purge, which must be there."""
+        """Return the record of the purge, which must exist."""
         (record,) = [item for item in self.table.items() if item["pk"] == f"PURGED#{organization_id}"]
         return record
 
 
 def fill(table: Table, items: int, organization_id: str) -> None:
-    """Put as many items into an organization: keys, their use, audit records, members, kept answers."""
+    """Add that many items to an organization: keys, usage, audit records, members, stored answers."""
     writes: list[Callable[[int], object]] = [
         lambda number: table.put_key(nth_id(number), organization_id),
         lambda number: table.put_usage(nth_id(number), organization_id),
@@ -92,7 +92,7 @@ def fill(table: Table, items: int, organization_id: str) -> None:
 
 
 def due(handler: Callable[..., Any], world: World) -> Purge:
-    """Make the function, on a table with an organization whose time has come, and another one beside it."""
+    """Return the function, on a table with an organization that is due and another one that is not."""
     purge = Purge(handler, replace(world, context=Context(remaining_milliseconds=SECONDS * 1000)))
     purge.schedule()
     purge.table.put_audit(
@@ -114,12 +114,12 @@ def purge(
     load_handler: Callable[[str], Callable[..., object]],
     stop_clock: Callable[[str], object],
 ) -> Purge:
-    """The function, half an hour after an organization's time has come, and another organization beside it."""
+    """The function, half an hour after an organization became due, with another organization beside it."""
     stop_clock(NOW)
     return due(load_handler("purge_organizations"), world)
 
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take no time between attempts."""
+    """Retry without waiting."""
     monkeypatch.setattr(retries, "BACKOFF_SECONDS", 0)

@@ -1,6 +1,6 @@
-"""A run of purge_organizations in a process of its own, to be killed: `python -m ... <number of transactions>`.
+"""A run of purge_organizations to be killed: `python -m ... <number of transactions>`.
 
-It says on its standard output when so many transactions are done, and then does nothing more.
+After that many transactions it prints a line and stops.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def main(transactions: int) -> None:
         if done == transactions:
             sys.stdout.write("now\n")
             sys.stdout.flush()
-            sys.stdin.read()  # until it is killed, or whoever waits for it is gone
+            sys.stdin.read()  # until this process is killed or its parent has exited
             sys.exit(1)
         return answer
 

@@ -1,4 +1,4 @@
-"""A cancellation wins until the purge begins, and is impossible from then on."""
+"""A cancellation wins until the purge begins, and is impossible afterwards."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ if TYPE_CHECKING:
     from tests.calling import Call
     from tests.functions.purge_organizations.conftest import Purge
 
-APPOINTMENT = {"pk": "DELETIONS", "sk": f"{DUE}#{ORGANIZATION_ID}"}
+SCHEDULED_DELETION = {"pk": "DELETIONS", "sk": f"{DUE}#{ORGANIZATION_ID}"}
 
 
 @pytest.fixture
 def cancel(functions: Callable[[str], Call], purge: Purge) -> Call:
-    """The request to cancel the deletion, of an owner."""
+    """An owner's request to cancel the deletion."""
     call = functions("cancel_organization_deletion")
-    purge.schedule()  # over what `functions` has put in its place
+    purge.schedule()  # over the organization that `functions` has written
     purge.table.put_member("user_1", "owner")
     return call
 
 
 def kept(purge: Purge) -> list[dict[str, Any]]:
-    """Read what the organization has, but for its audit log."""
+    """Return the organization's items without its audit log."""
     return [item for item in purge.left() if not item["sk"].startswith("AUDIT#")]
 
 
 def long(purge: Purge) -> None:
-    """Give the organization more than one batch; what comes first in it leaves the members for the next."""
+    """Fill more than one batch; members sort into the second one."""
     for number in range(2 * BATCH_ITEMS):
         purge.table.put_usage(nth_id(number))
 
 
 def begun() -> list[None]:
-    """Let the requests through until a batch is gone.
+    """Let the requests through until the first batch is deleted.
 
-    They ask what is due, when and by whom it was requested; they begin, look and delete.
+    They are: what is due, when and by whom it was requested, begin, look, delete.
     """
     return [None] * 6
 
@@ -59,7 +59,7 @@ def begun() -> list[None]:
 def test_a_cancellation_before_the_purge_wins(
     purge: Purge, cancel: Call, stop_clock: Callable[[str], object], moment: str
 ) -> None:
-    """GIVEN a cancellation WHEN the time comes, and later THEN the organization is still there, whole."""
+    """GIVEN a cancellation WHEN the deletion would be due THEN no later run deletes anything."""
     purge.fill(10)
     stop_clock(moment)
     cancel.data()
@@ -71,11 +71,11 @@ def test_a_cancellation_before_the_purge_wins(
 
     assert before == purge.table.items()
     assert "pending_deletion_at" not in purge.table.item("ORG")
-    assert APPOINTMENT not in before
+    assert SCHEDULED_DELETION not in before
 
 
-def test_a_cancellation_between_looking_and_beginning_wins(purge: Purge, cancel: Call) -> None:
-    """The purge has read that the time has come; what counts is what is so when it begins."""
+def test_a_cancellation_after_the_purges_read_wins(purge: Purge, cancel: Call) -> None:
+    """A cancellation after the purge's read and before its beginning wins."""
     purge.fill(10)
 
     with faults.injected(None, None, None, meanwhile(cancel.data)):
@@ -86,7 +86,7 @@ def test_a_cancellation_between_looking_and_beginning_wins(purge: Purge, cancel:
 
 
 def test_a_cancellation_is_refused_once_the_purge_has_begun(purge: Purge, cancel: Call) -> None:
-    """While items are being deleted: 410, and the purge goes on to its end."""
+    """During the purge a cancellation gets 410, and the purge completes."""
     long(purge)
     refused: list[Refusal] = []
 
@@ -94,12 +94,13 @@ def test_a_cancellation_is_refused_once_the_purge_has_begun(purge: Purge, cancel
         assert {"purged": 1} == purge()
 
     (refusal,) = refused
-    assert (410, "The organization is being deleted") == (refusal.status, refusal.message)
+    assert 410 == refusal.status
+    assert "The organization is being deleted" == refusal.message
     assert [] == purge.left()
 
 
-def test_an_interrupted_purge_cannot_be_cancelled(purge: Purge, cancel: Call) -> None:
-    """What has begun to be deleted does not come back as if nothing had happened."""
+def test_an_interrupted_purge_cannot_be_canceled(purge: Purge, cancel: Call) -> None:
+    """An interrupted purge cannot be canceled."""
     long(purge)
     with faults.injected(*begun(), faults.error("AccessDeniedException")), pytest.raises(PurgeFailedError):
         purge()
@@ -108,10 +109,8 @@ def test_an_interrupted_purge_cannot_be_cancelled(purge: Purge, cancel: Call) ->
     assert {"purged": 1} == purge()
 
 
-def test_an_event_of_the_provider_cannot_cancel_it_either(
-    purge: Purge, load_handler: Callable[[str], Callable[..., Any]]
-) -> None:
-    """It was said before the purge began and comes too late: passed over."""
+def test_a_late_event_cannot_cancel_a_purge(purge: Purge, load_handler: Callable[[str], Callable[..., Any]]) -> None:
+    """An event from before the purge that arrives during it is skipped."""
     long(purge)
     late = event("organization.deletion_canceled", time="2030-01-30T00:00:00Z")
     answers: list[Any] = []
@@ -122,11 +121,12 @@ def test_an_event_of_the_provider_cannot_cancel_it_either(
     with faults.injected(*begun(), meanwhile(sync)):
         assert {"purged": 1} == purge()
 
-    assert ([{"batchItemFailures": []}], []) == (answers, purge.left())
+    assert [{"batchItemFailures": []}] == answers
+    assert [] == purge.left()
 
 
-def test_a_deletion_that_is_put_off_is_not_carried_out(purge: Purge, stop_clock: Callable[[str], object]) -> None:
-    """Cancelled and requested anew: only the new time counts, and the old appointment is forgotten."""
+def test_a_postponed_deletion_is_not_done_early(purge: Purge, stop_clock: Callable[[str], object]) -> None:
+    """After a cancellation and a new request only the new time counts; the old scheduled deletion is removed."""
     later = "2030-02-10T00:00:00.000Z"
     purge.fill(10)
     purge.schedule(at=later)
@@ -136,11 +136,12 @@ def test_a_deletion_that_is_put_off_is_not_carried_out(purge: Purge, stop_clock:
     assert [f"{later}#{ORGANIZATION_ID}"] == [item["sk"] for item in purge.table.items() if item["pk"] == "DELETIONS"]
 
     stop_clock(later)
-    assert ({"purged": 1}, []) == (purge(), purge.left())
+    assert {"purged": 1} == purge()
+    assert [] == purge.left()
 
 
-def test_a_deletion_that_is_scheduled_for_that_very_time_once_more_is_left_to_the_next_run(purge: Purge) -> None:
-    """Between seeing that an appointment is void and forgetting it, it has become valid."""
+def test_a_deletion_scheduled_again_is_left_to_the_next_run(purge: Purge) -> None:
+    """A scheduled deletion that becomes valid again between the purge's read and its removal is kept."""
     purge.table.put_organization()
 
     with faults.injected(None, None, None, meanwhile(purge.schedule)):

@@ -1,4 +1,4 @@
-"""What goes wrong while organizations are purged: it is tried again, left to the next run, or told."""
+"""Failures during a purge: retried, left to the next run, or reported."""
 
 from __future__ import annotations
 
@@ -30,34 +30,34 @@ if TYPE_CHECKING:
     from tests.functions.purge_organizations.conftest import Purge
 
 STEPS = {"due": 0, "requested": 1, "by whom": 2, "begin": 3, "look": 4, "delete": 5, "look again": 6, "end": 7}
-"""The requests of the purge of an organization with one batch, by their place."""
+"""The requests of the purge of an organization with one batch, in order."""
 
 
 def deleted(purge: Purge) -> int:
-    """Give the number of items that the record of the purge counts."""
+    """Return the number of deleted items in the record of the purge."""
     return sum(int(value) for name, value in purge.record().items() if name.startswith("deleted_"))
 
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("fault", [*UNANSWERED, faults.lost_answer])
-def test_what_passes_is_not_noticed(purge: Purge, step: str, fault: faults.Fault) -> None:
-    """Wherever a request fails once, or its answer is lost: the end is the same, and everything is counted once."""
+def test_transient_failures_are_retried(purge: Purge, step: str, fault: faults.Fault) -> None:
+    """A single failure or lost response at any request changes nothing: every item is counted once."""
     purge.fill(9)
 
     with faults.injected(*[None] * STEPS[step], fault):
         assert {"purged": 1} == purge()
 
-    assert (10, []) == (deleted(purge), purge.left())
+    assert 10 == deleted(purge)
+    assert [] == purge.left()
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_when_dynamodb_does_not_recover_the_next_run_goes_on(purge: Purge, step: str) -> None:
-    """Wherever it stopped, and however much was deleted by then."""
+def test_the_next_run_continues_after_a_lasting_failure(purge: Purge, step: str) -> None:
+    """A later run completes a purge that stopped at any request."""
     purge.fill(9)
     throttled = faults.error("ThrottlingException")
-    attempts = (
-        2 * retries.ATTEMPTS if step == "delete" else retries.ATTEMPTS
-    )  # a throttled batch is followed by another look
+    # After a throttled batch the run looks again before it gives up.
+    attempts = 2 * retries.ATTEMPTS if step == "delete" else retries.ATTEMPTS
     with (
         faults.injected(*[None] * STEPS[step], *[throttled] * attempts),
         pytest.raises(ServiceError, match="SERVICE_UNAVAILABLE"),
@@ -65,7 +65,8 @@ def test_when_dynamodb_does_not_recover_the_next_run_goes_on(purge: Purge, step:
         purge()
 
     assert {"purged": 1} == purge()
-    assert (10, []) == (deleted(purge), purge.left())
+    assert 10 == deleted(purge)
+    assert [] == purge.left()
 
 
 @contextmanager
@@ -74,10 +75,10 @@ def throttled_above(deletions: int, fault: Callable[[int], faults.Fault]) -> Ite
 
     Args:
         deletions: the largest number that passes.
-        fault: the answer to a transaction of so many operations.
+        fault: the response to a transaction, by its number of operations.
 
     Yields:
-        The number of deletions of each transaction, as they are sent.
+        The number of deletions of each transaction, in the order sent.
     """
     sizes: list[int] = []
 
@@ -102,23 +103,25 @@ def throttled_above(deletions: int, fault: Callable[[int], faults.Fault]) -> Ite
     ],
     ids=["request", "request, provisioned", "transaction", "transaction, provisioned"],
 )
-def test_a_batch_that_is_too_large_for_the_partition_is_halved(
-    purge: Purge, fault: Callable[[int], faults.Fault]
-) -> None:
-    """Fifty items of 45 KB need 4,500 write units, and a partition has 1,000 a second: that passes in no attempt."""
+def test_a_throttled_batch_is_halved(purge: Purge, fault: Callable[[int], faults.Fault]) -> None:
+    """A batch too large for its partition is halved until it passes.
+
+    Fifty items of 45 KB need 4,500 write units; a partition has 1,000 a second, so no attempt succeeds.
+    """
     purge.fill(BATCH_ITEMS + 9)
 
     with throttled_above(10, fault) as sizes:
         assert {"purged": 1} == purge()
 
-    assert (BATCH_ITEMS + 10, []) == (deleted(purge), purge.left())
-    # Ahead of the batches the purge is begun; after them it is ended, with the organization and its appointment.
+    assert BATCH_ITEMS + 10 == deleted(purge)
+    assert [] == purge.left()
+    # The first transaction begins the purge; the last one deletes the organization and its scheduled deletion.
     halves = [[size] * retries.ATTEMPTS for size in (50, 25, 12)]
     assert [0, *itertools.chain(*halves), *[6] * 10, 2] == sizes
 
 
-def test_a_single_item_that_is_throttled_is_left_to_the_next_run(purge: Purge) -> None:
-    """There is nothing left to halve; the next run begins with whole batches again."""
+def test_a_throttled_single_item_is_left_to_the_next_run(purge: Purge) -> None:
+    """A single item cannot be halved: the run fails, and the next run begins with whole batches again."""
     purge.fill(9)
 
     with (
@@ -131,8 +134,8 @@ def test_a_single_item_that_is_throttled_is_left_to_the_next_run(purge: Purge) -
     assert {"purged": 1} == purge()
 
 
-def test_something_that_goes_away_by_itself_is_not_counted(purge: Purge) -> None:
-    """Items with a ttl go when DynamoDB gets round to them, also between looking and deleting."""
+def test_an_expired_item_is_not_counted(purge: Purge) -> None:
+    """An item that DynamoDB's TTL deletes between look and deletion is not counted."""
     purge.fill(9)
     gone = {"pk": {"S": f"ORG#{ORGANIZATION_ID}"}, "sk": {"S": f"AUDIT#{nth_id(2)}"}}
 
@@ -142,23 +145,26 @@ def test_something_that_goes_away_by_itself_is_not_counted(purge: Purge) -> None
     with faults.injected(*[None] * STEPS["delete"], meanwhile(expire)):
         assert {"purged": 1} == purge()
 
-    assert (9, []) == (deleted(purge), purge.left())
+    assert 9 == deleted(purge)
+    assert [] == purge.left()
 
 
 @pytest.mark.parametrize("step", ["look", "delete", "look again"])
-def test_two_at_once_delete_and_count_everything_once(purge: Purge, step: str) -> None:
-    """A run that is called by hand while another is under way."""
+def test_two_concurrent_runs_count_everything_once(purge: Purge, step: str) -> None:
+    """Two concurrent runs delete and count every item once."""
     purge.fill(3 * BATCH_ITEMS)
     outcomes: list[Any] = []
 
     with faults.injected(*[None] * STEPS[step], meanwhile(lambda: outcomes.append(purge()))):
         outcomes.append(purge())
 
-    assert ([{"purged": 1}, {"purged": 1}], 3 * BATCH_ITEMS + 1, []) == (outcomes, deleted(purge), purge.left())
+    assert [{"purged": 1}, {"purged": 1}] == outcomes
+    assert 3 * BATCH_ITEMS + 1 == deleted(purge)
+    assert [] == purge.left()
 
 
-def test_somebody_who_takes_the_record_away_stops_the_purge(purge: Purge, caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing is deleted that is not counted; the log tells of it."""
+def test_a_purge_without_its_record_stops(purge: Purge, caplog: pytest.LogCaptureFixture) -> None:
+    """Without its record a purge deletes nothing more, and logs why."""
     purge.fill(9)
 
     def take_away() -> None:
@@ -177,8 +183,8 @@ def test_somebody_who_takes_the_record_away_stops_the_purge(purge: Purge, caplog
     assert "StoppedError" in caplog.records[0].__dict__["details"]
 
 
-def test_one_organization_is_not_in_the_way_of_the_others(purge: Purge, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever nobody has thought of about it: the others are purged, and the invocation counts as failed."""
+def test_one_organization_does_not_stop_the_others(purge: Purge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unexpected failure of one organization fails the invocation after the others were purged."""
     purge.schedule(OTHER_ORGANIZATION_ID, at="2030-01-30T00:00:00.000Z")
     delete = purges.delete
 
@@ -195,16 +201,16 @@ def test_one_organization_is_not_in_the_way_of_the_others(purge: Purge, monkeypa
     assert 6 == len(purge.left(OTHER_ORGANIZATION_ID))
 
 
-def test_without_time_nothing_is_begun(purge: Purge) -> None:
-    """Not even marked: the deletion can still be cancelled."""
+def test_without_time_nothing_begins(purge: Purge) -> None:
+    """Without time left no purge begins, so the deletion can still be canceled."""
     before = purge.table.items()
 
     assert {"unfinished": 1} == purge.with_time_left(int(LEAST_SECONDS * 1000))()
     assert before == purge.table.items()
 
 
-def test_when_time_is_up_the_rest_is_left_to_the_next_run(purge: Purge, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between two batches, with time to spare; organizations that come later wait for it."""
+def test_the_next_run_continues_when_time_is_up(purge: Purge, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is short of time stops between two batches; later organizations wait for the next run."""
     purge.fill(2 * BATCH_ITEMS)
     purge.schedule(OTHER_ORGANIZATION_ID, at=NOW)
     answers = iter([False, False])

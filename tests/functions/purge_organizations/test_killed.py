@@ -1,6 +1,6 @@
-"""A purge that is killed by force, and run again, ends as if nothing had happened.
+"""A purge that is killed and run again has the same result as an uninterrupted one.
 
-The organization has a few hundred items by default; PURGE_ITEMS=5000 gives it more.
+PURGE_ITEMS sets the size of the organization: a few hundred items by default, 5000 for the full proof.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TO_BEGIN = 1
 
 @pytest.fixture
 def kill_after(access_keys: Mapping[str, AccessKey]) -> Callable[[int], None]:
-    """Run the function in another process, with its role, and kill that once it has done so many transactions."""
+    """Run the function in another process, with its role, and kill it after that many transactions."""
     return lambda transactions: _kill_after(transactions, access_keys["purge_organizations"])
 
 
@@ -53,12 +53,12 @@ def _kill_after(transactions: int, key: AccessKey) -> None:
         assert -signal.SIGKILL == process.wait()
 
 
-def test_a_purge_that_is_killed_half_way_is_finished_by_the_next_run(
+def test_a_purge_killed_half_way_is_completed_by_the_next_run(
     purge: Purge, kill_after: Callable[[int], None]
 ) -> None:
-    """GIVEN an organization, half of it deleted, WHEN the purge runs again THEN nothing of it is left.
+    """GIVEN an organization with half of its items deleted WHEN the purge runs again THEN nothing is left.
 
-    Everything is counted once, and every other item is as it was, to the byte.
+    Every item is counted once, and every item outside the organization is unchanged, to the byte.
     """
     purge.fill(ITEMS)
     others = [item for item in purge.table.items() if ORGANIZATION_ID not in f"{item['pk']} {item['sk']}"]
@@ -75,10 +75,8 @@ def test_a_purge_that_is_killed_half_way_is_finished_by_the_next_run(
     assert [*others, record] == sorted(purge.table.items(), key=lambda item: item["pk"].startswith("PURGED#"))
 
 
-def test_a_purge_that_is_killed_once_it_has_begun_is_finished_by_the_next_run(
-    purge: Purge, kill_after: Callable[[int], None]
-) -> None:
-    """Before anything is deleted, but too late for a cancellation."""
+def test_a_purge_killed_at_its_beginning_is_completed(purge: Purge, kill_after: Callable[[int], None]) -> None:
+    """A purge killed before its first deletion is completed, and can no longer be canceled."""
     purge.fill(2 * BATCH_ITEMS)
 
     kill_after(TO_BEGIN)

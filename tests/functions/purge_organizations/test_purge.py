@@ -1,4 +1,4 @@
-"""What a purge deletes, what it leaves, and what it records."""
+"""The items that a purge deletes, those that it keeps, and its record."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ NOW_SECONDS = 1896049800
 
 
 def outside(purge: Purge) -> list[dict[str, Any]]:
-    """Read everything that has nothing to do with the organization that is due."""
+    """Return all items that do not belong to the organization that is due."""
     return [item for item in purge.table.items() if ORGANIZATION_ID not in f"{item['pk']} {item['sk']}"]
 
 
 def test_nothing_is_left_but_the_record(purge: Purge) -> None:
-    """Items of every kind, the organization's own and the appointment are gone; everybody else's are as they were."""
+    """All items of the organization and its scheduled deletion are deleted; all other items are unchanged."""
     purge.fill(12)
     before = outside(purge)
 
@@ -38,8 +38,8 @@ def test_nothing_is_left_but_the_record(purge: Purge) -> None:
     )
 
 
-def test_the_record_says_who_when_and_how_much(purge: Purge) -> None:
-    """By what, at whose request, from when to when, and how much of what was deleted."""
+def test_the_record_is_complete(purge: Purge) -> None:
+    """The record holds actor, requester, times, and the number of deleted items of each kind."""
     purge.fill(12)
 
     purge()
@@ -66,18 +66,18 @@ def test_the_record_says_who_when_and_how_much(purge: Purge) -> None:
     } == purge.record()
 
 
-def test_the_record_holds_nothing_of_the_customer_but_ids(purge: Purge) -> None:
-    """Not even the organization's name."""
+def test_the_record_holds_ids_only(purge: Purge) -> None:
+    """The record holds ids only, not even the organization's name."""
     purge()
 
     assert "Acme" not in str(purge.record())
 
 
 @pytest.mark.parametrize(("days", "kept"), [("400", 400), ("31", 31), ("30", 30), ("1", 30)])
-def test_the_record_is_kept_as_long_as_audit_records_but_thirty_days_at_least(
+def test_the_record_is_kept_for_thirty_days_at_least(
     purge: Purge, setting: Callable[[str, str], None], days: str, kept: int
 ) -> None:
-    """Events that are on their way must still find it."""
+    """The record is kept as long as audit records and at least thirty days, longer than events may be delayed."""
     setting("AUDIT_RETENTION_DAYS", days)
 
     purge()
@@ -85,8 +85,8 @@ def test_the_record_is_kept_as_long_as_audit_records_but_thirty_days_at_least(
     assert NOW_SECONDS + kept * DAY == purge.record()["ttl"]
 
 
-def test_the_record_is_kept_for_ever_if_audit_records_are(purge: Purge, setting: Callable[[str, str], None]) -> None:
-    """With 0 days."""
+def test_the_record_is_kept_forever_with_audit_records(purge: Purge, setting: Callable[[str, str], None]) -> None:
+    """With an audit retention of 0 days the record is kept forever."""
     setting("AUDIT_RETENTION_DAYS", "0")
 
     purge()
@@ -94,8 +94,8 @@ def test_the_record_is_kept_for_ever_if_audit_records_are(purge: Purge, setting:
     assert "ttl" not in purge.record()
 
 
-def test_who_has_requested_it_may_be_unknown(purge: Purge) -> None:
-    """The record of the request may be past its own time."""
+def test_the_requester_may_be_unknown(purge: Purge) -> None:
+    """The requester is omitted if the audit record of the request has expired."""
     purge.table.put(pk=f"ORG#{ORGANIZATION_ID}", sk="ORG", pending_deletion_at=DUE)
 
     assert {"purged": 1} == purge()
@@ -104,16 +104,17 @@ def test_who_has_requested_it_may_be_unknown(purge: Purge) -> None:
 
 @pytest.mark.parametrize("items", [BATCH_ITEMS - 1, BATCH_ITEMS, BATCH_ITEMS + 1, 2 * BATCH_ITEMS])
 def test_batches_of_any_number(purge: Purge, items: int) -> None:
-    """The audit record of the request is one more."""
+    """The count is exact for any number of batches; it includes the audit record of the request."""
     purge.fill(items)
 
-    assert ({"purged": 1}, []) == (purge(), purge.left())
+    assert {"purged": 1} == purge()
+    assert [] == purge.left()
     counts = [value for name, value in purge.record().items() if name.startswith("deleted_")]
     assert items + 1 == sum(counts)
 
 
 def test_each_batch_is_two_requests(purge: Purge) -> None:
-    """To look and to delete; five more to begin and two to end, besides the last look."""
+    """A batch takes two requests; a purge takes four to begin, one to look a last time and one to end."""
     purge.fill(2 * BATCH_ITEMS - 1)
 
     with faults.injected() as operations:
@@ -131,7 +132,7 @@ def test_each_batch_is_two_requests(purge: Purge) -> None:
 
 
 def test_nothing_due_is_one_request(purge: Purge) -> None:
-    """Every hour."""
+    """A run without a due organization takes one request."""
     purge.table.client.delete_item(
         TableName=purge.table.name, Key={"pk": {"S": "DELETIONS"}, "sk": {"S": f"{DUE}#{ORGANIZATION_ID}"}}
     )
@@ -142,10 +143,8 @@ def test_nothing_due_is_one_request(purge: Purge) -> None:
     assert ["Query"] == operations
 
 
-def test_several_organizations_are_purged_in_the_order_of_their_time(
-    purge: Purge, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The earliest first; the log tells of each."""
+def test_organizations_are_purged_by_due_time(purge: Purge, caplog: pytest.LogCaptureFixture) -> None:
+    """Organizations are purged by due time, the earliest first; the log has a line for each."""
     purge.schedule(OTHER_ORGANIZATION_ID, at="2030-01-30T00:00:00.000Z")
 
     with caplog.at_level(logging.INFO, logger="keywright"):
@@ -157,33 +156,33 @@ def test_several_organizations_are_purged_in_the_order_of_their_time(
     assert ["PURGED"] * 2 == [item["sk"] for item in purge.table.items()]
 
 
-def test_an_organization_whose_time_has_not_come_stays(purge: Purge, stop_clock: Callable[[str], object]) -> None:
-    """Not even a millisecond before."""
+def test_an_organization_that_is_not_due_stays(purge: Purge, stop_clock: Callable[[str], object]) -> None:
+    """An organization is kept until the millisecond it is due."""
     stop_clock("2030-01-30T23:59:59.999Z")
     before = purge.table.items()
 
-    assert ({}, before) == (purge(), purge.table.items())
+    assert {} == purge()
+    assert before == purge.table.items()
 
 
-def test_an_organization_is_purged_in_the_millisecond_of_its_time(
-    purge: Purge, stop_clock: Callable[[str], object]
-) -> None:
-    """From then on."""
+def test_an_organization_is_purged_in_its_millisecond(purge: Purge, stop_clock: Callable[[str], object]) -> None:
+    """An organization is purged in the millisecond it is due."""
     stop_clock(DUE)
 
     assert {"purged": 1} == purge()
 
 
-def test_the_second_run_finds_nothing(purge: Purge) -> None:
-    """The record stays as it was."""
+def test_a_second_run_changes_nothing(purge: Purge) -> None:
+    """A second run changes nothing."""
     purge()
     before = purge.table.items()
 
-    assert ({}, before) == (purge(), purge.table.items())
+    assert {} == purge()
+    assert before == purge.table.items()
 
 
-def test_an_appointment_without_an_organization_is_forgotten(purge: Purge) -> None:
-    """Whatever left it behind: nothing is deleted on its account, and nothing is recorded."""
+def test_a_scheduled_deletion_without_an_organization_is_removed(purge: Purge) -> None:
+    """A scheduled deletion without an organization is removed: nothing is purged and nothing recorded."""
     stranger = nth_id(1)
     purge.table.put(pk="DELETIONS", sk=f"{DUE}#{stranger}")
     purge.table.put_key(organization_id=stranger)
@@ -194,7 +193,7 @@ def test_an_appointment_without_an_organization_is_forgotten(purge: Purge) -> No
 
 
 def test_the_counts_are_numbers(purge: Purge) -> None:
-    """Zeros included."""
+    """The record counts every kind, zeros included, as numbers."""
     purge()
 
     assert {Decimal(0), Decimal(1)} == {value for name, value in purge.record().items() if name.startswith("deleted_")}

@@ -23,7 +23,7 @@ IN_30_DAYS = "2030-03-02T12:00:00.000Z"
 
 
 def test_the_answer_is_exactly_status_and_message(call: Call, stop_clock: Callable[[str], datetime]) -> None:
-    """`{"status": "success", "message"}`, and the message says when, and that there is a way back."""
+    """The body is `{"status": "success", "message"}`; the message names the time, and that an owner can cancel."""
     stop_clock(NOW)
 
     assert {
@@ -32,8 +32,8 @@ def test_the_answer_is_exactly_status_and_message(call: Call, stop_clock: Callab
     } == call.data()
 
 
-def test_the_organization_is_marked_and_nothing_else_changes(call: Call, stop_clock: Callable[[str], datetime]) -> None:
-    """Keys, members and other organizations stay as they are; a pointer to the deletion lies where it is looked for."""
+def test_only_the_scheduled_deletion_is_added(call: Call, stop_clock: Callable[[str], datetime]) -> None:
+    """The organization is marked and its scheduled deletion added; keys, members and other organizations stay."""
     stop_clock(NOW)
     call.table.put_key()
     call.table.put_usage()
@@ -54,10 +54,10 @@ def test_the_organization_is_marked_and_nothing_else_changes(call: Call, stop_cl
     ] == [item for item in call.table.items() if item != record]
 
 
-def test_a_cancellation_by_a_clock_that_is_ahead_is_followed(
+def test_a_request_follows_a_cancellation_by_a_fast_clock(
     call: Call, functions: Callable[[str], Call], stop_clock: Callable[[str], datetime]
 ) -> None:
-    """What an owner asks for now comes after what they asked for before, whatever machine took it."""
+    """A request is stamped after an earlier cancellation, even if that came from a fast clock."""
     call.data()
     stop_clock("2039-12-31T12:00:00.000Z")
     functions("cancel_organization_deletion").data()
@@ -71,10 +71,10 @@ def test_a_cancellation_by_a_clock_that_is_ahead_is_followed(
     ]
 
 
-def test_how_long_it_takes_is_a_setting(
+def test_the_grace_period_is_a_setting(
     call: Call, setting: Callable[[str, str], None], stop_clock: Callable[[str], datetime]
 ) -> None:
-    """In days."""
+    """The grace period is a setting in days."""
     setting("DELETION_GRACE_DAYS", "1")
     stop_clock(NOW)
 
@@ -83,15 +83,16 @@ def test_how_long_it_takes_is_a_setting(
     assert "2030-02-01T12:00:00.000Z" == call.table.item("ORG")["pending_deletion_at"]
 
 
-def test_the_audit_record_says_who_what_when_and_from_where(call: Call, stop_clock: Callable[[str], datetime]) -> None:
-    """Written with the mark."""
+def test_the_audit_record_is_complete(call: Call, stop_clock: Callable[[str], datetime]) -> None:
+    """The audit record is written with the mark."""
     now = stop_clock(NOW)
 
     call.data()
 
     (record,) = call.table.under("AUDIT#")
     record_id = uuid.UUID(record.pop("sk").removeprefix("AUDIT#"))
-    assert (7, int(now.timestamp() * 1000)) == (record_id.version, record_id.int >> 80)
+    assert 7 == record_id.version
+    assert int(now.timestamp() * 1000) == record_id.int >> 80
     assert {"before": {"pendingDeletionAt": None}, "after": {"pendingDeletionAt": IN_30_DAYS}} == json.loads(
         record.pop("changes")
     )
@@ -115,8 +116,8 @@ READS = ["list_api_keys", "get_api_key", "list_audit_logs"]
 
 
 @pytest.mark.parametrize("name", WRITES)
-def test_from_then_on_nothing_can_be_changed(call: Call, functions: Callable[[str], Call], name: str) -> None:
-    """Every write is refused from the next request on, an owner's as well."""
+def test_writes_are_refused(call: Call, functions: Callable[[str], Call], name: str) -> None:
+    """Every write is refused from the next request on, an owner's too."""
     call.table.put_key()
     call.data()
 
@@ -124,8 +125,8 @@ def test_from_then_on_nothing_can_be_changed(call: Call, functions: Callable[[st
 
 
 @pytest.mark.parametrize("name", READS)
-def test_from_then_on_everything_can_still_be_read(call: Call, functions: Callable[[str], Call], name: str) -> None:
-    """Keys and audit log."""
+def test_reads_are_still_allowed(call: Call, functions: Callable[[str], Call], name: str) -> None:
+    """Keys and audit log can still be read."""
     call.table.put_key()
     call.data()
 
@@ -133,13 +134,13 @@ def test_from_then_on_everything_can_still_be_read(call: Call, functions: Callab
 
 
 @pytest.mark.parametrize("body", [None, "", "{}", "no JSON"])
-def test_the_body_does_not_matter(call: Call, body: str | None) -> None:
-    """There is nothing to say in it."""
+def test_the_body_is_ignored(call: Call, body: str | None) -> None:
+    """Any body is ignored."""
     assert 200 == call(body, headers={"content-type": "text/plain"})["statusCode"]
 
 
 def test_it_takes_one_request_to_dynamodb(call: Call) -> None:
-    """Authorization, mark and audit record travel together."""
+    """Authorization, mark and audit record are one transaction."""
     with faults.injected() as operations:
         call.data()
 
@@ -147,17 +148,18 @@ def test_it_takes_one_request_to_dynamodb(call: Call) -> None:
 
 
 @pytest.mark.parametrize("fault", [*UNANSWERED, faults.canceled("None", "TransactionConflict", "None", "None")])
-def test_what_passes_is_not_seen_by_the_caller(call: Call, fault: faults.Fault) -> None:
-    """Two failures in a row are absorbed."""
+def test_transient_failures_are_retried(call: Call, fault: faults.Fault) -> None:
+    """Two transient failures in a row are retried."""
     with faults.injected(fault, fault):
         call.data()
 
     assert 1 == len(call.table.under("AUDIT#"))
 
 
-def test_an_answer_that_was_lost_is_found_again(call: Call) -> None:
-    """The organization was marked, the answer did not arrive: the repeat is a success, not a 410."""
+def test_a_lost_response_is_recovered(call: Call) -> None:
+    """When the response of the transaction is lost, the retry succeeds instead of answering 410."""
     with faults.injected(faults.lost_answer) as operations:
         call.data()
 
-    assert (2, 1) == (len(operations), len(call.table.under("AUDIT#")))
+    assert 2 == len(operations)
+    assert 1 == len(call.table.under("AUDIT#"))

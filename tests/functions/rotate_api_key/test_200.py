@@ -29,7 +29,7 @@ WEEK_SECONDS = 604_800
 
 
 def fits(text: str, stored_hash: str) -> bool:
-    """Tell whether a key's text is what a stored hash was made of."""
+    """Return whether a stored hash was made from a key's text."""
     digest = hmac.digest(pepper.keyring().current.hash_key, key_parts(text).payload, "sha256")
     try:
         return argon2.PasswordHasher().verify(stored_hash, digest)
@@ -38,14 +38,12 @@ def fits(text: str, stored_hash: str) -> bool:
 
 
 def in_seconds(moment: datetime, seconds: int) -> str:
-    """Write the time so many seconds later."""
+    """Return the time that many seconds later."""
     return clock.rfc3339(moment + timedelta(seconds=seconds))
 
 
-def test_the_answer_is_exactly_id_key_and_the_end_of_the_previous_one(
-    call: Call, stop_clock: Callable[[str], datetime]
-) -> None:
-    """`{id, key, previousKeyExpiresAt}`, for the id that was there before."""
+def test_the_answer_is_exactly_id_key_and_previous_end(call: Call, stop_clock: Callable[[str], datetime]) -> None:
+    """The data is `{id, key, previousKeyExpiresAt}`, with the id unchanged."""
     now = stop_clock(NOW)
     call.table.put_key()
 
@@ -54,21 +52,19 @@ def test_the_answer_is_exactly_id_key_and_the_end_of_the_previous_one(
     assert {"id": KEY_ID, "key": rotated["key"], "previousKeyExpiresAt": in_seconds(now, 60)} == rotated
 
 
-def test_the_new_text_names_the_same_key_and_the_next_generation(call: Call) -> None:
-    """Under the deployment's pepper, of this organization."""
+def test_the_new_text_has_the_next_generation(call: Call) -> None:
+    """The new text holds the same organization and id and the next generation, under the deployment's pepper."""
     call.table.put_key(generation=41)
 
-    found = key_parts(call.data()["key"])
+    parts = key_parts(call.data()["key"])
 
-    assert (uuid.UUID(ORGANIZATION_ID), uuid.UUID(KEY_ID), 42) == (
-        found.organization_id,
-        found.key_id,
-        found.generation,
-    )
+    assert uuid.UUID(ORGANIZATION_ID) == parts.organization_id
+    assert uuid.UUID(KEY_ID) == parts.key_id
+    assert 42 == parts.generation
 
 
 def test_without_grace_the_item_forgets_the_previous_secret(call: Call, stop_clock: Callable[[str], datetime]) -> None:
-    """New hash, hint, generation, time and version; nothing else changes, and no previous hash is kept."""
+    """Only hash, hint, generation, time and version change; no previous hash is kept."""
     stop_clock(NOW)
     before = call.table.put_key()
 
@@ -87,10 +83,8 @@ def test_without_grace_the_item_forgets_the_previous_secret(call: Call, stop_clo
     assert HASH not in repr(call.table.items())
 
 
-def test_with_grace_the_item_keeps_the_previous_secret_beside_the_new_one(
-    call: Call, stop_clock: Callable[[str], datetime]
-) -> None:
-    """Both hashes, and when the older one ends."""
+def test_with_grace_the_item_keeps_the_previous_secret(call: Call, stop_clock: Callable[[str], datetime]) -> None:
+    """The item holds both hashes and the end of the previous one."""
     now = stop_clock(NOW)
     before = call.table.put_key()
 
@@ -111,7 +105,7 @@ def test_with_grace_the_item_keeps_the_previous_secret_beside_the_new_one(
 
 
 def test_the_two_hashes_are_of_the_two_texts(call: Call, functions: Callable[[str], Call]) -> None:
-    """From create to rotate, each secret fits its own hash and not the other."""
+    """After create and rotate each text matches its own hash only."""
     created = functions("create_api_key").data(VALID_BODY)
     rotated = call.data({"gracePeriodSeconds": 60}, key_id=created["id"])
 
@@ -127,7 +121,7 @@ def test_the_two_hashes_are_of_the_two_texts(call: Call, functions: Callable[[st
 def test_the_grace_period_is_counted_from_now(
     call: Call, stop_clock: Callable[[str], datetime], grace_period_seconds: int
 ) -> None:
-    """Answer and item agree on the end."""
+    """Answer and item have the same end of the grace period."""
     now = stop_clock(NOW)
     call.table.put_key()
 
@@ -150,19 +144,21 @@ def test_the_grace_period_is_counted_from_now(
 def test_the_previous_secret_never_outlives_the_key(
     call: Call, stop_clock: Callable[[str], datetime], expires_at: str, end: str
 ) -> None:
-    """A grace period of a minute ends with the key's own expiry, if that comes first."""
+    """A grace period ends no later than the key itself."""
     stop_clock(NOW)
     call.table.put_key(expires_at=expires_at)
 
     rotated = call.data({"gracePeriodSeconds": 60})
 
     item = call.table.item(f"KEY#{KEY_ID}")
-    assert (end, end, expires_at) == (rotated["previousKeyExpiresAt"], item["previous_expires_at"], item["expires_at"])
+    assert end == rotated["previousKeyExpiresAt"]
+    assert end == item["previous_expires_at"]
+    assert expires_at == item["expires_at"]
 
 
 @pytest.mark.parametrize("expires_at", ["2020-01-01T00:00:00.000Z", NOW], ids=["long ago", "just now"])
 def test_an_expired_key_stays_expired(call: Call, stop_clock: Callable[[str], datetime], expires_at: str) -> None:
-    """It gets a new secret and no grace: there is nothing left to keep alive."""
+    """An expired key gets a new secret without a grace period."""
     stop_clock(NOW)
     call.table.put_key(expires_at=expires_at)
 
@@ -170,18 +166,20 @@ def test_an_expired_key_stays_expired(call: Call, stop_clock: Callable[[str], da
 
     item = call.table.item(f"KEY#{KEY_ID}")
     assert rotated["previousKeyExpiresAt"] is None
-    assert (expires_at, 1) == (item["expires_at"], item["generation"])
+    assert expires_at == item["expires_at"]
+    assert 1 == item["generation"]
     assert {"previous_hash", "previous_expires_at"}.isdisjoint(item)
 
 
 def test_a_disabled_key_stays_disabled(call: Call) -> None:
-    """A new secret does not bring a key back to life."""
+    """A rotation does not enable a disabled key."""
     call.table.put_key(enabled=False)
 
     call.data({"gracePeriodSeconds": 60})
 
     item = call.table.item(f"KEY#{KEY_ID}")
-    assert (False, HASH) == (item["enabled"], item["previous_hash"])
+    assert item["enabled"] is False
+    assert HASH == item["previous_hash"]
 
 
 def test_rotating_within_a_grace_period_retires_the_oldest(call: Call, stop_clock: Callable[[str], datetime]) -> None:
@@ -192,12 +190,14 @@ def test_rotating_within_a_grace_period_retires_the_oldest(call: Call, stop_cloc
     call.data({"gracePeriodSeconds": 60})
 
     item = call.table.item(f"KEY#{KEY_ID}")
-    assert (2, HASH, in_seconds(now, 60)) == (item["generation"], item["previous_hash"], item["previous_expires_at"])
+    assert 2 == item["generation"]
+    assert HASH == item["previous_hash"]
+    assert in_seconds(now, 60) == item["previous_expires_at"]
     assert PREVIOUS_HASH not in repr(call.table.items())
 
 
 def test_rotating_without_grace_ends_a_grace_period(call: Call) -> None:
-    """After a leak: from now on there is one secret."""
+    """A rotation without grace, as after a leak, leaves one working secret."""
     call.table.put_key(generation=1, previous_hash=PREVIOUS_HASH, previous_expires_at="2099-01-01T00:00:00.000Z")
 
     assert call.data()["previousKeyExpiresAt"] is None
@@ -208,7 +208,7 @@ def test_rotating_without_grace_ends_a_grace_period(call: Call) -> None:
     "body", [None, "", "{}", '{"unknown": 1, "grace_period_seconds": 60}', '{"gracePeriodSeconds": 0}']
 )
 def test_without_a_grace_period_it_ends_at_once(call: Call, body: str | None) -> None:
-    """The default, whether there is a body or not."""
+    """Without a grace period, with or without a body, the previous secret ends at once."""
     call.table.put_key()
 
     assert call.data(body)["previousKeyExpiresAt"] is None
@@ -216,14 +216,14 @@ def test_without_a_grace_period_it_ends_at_once(call: Call, body: str | None) ->
 
 @pytest.mark.parametrize("content_type", [None, {}, {"content-type": "application/json"}])
 def test_a_request_without_a_body_needs_no_content_type(call: Call, content_type: dict[str, str] | None) -> None:
-    """But may have one."""
+    """Without a body the content type is optional."""
     call.table.put_key()
 
     assert 200 == call(headers=content_type)["statusCode"]
 
 
-def test_the_audit_record_says_who_what_when_and_from_where(call: Call, stop_clock: Callable[[str], datetime]) -> None:
-    """Which rotation it was and until when the previous secret works; no secret, and no hash."""
+def test_the_audit_record_is_complete(call: Call, stop_clock: Callable[[str], datetime]) -> None:
+    """The audit record holds the generation and the end of the previous secret; no secret and no hash."""
     now = stop_clock(NOW)
     call.table.put_key()
 
@@ -232,7 +232,8 @@ def test_the_audit_record_says_who_what_when_and_from_where(call: Call, stop_clo
     (record,) = call.table.under("AUDIT#")
     assert [] == [hidden for hidden in (text, text[-10:], "argon2") if hidden in repr(record)]
     record_id = uuid.UUID(record.pop("sk").removeprefix("AUDIT#"))
-    assert (7, int(now.timestamp() * 1000)) == (record_id.version, record_id.int >> 80)
+    assert 7 == record_id.version
+    assert int(now.timestamp() * 1000) == record_id.int >> 80
     assert {
         "before": {"generation": 0},
         "after": {"generation": 1, "previousKeyExpiresAt": in_seconds(now, 60)},
@@ -252,8 +253,8 @@ def test_the_audit_record_says_who_what_when_and_from_where(call: Call, stop_clo
     } == record
 
 
-def test_the_text_is_nowhere_in_the_table(call: Call) -> None:
-    """It is in the answer, and nowhere else."""
+def test_the_text_is_not_in_the_table(call: Call) -> None:
+    """The new text is only in the answer."""
     call.table.put_key()
 
     text = call.data()["key"]
@@ -262,7 +263,7 @@ def test_the_text_is_nowhere_in_the_table(call: Call) -> None:
 
 
 def test_nothing_else_in_the_table_changes(call: Call) -> None:
-    """Usage goes on being counted; other keys, and the same id elsewhere, stay."""
+    """Usage, other keys, and the same id in another organization are unchanged."""
     call.table.put_usage()
     call.table.put_key(nth_id(2))
     call.table.put_key(KEY_ID, OTHER_ORGANIZATION_ID)
@@ -277,8 +278,8 @@ def test_nothing_else_in_the_table_changes(call: Call) -> None:
     ]
 
 
-def test_changes_never_seem_to_go_back_in_time(call: Call, stop_clock: Callable[[str], datetime]) -> None:
-    """A clock that is late is overruled by the key's own time; the grace period counts from there."""
+def test_times_never_go_back(call: Call, stop_clock: Callable[[str], datetime]) -> None:
+    """A slow clock is moved behind the key's last change, and the grace period counts from there."""
     stop_clock(NOW)
     call.table.put_key(updated_at="2030-01-31T12:00:05.000Z")
 
@@ -290,14 +291,14 @@ def test_changes_never_seem_to_go_back_in_time(call: Call, stop_clock: Callable[
 
 
 def test_the_last_generation(call: Call) -> None:
-    """There is room for 65,535 rotations."""
+    """65,535 rotations are possible."""
     call.table.put_key(generation=65_534)
 
     assert 65_535 == key_parts(call.data()["key"]).generation
 
 
 def test_one_conflict_is_absorbed(call: Call) -> None:
-    """Somebody else rotated the key after it was read: this is the rotation after theirs."""
+    """After one conflict the rotation is repeated on top of the other one."""
     call.table.put_key()
     theirs = HASH[:-4] + "AAAA"
     quicker = meanwhile(lambda: call.table.put_key(name="Theirs", hash=theirs, generation=1, version=2))
@@ -309,12 +310,14 @@ def test_one_conflict_is_absorbed(call: Call) -> None:
     assert ["BatchGetItem", "TransactWriteItems"] * 2 == operations
     assert 2 == key_parts(text).generation == item["generation"]
     assert fits(text, item["hash"])
-    assert ("Theirs", theirs, 3) == (item["name"], item["previous_hash"], item["version"])
+    assert "Theirs" == item["name"]
+    assert theirs == item["previous_hash"]
+    assert 3 == item["version"]
 
 
 @pytest.mark.parametrize("role", ["owner", "admin"])
-def test_owners_and_admins_may(call: Call, role: str) -> None:
-    """The two roles that manage keys."""
+def test_owners_and_admins_are_allowed(call: Call, role: str) -> None:
+    """Owners and admins manage keys."""
     call.table.put_key()
     call.table.put_member("someone", role)
 
@@ -322,7 +325,7 @@ def test_owners_and_admins_may(call: Call, role: str) -> None:
 
 
 def test_it_takes_two_requests_to_dynamodb(call: Call) -> None:
-    """One to read, one for everything that is written."""
+    """One request reads; one transaction writes everything."""
     call.table.put_key()
     with faults.injected() as operations:
         call.data()
@@ -331,7 +334,7 @@ def test_it_takes_two_requests_to_dynamodb(call: Call) -> None:
 
 
 def test_it_takes_one_hash(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Argon2 is most of the time of a rotation."""
+    """Argon2id takes most of the time of a rotation."""
     call.table.put_key()
     hashes: list[object] = []
     run = argon2.PasswordHasher.hash
@@ -347,7 +350,7 @@ def test_it_takes_one_hash(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_headers_forbid_caching(call: Call) -> None:
-    """A key must not rest in any cache."""
+    """An answer that holds a key is not cached."""
     call.table.put_key()
 
     assert {"content-type": "application/json", "cache-control": "no-store", "x-request-id": REQUEST_ID} == call()[
@@ -357,21 +360,24 @@ def test_headers_forbid_caching(call: Call) -> None:
 
 @pytest.mark.parametrize("position", range(2), ids=["read", "write"])
 @pytest.mark.parametrize("fault", UNANSWERED)
-def test_what_passes_is_not_seen_by_the_caller(call: Call, fault: faults.Fault, position: int) -> None:
-    """Two failures in a row are absorbed, and the key is rotated once."""
+def test_transient_failures_are_retried(call: Call, fault: faults.Fault, position: int) -> None:
+    """Two transient failures in a row are retried, and the key is rotated once."""
     call.table.put_key()
     with faults.injected(*[None] * position, fault, fault):
         call.data()
 
-    assert (1, 1) == (call.table.item(f"KEY#{KEY_ID}")["generation"], len(call.table.under("AUDIT#")))
+    assert 1 == call.table.item(f"KEY#{KEY_ID}")["generation"]
+    assert 1 == len(call.table.under("AUDIT#"))
 
 
-def test_an_answer_that_was_lost_is_found_again(call: Call) -> None:
-    """The text that is handed out is the one whose hash was stored by the attempt whose answer was lost."""
+def test_a_lost_response_is_recovered(call: Call) -> None:
+    """When the response of the transaction is lost, the returned text is the one whose hash was stored."""
     call.table.put_key()
     with faults.injected(None, faults.lost_answer) as operations:
         text = call.data()["key"]
 
     item = call.table.item(f"KEY#{KEY_ID}")
-    assert (3, 1, 1) == (len(operations), item["generation"], len(call.table.under("AUDIT#")))
+    assert 3 == len(operations)
+    assert 1 == item["generation"]
+    assert 1 == len(call.table.under("AUDIT#"))
     assert fits(text, item["hash"])

@@ -1,4 +1,4 @@
-"""POST /v1/auth/api-keys/{id}/rotate: every refusal, and that it leaves nothing behind."""
+"""POST /v1/auth/api-keys/{id}/rotate: every refusal, none of which writes anything."""
 
 from __future__ import annotations
 
@@ -44,13 +44,15 @@ INVALID = [
 
 
 @pytest.mark.parametrize(("value", "rule"), INVALID, ids=[json.dumps(value)[:20] for value, _ in INVALID])
-def test_400_each_grace_period_that_is_none(call: Call, value: object, rule: str) -> None:
-    """The message names the field and the rule, the hint its bounds."""
+def test_400_each_invalid_grace_period(call: Call, value: object, rule: str) -> None:
+    """The message names the field and the rule; the hint names the bounds."""
     call.table.put_key()
 
     refusal = call.refused({"gracePeriodSeconds": value})
 
-    assert (400, "BAD_REQUEST", f"gracePeriodSeconds {rule}") == (refusal.status, refusal.code, refusal.message)
+    assert 400 == refusal.status
+    assert "BAD_REQUEST" == refusal.code
+    assert f"gracePeriodSeconds {rule}" == refusal.message
     assert "gracePeriodSeconds takes a whole number from 0 to 604800 (7 days)." == refusal.hint
 
 
@@ -59,41 +61,40 @@ def test_400_each_grace_period_that_is_none(call: Call, value: object, rule: str
     [" ", "[]", "null", "60", "{", '{"gracePeriodSeconds": NaN}', '{"gracePeriodSeconds": 1e400}', "\ufeff{}"],
 )
 def test_400_hostile_bodies(call: Call, body: str) -> None:
-    """A body may be left out; one that is there is an object."""
+    """A body, if present, must be a JSON object."""
     call.table.put_key()
 
-    assert (400, "BAD_REQUEST") == (call.refused(body).status, call.refused(body).code)
+    assert 400 == call.refused(body).status
+    assert "BAD_REQUEST" == call.refused(body).code
 
 
 def test_400_another_content_type(call: Call) -> None:
-    """What says that it is not JSON is not read as JSON."""
+    """A body with another content type is not parsed as JSON."""
     call.table.put_key()
 
     assert 400 == call.refused({"gracePeriodSeconds": 60}, headers={"content-type": "text/plain"}).status
 
 
 @pytest.mark.parametrize("idempotency_key", ["", "x" * 256, "a\tb", "\N{SNOWMAN}", "a\n"])
-def test_400_an_idempotency_key_that_is_none(call: Call, idempotency_key: str) -> None:
-    """1 to 255 printable ASCII characters; nothing is rotated under another one."""
+def test_400_an_invalid_idempotency_key(call: Call, idempotency_key: str) -> None:
+    """An Idempotency-Key has 1 to 255 printable ASCII characters; with another one nothing is rotated."""
     call.table.put_key()
 
     refusal = call.refused(headers={"idempotency-key": idempotency_key})
 
-    assert (400, "The Idempotency-Key must have 1 to 255 printable ASCII characters") == (
-        refusal.status,
-        refusal.message,
-    )
+    assert 400 == refusal.status
+    assert "The Idempotency-Key must have 1 to 255 printable ASCII characters" == refusal.message
 
 
-def test_401_an_expired_session_that_the_gateway_still_remembers(call: Call) -> None:
-    """API Gateway reuses an authorizer's answer for minutes; the session's end counts all the same."""
+def test_401_an_expired_session_in_the_gateways_cache(call: Call) -> None:
+    """An expired session is refused even while API Gateway caches the authorizer's answer."""
     call.table.put_key()
 
     assert 401 == call.refused(authorizer={"expiresAt": str(int(time.time()))}).status
 
 
 def test_401_without_an_authorizer(call: Call) -> None:
-    """A route that lost its authorizer lets nobody in."""
+    """A request without an authorizer's context is refused."""
     call.table.put_key()
 
     assert 401 == call.refused(requestContext={"requestId": "r", "stage": "v1", "domainName": "d"}).status
@@ -102,7 +103,7 @@ def test_401_without_an_authorizer(call: Call) -> None:
 @pytest.mark.parametrize("key_id", [KEY_ID, nth_id(2)], ids=["a key", "no key"])
 @pytest.mark.parametrize("arrange", STRANGERS, ids=lambda arrange: arrange.__name__)
 def test_403_is_one_answer_for_all(call: Call, arrange: Callable[[Table], None], key_id: str) -> None:
-    """Who is not allowed learns that, and neither why nor whether there is such a key."""
+    """Every forbidden caller gets the same answer, without a reason and whether or not the key exists."""
     call.table.put_key()
     arrange(call.table)
 
@@ -110,8 +111,8 @@ def test_403_is_one_answer_for_all(call: Call, arrange: Callable[[Table], None],
 
 
 @pytest.mark.parametrize("arrange", STRANGERS, ids=lambda arrange: arrange.__name__)
-def test_403_in_a_frozen_organization_as_well(call: Call, arrange: Callable[[Table], None]) -> None:
-    """Whether an organization is frozen is no business of those who may not act in it."""
+def test_403_in_a_frozen_organization(call: Call, arrange: Callable[[Table], None]) -> None:
+    """A forbidden caller gets 403 and does not learn that the organization is frozen."""
     call.table.put_key()
     call.table.freeze()
     arrange(call.table)
@@ -119,20 +120,21 @@ def test_403_in_a_frozen_organization_as_well(call: Call, arrange: Callable[[Tab
     assert FORBIDDEN == call.refused(user_id="someone")
 
 
-def test_403_for_who_loses_the_role_meanwhile(call: Call) -> None:
-    """What counts is the role at the moment of the rotation."""
+def test_403_for_a_member_demoted_meanwhile(call: Call) -> None:
+    """The role at the time of the rotation counts."""
     key = call.table.put_key()
 
     with faults.injected(None, meanwhile(lambda: call.table.put_member("user_1", "member"))):
         refusal = call.fails()
 
     assert FORBIDDEN == refusal
-    assert (key, []) == (call.table.item(f"KEY#{KEY_ID}"), call.table.under("AUDIT#"))
+    assert key == call.table.item(f"KEY#{KEY_ID}")
+    assert [] == call.table.under("AUDIT#")
 
 
 @pytest.mark.parametrize("key_id", [nth_id(2), nth_id(3), "1", "", "%00"])
 def test_404_is_one_answer_for_all(call: Call, key_id: str) -> None:
-    """Another organization's key is as unknown as one that never was, and as what is not even an id."""
+    """Another organization's key, an unknown id and a malformed id get the same answer."""
     call.table.put_key()
     call.table.put_key(nth_id(3), OTHER_ORGANIZATION_ID)
 
@@ -145,8 +147,8 @@ def test_404_is_one_answer_for_all(call: Call, key_id: str) -> None:
     ) == call.refused(key_id=key_id)
 
 
-def test_404_for_a_key_that_is_deleted_meanwhile(call: Call) -> None:
-    """A new secret does not bring it back."""
+def test_404_for_a_key_deleted_meanwhile(call: Call) -> None:
+    """A rotation does not restore a deleted key."""
     call.table.put_key()
     key = {"pk": {"S": f"ORG#{ORGANIZATION_ID}"}, "sk": {"S": f"KEY#{KEY_ID}"}}
 
@@ -154,11 +156,12 @@ def test_404_for_a_key_that_is_deleted_meanwhile(call: Call) -> None:
         refusal = call.fails()
 
     assert 404 == refusal.status
-    assert ([], []) == (call.table.under("KEY#"), call.table.under("AUDIT#"))
+    assert [] == call.table.under("KEY#")
+    assert [] == call.table.under("AUDIT#")
 
 
-def test_409_when_somebody_else_is_quicker_twice(call: Call) -> None:
-    """No secret is handed out that does not work; the caller is told to look again."""
+def test_409_after_two_conflicts(call: Call) -> None:
+    """After two conflicts no secret is returned, and the key is unchanged."""
     call.table.put_key()
     versions = itertools.count(2)
     quicker = meanwhile(lambda: call.table.put_key(name="Theirs", version=next(versions)))
@@ -167,59 +170,58 @@ def test_409_when_somebody_else_is_quicker_twice(call: Call) -> None:
         refusal = call.fails()
 
     key = call.table.item(f"KEY#{KEY_ID}")
-    assert (409, "CONFLICT") == (refusal.status, refusal.code)
-    assert ("Theirs", HASH, 0, 3, []) == (
-        key["name"],
-        key["hash"],
-        key["generation"],
-        key["version"],
-        call.table.under("AUDIT#"),
-    )
+    assert 409 == refusal.status
+    assert "CONFLICT" == refusal.code
+    assert "Theirs" == key["name"]
+    assert HASH == key["hash"]
+    assert 0 == key["generation"]
+    assert 3 == key["version"]
+    assert [] == call.table.under("AUDIT#")
 
 
 def test_409_after_the_last_generation(call: Call) -> None:
-    """A key's text has two bytes for its generation."""
+    """A key's text has two bytes for the generation."""
     call.table.put_key(generation=65_535)
 
     refusal = call.refused()
 
-    assert (
-        409,
-        "The API key was rotated 65535 times, which is as often as it can be",
-        "Create a new key in its place.",
-    ) == (refusal.status, refusal.message, refusal.hint)
+    assert 409 == refusal.status
+    assert "The API key was rotated 65535 times, which is as often as it can be" == refusal.message
+    assert "Create a new key in its place." == refusal.hint
 
 
 def test_410_a_frozen_organization(call: Call) -> None:
-    """Its admins learn that it is scheduled for deletion."""
+    """Admins are told that the organization is scheduled for deletion."""
     call.table.put_key()
     call.table.freeze()
 
     refusal = call.refused()
 
-    assert (410, "ORGANIZATION_FROZEN") == (refusal.status, refusal.code)
+    assert 410 == refusal.status
+    assert "ORGANIZATION_FROZEN" == refusal.code
 
 
-def test_410_an_organization_that_is_frozen_meanwhile(call: Call) -> None:
-    """What counts is the moment of the rotation."""
+def test_410_an_organization_frozen_meanwhile(call: Call) -> None:
+    """The state at the time of the rotation counts."""
     key = call.table.put_key()
 
     with faults.injected(None, meanwhile(call.table.freeze)):
         refusal = call.fails()
 
     assert 410 == refusal.status
-    assert (key, []) == (call.table.item(f"KEY#{KEY_ID}"), call.table.under("AUDIT#"))
+    assert key == call.table.item(f"KEY#{KEY_ID}")
+    assert [] == call.table.under("AUDIT#")
 
 
 def test_413_a_large_body(call: Call) -> None:
-    """More than 64 KiB."""
+    """A body of more than 64 KiB is refused."""
     call.table.put_key()
 
     assert 413 == call.refused({"filler": "x" * 65536}).status
 
 
-def test_500_shows_nothing(call: Call, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """The caller gets the contract's sentence; the log gets the exception, with the text that it repeats taken out."""
+def test_500_hides_the_exception(call: Call, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """The caller gets a generic message; the log gets the exception, with the key's text redacted."""
     call.table.put_key()
     made: list[str] = []
     encode = key_text.encode
@@ -237,14 +239,15 @@ def test_500_shows_nothing(call: Call, monkeypatch: pytest.MonkeyPatch, caplog: 
         refusal = call.refused()
 
     logged = " ".join(str(record.__dict__) for record in caplog.records)
-    assert (500, "An unexpected error occurred") == (refusal.status, refusal.message)
+    assert 500 == refusal.status
+    assert "An unexpected error occurred" == refusal.message
     assert "RuntimeError: cannot store [redacted]" in logged
     assert made[0][-20:] not in logged
 
 
 @pytest.mark.parametrize("position", range(4), ids=["member", "organization", "key", "audit record"])
 def test_each_condition_alone_stops_everything(call: Call, position: int) -> None:
-    """Whichever of the four items refuses, none of the others is written."""
+    """If any of the four items refuses the transaction, none of them changes."""
     call.table.put_key()
     codes = ["None"] * 4
     codes[position] = "ValidationError"
@@ -258,10 +261,11 @@ def test_each_condition_alone_stops_everything(call: Call, position: int) -> Non
 @pytest.mark.parametrize("position", range(2), ids=["read", "write"])
 @pytest.mark.parametrize("fault", UNANSWERED)
 def test_503_when_dynamodb_does_not_recover(call: Call, fault: faults.Fault, position: int) -> None:
-    """Nothing was written, and the previous secret goes on working."""
+    """Nothing is written, and the previous secret keeps working."""
     call.table.put_key()
 
     with faults.injected(*[None] * position, *[fault] * 100):
         refusal = call.refused()
 
-    assert (503, "SERVICE_UNAVAILABLE") == (refusal.status, refusal.code)
+    assert 503 == refusal.status
+    assert "SERVICE_UNAVAILABLE" == refusal.code

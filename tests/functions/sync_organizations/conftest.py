@@ -1,4 +1,4 @@
-"""sync_organizations: called with what its queue holds."""
+"""sync_organizations, called with batches of its queue."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def sync(
     world: World, setting: Callable[[str, str], None], load_handler: Callable[[str], Callable[..., object]]
 ) -> Sync:
     """The function, with an empty table and an empty dead-letter queue."""
-    # However busy the machine is: what happens when time is up has a test of its own.
+    # Enough time on a busy machine: other tests cover the time limit.
     return Sync.opened(load_handler("sync_organizations"), world, setting, seconds=60)
 
 
@@ -33,5 +33,5 @@ def now(stop_clock: Callable[[str], datetime]) -> datetime:
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take no time between attempts."""
+    """Retry without waiting."""
     monkeypatch.setattr(retries, "BACKOFF_SECONDS", 0)

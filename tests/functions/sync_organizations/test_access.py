@@ -1,4 +1,4 @@
-"""What the provider says decides what a session may do here, from the next request on."""
+"""Events of the identity provider decide about a session's permissions from the next request on."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def create(sync: Sync, functions: Callable[[str], Call]) -> Call:
-    """The request to create a key, of a session in an organization of which only events have told."""
+    """The request to create a key, by a session of an organization known from events only."""
     call = functions("create_api_key")
     for item in sync.world.table.items():
         key = {"pk": {"S": item["pk"]}, "sk": {"S": item["sk"]}}
@@ -30,8 +30,8 @@ def create(sync: Sync, functions: Callable[[str], Call]) -> Call:
     return call
 
 
-def test_from_an_empty_table_a_member_follows_every_event(sync: Sync, create: Call) -> None:
-    """Nothing but events, and the status of the same request after each."""
+def test_each_event_decides_about_the_next_request(sync: Sync, create: Call) -> None:
+    """From an empty table on, each event decides the status of the next request."""
     hours = iter(range(24))
 
     def after(kind: str, **detail: Any) -> int:
@@ -48,7 +48,7 @@ def test_from_an_empty_table_a_member_follows_every_event(sync: Sync, create: Ca
         ("demoted", 403),
         ("promoted", 200),
         ("deletion requested", 410),
-        ("deletion cancelled", 200),
+        ("deletion canceled", 200),
         ("removed", 403),
         ("back as a member", 403),
         ("back as an admin", 200),
@@ -60,7 +60,7 @@ def test_from_an_empty_table_a_member_follows_every_event(sync: Sync, create: Ca
         ("demoted", after("member.role_changed", **about(role="member"))),
         ("promoted", after("member.updated", **about(role="owner"))),
         ("deletion requested", after("organization.deletion_requested")),
-        ("deletion cancelled", after("organization.deletion_canceled")),
+        ("deletion canceled", after("organization.deletion_canceled")),
         ("removed", after("member.removed", **about())),
         ("back as a member", after("member.added", **about())),
         ("back as an admin", after("member.role_changed", **about(role="admin"))),
@@ -68,7 +68,7 @@ def test_from_an_empty_table_a_member_follows_every_event(sync: Sync, create: Ca
 
 
 @pytest.mark.parametrize("chosen", [str(organization_uuid("org_2abc")), ORGANIZATION_ID.upper()])
-def test_a_tenant_gets_no_owner_into_another_organization_by_a_name_that_they_choose(sync: Sync, chosen: str) -> None:
+def test_a_chosen_id_adds_no_owner_to_another_organization(sync: Sync, chosen: str) -> None:
     """GIVEN victims known by a name and by a UUID WHEN a tenant chooses their ids THEN they have no new owner."""
     added = event("member.added", organization={"id": chosen}, **about("eve", role="owner"))
 
@@ -77,10 +77,10 @@ def test_a_tenant_gets_no_owner_into_another_organization_by_a_name_that_they_ch
     assert victims.isdisjoint(item["pk"] for item in sync.world.table.items())
 
 
-def test_an_event_of_long_ago_is_seen(sync: Sync, functions: Callable[[str], Call]) -> None:
-    """GIVEN an event older than the retention that makes an owner WHEN it is followed THEN the log shows it.
+def test_an_event_older_than_the_retention_is_logged(sync: Sync, functions: Callable[[str], Call]) -> None:
+    """GIVEN an event older than the retention WHEN it makes an owner THEN the audit log shows it.
 
-    Counted from the event's own time, its record would be over before it is written.
+    The retention counts from the receipt: counted from the event's time, the record would expire before it is written.
     """
     logs = functions("list_audit_logs")
     before = clock.now()
@@ -95,17 +95,17 @@ def test_an_event_of_long_ago_is_seen(sync: Sync, functions: Callable[[str], Cal
     assert int((before + timedelta(days=365)).timestamp()) <= item["ttl"]
 
 
-def test_an_owner_whom_only_events_know_can_delete_the_organization(
+def test_an_owner_known_from_events_can_delete_the_organization(
     sync: Sync, create: Call, functions: Callable[[str], Call]
 ) -> None:
-    """What is done over HTTP, and what events say, is one state: each goes on from the other's."""
+    """HTTP requests and events change the same state, each on top of the other."""
     assert create.table.items() == []
     named: dict[str, Any] = {"organization": {"id": ORGANIZATION_ID, "name": "Acme"}}
     sync(event("organization.created", **named), event("member.added", **about(role="owner")))
     items = sync.world.table.items()
 
     request, cancel = (functions(f"{verb}_organization_deletion") for verb in ("request", "cancel"))
-    for item in items:  # `functions` has put an organization of its own in its place
+    for item in items:  # `functions` has written an organization
         sync.world.table.put(**item)
     request.data()
     outdated = event("organization.deletion_canceled", time="2026-03-02T00:00:00Z")

@@ -1,4 +1,4 @@
-"""Batches: what fails comes again alone, what can never succeed is put aside with the reason."""
+"""Batches: an event that may succeed later is retried alone; one that cannot is set aside with the reason."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ SECRET = "kk_" + "0ETHK3Teh1d8Ge8g" * 5
 
 
 def added(user_id: str) -> dict[str, Any]:
-    """Make the event of somebody who joins."""
+    """Return the event of a new member."""
     return event("member.added", **about(user_id, role="member"))
 
 
 def members(sync: Sync) -> list[str]:
-    """Name everybody in the table."""
+    """Return the ids of all members in the table."""
     return [item["sk"].removeprefix("MEMBER#") for item in sync.world.table.under("MEMBER#")]
 
 
 def broken(**changes: Any) -> dict[str, Any]:
-    """Make an event with other details than it should have."""
+    """Return an event with changed details."""
     whole = added("user_1")
     return {**whole, "detail": {**whole["detail"], **changes}}
 
@@ -73,10 +73,10 @@ UNUSABLE: list[tuple[object, str]] = [
 
 
 @pytest.mark.parametrize(("body", "reason"), UNUSABLE, ids=range(len(UNUSABLE)))
-def test_what_no_retry_will_mend_is_put_aside_with_the_reason(
+def test_an_invalid_event_is_set_aside_with_the_reason(
     sync: Sync, body: object, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As it came, at once, and the log says why; neither reason nor log repeats what the event holds."""
+    """An invalid event is set aside unchanged; neither its reason nor the log repeats its content."""
     with caplog.at_level(logging.INFO, logger="keywright"):
         assert [] == sync(body)
 
@@ -87,11 +87,12 @@ def test_what_no_retry_will_mend_is_put_aside_with_the_reason(
     assert SECRET not in str(logged)
 
 
-def test_a_bad_event_does_not_hold_up_the_others(sync: Sync) -> None:
-    """Before and after it in the same batch."""
+def test_an_invalid_event_does_not_stop_the_others(sync: Sync) -> None:
+    """An invalid event does not stop those before and after it in its batch."""
     assert [] == sync(added("user_1"), "no JSON", added("user_2"))
 
-    assert (["user_1", "user_2"], 1) == (members(sync), len(sync.put_aside()))
+    assert ["user_1", "user_2"] == members(sync)
+    assert 1 == len(sync.put_aside())
 
 
 THROTTLED = faults.error("ThrottlingException")
@@ -103,36 +104,41 @@ CONFLICT = faults.canceled("None", "TransactionConflict", "None")
     [[THROTTLED] * retries.ATTEMPTS, [None, *[THROTTLED] * retries.ATTEMPTS], [None, *[CONFLICT] * retries.ATTEMPTS]],
     ids=["while reading", "while writing", "in conflict with others"],
 )
-def test_what_fails_for_a_reason_that_passes_comes_again_alone(
+def test_a_transient_failure_returns_its_event_alone(
     sync: Sync, failing: list[faults.Fault | None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The others are done and do not come again; nothing is put aside."""
+    """A transient failure returns only its event to the queue, and nothing is set aside."""
     with caplog.at_level(logging.INFO, logger="keywright"), faults.injected(None, None, *failing):
         again = sync(added("user_1"), added("user_2"), added("user_3"))
 
-    assert ([1], ["user_1", "user_3"], []) == (again, members(sync), sync.put_aside())
+    assert [1] == again
+    assert ["user_1", "user_3"] == members(sync)
+    assert [] == sync.put_aside()
     assert ["event", "event comes again", "event"] == [record.message for record in caplog.records]
 
 
 @pytest.mark.parametrize("fault", [*UNANSWERED, CONFLICT])
-def test_what_passes_soon_is_not_noticed(sync: Sync, fault: faults.Fault) -> None:
-    """Two failures of the transaction in a row are absorbed."""
+def test_transient_failures_are_retried(sync: Sync, fault: faults.Fault) -> None:
+    """Two transient failures of the transaction in a row are retried."""
     with faults.injected(None, fault, fault):
         again = sync(added("user_1"))
 
-    assert ([], ["user_1"]) == (again, members(sync))
+    assert [] == again
+    assert ["user_1"] == members(sync)
 
 
-def test_an_answer_that_was_lost_is_found_again(sync: Sync) -> None:
-    """The member was written, the answer did not arrive: one member, one record."""
+def test_a_lost_response_is_recovered(sync: Sync) -> None:
+    """When the response of the transaction is lost, there is one member and one audit record."""
     with faults.injected(None, faults.lost_answer):
         again = sync(added("user_1"))
 
-    assert ([], ["user_1"], 1) == (again, members(sync), len(sync.world.table.under("AUDIT#")))
+    assert [] == again
+    assert ["user_1"] == members(sync)
+    assert 1 == len(sync.world.table.under("AUDIT#"))
 
 
-def test_half_an_event_is_made_whole_by_the_next_attempt(sync: Sync) -> None:
-    """Of role and suspension, two transactions, the second failed: nothing happens twice."""
+def test_half_an_event_is_completed_by_the_next_attempt(sync: Sync) -> None:
+    """When the second of two transactions fails, for role and suspension, the retry repeats nothing."""
     sync(added("user_1"))
     whole = event("member.updated", time="2026-03-02T12:00:00Z", **about(role="admin", suspended=True))
     with faults.injected(None, None, *[THROTTLED] * retries.ATTEMPTS):
@@ -141,14 +147,15 @@ def test_half_an_event_is_made_whole_by_the_next_attempt(sync: Sync) -> None:
     assert [] == sync(whole)
 
     item = sync.world.table.item("MEMBER#user_1")
-    assert ("admin", "2026-03-02T12:00:00.000Z") == (item["role"], item["suspended_at"])
+    assert "admin" == item["role"]
+    assert "2026-03-02T12:00:00.000Z" == item["suspended_at"]
     assert 3 == len(sync.world.table.under("AUDIT#"))
 
 
-def test_what_nobody_has_thought_of_comes_again_and_is_in_the_log(
+def test_an_unexpected_exception_is_logged_and_retried(
     sync: Sync, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A bug in one event does not take the rest of the batch with it; in the end the queue puts it aside."""
+    """An unexpected exception returns its event to the queue, is logged, and does not stop the batch."""
     commit = table.commit
 
     def fails_once(*_: object) -> None:
@@ -159,27 +166,31 @@ def test_what_nobody_has_thought_of_comes_again_and_is_in_the_log(
     with caplog.at_level(logging.INFO, logger="keywright"):
         again = sync(added("user_1"), added("user_2"))
 
-    assert ([0], ["user_2"], []) == (again, members(sync), sync.put_aside())
+    assert [0] == again
+    assert ["user_2"] == members(sync)
+    assert [] == sync.put_aside()
     assert "RuntimeError: the details, [redacted]" in caplog.records[0].__dict__["details"]
 
 
 def test_a_batch_ends_in_time(sync: Sync) -> None:
-    """What cannot be begun any more comes again."""
+    """Events without time left return to the queue."""
     late = sync.with_time_left(3_000)
 
-    assert ([0, 1], []) == (late(added("user_1"), added("user_2")), sync.world.table.items())
+    assert [0, 1] == late(added("user_1"), added("user_2"))
+    assert [] == sync.world.table.items()
 
 
-def test_an_event_comes_again_if_it_cannot_be_put_aside(sync: Sync, setting: Callable[[str, str], None]) -> None:
-    """It is never lost: not even while SQS does not answer."""
+def test_an_event_returns_if_it_cannot_be_set_aside(sync: Sync, setting: Callable[[str, str], None]) -> None:
+    """An invalid event returns to the queue if SQS does not take it."""
     setting("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:1")
     retries.queues.cache_clear()
 
-    assert ([0], ["user_1"]) == (sync("no JSON", added("user_1")), members(sync))
+    assert [0] == sync("no JSON", added("user_1"))
+    assert ["user_1"] == members(sync)
 
 
-def test_a_time_more_than_five_minutes_ahead_is_put_aside(sync: Sync, stop_clock: Callable[[str], datetime]) -> None:
-    """It would outdo whatever is said until then."""
+def test_more_than_five_minutes_ahead_are_set_aside(sync: Sync, stop_clock: Callable[[str], datetime]) -> None:
+    """An event from the future would win over all events until then."""
     stop_clock("2026-03-01T11:54:59.999Z")
 
     assert [] == sync(added("user_1"))
@@ -187,20 +198,21 @@ def test_a_time_more_than_five_minutes_ahead_is_put_aside(sync: Sync, stop_clock
 
 
 def purged(sync: Sync, at: str) -> None:
-    """Leave of the organization what its purge leaves."""
+    """Leave of the organization only the record of its purge."""
     sync.world.table.put(pk=f"PURGED#{ORGANIZATION_ID}", sk="PURGED", created_at=at)
 
 
-def test_what_was_said_before_the_purge_is_passed_over(sync: Sync) -> None:
-    """It comes late, and the organization stays away."""
+def test_an_event_before_the_purge_is_skipped(sync: Sync) -> None:
+    """An event from before the purge is skipped, and the organization is not restored."""
     purged(sync, TIME)
 
     assert [] == sync(added("user_1"))
-    assert ([], []) == (members(sync), sync.put_aside())
+    assert [] == members(sync)
+    assert [] == sync.put_aside()
 
 
-def test_what_is_said_after_the_purge_is_put_aside(sync: Sync) -> None:
-    """Somebody has to know that the provider still has the organization, or has it again."""
+def test_an_event_after_the_purge_is_set_aside(sync: Sync) -> None:
+    """An event from after the purge is set aside: the provider still has the organization, or has it again."""
     purged(sync, "2026-03-01T11:59:59.999Z")
 
     assert [] == sync(added("user_1"))
@@ -211,12 +223,12 @@ def test_what_is_said_after_the_purge_is_put_aside(sync: Sync) -> None:
 
 
 def test_an_empty_batch_is_done(sync: Sync) -> None:
-    """Lambda does not send one; an operator who calls the function by hand may."""
+    """An empty batch, which only an operator sends, succeeds."""
     assert [] == sync()
 
 
 def test_an_event_takes_two_requests_to_dynamodb(sync: Sync) -> None:
-    """What is known is read, and what is new is written with its record."""
+    """One request reads the state; one transaction writes state and audit record."""
     with faults.injected() as operations:
         sync(added("user_1"))
 

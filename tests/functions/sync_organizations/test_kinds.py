@@ -1,4 +1,4 @@
-"""What each kind of event does to the table, from an empty one on."""
+"""The effect of each kind of event on the table."""
 
 from __future__ import annotations
 
@@ -23,41 +23,42 @@ LATEST = "2026-03-03T12:00:00.000Z"
 
 
 def member(table: Table, user_id: str = "user_1") -> dict[str, Any]:
-    """Give a member's role and suspension, as far as there are any."""
+    """Return a member's role and suspension, if set."""
     item = table.item(f"MEMBER#{user_id}")
     return {name: item[name] for name in ("role", "suspended_at") if name in item}
 
 
 def created(**changes: Any) -> dict[str, Any]:
-    """Make the event of the organization's creation."""
+    """Return the event of the organization's creation."""
     return event("organization.created", organization={"id": ORGANIZATION_ID, "name": "Acme", **changes})
 
 
-def test_an_organization_and_its_owner_from_an_empty_table_on(sync: Sync) -> None:
-    """Two events, and everything that a session of the owner's needs is there."""
+def test_an_organization_and_its_owner_from_an_empty_table(sync: Sync) -> None:
+    """From an empty table on, two events write all that an owner's session needs."""
     assert [] == sync(created(), event("member.added", **about(role="owner")))
 
     organization = sync.world.table.item("ORG")
-    assert ("Acme", TIME) == (organization["name"], organization["created_at"])
+    assert "Acme" == organization["name"]
+    assert TIME == organization["created_at"]
     assert {"role": "owner"} == member(sync.world.table)
 
 
-def test_an_organization_that_is_no_uuid_has_one_made_of_its_name(sync: Sync) -> None:
-    """The same as the one that a session's organization claim is mapped to."""
+def test_an_organization_id_that_is_not_a_uuid_is_mapped(sync: Sync) -> None:
+    """A provider's organization id that is not a UUID maps to the same UUID as in a session's claim."""
     sync(created(id="org_2abc"))
 
     assert "Acme" == sync.world.table.item("ORG", str(organization_uuid("org_2abc")))["name"]
 
 
-def test_white_space_around_a_name_is_removed(sync: Sync) -> None:
-    """As everywhere."""
+def test_white_space_around_a_name_is_trimmed(sync: Sync) -> None:
+    """White space around an organization's name is trimmed."""
     sync(created(name="  Acme \n"))
 
     assert "Acme" == sync.world.table.item("ORG")["name"]
 
 
 def test_an_organization_is_renamed(sync: Sync) -> None:
-    """By organization.updated."""
+    """organization.updated renames an organization."""
     renamed = event("organization.updated", time=LATER, organization={"id": ORGANIZATION_ID, "name": "Acme Inc."})
 
     sync(created(), renamed)
@@ -66,7 +67,7 @@ def test_an_organization_is_renamed(sync: Sync) -> None:
 
 
 def test_a_new_member_without_a_role_is_a_member(sync: Sync) -> None:
-    """The least powerful role: a provider that tells of roles by other events is not kept waiting."""
+    """Without a role a new member gets the least powerful one."""
     sync(event("member.added", **about()))
 
     assert {"role": "member"} == member(sync.world.table)
@@ -74,7 +75,7 @@ def test_a_new_member_without_a_role_is_a_member(sync: Sync) -> None:
 
 @pytest.mark.parametrize("kind", ["member.role_changed", "member.updated"])
 def test_a_role_changes(sync: Sync, kind: str) -> None:
-    """Alone; a suspension stays."""
+    """A change of role keeps the suspension."""
     sync(
         event("member.added", **about(role="member")),
         event("member.suspended", time=LATER, **about()),
@@ -88,7 +89,7 @@ def test_a_role_changes(sync: Sync, kind: str) -> None:
     ("kind", "state"), [("member.suspended", {}), ("member.updated", {"suspended": True})], ids=["suspended", "updated"]
 )
 def test_a_member_is_suspended(sync: Sync, kind: str, state: dict[str, Any]) -> None:
-    """Since the time that the event names; the role stays."""
+    """A suspension has the time of the event and keeps the role."""
     sync(event("member.added", **about(role="admin")), event(kind, time=LATER, **about(**state)))
 
     assert {"role": "admin", "suspended_at": LATER} == member(sync.world.table)
@@ -100,7 +101,7 @@ def test_a_member_is_suspended(sync: Sync, kind: str, state: dict[str, Any]) -> 
     ids=["reinstated", "updated"],
 )
 def test_a_member_is_reinstated(sync: Sync, kind: str, state: dict[str, Any]) -> None:
-    """With the role as it was."""
+    """A reinstated member has the same role as before."""
     sync(
         event("member.added", **about(role="admin")),
         event("member.suspended", time=LATER, **about()),
@@ -111,7 +112,7 @@ def test_a_member_is_reinstated(sync: Sync, kind: str, state: dict[str, Any]) ->
 
 
 def test_role_and_suspension_in_one_event(sync: Sync) -> None:
-    """What a provider sends that tells of a member's whole state."""
+    """One event may carry both role and suspension."""
     sync(
         event("member.added", **about(role="member")),
         event("member.updated", time=LATER, **about(role="owner", suspended=True)),
@@ -121,14 +122,14 @@ def test_role_and_suspension_in_one_event(sync: Sync) -> None:
 
 
 def test_a_member_is_removed(sync: Sync) -> None:
-    """Whoever has no role is nobody."""
+    """A removed member has no role."""
     sync(event("member.added", **about(role="owner")), event("member.removed", time=LATER, **about()))
 
     assert {} == member(sync.world.table)
 
 
-def test_a_member_who_comes_back_starts_anew(sync: Sync) -> None:
-    """Neither the old role nor an old suspension comes back with them."""
+def test_a_returning_member_starts_anew(sync: Sync) -> None:
+    """A member who returns has neither the old role nor an old suspension."""
     sync(
         event("member.added", **about(role="owner")),
         event("member.suspended", **about()),
@@ -139,15 +140,15 @@ def test_a_member_who_comes_back_starts_anew(sync: Sync) -> None:
     assert {"role": "member"} == member(sync.world.table)
 
 
-def test_the_provider_may_leave_an_organization_without_an_owner(sync: Sync) -> None:
-    """It is the truth; what it says later, or an operator, makes somebody an owner."""
+def test_the_last_owner_may_be_removed(sync: Sync) -> None:
+    """The last owner may be removed: the provider decides, and an operator can add an owner."""
     sync(event("member.added", **about(role="owner")), event("member.removed", time=LATER, **about()))
 
     assert {} == member(sync.world.table)
 
 
 def test_a_deletion_is_requested(sync: Sync) -> None:
-    """The grace period begins when it was requested, and the appointment is there for the purge."""
+    """The grace period begins at the event's time, and the scheduled deletion is added."""
     sync(created(), event("organization.deletion_requested", time=LATER))
 
     assert "2026-04-01T12:00:00.000Z" == sync.world.table.item("ORG")["pending_deletion_at"]
@@ -156,8 +157,8 @@ def test_a_deletion_is_requested(sync: Sync) -> None:
     ]
 
 
-def test_a_deletion_is_cancelled(sync: Sync) -> None:
-    """The appointment goes with the mark."""
+def test_a_deletion_is_canceled(sync: Sync) -> None:
+    """The scheduled deletion is removed with the mark."""
     sync(
         created(),
         event("organization.deletion_requested", time=LATER),
@@ -169,23 +170,21 @@ def test_a_deletion_is_cancelled(sync: Sync) -> None:
 
 
 def test_events_are_audited(sync: Sync) -> None:
-    """Who says so, what, and when it happened there."""
+    """The audit record names the provider, the change, and the time of the event."""
     sync(event("member.added", event_id="evt_1", **about(role="owner")))
 
     (record,) = sync.world.table.under("AUDIT#")
     assert {"role": "owner"} == json.loads(record["changes"])["after"]
-    assert ("member.added", "identity_provider", NAME_OF_PROVIDER, "member", "user_1", TIME) == (
-        record["event"],
-        record["actor_type"],
-        record["actor_id"],
-        record["target_type"],
-        record["target_id"],
-        record["created_at"],
-    )
+    assert "member.added" == record["event"]
+    assert "identity_provider" == record["actor_type"]
+    assert NAME_OF_PROVIDER == record["actor_id"]
+    assert "member" == record["target_type"]
+    assert "user_1" == record["target_id"]
+    assert TIME == record["created_at"]
 
 
-def test_the_same_event_twice_is_one(sync: Sync) -> None:
-    """Queues deliver at least once; the table and the audit log do not show it."""
+def test_a_repeated_event_changes_nothing(sync: Sync) -> None:
+    """An event delivered twice changes table and audit log once."""
     added = event("member.added", **about(role="owner"))
     sync(added)
     before = sync.world.table.items()
@@ -194,8 +193,8 @@ def test_the_same_event_twice_is_one(sync: Sync) -> None:
     assert before == sync.world.table.items()
 
 
-def test_a_clock_that_is_a_little_ahead_is_believed(sync: Sync, stop_clock: Callable[[str], datetime]) -> None:
-    """Five minutes."""
+def test_five_minutes_ahead_are_accepted(sync: Sync, stop_clock: Callable[[str], datetime]) -> None:
+    """A time of up to five minutes ahead is accepted."""
     stop_clock("2026-03-01T11:55:00.000Z")
 
     sync(event("member.added", **about(role="owner")))

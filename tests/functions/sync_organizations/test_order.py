@@ -1,7 +1,7 @@
-"""In whatever order events come, however late and however often: the table ends up as if they had come in order.
+"""Events in any order, late and repeated, leave the same table as events in order.
 
-The history is short by default; EVENTS=10000 makes it as long as anybody likes. Do that on DynamoDB Local (`make
-test-dynamodb`): in memory, each transaction copies the table, and ten thousand take tens of gigabytes.
+EVENTS sets the length of the history: 100 by default, 10000 for the full proof. Run that on DynamoDB Local (`make
+test-dynamodb`): moto copies the table in each transaction, and ten thousand take tens of gigabytes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 EVENTS = int(os.environ.get("EVENTS", "100"))
 GRACE_DAYS = 365
-"""As long as it can be: no request for a deletion is late, whenever it comes (up to some 15,000 events)."""
+"""The maximum: no deletion request in a history of up to 15,000 events is late, in any order."""
 BEGINNING = clock.stored("2026-01-01T00:00:00.000Z")
 STEPS = [timedelta(0), timedelta(milliseconds=1), timedelta(seconds=1), timedelta(hours=1)]
 ROLES = ["owner", "admin", "member"]
@@ -34,10 +34,10 @@ Event = dict[str, Any]
 
 
 def history(chance: random.Random, length: int) -> list[Event]:
-    """Make up what happens to a few organizations and their members, in the order in which it happens.
+    """Return random events of a few organizations and their members, in order.
 
-    Many things happen in the same millisecond; then the events' ids decide. It makes sense only by accident: people
-    are removed who were never added, and organizations are renamed that were never created.
+    Many share a millisecond; their ids order them. They need not make sense: members are removed who were never added,
+    and organizations are renamed that were never created.
     """
     organizations = [str(uuid.UUID(int=chance.getrandbits(128), version=4)) for _ in range(1 + length // 500)]
     now, events = BEGINNING, []
@@ -52,7 +52,7 @@ def history(chance: random.Random, length: int) -> list[Event]:
 
 
 def order(happened: Event) -> tuple[str, str]:
-    """Sort events as they happened."""
+    """Return the order of an event: its time, then its id."""
     return happened["detail"]["time"], happened["detail"]["eventId"]
 
 
@@ -81,7 +81,7 @@ KINDS: dict[str, Callable[[random.Random], dict[str, Any]]] = {
 
 
 def delayed(events: Sequence[Event], chance: random.Random) -> list[Event]:
-    """Deliver each event some time after it happened, and a third of them once more, later still."""
+    """Deliver each event with a random delay, and a third of them twice."""
     copies = [
         (position + chance.expovariate(1 / 20), happened)
         for position, happened in enumerate(events)
@@ -91,7 +91,7 @@ def delayed(events: Sequence[Event], chance: random.Random) -> list[Event]:
 
 
 def shuffled(events: Sequence[Event], chance: random.Random) -> list[Event]:
-    """Deliver the events in no order at all, and a third of them twice."""
+    """Deliver the events in random order, and a third of them twice."""
     copies = [happened for happened in events for _ in range(chance.choice([1, 1, 2]))]
     chance.shuffle(copies)
     return copies
@@ -103,7 +103,7 @@ def backwards(events: Sequence[Event], _: random.Random) -> list[Event]:
 
 
 def batches(events: Sequence[Event], chance: random.Random) -> Iterator[Sequence[Event]]:
-    """Cut a row of events into batches as a queue does: of any size."""
+    """Split events into batches of random size."""
     position = 0
     while position < len(events):
         size = chance.randint(1, 10)
@@ -112,14 +112,14 @@ def batches(events: Sequence[Event], chance: random.Random) -> Iterator[Sequence
 
 
 def deliver(sync: Sync, batch: Sequence[Event]) -> None:
-    """Hand over a batch, and again what has to come again, until there is nothing."""
+    """Deliver a batch, and again the events that return to the queue, until none is left."""
     while batch:
         batch = [batch[position] for position in sync(*batch)]
 
 
 @dataclass(slots=True)
 class Known:
-    """What is known of one organization after its events were read in order: the plainest way to follow them."""
+    """State of one organization after reading its events in order, by the simplest implementation."""
 
     organization: dict[str, str] = field(default_factory=dict)
     roles: dict[str, str] = field(default_factory=dict)
@@ -127,7 +127,7 @@ class Known:
     members: set[str] = field(default_factory=set)
 
     def read(self, happened: Event) -> None:
-        """Follow one event."""
+        """Apply one event."""
         kind, detail = happened["detail-type"], happened["detail"]
         if kind.startswith("member."):
             self._read_member(kind, detail["member"]["userId"], detail["time"], detail["member"])
@@ -155,7 +155,7 @@ class Known:
             self.suspensions.pop(user_id, None)
 
     def visible(self) -> dict[str, dict[str, str]]:
-        """Give what can be seen in the table: the organization, and its members."""
+        """Return the visible state: the organization and its members."""
         members = {
             f"MEMBER#{user_id}": {
                 "role": self.roles[user_id],
@@ -167,7 +167,7 @@ class Known:
 
 
 def visible(table: Table, organization_id: str) -> dict[str, dict[str, str]]:
-    """Read the same from the table."""
+    """Return the visible state of the table."""
     items = {item["sk"]: item for item in table.items() if item["pk"] == f"ORG#{organization_id}"}
     members = {
         sort_key: _some(item, "role", "suspended_at")
@@ -182,18 +182,18 @@ def _some(item: dict[str, Any], *names: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("delivered", [delayed, shuffled, backwards], ids=lambda way: way.__name__)
-def test_the_order_of_arrival_leaves_no_trace(
+def test_the_order_of_arrival_does_not_matter(
     sync: Sync,
     another_table: Callable[[], Table],
     stop_clock: Callable[[str], datetime],
     setting: Callable[[str, str], None],
     delivered: Callable[[Sequence[Event], random.Random], list[Event]],
 ) -> None:
-    """GIVEN a history WHEN its events come in another order, late and twice THEN the table is the same to the byte.
+    """GIVEN a history WHEN its events arrive in another order, late and twice THEN the table is the same to the byte.
 
-    Audit records, stamps and appointments included; and what can be seen is what reading them in order gives.
+    Audit records, stamps and scheduled deletions included. The visible state is that of reading the events in order.
     """
-    chance = random.Random(f"{delivered.__name__} {EVENTS}")  # noqa: S311 - a history that can be had again
+    chance = random.Random(f"{delivered.__name__} {EVENTS}")  # noqa: S311 - a seed that can be repeated
     stop_clock("2026-06-30T00:00:00.000Z")
     setting("DELETION_GRACE_DAYS", str(GRACE_DAYS))
     events = history(chance, EVENTS)

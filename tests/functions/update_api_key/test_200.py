@@ -27,14 +27,14 @@ ROTATED: dict[str, Any] = {
 
 
 def changes(call: Call) -> dict[str, Any]:
-    """Read what the one audit record says of before and after."""
+    """Return before and after of the only audit record."""
     (record,) = call.table.under("AUDIT#")
     content: dict[str, Any] = json.loads(record["changes"])
     return content
 
 
 def test_the_answer_is_exactly_status_and_message(call: Call) -> None:
-    """`{"status": "success", "message"}`."""
+    """The body is `{"status": "success", "message"}`."""
     call.table.put_key()
 
     assert {"status": "success", "message": "The API key was updated"} == call.data({"name": "New"})
@@ -85,10 +85,10 @@ FIELDS = [
 
 
 @pytest.mark.parametrize(("body", "changed"), FIELDS)
-def test_what_is_named_changes_and_nothing_else(
+def test_only_named_fields_change(
     call: Call, stop_clock: Callable[[str], datetime], body: dict[str, Any], changed: dict[str, Any]
 ) -> None:
-    """Of the item, besides the time and the version; a rotation that is under way goes on."""
+    """Of the item only the named fields, the time and the version change; a grace period stays."""
     stop_clock(NOW)
     before = call.table.put_key(**ROTATED)
 
@@ -98,7 +98,7 @@ def test_what_is_named_changes_and_nothing_else(
 
 
 def test_an_expiry_that_is_not_named_stays(call: Call) -> None:
-    """Absent is not null."""
+    """An expiry that is not named stays: absent is not null."""
     call.table.put_key(expires_at="2099-01-01T00:00:00.000Z")
 
     call.data({"name": "New"})
@@ -107,8 +107,8 @@ def test_an_expiry_that_is_not_named_stays(call: Call) -> None:
 
 
 @pytest.mark.parametrize("expires_at", ["2099-01-01T00:00:00.000Z", "2020-01-01T00:00:00.000Z"])
-def test_null_takes_the_expiry_away(call: Call, expires_at: str) -> None:
-    """Even one that is over."""
+def test_null_removes_the_expiry(call: Call, expires_at: str) -> None:
+    """Null removes an expiry, even one in the past."""
     call.table.put_key(expires_at=expires_at)
 
     call.data({"expiresAt": None})
@@ -118,7 +118,7 @@ def test_null_takes_the_expiry_away(call: Call, expires_at: str) -> None:
 
 
 def test_a_disabled_key_is_enabled_again(call: Call) -> None:
-    """The switch goes both ways."""
+    """A disabled key can be enabled again."""
     call.table.put_key(enabled=False)
 
     call.data({"enabled": True})
@@ -127,7 +127,7 @@ def test_a_disabled_key_is_enabled_again(call: Call) -> None:
 
 
 def test_nothing_else_in_the_table_changes(call: Call) -> None:
-    """But for the key's item, and the audit record that is new."""
+    """In the table only the key's item changes, and the audit record is added."""
     call.table.put_key()
     call.table.put_usage()
     call.table.put_key(nth_id(2))
@@ -143,8 +143,8 @@ def test_nothing_else_in_the_table_changes(call: Call) -> None:
     assert len(before) == len(left)
 
 
-def test_the_audit_record_says_who_what_when_and_from_where(call: Call, stop_clock: Callable[[str], datetime]) -> None:
-    """Written with the change, at the same time."""
+def test_the_audit_record_is_complete(call: Call, stop_clock: Callable[[str], datetime]) -> None:
+    """The audit record is written with the change, at the same time."""
     now = stop_clock(NOW)
     call.table.put_key()
 
@@ -152,7 +152,8 @@ def test_the_audit_record_says_who_what_when_and_from_where(call: Call, stop_clo
 
     (record,) = call.table.under("AUDIT#")
     record_id = uuid.UUID(record.pop("sk").removeprefix("AUDIT#"))
-    assert (7, int(now.timestamp() * 1000)) == (record_id.version, record_id.int >> 80)
+    assert 7 == record_id.version
+    assert int(now.timestamp() * 1000) == record_id.int >> 80
     assert {
         "pk": f"ORG#{ORGANIZATION_ID}",
         "event": "api_key.updated",
@@ -197,7 +198,7 @@ def test_the_audit_record_says_who_what_when_and_from_where(call: Call, stop_clo
 def test_the_audit_record_holds_exactly_what_changed(
     call: Call, body: dict[str, Any], before: dict[str, Any], after: dict[str, Any]
 ) -> None:
-    """The fields that differ, as they were and as they are."""
+    """The audit record holds the changed fields only, before and after."""
     call.table.put_key(permissions=["sessions:read", "webhooks:write"], metadata='{"one":1}')
 
     call.data(body)
@@ -205,8 +206,8 @@ def test_the_audit_record_holds_exactly_what_changed(
     assert repr({"before": before, "after": after}) == repr(changes(call))
 
 
-def test_changes_never_seem_to_go_back_in_time(call: Call, stop_clock: Callable[[str], datetime]) -> None:
-    """A clock that is late is overruled by the key's own time; key and audit record agree."""
+def test_times_never_go_back(call: Call, stop_clock: Callable[[str], datetime]) -> None:
+    """A slow clock is moved behind the key's last change; key and audit record agree."""
     stop_clock(NOW)
     call.table.put_key(updated_at="2030-01-31T12:00:05.000Z")
 
@@ -216,8 +217,8 @@ def test_changes_never_seem_to_go_back_in_time(call: Call, stop_clock: Callable[
     assert "2030-01-31T12:00:05.001Z" == call.table.item(f"KEY#{KEY_ID}")["updated_at"] == record["created_at"]
 
 
-def test_one_conflict_is_absorbed_and_both_changes_are_kept(call: Call) -> None:
-    """Somebody else changed the key after it was read: the change is made again, on top of theirs."""
+def test_one_conflict_keeps_both_changes(call: Call) -> None:
+    """After one conflict the change is repeated on top of the other one."""
     call.table.put_key()
     quicker = meanwhile(lambda: call.table.put_key(name="Theirs", version=2))
 
@@ -226,13 +227,15 @@ def test_one_conflict_is_absorbed_and_both_changes_are_kept(call: Call) -> None:
 
     key = call.table.item(f"KEY#{KEY_ID}")
     assert ["BatchGetItem", "TransactWriteItems"] * 2 == operations
-    assert ("Theirs", False, 3) == (key["name"], key["enabled"], key["version"])
+    assert "Theirs" == key["name"]
+    assert key["enabled"] is False
+    assert 3 == key["version"]
     assert {"before": {"enabled": True}, "after": {"enabled": False}} == changes(call)
 
 
 @pytest.mark.parametrize("role", ["owner", "admin"])
-def test_owners_and_admins_may(call: Call, role: str) -> None:
-    """The two roles that manage keys."""
+def test_owners_and_admins_are_allowed(call: Call, role: str) -> None:
+    """Owners and admins manage keys."""
     call.table.put_key()
     call.table.put_member("someone", role)
 
@@ -240,7 +243,7 @@ def test_owners_and_admins_may(call: Call, role: str) -> None:
 
 
 def test_an_expired_key_can_be_prolonged(call: Call) -> None:
-    """Expiry is no deletion."""
+    """An expired key can be given a later expiry."""
     call.table.put_key(expires_at="2020-01-01T00:00:00.000Z")
 
     call.data({"expiresAt": "2099-01-01T00:00:00Z"})
@@ -249,7 +252,7 @@ def test_an_expired_key_can_be_prolonged(call: Call) -> None:
 
 
 def test_it_takes_two_requests_to_dynamodb(call: Call) -> None:
-    """One to read, one for everything that is written."""
+    """One request reads; one transaction writes everything."""
     call.table.put_key()
     with faults.injected() as operations:
         call.data({"name": "New"})
@@ -259,27 +262,29 @@ def test_it_takes_two_requests_to_dynamodb(call: Call) -> None:
 
 @pytest.mark.parametrize("fault", UNANSWERED)
 @pytest.mark.parametrize("position", range(2), ids=["read", "write"])
-def test_what_passes_is_not_seen_by_the_caller(call: Call, fault: faults.Fault, position: int) -> None:
-    """Two failures in a row are absorbed, and the change is made once."""
+def test_transient_failures_are_retried(call: Call, fault: faults.Fault, position: int) -> None:
+    """Two transient failures in a row are retried, and the change is made once."""
     call.table.put_key()
     with faults.injected(*[None] * position, fault, fault):
         call.data({"name": "New"})
 
-    assert (2, 1) == (call.table.item(f"KEY#{KEY_ID}")["version"], len(call.table.under("AUDIT#")))
+    assert 2 == call.table.item(f"KEY#{KEY_ID}")["version"]
+    assert 1 == len(call.table.under("AUDIT#"))
 
 
-def test_an_answer_that_was_lost_is_found_again(call: Call) -> None:
-    """The write took effect, its answer did not arrive: the repeat sees that, and takes it for no conflict."""
+def test_a_lost_response_is_recovered(call: Call) -> None:
+    """When the response of the transaction is lost, the retry does not count as a conflict."""
     call.table.put_key()
     with faults.injected(None, faults.lost_answer) as operations:
         call.data({"name": "New"})
 
     assert ["BatchGetItem", "TransactWriteItems", "TransactWriteItems"] == operations
-    assert (2, 1) == (call.table.item(f"KEY#{KEY_ID}")["version"], len(call.table.under("AUDIT#")))
+    assert 2 == call.table.item(f"KEY#{KEY_ID}")["version"]
+    assert 1 == len(call.table.under("AUDIT#"))
 
 
-def test_without_a_retention_audit_records_stay_for_ever(call: Call, setting: Callable[[str, str], None]) -> None:
-    """0 days mean that nothing deletes them."""
+def test_without_a_retention_audit_records_stay_forever(call: Call, setting: Callable[[str, str], None]) -> None:
+    """With a retention of 0 days audit records have no ttl."""
     setting("AUDIT_RETENTION_DAYS", "0")
     call.table.put_key()
 
@@ -290,7 +295,7 @@ def test_without_a_retention_audit_records_stay_for_ever(call: Call, setting: Ca
 
 
 def test_the_retention_is_a_setting(call: Call, setting: Callable[[str, str], None]) -> None:
-    """Counted from when the record is written."""
+    """The retention counts from when the record is written."""
     setting("AUDIT_RETENTION_DAYS", "7")
     call.table.put_key()
 

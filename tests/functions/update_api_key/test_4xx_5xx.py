@@ -1,4 +1,4 @@
-"""PATCH /v1/auth/api-keys/{id}: every refusal, and that it leaves nothing behind."""
+"""PATCH /v1/auth/api-keys/{id}: every refusal, none of which writes anything."""
 
 from __future__ import annotations
 
@@ -63,24 +63,26 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ("body", "message"), INVALID, ids=[f"{json.dumps(body)[:50]} {number}" for number, (body, _) in enumerate(INVALID)]
 )
 def test_400_each_field(call: Call, stop_clock: Callable[[str], datetime], body: dict[str, Any], message: str) -> None:
-    """The message names the field and the rule; what is right beside it is not changed either."""
+    """The message names the field and the rule; valid fields beside it are not changed."""
     stop_clock(NOW)
     call.table.put_key()
 
     refusal = call.refused(body)
     beside = call.refused({"enabled": False} | body) if body and "unknown" not in body else refusal
 
-    assert (400, "BAD_REQUEST", 400) == (refusal.status, refusal.code, beside.status)
+    assert 400 == refusal.status
+    assert "BAD_REQUEST" == refusal.code
+    assert 400 == beside.status
     assert message in refusal.message
 
 
-def test_400_hints_at_what_enabled_takes(call: Call) -> None:
-    """A text that says true is none."""
+def test_400_hints_name_the_values_of_enabled(call: Call) -> None:
+    """`enabled` takes a boolean, not the text `true`."""
     assert "enabled takes true or false, without quotes." == call.refused({"enabled": "true"}).hint
 
 
-def test_400_hints_say_what_can_be_changed(call: Call) -> None:
-    """To somebody who named nothing of it."""
+def test_400_hints_list_the_fields(call: Call) -> None:
+    """A body without a known field gets the list of fields."""
     call.table.put_key()
 
     assert "Send one or more of: name, enabled, permissions, metadata, expiresAt." == call.refused({"nam": "x"}).hint
@@ -92,28 +94,29 @@ def test_400_hints_say_what_can_be_changed(call: Call) -> None:
     ids=lambda body: repr(body)[:30],
 )
 def test_400_hostile_bodies(call: Call, body: str | None) -> None:
-    """A bad request in the envelope, never a 5xx; a missing body is one that changes nothing."""
+    """A hostile or missing body gets a 400 in the envelope, never a 5xx."""
     call.table.put_key()
 
-    assert (400, "BAD_REQUEST") == (call.refused(body).status, call.refused(body).code)
+    assert 400 == call.refused(body).status
+    assert "BAD_REQUEST" == call.refused(body).code
 
 
 def test_400_another_content_type(call: Call) -> None:
-    """What says that it is not JSON is not read as JSON."""
+    """A body with another content type is not parsed as JSON."""
     call.table.put_key()
 
     assert 400 == call.refused(BODY, headers={"content-type": "text/plain"}).status
 
 
-def test_401_an_expired_session_that_the_gateway_still_remembers(call: Call) -> None:
-    """API Gateway reuses an authorizer's answer for minutes; the session's end counts all the same."""
+def test_401_an_expired_session_in_the_gateways_cache(call: Call) -> None:
+    """An expired session is refused even while API Gateway caches the authorizer's answer."""
     call.table.put_key()
 
     assert 401 == call.refused(BODY, authorizer={"expiresAt": str(int(time.time()))}).status
 
 
 def test_401_without_an_authorizer(call: Call) -> None:
-    """A route that lost its authorizer lets nobody in."""
+    """A request without an authorizer's context is refused."""
     call.table.put_key()
 
     assert 401 == call.refused(BODY, requestContext={"requestId": "r", "stage": "v1", "domainName": "d"}).status
@@ -131,7 +134,7 @@ FORBIDDEN = Refusal(
 @pytest.mark.parametrize("key_id", [KEY_ID, nth_id(2)], ids=["a key", "no key"])
 @pytest.mark.parametrize("arrange", STRANGERS, ids=lambda arrange: arrange.__name__)
 def test_403_is_one_answer_for_all(call: Call, arrange: Callable[[Table], None], key_id: str) -> None:
-    """Who is not allowed learns that, and neither why nor whether there is such a key."""
+    """Every forbidden caller gets the same answer, without a reason and whether or not the key exists."""
     call.table.put_key()
     arrange(call.table)
 
@@ -139,8 +142,8 @@ def test_403_is_one_answer_for_all(call: Call, arrange: Callable[[Table], None],
 
 
 @pytest.mark.parametrize("arrange", STRANGERS, ids=lambda arrange: arrange.__name__)
-def test_403_in_a_frozen_organization_as_well(call: Call, arrange: Callable[[Table], None]) -> None:
-    """Whether an organization is frozen is no business of those who may not act in it."""
+def test_403_in_a_frozen_organization(call: Call, arrange: Callable[[Table], None]) -> None:
+    """A forbidden caller gets 403 and does not learn that the organization is frozen."""
     call.table.put_key()
     call.table.freeze()
     arrange(call.table)
@@ -148,8 +151,8 @@ def test_403_in_a_frozen_organization_as_well(call: Call, arrange: Callable[[Tab
     assert FORBIDDEN == call.refused(BODY, user_id="someone")
 
 
-def test_403_for_who_loses_the_role_meanwhile(call: Call) -> None:
-    """What counts is the role at the moment of the change."""
+def test_403_for_a_member_demoted_meanwhile(call: Call) -> None:
+    """The role at the time of the change counts."""
     key = call.table.put_key()
 
     with faults.injected(None, meanwhile(lambda: call.table.put_member("user_1", "member"))):
@@ -161,7 +164,7 @@ def test_403_for_who_loses_the_role_meanwhile(call: Call) -> None:
 
 @pytest.mark.parametrize("key_id", [nth_id(2), nth_id(3), "1", "", "%00"])
 def test_404_is_one_answer_for_all(call: Call, key_id: str) -> None:
-    """Another organization's key is as unknown as one that never was, and as what is not even an id."""
+    """Another organization's key, an unknown id and a malformed id get the same answer."""
     call.table.put_key()
     call.table.put_key(nth_id(3), OTHER_ORGANIZATION_ID)
 
@@ -174,8 +177,8 @@ def test_404_is_one_answer_for_all(call: Call, key_id: str) -> None:
     ) == call.refused(BODY, key_id=key_id)
 
 
-def test_404_for_a_key_that_is_deleted_meanwhile(call: Call) -> None:
-    """A change does not bring it back."""
+def test_404_for_a_key_deleted_meanwhile(call: Call) -> None:
+    """A change does not restore a deleted key."""
     call.table.put_key()
     key = {"pk": {"S": call.table.items()[0]["pk"]}, "sk": {"S": f"KEY#{KEY_ID}"}}
 
@@ -183,11 +186,12 @@ def test_404_for_a_key_that_is_deleted_meanwhile(call: Call) -> None:
         refusal = call.fails(BODY)
 
     assert 404 == refusal.status
-    assert ([], []) == (call.table.under("KEY#"), call.table.under("AUDIT#"))
+    assert [] == call.table.under("KEY#")
+    assert [] == call.table.under("AUDIT#")
 
 
-def test_409_when_somebody_else_is_quicker_twice(call: Call) -> None:
-    """Nobody's change is overwritten; the caller is told to look again."""
+def test_409_after_two_conflicts(call: Call) -> None:
+    """After two conflicts the key keeps the other changes, and the caller is told to read it again."""
     call.table.put_key()
     versions = itertools.count(2)
     quicker = meanwhile(lambda: call.table.put_key(name="Theirs", version=next(versions)))
@@ -196,45 +200,48 @@ def test_409_when_somebody_else_is_quicker_twice(call: Call) -> None:
         refusal = call.fails({"enabled": False})
 
     key = call.table.item(f"KEY#{KEY_ID}")
-    assert (409, "CONFLICT", "The API key was changed by somebody else at the same time") == (
-        refusal.status,
-        refusal.code,
-        refusal.message,
-    )
+    assert 409 == refusal.status
+    assert "CONFLICT" == refusal.code
+    assert "The API key was changed by somebody else at the same time" == refusal.message
     assert 4 == len(operations)
-    assert ("Theirs", True, 3, []) == (key["name"], key["enabled"], key["version"], call.table.under("AUDIT#"))
+    assert "Theirs" == key["name"]
+    assert key["enabled"] is True
+    assert 3 == key["version"]
+    assert [] == call.table.under("AUDIT#")
 
 
 def test_410_a_frozen_organization(call: Call) -> None:
-    """Its admins learn that it is scheduled for deletion."""
+    """Admins are told that the organization is scheduled for deletion."""
     call.table.put_key()
     call.table.freeze()
 
     refusal = call.refused(BODY)
 
-    assert (410, "ORGANIZATION_FROZEN") == (refusal.status, refusal.code)
+    assert 410 == refusal.status
+    assert "ORGANIZATION_FROZEN" == refusal.code
 
 
-def test_410_an_organization_that_is_frozen_meanwhile(call: Call) -> None:
-    """What counts is the moment of the change."""
+def test_410_an_organization_frozen_meanwhile(call: Call) -> None:
+    """The state at the time of the change counts."""
     key = call.table.put_key()
 
     with faults.injected(None, meanwhile(call.table.freeze)):
         refusal = call.fails(BODY)
 
     assert 410 == refusal.status
-    assert (key, []) == (call.table.item(f"KEY#{KEY_ID}"), call.table.under("AUDIT#"))
+    assert key == call.table.item(f"KEY#{KEY_ID}")
+    assert [] == call.table.under("AUDIT#")
 
 
 def test_413_a_large_body(call: Call) -> None:
-    """More than 64 KiB."""
+    """A body of more than 64 KiB is refused."""
     call.table.put_key()
 
     assert 413 == call.refused(BODY | {"filler": "x" * 65536}).status
 
 
-def test_500_shows_nothing(call: Call, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """The caller gets the contract's sentence; the log gets the exception."""
+def test_500_hides_the_exception(call: Call, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """The caller gets a generic message; the log gets the exception."""
     call.table.put_key()
 
     def broken(*_: object) -> None:
@@ -244,24 +251,26 @@ def test_500_shows_nothing(call: Call, monkeypatch: pytest.MonkeyPatch, caplog: 
     with caplog.at_level(logging.INFO, logger="keywright"):
         refusal = call.refused(BODY)
 
-    assert (500, "An unexpected error occurred") == (refusal.status, refusal.message)
+    assert 500 == refusal.status
+    assert "An unexpected error occurred" == refusal.message
     assert "RuntimeError: the details" in " ".join(str(record.__dict__) for record in caplog.records)
 
 
 @pytest.mark.parametrize("fault", UNANSWERED)
 @pytest.mark.parametrize("position", range(2), ids=["read", "write"])
 def test_503_when_dynamodb_does_not_recover(call: Call, fault: faults.Fault, position: int) -> None:
-    """Nothing was written, and it is safe to repeat."""
+    """Nothing is written, and the request can be repeated."""
     call.table.put_key()
 
     with faults.injected(*[None] * position, *[fault] * 100):
         refusal = call.refused(BODY)
 
-    assert (503, "SERVICE_UNAVAILABLE") == (refusal.status, refusal.code)
+    assert 503 == refusal.status
+    assert "SERVICE_UNAVAILABLE" == refusal.code
 
 
 def test_503_when_transactions_keep_colliding(call: Call) -> None:
-    """What is busy for long is not the caller's conflict."""
+    """Lasting transaction conflicts are a 503, not a 409."""
     call.table.put_key()
 
     with faults.injected(None, *[faults.canceled("None", "None", "TransactionConflict", "None")] * 100):

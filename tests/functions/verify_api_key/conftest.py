@@ -1,4 +1,4 @@
-"""POST /v1/auth/api-keys/verify: called by a backend of the account."""
+"""POST /v1/auth/api-keys/verify, called by a backend in the AWS account."""
 
 from __future__ import annotations
 

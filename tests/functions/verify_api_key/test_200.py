@@ -1,4 +1,4 @@
-"""POST /v1/auth/api-keys/verify: every outcome is an answer."""
+"""POST /v1/auth/api-keys/verify: every outcome is a 200."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ ABOUT_THE_KEY: dict[str, Any] = {
 
 
 def test_valid(call: Call) -> None:
-    """Everything that a backend needs to know of the key, and nothing that only its organization is to know."""
+    """A valid key shows the fields that a backend needs, and none that only its organization may see."""
     assert {"valid": True, "code": "VALID", **ABOUT_THE_KEY} == call.data({"key": KEY.put(call.table)})
 
 
 def test_headers(call: Call) -> None:
-    """As of any other answer: nothing between here and the backend may remember it."""
+    """The answer is not cached."""
     answer = call({"key": KEY.put(call.table)})
 
     assert {
@@ -48,17 +48,19 @@ def test_headers(call: Call) -> None:
 
 
 @pytest.mark.parametrize("permissions", [[], ["sessions:read"], ["sessions:read"] * 3], ids=len)
-def test_permissions_that_it_has(call: Call, permissions: list[str]) -> None:
-    """None asked for is as good; twice is as good as once."""
+def test_permissions_of_the_key(call: Call, permissions: list[str]) -> None:
+    """No permissions, or repeated ones, are valid; the key has them."""
     assert call.data({"key": KEY.put(call.table), "permissions": permissions})["valid"]
 
 
 def test_writing_implies_reading(call: Call) -> None:
-    """The permissions that are shown are those that it was given, all the same."""
+    """A write permission implies reading; the answer shows the permissions as they were granted."""
     text = KEY.put(call.table, permissions=["webhooks:write"])
     data = call.data({"key": text, "permissions": ["webhooks:read", "webhooks:write"]})
 
-    assert (True, ["webhooks:write"], []) == (data["valid"], data["permissions"], data["missingPermissions"])
+    assert data["valid"] is True
+    assert ["webhooks:write"] == data["permissions"]
+    assert [] == data["missingPermissions"]
 
 
 REFUSALS: list[tuple[str, Callable[[Call], str], dict[str, Any]]] = [
@@ -73,17 +75,15 @@ REFUSALS: list[tuple[str, Callable[[Call], str], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("code", "arrange", "shown"), REFUSALS, ids=[refusal[0] for refusal in REFUSALS])
-def test_a_refusal_says_which_key_it_is(
-    call: Call, code: str, arrange: Callable[[Call], str], shown: dict[str, Any]
-) -> None:
-    """Whoever has the secret may know; missing permissions are named only where they are the reason."""
+def test_a_refusal_names_the_key(call: Call, code: str, arrange: Callable[[Call], str], shown: dict[str, Any]) -> None:
+    """A holder of the secret learns why a key is refused; missing permissions are shown only if they are the reason."""
     data = call.data({"key": arrange(call), "permissions": ["webhooks:write", "sessions:read"]})
 
     assert {"valid": False, "code": code, **ABOUT_THE_KEY, **shown} == data
 
 
 def test_a_frozen_organization(call: Call) -> None:
-    """Its keys do not work, and are there."""
+    """A key of a frozen organization is refused, with its fields."""
     call.table.freeze()
 
     assert {"valid": False, "code": "ORGANIZATION_FROZEN", **ABOUT_THE_KEY} == call.data({"key": KEY.put(call.table)})
@@ -109,7 +109,7 @@ UNKNOWN: dict[str, Callable[[Call], str]] = {
 
 @pytest.mark.parametrize("present", UNKNOWN.values(), ids=UNKNOWN)
 def test_not_found_is_one_answer_for_all(call: Call, present: Callable[[Call], str]) -> None:
-    """Byte for byte, whatever is wrong with a text: nothing in body, headers or status tells one case from another."""
+    """Malformed, forged, deleted and rotated-out keys get the same answer, byte for byte."""
     KEY.put(call.table)
     answer = call({"key": present(call), "permissions": ["webhooks:write"]})
 
@@ -123,8 +123,8 @@ def test_not_found_is_one_answer_for_all(call: Call, present: Callable[[Call], s
 # ---- What it costs, what it writes, what it logs ---------------------------------------------------------------
 
 
-def test_what_a_warm_verification_costs(call: Call) -> None:
-    """One request, no hash; nothing is written before the interval of usage is over."""
+def test_the_costs_of_a_warm_verification(call: Call) -> None:
+    """A warm verification takes one request and no hash, and writes nothing within the usage interval."""
     text = KEY.put(call.table)
     call({"key": text})
     before = call.table.items()
@@ -137,7 +137,7 @@ def test_what_a_warm_verification_costs(call: Call) -> None:
 
 
 def test_a_use_is_counted(call: Call, setting: Callable[[str, str], None]) -> None:
-    """When the interval is over; what the key's own list says of it is tested there."""
+    """A use is written once the usage interval is over; tests/keywright/keys cover what lists show of it."""
     setting("USAGE_FLUSH_SECONDS", "0")
     call({"key": KEY.put(call.table)})
 
@@ -148,7 +148,7 @@ def test_a_use_is_counted(call: Call, setting: Callable[[str, str], None]) -> No
 def test_the_key_leaves_no_trace(
     call: Call, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str], present: Callable[[], str]
 ) -> None:
-    """Neither in the answer, though it was in the request, nor in the log of the function."""
+    """The key is neither in the answer nor in the function's log."""
     KEY.put(call.table)
     text = present()
     with caplog.at_level(logging.DEBUG, logger="keywright"):

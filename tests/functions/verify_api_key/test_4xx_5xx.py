@@ -1,4 +1,4 @@
-"""POST /v1/auth/api-keys/verify: what is no verification at all."""
+"""POST /v1/auth/api-keys/verify: requests that are not verified."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.calling import Call
 
 KEY = SampleKey()
-CATALOGUE = "webhooks:read, webhooks:write, sessions:read, sessions:write, analytics:read"
+CATALOG = "webhooks:read, webhooks:write, sessions:read, sessions:write, analytics:read"
 
 
 @pytest.mark.parametrize(
@@ -44,28 +44,29 @@ CATALOGUE = "webhooks:read, webhooks:write, sessions:read, sessions:write, analy
     ids=str,
 )
 def test_400(call: Call, body: Any, message: str) -> None:
-    """The message names the field and the rule; no verification takes place."""
+    """The message names the field and the rule, and no request reaches DynamoDB."""
     text = KEY.put(call.table)
     filled = body if isinstance(body, str) else json.loads(json.dumps(body).replace("KEY", text))
     with faults.injected() as operations:
         refusal = call.fails(filled)
 
-    assert (400, "BAD_REQUEST") == (refusal.status, refusal.code)
+    assert 400 == refusal.status
+    assert "BAD_REQUEST" == refusal.code
     assert message == refusal.message
     assert [] == operations
 
 
-def test_400_names_the_permissions_that_there_are(call: Call) -> None:
-    """So that a mistyped one is not taken for one that the key lacks."""
+def test_400_hints_list_the_permissions(call: Call) -> None:
+    """The hint lists the catalog of permissions, so a typo is not mistaken for a missing permission."""
     refusal = call.refused({"key": KEY.put(call.table), "permissions": ["session:read"]})
 
-    assert f"Use any of: {CATALOGUE}." == refusal.hint
+    assert f"Use any of: {CATALOG}." == refusal.hint
 
 
-def test_400_of_a_key_in_the_wrong_place_does_not_repeat_it(
+def test_400_does_not_repeat_a_misplaced_key(
     call: Call, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Neither to the caller, who may log it, nor in the log."""
+    """A key in the wrong field is repeated neither in the answer nor in the log."""
     text = KEY.put(call.table)
     with caplog.at_level(logging.DEBUG, logger="keywright"):
         answers = [call({"key": [text]}), call({"key": text, "permissions": [text]}), call(f'{{"key": {text}}}')]
@@ -77,15 +78,18 @@ def test_400_of_a_key_in_the_wrong_place_does_not_repeat_it(
 
 @pytest.mark.parametrize("name", ["content-type", "Content-Type"])
 def test_400_another_media_type(call: Call, name: str) -> None:
-    """A form is not JSON."""
+    """A form is not parsed as JSON."""
     refusal = call.refused({"key": KEY.put(call.table)}, headers={name: "application/x-www-form-urlencoded"})
 
     assert 400 == refusal.status
 
 
 def test_413(call: Call) -> None:
-    """No key is so long."""
-    assert (413, "PAYLOAD_TOO_LARGE") == ((refusal := call.refused({"key": "k" * 65_536})).status, refusal.code)
+    """A body of more than 64 KiB is refused."""
+    refusal = call.refused({"key": "k" * 65_536})
+
+    assert 413 == refusal.status
+    assert "PAYLOAD_TOO_LARGE" == refusal.code
 
 
 @pytest.mark.parametrize(
@@ -120,8 +124,8 @@ def test_500_without_an_iam_identity(
 
 
 def test_500_of_a_damaged_item(call: Call, caplog: pytest.LogCaptureFixture) -> None:
-    """Nobody is told that there is no such key; the hash stays out of the log."""
-    damaged = KEY.hash()[:-10]  # of 43 characters 33 are left, which no base64 has; 34 could be another hash
+    """A damaged item is a 500, not NOT_FOUND, and its hash is not logged."""
+    damaged = KEY.hash()[:-10]  # 33 of the 43 characters are left: not valid base64, while 34 could be another hash
     text = KEY.put(call.table, hash=damaged)
     with caplog.at_level(logging.DEBUG, logger="keywright"):
         refusal = call.refused({"key": text})
@@ -139,8 +143,8 @@ def test_500_of_a_damaged_item(call: Call, caplog: pytest.LogCaptureFixture) -> 
     assert damaged[-10:] not in "".join(str(record.__dict__) for record in caplog.records)
 
 
-def test_500_of_a_secret_that_holds_no_pepper(call: Call) -> None:
-    """The configuration is wrong, not the key."""
+def test_500_of_a_secret_without_a_pepper(call: Call) -> None:
+    """A secret without a pepper is a configuration error, not an invalid key."""
     text = KEY.put(call.table)
     secret = json.dumps({"current": 2})
     boto3.client("secretsmanager").put_secret_value(SecretId=settings().pepper_secret_id, SecretString=secret)
@@ -151,13 +155,14 @@ def test_500_of_a_secret_that_holds_no_pepper(call: Call) -> None:
 
 @pytest.mark.parametrize("fault", UNANSWERED)
 def test_503_when_dynamodb_does_not_answer(call: Call, fault: faults.Fault, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The key may be valid: the backend is told to ask again."""
+    """The key may be valid: the backend is told when to retry."""
     monkeypatch.setattr("keywright.aws.retries.time.sleep", lambda _: None)
     text = KEY.put(call.table)
     with faults.injected(*[fault] * 100):
         answer = call({"key": text})
 
-    assert (503, "1") == (answer["statusCode"], answer["headers"]["retry-after"])
+    assert 503 == answer["statusCode"]
+    assert "1" == answer["headers"]["retry-after"]
 
 
 def test_503_when_no_time_is_left(call: Call) -> None:
@@ -170,7 +175,7 @@ def test_503_when_no_time_is_left(call: Call) -> None:
 
 
 def test_503_when_secrets_manager_does_not_answer(call: Call, setting: Callable[[str, str], None]) -> None:
-    """Without the pepper no text can be told from a forged one."""
+    """Without the pepper no text can be verified."""
     text = KEY.put(call.table)
     new_container()
     setting("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:1")
