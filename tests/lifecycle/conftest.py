@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 120
 def service(
     world: World, load_handler: Callable[[str], Callable[..., object]], monkeypatch: pytest.MonkeyPatch
 ) -> Service:
-    """Every function, over an empty table, with as much time as they may need for fifty things at once here."""
+    """Every function over an empty table, with enough time for fifty simultaneous calls on a test machine."""
     monkeypatch.setattr(retries, "CONNECT_TIMEOUT_SECONDS", PATIENCE_SECONDS)
     monkeypatch.setattr(retries, "READ_TIMEOUT_SECONDS", PATIENCE_SECONDS)
     context = Context(remaining_milliseconds=10 * PATIENCE_SECONDS * 1000)
@@ -29,15 +29,15 @@ def service(
 
 @pytest.fixture
 def admin(service: Service) -> Caller:
-    """The admin of an organization, which also has an owner."""
+    """The admin of an organization that also has an owner."""
     service.open_organization(ORGANIZATION_ID, user_1="admin", owner="owner")
     return Caller(ORGANIZATION_ID)
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> SteppedClock:
-    """The time of everything that is written and checked."""
+    """The clock of every write and every check."""
     clock = SteppedClock()
-    for module in ("clock", "ids", "endpoint"):
+    for module in ("clock", "ids", "api.endpoint"):
         monkeypatch.setattr(f"keywright.{module}.time", clock)
     return clock

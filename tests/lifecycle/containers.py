@@ -1,6 +1,6 @@
-"""Two containers of Lambda's: processes that share nothing but the table, each with several threads.
+"""Two Lambda containers: processes that share only the table, each with several threads.
 
-Moments are seconds of the clock that is the same for all processes of a machine (`time.monotonic` on Linux).
+Times are seconds of `time.monotonic`, which on Linux is the same clock in all processes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 REQUIRED = "sessions:read"
-"""What every verification asks for."""
+"""The permissions of every verification."""
 
 _MILLISECONDS = 600_000
 _ANSWER_SECONDS = 120
@@ -36,7 +36,7 @@ _ANSWER_SECONDS = 120
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A verification: when it began and when it was over, and its code."""
+    """A verification: when it began, when it ended, and its code."""
 
     started: float
     ended: float
@@ -45,7 +45,7 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A write: when it was sent and when it was answered, and with what."""
+    """A write: when it was sent, when it was answered, and the answer."""
 
     sent: float
     answered: float
@@ -54,7 +54,7 @@ class Written:
 
 
 class Container:
-    """A process with functions in it. What is asked of it is done by its one thread, except for `keep_verifying`."""
+    """A process with functions in it. One thread serves all requests, except for `keep_verifying`."""
 
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
@@ -64,30 +64,30 @@ class Container:
         theirs.close()
 
     def begin(self, environment: Mapping[str, str], keys: Mapping[str, AccessKey]) -> None:
-        """Begin anew, remembering nothing, with these variables and no others, and the access key of each function."""
+        """Restart with an empty memory, only these environment variables, and the access key of each function."""
         self._ask("begin", dict(environment), dict(keys))
 
     def write(self, function: str, user_id: str, **request: Any) -> Written:
-        """Call a function that changes something, as a member."""
-        found: Written = self._ask("write", function, user_id, request)
-        return found
+        """Call a function that writes, as a member."""
+        written: Written = self._ask("write", function, user_id, request)
+        return written
 
     def verify(self, text: str) -> Verified:
         """Verify a key once."""
-        found: Verified = self._ask("verify", text)
-        return found
+        verified: Verified = self._ask("verify", text)
+        return verified
 
     def keep_verifying(self, text: str, threads: int) -> None:
-        """Verify a key over and over, in as many threads, until `stop`."""
+        """Verify a key repeatedly, in that many threads, until `stop`."""
         self._ask("keep_verifying", text, threads)
 
     def stop(self) -> list[Verified]:
-        """End that; give what came of it."""
-        found: list[Verified] = self._ask("stop")
-        return found
+        """Stop these threads and return their verifications."""
+        verifications: list[Verified] = self._ask("stop")
+        return verifications
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass for what the container remembers."""
+        """Advance the clock of the container's caches."""
         self._ask("pass_time", seconds)
 
     def end(self) -> None:
@@ -111,13 +111,13 @@ class _Inside:
 
     handlers: dict[str, Callable[..., Any]] = field(default_factory=dict)
     threads: list[threading.Thread] = field(default_factory=list)
-    found: list[Verified] = field(default_factory=list)
+    verifications: list[Verified] = field(default_factory=list)
     is_over: threading.Event = field(default_factory=threading.Event)
     passed_seconds: float = 0.0
     keys: dict[str, AccessKey] = field(default_factory=dict)
 
     def begin(self, environment: dict[str, str], keys: dict[str, AccessKey]) -> None:
-        from tests.conftest import new_container  # noqa: PLC0415 - takes longer than the start of a process should
+        from tests.conftest import new_container  # noqa: PLC0415 - slow, so not at process start
 
         os.environ.clear()
         os.environ.update(environment, AWS_ACCESS_KEY_ID=NONE)
@@ -128,7 +128,7 @@ class _Inside:
 
     def write(self, function: str, user_id: str, request: dict[str, Any]) -> Written:
         from tests.lifecycle.service import METHODS  # noqa: PLC0415 - needs the environment
-        from tests.world import Context, create_event  # noqa: PLC0415 - the same
+        from tests.world import Context, create_event  # noqa: PLC0415 - needs the environment
 
         key_id = request.get("key_id")
         event = create_event(
@@ -153,11 +153,11 @@ class _Inside:
 
     def keep_verifying(self, text: str, threads: int) -> None:
         self.is_over.clear()
-        self.found.clear()
+        self.verifications.clear()
 
         def repeat() -> None:
             while not self.is_over.is_set():
-                self.found.append(self.verify(text))
+                self.verifications.append(self.verify(text))
 
         self.threads = [threading.Thread(target=repeat) for _ in range(threads)]
         for thread in self.threads:
@@ -167,7 +167,7 @@ class _Inside:
         self.is_over.set()
         for thread in self.threads:
             thread.join()
-        return list(self.found)
+        return list(self.verifications)
 
     def pass_time(self, seconds: float) -> None:
         from keywright.keys import verification  # noqa: PLC0415 - needs the environment
@@ -176,7 +176,7 @@ class _Inside:
         clock = SimpleNamespace(
             monotonic=lambda: time.monotonic() + self.passed_seconds, perf_counter=time.perf_counter
         )
-        setattr(verification, "time", clock)  # noqa: B010 - mypy would not have a module replaced
+        setattr(verification, "time", clock)  # noqa: B010 - mypy rejects a plain assignment to a module
 
     def _handler(self, name: str) -> Callable[..., Any]:
         if name not in self.handlers:
@@ -197,6 +197,6 @@ def _run(connection: Connection) -> None:
         act, arguments = asked
         try:
             answer = getattr(inside, act)(*arguments)
-        except Exception as error:  # noqa: BLE001 - whoever asked has to know
+        except Exception as error:  # noqa: BLE001 - reported to the parent process
             answer = error
         connection.send(answer)

@@ -1,6 +1,6 @@
-"""What the emulated table holds, read from the memory of this process: so fast that it can be compared every time.
+"""The items of the emulated table, read from moto's memory: fast enough to compare after every step.
 
-Of DynamoDB Local, which runs in another process, it is queried.
+DynamoDB Local runs in another process, so it is queried.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from tests.lifecycle.service import Service
 
-_ACCOUNT_ID = "123456789012"  # moto's own, for credentials that it does not know
+_ACCOUNT_ID = "123456789012"  # moto's account for unknown credentials
 
 
 def partition(service: Service, organization_id: str) -> dict[str, dict[str, Any]]:
-    """Read everything of one organization, by sort key, in order."""
+    """Read all items of an organization, ordered by sort key."""
     if DYNAMODB_ENDPOINT in os.environ:
         items = service.partition(organization_id)
         return {sort_key: {name: _native(value) for name, value in item.items()} for sort_key, item in items.items()}
@@ -34,13 +34,13 @@ def _from_memory(table_name: str, organization_id: str) -> dict[str, dict[str, A
     from moto.dynamodb.models import dynamodb_backends  # noqa: PLC0415 - needs the environment
 
     items = dynamodb_backends[_ACCOUNT_ID][REGION].tables[table_name].items
-    found = {
+    by_sort_key = {
         item.range_key.value: {name: _plain(value) for name, value in item.attrs.items()}
         for hash_key, by_range_key in items.items()
         if hash_key.value == f"ORG#{organization_id}"
         for item in by_range_key.values()
     }
-    return dict(sorted(found.items()))
+    return dict(sorted(by_sort_key.items()))
 
 
 def _plain(value: DynamoType) -> Any:

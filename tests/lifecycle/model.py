@@ -1,4 +1,4 @@
-"""What the service should do, in plain Python: dictionaries instead of a table, and no concurrency.
+"""A model of the service in plain Python: dictionaries instead of a table, and no concurrency.
 
 Times are milliseconds since the Unix epoch.
 """
@@ -13,7 +13,7 @@ from typing import Any
 SECOND = 1000
 DAY = 24 * 3600 * SECOND
 AUDIT_RETENTION = 365 * DAY  # the template's default
-DELETION_GRACE = 30 * DAY  # the same
+DELETION_GRACE = 30 * DAY  # the template's default
 IDEMPOTENCY_LIFETIME = DAY
 
 MANAGERS = {"owner", "admin"}
@@ -21,18 +21,18 @@ OWNERS = {"owner"}
 
 
 def rfc3339(milliseconds: int) -> str:
-    """Write a time as answers have it."""
+    """Return a time as answers show it."""
     seconds, rest = divmod(milliseconds, SECOND)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
 
 
 def optional_time(milliseconds: int | None) -> str | None:
-    """Write a time that there may not be."""
+    """Return a time as answers show it, or None."""
     return None if milliseconds is None else rfc3339(milliseconds)
 
 
 def is_same(one: object, other: object) -> bool:
-    """Compare as JSON texts, which tell 1 from 1.0 and from true."""
+    """Return whether two values are the same JSON text, which distinguishes 1, 1.0 and true."""
     return json.dumps(one) == json.dumps(other)
 
 
@@ -40,8 +40,8 @@ class Refused(Exception):  # noqa: N818 - an outcome, not an error
     """The service refuses the call with this code."""
 
 
-class Repeated(Exception):  # noqa: N818 - the same
-    """The service gives an earlier answer again."""
+class Repeated(Exception):  # noqa: N818 - an outcome, not an error
+    """The service returns an earlier answer again."""
 
     def __init__(self, data: dict[str, Any]) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class Key:
     used: tuple[int, str] | None = None
 
     def audited(self) -> dict[str, Any]:
-        """Give the fields that people choose."""
+        """Return the fields that people choose."""
         return {
             "name": self.name,
             "enabled": self.enabled,
@@ -79,7 +79,7 @@ class Key:
         }
 
     def summary(self) -> dict[str, Any]:
-        """Give what lists show."""
+        """Return the fields that lists show."""
         return {
             **self.audited(),
             "id": self.key_id,
@@ -91,7 +91,7 @@ class Key:
         }
 
     def details(self, now: int) -> dict[str, Any]:
-        """Give what is shown of a key alone."""
+        """Return the fields that GET of one key shows."""
         until = self.previous_expires_at
         if until is not None and self.expires_at is not None:
             until = min(until, self.expires_at)
@@ -102,7 +102,7 @@ class Key:
         }
 
     def item(self) -> dict[str, Any]:
-        """Give what rests in the table, but for the hashes."""
+        """Return the key's item without the hashes."""
         optional = {"expires_at": self.expires_at, "previous_expires_at": self.previous_expires_at}
         return {
             "name": self.name,
@@ -121,30 +121,30 @@ class Key:
 
 @dataclass
 class Kept:
-    """An answer that can be given again."""
+    """A stored answer that can be returned again."""
 
     request: str
     data: dict[str, Any]
     at: int
 
     def is_live(self, now: int) -> bool:
-        """Whether its day is not over; that is counted in whole seconds."""
+        """Return whether the answer's day is not over, counted in whole seconds."""
         return now // SECOND < (self.at + IDEMPOTENCY_LIFETIME) // SECOND
 
 
 @dataclass
 class Record:
-    """One audit record; its id is the service's to choose, its request's id tells which one it is.
+    """One audit record, identified by its request's id; the service chooses the record's own id.
 
     Attributes:
-        received_at: when it was written, which decides how long it is kept; milliseconds since the Unix epoch.
+        received_at: when it was written, in milliseconds since the Unix epoch; its retention counts from then.
     """
 
     shown: dict[str, Any]
     received_at: int
 
     def is_live(self, now: int) -> bool:
-        """Whether it is still kept."""
+        """Return whether the record's retention is not over."""
         return now // SECOND < (self.received_at + AUDIT_RETENTION) // SECOND
 
 
@@ -166,28 +166,28 @@ class Organization:
             raise Refused("FORBIDDEN")
 
     def require_active(self) -> None:
-        """Refuse every write to a frozen organization."""
+        """Refuse a write to a frozen organization."""
         if self.pending_deletion_at is not None:
             raise Refused("ORGANIZATION_FROZEN")
 
     def find(self, key_id: str) -> Key:
-        """Give a key of this organization."""
+        """Return a key of this organization."""
         if key_id not in self.keys:
             raise Refused("API_KEY_NOT_FOUND")
         return self.keys[key_id]
 
     def listed(self) -> list[Key]:
-        """Give all keys, newest first."""
+        """Return all keys, newest first."""
         return [self.keys[key_id] for key_id in sorted(self.keys, reverse=True)]
 
     def look_up(self, user_id: str, idempotency_key: str | None, request: str, now: int) -> None:
-        """Give an earlier answer again, or refuse a request that is another one under the same Idempotency-Key."""
+        """Return an earlier answer again, or refuse a different request with the same Idempotency-Key."""
         kept = self.answers.get((user_id, idempotency_key)) if idempotency_key else None
         if kept and kept.is_live(now):
             raise Repeated(kept.data) if kept.request == request else Refused("IDEMPOTENCY_KEY_REUSED")
 
     def keep(self, user_id: str, idempotency_key: str | None, kept: Kept) -> None:
-        """Keep an answer."""
+        """Store an answer."""
         if idempotency_key:
             self.answers[user_id, idempotency_key] = kept
 
@@ -209,11 +209,11 @@ class Organization:
             "sourceIp": "203.0.113.7",
             "createdAt": rfc3339(at),
         }
-        # As JSON would carry it: later changes of what it tells of do not reach into it.
+        # A JSON copy: later changes of the value must not change the record.
         self.audit_log.append(Record(json.loads(json.dumps(shown)), at))
 
     def verify(self, text: str, required: list[str], now: int) -> tuple[str, Key | None, list[str]]:
-        """Verify a text: give the code, the key if the text is one of it, and the permissions that it lacks."""
+        """Verify a text; return the code, the key if the text is known, and the missing permissions."""
         key = next((key for key in self.keys.values() if text in {key.text, key.previous_text}), None)
         if key is None or (text != key.text and (key.previous_expires_at or now) <= now):
             return "NOT_FOUND", None, []
@@ -231,17 +231,17 @@ class Organization:
         key.used = (count + 1, max(last, rfc3339(now)))
         return "VALID", key, []
 
-    # What members do, or what stands in their way.
+    # Actions of members, and their refusals.
 
     def get(self, user_id: str, key_id: str) -> Key:
-        """Look at a key."""
+        """Return a key."""
         self.require(user_id, MANAGERS)
         return self.find(key_id)
 
     def check_create(
         self, user_id: str, idempotency_key: str | None, request: str, *, expires_at: int | None, now: int
     ) -> None:
-        """Check a creation: one whose expiry is over may still repeat one whose expiry was to come."""
+        """Check a creation. Past expiries are allowed: the request may repeat an earlier one."""
         is_over = expires_at is not None and expires_at <= now
         if is_over and idempotency_key is None:
             raise Refused("BAD_REQUEST")
@@ -281,14 +281,14 @@ class Organization:
         )
 
     def check_rotate(self, user_id: str, key_id: str, idempotency_key: str | None, request: str, now: int) -> int:
-        """Check a rotation; give its time."""
+        """Check a rotation and return its time."""
         self.require(user_id, MANAGERS)
         self.require_active()
         self.look_up(user_id, idempotency_key, request, now)
         return max(now, self.find(key_id).updated_at + 1)
 
     def rotate(self, user_id: str, key: Key, text: str, grace_period: int, at: int) -> str | None:
-        """Give a key another text; tell until when the one before works."""
+        """Give a key another text; return the end of the previous one."""
         until = min(at + grace_period, key.expires_at or at + grace_period)
         has_grace = until > at
         key.previous_text, key.previous_expires_at = (key.text, until) if has_grace else (None, None)
@@ -326,7 +326,7 @@ class Organization:
         self._schedule("organization.deletion_requested", user_id, now + DELETION_GRACE, now)
 
     def cancel(self, user_id: str, now: int) -> None:
-        """Cancel it."""
+        """Cancel the scheduled deletion."""
         self.require(user_id, OWNERS)
         if self.pending_deletion_at is None:
             raise Refused("CONFLICT")

@@ -1,4 +1,4 @@
-"""The service as its callers and its operator see it: every function by its name, and the table behind them."""
+"""The service as callers and operators see it: functions by name, and their table."""
 
 from __future__ import annotations
 
@@ -42,27 +42,27 @@ _BATCH = 25  # Amazon DynamoDB API Reference, BatchWriteItem
 
 
 class SteppedClock:
-    """Time that passes only when it is told to; it stands in for the `time` module."""
+    """A clock that tests advance; it replaces the `time` module."""
 
     def __init__(self) -> None:
         self.milliseconds = 1_780_000_000_123
 
     def time_ns(self) -> int:
-        """Nanoseconds since the Unix epoch."""
-        return self.milliseconds * 1_000_000 + 456_789  # which nobody is told
+        """Return nanoseconds since the Unix epoch."""
+        return self.milliseconds * 1_000_000 + 456_789  # a fraction that no answer shows
 
     def time(self) -> float:
-        """Seconds since the Unix epoch."""
+        """Return seconds since the Unix epoch."""
         return self.milliseconds / 1000
 
     def advance(self, *, seconds: float) -> None:
-        """Let time pass, or, if negative, take over from a machine whose clock was ahead."""
+        """Advance the clock; negative seconds stand for a switch to a machine with a slower clock."""
         self.milliseconds += round(seconds * 1000)
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Somebody with a session."""
+    """A user with a session."""
 
     organization_id: str
     user_id: str = "user_1"
@@ -70,7 +70,7 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back."""
+    """An answer of the service."""
 
     status: int
     headers: Mapping[str, str]
@@ -78,25 +78,25 @@ class Answer:
 
     @property
     def content(self) -> dict[str, Any]:
-        """The body, parsed."""
+        """Return the parsed body."""
         content: dict[str, Any] = json.loads(self.body)
         return content
 
     @property
     def data(self) -> Any:
-        """The data of a success."""
+        """Return the data of a success."""
         assert 200 == self.status, self.body
         return self.content["data"]
 
     @property
     def code(self) -> str:
-        """The code of a failure."""
+        """Return the code of a failure."""
         code: str = self.content["error"]["code"]
         return code
 
     @property
     def is_replayed(self) -> bool:
-        """Whether an earlier answer was given again."""
+        """Return whether this is an earlier answer, returned again."""
         return self.headers.get("idempotent-replayed") == "true"
 
 
@@ -119,9 +119,9 @@ class Service:
         headers: Mapping[str, str] | None = None,
         authorizer: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Call a function as API Gateway does, for a session that lasts another ten minutes.
+        """Call a function as API Gateway does, with a session that lasts another ten minutes.
 
-        `authorizer` adds to what the session's authorizer has found.
+        `authorizer` adds fields to the authorizer's context.
         """
         event = create_event(
             body,
@@ -144,7 +144,7 @@ class Service:
         return Answer(answer["statusCode"], answer["headers"], answer["body"])
 
     def create(self, caller: Caller, body: object = None, *, idempotency_key: str | None = None) -> Answer:
-        """Create a key, by default from a valid body."""
+        """Create a key, by default with a valid body."""
         return self.call(
             "create_api_key", caller, body=VALID_BODY if body is None else body, idempotency_key=idempotency_key
         )
@@ -165,26 +165,26 @@ class Service:
         return self.call("delete_api_key", caller, key_id=key_id)
 
     def new_key(self, caller: Caller) -> str:
-        """Create a key and give its id."""
+        """Create a key and return its id."""
         key_id: str = self.create(caller).data["id"]
         return key_id
 
     def open_organization(self, organization_id: str, **roles: str) -> None:
-        """Write an organization with its members."""
+        """Write an organization and its members."""
         self.world.table.put_organization(organization_id)
         for user_id, role in roles.items():
             self.world.table.put_member(user_id, role, organization_id)
 
     def partition(self, organization_id: str) -> dict[str, dict[str, Any]]:
-        """Read everything of one organization, by sort key, in order."""
+        """Read all items of an organization, ordered by sort key."""
         return self.world.table.partition(organization_id)
 
     def keys(self, organization_id: str) -> list[dict[str, Any]]:
-        """Read the items of an organization's keys, oldest first."""
+        """Return the items of an organization's keys, oldest first."""
         return [item for sort_key, item in self.partition(organization_id).items() if sort_key.startswith("KEY#")]
 
     def audit_log(self, organization_id: str) -> list[dict[str, Any]]:
-        """Read an organization's audit records from the table, oldest first, as the API shows them."""
+        """Return an organization's audit records as the API shows them, oldest first."""
         return [
             audit_record(item)
             for sort_key, item in self.partition(organization_id).items()
@@ -192,13 +192,13 @@ class Service:
         ]
 
     def delete_item(self, organization_id: str, sort_key: str) -> None:
-        """Delete an item, as the operator would."""
+        """Delete an item, as an operator could."""
         self.world.table.client.delete_item(
             TableName=self.world.table.name, Key={"pk": {"S": f"ORG#{organization_id}"}, "sk": {"S": sort_key}}
         )
 
     def put_keys(self, records: Sequence[ApiKeyRecord]) -> None:
-        """Write keys at once, as they rest in the table."""
+        """Write items of keys."""
         name = self.world.table.name
         requests: Any = [{"PutRequest": {"Item": api_keys.put(record).operation["Put"]["Item"]}} for record in records]
         for start in range(0, len(requests), _BATCH):
@@ -206,7 +206,7 @@ class Service:
 
 
 def audit_record(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Write an audit item as the API shows it."""
+    """Return an audit item as the API shows it."""
     return {
         "id": item["sk"].removeprefix("AUDIT#"),
         "event": item["event"],
@@ -222,9 +222,9 @@ def audit_record(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def replayed(log: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Replay an audit log from its first record to its last: what it says of each key that there should be now.
+    """Return the state of every key that an audit log, replayed from its first record to its last, describes.
 
-    Each record must continue what those before it have left: the fields it gives as they were before are checked.
+    Also check each record against those before it: its `before` must be the state that they describe.
     """
     keys: dict[str, dict[str, Any]] = {}
     for record in log:
@@ -243,7 +243,7 @@ def replayed(log: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def audited(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Tell of a key's item what an audit log tells of a key."""
+    """Return the fields of a key's item that audit records hold."""
     return {
         "name": item["name"],
         "enabled": item["enabled"],
@@ -257,9 +257,9 @@ def audited(item: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def meanwhile(*acts: Callable[[], object]) -> Iterator[None]:
-    """Let other things happen between reading and writing: one act before each transaction that is sent.
+    """Run one act before each of the next transactions, between the reads and the writes of the call.
 
-    The transactions of the acts themselves go through undisturbed.
+    The transactions of the acts themselves are not intercepted.
     """
     remaining = iter(acts)
     is_acting = False

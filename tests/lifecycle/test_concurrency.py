@@ -1,4 +1,4 @@
-"""Many at once: no change is lost, none is half done, and the audit log tells what happened in its order."""
+"""Concurrent requests: no change is lost or half done, and the audit log has them in order."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ MANY = 50
 
 
 def at_once(acts: Sequence[Callable[[], Answer]]) -> list[Answer]:
-    """Do everything at the same time, each in its own thread."""
-    pepper.keyring()  # and with it the clients: boto3 makes them one at a time
+    """Run all acts at the same time, each in a thread."""
+    pepper.keyring()  # creates the clients as well: boto3 does so one at a time
     barrier = Barrier(len(acts))
 
     def run(act: Callable[[], Answer]) -> Answer:
@@ -38,18 +38,18 @@ def at_once(acts: Sequence[Callable[[], Answer]]) -> list[Answer]:
 
 
 def events(service: Service) -> list[str]:
-    """List what the audit log tells, oldest first."""
+    """List the events of the audit log, oldest first."""
     return [record["event"] for record in service.audit_log(ORGANIZATION_ID)]
 
 
 def state(service: Service) -> dict[str, dict[str, Any]]:
-    """Tell of the keys in the table what the audit log tells of keys."""
+    """Return the fields of the table's keys that audit records hold."""
     return {item["sk"].removeprefix("KEY#"): audited(item) for item in service.keys(ORGANIZATION_ID)}
 
 
 @pytest.fixture
 def key_id(service: Service, admin: Caller) -> str:
-    """A key that everybody wants to change."""
+    """A key that several requests change."""
     return service.new_key(admin)
 
 
@@ -61,7 +61,7 @@ CHANGES: list[Callable[[int], dict[str, object]]] = [
 
 
 def test_50_updates_of_one_key(service: Service, admin: Caller, key_id: str) -> None:
-    """Each answers 200 or 409; one audit record for each 200; and the log, replayed in order, gives the final state."""
+    """Each update answers 200 or 409; each 200 has one audit record; the replayed log is the final state."""
     answers = at_once([partial(service.update, admin, key_id, **CHANGES[n % 3](n)) for n in range(MANY)])
 
     statuses = [answer.status for answer in answers]
@@ -71,8 +71,8 @@ def test_50_updates_of_one_key(service: Service, admin: Caller, key_id: str) -> 
     assert statuses.count(200) + 1 == service.keys(ORGANIZATION_ID)[0]["version"]
 
 
-def test_each_update_that_was_answered_is_in_the_log_once(service: Service, admin: Caller, key_id: str) -> None:
-    """Whoever got a 200 finds their change recorded; whoever got a 409 does not."""
+def test_each_answered_update_has_one_audit_record(service: Service, admin: Caller, key_id: str) -> None:
+    """An update answered with 200 has an audit record; one answered with 409 has none."""
     answers = at_once([partial(service.update, admin, key_id, name=f"name {n}") for n in range(MANY)])
 
     done = {f"name {number}" for number, answer in enumerate(answers) if answer.status == 200}
@@ -81,26 +81,28 @@ def test_each_update_that_was_answered_is_in_the_log_once(service: Service, admi
     assert service.keys(ORGANIZATION_ID)[0]["name"] == log[-1]["changes"]["after"]["name"]
 
 
-def test_an_update_that_was_overtaken_keeps_the_other_change(service: Service, admin: Caller, key_id: str) -> None:
-    """It is made again, on what the other has left; both changes are there."""
+def test_an_update_with_one_conflict_keeps_the_other_change(service: Service, admin: Caller, key_id: str) -> None:
+    """An update with one conflict is repeated on top of the other change; both are kept."""
     with meanwhile(lambda: service.update(admin, key_id, name="theirs")):
         answer = service.update(admin, key_id, metadata={"mine": True})
 
     assert 200 == answer.status
     (item,) = service.keys(ORGANIZATION_ID)
-    assert ("theirs", '{"mine":true}') == (item["name"], item["metadata"])
+    assert "theirs" == item["name"]
+    assert '{"mine":true}' == item["metadata"]
     assert state(service) == replayed(service.audit_log(ORGANIZATION_ID))
 
 
-def test_an_update_that_was_overtaken_twice_gives_up(service: Service, admin: Caller, key_id: str) -> None:
-    """409, and nothing of it is done."""
+def test_an_update_with_two_conflicts_is_refused(service: Service, admin: Caller, key_id: str) -> None:
+    """An update with two conflicts is a 409 and changes nothing."""
     with meanwhile(
         lambda: service.update(admin, key_id, name="theirs"),
         lambda: service.update(admin, key_id, name="theirs again"),
     ):
         answer = service.update(admin, key_id, name="mine")
 
-    assert (409, "CONFLICT") == (answer.status, answer.code)
+    assert 409 == answer.status
+    assert "CONFLICT" == answer.code
     assert "theirs again" == service.keys(ORGANIZATION_ID)[0]["name"]
     assert 2 == events(service).count("api_key.updated")
 
@@ -108,27 +110,29 @@ def test_an_update_that_was_overtaken_twice_gives_up(service: Service, admin: Ca
 def test_an_update_during_a_rotation_does_not_bring_the_old_secret_back(
     service: Service, admin: Caller, key_id: str
 ) -> None:
-    """The item is written whole: it must be the rotated one that is changed."""
+    """An update is a write of the whole item, so it must be made on the rotated one."""
     with meanwhile(lambda: service.rotate(admin, key_id)):
         assert 200 == service.update(admin, key_id, name="mine").status
 
     (item,) = service.keys(ORGANIZATION_ID)
-    assert ("mine", 1) == (item["name"], item["generation"])
+    assert "mine" == item["name"]
+    assert 1 == item["generation"]
     assert state(service) == replayed(service.audit_log(ORGANIZATION_ID))
 
 
 def test_a_rotation_during_an_update_keeps_the_change(service: Service, admin: Caller, key_id: str) -> None:
-    """A key that was just disabled is not enabled again by a rotation."""
+    """A rotation does not enable a key that was just disabled."""
     with meanwhile(lambda: service.update(admin, key_id, enabled=False)):
         assert 200 == service.rotate(admin, key_id).status
 
     (item,) = service.keys(ORGANIZATION_ID)
-    assert (False, 1) == (item["enabled"], item["generation"])
+    assert item["enabled"] is False
+    assert 1 == item["generation"]
     assert state(service) == replayed(service.audit_log(ORGANIZATION_ID))
 
 
 def test_rotations_of_one_key(service: Service, admin: Caller, key_id: str) -> None:
-    """One generation for each 200; the text of the last one is the one that works."""
+    """Each 200 is one generation; the text of the last one works."""
     answers = at_once([lambda: service.rotate(admin, key_id, 3600)] * 20)
 
     assert {200, 409} >= {answer.status for answer in answers}
@@ -144,7 +148,7 @@ def test_rotations_of_one_key(service: Service, admin: Caller, key_id: str) -> N
 
 @pytest.mark.parametrize("change", ["update", "rotate"])
 def test_a_deletion_wins(service: Service, admin: Caller, key_id: str, change: str) -> None:
-    """Among many changes exactly one of many deletions succeeds; after it nothing does, and the log ends with it."""
+    """Among many changes one of several deletions succeeds; nothing succeeds after it, and the log ends with it."""
     deletions = [partial(service.delete, admin, key_id)] * 5
     if change == "update":
         changes = [partial(service.update, admin, key_id, name=f"name {n}") for n in range(20)]
@@ -162,10 +166,10 @@ def test_a_deletion_wins(service: Service, admin: Caller, key_id: str, change: s
 
 
 @pytest.mark.parametrize("change", ["update", "rotate"])
-def test_a_deletion_that_was_overtaken_is_recorded_after_what_overtook_it(
+def test_a_deletion_is_recorded_after_a_concurrent_change(
     service: Service, admin: Caller, clock: SteppedClock, key_id: str, change: str
 ) -> None:
-    """The log says what was deleted as it was then, and has nothing of the key behind its deletion."""
+    """The audit record describes the key at its deletion, and nothing follows it."""
 
     def overtake() -> None:
         clock.advance(seconds=1)
@@ -181,11 +185,12 @@ def test_a_deletion_that_was_overtaken_is_recorded_after_what_overtook_it(
 
 @pytest.mark.parametrize("change", ["update", "rotate"])
 def test_a_key_deleted_during_a_change_stays_deleted(service: Service, admin: Caller, key_id: str, change: str) -> None:
-    """The change finds nothing to change, and does not bring the key back."""
+    """A change neither finds nor restores a deleted key."""
     with meanwhile(lambda: service.delete(admin, key_id)):
         answer = service.update(admin, key_id, name="new") if change == "update" else service.rotate(admin, key_id)
 
-    assert (404, "API_KEY_NOT_FOUND") == (answer.status, answer.code)
+    assert 404 == answer.status
+    assert "API_KEY_NOT_FOUND" == answer.code
     assert not service.keys(ORGANIZATION_ID)
     assert ["api_key.created", "api_key.deleted"] == events(service)
 
@@ -199,37 +204,39 @@ WRITES: dict[str, Callable[[Service, Caller, str], Answer]] = {
 
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES.keys())
-def test_a_freeze_stops_what_is_under_way(
+def test_a_freeze_stops_running_requests(
     service: Service, admin: Caller, key_id: str, write: Callable[[Service, Caller, str], Answer]
 ) -> None:
-    """What was read before the deletion of the organization was requested is not written after it."""
+    """A write based on a read from before the request for deletion is refused."""
     owner, before = Caller(ORGANIZATION_ID, "owner"), service.keys(ORGANIZATION_ID)
 
     with meanwhile(lambda: service.call("request_organization_deletion", owner)):
         answer = write(service, admin, key_id)
 
-    assert (410, "ORGANIZATION_FROZEN") == (answer.status, answer.code)
+    assert 410 == answer.status
+    assert "ORGANIZATION_FROZEN" == answer.code
     assert before == service.keys(ORGANIZATION_ID)
     assert ["api_key.created", "organization.deletion_requested"] == events(service)
 
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES.keys())
-def test_a_suspension_stops_what_is_under_way(
+def test_a_suspension_stops_running_requests(
     service: Service, admin: Caller, key_id: str, write: Callable[[Service, Caller, str], Answer]
 ) -> None:
-    """Whoever is suspended after the read and before the write does not write any more."""
+    """A member suspended between read and write does not write."""
     before = service.keys(ORGANIZATION_ID)
 
     with meanwhile(lambda: service.world.table.put_member(suspended_at="2026-01-01T00:00:00.000Z")):
         answer = write(service, admin, key_id)
 
-    assert (403, "FORBIDDEN") == (answer.status, answer.code)
+    assert 403 == answer.status
+    assert "FORBIDDEN" == answer.code
     assert before == service.keys(ORGANIZATION_ID)
     assert ["api_key.created"] == events(service)
 
 
 def test_one_of_many_requests_to_delete_an_organization_succeeds(service: Service, admin: Caller) -> None:
-    """The others find it scheduled; one audit record."""
+    """All others find it scheduled, and there is one audit record."""
     owner = Caller(admin.organization_id, "owner")
 
     answers = at_once([lambda: service.call("request_organization_deletion", owner)] * 10)
@@ -239,7 +246,7 @@ def test_one_of_many_requests_to_delete_an_organization_succeeds(service: Servic
 
 
 def test_one_of_many_cancellations_succeeds(service: Service, admin: Caller) -> None:
-    """The others find nothing to cancel; one audit record."""
+    """All others find nothing to cancel, and there is one audit record."""
     owner = Caller(admin.organization_id, "owner")
     service.call("request_organization_deletion", owner)
 
@@ -249,8 +256,8 @@ def test_one_of_many_cancellations_succeeds(service: Service, admin: Caller) -> 
     assert 1 == events(service).count("organization.deletion_canceled")
 
 
-def test_request_and_cancellation_sort_as_they_happened(service: Service, admin: Caller, clock: SteppedClock) -> None:
-    """Even a millisecond apart."""
+def test_request_and_cancellation_are_in_order(service: Service, admin: Caller, clock: SteppedClock) -> None:
+    """Records a millisecond apart are in order."""
     owner = Caller(admin.organization_id, "owner")
     for _ in range(4):
         assert 200 == service.call("request_organization_deletion", owner).status

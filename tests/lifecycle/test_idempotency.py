@@ -1,4 +1,4 @@
-"""Requests that are repeated under the same Idempotency-Key: done once, answered the same."""
+"""Requests repeated with the same Idempotency-Key: done once, answered the same."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ OTHER_ORGANIZATION_ID = "00000000-0000-4000-8000-000000000000"
 
 
 def at_once(act: Repeat, times: int) -> list[Answer]:
-    """Do the same so many times at the same time."""
+    """Run an act that many times at once."""
     pepper.keyring()
     barrier = Barrier(times)
 
@@ -49,41 +49,43 @@ def at_once(act: Repeat, times: int) -> list[Answer]:
 
 
 def kept(service: Service, organization_id: str = ORGANIZATION_ID) -> list[dict[str, Any]]:
-    """Read what is kept of answers."""
+    """Return the items of stored answers."""
     items = service.partition(organization_id)
     return [item for sort_key, item in items.items() if sort_key.startswith("IDEMPOTENCY#")]
 
 
 def events(service: Service, organization_id: str = ORGANIZATION_ID) -> list[str]:
-    """List what the audit log tells, oldest first."""
+    """List the events of the audit log, oldest first."""
     return [record["event"] for record in service.audit_log(organization_id)]
 
 
 @pytest.fixture
 def create(service: Service, admin: Caller) -> Repeat:
-    """Create a key; every call is a repeat of the first."""
+    """Create a key; every call repeats the first one."""
     return partial(service.create, admin, idempotency_key=KEY)
 
 
 @pytest.fixture
 def rotate(service: Service, admin: Caller) -> Repeat:
-    """Rotate one and the same key; every call is a repeat of the first."""
+    """Rotate one key; every call repeats the first one."""
     return partial(service.rotate, admin, service.new_key(admin), 60, idempotency_key=KEY)
 
 
-def test_a_repeat_is_given_the_same_answer(service: Service, create: Repeat) -> None:
-    """To the byte, the secret included; a header tells the two apart."""
+def test_a_repeat_gets_the_same_answer(service: Service, create: Repeat) -> None:
+    """The body is the same to the byte, secret included; a header marks the repeat."""
     first, second = create(), create()
 
     assert first.body == second.body
-    assert (False, True) == (first.is_replayed, second.is_replayed)
+    assert first.is_replayed is False
+    assert second.is_replayed is True
     assert "true" == second.headers["idempotent-replayed"]
     assert "idempotent-replayed" not in first.headers
-    assert (1, ["api_key.created"]) == (len(service.keys(ORGANIZATION_ID)), events(service))
+    assert 1 == len(service.keys(ORGANIZATION_ID))
+    assert ["api_key.created"] == events(service)
 
 
 def test_50_simultaneous_creations_give_one_key(service: Service, create: Repeat) -> None:
-    """One key, one audit record, 50 identical answers, all but one of them replayed."""
+    """One key, one audit record and 50 identical answers, of which 49 are marked as replayed."""
     answers = at_once(create, MANY)
 
     assert [200] * MANY == [answer.status for answer in answers]
@@ -94,7 +96,7 @@ def test_50_simultaneous_creations_give_one_key(service: Service, create: Repeat
 
 
 def test_50_simultaneous_rotations_give_one_secret(service: Service, rotate: Repeat) -> None:
-    """One rotation, one audit record, 50 identical answers, all but one of them replayed."""
+    """One rotation, one audit record and 50 identical answers, of which 49 are marked as replayed."""
     answers = at_once(rotate, MANY)
 
     assert [200] * MANY == [answer.status for answer in answers]
@@ -116,30 +118,32 @@ def test_50_simultaneous_rotations_give_one_secret(service: Service, rotate: Rep
     ids=json.dumps,
 )
 def test_422_another_creation(service: Service, admin: Caller, create: Repeat, changes: dict[str, Any]) -> None:
-    """Another body is another request; it is not done, and does not get the first one's answer."""
+    """A different body is a different request: it is refused without the first answer."""
     first = create().data
 
     answer = service.create(admin, VALID_BODY | changes, idempotency_key=KEY)
 
-    assert (422, "IDEMPOTENCY_KEY_REUSED") == (answer.status, answer.code)
+    assert 422 == answer.status
+    assert "IDEMPOTENCY_KEY_REUSED" == answer.code
     assert first["key"] not in answer.body
     assert 1 == len(service.keys(ORGANIZATION_ID))
 
 
 @pytest.mark.parametrize(("first", "second"), [(1, 1.0), (1, True), ("1", 1), (2**53, 2**53 + 1), (0.0, -0.0)])
-def test_422_metadata_that_only_python_takes_for_the_same(
+def test_422_metadata_that_only_python_considers_equal(
     service: Service, admin: Caller, first: object, second: object
 ) -> None:
-    """Another type is another body, and so is the next number beyond what a double can tell apart."""
+    """Values that Python or a double considers equal, such as 1 and true, are different bodies."""
     service.create(admin, VALID_BODY | {"metadata": {"a": first}}, idempotency_key=KEY)
 
     answer = service.create(admin, VALID_BODY | {"metadata": {"a": second}}, idempotency_key=KEY)
 
-    assert (422, "IDEMPOTENCY_KEY_REUSED") == (answer.status, answer.code)
+    assert 422 == answer.status
+    assert "IDEMPOTENCY_KEY_REUSED" == answer.code
 
 
-def test_the_same_request_may_be_written_in_another_way(service: Service, admin: Caller, create: Repeat) -> None:
-    """Order of fields, white space around the name, repeated permissions, defaults and unknown fields do not count."""
+def test_a_repeat_may_be_written_differently(service: Service, admin: Caller, create: Repeat) -> None:
+    """Order of fields, white space around the name, repeated permissions, defaults and unknown fields do not matter."""
     body: dict[str, object] = {
         "unknown": 1,
         "expiresAt": None,
@@ -152,38 +156,41 @@ def test_the_same_request_may_be_written_in_another_way(service: Service, admin:
 
 
 def test_422_another_grace_period(service: Service, admin: Caller, rotate: Repeat) -> None:
-    """The previous secret's end is part of the answer."""
+    """The grace period is part of the request."""
     rotated = rotate().data
 
     answer = service.rotate(admin, rotated["id"], 61, idempotency_key=KEY)
 
-    assert (422, "IDEMPOTENCY_KEY_REUSED") == (answer.status, answer.code)
+    assert 422 == answer.status
+    assert "IDEMPOTENCY_KEY_REUSED" == answer.code
     assert 1 == service.keys(ORGANIZATION_ID)[0]["generation"]
 
 
 def test_422_another_operation(service: Service, admin: Caller, create: Repeat) -> None:
-    """The Idempotency-Key of a creation is not one of a rotation."""
+    """A creation's Idempotency-Key cannot be used for a rotation."""
     key_id = create().data["id"]
 
     answer = service.rotate(admin, key_id, idempotency_key=KEY)
 
-    assert (422, "IDEMPOTENCY_KEY_REUSED") == (answer.status, answer.code)
+    assert 422 == answer.status
+    assert "IDEMPOTENCY_KEY_REUSED" == answer.code
     assert 0 == service.keys(ORGANIZATION_ID)[0]["generation"]
 
 
 def test_422_the_rotation_of_another_key(service: Service, admin: Caller, rotate: Repeat) -> None:
-    """What is rotated is part of the request."""
+    """The rotated key is part of the request."""
     rotate()
     other = service.new_key(admin)
 
     answer = service.rotate(admin, other, 60, idempotency_key=KEY)
 
-    assert (422, "IDEMPOTENCY_KEY_REUSED") == (answer.status, answer.code)
+    assert 422 == answer.status
+    assert "IDEMPOTENCY_KEY_REUSED" == answer.code
     assert 0 == service.keys(ORGANIZATION_ID)[-1]["generation"]
 
 
-def test_another_user_gets_a_key_of_their_own(service: Service, create: Repeat) -> None:
-    """The same Idempotency-Key and body, in the same organization: nothing of it is anybody else's."""
+def test_another_user_gets_another_key(service: Service, create: Repeat) -> None:
+    """Two users of one organization with the same Idempotency-Key and body share nothing."""
     first = create()
 
     second = service.create(Caller(ORGANIZATION_ID, "owner"), idempotency_key=KEY)
@@ -193,8 +200,8 @@ def test_another_user_gets_a_key_of_their_own(service: Service, create: Repeat) 
     assert create().body == first.body
 
 
-def test_another_organization_gets_a_key_of_its_own(service: Service, create: Repeat) -> None:
-    """The same user with the same Idempotency-Key and body, elsewhere."""
+def test_another_organization_gets_another_key(service: Service, create: Repeat) -> None:
+    """One user with the same Idempotency-Key and body in two organizations gets two keys."""
     service.open_organization(OTHER_ORGANIZATION_ID, user_1="admin")
     first = create()
 
@@ -206,15 +213,16 @@ def test_another_organization_gets_a_key_of_its_own(service: Service, create: Re
 
 
 def test_without_an_idempotency_key_every_request_counts(service: Service, admin: Caller) -> None:
-    """Two requests, two keys; nothing is kept of their answers."""
+    """Two requests create two keys, and no answer is stored."""
     service.create(admin)
     service.create(admin)
 
-    assert (2, []) == (len(service.keys(ORGANIZATION_ID)), kept(service))
+    assert 2 == len(service.keys(ORGANIZATION_ID))
+    assert [] == kept(service)
 
 
 def test_a_repeat_within_a_day_is_a_repeat(service: Service, clock: SteppedClock, create: Repeat) -> None:
-    """A second before the day is over the answer is still given."""
+    """A second before the day is over, the answer is returned again."""
     first = create()
     clock.advance(seconds=DAY_SECONDS - 1)
 
@@ -223,7 +231,7 @@ def test_a_repeat_within_a_day_is_a_repeat(service: Service, clock: SteppedClock
 
 
 def test_a_day_later_it_is_a_new_request(service: Service, clock: SteppedClock, create: Repeat) -> None:
-    """Even if DynamoDB has not deleted what was kept; from then on the new answer is given."""
+    """After a day the request is new, even if the stored answer is still there; the new answer replaces it."""
     first = create()
     clock.advance(seconds=DAY_SECONDS)
 
@@ -231,11 +239,12 @@ def test_a_day_later_it_is_a_new_request(service: Service, clock: SteppedClock, 
 
     assert first.data.items().isdisjoint(second.data.items())
     assert second.body == create().body
-    assert (2, 1) == (len(service.keys(ORGANIZATION_ID)), len(kept(service)))
+    assert 2 == len(service.keys(ORGANIZATION_ID))
+    assert 1 == len(kept(service))
 
 
 def test_a_day_later_a_rotation_is_a_new_one(service: Service, clock: SteppedClock, rotate: Repeat) -> None:
-    """The key is rotated once more."""
+    """After a day the key is rotated again."""
     rotate()
     clock.advance(seconds=DAY_SECONDS)
 
@@ -243,8 +252,8 @@ def test_a_day_later_a_rotation_is_a_new_one(service: Service, clock: SteppedClo
     assert 2 == service.keys(ORGANIZATION_ID)[0]["generation"]
 
 
-def test_what_is_kept_says_when_it_may_go(service: Service, clock: SteppedClock, create: Repeat) -> None:
-    """DynamoDB deletes it by itself once its day is over."""
+def test_a_stored_answer_has_a_ttl(service: Service, clock: SteppedClock, create: Repeat) -> None:
+    """The stored answer has a ttl of one day, after which DynamoDB deletes it."""
     create()
 
     assert [clock.milliseconds // 1000 + DAY_SECONDS] == [item["ttl"] for item in kept(service)]
@@ -252,36 +261,37 @@ def test_what_is_kept_says_when_it_may_go(service: Service, clock: SteppedClock,
 
 @pytest.mark.parametrize("value", ["", "x" * 256, "a\x07", "a\nb", "a\n", "\t", "\N{LATIN SMALL LETTER E WITH ACUTE}"])
 @pytest.mark.parametrize("function", ["create_api_key", "rotate_api_key"])
-def test_400_an_idempotency_key_that_is_none(service: Service, admin: Caller, function: str, value: str) -> None:
-    """Nothing is done for a request that its sender could not safely repeat."""
+def test_400_an_invalid_idempotency_key(service: Service, admin: Caller, function: str, value: str) -> None:
+    """A request with an invalid Idempotency-Key could not be repeated safely, so it is refused."""
     key_id = service.new_key(admin)
     before = service.partition(ORGANIZATION_ID)
 
     answer = service.call(function, admin, key_id=key_id, body=VALID_BODY, idempotency_key=value)
 
-    assert (400, "BAD_REQUEST") == (answer.status, answer.code)
+    assert 400 == answer.status
+    assert "BAD_REQUEST" == answer.code
     assert "Idempotency-Key" in answer.content["error"]["message"]
     assert before == service.partition(ORGANIZATION_ID)
 
 
 @pytest.mark.parametrize("value", ["x", "x" * 255, " ", "~!/\\\"'{}", "a b"])
-def test_any_printable_idempotency_key_is_taken(service: Service, admin: Caller, value: str) -> None:
-    """1 to 255 printable ASCII characters."""
+def test_any_printable_idempotency_key_is_accepted(service: Service, admin: Caller, value: str) -> None:
+    """An Idempotency-Key has 1 to 255 printable ASCII characters."""
     first = service.create(admin, idempotency_key=value)
 
     assert first.body == service.create(admin, idempotency_key=value).body
 
 
 @pytest.mark.parametrize("name", ["idempotency-key", "IDEMPOTENCY-KEY", "iDEMPOTENCY-kEY"])
-def test_the_header_has_its_name_in_any_case(service: Service, admin: Caller, create: Repeat, name: str) -> None:
-    """HTTP/2 clients send lower case, and header names have no case (RFC 9110, section 5.1)."""
+def test_its_name_is_case_insensitive(service: Service, admin: Caller, create: Repeat, name: str) -> None:
+    """Header names are case-insensitive (RFC 9110, section 5.1); HTTP/2 clients send lower case."""
     first = create()
 
     assert first.body == service.call("create_api_key", admin, body=VALID_BODY, headers={name: KEY}).body
 
 
-def test_its_value_has_a_case(service: Service, admin: Caller, create: Repeat) -> None:
-    """Two Idempotency-Keys that differ in nothing but case are two."""
+def test_its_value_is_case_sensitive(service: Service, admin: Caller, create: Repeat) -> None:
+    """Idempotency-Keys are case-sensitive."""
     create()
 
     assert not service.create(admin, idempotency_key=KEY.upper()).is_replayed
@@ -291,17 +301,16 @@ OPERATIONS = ["create", "rotate"]
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_403_a_repeat_by_somebody_suspended_since(
-    service: Service, request: pytest.FixtureRequest, operation: str
-) -> None:
-    """Whoever may not make a key any more is not given one again."""
+def test_403_a_repeat_by_a_suspended_member(service: Service, request: pytest.FixtureRequest, operation: str) -> None:
+    """A suspended member does not get an earlier key again."""
     act: Repeat = request.getfixturevalue(operation)
     text = act().data["key"]
     service.world.table.put_member(suspended_at="2026-01-01T00:00:00.000Z")
 
     answer = act()
 
-    assert (403, "FORBIDDEN") == (answer.status, answer.code)
+    assert 403 == answer.status
+    assert "FORBIDDEN" == answer.code
     assert text not in answer.body
 
 
@@ -352,10 +361,10 @@ def on_the_wire(item: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_410_a_repeat_in_an_organization_frozen_since(
+def test_410_a_repeat_in_a_frozen_organization(
     service: Service, request: pytest.FixtureRequest, operation: str
 ) -> None:
-    """Every write is refused, a repeated one too."""
+    """Every write is refused, repeats included."""
     act: Repeat = request.getfixturevalue(operation)
     act()
     service.call("request_organization_deletion", Caller(ORGANIZATION_ID, "owner"))
@@ -365,7 +374,7 @@ def test_410_a_repeat_in_an_organization_frozen_since(
 
 @pytest.fixture
 def short_lived(service: Service, admin: Caller, clock: SteppedClock) -> Repeat:
-    """Create a key that lives for a minute, and let that minute pass; every call is a repeat."""
+    """Create a key that expires after a minute, and let it expire; every call repeats the creation."""
     clock.milliseconds = 1_782_864_000_000  # 2026-07-01
     act = partial(service.create, admin, VALID_BODY | {"expiresAt": "2026-07-01T00:01:00Z"}, idempotency_key=KEY)
     assert 200 == act().status
@@ -374,45 +383,47 @@ def short_lived(service: Service, admin: Caller, clock: SteppedClock) -> Repeat:
 
 
 def test_a_repeat_after_the_keys_own_expiry(service: Service, short_lived: Repeat) -> None:
-    """The request was valid when it was first sent; its answer is given, as that of any other."""
+    """The request was valid when first sent, so its answer is returned again."""
     answer = short_lived()
 
-    assert (f"KEY#{answer.data['id']}", True) == (service.keys(ORGANIZATION_ID)[0]["sk"], answer.is_replayed)
+    assert f"KEY#{answer.data['id']}" == service.keys(ORGANIZATION_ID)[0]["sk"]
+    assert answer.is_replayed is True
     assert "kk_..." + answer.data["key"][-4:] == service.keys(ORGANIZATION_ID)[0]["hint"]
 
 
-def test_403_a_repeat_after_expiry_by_somebody_suspended_since(service: Service, short_lived: Repeat) -> None:
-    """The answer is the members', not whoever's knows the Idempotency-Key."""
+def test_403_a_repeat_after_expiry_by_a_suspended_member(service: Service, short_lived: Repeat) -> None:
+    """The repeat is authorized like any request."""
     service.world.table.put_member(suspended_at="2026-01-01T00:00:00.000Z")
 
     assert 403 == short_lived().status
 
 
-def test_410_a_repeat_after_expiry_in_an_organization_frozen_since(service: Service, short_lived: Repeat) -> None:
-    """Every write is refused, a repeated one too."""
+def test_410_a_repeat_after_expiry_in_a_frozen_organization(service: Service, short_lived: Repeat) -> None:
+    """Every write is refused, repeats included."""
     service.call("request_organization_deletion", Caller(ORGANIZATION_ID, "owner"))
 
     assert 410 == short_lived().status
 
 
 def test_422_another_request_after_expiry(service: Service, admin: Caller, short_lived: Repeat) -> None:
-    """Only the very same request is answered."""
+    """Only the same request is answered."""
     body = VALID_BODY | {"expiresAt": "2026-07-01T00:01:00Z", "name": "another"}
 
     assert short_lived().is_replayed
     assert 422 == service.create(admin, body, idempotency_key=KEY).status
 
 
-def test_400_a_first_request_whose_expiry_is_over(service: Service, admin: Caller) -> None:
-    """An Idempotency-Key that was never used does not make it valid."""
+def test_400_a_first_request_with_a_past_expiry(service: Service, admin: Caller) -> None:
+    """An unused Idempotency-Key does not make an expiry in the past valid."""
     answer = service.create(admin, VALID_BODY | {"expiresAt": "2020-01-01T00:00:00Z"}, idempotency_key=KEY)
 
-    assert (400, "BAD_REQUEST") == (answer.status, answer.code)
+    assert 400 == answer.status
+    assert "BAD_REQUEST" == answer.code
     assert not kept(service)
 
 
 def test_a_rotation_is_repeated_after_the_key_was_deleted(service: Service, admin: Caller, rotate: Repeat) -> None:
-    """Its answer is a fact of that day, whatever has become of the key."""
+    """The stored answer does not depend on the key's state."""
     first = rotate()
     service.delete(admin, first.data["id"])
 
@@ -420,10 +431,8 @@ def test_a_rotation_is_repeated_after_the_key_was_deleted(service: Service, admi
     assert ["api_key.created", "api_key.rotated", "api_key.deleted"] == events(service)
 
 
-def test_410_a_repeated_rotation_of_a_deleted_key_in_an_organization_frozen_since(
-    service: Service, admin: Caller, rotate: Repeat
-) -> None:
-    """Every write is refused, a repeated one too."""
+def test_410_a_repeated_rotation_in_a_frozen_organization(service: Service, admin: Caller, rotate: Repeat) -> None:
+    """Every write is refused, repeats included."""
     service.delete(admin, rotate().data["id"])
     service.call("request_organization_deletion", Caller(ORGANIZATION_ID, "owner"))
 
@@ -431,7 +440,7 @@ def test_410_a_repeated_rotation_of_a_deleted_key_in_an_organization_frozen_sinc
 
 
 def test_the_last_possible_rotation_can_be_repeated(service: Service, rotate: Repeat) -> None:
-    """The answer that was given is given again, even though the key cannot be rotated any further."""
+    """The answer is returned again although the key cannot be rotated further."""
     service.world.table.put(**service.keys(ORGANIZATION_ID)[0] | {"generation": key_text.MAX_GENERATION - 1})
     first = rotate()
 
@@ -440,7 +449,7 @@ def test_the_last_possible_rotation_can_be_repeated(service: Service, rotate: Re
 
 
 def test_a_repeat_after_the_pepper_was_rotated(service: Service, create: Repeat) -> None:
-    """What was kept under the version before is still readable; what is made now is under the new one."""
+    """An answer stored under the previous pepper is readable; a new one is stored under the current pepper."""
     first = create()
     secret = boto3.client("secretsmanager")
     content = json.loads(secret.get_secret_value(SecretId=settings().pepper_secret_id)["SecretString"])
@@ -454,7 +463,7 @@ def test_a_repeat_after_the_pepper_was_rotated(service: Service, create: Repeat)
 
 
 def test_503_a_repeat_after_its_pepper_is_gone(service: Service, create: Repeat) -> None:
-    """It cannot be answered, and it must not be done twice."""
+    """Without its pepper a stored answer cannot be returned, and the request is not done twice."""
     create()
     name = settings().pepper_secret_id
     boto3.client("secretsmanager").put_secret_value(
@@ -466,8 +475,8 @@ def test_503_a_repeat_after_its_pepper_is_gone(service: Service, create: Repeat)
     assert 1 == len(service.keys(ORGANIZATION_ID))
 
 
-def test_what_is_kept_tells_nothing(service: Service, create: Repeat) -> None:
-    """Neither the Idempotency-Key, nor the key's text or any long part of it, nor its id."""
+def test_a_stored_answer_is_encrypted(service: Service, create: Repeat) -> None:
+    """The item holds neither the Idempotency-Key, nor the key's id, nor any long part of its text."""
     created = create().data
 
     (item,) = kept(service)
@@ -480,13 +489,13 @@ def test_what_is_kept_tells_nothing(service: Service, create: Repeat) -> None:
 
 
 def move(service: Service, source: str, organization_id: str, sort_key: str) -> None:
-    """Copy what is kept of an answer to another place, as somebody who can write to the table could."""
+    """Copy a stored answer to another sort key or partition, as someone with write access to the table could."""
     item = service.partition(ORGANIZATION_ID)[source]
     service.world.table.put(**item | {"pk": f"ORG#{organization_id}", "sk": sort_key})
 
 
-def test_an_answer_moved_to_another_organization_is_not_read(service: Service, create: Repeat) -> None:
-    """Its place is part of what is authenticated: 500, and nothing of the key in it."""
+def test_an_answer_moved_to_another_organization_is_refused(service: Service, create: Repeat) -> None:
+    """The item's place is authenticated: a moved answer is a 500 without any of the key."""
     service.open_organization(OTHER_ORGANIZATION_ID, user_1="admin")
     text = create().data["key"]
     (item,) = kept(service)
@@ -494,12 +503,13 @@ def test_an_answer_moved_to_another_organization_is_not_read(service: Service, c
 
     answer = service.create(Caller(OTHER_ORGANIZATION_ID), idempotency_key=KEY)
 
-    assert (500, "INTERNAL_SERVER_ERROR") == (answer.status, answer.code)
+    assert 500 == answer.status
+    assert "INTERNAL_SERVER_ERROR" == answer.code
     assert text not in answer.body
 
 
-def test_an_answer_moved_to_another_user_is_not_read(service: Service, create: Repeat) -> None:
-    """The same within one organization."""
+def test_an_answer_moved_to_another_user_is_refused(service: Service, create: Repeat) -> None:
+    """The same holds within one organization."""
     owner = Caller(ORGANIZATION_ID, "owner")
     text = create().data["key"]
     (item,) = kept(service)
@@ -509,20 +519,24 @@ def test_an_answer_moved_to_another_user_is_not_read(service: Service, create: R
 
     answer = service.create(owner, idempotency_key=KEY)
 
-    assert (500, "INTERNAL_SERVER_ERROR") == (answer.status, answer.code)
+    assert 500 == answer.status
+    assert "INTERNAL_SERVER_ERROR" == answer.code
     assert text not in answer.body
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_a_lost_answer_and_a_repeat_are_one(service: Service, request: pytest.FixtureRequest, operation: str) -> None:
-    """The write took effect, its answer was lost, the service found out; the client's repeat changes nothing."""
+def test_a_lost_response_and_a_repeat_are_one_change(
+    service: Service, request: pytest.FixtureRequest, operation: str
+) -> None:
+    """After a lost response the service recovers the answer; the client's repeat changes nothing."""
     act: Repeat = request.getfixturevalue(operation)
     fault: list[faults.Fault | None] = [faults.lost_answer] if operation == "create" else [None, faults.lost_answer]
     with faults.injected(*fault) as operations:
         first = act()
 
     assert 2 == operations.count("TransactWriteItems")
-    assert (200, False) == (first.status, first.is_replayed)
+    assert 200 == first.status
+    assert first.is_replayed is False
     assert first.body == act().body
     assert 1 == len(service.keys(ORGANIZATION_ID))
     assert 1 == events(service).count(f"api_key.{operation}d")
@@ -530,10 +544,10 @@ def test_a_lost_answer_and_a_repeat_are_one(service: Service, request: pytest.Fi
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("is_done", [True, False], ids=["done", "not done"])
-def test_a_503_and_a_repeat_are_one(
+def test_a_503_and_a_repeat_are_one_change(
     service: Service, request: pytest.FixtureRequest, operation: str, *, is_done: bool
 ) -> None:
-    """Whether it took effect or not: after the repeat it is done once, and what was answered is what there is."""
+    """After a 503, whether or not the write took effect, a repeat leaves one change and its answer."""
     act: Repeat = request.getfixturevalue(operation)
     reading: list[faults.Fault | None] = [None] if operation == "rotate" else []
     with faults.injected(*reading, faults.lost_answer if is_done else faults.timeout, *[faults.timeout] * 100):
@@ -541,26 +555,29 @@ def test_a_503_and_a_repeat_are_one(
 
     answer = act()
 
-    assert (200, is_done) == (answer.status, answer.is_replayed)
+    assert 200 == answer.status
+    assert is_done == answer.is_replayed
     (item,) = service.keys(ORGANIZATION_ID)
-    assert (f"KEY#{answer.data['id']}", answer.data["key"][-4:]) == (item["sk"], item["hint"][-4:])
+    assert f"KEY#{answer.data['id']}" == item["sk"]
+    assert answer.data["key"][-4:] == item["hint"][-4:]
     assert 1 == events(service).count(f"api_key.{operation}d")
 
 
 def test_a_repeat_that_overtakes_the_first_request(service: Service, rotate: Repeat) -> None:
-    """The repeat is done between the first one's read and write: both get its answer, and the key is rotated once."""
+    """A repeat that runs between the first request's read and write gets the same answer, and one rotation is done."""
     answers: list[Answer] = []
     with meanwhile(lambda: answers.append(rotate())):
         first = rotate()
 
     assert answers[0].body == first.body
-    assert (True, False) == (first.is_replayed, answers[0].is_replayed)
+    assert first.is_replayed is True
+    assert answers[0].is_replayed is False
     assert 1 == service.keys(ORGANIZATION_ID)[0]["generation"]
 
 
 @pytest.mark.parametrize("refusal", ["403", "410", "400"])
-def test_a_refusal_is_not_kept(service: Service, admin: Caller, create: Repeat, refusal: str) -> None:
-    """What failed is tried anew once the reason is gone."""
+def test_a_refusal_is_not_stored(service: Service, admin: Caller, create: Repeat, refusal: str) -> None:
+    """A refusal is not stored: a repeat is tried again."""
     owner = Caller(ORGANIZATION_ID, "owner")
     match refusal:
         case "403":
@@ -574,6 +591,8 @@ def test_a_refusal_is_not_kept(service: Service, admin: Caller, create: Repeat, 
         case _:
             answer = service.create(admin, {}, idempotency_key=KEY)
 
-    assert (int(refusal), []) == (answer.status, kept(service))
+    assert int(refusal) == answer.status
+    assert [] == kept(service)
     done = create()
-    assert (200, False) == (done.status, done.is_replayed)
+    assert 200 == done.status
+    assert done.is_replayed is False

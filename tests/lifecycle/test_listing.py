@@ -1,4 +1,4 @@
-"""Lists that are read page after page while they change: what stays is seen exactly once, newest first."""
+"""Lists read page by page while they change: every item that stays is seen exactly once, newest first."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FILTERS: dict[str, dict[str, str]] = {
 
 
 def a_key(number: int) -> ApiKeyRecord:
-    """Make the key that was created so many seconds after the start; every third is disabled, every tenth is rare."""
+    """Return a key created that many seconds after the start; every third is disabled, every tenth is rare."""
     created_at = START + timedelta(seconds=number)
     return ApiKeyRecord(
         organization_id=uuid.UUID(ORGANIZATION_ID),
@@ -51,8 +51,8 @@ def a_key(number: int) -> ApiKeyRecord:
     )
 
 
-def is_wanted(record: ApiKeyRecord, query: Mapping[str, str]) -> bool:
-    """Tell whether a key passes the filters of a query."""
+def is_match(record: ApiKeyRecord, query: Mapping[str, str]) -> bool:
+    """Return whether a key passes the filters of a query."""
     return (query.get("enabled") in {None, str(record.enabled).lower()}) and (
         "permission" not in query or query["permission"] in record.permissions
     )
@@ -60,7 +60,7 @@ def is_wanted(record: ApiKeyRecord, query: Mapping[str, str]) -> bool:
 
 @pytest.fixture
 def keys(service: Service, admin: Caller) -> list[ApiKeyRecord]:
-    """Fill the organization, and one next to it that no list may show."""
+    """Fill the organization, and a neighboring one that no list may show."""
     del admin
     records = [a_key(number) for number in range(KEYS)]
     service.put_keys(records)
@@ -77,9 +77,9 @@ def pages(
     function: str = "list_api_keys",
     between: Callable[[Answer], object] = lambda _: None,
 ) -> Iterator[list[dict[str, Any]]]:
-    """Read page after page as a client does, and do something between them.
+    """Return all pages, read as a client does, with a change between them.
 
-    Each page must be full but for the last, and say rightly whether it is the last.
+    Each page but the last must be full, and must say correctly whether it is the last.
     """
     limit, cursor = int(query["limit"]), None
     while True:
@@ -107,10 +107,10 @@ def pages(
 def test_250_keys_while_others_come_and_go(
     service: Service, admin: Caller, keys: list[ApiKeyRecord], limit: int, filters: dict[str, str]
 ) -> None:
-    """Each key that stays is seen exactly once, newest first, in full pages; none that the filters leave out."""
+    """Each key that stays and passes the filters is seen exactly once, newest first, in full pages."""
     query = {"limit": str(limit), **filters}
     newer = itertools.count(KEYS)
-    # Every fifth key goes, in an order that has nothing to do with the list's.
+    # Every fifth key is deleted, in an order unrelated to the list's.
     going = (keys[number * 77 % KEYS] for number in range(0, KEYS, 5))
     gone: set[str] = set()
 
@@ -124,17 +124,15 @@ def test_250_keys_while_others_come_and_go(
 
     seen = [item["id"] for page in pages(service, admin, query, between=change) for item in page]
 
-    wanted = [str(record.key_id) for record in reversed(keys) if is_wanted(record, query)]
+    expected = [str(record.key_id) for record in reversed(keys) if is_match(record, query)]
     assert sorted(set(seen), reverse=True) == seen
-    assert [key_id for key_id in wanted if key_id not in gone] == [key_id for key_id in seen if key_id not in gone]
-    assert set(seen) <= set(wanted)
+    assert [key_id for key_id in expected if key_id not in gone] == [key_id for key_id in seen if key_id not in gone]
+    assert set(seen) <= set(expected)
 
 
 @pytest.mark.parametrize("limit", [7, 100])
-def test_a_page_whose_last_key_is_deleted_is_still_a_place(
-    service: Service, admin: Caller, keys: list[ApiKeyRecord], limit: int
-) -> None:
-    """`starting_after` takes the id of a key that is gone: the list goes on behind it."""
+def test_a_deleted_key_is_still_a_cursor(service: Service, admin: Caller, keys: list[ApiKeyRecord], limit: int) -> None:
+    """`starting_after` accepts the id of a deleted key."""
 
     def delete_the_cursor(answer: Answer) -> None:
         service.delete_item(ORGANIZATION_ID, f"KEY#{answer.content['pagination']['next_cursor']}")
@@ -151,10 +149,8 @@ def test_a_page_whose_last_key_is_deleted_is_still_a_place(
     [(0, [0]), (1, [1]), (4, [4]), (5, [5]), (6, [5, 1]), (10, [5, 5]), (11, [5, 5, 1])],
 )
 @pytest.mark.parametrize("others", [0, 1, 30])
-def test_there_is_another_page_only_if_something_is_on_it(
-    service: Service, admin: Caller, matching: int, expected: list[int], others: int
-) -> None:
-    """No empty page follows a full one, whatever older keys the filter leaves out."""
+def test_no_page_is_empty(service: Service, admin: Caller, matching: int, expected: list[int], others: int) -> None:
+    """A full page is never followed by an empty one, even if the filter drops all older keys."""
     older = [number for number in range(100) if number % 3 == 0]
     newer = [number for number in range(100, 200) if number % 3 != 0]
     service.put_keys([a_key(number) for number in older[:others] + newer[:matching]])
@@ -164,10 +160,8 @@ def test_there_is_another_page_only_if_something_is_on_it(
     assert expected == sizes
 
 
-def test_starting_after_anothers_key_shows_nothing_of_it(
-    service: Service, admin: Caller, keys: list[ApiKeyRecord]
-) -> None:
-    """A cursor is a place in time: an id of another organization stands for its own time, and no more."""
+def test_another_organizations_cursor_is_a_time(service: Service, admin: Caller, keys: list[ApiKeyRecord]) -> None:
+    """A cursor is a point in time: another organization's id works like any other."""
     other = str(uuid7(int((START + timedelta(seconds=100.5)).timestamp() * 10**9)))
 
     answer = service.call("list_api_keys", admin, query={"limit": "1", "starting_after": other})
@@ -175,8 +169,8 @@ def test_starting_after_anothers_key_shows_nothing_of_it(
     assert [str(keys[100].key_id)] == [item["id"] for item in answer.data]
 
 
-def test_a_cursor_may_be_written_in_capitals(service: Service, admin: Caller, keys: list[ApiKeyRecord]) -> None:
-    """One id has two spellings, and both are the same place."""
+def test_a_cursor_may_be_in_upper_case(service: Service, admin: Caller, keys: list[ApiKeyRecord]) -> None:
+    """A cursor in upper case is the same cursor."""
     cursor = str(keys[100].key_id).upper()
 
     answer = service.call("list_api_keys", admin, query={"limit": "1", "starting_after": cursor})
@@ -185,7 +179,7 @@ def test_a_cursor_may_be_written_in_capitals(service: Service, admin: Caller, ke
 
 
 def put_audit_records(service: Service, first: int, last: int) -> None:
-    """Write audit records of that many seconds after the start; every fifth is a deletion."""
+    """Write audit records that many seconds after the start; every fifth is a deletion."""
     name = service.world.table.name
     items = [
         {
@@ -214,7 +208,7 @@ def put_audit_records(service: Service, first: int, last: int) -> None:
 def test_250_audit_records_while_others_are_written(
     service: Service, admin: Caller, limit: int, event: str | None
 ) -> None:
-    """Each record is seen exactly once, newest first, in full pages, whatever is written meanwhile."""
+    """Each record is seen exactly once, newest first, in full pages, while others are written."""
     put_audit_records(service, 0, KEYS)
     newer = itertools.count(KEYS)
     query = {"limit": str(limit), **({"event": event} if event else {})}
@@ -224,11 +218,11 @@ def test_250_audit_records_while_others_are_written(
         number = next(newer)
         put_audit_records(service, number, number + 1)
 
-    found = pages(service, admin, query, function="list_audit_logs", between=change)
+    records_by_page = pages(service, admin, query, function="list_audit_logs", between=change)
 
     step = 5 if event == "api_key.deleted" else 1
     assert [str(number) for number in reversed(range(0, KEYS, step))] == [
-        item["targetId"] for page in found for item in page
+        item["targetId"] for page in records_by_page for item in page
     ]
 
 
@@ -236,7 +230,7 @@ def test_250_audit_records_while_others_are_written(
 def test_audit_pages_end_where_the_records_end(
     service: Service, admin: Caller, records: int, expected: list[int]
 ) -> None:
-    """No empty page follows a full one, whatever older records the filter leaves out."""
+    """A full page is never followed by an empty one, even if the filter drops all older records."""
     put_audit_records(service, 0, 1)
     put_audit_records(service, 1, 1 + records + (records - 1) // 4 if records else 1)
 

@@ -1,4 +1,4 @@
-"""Two organizations live through random days, side by side, and the service never differs from a small model."""
+"""Random calls to two organizations side by side: answers and table always match a small model."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ names = st.text(
     max_size=8,
 ).filter(str.strip)
 permissions = st.lists(st.sampled_from(PERMISSIONS), min_size=1, max_size=4)
-# Often values that only Python, or only a double, takes for the same.
+# Often values that Python, or a double, considers equal.
 metadata = st.dictionaries(
     st.sampled_from(["a", "b"]) | st.text(max_size=4),
     st.sampled_from([1, 1.0, True, "1", 2**53, 2**53 + 1, 1e300])
@@ -68,11 +68,11 @@ bodies: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 changes: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {}, optional={"name": names, "enabled": st.booleans(), "permissions": permissions, "metadata": metadata}
 )
-# How far from now; what is over is refused.
+# Seconds from now; an expiry in the past is refused.
 expiries = st.sampled_from([None, None, 400 * model.DAY, 3600 * SECOND, SECOND, 1, 0])
 idempotency_keys = st.sampled_from([None, None, "a", "b"])
 grace_periods_seconds = st.sampled_from([0, 0, 1, 3600, 604_800])
-# Which key: mostly one of the organization's own, sometimes one that is gone, of the other organization, or none.
+# The key: usually the organization's, sometimes deleted, of the other organization, or unknown.
 choices = st.tuples(st.sampled_from(["own", "own", "own", "any"]), st.integers(0, 50))
 limits = st.sampled_from(["1", "2", "3", "10", "100"])
 filters_of_keys = st.fixed_dictionaries(
@@ -87,12 +87,12 @@ filters_of_records = st.fixed_dictionaries(
         "actor_api_key_id": users,
     },
 )
-# Where in the audit log: some record, or none.
+# A record of the audit log as cursor, or none.
 places = st.none() | st.integers(0, 50)
 
 
 class TwoOrganizations(RuleBasedStateMachine):
-    """Calls of any member of either organization, in any order, while time passes."""
+    """Calls of members of both organizations in any order, while time passes."""
 
     def __init__(self, service: Service, clock: SteppedClock) -> None:
         super().__init__()
@@ -126,7 +126,7 @@ class TwoOrganizations(RuleBasedStateMachine):
 
     @rule(organization=organizations, user=users, choice=choices)
     def get(self, organization: int, user: str, choice: tuple[str, int]) -> None:
-        """Look at a key."""
+        """Read a key."""
         key_id = self._choose(organization, choice)
         answer = self._call(organization, "get_api_key", user, key_id=key_id)
         with self._refusals(answer):
@@ -184,7 +184,7 @@ class TwoOrganizations(RuleBasedStateMachine):
     @precondition(lambda self: self.repeatable)
     @rule(choice=st.integers(0, 50))
     def repeat(self, choice: int) -> None:
-        """Send a request with an Idempotency-Key once more."""
+        """Repeat a request with an Idempotency-Key."""
         self.repeatable[choice % len(self.repeatable)]()
 
     @rule(organization=organizations, user=users, choice=choices)
@@ -201,7 +201,7 @@ class TwoOrganizations(RuleBasedStateMachine):
     def list_keys_from(
         self, organization: int, user: str, filters: dict[str, str], start: tuple[str, int] | None
     ) -> None:
-        """List keys from some place on, page after page, to the end."""
+        """List keys from a cursor to the end, page by page."""
         query = dict(filters)
         after = None if start is None else self._choose(organization, start)
         if after in self.key_ids:
@@ -230,7 +230,7 @@ class TwoOrganizations(RuleBasedStateMachine):
         about: tuple[str, int] | None,
         start_from_to: tuple[int | None, int | None, int | None],
     ) -> None:
-        """List audit records from some place on, page after page, to the end."""
+        """List audit records from a cursor to the end, page by page."""
         log = self._audit_log(organization)
         start, created_from, created_to = (None if at is None else log[at % len(log)][0] for at in start_from_to)
         query = dict(filters)
@@ -248,7 +248,7 @@ class TwoOrganizations(RuleBasedStateMachine):
             if record.is_live(self.clock.milliseconds)
             and ("event" not in query or shown["event"] in query["event"].split(","))
             and query.get("actor_user_id") in {None, shown["actor"]["id"]}
-            and "actor_api_key_id" not in query  # so far, only people do things
+            and "actor_api_key_id" not in query  # only users act here
             and query.get("target_id") in {None, shown["targetId"]}
             and (start is None or shown["id"] < start["id"])
             and (created_from is None or shown["createdAt"] >= created_from["createdAt"])
@@ -262,8 +262,8 @@ class TwoOrganizations(RuleBasedStateMachine):
         is_again=st.sampled_from([False, False, False, True]),
     )
     def schedule(self, organization: int, user: str, is_again: bool) -> None:  # noqa: FBT001 - passed by name
-        """Request the deletion of an organization or cancel it, sometimes although that was done already."""
-        self.clock.advance(seconds=0.001)  # records of the organization itself sort by the clock alone
+        """Request or cancel the deletion of an organization, sometimes twice."""
+        self.clock.advance(seconds=0.001)  # records of the organization are ordered by the clock alone
         its_model, now = self.models[organization], self.clock.milliseconds
         if (its_model.pending_deletion_at is None) != is_again:
             answer = self._call(organization, "request_organization_deletion", user)
@@ -278,7 +278,7 @@ class TwoOrganizations(RuleBasedStateMachine):
             change(user, now)
             self._done(organization, answer, {"status": "success", "message": message})
 
-    # What happens around it.
+    # Events around the API.
 
     @rule(
         organization=organizations,
@@ -286,7 +286,7 @@ class TwoOrganizations(RuleBasedStateMachine):
         change=st.sampled_from(["owner", "admin", "member", "suspend", "reinstate", "remove"]),
     )
     def change_member(self, organization: int, user: str, change: str) -> None:
-        """Add, promote, demote, suspend, reinstate or remove somebody, as the operator does."""
+        """Add, promote, demote, suspend, reinstate or remove a member, as an operator does."""
         its_model = self.models[organization]
         match change:
             case "remove":
@@ -308,7 +308,7 @@ class TwoOrganizations(RuleBasedStateMachine):
 
     @rule(choice=st.integers(0, 50), required=st.lists(st.sampled_from(PERMISSIONS), max_size=3))
     def verify(self, choice: int, required: list[str]) -> None:
-        """Present the text of a key, whatever has become of it since; mostly one of the last."""
+        """Verify a key's text, current or not; usually one of the latest."""
         text = self.texts[-1 - choice % len(self.texts)]
         organization = self._owner(text)
         its_model = self.models[organization]
@@ -328,7 +328,7 @@ class TwoOrganizations(RuleBasedStateMachine):
 
     @rule()
     def start_another_container(self) -> None:
-        """Let a container verify that remembers nothing."""
+        """Verify in a container with an empty memory."""
         verification.matches.cache_clear()
 
     @rule(seconds=st.sampled_from([0.001, 0.001, 1, 1, 1, 3600, 3600, 86_399, 86_400, 8 * 86_400, 366 * 86_400]))
@@ -337,7 +337,7 @@ class TwoOrganizations(RuleBasedStateMachine):
         self.clock.advance(seconds=seconds)
 
     def teardown(self) -> None:
-        """Compare everything that the table holds in the end."""
+        """Compare everything in the table with the models."""
         for organization, its_model in enumerate(self.models):
             table = self._refresh(organization)
             kinds = [sort_key.partition("#")[0] for sort_key in table]
@@ -360,7 +360,7 @@ class TwoOrganizations(RuleBasedStateMachine):
             self._list_the_end(organization)
 
     def _list_the_end(self, organization: int) -> None:
-        """List everything, and once more when the retention of most audit records is over."""
+        """List everything, now and after the retention of most audit records."""
         self.change_member(organization=organization, user="owner", change="owner")
         self.change_member(organization=organization, user="owner", change="reinstate")
         for _ in range(2):
@@ -374,7 +374,7 @@ class TwoOrganizations(RuleBasedStateMachine):
             )
             self.clock.advance(seconds=model.AUDIT_RETENTION // SECOND - 3600)
 
-    # How calls are made and compared.
+    # Calls and comparisons.
 
     def _create(
         self,
@@ -428,7 +428,7 @@ class TwoOrganizations(RuleBasedStateMachine):
             self._done(organization, answer, expected)
 
     def _call(self, organization: int, function: str, user: str, **request: Any) -> Answer:
-        """Call a function, and see that it leaves alone what it must."""
+        """Call a function and check that nothing else changed."""
         answer = self.service.call(function, Caller(self.models[organization].organization_id, user), **request)
         before = list(self.tables)
         after = [self._refresh(0), self._refresh(1)]
@@ -453,7 +453,7 @@ class TwoOrganizations(RuleBasedStateMachine):
 
     @contextmanager
     def _refusals(self, answer: Answer, *, is_list: bool = False) -> Iterator[None]:
-        """Expect of the answer what the model refuses or repeats inside."""
+        """Check that the answer is the refusal or repeat of the model."""
         refused, repeated = None, None
         try:
             yield
@@ -462,7 +462,8 @@ class TwoOrganizations(RuleBasedStateMachine):
         except Repeated as caught:
             repeated = caught.data
         if refused:
-            assert (STATUSES[refused], refused) == (answer.status, answer.code)
+            assert STATUSES[refused] == answer.status
+            assert refused == answer.code
             expected = {"data": None, "error": answer.content["error"]}
             if is_list:
                 expected["pagination"] = answer.content["pagination"] | {"has_more": False, "next_cursor": None}
@@ -472,7 +473,7 @@ class TwoOrganizations(RuleBasedStateMachine):
         assert bool(repeated) == answer.is_replayed
 
     def _done(self, organization: int, answer: Answer, expected: dict[str, Any]) -> None:
-        """See that a change is answered, and that the table then holds exactly what the model does."""
+        """Check that a change succeeded and that the table matches the model."""
         self._same(expected, answer.data)
         assert not answer.is_replayed
         its_model, table = self.models[organization], self.tables[organization]
@@ -489,11 +490,11 @@ class TwoOrganizations(RuleBasedStateMachine):
         self._audit_log(organization, newest=answer)
 
     def _audit_log(self, organization: int, newest: Answer | None = None) -> list[tuple[dict[str, Any], model.Record]]:
-        """Pair the table's audit records, oldest first, with the model's, and see that they are the same.
+        """Pair the table's audit records, oldest first, with the model's, and check that they match.
 
         Args:
-            organization: whose.
-            newest: the answer to the request that made the model's newest record, if that has just come.
+            organization: index of the organization.
+            newest: the answer to the request of the model's newest record, if that was the last call.
         """
         table, its_model = self.tables[organization], self.models[organization]
         if newest is not None:
@@ -524,25 +525,23 @@ class TwoOrganizations(RuleBasedStateMachine):
         return ids[choice[1] % len(ids)]
 
     def _owner(self, text: str) -> int:
-        """Say which organization a text is of."""
+        """Return the index of the organization that a text belongs to."""
         organization_id = str(key_parts(text).organization_id)
         return [its_model.organization_id for its_model in self.models].index(organization_id)
 
     def _is_text(self, text: str, organization: int, key_id: str, generation: int) -> None:
         parts = key_parts(text)
-        assert (self.models[organization].organization_id, key_id, generation) == (
-            str(parts.organization_id),
-            str(parts.key_id),
-            parts.generation,
-        )
+        assert self.models[organization].organization_id == str(parts.organization_id)
+        assert key_id == str(parts.key_id)
+        assert generation == parts.generation
 
     def _same(self, expected: object, actual: object) -> None:
-        """Compare as JSON, which tells 1 from 1.0 and from true."""
+        """Compare as JSON, which distinguishes 1, 1.0 and true."""
         assert json.dumps(expected, sort_keys=True) == json.dumps(actual, sort_keys=True)
 
 
 def _verified(its_model: Organization, code: str, key: Key | None, lacked: list[str]) -> dict[str, Any]:
-    """Write what a verification is answered."""
+    """Return the expected answer of a verification."""
     if key is None:
         return {"valid": False, "code": code}
     return {
@@ -564,7 +563,7 @@ def _check_id(key_id: str) -> None:
 
 
 def _normalized(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Give a body's fields as the service takes them: names trimmed, permissions once each."""
+    """Return a body's fields as the service reads them: trimmed names, each permission once."""
     normalized = dict(body)
     if "name" in body:
         normalized["name"] = body["name"].strip()
@@ -578,13 +577,13 @@ def _matches(phc: str, text: str) -> bool:
     return argon2.PasswordHasher().verify(phc, hmac.digest(pepper.keyring().current.hash_key, parts.payload, "sha256"))
 
 
-def test_two_organizations_live_as_the_model_says(
+def test_two_organizations_match_the_model(
     service: Service,
     clock: SteppedClock,
     setting: Callable[[str, str], None],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Every answer in full, and the whole table, are the model's; no call of one organization touches the other."""
+    """Answers and table match the model, and no call of one organization affects the other."""
     caplog.set_level(logging.ERROR, logger="keywright")
     setting("USAGE_FLUSH_SECONDS", "0")
     run: Callable[..., None] = run_state_machine_as_test
@@ -595,7 +594,7 @@ def test_two_organizations_live_as_the_model_says(
             stateful_step_count=STEPS,
             deadline=None,
             database=None,
-            # Without Phase.shrink, which takes minutes here; add it to turn a difference into a short story.
+            # Without Phase.shrink, which takes minutes here; add it to shorten a failing example.
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),

@@ -1,7 +1,7 @@
-"""A verification never brings anything back: whatever it writes, and when, the table is what the writes alone make it.
+"""A verification never undoes a write: with any interleaving the table is the result of the writes.
 
-A verification writes twice: a hash of another price in the place of the one that it has read, and uses. Here requests
-of verifications and of writes are let through one by one, in an order drawn at random; INTERLEAVINGS=1000 draws 1,000.
+A verification writes twice: a hash with new parameters in place of the one it read, and usage. Here requests of
+verifications and of writes are sent one by one in a random order; INTERLEAVINGS=1000 draws 1,000 orders.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ TURN_SECONDS = 120
 
 
 class Turns:
-    """Lets threads send one request after the other: all wait before they send, and one of them is drawn."""
+    """Lets threads send requests one at a time: all wait before they send, and one is drawn."""
 
     def __init__(self, draw: random.Random) -> None:
         self._draw = draw
@@ -51,7 +51,7 @@ class Turns:
         self.order: list[str] = []
 
     def take(self, acts: Sequence[Callable[[], Any]]) -> list[Any]:
-        """Do all acts, each in a thread of its own; give their results."""
+        """Run each act in a thread and return their results."""
         results: list[Any] = [None] * len(acts)
 
         def run(number: int, act: Callable[[], Any]) -> None:
@@ -74,7 +74,7 @@ class Turns:
         return results
 
     def _before_sending(self, request: AWSPreparedRequest) -> AWSResponse:
-        """Wait until it is this thread's turn: nobody runs, and it is the one that was drawn."""
+        """Wait until no thread runs and this one is drawn."""
         me: int = self._number.mine
         with self._changed:
             self._waiting.append(me)
@@ -90,7 +90,7 @@ class Turns:
 
     def _let_one_run(self) -> None:
         if self._running == 0 and self._waiting:
-            self._waiting.sort()  # so that a seed always gives the same order
+            self._waiting.sort()  # the same order for the same seed
             self._waiting.pop(self._draw.randrange(len(self._waiting)))
             self._running = 1
             self._changed.notify_all()
@@ -107,20 +107,20 @@ WRITES: dict[str, Callable[[Service, Caller, str], Answer]] = {
 
 @pytest.fixture(autouse=True)
 def every_verification_writes(service: Service, setting: Callable[[str, str], None]) -> None:
-    """Hashes become dearer after the key is made, and uses are written at once."""
+    """Raise the cost of hashes after the key was created, and write usage at once."""
     del service
     setting("USAGE_FLUSH_SECONDS", "0")
 
 
-def test_the_table_is_what_the_writes_alone_make_it(service: Service, setting: Callable[[str, str], None]) -> None:
-    """GIVEN verifications that upgrade the hash and count uses beside one or two writes THEN only the writes are seen.
+def test_the_table_is_the_result_of_the_writes(service: Service, setting: Callable[[str, str], None]) -> None:
+    """GIVEN verifications that write too WHEN one or two writes run beside them THEN only the writes change the key.
 
-    Their audit log, replayed, gives the key's item, with as many changes as there were writes; what verifications
-    add is a hash of the same secret, and as many uses as they let in, of keys that are still there.
+    The replayed audit log is the key's item, with one version for each write. Verifications add a hash of the same
+    secret, and one use for each valid verification, to existing keys only.
     """
     outcomes: Counter[str] = Counter()
     for seed in range(INTERLEAVINGS):
-        draw = random.Random(seed)  # noqa: S311 - to be repeated
+        draw = random.Random(seed)  # noqa: S311 - a seed that can be repeated
         admin = Caller(str(uuid.UUID(int=seed)))
         service.open_organization(admin.organization_id, user_1="admin")
         setting("ARGON2_ITERATIONS", "1")
@@ -143,41 +143,41 @@ def test_the_table_is_what_the_writes_alone_make_it(service: Service, setting: C
         ])  # fmt: skip
 
         codes, answers = results[:verifications], results[verifications:]
-        told = f"seed {seed}: {writes}, {turns.order}"
-        assert {200, 404, 409} >= {answer.status for answer in answers}, told
-        assert {Code.VALID, Code.NOT_FOUND, Code.DISABLED} >= set(codes), told
+        message = f"seed {seed}: {writes}, {turns.order}"
+        assert {200, 404, 409} >= {answer.status for answer in answers}, message
+        assert {Code.VALID, Code.NOT_FOUND, Code.DISABLED} >= set(codes), message
         texts = [created["key"], *[answer.data["key"] for answer in answers if _gave_a_text(answer)]]
-        item = check(service.partition(admin.organization_id), created["id"], texts, codes.count(Code.VALID), told)
+        item = check(service.partition(admin.organization_id), created["id"], texts, codes.count(Code.VALID), message)
         outcomes.update(str(code) for code in codes)
         outcomes["upgraded hashes in the end"] += item is not None and key_hash.is_current(item["hash"], DEARER)
-    # Otherwise they would not have met.
+    # Without all these outcomes, writes and verifications did not overlap.
     assert {"VALID", "upgraded hashes in the end"} <= {name for name, count in outcomes.items() if count}
-    print(f"{INTERLEAVINGS} interleavings: {dict(outcomes)}")  # noqa: T201 - a proof says its size
+    print(f"{INTERLEAVINGS} interleavings: {dict(outcomes)}")  # noqa: T201 - the size of the proof
 
 
 def check(
-    table: Mapping[str, dict[str, Any]], key_id: str, texts: list[str], let_in: int, told: str
+    table: Mapping[str, dict[str, Any]], key_id: str, texts: list[str], let_in: int, message: str
 ) -> dict[str, Any] | None:
-    """Compare the table with its audit log, the texts that were handed out, and the uses; give the key's item."""
+    """Compare the table with its audit log, the returned texts, and the uses; return the key's item."""
     log = [audit_record(item) for sort_key, item in table.items() if sort_key.startswith("AUDIT#")]
     item, expected = table.get(f"KEY#{key_id}"), replayed(log).get(key_id)
     if item is None:
-        assert expected is None, told
-        assert f"USAGE#{key_id}" not in table, told
+        assert expected is None, message
+        assert f"USAGE#{key_id}" not in table, message
         return None
-    assert expected == audited(item), told
-    assert len(log) == item["version"], told
+    assert expected == audited(item), message
+    assert len(log) == item["version"], message
     by_generation = {key_parts(text).generation: text for text in texts}
-    assert matches(item["hash"], by_generation[int(item["generation"])]), told
+    assert matches(item["hash"], by_generation[int(item["generation"])]), message
     if "previous_hash" in item:
-        assert matches(item["previous_hash"], by_generation[int(item["generation"]) - 1]), told
+        assert matches(item["previous_hash"], by_generation[int(item["generation"]) - 1]), message
     usage = table.get(f"USAGE#{key_id}")
-    assert let_in == (0 if usage is None else usage["request_count"]), told
+    assert let_in == (0 if usage is None else usage["request_count"]), message
     return item
 
 
 def matches(phc: str, text: str) -> bool:
-    """Tell whether a hash is that of a text."""
+    """Return whether a hash is that of a text."""
     return key_hash.matches(phc, key_hash.keyed_digest(key_parts(text).payload, pepper.keyring().current.hash_key))
 
 
