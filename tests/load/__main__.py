@@ -1,11 +1,11 @@
-"""Load on the local service over DynamoDB Local: many connections at once, mixed traffic, a bounded time.
+"""Load on the local service over DynamoDB Local: many connections, mixed traffic, limited time.
 
 usage: python -m tests.load
 
 Environment variables: CONNECTIONS (200), SECONDS (60), SEED (1)
 
-Afterwards what callers were told is compared with the table and the audit log. It ends with 1 if anything was lost or
-doubled, if anything was answered with a 5xx but a deliberate 503, or if the service's memory has grown.
+Afterwards the answers are compared with table and audit log. It ends with 1 if a change was lost or doubled, if an
+answer was a 5xx other than a deliberate 503, or if the service's memory grew.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ ORGANIZATIONS = [f"00000000-0000-0000-0000-0000010ad{number:03x}" for number in 
 OWNER = "load-owner"
 SHOWN = 20
 END_SECONDS = 180
-"""For what callers still do when the time is over: they look at each of their keys once more."""
+"""Time for the callers' last check of each of their keys."""
 
 
 def main() -> int:
-    """Run it; 0 if nothing was violated."""
+    """Run the load; return 0 without a violation."""
     with ExitStack() as opened:
         dynamodb = opened.enter_context(dynamodb_local.run_server(dynamodb_local.JARS))
         os.environ[DYNAMODB_ENDPOINT] = dynamodb
@@ -59,7 +59,7 @@ def main() -> int:
 
 
 def run(stack: Mapping[str, Any], service: int) -> int:
-    """Put load on a service that runs already, in a process by that id."""
+    """Run the load on a running service with that process id."""
     table = connect(stack)
     books = {organization_id: Books() for organization_id in ORGANIZATIONS}
     for organization_id in ORGANIZATIONS:
@@ -91,7 +91,7 @@ def run(stack: Mapping[str, Any], service: int) -> int:
 
 
 def watched(threads: list[threading.Thread], service: int) -> list[float]:
-    """Run the callers; give the service's memory in megabytes, second by second."""
+    """Run the callers; return the service's memory in megabytes for each second."""
     for thread in threads:
         thread.start()
     memory: list[float] = []
@@ -103,7 +103,7 @@ def watched(threads: list[threading.Thread], service: int) -> list[float]:
 
 
 def connect(stack: Mapping[str, Any]) -> Table:
-    """Give the service's table."""
+    """Return the service's table."""
     iam = stack["iam"]
     client = boto3.client(
         "dynamodb",
@@ -116,7 +116,7 @@ def connect(stack: Mapping[str, Any]) -> Table:
 
 
 def report(figures: Figures, books: Mapping[str, Books], memory: list[float]) -> None:
-    """Print what was sent, what came of it, and what is there."""
+    """Print requests, answers and the state of the table."""
     lines = [f"{'operation':14}{'requests':>9}  {'statuses':34}{'median ms':>10}{'p99 ms':>8}"]
     for operation, seconds in sorted(figures.seconds.items()):
         statuses = {status: times for (name, status), times in sorted(figures.answers.items()) if name == operation}
@@ -129,9 +129,9 @@ def report(figures: Figures, books: Mapping[str, Books], memory: list[float]) ->
     keys = [key for book in books.values() for key in book.keys.values()]
     lines += [
         f"{total} requests, {sum(n for (_, status), n in figures.answers.items() if status == 503)} deliberate 503s",
-        f"changes told, each once in the audit log: {dict(sorted(changes.items()))}",
+        f"answered changes, each once in the audit log: {dict(sorted(changes.items()))}",
         f"keys: {sum(not key.is_deleted for key in keys)} there, {sum(key.is_deleted for key in keys)} deleted",
-        f"uses told, each counted once: {sum(key.uses for key in keys if not key.is_deleted)}",
+        f"answered uses, each counted once: {sum(key.uses for key in keys if not key.is_deleted)}",
         f"memory of the service: {describe(memory)}",
         f"violations: {len(figures.violations)}",
         *figures.violations[:SHOWN],
@@ -140,7 +140,7 @@ def report(figures: Figures, books: Mapping[str, Books], memory: list[float]) ->
 
 
 def describe(memory: list[float]) -> str:
-    """Write some of the measurements, evenly spaced."""
+    """Return some of the measurements, evenly spaced."""
     step = max(1, len(memory) // 8)
     return " ".join(f"{megabytes:.0f}" for megabytes in memory[::step]) + " MB"
 

@@ -1,4 +1,4 @@
-"""What callers were told, and what is there: the two have to agree, item by item and record by record."""
+"""The answers that callers got, compared with the table, item by item and record by record."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Key:
-    """A key, as its one caller knows it.
+    """A key as its only caller knows it.
 
     Attributes:
-        id: of the key.
-        text: that works now; empty once it is deleted.
-        name: that it was given last.
+        id: id of the key.
+        text: its current text; empty once it is deleted.
+        name: its last name.
         enabled: whether it was left enabled.
-        generation: rotations that were answered with 200.
-        uses: verifications that were answered with VALID.
-        unanswered_uses: those that were not answered, which may count or not.
+        generation: number of rotations answered with 200.
+        uses: number of verifications answered with VALID.
+        unanswered_uses: number of verifications without an answer, which may be counted or not.
     """
 
     id: str
@@ -36,22 +36,22 @@ class Key:
 
     @property
     def is_deleted(self) -> bool:
-        """Whether a deletion was answered with 200."""
+        """Return whether a deletion was answered with 200."""
         return not self.text
 
     @property
     def code(self) -> str:
-        """What a verification of its text has to say."""
+        """Return the expected code of a verification."""
         return "VALID" if self.enabled else "DISABLED"
 
 
 @dataclass(slots=True)
 class Books:
-    """One organization's changes, as its callers were told.
+    """One organization's changes, by the answers of its callers.
 
     Attributes:
-        keys: all that were made, the deleted ones included.
-        changes: how many of each event were answered with 200.
+        keys: all keys that were created, the deleted ones included.
+        changes: number of answers with 200, by event.
         names: every name that a key was changed to.
     """
 
@@ -61,38 +61,38 @@ class Books:
 
 
 def violations(books: Books, partition: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Compare what was told with all that the table has of an organization; one line for each that does not agree.
+    """Compare the answers with all items of an organization; return one line for each difference.
 
     Args:
-        books: of the organization.
-        partition: its items by sort key, in their order.
+        books: changes of the organization.
+        partition: its items, ordered by sort key.
     """
     items = {sort_key.removeprefix("KEY#"): item for sort_key, item in partition.items() if sort_key.startswith("KEY#")}
     log = [audit_record(item) for sort_key, item in partition.items() if sort_key.startswith("AUDIT#")]
     log = [record for record in log if record["targetType"] == "api_key"]
-    found = list(_keys(books, items))
-    found += _records(books, log)
-    found += _uses(books, partition)
+    lines = list(_keys(books, items))
+    lines += _records(books, log)
+    lines += _uses(books, partition)
     try:
-        told = replayed(log)
+        replayed_state = replayed(log)
     except (AssertionError, KeyError) as error:
-        return [*found, f"the audit log cannot be replayed: {error!r}"]
+        return [*lines, f"the audit log cannot be replayed: {error!r}"]
     there = {key_id: audited(item) for key_id, item in items.items()}
-    return found if told == there else [*found, "the audit log, replayed, is not what the table has"]
+    return lines if replayed_state == there else [*lines, "the audit log, replayed, is not what the table has"]
 
 
 def _keys(books: Books, items: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
     for key_id in items.keys() - books.keys.keys():
-        yield f"key {key_id} is there, and nobody was told of it"
+        yield f"key {key_id} exists, but no answer named it"
     for key in books.keys.values():
         item = items.get(key.id)
         if (item is None) != key.is_deleted:
             yield f"key {key.id} {'was deleted, and is there' if key.is_deleted else 'was made, and is not there'}"
         elif item is not None:
-            told = (key.name, key.enabled, key.generation)
+            expected = (key.name, key.enabled, key.generation)
             there = (item["name"], item["enabled"], int(item["generation"]))
-            if told != there:
-                yield f"key {key.id}: its caller was told {told}, and {there} is there"
+            if expected != there:
+                yield f"key {key.id}: expected {expected}, but the table has {there}"
 
 
 def _records(books: Books, log: list[dict[str, Any]]) -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""The memory of a running service, as the system counts it (Linux: proc(5))."""
+"""The memory of a running service, by the system (Linux: proc(5))."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MOST_GROWTH = 1.10
-"""The last quarter of a run against the second one: what is kept per connection and key is there by then."""
+"""Limit for the last quarter of a run relative to the second: memory per connection and key is allocated by then."""
 _MEGABYTE = 1 << 20
 
 
 def resident_megabytes(process_id: int) -> float:
-    """Give how much memory a process has at the moment."""
+    """Return the resident memory of a process in megabytes."""
     pages = int(Path(f"/proc/{process_id}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / _MEGABYTE
 
 
 def has_grown(megabytes: Sequence[float], seconds: int) -> bool:
-    """Tell whether memory has grown under load that stayed the same.
+    """Return whether memory grew under constant load.
 
     Args:
-        megabytes: measured second by second.
-        seconds: how long the load lasted; what was measured after it does not count.
+        megabytes: measurements, one for each second.
+        seconds: duration of the load; later measurements do not count.
     """
     during = megabytes[:seconds]
     quarter = max(1, len(during) // 4)

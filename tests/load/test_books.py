@@ -1,4 +1,4 @@
-"""The comparison of a run under load notices what it is there for."""
+"""The comparison after a run under load detects every kind of violation."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ CALLER = Caller(ORGANIZATION_ID)
 
 
 @pytest.fixture
-def told(world: World, load_handler: Callable[[str], Callable[..., object]]) -> tuple[Books, Partition]:
-    """What the callers of an organization were told, and what is there: three keys, of which one was deleted."""
+def agreement(world: World, load_handler: Callable[[str], Callable[..., object]]) -> tuple[Books, Partition]:
+    """Answers and table of an organization with three keys, one of them deleted."""
     service = Service(world, {name: load_handler(name) for name in METHODS})
     service.open_organization(ORGANIZATION_ID, user_1="admin")
     books = Books()
@@ -47,61 +47,61 @@ def told(world: World, load_handler: Callable[[str], Callable[..., object]]) -> 
     return books, service.partition(ORGANIZATION_ID)
 
 
-def test_nothing_is_wrong_with_what_is_right(told: tuple[Books, Partition]) -> None:
-    """No line where everything agrees."""
-    assert [] == violations(*told)
+def test_agreement_is_not_reported(agreement: tuple[Books, Partition]) -> None:
+    """Without a difference there is no line."""
+    assert [] == violations(*agreement)
 
 
 def lost_key(items: Partition) -> None:
-    """A key whose creation was answered with 200."""
+    """Remove a key whose creation was answered with 200."""
     del items[first(items, "KEY#")]
 
 
 def doubled_key(items: Partition) -> None:
-    """A key that nobody was told of."""
+    """Add a key that no answer named."""
     items["KEY#another"] = items[first(items, "KEY#")]
 
 
 def lost_record(items: Partition) -> None:
-    """A change without a record."""
+    """Remove the audit record of a change."""
     del items[record(items, "api_key.updated")]
 
 
 def doubled_record(items: Partition) -> None:
-    """A change with two records."""
+    """Add a second audit record of a change."""
     items["AUDIT#z"] = {**items[record(items, "api_key.rotated")], "sk": "AUDIT#z"}
 
 
 def lost_change(items: Partition) -> None:
-    """A name that is the old one again."""
+    """Restore a key's previous name."""
     changed = next(item for item in items.values() if item.get("name") == "changed again")
     changed["name"] = "changed"
 
 
 def lost_uses(items: Partition) -> None:
-    """A use that was not counted."""
+    """Remove a counted use."""
     del items[first(items, "USAGE#")]
 
 
 def doubled_uses(items: Partition) -> None:
-    """A use that was counted twice."""
+    """Count a use twice."""
     items[first(items, "USAGE#")]["request_count"] = 2
 
 
 @pytest.mark.parametrize(
     "damage", [lost_key, doubled_key, lost_record, doubled_record, lost_change, lost_uses, doubled_uses]
 )
-def test_what_does_not_agree_is_told(told: tuple[Books, Partition], damage: Damage) -> None:
-    """Each kind of damage alone."""
-    books, items = told
+def test_each_difference_is_reported(agreement: tuple[Books, Partition], damage: Damage) -> None:
+    """Each difference is reported."""
+    books, items = agreement
     damage(items)
 
     assert violations(books, items)
 
 
-def test_a_deleted_key_that_is_there_is_told(told: tuple[Books, Partition]) -> None:
-    """And uses that were left behind."""
-    books, items = told
+def test_a_deleted_key_that_exists_is_reported(agreement: tuple[Books, Partition]) -> None:
+    """The key and its usage, if left behind, are reported."""
+    books, items = agreement
     deleted = next(key for key in books.keys.values() if key.is_deleted)
     items[f"KEY#{deleted.id}"] = items[first(items, "KEY#")]
     items[f"USAGE#{deleted.id}"] = items[first(items, "USAGE#")]
@@ -120,16 +120,16 @@ def test_a_deleted_key_that_is_there_is_told(told: tuple[Books, Partition]) -> N
         ([90, 100, 110, 110, 110, 110, 110, 112, 500, 500], False),
     ],
 )
-def test_memory_that_goes_on_growing_is_noticed(megabytes: list[float], *, expected: bool) -> None:
-    """Not that of the start, and not what is measured after the load."""
+def test_growing_memory_is_detected(megabytes: list[float], *, expected: bool) -> None:
+    """Growth counts after the start and before the end of the load."""
     assert expected == has_grown(megabytes, 8)
 
 
 def first(items: Partition, prefix: str) -> str:
-    """Give the first sort key that begins so."""
+    """Return the first sort key with a prefix."""
     return next(sort_key for sort_key in items if sort_key.startswith(prefix))
 
 
 def record(items: Partition, event: str) -> str:
-    """Give the sort key of an event's audit record."""
+    """Return the sort key of an event's audit record."""
     return next(sort_key for sort_key, item in items.items() if item.get("event") == event)

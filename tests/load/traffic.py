@@ -1,4 +1,4 @@
-"""Callers who send one request after the other, each over one connection, and know what every answer has to say."""
+"""Callers that send one request after the other, each over one connection, and check every answer."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 ANSWER_SECONDS = 60
-"""A request waits for its turn behind those of all other connections."""
+"""A request waits behind those of all other connections."""
 MOST_KEYS = 25
-"""Of a caller; then it deletes rather than creates, so that lists and memory have an upper bound."""
+"""Limit for the keys of a caller, which keeps lists and memory bounded."""
 UNANSWERED = 503
 MOST_ATTEMPTS = 30
-"""At what is answered with 503, before a caller gives up, which is a violation."""
+"""Limit of attempts on a 503; more are a violation."""
 _LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(slots=True)
 class Figures:
-    """What was sent and answered, by all callers.
+    """Answers of all callers.
 
     Attributes:
-        answers: how many, by operation and status.
-        seconds: how long each took, by operation.
-        violations: answers that should not have been.
+        answers: number of answers, by operation and status.
+        seconds: duration of each answer, by operation.
+        violations: unexpected answers.
     """
 
     answers: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -52,14 +52,14 @@ class Figures:
             self.seconds.setdefault(operation, []).append(seconds)
 
     def violated(self, what: str) -> None:
-        """Note something that must not happen."""
+        """Record a violation."""
         with self._lock:
             self.violations.append(what)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back."""
+    """An answer of the service."""
 
     status: int
     headers: Mapping[str, str]
@@ -67,7 +67,7 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """The error's code; OK for a success."""
+        """Return the error's code; OK for a success."""
         error = self.content["error"]
         return "OK" if error is None else str(error["code"])
 
@@ -76,11 +76,11 @@ class Caller:
     """An admin of an organization, and a backend that verifies its keys.
 
     Args:
-        stack: what stack.json says.
+        stack: the content of stack.json.
         token: a session token.
-        books: takes down what is answered.
-        figures: the same, of all callers.
-        seed: of everything that it chooses.
+        books: record of this caller's answers.
+        figures: record of all callers' answers.
+        seed: seed of its random choices.
     """
 
     def __init__(self, stack: Mapping[str, Any], token: str, books: Books, figures: Figures, seed: int) -> None:
@@ -90,11 +90,11 @@ class Caller:
         self._session = {"authorization": f"Bearer {token}"}
         self._connection = http.client.HTTPConnection(address.netloc, timeout=ANSWER_SECONDS)
         self._books, self._figures = books, figures
-        self._random = random.Random(seed)  # noqa: S311 - so that a run can be repeated
+        self._random = random.Random(seed)  # noqa: S311 - a seed that can be repeated
         self._keys: list[Key] = []
 
     def run(self, begin: threading.Barrier, seconds: float) -> None:
-        """Call until the time is over; then see to it that every key is as it was left. Never fails: it notes."""
+        """Send requests until the time is over, then check every key. Never raises: violations are recorded."""
         acts: list[Callable[[], None]] = [
             self._verify,
             self._current,
@@ -114,10 +114,10 @@ class Caller:
             while time.monotonic() < ends_at:
                 self._random.choices(acts, weights)[0]()
             for key in self._keys:
-                # A use that could not be written waits for the next one.
+                # A use whose write failed is written with the next one.
                 for _ in range(2 + key.unanswered_uses):
                     self._verified(key)
-        except Exception as error:  # noqa: BLE001 - another thread reads it
+        except Exception as error:  # noqa: BLE001 - recorded for the main thread
             self._figures.violated(f"{type(error).__name__}: {error}")
         finally:
             self._connection.close()
@@ -158,7 +158,7 @@ class Caller:
             key.text = self._until_answered("rotate", "POST", ROTATE.format(id=key.id), None, repeat)["key"]
             key.generation += 1
             self._books.changes["api_key.rotated"] += 1
-            # Without a period of grace the old text ends with the answer.
+            # Without a grace period the previous text ends with the answer.
             self._refused(before)
 
     def _delete(self) -> None:
@@ -169,7 +169,7 @@ class Caller:
                 if answer.status != UNANSWERED:
                     break
                 answer = self._ask("delete", "DELETE", KEY.format(id=key.id))
-            if is_told or answer.code != "API_KEY_NOT_FOUND":  # or one that was not answered has deleted it
+            if is_told or answer.code != "API_KEY_NOT_FOUND":  # or an unanswered request has deleted it
                 self._expect(answer, "OK", "delete")
             text, key.text = key.text, ""
             self._keys.remove(key)
@@ -230,7 +230,7 @@ class Caller:
             self._expect(answer, "OK", "audit logs")
 
     def _some_key(self) -> Iterable[Key]:
-        """Give one of the caller's keys; none while it has none."""
+        """Return one of the caller's keys in a list; an empty one without keys."""
         return [self._random.choice(self._keys)] if self._keys else []
 
     def _name(self) -> str:
@@ -239,7 +239,7 @@ class Caller:
     def _until_answered(
         self, operation: str, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
-        """Ask until the answer is not 503, as callers do with an Idempotency-Key; give the data."""
+        """Repeat a request on a 503, as callers with an Idempotency-Key do; return the data."""
         for _ in range(MOST_ATTEMPTS):
             answer = self._ask(operation, method, path, body, headers)
             if answer.status != UNANSWERED:

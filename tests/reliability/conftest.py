@@ -1,4 +1,4 @@
-"""A service whose way to DynamoDB can be made to fail, in simulated time; and the figures of all that was done so."""
+"""The service behind a proxy that injects faults into DynamoDB, in simulated time; and the counts of all faults."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from local.template import Stack
 
 PATIENCE_SECONDS = retries.READ_TIMEOUT_SECONDS
-"""How long the service waits for an answer; read here, since other tests give emulators more time than that."""
+"""The service's read timeout, read before other tests raise it for slow emulators."""
 
 
 @pytest.fixture(scope="session")
 def session_proxy(moto_url: str, dynamodb_url: str | None) -> Iterator[FaultProxy]:
-    """What the functions take for DynamoDB."""
+    """The proxy that all tests of a worker use."""
     proxy = FaultProxy(dynamodb_url or moto_url)
     yield proxy
     proxy.stop()
@@ -38,23 +38,23 @@ def session_proxy(moto_url: str, dynamodb_url: str | None) -> Iterator[FaultProx
 
 @pytest.fixture
 def limit_seconds(stack: Stack) -> int:
-    """How long a function with a route may take, by the template; the shortest, should they differ."""
+    """The shortest time limit of the functions with a route, by the template."""
     routed = {route.function for route in stack.api.routes}
     return min(function.timeout_seconds for name, function in stack.functions.items() if name in routed)
 
 
 @pytest.fixture
 def time(monkeypatch: pytest.MonkeyPatch) -> SimulatedTime:
-    """The time of the service and of the proxy."""
+    """The simulated time of service and proxy."""
     simulated = SimulatedTime(PATIENCE_SECONDS)
-    for module in ("deadline", "store.aws"):
+    for module in ("deadline", "aws.retries"):
         monkeypatch.setattr(f"keywright.{module}.time", simulated)
     return simulated
 
 
 @pytest.fixture
 def proxy(time: SimulatedTime, world: World, environment: pytest.MonkeyPatch, session_proxy: FaultProxy) -> FaultProxy:
-    """What stands before the table of this test: the functions see it through this alone."""
+    """The proxy before this test's table, which functions reach only through it."""
     del world
     environment.setenv(backend.DYNAMODB_ENDPOINT, session_proxy.url)
     environment.setattr(session_proxy, "time", time)
@@ -70,9 +70,9 @@ def service(
     load_handler: Callable[[str], Callable[..., Any]],
     limit_seconds: int,
 ) -> Service:
-    """Every function, over an empty table, with as much time as the template gives it."""
+    """Every function over an empty table, with the template's time limit."""
     del proxy
-    setting("DEAD_LETTER_QUEUE_URL", "http://127.0.0.1:1/nobody-writes-there")
+    setting("DEAD_LETTER_QUEUE_URL", "http://127.0.0.1:1/no-such-queue")
     context = Context(remaining_milliseconds=limit_seconds * 1000)
     names = [*METHODS, "authorize_api_key", "sync_organizations"]
     return Service(World(world.table, context), {name: load_handler(name) for name in names})
@@ -80,7 +80,7 @@ def service(
 
 @pytest.fixture
 def scene(service: Service, proxy: FaultProxy) -> Scene:
-    """An organization in a container that has served a request already."""
+    """An organization, in a container that has served a request."""
     pepper.keyring()
     return Scene.opened(service, proxy, ORGANIZATION_ID)
 
@@ -93,14 +93,14 @@ def sync(
     load_handler: Callable[[str], Callable[..., Any]],
     stack: Stack,
 ) -> Sync:
-    """sync_organizations, with an empty dead-letter queue and as much time as the template gives it."""
+    """sync_organizations, with an empty dead-letter queue and the template's time limit."""
     del proxy
-    (function,) = [found for found in stack.functions.values() if found.directory.name == "sync_organizations"]
+    (function,) = [each for each in stack.functions.values() if each.directory.name == "sync_organizations"]
     return Sync.opened(load_handler("sync_organizations"), world, setting, seconds=function.timeout_seconds)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Hand a worker's figures to the process that has started it."""
+    """Send a worker's counts to the main process."""
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
         output["figures"] = figures.total()
@@ -108,11 +108,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Take a worker's figures."""
+    """Add a worker's counts."""
     figures.add(**getattr(node, "workeroutput", {}).get("figures", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell what was done to the service."""
+    """Print the counts."""
     if figures.total():
         terminalreporter.write_line(figures.line())

@@ -1,4 +1,4 @@
-"""What was done to the service, in numbers."""
+"""Counts of requests, faults and violations."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ _total: Counter[str] = Counter()
 
 
 def add(**numbers: int) -> None:
-    """Add to them."""
+    """Add to the counts."""
     _total.update(numbers)
 
 
 def total() -> dict[str, int]:
-    """Give all of them."""
+    """Return all counts."""
     return dict(_total)
 
 
 def line() -> str:
-    """Write them."""
+    """Return the counts as one line."""
     return "faults: " + ", ".join(f"{number:,} {name}" for name, number in sorted(_total.items()))

@@ -1,6 +1,6 @@
-"""Every operation of the service, and what must hold of it whatever DynamoDB does.
+"""Every operation of the service, and the invariants that hold under any fault of DynamoDB.
 
-A new function joins with one entry in OPERATIONS; a test compares them with the template.
+A new function needs one entry in OPERATIONS; a test compares them with the template.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ OPERATOR = Actor(ActorType.OPERATOR, "arn:aws:sts::123456789012:assumed-role/Ops
 ROUTE = "arn:aws:execute-api:eu-central-1:123456789012:abcdef1234/v1/GET/auth/api-keys/current"
 MEMBER_ADDED = event("member.added", event_id="evt_1", **about("user_9", role="admin"))
 PRESENT = {"verify_api_key", "authorize_api_key"}
-"""Functions that are told the text of a key."""
+"""Functions that receive the text of a key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """An organization with an owner, an admin (user_1) and another member, and one key.
+    """An organization with an owner, an admin (user_1), another member, and one key.
 
     Attributes:
-        proxy: what stands between the service and DynamoDB.
-        text: of the key.
+        proxy: the proxy between service and DynamoDB.
+        text: the key's text.
     """
 
     service: Service
@@ -52,30 +52,30 @@ class Scene:
 
     @classmethod
     def opened(cls, service: Service, proxy: FaultProxy, organization_id: str) -> Scene:
-        """Set it up."""
+        """Write the organization and create its key."""
         service.open_organization(organization_id, user_1="admin", owner="owner", user_2="member")
         created = service.create(Caller(organization_id)).data
         return cls(service, proxy, organization_id, created["id"], created["key"])
 
     def partition(self) -> Partition:
-        """Read all there is of the organization."""
+        """Return the organization's items."""
         return self.service.partition(self.organization_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """Something that is asked of the service, with valid arguments.
+    """An operation of the service, with valid arguments.
 
     Attributes:
-        name: of the function; an operator's act has one of its own.
-        requests: how many it sends to DynamoDB when nothing fails.
-        ask: does it, with an Idempotency-Key if it takes one.
-        event: what the audit log says of it; None if it only reads.
-        told_again: the status of a repeat after it was done; 200 unless it cannot be done twice.
+        name: name of the function, or of the operator's act.
+        requests: number of requests to DynamoDB without faults.
+        ask: runs it, with an Idempotency-Key if it takes one.
+        event: its event in the audit log; None if it only reads.
+        told_again: status of a repeat: 200 unless it cannot be done twice.
         is_repeatable: whether it takes an Idempotency-Key.
-        is_same_again: whether a repeat after it was done changes nothing, and is answered with 200.
-        has_deadline: whether its time is bounded; an operator's is not.
-        prepare: what has to be done before.
+        is_same_again: whether a repeat changes nothing and is answered with 200.
+        has_deadline: whether its time is limited; an operator's is not.
+        prepare: what to do before it.
     """
 
     name: str
@@ -92,7 +92,7 @@ class Operation:
 def asks(
     function: str, *, body: object = None, user_id: str = "user_1", has_key_id: bool = False
 ) -> Callable[[Scene, str | None], Answer]:
-    """Ask a function with a route."""
+    """Return an operation that calls a function with a route."""
 
     def ask(scene: Scene, idempotency_key: str | None) -> Answer:
         return scene.service.call(
@@ -108,7 +108,7 @@ def asks(
 
 
 def _authorized(scene: Scene, _: str | None) -> Answer:
-    """Ask the authorizer as API Gateway does, which makes an answer of whatever becomes of it."""
+    """Call the authorizer as API Gateway does, which turns every outcome into an answer."""
     asked = {"type": "REQUEST", "methodArn": ROUTE, "headers": {"x-api-key": scene.text}}
     try:
         answer = scene.service.handlers["authorize_api_key"](asked, scene.service.world.context)
@@ -121,7 +121,7 @@ def _authorized(scene: Scene, _: str | None) -> Answer:
 
 
 def _synced(scene: Scene, _: str | None) -> Answer:
-    """Hand over an event; what has to come again is not done."""
+    """Deliver an event; a returned event is unavailable."""
     happened = {**MEMBER_ADDED, "detail": {**MEMBER_ADDED["detail"], "organization": {"id": scene.organization_id}}}
     batch = {"Records": [message(happened, "message-1")]}
     answer = scene.service.handlers["sync_organizations"](batch, scene.service.world.context)
@@ -129,7 +129,7 @@ def _synced(scene: Scene, _: str | None) -> Answer:
 
 
 def _operator(act: Callable[[UUID, Scene], object]) -> Callable[[Scene, str | None], Answer]:
-    """Do what an operator does from the command line."""
+    """Return an operation of the operator's command line."""
 
     def ask(scene: Scene, _: str | None) -> Answer:
         try:
@@ -233,7 +233,7 @@ NAMES = [operation.name for operation in OPERATIONS]
 
 
 def assert_consistent(partition: Partition) -> None:
-    """The audit log, replayed, gives the table as it is: nothing is without a record, and no record without it."""
+    """Check that the replayed audit log is the state of the table: one record for each change."""
     log = [audit_record(item) for sort_key, item in partition.items() if sort_key.startswith("AUDIT#")]
     keys = {sort_key.removeprefix("KEY#"): item for sort_key, item in partition.items() if sort_key.startswith("KEY#")}
     of_keys = [record for record in log if record["targetType"] == "api_key"]
@@ -245,13 +245,13 @@ def assert_consistent(partition: Partition) -> None:
 
 
 def assert_all_or_nothing(operation: Operation, before: Partition, after: Partition, *, has_key: bool) -> bool:
-    """An operation was done once, whole, or not at all; tell which.
+    """Check that an operation was done completely or not at all; return whether it was done.
 
     Args:
-        operation: the one that was called.
-        before: the organization, before the call.
-        after: the same, after it.
-        has_key: whether an Idempotency-Key came with it.
+        operation: the operation that was called.
+        before: the organization's items before the call.
+        after: the items after it.
+        has_key: whether the request had an Idempotency-Key.
     """
     assert_consistent(after)
     records = [after[sort_key]["event"] for sort_key in after.keys() - before.keys() if sort_key.startswith("AUDIT#")]
@@ -265,7 +265,7 @@ def assert_all_or_nothing(operation: Operation, before: Partition, after: Partit
 
 
 def assert_there(operation: Operation, answer: Answer, after: Partition) -> None:
-    """What a successful answer says is in the table; above all, the secret that was given works."""
+    """Check that a successful answer matches the table; above all, that a returned secret works."""
     if not operation.is_repeatable:
         return
     assert f"KEY#{answer.data['id']}" in after

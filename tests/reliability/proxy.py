@@ -1,7 +1,7 @@
-"""A proxy in front of DynamoDB that does to requests and answers what networks and busy services do to them.
+"""A proxy in front of DynamoDB that injects faults of networks and busy services.
 
-It speaks HTTP on loopback, so it works for any client. What it does to a request is a function of the exchange: the
-faults are in wire.py. Without one it passes everything on.
+It speaks HTTP on loopback, so it works for any client. A fault is a function of the exchange: see wire.py. Without
+a fault, requests and answers pass unchanged.
 """
 
 from __future__ import annotations
@@ -32,27 +32,27 @@ _OF_THE_CONNECTION = {"connection", "content-length", "keep-alive", "transfer-en
 _RESET_WHEN_CLOSED = struct.pack("ii", 1, 0)  # SO_LINGER: on, for no time
 _UPSTREAM_SECONDS = 60
 _QUIET_SECONDS = 60
-"""What is still under way when a script ends has this long to come to its end."""
+"""Time limit for exchanges still running when a script ends."""
 
 
 class Time(Protocol):
-    """How time passes while nothing is sent."""
+    """The clock of waits without traffic."""
 
     def stall(self, client: socket.socket, seconds: float) -> None:
-        """Send nothing for so long, or until the client has gone away."""
+        """Send nothing for that many seconds, or until the client has disconnected."""
 
 
 class RealTime:
-    """It passes by itself."""
+    """The real clock."""
 
     def stall(self, client: socket.socket, seconds: float) -> None:
-        """Wait; a client that waits for an answer sends nothing, so whatever can be read of it is its end."""
+        """Wait; a waiting client sends nothing, so readable data means that it has disconnected."""
         select.select([client], [], [], seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer, complete or not."""
+    """A response, complete or not."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -60,7 +60,7 @@ class Reply:
 
     @property
     def head(self) -> bytes:
-        """The lines before the body, which say how long the body is."""
+        """Return the lines before the body, content-length included."""
         lines = [f"HTTP/1.1 {self.status} {http.client.responses.get(self.status, '')}"]
         lines += [f"{name}: {value}" for name, value in self.headers]
         lines += [f"content-length: {len(self.body)}", "", ""]
@@ -68,16 +68,16 @@ class Reply:
 
 
 class Exchange:
-    """One request, its way to DynamoDB, and its answer's way back.
+    """One request, its way to DynamoDB, and the response's way back.
 
     Attributes:
-        operation: of DynamoDB, as `TransactWriteItems`.
+        operation: of DynamoDB, such as `TransactWriteItems`.
     """
 
     def __init__(self, proxy: FaultProxy, client: socket.socket, request: bytes) -> None:
         head, _, self._body = request.partition(_END_OF_HEAD * 2)
-        found = _TARGET.search(head)
-        self.operation = found[1].decode() if found else ""
+        target = _TARGET.search(head)
+        self.operation = target[1].decode() if target else ""
         self.is_open = True
         self._proxy = proxy
         self._client = client
@@ -85,58 +85,58 @@ class Exchange:
 
     @property
     def content(self) -> Any:
-        """The request's body, parsed."""
+        """Return the parsed body of the request."""
         return json.loads(self._body)
 
     def forward(self) -> Reply:
-        """Let the request take effect; give its answer, which has not been sent yet."""
+        """Let the request take effect; return its response, not sent yet."""
         reply = self._proxy.ask(self._request)
         self._proxy.deliver_late()
         return reply
 
     def forward_late(self) -> None:
-        """Let the request arrive after the next one that arrives, or when the script ends; nobody hears its answer."""
+        """Deliver the request after the next one, or when the script ends; its response is dropped."""
         self._proxy.late.append(self._request)
 
     def stall(self, seconds: float) -> None:
-        """Send nothing for so long, or until the client has gone away."""
+        """Send nothing for that many seconds, or until the client has disconnected."""
         self._proxy.time.stall(self._client, seconds)
 
     def answer(self, reply: Reply) -> None:
-        """Send an answer."""
+        """Send a response."""
         self.send(reply.head + reply.body)
 
     def send(self, part: bytes) -> None:
-        """Send a part of an answer."""
+        """Send a part of a response."""
         self._client.sendall(part)
 
     def close(self) -> None:
-        """End the connection, as a server does that has nothing more to say."""
+        """Close the connection, as a server that is done does."""
         self.is_open = False
 
     def reset(self) -> None:
-        """Break the connection off."""
+        """Reset the connection."""
         self._client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_WHEN_CLOSED)
         self.is_open = False
 
 
 def passed_on(exchange: Exchange) -> None:
-    """Do nothing to a request and its answer."""
+    """Pass a request and its response on unchanged."""
     exchange.answer(exchange.forward())
 
 
 class FaultProxy:
-    """Stands in front of a DynamoDB until `stop`.
+    """A proxy in front of a DynamoDB, until `stop`.
 
     Args:
-        upstream: where that is, as `http://127.0.0.1:8000`.
+        upstream: address of that DynamoDB, such as `http://127.0.0.1:8000`.
 
     Attributes:
-        url: the address to use instead.
-        time: how time passes while nothing is sent.
-        late: requests that are still to arrive.
-        requests: how many have arrived so far.
-        faults: how many of them were failed.
+        url: address of the proxy.
+        time: clock of waits without traffic.
+        late: requests not delivered yet.
+        requests: number of requests so far.
+        faults: number of failed requests.
     """
 
     def __init__(self, upstream: str) -> None:
@@ -156,7 +156,7 @@ class FaultProxy:
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def stop(self) -> None:
-        """Listen no longer."""
+        """Stop listening."""
         self._server.shutdown()
         self._server.server_close()
         while self._idle:
@@ -164,10 +164,10 @@ class FaultProxy:
 
     @contextmanager
     def inflicting(self, fault: Fault) -> Iterator[None]:
-        """Do this to every request until the context ends, which waits for those that are under way.
+        """Apply a fault to every request until the context ends; wait there for running exchanges.
 
         Raises:
-            BaseException: what the fault raised, if it did.
+            BaseException: raised by the fault.
         """
         before, self._fault = self._fault, fault
         try:
@@ -184,7 +184,7 @@ class FaultProxy:
             raise TimeoutError("a request has not come to its end")
 
     def ask(self, request: bytes) -> Reply:
-        """Send a request to DynamoDB itself."""
+        """Send a request to DynamoDB and return its response."""
         connection = self._connection()
         try:
             connection.sendall(request)
@@ -202,7 +202,7 @@ class FaultProxy:
         return reply
 
     def _connection(self) -> socket.socket:
-        """Give a connection to DynamoDB: an idle one that has not been closed at its other end, or a new one."""
+        """Return a connection to DynamoDB: an idle one that is still open, or a new one."""
         while self._idle:
             connection = self._idle.pop()
             if not select.select([connection], [], [], 0)[0]:
@@ -211,21 +211,21 @@ class FaultProxy:
         return socket.create_connection(self._upstream, _UPSTREAM_SECONDS)
 
     def deliver_late(self) -> None:
-        """Let the requests arrive that were held back."""
+        """Deliver the requests that were held back."""
         while self.late:
             self.ask(self.late.pop(0))
 
     def handle(self, client: socket.socket, request: bytes) -> bool:
-        """Handle one request; tell whether the connection can be used for another."""
+        """Handle one request; return whether the connection can be used again."""
         exchange = Exchange(self, client, request)
         with self._quiet:
             self._under_way += 1
             self.requests += 1
         try:
             self._fault(exchange)
-        except OSError:  # either side has gone away
+        except OSError:  # either side has disconnected
             return False
-        except BaseException as error:  # noqa: BLE001 - raised again in the test's own thread
+        except BaseException as error:  # noqa: BLE001 - raised again in the test's thread
             self._errors.append(error)
             return False
         else:
@@ -255,7 +255,7 @@ def _connection_class(proxy: FaultProxy) -> type[socketserver.StreamRequestHandl
                 pass
 
         def _read(self) -> bytes:
-            """Read one request; nothing if there is none any more."""
+            """Read one request; return an empty one if the client has disconnected."""
             lines = []
             while (line := self.rfile.readline()) not in {_END_OF_HEAD, b""}:
                 lines.append(line)

@@ -1,4 +1,4 @@
-"""Time that passes as fast as it is spent, so that an hour of silence takes no time and a time limit is exact."""
+"""Simulated time: waits take no time, so that an hour of silence is instant and time limits are exact."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 
 
 class SimulatedTime:
-    """Stands in for the `time` module where the service waits, and for the proxy's own waiting.
+    """A clock in place of the `time` module of the service, and of the proxy's waits.
 
-    Only what somebody waits for takes time: the pauses between attempts, delays, and silence until the client has
-    given up. So the time that an answer took is what it would take at the worst on a machine that is never busy.
+    Only waits take time: pauses between attempts, delays, and silence until the client gives up. So the time of an
+    answer is its worst case on an idle machine.
 
     Args:
-        patience_seconds: how long the client waits for the next part of an answer, in simulated time.
+        patience_seconds: the client's read timeout, in simulated time.
     """
 
     def __init__(self, patience_seconds: float) -> None:
@@ -25,7 +25,7 @@ class SimulatedTime:
         self._lock = threading.Lock()
 
     def monotonic(self) -> float:
-        """Seconds that have been waited so far."""
+        """Return the seconds waited so far."""
         return self._now
 
     def sleep(self, seconds: float) -> None:
@@ -34,6 +34,6 @@ class SimulatedTime:
             self._now += seconds
 
     def stall(self, client: socket.socket, seconds: float) -> None:
-        """Send nothing for so long, or until the client would have given up."""
+        """Wait for that many seconds, or until the client's read timeout."""
         del client
         self.sleep(min(seconds, self._patience_seconds))

@@ -1,4 +1,4 @@
-"""Every operation under every fault, alone: once at each of its requests, and again and again from there on."""
+"""Every operation under every fault: once at each of its requests, and at every request from there on."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from tests.reliability.simulated import SimulatedTime
 
 ELSEWHERE = {"get_openapi", "get_reference", "authorize_session", "purge_organizations"}
-"""Three ask DynamoDB nothing; the purge, which does in many requests what is never repeated by anybody, is in
-test_other_ways_in.py."""
+"""Three functions send no request to DynamoDB; test_other_ways_in.py covers the purge."""
 KEY = "8e03978e-40d5-43dd-bc93-6894a57f9324"
 
 EVERY_OPERATION = pytest.mark.parametrize("operation", OPERATIONS, ids=NAMES)
@@ -36,11 +35,11 @@ EVERY_REQUEST = pytest.mark.parametrize(
         for position in range(operation.requests)
     ],
 )
-"""An operation, and how many requests of it go through before the fault."""
+"""An operation, and the number of its requests before the fault."""
 
 
 def test_every_function_is_among_the_operations(stack: Stack) -> None:
-    """None is left out."""
+    """Every function is an operation or is tested elsewhere."""
     functions = {function.directory.name for function in stack.functions.values()}
 
     assert functions - ELSEWHERE == {name for name in NAMES if not name.startswith("operator ")}
@@ -48,13 +47,14 @@ def test_every_function_is_among_the_operations(stack: Stack) -> None:
 
 @EVERY_OPERATION
 def test_the_operations_are_as_described(scene: Scene, operation: Operation) -> None:
-    """Without faults each succeeds, with as many requests as it says, and leaves the record that it says."""
+    """Without faults each operation succeeds with the declared number of requests and the declared audit record."""
     operation.prepare(scene)
     before = scene.partition()
     with wire.injected(scene.proxy) as requests:
         answer = operation.ask(scene, KEY)
 
-    assert (200, operation.requests) == (answer.status, len(requests))
+    assert 200 == answer.status
+    assert operation.requests == len(requests)
     is_done = assert_all_or_nothing(operation, before, scene.partition(), has_key=True)
     assert (operation.event is not None) == is_done
     assert_there(operation, answer, scene.partition())
@@ -62,10 +62,10 @@ def test_the_operations_are_as_described(scene: Scene, operation: Operation) -> 
 
 @EVERY_REQUEST
 @pytest.mark.parametrize("fault", wire.FAULTS.values(), ids=wire.FAULTS)
-def test_what_happens_once_is_absorbed(
+def test_a_single_fault_is_absorbed(
     scene: Scene, time: SimulatedTime, limit_seconds: int, place: tuple[Operation, int], fault: wire.Fault
 ) -> None:
-    """The answer is as if nothing had been; what it says is there, once, and a repeat finds it."""
+    """A single fault is retried: the answer is a success, the change is done once, and a repeat finds it."""
     operation, position = place
     before, answer = asked(operation, scene, time, limit_seconds, *[None] * position, fault)
 
@@ -79,24 +79,26 @@ def test_what_happens_once_is_absorbed(
 
 @EVERY_REQUEST
 @pytest.mark.parametrize("fault", wire.LASTING.values(), ids=wire.LASTING)
-def test_what_lasts_is_answered_in_time(
+def test_a_lasting_fault_is_answered_in_time(
     scene: Scene, time: SimulatedTime, limit_seconds: int, place: tuple[Operation, int], fault: wire.Fault
 ) -> None:
-    """503 before the function's time is over; all or nothing was done; and a repeat ends with it done once."""
+    """A lasting fault is a 503 within the time limit; all or nothing is done, and after a repeat it is done once."""
     operation, position = place
     before, answer = asked(operation, scene, time, limit_seconds, *[None] * position, *[fault] * 100)
 
-    assert (503, "SERVICE_UNAVAILABLE", "1") == (answer.status, answer.code, answer.headers["retry-after"])
+    assert 503 == answer.status
+    assert "SERVICE_UNAVAILABLE" == answer.code
+    assert "1" == answer.headers["retry-after"]
     assert_all_or_nothing(operation, before, scene.partition(), has_key=True)
     assert_repeated(scene, operation, answer, before)
 
 
 @EVERY_OPERATION
 @pytest.mark.parametrize("fault", wire.HARMLESS.values(), ids=wire.HARMLESS)
-def test_what_is_harmless_may_last(
+def test_harmless_faults_may_last(
     scene: Scene, time: SimulatedTime, limit_seconds: int, operation: Operation, fault: wire.Fault
 ) -> None:
-    """Each answer late, or each request twice: the caller gets what it asked for, in time, once."""
+    """With every response late or every request doubled, the operation succeeds in time, once."""
     before, answer = asked(operation, scene, time, limit_seconds, *[fault] * 100)
 
     assert 200 == answer.status
@@ -107,7 +109,7 @@ def test_what_is_harmless_may_last(
 def asked(
     operation: Operation, scene: Scene, time: SimulatedTime, limit_seconds: int, *script: wire.Fault | None
 ) -> tuple[Partition, Answer]:
-    """Ask for something under faults, and see to it that the answer came in time; give what there was before, too."""
+    """Run an operation under faults and check its time limit; return the items before it, and the answer."""
     operation.prepare(scene)
     before, started, inflicted = scene.partition(), time.monotonic(), scene.proxy.faults
     with wire.injected(scene.proxy, *script):
@@ -119,7 +121,7 @@ def asked(
 
 
 def assert_repeated(scene: Scene, operation: Operation, answer: Answer, before: Partition) -> None:
-    """Repeat a request without faults: it is done once in all, and what is answered now is what there is."""
+    """Repeat a request without faults and check that it is done once in all, and that the answer matches the table."""
     figures.add(operations=1)
     was_done = assert_all_or_nothing(operation, before, scene.partition(), has_key=True)
     between = scene.partition()

@@ -1,4 +1,4 @@
-"""What is not asked over HTTP, under faults: the identity provider's events, the purge, a new organization."""
+"""Faults during operations that are not HTTP requests: events, the purge, a new organization."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MOST_DELIVERIES = 100
 
 
 def script(chance: random.Random, length: int = 12) -> list[wire.Fault | None]:
-    """Make up what happens to the next requests."""
+    """Return random faults for the next requests."""
     return [chance.choice([None, *wire.FAULTS.values()]) for _ in range(chance.randrange(length))]
 
 
@@ -45,12 +45,12 @@ def test_events_leave_the_same_table(
     stop_clock: Callable[[str], object],
     seed: int,
 ) -> None:
-    """GIVEN events under faults WHEN what was not followed comes again THEN the table is as it is without faults.
+    """GIVEN events under faults WHEN failed ones are delivered again THEN the table is that of a run without faults.
 
-    Nothing is put aside: what DynamoDB does is not the event's fault.
+    No event is set aside: faults of DynamoDB are not the event's.
     """
-    chance = random.Random(seed)  # noqa: S311 - so that it can be had again
-    stop_clock("2026-01-05T00:00:00.000Z")  # soon enough for every deletion that is requested
+    chance = random.Random(seed)  # noqa: S311 - a seed that can be repeated
+    stop_clock("2026-01-05T00:00:00.000Z")  # before any requested deletion is late
     events = delayed(history(chance, 40), chance)
     for batch in batches(events, chance):
         waiting, deliveries = list(batch), 0
@@ -76,16 +76,16 @@ def purge(
     load_handler: Callable[[str], Callable[..., object]],
     stop_clock: Callable[[str], object],
 ) -> Purge:
-    """The function, on a table with an organization whose time has come, and another one beside it."""
+    """The purge, on a table with an organization that is due and another one that is not."""
     del proxy
     stop_clock(NOW)
     return due(load_handler("purge_organizations"), world)
 
 
 @pytest.mark.parametrize("seed", range(ROUNDS))
-def test_a_purge_comes_to_its_end(purge: Purge, proxy: FaultProxy, time: SimulatedTime, seed: int) -> None:
-    """However often a run is broken off: nothing is left, everything is counted once, and others keep all they have."""
-    chance = random.Random(seed)  # noqa: S311 - so that it can be had again
+def test_an_interrupted_purge_is_completed(purge: Purge, proxy: FaultProxy, time: SimulatedTime, seed: int) -> None:
+    """However often a purge is interrupted, nothing is left, everything is counted once, and others keep all items."""
+    chance = random.Random(seed)  # noqa: S311 - a seed that can be repeated
     items = chance.randrange(1, 60)
     purge.fill(items)
     others = purge.left(OTHER_ORGANIZATION_ID)
@@ -109,7 +109,7 @@ def test_a_purge_comes_to_its_end(purge: Purge, proxy: FaultProxy, time: Simulat
     assert others == purge.left(OTHER_ORGANIZATION_ID)
     assert DUE == purge.record()["pending_deletion_at"]
     counted = sum(int(value) for name, value in purge.record().items() if name.startswith("deleted_"))
-    assert items + 1 == counted  # and the record of the request
+    assert items + 1 == counted  # including the audit record of the request
 
 
 @pytest.mark.parametrize("repeats", [1, 100], ids=["once", "again and again"])
@@ -118,7 +118,7 @@ def test_a_purge_comes_to_its_end(purge: Purge, proxy: FaultProxy, time: Simulat
 def test_an_organization_is_created_once(
     world: World, proxy: FaultProxy, fault: wire.Fault, position: int, repeats: int
 ) -> None:
-    """With its owner and a record of each, or not at all; the operator is told, and can do it again."""
+    """Organization, owner and audit records are created together or not at all; the operator can retry."""
     organization_id = uuid.uuid4()
     with wire.injected(proxy, *[None] * position, *[fault] * repeats):
         try:
@@ -135,5 +135,5 @@ def test_an_organization_is_created_once(
             administration.create_organization(OPERATOR, organization_id, "Acme", "ada")
         except RefusedError:
             assert is_there
-    found = [sort_key.partition("#")[0] for sort_key in world.table.partition(str(organization_id))]
-    assert ["AUDIT", "AUDIT", "MEMBER", "ORG"] == sorted(found)
+    kinds = [sort_key.partition("#")[0] for sort_key in world.table.partition(str(organization_id))]
+    assert ["AUDIT", "AUDIT", "MEMBER", "ORG"] == sorted(kinds)

@@ -1,4 +1,4 @@
-"""The fault proxy does on the wire what each fault says, to any client; here to one that knows nothing of AWS."""
+"""The fault proxy injects each fault on the wire, for any HTTP client."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ CLIENT_SECONDS = 0.3
 
 @dataclass(slots=True)
 class Upstream:
-    """A server that answers everything alike.
+    """A server with one answer to everything.
 
     Attributes:
-        proxy: what stands before it.
-        arrived: the bodies of the requests, in order.
+        proxy: the proxy in front of it.
+        arrived: bodies of the requests, in order.
     """
 
     proxy: FaultProxy
@@ -39,7 +39,7 @@ class Upstream:
 
 @pytest.fixture
 def upstream() -> Iterator[Upstream]:
-    """What stands behind a proxy."""
+    """A server behind a proxy."""
     arrived: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -70,14 +70,14 @@ def upstream() -> Iterator[Upstream]:
 
 @pytest.fixture
 def client(upstream: Upstream) -> Iterator[http.client.HTTPConnection]:
-    """A client with little patience."""
+    """A client with a short timeout."""
     connection = http.client.HTTPConnection(upstream.proxy.url.removeprefix("http://"), timeout=CLIENT_SECONDS)
     yield connection
     connection.close()
 
 
 def ask(client: http.client.HTTPConnection, body: str = "{}", operation: str = "GetItem") -> tuple[int, str, bytes]:
-    """Send a request; give the status of the answer, which of the answers it is, and its body."""
+    """Send a request; return the status of the response, its number, and its body."""
     try:
         client.request("POST", "/", body, {"X-Amz-Target": f"DynamoDB_20120810.{operation}"})
         response = client.getresponse()
@@ -88,7 +88,7 @@ def ask(client: http.client.HTTPConnection, body: str = "{}", operation: str = "
 
 
 def test_without_faults_everything_passes(client: http.client.HTTPConnection, upstream: Upstream) -> None:
-    """On one connection, answers as they are."""
+    """Requests on one connection and their responses pass unchanged."""
     first, second = ask(client, "1"), ask(client, "2")
 
     assert (200, "answer 1", json.dumps(ANSWER).encode()) == first
@@ -97,7 +97,7 @@ def test_without_faults_everything_passes(client: http.client.HTTPConnection, up
 
 
 def test_a_script_is_one_fault_for_each_request(client: http.client.HTTPConnection, upstream: Upstream) -> None:
-    """None passes, as does what comes after the end; each operation is noted."""
+    """None passes a request, as does the end of the script; every operation is recorded."""
     with wire.injected(upstream.proxy, wire.throttled, None, wire.error("InternalServerError", 500)) as operations:
         statuses = [ask(client, str(number))[0] for number in range(4)]
 
@@ -107,8 +107,8 @@ def test_a_script_is_one_fault_for_each_request(client: http.client.HTTPConnecti
     assert 200 == ask(client)[0]
 
 
-def test_throttling_is_worded_as_dynamodbs(client: http.client.HTTPConnection, upstream: Upstream) -> None:
-    """So that a client takes it for what it is."""
+def test_throttling_has_dynamodbs_error_type(client: http.client.HTTPConnection, upstream: Upstream) -> None:
+    """Clients recognize throttling by DynamoDB's error type."""
     with wire.injected(upstream.proxy, wire.throttled):
         status, _, body = ask(client)
 
@@ -117,7 +117,7 @@ def test_throttling_is_worded_as_dynamodbs(client: http.client.HTTPConnection, u
 
 
 def test_a_conflict_has_a_reason_for_each_item(client: http.client.HTTPConnection, upstream: Upstream) -> None:
-    """As many as the transaction has."""
+    """A transaction's conflict has one reason for each of its items."""
     with wire.injected(upstream.proxy, wire.conflicted, wire.conflicted):
         _, _, transaction = ask(client, json.dumps({"TransactItems": [{}, {}, {}]}), "TransactWriteItems")
         _, _, read = ask(client)
@@ -127,12 +127,14 @@ def test_a_conflict_has_a_reason_for_each_item(client: http.client.HTTPConnectio
 
 
 def test_a_batch_is_left_unprocessed(client: http.client.HTTPConnection, upstream: Upstream) -> None:
-    """All of it, in DynamoDB's own name."""
-    wanted = {"a table": {"Keys": [{"pk": {"S": "1"}}], "ConsistentRead": True}}
+    """All keys of the batch are reported as unprocessed, in a response of DynamoDB's form."""
+    keys = {"a table": {"Keys": [{"pk": {"S": "1"}}], "ConsistentRead": True}}
     with wire.injected(upstream.proxy, wire.unprocessed):
-        status, request_id, body = ask(client, json.dumps({"RequestItems": wanted}), "BatchGetItem")
+        status, request_id, body = ask(client, json.dumps({"RequestItems": keys}), "BatchGetItem")
 
-    assert (200, "1", {"Responses": {}, "UnprocessedKeys": wanted}) == (status, request_id, json.loads(body))
+    assert 200 == status
+    assert "1" == request_id
+    assert {"Responses": {}, "UnprocessedKeys": keys} == json.loads(body)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +156,7 @@ def test_a_broken_exchange(
     expected: type[Exception],
     arrived: int,
 ) -> None:
-    """What the client sees of it, and whether the request took effect."""
+    """Each fault has the described effect on the client and on the server."""
     with wire.injected(upstream.proxy, fault), pytest.raises(expected):
         ask(client)
 
@@ -162,16 +164,16 @@ def test_a_broken_exchange(
     assert 200 == ask(client)[0]
 
 
-def test_an_answer_can_end_within_its_head(client: http.client.HTTPConnection, upstream: Upstream) -> None:
-    """To a client that does not look closely it is a success, and an empty one."""
+def test_a_response_can_end_within_its_head(client: http.client.HTTPConnection, upstream: Upstream) -> None:
+    """A client that does not check gets an empty success."""
     with wire.injected(upstream.proxy, wire.cut_in_head):
         assert (200, "", b"") == ask(client)
 
     assert 1 == len(upstream.arrived)
 
 
-def test_half_an_answer_is_half_an_answer(client: http.client.HTTPConnection, upstream: Upstream) -> None:
-    """The head promises more than comes."""
+def test_half_a_response_is_recognized(client: http.client.HTTPConnection, upstream: Upstream) -> None:
+    """The head promises a longer body than is sent."""
     with wire.injected(upstream.proxy, wire.cut_in_body), pytest.raises(http.client.IncompleteRead) as caught:
         ask(client)
 
@@ -186,7 +188,7 @@ def test_a_delayed_answer_comes(
     monkeypatch: pytest.MonkeyPatch,
     fault: wire.Fault,
 ) -> None:
-    """Later than another one, but whole."""
+    """A delayed response is late but complete."""
     monkeypatch.setattr(wire, "DELAY_SECONDS", 0.1)
     with wire.injected(upstream.proxy, fault):
         assert (200, "answer 1", json.dumps(ANSWER).encode()) == ask(client)
@@ -195,7 +197,7 @@ def test_a_delayed_answer_comes(
 
 
 def test_a_duplicate_arrives_twice(client: http.client.HTTPConnection, upstream: Upstream) -> None:
-    """And is answered once."""
+    """A duplicate arrives twice and is answered once."""
     with wire.injected(upstream.proxy, wire.duplicated):
         assert "answer 1" == ask(client, "1")[1]
         assert "answer 3" == ask(client, "2")[1]
@@ -204,7 +206,7 @@ def test_a_duplicate_arrives_twice(client: http.client.HTTPConnection, upstream:
 
 
 def test_a_late_request_arrives_behind_the_next_one(client: http.client.HTTPConnection, upstream: Upstream) -> None:
-    """Before that one's answer has come back."""
+    """A late request arrives before the next one's response is sent."""
     with wire.injected(upstream.proxy, wire.late):
         with pytest.raises(http.client.RemoteDisconnected):
             ask(client, "1")
@@ -212,10 +214,10 @@ def test_a_late_request_arrives_behind_the_next_one(client: http.client.HTTPConn
         assert ["2", "1"] == upstream.arrived
 
 
-def test_a_late_request_that_nothing_overtakes_arrives_at_the_end(
+def test_a_late_request_without_a_next_one_arrives_at_the_end(
     client: http.client.HTTPConnection, upstream: Upstream
 ) -> None:
-    """It is late, not lost."""
+    """A late request without a next one arrives when the script ends."""
     with wire.injected(upstream.proxy, wire.late):
         with pytest.raises(http.client.RemoteDisconnected):
             ask(client, "1")
@@ -224,8 +226,8 @@ def test_a_late_request_that_nothing_overtakes_arrives_at_the_end(
     assert ["1"] == upstream.arrived
 
 
-def test_what_a_fault_raises_is_raised_in_the_test(client: http.client.HTTPConnection, upstream: Upstream) -> None:
-    """An assertion in the proxy's thread must not be lost."""
+def test_an_exception_of_a_fault_fails_the_test(client: http.client.HTTPConnection, upstream: Upstream) -> None:
+    """An assertion that fails in the proxy's thread fails the test."""
 
     def fails(_: object) -> None:
         raise AssertionError("seen")

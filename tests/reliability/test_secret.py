@@ -1,4 +1,4 @@
-"""The pepper, when the way to Secrets Manager fails."""
+"""Faults on the way to Secrets Manager."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def secrets(time: SimulatedTime, world: World, environment: pytest.MonkeyPatch, moto_url: str) -> Iterator[FaultProxy]:
-    """What stands before Secrets Manager, for a container that has not run yet."""
+    """A proxy in front of Secrets Manager, for a new container."""
     del world
     proxy = FaultProxy(moto_url)
     proxy.time = time
@@ -33,8 +33,8 @@ def secrets(time: SimulatedTime, world: World, environment: pytest.MonkeyPatch, 
 
 
 @pytest.mark.parametrize("fault", wire.FAULTS.values(), ids=wire.FAULTS)
-def test_what_happens_once_is_absorbed(secrets: FaultProxy, fault: wire.Fault) -> None:
-    """And nothing of a broken answer is taken for the secret."""
+def test_a_single_fault_is_absorbed(secrets: FaultProxy, fault: wire.Fault) -> None:
+    """A single fault is retried, and no part of a broken response is used as the secret."""
     with wire.injected(secrets, fault) as requests:
         assert 1 == pepper.keyring().current_version
 
@@ -42,8 +42,8 @@ def test_what_happens_once_is_absorbed(secrets: FaultProxy, fault: wire.Fault) -
 
 
 @pytest.mark.parametrize("fault", wire.LASTING.values(), ids=wire.LASTING)
-def test_what_lasts_is_unavailable(secrets: FaultProxy, fault: wire.Fault) -> None:
-    """Not an error of ours; and it is over as soon as Secrets Manager answers."""
+def test_a_lasting_fault_is_unavailable(secrets: FaultProxy, fault: wire.Fault) -> None:
+    """A lasting fault is a 503, not a 500, and ends with it."""
     with (
         wire.injected(secrets, *[fault] * 2 * retries.ATTEMPTS),
         pytest.raises(ServiceError, match="SERVICE_UNAVAILABLE"),

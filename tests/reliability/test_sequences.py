@@ -1,6 +1,6 @@
-"""Whatever is asked, in any order and under any faults: all or nothing, once, in time, and never a wrong verdict.
+"""Random sequences of operations under random faults: all or nothing, once, in time, and never a wrong verdict.
 
-FAULT_SEQUENCES says how many sequences are made up, new ones each time; without it, they are a few and always the same.
+FAULT_SEQUENCES sets their number, drawn anew each time; the default is a few fixed ones.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ ENABLE = Operation(
 )
 ALL = [*OPERATIONS, ROTATE_AT_ONCE, ENABLE]
 PRECONDITIONS = {400, 403, 404, 409, 410}
-"""How a function refuses what cannot be done now."""
+"""The refusal of each function that cannot be done now."""
 
-# Let one through as often as not, so that the faults come at any place.
+# None as often as all faults together, so that faults occur at any request.
 SCRIPTS = st.lists(st.none() | st.sampled_from(sorted(wire.FAULTS)), max_size=8)
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that is asked, about one of the keys, and what happens to the requests to DynamoDB meanwhile."""
+    """An operation on one of the keys, with the faults of its requests."""
 
     operation: Operation
     key: int
@@ -71,14 +71,14 @@ STEPS = st.lists(
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A key's text that was given out, and which rotation it is of."""
+    """A text of a key, with its generation."""
 
     key_id: str
     generation: int
     text: str
 
     def code(self, partition: Partition) -> Code:
-        """Tell what a verification has to say of it, by what is in the table."""
+        """Return the code that the table implies for the text."""
         item = partition.get(f"KEY#{self.key_id}")
         if item is None or not self._is_valid(item):
             return Code.NOT_FOUND
@@ -95,7 +95,7 @@ class Text:
 
 @settings(
     max_examples=size("FAULT_SEQUENCES", 25),
-    # The same ones each time unless more are asked for: a run that fails is then about what was changed.
+    # Fixed by default: a failure is then caused by the change under test.
     derandomize="FAULT_SEQUENCES" not in os.environ,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
@@ -104,7 +104,7 @@ class Text:
 def test_sequences(
     service: Service, proxy: FaultProxy, time: SimulatedTime, limit_seconds: int, steps: Sequence[Step]
 ) -> None:
-    """Each step leaves a consistent table, and each verdict on a key is that of the table, or there is none."""
+    """Each step leaves a consistent table, and each verdict is that of the table, or unavailable."""
     pepper.keyring()
     service.open_organization(OTHER_ORGANIZATION_ID, user_1="admin")
     elsewhere = service.partition(OTHER_ORGANIZATION_ID)
@@ -128,7 +128,7 @@ def test_sequences(
 
 
 def verdict(text: str) -> Code | None:
-    """Verify a key; None if nobody can say."""
+    """Verify a key; return None if the service is unavailable."""
     try:
         return verify(text).code
     except ServiceError as error:
@@ -138,7 +138,7 @@ def verdict(text: str) -> Code | None:
 
 
 def done(step: Step, scene: Scene, time: SimulatedTime, limit_seconds: int) -> Answer:
-    """Do a step; repeat what was not answered, if it can be repeated. Gives the answer that counts."""
+    """Run a step and repeat it on a 503, if repeatable; return the last answer."""
     operation, idempotency_key = step.operation, str(uuid.uuid4())
     before, started = scene.partition(), time.monotonic()
     with wire.injected(scene.proxy, *[wire.FAULTS[name] if name else None for name in step.script]):

@@ -1,4 +1,4 @@
-"""Failures of DynamoDB and of the way to it: before a request has arrived, or after it took effect."""
+"""Faults on the way to DynamoDB: before a request has arrived, or after it took effect."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Fault = Callable[[Exchange], None]
-"""Decides what becomes of a request and its answer."""
+"""A function that handles an exchange."""
 
 DELAY_SECONDS = 1.9
-"""Nearly as long as the service waits for the next part of an answer (store/aws.py, READ_TIMEOUT_SECONDS)."""
+"""Almost the service's read timeout (keywright/aws/retries.py, READ_TIMEOUT_SECONDS)."""
 FOREVER_SECONDS = 3600.0
-"""Longer than anybody waits."""
+"""Longer than any timeout."""
 
 
 @contextmanager
 def injected(proxy: FaultProxy, *faults: Fault | None) -> Iterator[list[str]]:
-    """Apply the faults to the next requests, one each; None lets a request through, as does the end.
+    """Apply faults to the next requests, one each; None lets a request through, as does the end.
 
-    Gives a list that the operations' names are added to as their requests arrive.
+    Yield a list of the operations' names, filled as their requests arrive.
     """
     remaining = iter(faults)
     operations: list[str] = []
@@ -45,7 +45,7 @@ def injected(proxy: FaultProxy, *faults: Fault | None) -> Iterator[list[str]]:
 
 
 def answer(status: int, body: dict[str, Any] | bytes, **headers: str) -> Fault:
-    """Answer in DynamoDB's place."""
+    """Respond in place of DynamoDB."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     lines = {"content-type": "application/x-amz-json-1.0", **headers}
 
@@ -57,78 +57,78 @@ def answer(status: int, body: dict[str, Any] | bytes, **headers: str) -> Fault:
 
 
 def genuine(body: dict[str, Any]) -> Fault:
-    """Answer in DynamoDB's place, and in its name."""
+    """Respond in place of DynamoDB, with the headers of DynamoDB."""
     return answer(200, body, x_amzn_requestid="1")
 
 
 def error(code: str, status: int = 400) -> Fault:
-    """Answer with an error of DynamoDB's."""
+    """Respond with an error of DynamoDB."""
     return answer(status, refusals.error(code))
 
 
 def canceled(*codes: str) -> Fault:
-    """Cancel a transaction for these reasons, one for each of its items."""
+    """Cancel a transaction, with one reason for each of its items."""
     return answer(400, refusals.canceled(*codes))
 
 
 def throttled(exchange: Exchange) -> None:
-    """Take no more for the moment: DynamoDB's answer to more than it has been paid for."""
+    """Throttle the request, as DynamoDB does beyond the provisioned capacity."""
     error("ProvisionedThroughputExceededException")(exchange)
 
 
 def conflicted(exchange: Exchange) -> None:
-    """Let a transaction meet another one; what is no transaction is throttled."""
+    """Cancel a transaction by a conflict; throttle any other request."""
     if exchange.operation != "TransactWriteItems":
         return throttled(exchange)
     return canceled(*["TransactionConflict"] * len(exchange.content["TransactItems"]))(exchange)
 
 
 def unprocessed(exchange: Exchange) -> None:
-    """Process nothing of a batch, which is how DynamoDB throttles it; what is no batch is throttled as usual."""
+    """Return all of a batch as unprocessed, DynamoDB's way to throttle it; throttle any other request."""
     if exchange.operation != "BatchGetItem":
         return throttled(exchange)
     return genuine({"Responses": {}, "UnprocessedKeys": exchange.content["RequestItems"]})(exchange)
 
 
 def lost_request(exchange: Exchange) -> None:
-    """Lose the request on its way; the connection ends without an answer."""
+    """Lose the request and close the connection."""
     exchange.close()
 
 
 def reset(exchange: Exchange) -> None:
-    """The same, and the connection is broken off."""
+    """Lose the request and reset the connection."""
     exchange.reset()
 
 
 def lost_answer(exchange: Exchange) -> None:
-    """Let the request take effect, and lose its answer."""
+    """Let the request take effect and drop its response."""
     exchange.forward()
     exchange.close()
 
 
 def cut_in_head(exchange: Exchange) -> None:
-    """Let the request take effect, and cut the connection within the first lines of the answer."""
+    """Let the request take effect and cut the response within its first lines."""
     head = exchange.forward().head
     exchange.send(head[: len(head) // 2])
     exchange.close()
 
 
 def cut_in_body(exchange: Exchange) -> None:
-    """Let the request take effect, and cut the connection half-way through the answer."""
+    """Let the request take effect and cut the response in the middle of its body."""
     reply = exchange.forward()
     exchange.send(reply.head + reply.body[: len(reply.body) // 2])
     exchange.close()
 
 
 def delayed(exchange: Exchange) -> None:
-    """Take long to answer."""
+    """Respond late."""
     reply = exchange.forward()
     exchange.stall(DELAY_SECONDS)
     exchange.answer(reply)
 
 
 def delayed_twice(exchange: Exchange) -> None:
-    """Take long to begin to answer, and as long again to go on."""
+    """Respond late, and stall again in the middle of the response."""
     reply = exchange.forward()
     exchange.stall(DELAY_SECONDS)
     exchange.send(reply.head)
@@ -137,33 +137,33 @@ def delayed_twice(exchange: Exchange) -> None:
 
 
 def silent(exchange: Exchange) -> None:
-    """Lose the request, and leave the client waiting for its answer."""
+    """Lose the request and let the client wait."""
     exchange.stall(FOREVER_SECONDS)
     exchange.close()
 
 
 def silent_afterwards(exchange: Exchange) -> None:
-    """Let the request take effect, and leave the client waiting for its answer."""
+    """Let the request take effect and let the client wait."""
     exchange.forward()
     exchange.stall(FOREVER_SECONDS)
     exchange.close()
 
 
 def duplicated(exchange: Exchange) -> None:
-    """Let the request arrive twice, one right behind the other; the answer is that to the first."""
+    """Deliver the request twice in a row; return the first response."""
     reply = exchange.forward()
     exchange.forward()
     exchange.answer(reply)
 
 
 def late(exchange: Exchange) -> None:
-    """Keep the request on its way until the next one has overtaken it; the connection ends without an answer."""
+    """Hold the request back until the next one has passed it; close the connection."""
     exchange.forward_late()
     exchange.close()
 
 
 HARMLESS: dict[str, Fault] = {"delayed": delayed, "duplicated": duplicated}
-"""What the caller never notices, however often it happens."""
+"""Faults that the caller never notices."""
 
 LASTING: dict[str, Fault] = {
     "throttled": throttled,
@@ -173,8 +173,8 @@ LASTING: dict[str, Fault] = {
     "internal error": error("InternalServerError", 500),
     "unavailable": answer(503, b"<html>Service Unavailable</html>"),
     "empty success": answer(200, b""),
-    "somebody else's success": answer(200, b"<html>Welcome to the hotel</html>"),
-    "somebody else's object": answer(200, b"{}"),
+    "another server's success": answer(200, b"<html>Welcome to the hotel</html>"),
+    "another server's object": answer(200, b"{}"),
     "lost request": lost_request,
     "reset": reset,
     "silent": silent,
@@ -184,6 +184,6 @@ LASTING: dict[str, Fault] = {
     "silent afterwards": silent_afterwards,
     "late": late,
 }
-"""What is absorbed when it happens once, and answered with 503 as long as it lasts."""
+"""Faults that are absorbed once, and a 503 as long as they last."""
 
 FAULTS = {"delayed twice": delayed_twice} | HARMLESS | LASTING
