@@ -1,4 +1,4 @@
-"""Fixtures of the tests with a browser: Chromium, and a local service. `make test-browser` runs them."""
+"""Fixtures of the tests with Chromium and a local service; `make test-browser` runs them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ HERE = Path(__file__).parent
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave these tests to `make test-browser`: not every machine has a browser."""
+    """Skip these tests without `--browser`: not every machine has one."""
     return True if collection_path.is_relative_to(HERE) and not config.getoption("--browser") else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Open sockets, to this machine alone."""
+    """Allow sockets to this machine."""
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
@@ -48,7 +48,7 @@ def chromium(request: pytest.FixtureRequest) -> Iterator[Browser]:
 
 @pytest.fixture
 def browser(chromium: Browser) -> Browser:
-    """The browser, as wide as a desktop's, with nothing left in its logs."""
+    """The browser, with the width of a desktop and empty logs."""
     chromium.open("about:blank")
     chromium.resize(1280, 900)
     chromium.console()

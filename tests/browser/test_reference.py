@@ -1,4 +1,4 @@
-"""The reference page as people see it: in a browser, from a desktop's width down to a phone's."""
+"""The reference page in a browser, from the width of a desktop down to that of a phone."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ TOO_WIDE = """return [...document.querySelectorAll("body *")].filter((element) =
 
 @pytest.fixture
 def page(browser: Browser, deployment: Deployment) -> Browser:
-    """The page, drawn."""
+    """The page, loaded."""
     browser.open(f"{deployment.base_url}/docs")
     browser.wait_for(DRAWN, len(OPERATIONS))
     return browser
@@ -47,14 +47,14 @@ def page(browser: Browser, deployment: Deployment) -> Browser:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The page with every operation opened, and what happened until then.
+    """The page with every operation opened, and the browser's records of it.
 
     Attributes:
         shown: method and path of each operation.
-        console: what was said on the console.
-        requested: what was asked for, by address.
-        too_wide: what does not fit, by the size of the screen.
-        widths: how wide the page is, by the same.
+        console: lines of the console.
+        requested: addresses of all requests.
+        too_wide: elements wider than the screen, by size of the screen.
+        widths: width of the page, by size of the screen.
     """
 
     shown: list[tuple[str, str]]
@@ -66,7 +66,7 @@ class Opened:
 
 @pytest.fixture(scope="module")
 def opened(chromium: Browser, deployment: Deployment) -> Opened:
-    """Open everything once: it takes a while, and none of the tests below changes anything."""
+    """Open everything once: it is slow, and the tests below change nothing."""
     chromium.open("about:blank")
     chromium.resize(*DESKTOP)
     chromium.console()
@@ -92,17 +92,17 @@ def opened(chromium: Browser, deployment: Deployment) -> Opened:
 
 
 def test_every_operation_is_there(opened: Opened) -> None:
-    """Each method of each path, and none else."""
+    """The page shows every operation of the description and no other."""
     assert sorted(OPERATIONS) == sorted(opened.shown)
 
 
-def test_nothing_is_said_on_the_console(opened: Opened) -> None:
-    """No error, no warning, nothing that the page's own policy had to refuse; with every operation opened."""
+def test_the_console_is_empty(opened: Opened) -> None:
+    """With every operation opened there is no error, no warning and no request refused by the page's policy."""
     assert [] == opened.console
 
 
-def test_nobody_else_is_asked_for_anything(opened: Opened, deployment: Deployment) -> None:
-    """The page comes from this API and asks this API for the description: twice the same host, and no other."""
+def test_only_this_api_is_requested(opened: Opened, deployment: Deployment) -> None:
+    """The browser requests the page and the description, both from this API, and nothing else."""
     asked = [url for url in opened.requested if not url.startswith(("data:", "about:"))]
 
     assert [f"{deployment.base_url}/docs", f"{deployment.base_url}/openapi.json"] == asked
@@ -110,14 +110,14 @@ def test_nobody_else_is_asked_for_anything(opened: Opened, deployment: Deploymen
 
 @pytest.mark.parametrize("size", [PHONE, NARROWEST], ids=str)
 def test_it_can_be_read_on_a_phone(opened: Opened, size: tuple[int, int]) -> None:
-    """Nothing is wider than the screen, with every operation opened; code and tables may scroll by themselves."""
+    """With every operation opened nothing is wider than the screen; code and tables scroll on their own."""
     assert [] == opened.too_wide[size]
     assert opened.widths[size] <= size[0]
 
 
 @pytest.mark.parametrize("code", [next(iter(CATALOGUE)), list(CATALOGUE)[-1]])
 def test_the_link_of_an_error_opens_at_its_entry(browser: Browser, deployment: Deployment, code: str) -> None:
-    """From an address that was never open before: the entry is on the screen when the operations are drawn."""
+    """On a first visit the linked entry is on the screen once the operations are drawn."""
     browser.open(f"{deployment.base_url}/docs#{code}")
     browser.wait_for(DRAWN, len(OPERATIONS))
 
@@ -126,7 +126,7 @@ def test_the_link_of_an_error_opens_at_its_entry(browser: Browser, deployment: D
 
 
 def test_the_link_of_every_error_leads_to_its_entry(page: Browser) -> None:
-    """From anywhere on the page; the entry is on the screen, stands out, and says what to do."""
+    """From anywhere on the page, the linked entry is on the screen, is highlighted and shows the hint."""
     for code, error in CATALOGUE.items():
         page.run("location.hash = arguments[0]", code)
 
@@ -135,8 +135,8 @@ def test_the_link_of_every_error_leads_to_its_entry(page: Browser) -> None:
         assert error.hint in page.run("return document.getElementById(arguments[0]).textContent", code)
 
 
-def test_the_link_in_a_refusal_is_such_a_link(browser: Browser, deployment: Deployment) -> None:
-    """What a caller gets leads there."""
+def test_the_link_in_a_refusal_opens_its_entry(browser: Browser, deployment: Deployment) -> None:
+    """The link in a refusal opens the entry of its code."""
     docs = deployment.create(persona="member").json()["error"]["docs"]
 
     browser.open(docs)
@@ -145,7 +145,7 @@ def test_the_link_in_a_refusal_is_such_a_link(browser: Browser, deployment: Depl
 
 
 def test_an_operation_can_be_tried_out(page: Browser, deployment: Deployment) -> None:
-    """With a token pasted, the example of creating a key creates a key."""
+    """With a pasted token, the example of creating a key creates one."""
     page.click("button.authorize")
     page.type(".auth-container input", deployment.tokens["admin"])
     page.click(".auth-container button.authorize")
@@ -161,7 +161,7 @@ def test_an_operation_can_be_tried_out(page: Browser, deployment: Deployment) ->
 
 
 def test_pictures(page: Browser, request: pytest.FixtureRequest) -> None:
-    """What it looks like, for people to see: `--pictures DIRECTORY` keeps them."""
+    """`--pictures DIRECTORY` saves screenshots of the page."""
     pictures = {"desktop": page.screenshot()}
     page.resize(*PHONE)
     pictures["phone"] = page.screenshot()

@@ -1,4 +1,4 @@
-"""Chromium, driven by chromedriver over plain HTTP (W3C WebDriver), with nothing of its own between the two."""
+"""Chromium, driven by chromedriver over HTTP (W3C WebDriver), without a client library."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 START_SECONDS = 60
 WAIT_SECONDS = 60
-"""A page takes a second, but a test must not fail because the machine is busy with something else."""
+"""A page takes a second; a busy machine takes longer."""
 
 _STARTED = re.compile(r"started successfully on port (\d+)")
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # W3C WebDriver, section 11
@@ -43,46 +43,46 @@ class Browser:
     """One window.
 
     Attributes:
-        session: its address at the driver.
+        session: address of its session at the driver.
     """
 
     client: httpx.Client
     session: str
 
     def open(self, url: str) -> None:
-        """Load a page, whatever was there before."""
+        """Load a page."""
         self._post("/url", {"url": "about:blank"})
         self._post("/url", {"url": url})
 
     def run(self, script: str, *arguments: object) -> Any:
-        """Run the body of a function in the page; give what it returns."""
+        """Run the body of a function in the page; return its result."""
         return self._post("/execute/sync", {"script": script, "args": list(arguments)})
 
     def wait_for(self, script: str, *arguments: object) -> Any:
-        """Wait until a script gives something; give that."""
+        """Wait until a script returns a true value; return it."""
         return wait(lambda: self.run(script, *arguments), script)
 
     def click(self, css: str) -> None:
-        """Click on an element as a person does: where it is, and only if nothing is in the way."""
+        """Click on an element at its place; fails if another element covers it."""
         self._post(f"/element/{self._find(css)}/click", {})
 
     def type(self, css: str, text: str) -> None:
-        """Type into a field, in the place of what is in it."""
+        """Replace the text of a field."""
         element = self._find(css)
         self._post(f"/element/{element}/clear", {})
         self._post(f"/element/{element}/value", {"text": text})
 
     def resize(self, width: int, height: int) -> None:
-        """Be a screen of that many CSS pixels."""
+        """Set the size of the screen in CSS pixels."""
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < height}
         self._post("/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics})
 
     def console(self) -> list[str]:
-        """Give what came to the console since the last time: errors, warnings, refused requests."""
+        """Return the console's new lines: errors, warnings, refused requests."""
         return [f"{entry['level']} {entry['message']}" for entry in self._post("/se/log", {"type": "browser"})]
 
     def requested(self) -> list[str]:
-        """Give the addresses of everything that was asked for since the last time."""
+        """Return the addresses of all new requests."""
         messages = [json.loads(entry["message"])["message"] for entry in self._post("/se/log", {"type": "performance"})]
         return [
             message["params"]["request"]["url"]
@@ -91,7 +91,7 @@ class Browser:
         ]
 
     def screenshot(self) -> str:
-        """Give a picture of what is to be seen, as PNG in base64."""
+        """Return a screenshot as PNG in base64."""
         response = self.client.get(f"{self.session}/screenshot")
         return str(response.json()["value"])
 
@@ -106,17 +106,17 @@ class Browser:
 
 
 def wait(condition: Callable[[], Any], what: str) -> Any:
-    """Wait until a condition gives something; give that."""
+    """Wait until a condition returns a true value; return it."""
     deadline = time.monotonic() + WAIT_SECONDS
-    while not (found := condition()):
+    while not (value := condition()):
         assert time.monotonic() < deadline, f"in vain: {what}"
         time.sleep(0.05)
-    return found
+    return value
 
 
 @contextmanager
 def browser(chromium: str) -> Iterator[Browser]:
-    """Run a browser, with a profile that nothing was ever in."""
+    """Run a browser with an empty profile."""
     driver = shutil.which("chromedriver")
     assert driver, "chromedriver is missing (Debian: apt install chromium-driver)"
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory, ExitStack() as opened:
@@ -129,7 +129,7 @@ def browser(chromium: str) -> Iterator[Browser]:
         address = f"http://127.0.0.1:{started[1]}"
         client = opened.enter_context(httpx.Client(timeout=WAIT_SECONDS, trust_env=False))
         session = f"{address}/session/{_session(client, address, chromium, Path(directory) / 'profile')}"
-        opened.callback(client.delete, session)  # the browser ends with it
+        opened.callback(client.delete, session)  # this also ends the browser
         yield Browser(client, session)
 
 

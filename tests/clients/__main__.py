@@ -1,6 +1,6 @@
-"""Generates clients from the description that a local service serves, and creates a key with each.
+"""Generate clients from the description of a local service, and create a key with each.
 
-`make test-clients` runs it with the Python that has the generators; Node.js and npm have to be there.
+`make test-clients` runs it with the Python that has the generators; Node.js and npm must be installed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MINIMUM_NODE = 20
 
 
 def main(generators: Path) -> int:
-    """Check both clients; 0 if each has created a key.
+    """Check both clients; return 0 if each created a key.
 
     Args:
         generators: the `bin` directory of the environment with openapi-python-client and openapi-spec-validator.
@@ -70,15 +70,15 @@ def _typescript_client(
 
 
 def _tool(name: str) -> Path:
-    found = shutil.which(name)
-    if found is None:
+    path = shutil.which(name)
+    if path is None:
         sys.exit(f"{name} is missing: the TypeScript client needs Node.js {MINIMUM_NODE} or later, and npm")
-    return Path(found)
+    return Path(path)
 
 
 def _run(command: list[object], directory: Path, environment: dict[str, str]) -> str:
-    """Run a command; give what it wrote, or end with that if it fails."""
-    finished = subprocess.run(  # noqa: S603 - our own commands
+    """Run a command and return its output; exit with that output if it fails."""
+    finished = subprocess.run(  # noqa: S603 - fixed commands
         [str(part) for part in command], cwd=directory, env=environment, capture_output=True, text=True, check=False
     )
     if finished.returncode != 0:

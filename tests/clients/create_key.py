@@ -1,4 +1,4 @@
-"""Creates a key with a client that was generated, and reads a refusal; prints the key's id."""
+"""Create a key with a generated client, read a refusal, and print the key's id."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from generated_client.models import (
 
 
 def main() -> int:
-    """Do it; 0 if everything came as it was described."""
+    """Return 0 if every answer matches the description."""
     metadata = {"plan": "pro", "seats": 2, "trial": False}
-    wanted = CreateApiKeyRequest(
+    body = CreateApiKeyRequest(
         name="Python client",
         permissions=[Permission.SESSIONSREAD],
         metadata=CreateApiKeyRequestMetadata.from_dict(metadata),
     )
     admin = AuthenticatedClient(base_url=os.environ["BASE_URL"], token=os.environ["ADMIN_TOKEN"])
-    created = create_api_key.sync(client=admin, body=wanted, idempotency_key=str(uuid.uuid4()))
+    created = create_api_key.sync(client=admin, body=body, idempotency_key=str(uuid.uuid4()))
     assert isinstance(created, CreateApiKeyResponse200), created
     assert created.data.key.startswith("kk_")
 
@@ -36,7 +36,7 @@ def main() -> int:
     assert metadata == shown.data.metadata.to_dict()
 
     member = AuthenticatedClient(base_url=os.environ["BASE_URL"], token=os.environ["MEMBER_TOKEN"])
-    refused = create_api_key.sync(client=member, body=wanted)
+    refused = create_api_key.sync(client=member, body=body)
     assert isinstance(refused, Failure), refused
     assert refused.error is not None
     assert "FORBIDDEN" == refused.error.code

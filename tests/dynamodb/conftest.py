@@ -1,4 +1,4 @@
-"""Tests of what only DynamoDB itself can tell; `make test-dynamodb` runs them on DynamoDB Local."""
+"""Tests of behavior that only DynamoDB itself shows; `make test-dynamodb` runs them on DynamoDB Local."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ PATIENCE_SECONDS = 120
 
 
 def pytest_ignore_collect() -> bool | None:
-    """Leave them out where nobody has said which DynamoDB."""
+    """Skip these tests if the environment names no DynamoDB."""
     return None if DYNAMODB_ENDPOINT in os.environ else True
 
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for DynamoDB as long as a busy machine needs: what is given up would be missing in what is measured."""
+    """Raise the read timeout: a request that timed out would be missing in the measurement."""
     monkeypatch.setattr(retries, "CONNECT_TIMEOUT_SECONDS", PATIENCE_SECONDS)
     monkeypatch.setattr(retries, "READ_TIMEOUT_SECONDS", PATIENCE_SECONDS)

@@ -1,4 +1,4 @@
-"""What each operation consumes is what docs/capacity.md says, to the half unit."""
+"""Each operation consumes the capacity in docs/capacity.md, to the half unit."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ BY_SIZE = documented("By size")
 
 
 WRITES = os.environ.get("WRITE_CAPACITY") == "1"
-"""Write the first table anew instead of comparing with it; in one process."""
+"""Write the first table instead of comparing with it; needs a single process."""
 
 
 @pytest.fixture(scope="session")
 def measurements() -> Iterator[dict[tuple[str, str], Consumption]]:
-    """What was measured, event by event."""
-    found: dict[tuple[str, str], Consumption] = {}
-    yield found
+    """The measurements of all events."""
+    consumptions: dict[tuple[str, str], Consumption] = {}
+    yield consumptions
     if WRITES:
-        write("By event", found)
+        write("By event", consumptions)
 
 
 def row(name: tuple[str, str], consumption: Consumption) -> str:
-    """Write a row of the table, so that a failure says what belongs there."""
+    """Return a row of the table, so that a failure shows the row to write."""
     return f"| {' | '.join(name)} | {consumption} |"
 
 
@@ -51,7 +51,7 @@ def test_a_success_consumes_what_is_documented(
     load_handler: Callable[[str], Callable[..., object]],
     measurements: dict[tuple[str, str], Consumption],
 ) -> None:
-    """GIVEN the seed of an event WHEN it is answered 200 THEN that took the requests and units of the table."""
+    """GIVEN the seed of an event WHEN it is answered 200 THEN it took the requests and units of the table."""
     prepare(case.seed, world, setting)
     handler = load_handler(case.function)
 
@@ -68,20 +68,20 @@ LARGE = {f"field {number}": "x" * 500 for number in range(30)}
 
 
 def hundred_keys(call: Call) -> None:
-    """Make a hundred keys that were all used."""
+    """Write a hundred keys with usage."""
     for number in range(100):
         call.table.put_key(nth_id(number))
         call.table.put_usage(nth_id(number))
 
 
 def thousand_records(call: Call) -> None:
-    """Make a thousand audit records, of which the oldest is about something else."""
+    """Write a thousand audit records, the oldest of a different event."""
     for number in range(1000):
         call.table.put_audit(nth_id(number), target_id="another" if number == 0 else "key")
 
 
 def large_key(call: Call) -> None:
-    """Make a key with as much metadata as there may be."""
+    """Write a key with the largest metadata."""
     call.table.put_key(metadata=json.dumps(LARGE))
 
 
@@ -100,19 +100,19 @@ SIZES: dict[tuple[str, str], tuple[Callable[[Call], None], dict[str, Any]]] = {
 }
 
 
-def test_every_event_of_the_document_is_there() -> None:
-    """Nothing is said of events that are not replayed."""
+def test_every_event_of_the_document_exists() -> None:
+    """The table names only events that are replayed."""
     assert BY_EVENT.keys() <= {(case.function, case.folder.name) for case in SUCCESSES}
 
 
 def test_every_size_is_documented() -> None:
-    """None is left out, and none is made up."""
+    """The table has exactly the measured sizes."""
     assert SIZES.keys() == BY_SIZE.keys()
 
 
 @pytest.mark.parametrize("size", SIZES, ids=" ".join)
 def test_a_size_consumes_what_is_documented(functions: Callable[[str], Call], size: tuple[str, str]) -> None:
-    """GIVEN much data WHEN a function works on it THEN it took the requests and units of the table."""
+    """GIVEN much data WHEN a function works on it THEN it takes the requests and units of the table."""
     fill, request = SIZES[size]
     call = functions(size[0])
     fill(call)

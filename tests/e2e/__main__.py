@@ -1,10 +1,10 @@
-"""Deploys the template to an AWS emulator, runs the HTTP suite against it, updates it, and takes all down again.
+"""Deploy the template to an AWS emulator, run the HTTP suite against it, update it, and remove everything.
 
-Then it follows the deploy guide there, from its first command to its last.
+Then follow the deploy guide there, from its first command to its last.
 
 usage: python -m tests.e2e [PYTEST ARGUMENTS]
 
-`make e2e` has installed what it needs. Everything listens on the loopback interface, on free ports.
+`make e2e` installs what it needs. Everything listens on the loopback interface, on free ports.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ PYTHON_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 ARCHITECTURE = "arm64" if platform.machine() in {"aarch64", "arm64"} else "x86_64"
 
 LAST_CHARACTERS = 5000
-"""What is shown of a log."""
+"""The length of the part of a log that is shown."""
 
 CHANGED = {"KeyPrefix": "changed_", "DeletionGraceDays": "7"}
-"""What the update changes; the tests of the second run look for it."""
+"""The parameters changed by the update, which the second run tests."""
 
 
 class FailedError(Exception):
-    """Something could not be built, deployed or updated; the message says what and why."""
+    """A build, deployment or update failed; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +70,23 @@ class Account:
 
     def deploy(self, **changed: str) -> None:
         """Create or update the stack, as an operator does."""
-        given = {**self.parameters, **changed}
+        parameters = {**self.parameters, **changed}
         sam(
             "deploy",
             *("--template-file", str(DEPLOYED)),
             *("--config-file", str(ROOT / "samconfig.toml")),
             *("--stack-name", STACK),
             "--no-confirm-changeset",
-            *("--parameter-overrides", *(f"{name}={value}" for name, value in given.items())),
+            *("--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items())),
         )
 
     def outputs(self) -> dict[str, str]:
-        """Give the outputs of the stack."""
+        """Return the outputs of the stack."""
         (stack,) = boto3.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
         return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
     def api_id(self) -> str:
-        """Give the id of the API, which the emulator changes with some updates."""
+        """Return the id of the API, which the emulator changes in some updates."""
         client = boto3.client("cloudformation")
         detail = client.describe_stack_resource(StackName=STACK, LogicalResourceId="Api")["StackResourceDetail"]
         identifier: str = detail["PhysicalResourceId"]
@@ -94,7 +94,7 @@ class Account:
 
 
 def main(arguments: list[str]) -> int:
-    """Run everything; 0 if every test has passed."""
+    """Run everything; return 0 if every test passed."""
     for name in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, _interrupt)
     with ExitStack() as opened:
@@ -111,7 +111,7 @@ def main(arguments: list[str]) -> int:
 
 
 def run(arguments: list[str], directory: Path, opened: ExitStack) -> int:
-    """Build, deploy, test, update, test; what was opened is closed by the caller, whatever happens."""
+    """Build, deploy, test, update, test; the caller closes `opened`."""
     say(f"Building for Python {PYTHON_VERSION} on {ARCHITECTURE} ...")
     platform_parameters = {"PythonRuntime": f"python{PYTHON_VERSION}", "Architecture": ARCHITECTURE}
     sam(
@@ -148,32 +148,32 @@ def run(arguments: list[str], directory: Path, opened: ExitStack) -> int:
     create_demo_organizations()
     stack_file = StackFile.describing(description(address.url, provider, table_name), directory / "stack.json")
     stack_file.write()
-    given = ("--stack", str(stack_file.path))
-    failures = pytest("tests/e2e/test_differences.py", *given)
-    failures |= pytest("tests/api", "-p", "tests.e2e.expecting", *given, *arguments)
-    failures |= pytest("tests/test_guides.py", *given)
+    stack_option = ("--stack", str(stack_file.path))
+    failures = pytest("tests/e2e/test_differences.py", *stack_option)
+    failures |= pytest("tests/api", "-p", "tests.e2e.expecting", *stack_option, *arguments)
+    failures |= pytest("tests/test_guides.py", *stack_option)
 
     say(f"Updating the stack with {json.dumps(CHANGED)} ...")
     account.deploy(**CHANGED)
     address.api_id = account.api_id()
-    failures |= pytest("tests/e2e/test_update.py", *given)
+    failures |= pytest("tests/e2e/test_update.py", *stack_option)
 
-    say("Losing the table, and restoring it by docs/runbooks/restore.md ...")
-    failures |= pytest("tests/e2e/test_restore.py", *given)
+    say("Deleting the table and restoring it by docs/runbooks/restore.md ...")
+    failures |= pytest("tests/e2e/test_restore.py", *stack_option)
 
     say("Deleting the stack ...")
     boto3.client("cloudformation").delete_stack(StackName=STACK)
 
-    say("Following docs/deploy.md, with a stack of its own ...")
-    failures |= pytest("tests/e2e/test_deploy_guide.py", *given)
+    say("Following docs/deploy.md, with another stack ...")
+    failures |= pytest("tests/e2e/test_deploy_guide.py", *stack_option)
 
-    say("Deploying with the deployer's policies, on an emulator that goes by them ...")
-    failures |= pytest("tests/e2e/test_deployer.py", *given)
+    say("Deploying with the deployer's policies, on an emulator that enforces them ...")
+    failures |= pytest("tests/e2e/test_deployer.py", *stack_option)
     return failures
 
 
 def emulated(template: dict[str, Json]) -> dict[str, Json]:
-    """Leave out of a template what the emulator cannot create."""
+    """Remove from a template the resources that the emulator cannot create."""
     resources = mapping(template["Resources"], "Resources")
     return {
         **template,
@@ -194,7 +194,7 @@ def serve_identity_provider(opened: ExitStack) -> IdentityProvider:
 
 
 def create_demo_organizations() -> None:
-    """Create what tests/api expects to find, as an operator does."""
+    """Create the organizations that tests/api expect, as an operator does."""
     for organization_id, owner in OWNERS.items():
         administer("organizations", "create", organization_id, "--name", "Demo organization", "--owner", owner)
     others = (persona for persona in demo.PERSONAS if persona.role and persona.user_id not in OWNERS.values())
@@ -212,7 +212,7 @@ def administer(*arguments: str) -> None:
 
 
 def description(url: str, provider: IdentityProvider, table_name: str) -> StackDescription:
-    """Describe the deployment as the local service describes itself."""
+    """Return the description of the deployment, in the form of the local service's."""
     return StackDescription(
         base_url=url,
         organization_id=demo.ACTIVE_ORGANIZATION_ID,
@@ -232,8 +232,8 @@ def sam(*arguments: str, **environment: str) -> None:
 
 
 def command(arguments: Sequence[str], **environment: str) -> None:
-    """Run a command; what it says is only of interest if it fails."""
-    finished = subprocess.run(  # noqa: S603 - our own commands
+    """Run a command; show its output only if it fails."""
+    finished = subprocess.run(  # noqa: S603 - fixed commands
         arguments,
         cwd=ROOT,
         env={**os.environ, **environment},
@@ -250,11 +250,11 @@ def command(arguments: Sequence[str], **environment: str) -> None:
 def pytest(*arguments: str) -> int:
     """Run tests against the deployment."""
     run = [sys.executable, "-m", "pytest", "-q", "--emulator", *arguments]
-    return subprocess.run(run, cwd=ROOT, check=False).returncode  # noqa: S603 - our own command
+    return subprocess.run(run, cwd=ROOT, check=False).returncode  # noqa: S603 - a fixed command
 
 
 def say(line: str) -> None:
-    """Tell the terminal how far this is."""
+    """Print the progress."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

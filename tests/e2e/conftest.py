@@ -1,4 +1,4 @@
-"""What is expected of the emulated deployment; `make e2e` runs these tests."""
+"""Tests of the emulated deployment; `make e2e` runs them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ HERE = Path(__file__).parent
 
 
 def pytest_ignore_collect(config: pytest.Config) -> bool | None:
-    """Leave them out where nobody has said that the deployment is an emulated one."""
+    """Skip these tests without `--emulator`."""
     return None if config.getoption("--emulator") else True
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Open sockets."""
+    """Allow sockets."""
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.enable_socket)

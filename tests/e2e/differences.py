@@ -1,4 +1,4 @@
-"""Where the emulator is not AWS: all of it, by name. Everything else of the HTTP suite has to pass."""
+"""The differences of the emulator from AWS, by name. All other tests of the HTTP suite must pass."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Something that ministack does differently.
+    """A difference between ministack and AWS.
 
     Attributes:
         name: what it does.
-        tests: the tests of tests/api that notice; `*` stands for anything.
+        tests: the tests of tests/api that it fails; `*` is a wildcard.
     """
 
     name: str
@@ -26,16 +26,16 @@ class Difference:
 
 
 def is_refused(resource: dict[str, Json]) -> bool:
-    """Tell whether the emulator cannot create a resource of the template: an alarm over several metrics.
+    """Return whether the emulator cannot create a resource: an alarm over several metrics.
 
-    It is left out of what is deployed; nothing depends on it.
+    It is not deployed; nothing depends on it.
     """
     properties = resource.get("Properties")
     return resource["Type"] == "AWS::CloudWatch::Alarm" and isinstance(properties, dict) and "Metrics" in properties
 
 
 GATEWAY_WORDING = "answers that the gateway makes itself are not worded by the template's GatewayResponses"
-"""The difference that most tests meet. Which they are is seen from the answer: see status_meant."""
+"""The difference that most tests meet; status_meant recognizes it in the response."""
 
 _MEANT = {
     (401, "Unauthorized"): 401,
@@ -47,9 +47,9 @@ _MEANT = {
 
 
 def status_meant(response: httpx.Response) -> int | None:
-    """Tell the status that the template has for what the gateway says itself; None for any other answer.
+    """Return the template's status for a response of the gateway itself; None for any other response.
 
-    A function's answers carry the id of their request.
+    A function's response has the id of its request.
     """
     if "x-request-id" in response.headers:
         return None
@@ -92,4 +92,4 @@ DIFFERENCES = (
         ),
     ),
 )
-"""Those of single tests, which have to fail."""
+"""The differences of single tests, which must fail."""

@@ -1,4 +1,4 @@
-"""The AWS emulator, ministack: the one process that stands for CloudFormation, API Gateway, Lambda and the rest."""
+"""The AWS emulator, ministack: one process for CloudFormation, API Gateway, Lambda and the rest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PYTHON = ROOT / ".venv-e2e" / "bin" / "python"
-"""It runs the emulator, and the emulator runs the functions with it."""
+"""The interpreter of the emulator, which runs the functions with it as well."""
 
 START_SECONDS = 60
 STOP_SECONDS = 15
@@ -29,16 +29,16 @@ _LOG = "ministack.log"
 
 
 class NotStartedError(Exception):
-    """The emulator does not start; the message says what it said."""
+    """The emulator does not start; the message holds its output."""
 
 
 @contextmanager
 def running(directory: Path, **settings: str) -> Iterator[int]:
-    """Run the emulator on a free port of the loopback interface, as long as the context is open; yield the port.
+    """Run the emulator on a free port of the loopback interface while the context is open; yield the port.
 
     Args:
-        directory: for its log and its temporary files, which it does not always remove.
-        settings: further environment variables of the emulator.
+        directory: for its log and its temporary files, some of which it never removes.
+        settings: additional environment variables of the emulator.
 
     Raises:
         NotStartedError: it does not start.
@@ -46,9 +46,9 @@ def running(directory: Path, **settings: str) -> Iterator[int]:
     for _ in range(_STARTS):
         listener = reserve(0)
         port = port_of(listener)
-        listener.close()  # somebody else may take the port now; then it ends, and another is tried
+        listener.close()  # another process may take the port now; then the next port is tried
         with (directory / _LOG).open("ab") as output:
-            process = subprocess.Popen(  # noqa: S603 - our own command
+            process = subprocess.Popen(  # noqa: S603 - a fixed command
                 [PYTHON, "-m", "ministack"],
                 cwd=directory,
                 env={**_environment(port, directory), **settings},
@@ -66,7 +66,7 @@ def running(directory: Path, **settings: str) -> Iterator[int]:
 
 
 def log(directory: Path) -> str:
-    """Give what the emulator has written, the functions' logs included; empty if it has not run."""
+    """Return the emulator's log, with the functions' logs; empty if it has not run."""
     try:
         return (directory / _LOG).read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
@@ -74,7 +74,7 @@ def log(directory: Path) -> str:
 
 
 def _environment(port: int, directory: Path) -> dict[str, str]:
-    # What it is told, the functions see as well, except for what the template says.
+    # The functions inherit this environment, except for the template's variables.
     variables = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     backend.isolate(variables)
     return {

@@ -1,4 +1,4 @@
-"""Expects the emulator's differences from AWS while the HTTP suite runs; a plugin of pytest, for `make e2e` alone."""
+"""A pytest plugin for `make e2e`: expect the emulator's differences from AWS while the HTTP suite runs."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     import httpx
 
 _ABOUT_401 = ("test_the_gateway_", "test_request_ids_of_refusals_", "test_refusals_of_members_")
-"""Those that do not say so by a number."""
+"""Tests about 401 without a number in their name."""
 
 _current: list[pytest.Item] = []
 
 
 def pytest_configure() -> None:
-    """Look at every response before the suite does."""
+    """Check every response before the suite does."""
     read = Deployment.read
 
     def looking(stack_file: Path) -> Deployment:
@@ -35,7 +35,7 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Expect the tests that a difference names to fail: one that passes is a failure, since the difference is gone."""
+    """Expect the tests of a difference to fail: one that passes fails, since the difference is gone."""
     for item in items:
         test = item.nodeid.partition("@")[0].removeprefix("tests/api/")
         for difference in DIFFERENCES:
@@ -44,14 +44,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Remember which test is running."""
+    """Remember the running test."""
     _current[:] = [item]
 
 
 def look(response: httpx.Response) -> None:
-    """End a test as an expected failure if it has met what the gateway says itself, and is about that very status.
+    """End a test as an expected failure if it is about the status of a response of the gateway itself.
 
-    Its name says so, as all names of the suite do. A test about anything else that meets it fails as usual.
+    Names of tests start with that status. Any other test with such a response fails as usual.
     """
     meant = status_meant(response)
     if meant is not None and meant in statuses_of(_current[0]):
@@ -59,12 +59,12 @@ def look(response: httpx.Response) -> None:
 
 
 def statuses_of(item: pytest.Item) -> set[int]:
-    """Give the statuses that a test is about."""
+    """Return the statuses that a test is about."""
     parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
     status = parameters.get("status")
-    found = {401} if item.name.startswith(_ABOUT_401) else set[int]()
+    statuses = {401} if item.name.startswith(_ABOUT_401) else set[int]()
     if isinstance(status, int):
-        found.add(status)
+        statuses.add(status)
     with suppress(ValueError):
-        found.add(int(item.name.split("_")[1][:3]))
-    return found
+        statuses.add(int(item.name.split("_")[1][:3]))
+    return statuses

@@ -1,4 +1,4 @@
-"""What a custom domain is in AWS: one address in front of the API, whatever id the emulator gives it."""
+"""Stand-in for a custom domain: one address in front of the API, whose id in the emulator changes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ANSWER_SECONDS = 30
-"""API Gateway itself gives up after 29."""
+"""API Gateway's integration timeout is 29 seconds."""
 
 AT_ONCE = 4
-"""More requests at a time would have the emulator start more processes than this machine can; they wait instead."""
+"""Limit of simultaneous requests: the emulator starts a process for each, so the others wait."""
 
 _BACKLOG = 128
-# Those of a connection, and one of S3 that the emulator adds to everything.
+# Headers of a connection, and one of S3 that the emulator adds to everything.
 _NOT_PASSED_ON = {"connection", "keep-alive", "transfer-encoding", "x-amz-request-id"}
 
 
@@ -32,7 +32,7 @@ class Front:
 
     Attributes:
         url: its address, with the stage.
-        api_id: where requests go.
+        api_id: the API that requests are sent to.
     """
 
     url: str
@@ -44,14 +44,14 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that go away, as a test of broken requests does."""
+        """Ignore clients that disconnect, as a test of broken requests does."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 
 @contextmanager
 def standing_before(port: int, stage: str) -> Iterator[Front]:
-    """Pass requests on to the emulator at a port, as long as the context is open; every byte but the path is kept."""
+    """Forward requests to the emulator at a port while the context is open; every byte but the path is kept."""
     turns = threading.Semaphore(AT_ONCE)
 
     class Handler(BaseHTTPRequestHandler):
@@ -73,7 +73,7 @@ def standing_before(port: int, stage: str) -> Iterator[Front]:
                 turns.release()
                 connection.close()
 
-        do_DELETE = do_GET = do_HEAD = do_OPTIONS = do_PATCH = do_POST = do_PUT = pass_on  # noqa: N815 - its names
+        do_DELETE = do_GET = do_HEAD = do_OPTIONS = do_PATCH = do_POST = do_PUT = pass_on  # noqa: N815 - names of BaseHTTPRequestHandler
 
         def _answer(self, answer: http.client.HTTPResponse) -> None:
             content = answer.read()

@@ -1,7 +1,7 @@
 """The deploy guide, followed from its first command to its last against the emulator, in one shell.
 
-Every block of it is run but those that say themselves why they are not: `<!-- not run: the reason -->`. Only what the
-guide leaves to its reader comes from here: answers to questions, the identity provider's token, a certificate.
+Every block is run, except those marked `<!-- not run: the reason -->`. Only the reader's own parts come from here:
+answers to questions, the identity provider's token, a certificate.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ DONE = "---- the block is done ----"
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Commands of the guide.
+    """A block of commands in the guide.
 
     Attributes:
-        heading: of its section.
-        text: what a reader copies.
-        reason: why it is not run here; None if it is.
+        heading: heading of its section.
+        text: the commands.
+        reason: why it is not run; None if it is.
     """
 
     heading: str
@@ -70,22 +70,22 @@ class Block:
 
 
 def blocks(guide: Path = GUIDE) -> Iterator[Block]:
-    """Read the blocks of a guide, in order."""
+    """Return the blocks of a guide, in order."""
     heading = ""
-    for found in _BLOCK.finditer(guide.read_text(encoding="utf-8")):
-        heading = found["heading"] or heading
-        if found["text"] is not None:
-            text = re.sub(f"^{found['indent']}", "", found["text"], flags=re.MULTILINE)
-            yield Block(heading, text, found["reason"])
+    for match in _BLOCK.finditer(guide.read_text(encoding="utf-8")):
+        heading = match["heading"] or heading
+        if match["text"] is not None:
+            text = re.sub(f"^{match['indent']}", "", match["text"], flags=re.MULTILINE)
+            yield Block(heading, text, match["reason"])
 
 
 class Shell:
-    """One shell, as long as the context is open."""
+    """A shell, while the context is open."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._folder = folder
         self._process = subprocess.Popen(
-            ["bash"],  # noqa: S607 - the reader's
+            ["bash"],  # noqa: S607 - the reader's shell
             cwd=folder,
             env={**environment, "DONE": DONE},
             stdin=subprocess.PIPE,
@@ -95,45 +95,45 @@ class Shell:
         )
 
     def run(self, text: str, answers: str = "") -> str:
-        """Run a block, and answer what it asks; give all that it prints. A command that fails ends the shell."""
+        """Run a block, answer its questions, and return its output. A failing command ends the shell."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         (self._folder / ".block").write_text(text, encoding="utf-8")
         (self._folder / ".answers").write_text(answers, encoding="utf-8")
         self._process.stdin.write(_PREPARED)
         self._process.stdin.flush()
-        said: list[str] = []
+        lines: list[str] = []
         alarm = threading.Timer(SECONDS, self._process.kill)
         alarm.start()
         try:
             for line in self._process.stdout:
                 if line == f"{DONE}\n":
-                    return "".join(said).strip()
-                said.append(line)
+                    return "".join(lines).strip()
+                lines.append(line)
         finally:
             alarm.cancel()
-        raise AssertionError(f"the guide fails at:\n{text}\nwhich said:\n{''.join(said)}")
+        raise AssertionError(f"the guide fails at:\n{text}\nwith the output:\n{''.join(lines)}")
 
     def close(self) -> None:
-        """End it."""
+        """Close the shell."""
         self._process.kill()
         self._process.communicate()
 
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """The guide, followed to its end.
+    """The guide's results.
 
     Attributes:
-        said: what the blocks of each section have printed.
-        url: the address of the API.
-        issuer: of the tokens.
-        claims: of the token that Cognito has given its user.
-        owner: that user.
-        parameters: of the stack, before it was deleted.
+        outputs: output of each section's blocks.
+        url: address of the API.
+        issuer: issuer of the tokens.
+        claims: claims of the token that Cognito issued.
+        owner: its user.
+        parameters: parameters of the stack, before its deletion.
     """
 
-    said: Mapping[str, list[str]]
+    outputs: Mapping[str, list[str]]
     url: str
     issuer: str
     claims: Mapping[str, object]
@@ -143,7 +143,7 @@ class Followed:
 
 @pytest.fixture(scope="module")
 def followed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
-    """Follow it, once."""
+    """Follow the guide, once."""
     folder = _repository(tmp_path_factory.mktemp("reader"))
     aws: str = json.loads(request.config.getoption("--stack").read_text(encoding="utf-8"))["aws_endpoint_url"]
     with ExitStack() as opened:
@@ -166,7 +166,7 @@ def followed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 def _repository(folder: Path) -> Path:
-    """Give a folder the parts of this repository that the guide uses, built, and AWS's command line."""
+    """Copy the parts of this repository that the guide uses to a folder, built, with AWS's command line."""
     for name in ("admin", "docs", ".venv", ".venv-sam"):
         (folder / name).symlink_to(ROOT / name)
     (folder / "samconfig.toml").write_bytes((ROOT / "samconfig.toml").read_bytes())
@@ -183,7 +183,7 @@ def _repository(folder: Path) -> Path:
 
 
 def _follow(shell: Shell, folder: Path, address: front.Front, provider: IdentityProvider) -> Followed:
-    said: dict[str, list[str]] = {}
+    outputs: dict[str, list[str]] = {}
     claims: dict[str, object] = {}
     owner = ""
     parameters: dict[str, str] = {}
@@ -192,7 +192,7 @@ def _follow(shell: Shell, folder: Path, address: front.Front, provider: Identity
         if block.reason is not None:
             continue
         text = block.text.replace("https://example.eu.auth0.com", provider.issuer)
-        if 'echo "$TOKEN"' in text:  # from here on the reader has chosen the other provider
+        if 'echo "$TOKEN"' in text:  # from here on the reader uses the other provider
             shell.run(f"OWNER=ada TOKEN={provider.mint('ada', ORGANIZATION, ttl_seconds=TOKEN_SECONDS)}")
         if "acm list-certificates" in text:
             shell.run("aws acm request-certificate --domain-name api.example.com")
@@ -203,16 +203,16 @@ def _follow(shell: Shell, folder: Path, address: front.Front, provider: Identity
             parameters.update({one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]})
         answers = "y\n" * MOST_QUESTIONS
         if "--guided" in text:
-            first = {**_first_answers(address, provider), "PermissionsBoundaryArn": _boundary(said)}
+            first = {**_first_answers(address, provider), "PermissionsBoundaryArn": _boundary(outputs)}
             answers = _guided(CUSTOM if block.heading == "A custom domain" else first)
-        said.setdefault(block.heading, []).append(shell.run(text, answers))
+        outputs.setdefault(block.heading, []).append(shell.run(text, answers))
         if "initiate-auth" in text:
             claims = _claims(shell.run('echo "$TOKEN"'))
             owner = shell.run('echo "$OWNER"')
         if "sam deploy" in text:
             detail = client.describe_stack_resource(StackName=STACK, LogicalResourceId="Api")["StackResourceDetail"]
             address.api_id = detail["PhysicalResourceId"]
-    return Followed(said, address.url, provider.issuer, claims, owner, parameters)
+    return Followed(outputs, address.url, provider.issuer, claims, owner, parameters)
 
 
 def _first_answers(address: front.Front, provider: IdentityProvider) -> dict[str, str]:
@@ -225,21 +225,21 @@ def _first_answers(address: front.Front, provider: IdentityProvider) -> dict[str
     }
 
 
-def _guided(given: Mapping[str, str]) -> str:
-    """Answer what --guided asks, with what it proposes unless something is given, and then that it shall be done."""
+def _guided(answers: Mapping[str, str]) -> str:
+    """Return answers to the questions of --guided: the given ones, else its proposals, and a final yes."""
     template = json.loads(DEPLOYED.read_text(encoding="utf-8"))
     asked = ["stack name", "region", *template["Parameters"], "confirm", "roles", "rollback", "save", "file", "section"]
-    return "".join(f"{given.get(name, '')}\n" for name in asked) + "y\n"
+    return "".join(f"{answers.get(name, '')}\n" for name in asked) + "y\n"
 
 
-def _boundary(said: Mapping[str, list[str]]) -> str:
-    """Return the boundary that the section about policies has printed."""
-    (printed,) = [line for line in said["Policies"][-1].splitlines() if line.startswith("BoundaryArn")]
+def _boundary(outputs: Mapping[str, list[str]]) -> str:
+    """Return the ARN of the boundary, as the guide's section about policies prints it."""
+    (printed,) = [line for line in outputs["Policies"][-1].splitlines() if line.startswith("BoundaryArn")]
     return printed.split()[1]
 
 
 def _new_version(folder: Path) -> None:
-    """Build what the next version is: the same, but for what a function is said to do."""
+    """Build a next version, which differs in a function's description only."""
     built = folder / ".aws-sam" / "build" / "template.yaml"
     template = json.loads(built.read_text(encoding="utf-8"))
     template["Resources"]["CreateApiKey"]["Properties"]["Description"] = "the next version"
@@ -247,69 +247,72 @@ def _new_version(folder: Path) -> None:
 
 
 def test_every_block_is_run_or_says_why_not() -> None:
-    """Commands for a newer version, for a deployment that failed, and for building, which has been done."""
+    """Only blocks for a newer version, for a failed deployment, and for building, are not run."""
     assert {"Deploy the stack", "If the first deployment fails", "Upgrades"} == {
         block.heading for block in blocks() if block.reason
     }
 
 
-def test_the_boundary_is_given(followed: Followed) -> None:
-    """The stack has the one that the policies' stack has made. The emulator sets none on roles."""
+def test_the_boundary_is_a_parameter_of_the_stack(followed: Followed) -> None:
+    """The stack gets the boundary that the policies' stack created. The emulator sets no boundary on roles."""
     assert followed.parameters["PermissionsBoundaryArn"].rpartition("/")[2].startswith("keywright-iam-Boundary-")
 
 
-def test_an_id_token_of_cognito_has_what_is_needed(followed: Followed) -> None:
-    """What the walk-through prints is what the token says."""
-    printed = dict(line.split("=", 1) for line in followed.said["Amazon Cognito"][0].splitlines())
+def test_an_id_token_of_cognito_has_every_claim(followed: Followed) -> None:
+    """The walk-through prints the claims of the token."""
+    printed = dict(line.split("=", 1) for line in followed.outputs["Amazon Cognito"][0].splitlines())
 
-    assert (printed["OidcIssuer"], printed["OidcAudience"]) == (followed.claims["iss"], followed.claims["aud"])
+    assert printed["OidcIssuer"] == followed.claims["iss"]
+    assert printed["OidcAudience"] == followed.claims["aud"]
     assert ORGANIZATION == followed.claims[printed["OrganizationClaim"]]
     assert followed.owner == followed.claims["sub"]
 
 
-def test_the_issuer_is_found(followed: Followed) -> None:
-    """As the provider's own document writes it."""
-    issuer, claims = followed.said["Any other OpenID Connect provider"]
+def test_the_issuer_is_printed(followed: Followed) -> None:
+    """The issuer is that of the provider's discovery document."""
+    issuer, claims = followed.outputs["Any other OpenID Connect provider"]
 
     assert f'"issuer": "{followed.issuer}",' == issuer
     assert {"iss", "aud", "sub", "exp", "org_id"} <= json.loads(claims).keys()
 
 
 def test_the_guided_deployment_ends_with_the_address(followed: Followed) -> None:
-    """The stack is there, and what the guide takes from it."""
-    deployed, described = followed.said["Deploy the stack"][0], followed.said["Deploy the stack"][-1]
+    """The stack exists, and the guide prints its address."""
+    deployed, described = followed.outputs["Deploy the stack"][0], followed.outputs["Deploy the stack"][-1]
 
     assert "Successfully created/updated stack - keywright" in deployed
     assert followed.url == f"{described}/v1"
 
 
 def test_the_first_key_works(followed: Followed) -> None:
-    """From the first organization to a backend that verifies."""
-    (organization,) = followed.said["The first organization"]
-    first, current, verified = followed.said["The first key"]
+    """The guide leads from the first organization to a backend that verifies a key."""
+    (organization,) = followed.outputs["The first organization"]
+    first, current, verified = followed.outputs["The first key"]
 
     assert organization.endswith("with the owner ada.")
     assert re.fullmatch(r"kk_[0-9A-Za-z]{86}", json.loads(first)["data"]["key"])
     assert "My second key" == json.loads(current)["data"]["name"]
-    assert (True, "VALID") == tuple(json.loads(verified)["data"][name] for name in ("valid", "code"))
+    assert json.loads(verified)["data"]["valid"] is True
+    assert "VALID" == json.loads(verified)["data"]["code"]
 
 
-def test_an_answer_lasts(followed: Followed) -> None:
-    """The custom domain's address is set alone, and an upgrade does not take it back."""
+def test_an_upgrade_keeps_the_answers(followed: Followed) -> None:
+    """The address of the custom domain is set once, and an upgrade keeps it."""
     assert CUSTOM["PublicUrl"] == followed.parameters["PublicUrl"]
-    assert (followed.issuer, AUDIENCE) == (followed.parameters["OidcIssuer"], followed.parameters["OidcAudience"])
+    assert followed.issuer == followed.parameters["OidcIssuer"]
+    assert AUDIENCE == followed.parameters["OidcAudience"]
 
 
 def test_an_upgrade_is_deployed(followed: Followed) -> None:
-    """The next version takes the place of this one."""
-    (said,) = followed.said["Upgrades"]
+    """The next version replaces this one."""
+    (output,) = followed.outputs["Upgrades"]
 
-    assert "Successfully created/updated stack - keywright" in said
+    assert "Successfully created/updated stack - keywright" in output
 
 
 def test_nothing_is_left_in_the_end(followed: Followed) -> None:
-    """The stack, and what stays on purpose until it is deleted by hand."""
-    assert "Deleted successfully" in followed.said["Uninstalling"][0]
+    """The stack is deleted, and the resources it retains are deleted by hand."""
+    assert "Deleted successfully" in followed.outputs["Uninstalling"][0]
     assert not [name for name in boto3.client("dynamodb").list_tables()["TableNames"] if name.startswith(f"{STACK}-T")]
 
 

@@ -1,4 +1,4 @@
-"""The differences of the emulator in its own words. What AWS does instead is what tests/api and the template say."""
+"""The emulator's differences, tested directly. tests/api and the template show AWS's behavior."""
 
 from __future__ import annotations
 
@@ -21,55 +21,55 @@ if TYPE_CHECKING:
 
 
 def ask(deployment: Deployment, method: str, path: str, persona: str | None) -> httpx.Response:
-    """Send a request past what the HTTP suite checks of every answer."""
+    """Send a request without the HTTP suite's checks of every response."""
     headers = {} if persona is None else {"authorization": f"Bearer {deployment.tokens[persona]}"}
     return deployment.client.request(method, deployment.base_url + path, headers=headers)
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "said", "meant"),
+    ("method", "path", "worded", "meant"),
     [
         ("POST", CREATE, (401, "Unauthorized"), 401),
         ("PUT", CREATE, (403, "Missing Authentication Token"), 404),
         ("POST", VERIFY, (403, "Missing Authentication Token"), 404),
     ],
 )
-def test_the_gateway_has_words_of_its_own(
-    deployment: Deployment, method: str, path: str, said: tuple[int, str], meant: int
+def test_the_gateways_responses_are_recognized(
+    deployment: Deployment, method: str, path: str, worded: tuple[int, str], meant: int
 ) -> None:
-    """And no header of ours; what they stand for is known."""
+    """The gateway's own responses have neither the template's wording nor its headers; their meaning is known."""
     response = ask(deployment, method, path, None)
 
-    assert said == (response.status_code, response.json()["message"])
+    assert worded == (response.status_code, response.json()["message"])
     assert meant == status_meant(response)
 
 
-def test_answers_of_functions_are_their_own(deployment: Deployment) -> None:
-    """None of them is taken for the gateway's."""
+def test_responses_of_functions_are_recognized(deployment: Deployment) -> None:
+    """A function's response is never mistaken for the gateway's."""
     assert [None, None] == [status_meant(ask(deployment, "GET", CREATE, persona)) for persona in ("admin", "member")]
 
 
 def test_an_encoded_slash_is_a_slash(deployment: Deployment) -> None:
-    """AWS finds the route of one key, whose id is then no id."""
+    """AWS routes the request to a key, whose id is then invalid."""
     response = ask(deployment, "GET", KEY.format(id="a%2Fb"), "admin")
 
     assert {"message": "Missing Authentication Token"} == response.json()
 
 
-def test_a_line_break_in_a_path_is_not_covered_by_a_policy(deployment: Deployment) -> None:
-    """The policy allows the whole API."""
+def test_no_policy_matches_a_line_break_in_a_path(deployment: Deployment) -> None:
+    """A policy for the whole API does not match a path with a line break."""
     assert 403 == ask(deployment, "GET", KEY.format(id="a%0Ab"), "admin").status_code
 
 
 def test_the_first_of_two_parameters_is_taken(deployment: Deployment) -> None:
-    """AWS gives the last."""
+    """AWS takes the last one."""
     response = ask(deployment, "GET", f"{CREATE}?limit=1&limit=2", "admin")
 
     assert 1 == response.json()["pagination"]["limit"]
 
 
 def test_any_token_opens_a_route_with_aws_iam(deployment: Deployment) -> None:
-    """AWS refuses what is no signature."""
+    """AWS refuses a token in the place of a signature."""
     assert 400 == ask(deployment, "POST", VERIFY, "member").status_code
 
 
@@ -80,13 +80,13 @@ REFUSED = [
 ]
 
 
-def test_something_is_left_out() -> None:
-    """Otherwise nothing would have to be."""
+def test_the_emulator_refuses_a_resource() -> None:
+    """If nothing is refused, `is_refused` can be deleted."""
     assert REFUSED
 
 
 def test_an_alarm_over_several_metrics_is_refused() -> None:
-    """So it is left out of what is deployed."""
+    """Such an alarm fails, so it is not deployed."""
     alarm = {
         "Type": "AWS::CloudWatch::Alarm",
         "Properties": {

@@ -1,4 +1,4 @@
-"""After an update with changed parameters: new values count, and what was there still works."""
+"""After an update with changed parameters the new values apply, and earlier data is still there."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def test_new_keys_begin_with_the_new_prefix(deployment: Deployment) -> None:
-    """The functions have the parameters of the update."""
+    """Functions have the updated parameters."""
     assert deployment.create_key()["key"].startswith("changed_")
 
 
-def test_what_was_made_before_is_still_there(deployment: Deployment) -> None:
-    """Table and pepper are the same: keys of before are listed, and can be rotated."""
+def test_earlier_keys_are_still_there(deployment: Deployment) -> None:
+    """Table and pepper are kept: earlier keys are listed and can be rotated."""
     page, _ = listed(deployment.request("GET", "/auth/api-keys", params={"limit": "100"}))
     before = [item for item in page if item["hint"].startswith("kk_")]
 
@@ -25,8 +25,8 @@ def test_what_was_made_before_is_still_there(deployment: Deployment) -> None:
     assert data(deployment.rotate(before[0]["id"]))["key"].startswith("changed_")
 
 
-def test_the_new_period_of_grace_counts(deployment: Deployment) -> None:
-    """A week instead of a month, in the answer and in the audit log."""
+def test_the_new_grace_period_applies(deployment: Deployment) -> None:
+    """Answer and audit log show a grace period of a week instead of a month."""
     message = data(deployment.request("POST", REQUEST_DELETE, persona="owner"))["message"]
     data(deployment.request("POST", CANCEL_DELETE, persona="owner"))
 

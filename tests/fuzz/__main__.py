@@ -1,14 +1,14 @@
-"""Fuzzing: the description against the running service (schemathesis), and parsers against any bytes (atheris).
+"""Fuzzing: the running service against its description (schemathesis), and parsers with random bytes (atheris).
 
 usage: python -m tests.fuzz
 
-`make fuzz` has installed what it needs. Environment variables:
-  RUNS     inputs for each target (250000)
-  SECONDS  of requests to the service, for each of two runs (300)
-  SEED     of everything that is made up (1)
-  TARGETS  which targets, with spaces between (all), and `http` for the service
+`make fuzz` installs what it needs. Environment variables:
+  RUNS     inputs of each target (250000)
+  SECONDS  time of requests to the service, for each of two runs (300)
+  SEED     seed of all random choices (1)
+  TARGETS  targets, separated by spaces (all), and `http` for the service
 
-It ends with 1 if anything was found; what leads to it is in .fuzz, and the command to repeat it is printed.
+It ends with 1 if a target fails; the failing input is in .fuzz, and the command to repeat it is printed.
 """
 
 from __future__ import annotations
@@ -36,35 +36,35 @@ RUNS = size("RUNS", 250_000)
 SECONDS = size("SECONDS", 300)
 SEED = size("SEED", 1)
 NAMES = ["key", "headers", "session", "body", "query", "policy", "rules", "event"]
-"""Those of targets.py, which needs a function's environment to be read."""
+"""The targets of targets.py, which cannot be imported without a function's environment."""
 TARGETS = os.environ.get("TARGETS", "").split() or [*NAMES, "http"]
 TO_BE_SIGNED = "to be signed"
-"""What stands for the header of a signature, which is different for each request; hooks.py puts it in."""
+"""A placeholder for the signature header, which differs for each request: hooks.py replaces it."""
 FOUND = ROOT / ".fuzz"
 BIN = ROOT / ".venv-fuzz" / "bin"
 HERE = Path(__file__).parent
 LONGEST_INPUT = 2048
 
 OTHER_STATUSES = ["2xx", "401", "403", "404", "409", "410", "422", "429", "5xx"]
-"""How a valid request may be answered besides: what it asks for can be impossible now."""
+"""Other statuses of a valid request, which may be impossible to fulfill."""
 
 LEFT_OUT = {
     "unsupported_method": "API Gateway answers an unknown method as an unknown route, with 404",
     "allow_header_conformance": "the same: there is no 405, so there is no Allow",
 }
-"""Checks that are left out, and why."""
+"""Checks that are skipped, and the reason."""
 
 
 def main() -> int:
-    """Run everything; 0 if nothing was found."""
+    """Run everything; return 0 if no target failed."""
     FOUND.mkdir(exist_ok=True)
     failed = [name for name in TARGETS if not (http() if name == "http" else covered(name))]
-    print(f"found something: {', '.join(failed)}" if failed else "nothing was found")
+    print(f"failed: {', '.join(failed)}" if failed else "no target failed")
     return 1 if failed else 0
 
 
 def covered(name: str) -> bool:
-    """Run a target under atheris; tell whether it held."""
+    """Run a target under atheris; return whether it passed."""
     stack = read_stack(
         ROOT / "template.yaml", {"OidcIssuer": "https://idp.example.com", "OidcAudience": "keywright"}, {}
     )
@@ -92,12 +92,12 @@ def covered(name: str) -> bool:
 
 
 def http() -> bool:
-    """Run schemathesis against a local service; tell whether the service kept to its description."""
+    """Run schemathesis against a local service; return whether the service matched its description."""
     with TemporaryDirectory() as directory, local_service(Path(directory)) as stack_file:
         stack = json.loads(stack_file.read_text(encoding="utf-8"))
         described = [
             schemathesis(directory, stack_file, stack, "admin", ["--exclude-path-regex", "orgs/.*-delete"]),
-            # What freezes an organization has a run of its own, and comes after the other.
+            # Freezing an organization breaks all other operations, so it runs separately and last.
             schemathesis(directory, stack_file, stack, "owner", ["--include-path-regex", "orgs/.*-delete"]),
         ]
     return all(described)
@@ -106,7 +106,7 @@ def http() -> bool:
 def schemathesis(
     directory: str, stack_file: Path, stack: Mapping[str, Any], persona: str, options: Sequence[str]
 ) -> bool:
-    """Run it as somebody."""
+    """Run schemathesis with the credentials of a user."""
     configuration = Path(directory) / "schemathesis.toml"
     configuration.write_text(configured(stack, persona), encoding="utf-8")
     command = [str(BIN / "schemathesis"), "--config-file", str(configuration), "run"]
@@ -133,7 +133,7 @@ def schemathesis(
 
 
 def configured(stack: Mapping[str, Any], persona: str) -> str:
-    """Write schemathesis' configuration: what each way in is opened with, and how this API differs from its guesses."""
+    """Return schemathesis' configuration: the credentials of each security scheme, and exceptions to its defaults."""
     token = stack["tokens"][persona]
     created = httpx.post(
         f"{stack['base_url']}/auth/api-keys",
@@ -168,8 +168,8 @@ enabled = false
 def run(
     command: Sequence[str], environment: Mapping[str, str], cwd: str | Path = ROOT
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command, and keep what it says."""
-    return subprocess.run(  # noqa: S603 - our own commands
+    """Run a command and capture its output."""
+    return subprocess.run(  # noqa: S603 - fixed commands
         command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
 

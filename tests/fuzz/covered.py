@@ -1,8 +1,8 @@
-"""Runs one target under atheris: inputs that reach new code are changed further (LLVM's libFuzzer).
+"""Run one target under atheris: inputs that reach new code are mutated further (LLVM's libFuzzer).
 
 usage: python -m tests.fuzz.covered TARGET CORPUS [OPTIONS OF LIBFUZZER]
 
-`make fuzz` calls it, with the Python that has atheris.
+`make fuzz` runs it, with the Python that has atheris.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What schemathesis is told about this API and cannot know from its description.
+"""Hooks of schemathesis: facts about this API that its description cannot express.
 
-It loads this file by itself (SCHEMATHESIS_HOOKS), with the Python of its own environment.
+Schemathesis loads this file (SCHEMATHESIS_HOOKS) with the Python of its environment.
 """
 
 from __future__ import annotations
@@ -28,10 +28,9 @@ _IAM = json.loads(Path(os.environ["STACK_FILE"]).read_text(encoding="utf-8"))["i
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
-    """Sign what is to be signed, use each Idempotency-Key once, and give what the schema cannot ask for.
+    """Sign requests, use each Idempotency-Key once, and avoid values that no schema can exclude.
 
-    By the schema a time that has passed is as valid as any other, and so is a name of nothing but white space, or with
-    control characters.
+    A schema cannot exclude a time in the past, or a name of white space or with control characters.
     """
     del context, kwargs
     if isinstance(case.body, dict) and _has_passed(case.body.get("expiresAt")):
@@ -56,5 +55,5 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
 def _has_passed(value: Any) -> bool:
     try:
         return datetime.fromisoformat(value) <= datetime.now(UTC)
-    except (TypeError, ValueError):  # no time, or one without an offset
+    except (TypeError, ValueError):  # not a time, or one without an offset
         return False

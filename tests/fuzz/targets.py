@@ -1,7 +1,7 @@
-"""What fuzzers throw bytes at. Each target is a function of bytes that fails where the product is wrong.
+"""Targets of the fuzzers. Each is a function of bytes that fails where the product is wrong.
 
-Everything in here runs without a server: what a target would ask one for is in its hands. The environment is the one
-that the template gives the functions.
+All targets run without a server, whose answers they stand in for, in the environment that the template gives the
+functions.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 LONGEST_MESSAGE = 2000
-"""Of an error: it names things, and repeats nothing that could be a secret."""
+"""Limit for the message of an error, which names fields and repeats no value."""
 
 # ---- API keys --------------------------------------------------------------------------------------------------
 
@@ -70,16 +70,16 @@ KEYS = [
 
 
 def key(data: bytes) -> None:
-    """What is read as a key is one that was issued, to the letter."""
+    """Any text that is accepted as a key is an issued one, exactly."""
     text = edited(KEYS[0], data)
     parts = key_text.parse(text, PREFIX, lambda version: PEPPERS[version].tag_key if version in PEPPERS else None)
     if isinstance(parts, key_text.KeyParts):
-        assert text in KEYS, "a key that nobody has issued is accepted"
+        assert text in KEYS, "a key that was never issued is accepted"
         assert text == key_text.encode(PREFIX, parts.payload, PEPPERS[parts.pepper_version].tag_key)
 
 
 def edited(text: str, data: bytes) -> str:
-    """Make a text of bytes: the bytes themselves, or another text with a few changes that they describe."""
+    """Return a text made from bytes: the bytes themselves, or another text with the changes they describe."""
     if not data or data[0] % 2:
         return data[1:].decode("utf-8", "surrogateescape")
     characters = list(text)
@@ -94,7 +94,7 @@ def edited(text: str, data: bytes) -> str:
     return "".join(characters)
 
 
-# ---- The headers that a key or a session comes in ---------------------------------------------------------------
+# ---- Headers of keys and sessions ----------------------------------------------------------------------------
 
 ARN = "arn:aws:execute-api:eu-central-1:123456789012:abcdef1234/v1/GET/auth/api-keys/current"
 
@@ -104,12 +104,12 @@ class _Context:
 
     @staticmethod
     def get_remaining_time_in_millis() -> int:
-        """Say how much time is left."""
+        """Return the time left."""
         return 10_000
 
 
 def headers(data: bytes) -> None:
-    """What is verified is the whole value of a header and nothing else; who is not known is not let in."""
+    """The whole value of a header is verified, and an unknown caller is refused."""
     presented: list[str] = []
 
     def verify_by(text: str, _: object) -> Verification:
@@ -136,7 +136,7 @@ _KEY = jwt.PyJWK({**json.loads(OKPAlgorithm.to_jwk(_SIGNER.public_key())), "kid"
 class _Keys:
     @staticmethod
     def find(kid: object) -> jwt.PyJWK | None:
-        """Give the one key."""
+        """Return the only key."""
         return _KEY if kid == "1" else None
 
 
@@ -155,13 +155,13 @@ TOKEN = _session_token()
 
 
 def session(data: bytes) -> None:
-    """What is taken for a session is the signed one, however its last bits are written."""
+    """Any text that is accepted as a session is the signed one, but for unused bits of its base64."""
     value = edited(f"Bearer {TOKEN}", data)
     with patch.object(session_token, "issuer_keys", _Keys):
-        found = session_token.read(value)
-    if isinstance(found, session_token.Session):
-        assert _decoded(value[7:]) == _decoded(TOKEN), "a token that nobody has signed is accepted"
-        assert found.user_id == "user_1"
+        result = session_token.read(value)
+    if isinstance(result, session_token.Session):
+        assert _decoded(value[7:]) == _decoded(TOKEN), "a token without a valid signature is accepted"
+        assert result.user_id == "user_1"
 
 
 def _decoded(token: str) -> list[bytes]:
@@ -189,7 +189,7 @@ _QUERY_HANDLERS = [_handler(Nothing, model) for model in _QUERIES]
 
 
 def body(data: bytes) -> None:
-    """A body is refused with a reason, or it says what any JSON parser reads in it, in a form that stays as it is."""
+    """A body is refused with a reason, or read as any JSON parser reads it, and read the same when written again."""
     which, content = data[0] if data else 0, data[1:]
     is_encoded = bool(which & 4)
     text = base64.b64encode(content).decode() if is_encoded else content.decode("utf-8", "surrogateescape")
@@ -197,20 +197,20 @@ def body(data: bytes) -> None:
     if _asked(_BODY_HANDLERS[which % 4], event):
         received = _received[-1][0]
         if content.strip():
-            assert isinstance(json.loads(content), dict), "what is no JSON object is accepted"
+            assert isinstance(json.loads(content), dict), "a body other than a JSON object is accepted"
         model = _BODIES[which % 4]
         written = json.loads(received.model_dump_json(by_alias=True, exclude_unset=True))
         if written.get("expiresAt") is None or model is CreateApiKeyRequest:
-            assert validate(model, written) == received, "what was read is read differently again"
+            assert validate(model, written) == received, "a body changes when it is written and read again"
 
 
 def query(data: bytes) -> None:
-    """A query is refused with a reason, or taken."""
+    """A query is refused with a reason, or accepted."""
     names = ["limit", "starting_after", "enabled", "permission", "event", "created_from", "created_to", "target_id"]
     parts = data[1:].decode("utf-8", "surrogateescape").split("\n")
-    given = dict(zip(names, parts, strict=False)) if data and data[0] & 2 else {names[len(data) % 8]: parts[0]}
+    parameters = dict(zip(names, parts, strict=False)) if data and data[0] & 2 else {names[len(data) % 8]: parts[0]}
     handler = _QUERY_HANDLERS[data[0] % 2 if data else 0]
-    if _asked(handler, _event(queryStringParameters=given)):
+    if _asked(handler, _event(queryStringParameters=parameters)):
         assert 1 <= _received[-1][1].limit <= 100
 
 
@@ -233,7 +233,7 @@ def _event(**changes: Any) -> dict[str, Any]:
 
 
 def _asked(handler: Callable[..., Any], event: Mapping[str, Any]) -> bool:
-    """Call a handler, whose answer has to be one of the envelope's; tell whether the request was valid."""
+    """Call a handler, whose answer must be in the envelope; return whether the request was valid."""
     _received.clear()
     answer = handler(event, _Context())
     content = json.loads(answer["body"].encode())
@@ -256,54 +256,54 @@ API = "arn:aws:execute-api:eu-central-1:123456789012:abcdef1234/prod/"
 _PERMISSIONS = ["sessions:read", "sessions:write", "analytics:read"]
 _SEGMENTS = ["a", "b", "{x}"]
 _REQUESTS = [
-    (method, "/" + "/".join(found))
+    (method, "/" + "/".join(segments))
     for method in ("GET", "POST")
     for length in range(1, 5)
-    for found in itertools.product("ab1", repeat=length)
+    for segments in itertools.product("ab1", repeat=length)
 ]
 _PART = 12
-"""Of all requests only every twelfth is made; more inputs find more than more requests for each."""
+"""Every twelfth request is made: more inputs find more than more requests each."""
 
 
 def policy(data: bytes) -> None:
-    """The policy for a key never lets in a request whose own rule refuses it; the simple answer is the rule's.
+    """A policy never allows a request that the rules refuse; the simple answer is that of the rules.
 
-    A path that is spelled in another way is let in by neither.
+    Neither allows another spelling of a path.
     """
-    given = iter(data)
-    named = list(_rules(given))
-    granted = [name for index, name in enumerate(_PERMISSIONS) if next(given, 0) >> index & 1]
+    values = iter(data)
+    named = list(_rules(values))
+    granted = [name for index, name in enumerate(_PERMISSIONS) if next(values, 0) >> index & 1]
     try:
         access = access_rules.parse(
             json.dumps([dict(zip(("method", "path", "permission"), rule, strict=True)) for rule in named])
         )
-    except ConfigurationError:  # no policy can say this, or two rules are the same
+    except ConfigurationError:  # no policy can express these rules, or two are equal
         return
     statements: Any = tuple(dict(statement) for statement in access.statements(API, granted))
     may = permissions.effective(granted)
-    for method, path in _REQUESTS[next(given, 0) % _PART :: _PART] if named else ():
+    for method, path in _REQUESTS[next(values, 0) % _PART :: _PART] if named else ():
         route = routed(named, method, path)
         is_allowed = route is not None and (route[2] is None or route[2] in may)
         assert is_allowed == (access.missing(method, path, granted) == ())
         if route is not None and not is_allowed:
-            assert not allows(statements, f"{API}{method}{path}"), f"{method} {path} is let in by {named}"
+            assert not allows(statements, f"{API}{method}{path}"), f"{method} {path} is allowed by {named}"
         for spelled in (f"/{path}", path.replace("a", "%61"), f"/b/..{path}", path.replace("/", "%2f")):
             if spelled != path and named:
-                assert access.missing(method, spelled, granted) is None, f"{method} {spelled} is let in by {named}"
-                assert not allows(statements, f"{API}{method}{spelled}"), f"{method} {spelled} is let in by {named}"
+                assert access.missing(method, spelled, granted) is None, f"{method} {spelled} is allowed by {named}"
+                assert not allows(statements, f"{API}{method}{spelled}"), f"{method} {spelled} is allowed by {named}"
 
 
-def _rules(given: Iterator[int]) -> Iterator[tuple[str, str, str | None]]:
-    for _ in range(next(given, 0) % 6):
-        value = next(given, 0)
+def _rules(values: Iterator[int]) -> Iterator[tuple[str, str, str | None]]:
+    for _ in range(next(values, 0) % 6):
+        value = next(values, 0)
         length, method = 1 + value % 4, ["GET", "POST", "ANY"][value // 4 % 3]
-        segments = [_SEGMENTS[next(given, 0) % 3] for _ in range(length)]
+        segments = [_SEGMENTS[next(values, 0) % 3] for _ in range(length)]
         rest = ["{rest+}"] if value & 128 else []
-        yield method, "/" + "/".join(segments + rest), [None, *_PERMISSIONS][next(given, 0) % 4]
+        yield method, "/" + "/".join(segments + rest), [None, *_PERMISSIONS][next(values, 0) % 4]
 
 
 def rules(data: bytes) -> None:
-    """The setting is read, or it is a mistake that is told."""
+    """A setting is read, or refused with a reason."""
     with suppress(ConfigurationError):
         access_rules.parse(data.decode("utf-8", "surrogateescape"))
 
@@ -312,20 +312,20 @@ def rules(data: bytes) -> None:
 
 
 def require_sentence(text: str) -> None:
-    """A reason is a text that can be written into a log."""
+    """Check that a reason can be logged."""
     assert text
     assert len(text.encode()) < LONGEST_MESSAGE
 
 
 def event(data: bytes) -> None:
-    """An event is put aside with a reason, or it says the same when it is written and read again."""
+    """An event is refused with a reason, or read the same when written and read again."""
     try:
-        found = events.parse(data.decode("utf-8", "surrogateescape"))
+        parsed = events.parse(data.decode("utf-8", "surrogateescape"))
     except events.UnusableEventError as error:
         require_sentence(str(error))
         return
-    written = found.model_dump_json(by_alias=True, exclude_unset=True)
-    assert events.parse(written) == found, "what was read is read differently again"
+    written = parsed.model_dump_json(by_alias=True, exclude_unset=True)
+    assert events.parse(written) == parsed, "an event changes when it is written and read again"
 
 
 TARGETS = {

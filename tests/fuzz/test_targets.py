@@ -1,4 +1,4 @@
-"""The fuzzers' targets hold for their seeds and for what is near them, and each of them can fail."""
+"""The fuzzers' targets pass for their seeds and for similar inputs, and each of them can fail."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def targets(environment: pytest.MonkeyPatch) -> ModuleType:
 
 
 def near(seeds: list[bytes], chance: random.Random) -> bytes:
-    """Change a seed a little."""
+    """Change a seed slightly."""
     data = bytearray(chance.choice(seeds))
     for _ in range(chance.randrange(6)):
         place = chance.randrange(len(data) + 1)
@@ -35,34 +35,34 @@ def near(seeds: list[bytes], chance: random.Random) -> bytes:
 
 
 def test_every_target_has_seeds(targets: ModuleType) -> None:
-    """And `make fuzz` runs all of them."""
+    """`make fuzz` runs every target, and each has seeds."""
     assert NAMES == list(targets.TARGETS) == list(targets.SEEDS)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_target_holds(targets: ModuleType, name: str) -> None:
-    """For nothing, for its seeds and for what is near them."""
-    chance = random.Random(name)  # noqa: S311 - so that it can be had again
+    """A target passes for an empty input, its seeds and similar inputs."""
+    chance = random.Random(name)  # noqa: S311 - a seed that can be repeated
     seeds = targets.SEEDS[name]
     for data in [b"", *seeds, *(near(seeds, chance) for _ in range(INPUTS))]:
         targets.TARGETS[name](data)
 
 
 def stripped(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
-    """White space around a key is overlooked."""
+    """Ignore white space around a key."""
     parse = targets.tokens.parse
     patch.setattr(targets.tokens, "parse", lambda text, *others: parse(text.strip(), *others))
     return f"\1{targets.KEYS[0]}\n".encode()
 
 
 def shortened(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
-    """Not all of a header is verified."""
+    """Verify only a part of a header."""
     patch.setattr(targets.key_authorizing, "_presented", lambda headers: next(iter(headers.values()))[:-1])
     return f"\0\1{targets.KEYS[0]}".encode()
 
 
 def unsigned(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
-    """Signatures are not looked at."""
+    """Skip the check of signatures."""
     decode = targets.jwt.decode
     patch.setattr(
         targets.sessions.jwt,
@@ -73,34 +73,34 @@ def unsigned(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
 
 
 def unreadable(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
-    """What cannot be read is unexpected."""
+    """Raise an unexpected exception for unreadable input."""
     del targets
     patch.setattr("keywright.api.endpoint.parse_object", json.loads)
     return b"\0{"
 
 
 def boundless(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
-    """A page may have any size."""
+    """Allow pages of any size."""
     query = targets.ListApiKeysQuery.model_construct(limit=1000)
     patch.setattr("keywright.api.endpoint.validate", lambda *_: query)
     return b"\2100"
 
 
 def open_to_all(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
-    """Every key may call everything."""
+    """Allow every key every request."""
     everything = {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": f"{targets.API}*"}
     patch.setattr(targets.access_rules.AccessRules, "statements", lambda *_: [everything])
     return bytes([1, 0, 0, 3, 0])
 
 
 def a_surprise(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
-    """A rule without a path is unexpected."""
+    """Raise an unexpected exception for a rule without a path."""
     patch.setattr(targets.access_rules, "_rule", lambda _, entry: entry["path"])
     return b"[{}]"
 
 
 def half_read(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
-    """An event without details is unexpected."""
+    """Raise an unexpected exception for an event without details."""
     patch.setattr(targets.organization_events, "validate", lambda _, content: content["detail"])
     return b'{"detail-type": "member.added"}'
 
@@ -124,7 +124,7 @@ def test_a_target_notices(
     name: str,
     plant: Callable[[ModuleType, pytest.MonkeyPatch], bytes],
 ) -> None:
-    """GIVEN a defect WHEN the input comes that shows it THEN the target fails; before, it did not."""
+    """GIVEN a defect WHEN a target gets the input that shows it THEN it fails; without the defect it passes."""
     with pytest.MonkeyPatch.context() as first:
         data = plant(targets, first)
     targets.TARGETS[name](data)

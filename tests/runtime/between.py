@@ -1,4 +1,4 @@
-"""Stands between the functions and AWS: passes requests on, until it is told to do something else with them."""
+"""A proxy between the functions and AWS, which passes requests on unless a test interferes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Request:
 
     Attributes:
         operation: such as TransactWriteItems.
-        pass_on: sends it to AWS and takes the answer back, which the function does not see yet.
+        pass_on: sends it to AWS and receives the answer, not yet returned to the function.
     """
 
     operation: str
@@ -35,11 +35,11 @@ class Request:
 
 @dataclass(slots=True)
 class Between:
-    """What happens to requests.
+    """Handling of requests.
 
     Attributes:
-        interfere: does something with a request and tells whether it should be answered; None lets all through.
-        hangs: no request is answered any more, until the end.
+        interfere: handles a request and returns whether to answer it; None passes all on.
+        hangs: whether requests stay unanswered until the end.
     """
 
     url: str = ""
@@ -50,7 +50,7 @@ class Between:
 
 @contextmanager
 def standing_before(aws: str) -> Iterator[Between]:
-    """Stand before an endpoint as long as the context is open."""
+    """Run the proxy in front of an endpoint while the context is open."""
     between = Between()
     client = httpx.Client(base_url=aws, timeout=PASS_SECONDS, trust_env=False)
 

@@ -1,4 +1,4 @@
-"""Functions in containers of their own, each with a table and a pepper; `make test-runtime` runs these tests."""
+"""Functions in containers, each with a table and a pepper; `make test-runtime` runs these tests."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ HERE = Path(__file__).parent
 STARTS = 3
 PATIENCE_SECONDS = 60
 PATIENCE = {"AWS_LAMBDA_FUNCTION_TIMEOUT": str(PATIENCE_SECONDS)}
-"""The emulator counts the start of a runtime as part of the first invocation; Lambda gives it time of its own."""
+"""The emulator counts the start of the runtime as part of the first invocation; Lambda does not."""
 
 
 def pytest_ignore_collect(config: pytest.Config) -> bool | None:
-    """Leave them out where nobody has said which Python runs the functions."""
+    """Skip these tests without `--runtime`."""
     return None if config.getoption("--runtime") else True
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Open sockets to this machine; a function's events are replayed by one worker, in few containers."""
+    """Allow sockets to this machine, and run all events of a function in one worker, so that few containers start."""
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
@@ -53,10 +53,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """A function in its container, and what it works on.
+    """A function in its container, with its table.
 
     Attributes:
-        queue_url: where messages are put aside.
+        queue_url: its dead-letter queue.
     """
 
     container: Container
@@ -65,21 +65,21 @@ class Deployed:
     queue_url: str
 
     def prepare(self, case: Case) -> None:
-        """Make the table what a seed says, whatever it was before."""
+        """Replace the table's items by those of a seed."""
         table = self.world.table
         for item in table.items():
             table.client.delete_item(TableName=table.name, Key={"pk": {"S": item["pk"]}, "sk": {"S": item["sk"]}})
         put_items(case.seed, self.world)
 
     def replay(self, case: Case) -> dict[str, Any]:
-        """Invoke the function on the event of a case; its body as JSON."""
+        """Invoke the function on the event of a case; return the outcome with a parsed body."""
         outcome = self.container.invoke(self._event(case))
         if (outcome.get("answer") or {}).get("body"):
             outcome["answer"]["body"] = in_envelope(outcome["answer"]["body"])
         return outcome
 
     def put_aside(self, case: Case) -> list[dict[str, str]]:
-        """Take what was put aside of a batch: ids of messages, and why."""
+        """Return the ids and reasons of the messages set aside, and remove them."""
         sqs = boto3.client("sqs")
         names = {message["body"]: message["messageId"] for message in case.event.get("Records", [])}
         taken = []
@@ -93,18 +93,18 @@ class Deployed:
         return taken
 
     def warm_up(self, function: str) -> None:
-        """Have the function refuse something that it needs nothing for, until it has done so in time."""
+        """Invoke the function on an event that it refuses without AWS, until it answers in time."""
         self.start(min((case for case in CASES if case.function == function), key=_cheapness))
 
     def start(self, case: Case) -> None:
-        """Have the function see to an event until it has done so in time: the emulator counts its start as well."""
+        """Invoke the function on an event until it answers in time: the emulator counts its start as well."""
         for _ in range(STARTS):
             if "timed out" not in self.replay(case):
                 return
         raise RuntimeError(f"{case.function} does not start within its time:\n{self.container.log.read_text()}")
 
     def _event(self, case: Case) -> dict[str, Any]:
-        """Give the event, with a token of the identity provider that is here instead of the one of `make run`."""
+        """Return the case's event, with a token of this test's identity provider instead of that of `make run`."""
         token = case.seed.get("token")
         if token is None or token["claims"].get("iss") != DEVELOPMENT_ISSUER:
             return case.event
@@ -114,11 +114,11 @@ class Deployed:
 
 @dataclass(slots=True)
 class Deployments:
-    """Makes containers.
+    """Starts containers.
 
     Attributes:
-        python: runs the functions.
-        aws: where Secrets Manager is, and DynamoDB unless `dynamodb` names another.
+        python: the interpreter of the functions.
+        aws: address of Secrets Manager, and of DynamoDB unless `dynamodb` names another.
     """
 
     python: Path
@@ -132,11 +132,11 @@ class Deployments:
 
     @contextmanager
     def running(self, name: str, pepper: object = None, **changes: str) -> Iterator[Deployed]:
-        """Run a function, by its folder's name, as long as the context is open.
+        """Run a function, by its folder's name, while the context is open.
 
         Args:
-            name: of the folder.
-            pepper: what the secret holds; a random pepper otherwise.
+            name: name of the folder.
+            pepper: content of the secret; random by default.
             changes: variables that differ from the template's.
         """
         (function,) = [function for function in self.stack.functions.values() if function.directory.name == name]
@@ -162,7 +162,7 @@ class Deployments:
         client.delete_table(TableName=unique)
 
     def of(self, case: Case) -> Deployed:
-        """Give the container for a case: the last one of its function, if that has the settings of its seed."""
+        """Return the container for a case: the function's last one, if it has the settings of the seed."""
         name = (
             case.function,
             json.dumps([case.seed.get(part) for part in ("environment", "table", "dynamodb", "pepper")]),
@@ -177,31 +177,31 @@ class Deployments:
 
     @contextmanager
     def warm(self, case: Case, **changes: str) -> Iterator[Deployed]:
-        """Run the function of a case, which has refused something already, so that its time is all its own."""
+        """Run the function of a case after a first invocation, so that the next one has its whole time."""
         with self.running(case.function, case.seed.get("pepper"), **settings(case.seed), **changes) as deployed:
             deployed.prepare(case)
             deployed.warm_up(case.function)
             yield deployed
 
     def stop(self) -> None:
-        """End the containers that are kept."""
+        """Stop the reused containers."""
         for _, opened in self.kept.values():
             opened.close()
         self.kept.clear()
 
 
 def patient(aws: str, seconds: int = PATIENCE_SECONDS) -> dict[str, str]:
-    """Give the settings of a function that has so much time, and one way to AWS."""
+    """Return settings with that time limit and one address for all of AWS."""
     return {"AWS_ENDPOINT_URL": aws, backend.DYNAMODB_ENDPOINT: aws, "AWS_LAMBDA_FUNCTION_TIMEOUT": str(seconds)}
 
 
 def _cheapness(case: Case) -> tuple[bool, int]:
-    """Sort the refusals that need nothing but the event first."""
+    """Return the sort key of a case: refusals that need only the event come first."""
     return case.status not in {204, 400, 401}, case.status
 
 
 def settings(seed: Mapping[str, Any]) -> dict[str, str]:
-    """Give the settings that a seed changes."""
+    """Return the settings that a seed changes."""
     changes: dict[str, str] = dict(seed.get("environment", {}))
     if seed.get("table") is False:
         changes["TABLE_NAME"] = "there-is-no-such-table"
@@ -212,7 +212,7 @@ def settings(seed: Mapping[str, Any]) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def identity_provider() -> Iterator[str]:
-    """The development identity provider on a port of its own; its address."""
+    """The address of a development identity provider on a free port."""
     listener = reserve(0)
     issuer = f"http://{HOST}:{port_of(listener)}"
     server = Server(IdentityProvider(issuer, AUDIENCE, "org_id"), listener, threads=2)
@@ -238,7 +238,7 @@ def _containers(
 
 @pytest.fixture
 def deployments(_containers: Deployments, environment: pytest.MonkeyPatch) -> Deployments:
-    """Makes containers; this process is set up to look at what they have done."""
+    """The starter of containers; this process is set up to read their tables."""
     environment.setenv("AWS_ENDPOINT_URL", _containers.aws)
     if _containers.dynamodb is not None:
         environment.setenv(backend.DYNAMODB_ENDPOINT, _containers.dynamodb)

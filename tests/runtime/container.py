@@ -1,4 +1,4 @@
-"""A function as Lambda runs it: AWS's runtime client in a process of its own, under the runtime interface emulator."""
+"""A function as Lambda runs it: AWS's runtime client in a separate process under the runtime interface emulator."""
 
 from __future__ import annotations
 
@@ -28,13 +28,14 @@ LAYER = ROOT / ".aws-sam" / "host-layer" / "python"
 EMULATORS = ".venv-sam/lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-*"
 
 EXECUTION_ENVIRONMENT = "AWS_Lambda_python3.13"
-"""The runtime that the template names by default. The client takes its cue from it: with this one it waits for the next
-event in a thread of its own, so that a signal finds the main thread awake."""
+"""The runtime of the template. The client checks this variable: with this value it waits for the next event in a
+separate thread, so that the main thread receives signals.
+"""
 
 START_SECONDS = 30
 STOP_SECONDS = 10
 ANSWER_SECONDS = 60
-"""Far longer than any function's limit, which the emulator itself enforces."""
+"""Much longer than any function's time limit, which the emulator enforces."""
 
 _INVOKE = "/2015-03-31/functions/function/invocations"
 _STARTS = 3
@@ -42,10 +43,10 @@ _MACHINES = {"aarch64": "arm64", "arm64": "arm64", "x86_64": "x86_64"}
 
 
 def emulator() -> Path:
-    """Find the runtime interface emulator for this machine; AWS's SAM command line brings it."""
-    wanted = f"aws-lambda-rie-{_MACHINES[platform.machine()]}"
-    (found,) = [path for path in ROOT.glob(EMULATORS) if path.name == wanted]
-    return found
+    """Return the runtime interface emulator for this machine, a part of AWS's SAM command line."""
+    name = f"aws-lambda-rie-{_MACHINES[platform.machine()]}"
+    (executable,) = [path for path in ROOT.glob(EMULATORS) if path.name == name]
+    return executable
 
 
 @dataclass(slots=True)
@@ -53,8 +54,8 @@ class Container:
     """A running function.
 
     Attributes:
-        process: the emulator; the runtime is its child.
-        log: what both have written.
+        process: the emulator, the parent of the runtime.
+        log: output of both.
     """
 
     function: Function
@@ -67,8 +68,8 @@ class Container:
         """Invoke the function.
 
         Returns:
-            Its `answer`, or the type and message of its exception as `error`; or else the emulator's own words: that
-            it `timed out` or that its runtime `ended`.
+            Its `answer`, or type and message of its exception as `error`, or the emulator's own answer: `timed out`, or
+            `ended` for a runtime that exited.
         """
         response = self.client.post(f"{self.url}{_INVOKE}", json=event)
         if response.text.startswith("Task timed out"):
@@ -81,12 +82,12 @@ class Container:
         return {"error": {"type": answer["errorType"], "message": answer["errorMessage"]}}
 
     def runtime_pid(self) -> int:
-        """Give the process that runs the function's Python."""
+        """Return the process id of the function's Python."""
         (pid,) = _children(self.process.pid)
         return pid
 
     def stop(self) -> None:
-        """End it as Lambda does: the runtime first, if it asked to be told."""
+        """Stop the container as Lambda does: the runtime first, if it registered for the signal."""
         self.client.close()
         children = _children(self.process.pid)
         self.process.terminate()
@@ -101,7 +102,7 @@ class Container:
 
 
 def _children(pid: int) -> list[int]:
-    """Name the children of a process, whichever thread began them."""
+    """Return the children of a process, of all its threads."""
     return [int(child) for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()]
 
 
@@ -109,14 +110,14 @@ def _children(pid: int) -> list[int]:
 def running(
     python: Path, function: Function, key: AccessKey, environment: Mapping[str, str], directory: Path
 ) -> Iterator[Container]:
-    """Run a function as long as the context is open.
+    """Run a function while the context is open.
 
     Args:
-        python: one that has the runtime client and nothing else.
-        function: which, as the template describes it.
-        key: of its role.
-        environment: what differs from the template's.
-        directory: for the log.
+        python: an interpreter with only the runtime client.
+        function: the function in the template.
+        key: access key of the function's role.
+        environment: variables that differ from the template's.
+        directory: directory of the log.
     """
     variables = _environment(function, key, environment)
     container = _start(python, function, variables, directory / f"{function.directory.name}.log")
@@ -131,7 +132,7 @@ def _start(python: Path, function: Function, environment: Mapping[str, str], log
         listeners = reserve(0), reserve(0)
         runtime_port, invoke_port = (port_of(listener) for listener in listeners)
         for listener in listeners:
-            listener.close()  # somebody else may take the port now; then the emulator ends, and others are tried
+            listener.close()  # another process may take the port now; then the next port is tried
         command = [
             str(emulator()),
             "--runtime-api-address",
@@ -157,7 +158,7 @@ def _start(python: Path, function: Function, environment: Mapping[str, str], log
 
 
 def _environment(function: Function, key: AccessKey, changes: Mapping[str, str]) -> dict[str, str]:
-    """Give what Lambda would: the template's variables, the role's credentials, the function's limits."""
+    """Return Lambda's environment: the template's variables, the role's credentials, and the function's limits."""
     variables: dict[str, str] = {}
     backend.isolate(variables)
     return {
@@ -170,7 +171,7 @@ def _environment(function: Function, key: AccessKey, changes: Mapping[str, str])
         "AWS_LAMBDA_FUNCTION_TIMEOUT": str(function.timeout_seconds),
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mib),
         **function.environment,
-        **changes,  # which may name another time-out
+        **changes,  # may set another timeout
     }
 
 

@@ -1,4 +1,4 @@
-"""A runtime that is killed in the middle of an invocation: the table holds all of the change or nothing of it."""
+"""A runtime killed during an invocation: the table holds the whole change or none of it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CHANGES = [
     if case.status == 200 and any(case.expected.get(name) for name in UNTOUCHED) and not case.seed.get("environment")
 ]
 FIRST_CHANGES = list({case.function: case for case in reversed(CHANGES)}.values())
-"""One for each function that changes anything."""
+"""The first success of each function that writes."""
 UNATTENDED = list(
     {
         case.function: case
@@ -35,12 +35,12 @@ UNATTENDED = list(
         if test_messages.outcome_of(case) in {"followed", "purged"} and not case.seed.get("environment")
     }.values()
 )
-"""A message that is followed, and a purge of what is due."""
+"""A message that is applied, and a purge of an organization that is due."""
 REPEATABLE = [case for case in CHANGES if case.folder.name == "200_idempotency_key"]
 
 
 def killing(deployed: Deployed, *, is_sent: bool) -> Callable[[Request], bool]:
-    """Kill the runtime when it writes: before the write is sent on, or before its answer is."""
+    """Kill the runtime at its write: before the write is forwarded, or before its response is returned."""
 
     def interfere(request: Request) -> bool:
         if request.operation not in WRITES:
@@ -54,13 +54,13 @@ def killing(deployed: Deployed, *, is_sent: bool) -> Callable[[Request], bool]:
 
 
 def expected_writes(case: Case) -> dict[str, Any]:
-    """Give what a case changes in the table."""
+    """Return the changes of the table that a case expects."""
     return {name: case.expected.get(name, nothing) for name, nothing in UNTOUCHED.items()}
 
 
 @pytest.mark.parametrize("case", FIRST_CHANGES, ids=str)
 def test_killed_before_the_write(case: Case, deployments: Deployments) -> None:
-    """GIVEN a runtime that dies before its write is sent THEN nothing is written, and a fresh one does all of it."""
+    """GIVEN a runtime killed before its write is sent WHEN the request is repeated THEN it is done once, completely."""
     with (
         standing_before(deployments.aws) as aws,
         deployments.running(case.function, case.seed.get("pepper"), **patient(aws.url)) as deployed,
@@ -79,7 +79,7 @@ def test_killed_before_the_write(case: Case, deployments: Deployments) -> None:
 
 @pytest.mark.parametrize("case", FIRST_CHANGES, ids=str)
 def test_killed_after_the_write(case: Case, deployments: Deployments) -> None:
-    """GIVEN a runtime that dies before it has heard of its write THEN all of it is there, and a fresh one goes on."""
+    """GIVEN a runtime killed before its write is answered WHEN the request is repeated THEN there is one change."""
     with (
         standing_before(deployments.aws) as aws,
         deployments.running(case.function, case.seed.get("pepper"), **patient(aws.url)) as deployed,
@@ -97,7 +97,7 @@ def test_killed_after_the_write(case: Case, deployments: Deployments) -> None:
 
 @pytest.mark.parametrize("case", REPEATABLE, ids=str)
 def test_killed_after_the_write_and_repeated(case: Case, deployments: Deployments) -> None:
-    """GIVEN the same WHEN the caller repeats the request THEN they get the answer that was never given; one change."""
+    """GIVEN the same with an Idempotency-Key WHEN the request is repeated THEN the caller gets the first answer."""
     with (
         standing_before(deployments.aws) as aws,
         deployments.running(case.function, case.seed.get("pepper"), **patient(aws.url)) as deployed,
@@ -110,15 +110,16 @@ def test_killed_after_the_write_and_repeated(case: Case, deployments: Deployment
 
         aws.interfere = None
         answer = deployed.replay(case)["answer"]
-        assert (200, "true") == (answer["statusCode"], answer["headers"]["idempotent-replayed"])
+        assert 200 == answer["statusCode"]
+        assert "true" == answer["headers"]["idempotent-replayed"]
         outcome = {"body": answer["body"], **written(before, items(deployed.world))}
         assert [] == differences({"body": case.expected["answer"]["body"], **expected_writes(case)}, outcome)
 
 
 @pytest.mark.parametrize("is_sent", [False, True], ids=["before the write", "after the write"])
 @pytest.mark.parametrize("case", UNATTENDED, ids=str)
-def test_killed_with_nobody_waiting(case: Case, deployments: Deployments, *, is_sent: bool) -> None:
-    """GIVEN messages or a tick WHEN the runtime dies at a write THEN the next delivery ends as if it had not."""
+def test_killed_during_a_message_or_tick(case: Case, deployments: Deployments, *, is_sent: bool) -> None:
+    """GIVEN a runtime killed at a write of an event WHEN the event is delivered again THEN the result is the same."""
     with (
         standing_before(deployments.aws) as aws,
         deployments.running(case.function, case.seed.get("pepper"), **patient(aws.url)) as deployed,

@@ -1,4 +1,4 @@
-"""What does not answer is told in time: by the function itself, before Lambda would end it."""
+"""Without answers from AWS, functions report it before Lambda's time limit."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from tests.test_events import Case
 
 FIRST_SUCCESSES = list({case.function: case for case in reversed(CASES) if case.status == 200}.values())
-"""One for each function."""
+"""The first success of each function."""
 
 
 @pytest.mark.xdist_group("limits")
-def test_each_function_says_that_nobody_answers(deployments: Deployments) -> None:
-    """GIVEN that no part of AWS, and no identity provider, answers WHEN a function is invoked THEN it says so in time.
+def test_each_function_answers_in_time(deployments: Deployments) -> None:
+    """GIVEN that neither AWS nor the identity provider answers WHEN a function is invoked THEN it answers in time.
 
-    All at once, since each of them uses its whole time.
+    All run at once, since each uses its whole time limit.
     """
     with ExitStack() as opened:
         aws = opened.enter_context(standing_before(deployments.aws))
@@ -37,7 +37,7 @@ def test_each_function_says_that_nobody_answers(deployments: Deployments) -> Non
 
         aws.hangs = True
         with ThreadPoolExecutor(len(warm)) as pool:
-            outcomes = list(pool.map(lambda deployed: said(deployed[1].replay(deployed[0])), warm))
+            outcomes = list(pool.map(lambda deployed: status_of(deployed[1].replay(deployed[0])), warm))
 
     assert [(str(case), expected(case)) for case in FIRST_SUCCESSES] == [
         (str(case), outcome) for (case, _), outcome in zip(warm, outcomes, strict=True)
@@ -45,19 +45,19 @@ def test_each_function_says_that_nobody_answers(deployments: Deployments) -> Non
 
 
 def expected(case: Case) -> str:
-    """Tell what a function says; one that may ask nobody answers as ever."""
+    """Return the expected outcome: a function without access to AWS answers as usual."""
     if not case.is_request:
         return "cannot tell"
     return "503" if properties(logical_id(case.function)).get("Policies") else "200"
 
 
 def logical_id(folder: str) -> str:
-    """Give the logical id of a function from its folder."""
+    """Return a function's logical id, derived from its folder."""
     return "".join(word.capitalize() for word in folder.split("_"))
 
 
-def said(outcome: dict[str, Any]) -> str:
-    """Tell what a function has said: the status of its answer, or that an authorizer knows neither yes nor no."""
+def status_of(outcome: dict[str, Any]) -> str:
+    """Return the status of an outcome, or `cannot tell` for an error of an authorizer."""
     match outcome:
         case {"answer": {"statusCode": status}}:
             return str(status)
@@ -68,8 +68,8 @@ def said(outcome: dict[str, Any]) -> str:
 
 
 @pytest.mark.xdist_group("limits")
-def test_what_nobody_waits_for_ends_in_time_as_well(deployments: Deployments) -> None:
-    """GIVEN the same WHEN messages or a tick come THEN each message comes again, and the purge has failed, in time."""
+def test_messages_and_ticks_end_in_time(deployments: Deployments) -> None:
+    """GIVEN the same WHEN messages or a tick arrive THEN messages return to the queue and the purge fails, in time."""
     batch = next(case for case in test_messages.BATCHES if test_messages.outcome_of(case) == "followed")
     tick = next(case for case in test_messages.TICKS if test_messages.outcome_of(case) == "purged")
     with ExitStack() as opened:
@@ -92,9 +92,9 @@ def test_what_nobody_waits_for_ends_in_time_as_well(deployments: Deployments) ->
 
 @pytest.mark.xdist_group("limits")
 def test_the_limit_is_real(deployments: Deployments) -> None:
-    """GIVEN a function that stops in the middle WHEN its time is over THEN it is ended, and the next one works.
+    """GIVEN a function that hangs WHEN its time limit is over THEN it is stopped, and the next invocation works.
 
-    Without this the test above would say nothing.
+    This shows that the tests above measure a real limit.
     """
     case = next(case for case in FIRST_SUCCESSES if case.function == "get_api_key")
 
@@ -108,4 +108,4 @@ def test_the_limit_is_real(deployments: Deployments) -> None:
 
         aws.interfere = None
         deployed.warm_up(case.function)
-        assert "200" == said(deployed.replay(case))
+        assert "200" == status_of(deployed.replay(case))

@@ -1,4 +1,4 @@
-"""Every event, in the real runtime: a process of its own, the built layer, and nothing of this project beside it."""
+"""Every event in the real runtime: a separate process with the built layer and no other code of this project."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_replay(case: Case, deployments: Deployments) -> None:
-    """GIVEN the seed WHEN Lambda's runtime invokes the function THEN it answers, and has written, what is expected."""
+    """GIVEN a case's seed WHEN Lambda's runtime invokes the function THEN answer and writes are as expected."""
     deployed = deployments.of(case)
     deployed.prepare(case)
     before = items(deployed.world)
@@ -28,15 +28,15 @@ def test_replay(case: Case, deployments: Deployments) -> None:
 
 
 @pytest.mark.parametrize("case", test_messages.CASES, ids=str)
-def test_replay_of_what_nobody_waits_for(case: Case, deployments: Deployments) -> None:
-    """GIVEN the seed WHEN the function gets messages of a queue, or a tick THEN what is expected comes of it."""
+def test_replay_of_messages_and_ticks(case: Case, deployments: Deployments) -> None:
+    """GIVEN a case's seed WHEN the function gets messages or a tick THEN outcome and writes are as expected."""
     deployed = deployments.of(case)
     deployed.prepare(case)
     before = items(deployed.world)
 
     outcome = deployed.replay(case)
 
-    # Where API Gateway gives a request no id, the audit record has the one of the invocation.
+    # Without an id of API Gateway, the audit record has the invocation's id.
     expected = json.loads(json.dumps(case.expected).replace(Context().aws_request_id, "<any string>"))
     assert [] == differences(
         {**UNTOUCHED, "put_aside": [], **expected},

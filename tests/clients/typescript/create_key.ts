@@ -10,10 +10,10 @@ const as = (token: string | undefined) =>
   createClient<paths>({ baseUrl: BASE_URL ?? "", headers: { authorization: `Bearer ${token}` } });
 
 const permissions: components["schemas"]["Permission"][] = ["sessions:read"];
-const wanted = { name: "TypeScript client", permissions, metadata: { plan: "pro", seats: 2, trial: false } };
+const body = { name: "TypeScript client", permissions, metadata: { plan: "pro", seats: 2, trial: false } };
 
 const created = await as(ADMIN_TOKEN).POST("/v1/auth/api-keys", {
-  body: wanted,
+  body,
   params: { header: { "Idempotency-Key": randomUUID() } },
 });
 assert.ok(created.data, JSON.stringify(created.error));
@@ -21,9 +21,9 @@ const { id, key } = created.data.data;
 assert.match(key, /^kk_[0-9A-Za-z]{86}$/);
 
 const shown = await as(ADMIN_TOKEN).GET("/v1/auth/api-keys/{id}", { params: { path: { id } } });
-assert.deepEqual(shown.data?.data.metadata, wanted.metadata);
+assert.deepEqual(shown.data?.data.metadata, body.metadata);
 
-const refused = await as(MEMBER_TOKEN).POST("/v1/auth/api-keys", { body: wanted });
+const refused = await as(MEMBER_TOKEN).POST("/v1/auth/api-keys", { body });
 assert.equal(refused.response.status, 403);
 assert.equal(refused.error?.error?.code, "FORBIDDEN");
 
