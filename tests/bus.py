@@ -1,4 +1,4 @@
-"""Events of an identity provider, as the bus hands them to the queue and the queue to the function."""
+"""Events of an identity provider as they reach sync_organizations: from EventBridge through a queue."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NAME_OF_PROVIDER = "com.example.identity"
 
 
 def event(kind: str, *, time: str = TIME, event_id: str | None = None, **detail: Any) -> dict[str, Any]:
-    """Make an event as EventBridge delivers it; by default of the organization and of no member.
+    """Return an event as EventBridge delivers it, by default of the organization and without a member.
 
     Source: Amazon EventBridge User Guide, "Events".
     """
@@ -50,12 +50,12 @@ def event(kind: str, *, time: str = TIME, event_id: str | None = None, **detail:
 
 
 def about(user_id: str = "user_1", **state: Any) -> dict[str, Any]:
-    """Make the part of an event that tells of a member."""
+    """Return the member part of an event."""
     return {"member": {"userId": user_id, **state}}
 
 
 def message(body: object, message_id: str) -> dict[str, Any]:
-    """Make a message as Lambda reads it from a queue; a body that is no text is written as JSON.
+    """Return a message as Lambda reads it from a queue; a body other than text is written as JSON.
 
     Source: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS".
     """
@@ -126,7 +126,7 @@ class EventQueue:
 
 @dataclass(frozen=True, slots=True)
 class Sync:
-    """sync_organizations, called as Lambda calls it, with a queue for what cannot be used."""
+    """sync_organizations as Lambda calls it, with its dead-letter queue."""
 
     handler: Callable[..., Any]
     world: World
@@ -137,14 +137,14 @@ class Sync:
     def opened(
         cls, handler: Callable[..., Any], world: World, setting: Callable[[str, str], None], *, seconds: int
     ) -> Sync:
-        """Make it, with an empty dead-letter queue and so much time for each batch."""
+        """Return the function with an empty dead-letter queue and that much time for each batch."""
         queue = boto3.client("sqs")
         url = queue.create_queue(QueueName=f"dead-letters-{uuid.uuid4()}")["QueueUrl"]
         setting("DEAD_LETTER_QUEUE_URL", url)
         return cls(handler, replace(world, context=Context(remaining_milliseconds=seconds * 1000)), queue, url)
 
     def __call__(self, *bodies: object) -> list[int]:
-        """Hand over a batch; give the positions of those that have to come again."""
+        """Deliver a batch; return the positions of the events that return to the queue."""
         records = [message(body, f"message-{index}") for index, body in enumerate(bodies)]
         answer = self.handler({"Records": records}, self.world.context)
         assert {"batchItemFailures": answer["batchItemFailures"]} == answer
@@ -152,11 +152,11 @@ class Sync:
         return [int(failure["itemIdentifier"].removeprefix("message-")) for failure in answer["batchItemFailures"]]
 
     def with_time_left(self, milliseconds: int) -> Sync:
-        """Give the same function, late in its invocation."""
+        """Return the same function, with less time left."""
         return replace(self, world=replace(self.world, context=Context(remaining_milliseconds=milliseconds)))
 
     def put_aside(self) -> list[tuple[str, Mapping[str, str]]]:
-        """Take everything out of the dead-letter queue: bodies, with their attributes as text."""
+        """Return and remove everything in the dead-letter queue: bodies, with their attributes as text."""
         taken = self.queue.receive_message(
             QueueUrl=self.url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], WaitTimeSeconds=0
         ).get("Messages", [])

@@ -1,4 +1,4 @@
-"""Calling a function as API Gateway does."""
+"""Functions called as API Gateway calls them."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from tests.world import Table, World
 
 REQUEST_ID = "request-1"
-"""What API Gateway calls every request made by `Call`."""
+"""The request id of every request made by `Call`."""
 
 VALID_BODY: dict[str, Any] = {"name": "CI", "permissions": ["sessions:read", "webhooks:write"]}
 
 
 @dataclass(frozen=True, slots=True)
 class CreateApiKey:
-    """The function under test, in an organization with one admin."""
+    """create_api_key, in an organization with one admin."""
 
     handler: Callable[..., Any]
     world: World
 
     def __call__(self, body: object = None, **changes: Any) -> dict[str, Any]:
-        """Send a body, by default a valid one."""
+        """Call with a body, by default a valid one."""
         event = create_event(VALID_BODY if body is None else body, **changes)
         answer: dict[str, Any] = self.handler(event, self.world.context)
         return answer
@@ -42,10 +42,10 @@ class CreateApiKey:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What an answer other than 200 says.
+    """The content of an answer other than 200.
 
     Attributes:
-        pagination: None where the answer has none.
+        pagination: None for an answer without it.
     """
 
     status: int
@@ -57,10 +57,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One function, called as API Gateway calls it, in an organization that has one admin, user_1.
+    """A function called as API Gateway calls it, in an organization with one admin, user_1.
 
     Attributes:
-        route: what the template says of it.
+        route: its route in the template.
     """
 
     route: Route
@@ -69,7 +69,7 @@ class Call:
 
     @property
     def table(self) -> Table:
-        """What the function works on."""
+        """The table of the function."""
         return self.world.table
 
     def __call__(
@@ -82,14 +82,14 @@ class Call:
         authorizer: Mapping[str, str] | None = None,
         **changes: Any,
     ) -> dict[str, Any]:
-        """Call it about a key; a body that is no text is sent as JSON, and by default there is none.
+        """Call the function; a body other than text is sent as JSON.
 
         Args:
-            body: as above.
-            key_id: the parameter of the path, where there is one.
+            body: the body; none by default.
+            key_id: the path parameter, if the route has one.
             query: the query parameters.
             user_id: the caller.
-            authorizer: what else the session's authorizer found.
+            authorizer: further fields of the authorizer's context.
             changes: top-level fields of the event.
         """
         has_id = "{id}" in self.route.path
@@ -110,11 +110,11 @@ class Call:
         return answer
 
     def with_time_left(self, milliseconds: int) -> Call:
-        """Give the same function, late in its invocation."""
+        """Return the same function, with less time left."""
         return replace(self, world=replace(self.world, context=Context(remaining_milliseconds=milliseconds)))
 
     def data(self, *arguments: Any, **keywords: Any) -> Any:
-        """Call it, and take the data out of its success."""
+        """Call and return the data of the successful answer."""
         answer = self(*arguments, **keywords)
         assert 200 == answer["statusCode"], answer["body"]
         content = json.loads(answer["body"])
@@ -122,7 +122,7 @@ class Call:
         return content["data"]
 
     def page(self, *arguments: Any, **keywords: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        """Call it, and take items and pagination out of its success."""
+        """Call and return items and pagination of the successful answer."""
         answer = self(*arguments, **keywords)
         assert 200 == answer["statusCode"], answer["body"]
         content = json.loads(answer["body"])
@@ -130,18 +130,18 @@ class Call:
         return content["data"], content["pagination"]
 
     def ids(self, query: Mapping[str, str] | None = None) -> list[str]:
-        """Call it for a page of a list, and give the ids of its items."""
+        """Call for a page of a list and return the ids of its items."""
         return [item["id"] for item in self.page(query=query)[0]]
 
     def refused(self, *arguments: Any, **keywords: Any) -> Refusal:
-        """Call it in vain: the answer is an error in the envelope, and the table stays as it was."""
+        """Call and return the refusal, which must be in the envelope; check that the table is unchanged."""
         before = self.table.items()
         refusal = self.fails(*arguments, **keywords)
         assert before == self.table.items()
         return refusal
 
     def fails(self, *arguments: Any, **keywords: Any) -> Refusal:
-        """Call it in vain, whatever becomes of the table."""
+        """Call and return the refusal; the table may change."""
         answer = self(*arguments, **keywords)
         content = json.loads(answer["body"])
         error, pagination = content["error"], content.pop("pagination", None)
@@ -153,7 +153,7 @@ class Call:
 
 
 def meanwhile(change: Callable[[], object]) -> faults.Fault:
-    """Let somebody else be quicker: something happens just before a request arrives."""
+    """Run an act just before a request is sent, such as a concurrent change."""
 
     def fault(request: AWSPreparedRequest) -> AWSResponse:
         change()
@@ -171,4 +171,4 @@ UNANSWERED: list[faults.Fault] = [
     faults.timeout,
     faults.refused,
 ]
-"""What DynamoDB and the way to it do to a request that may succeed a moment later."""
+"""Failures of DynamoDB and its network that a retry may overcome."""

@@ -1,4 +1,4 @@
-"""A server on loopback that answers with what a test gives it, byte for byte."""
+"""A server on loopback that returns a test's responses, byte for byte."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A request as it arrived, its headers in lower case."""
+    """A received request, with header names in lower case."""
 
     line: str
     headers: Mapping[str, str]
@@ -28,10 +28,10 @@ class Received:
 
 @dataclass(slots=True)
 class Canned:
-    """What is answered next, and what has come in.
+    """Responses to return, and requests received.
 
     Attributes:
-        answers: one for each request; None closes the connection without one. The last is repeated.
+        answers: one for each request; None closes the connection without one. The last one is repeated.
     """
 
     answers: list[bytes | None]
@@ -41,7 +41,7 @@ class Canned:
 
     @property
     def url(self) -> str:
-        """The server's address."""
+        """Return the server's address."""
         return f"http://{HOST}:{self.port}"
 
     def serve(self, listener: socket.socket) -> None:
@@ -72,23 +72,23 @@ class Canned:
 
 @contextmanager
 def serving(*answers: bytes | None) -> Iterator[Canned]:
-    """Serve these answers."""
+    """Serve these responses."""
     with socket.create_server((HOST, 0)) as listener:
         server = Canned(list(answers), port=listener.getsockname()[1])
         threading.Thread(target=server.serve, args=(listener,), daemon=True).start()
         yield server
-        # Only this wakes a thread that waits in accept().
+        # Without this a thread stays blocked in accept().
         with suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
 
 
 def answer(content: Any, status: int = 200, **headers: str) -> bytes:
-    """Write an answer of DynamoDB's; bytes are sent as they are, anything else as JSON.
+    """Return a response of DynamoDB; a body of bytes is sent unchanged, anything else as JSON.
 
     Args:
         content: the body.
-        status: of HTTP.
-        headers: further ones, with `_` for `-`; they replace those of the same name.
+        status: the HTTP status.
+        headers: further headers, with `_` for `-`; they replace those of the same name.
     """
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
     fields = {
@@ -97,5 +97,5 @@ def answer(content: Any, status: int = 200, **headers: str) -> bytes:
         "x-amzn-requestid": "VVVVVVVV",
         "x-amz-crc32": str(zlib.crc32(body)),
     } | {name.replace("_", "-"): value for name, value in headers.items()}
-    lines = [f"HTTP/1.1 {status} Whatever", *(f"{name}: {value}" for name, value in fields.items() if value)]
+    lines = [f"HTTP/1.1 {status} Canned", *(f"{name}: {value}" for name, value in fields.items() if value)]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

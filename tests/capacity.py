@@ -1,4 +1,4 @@
-"""What operations cost: what docs/capacity.md says, and what DynamoDB reports with its answers."""
+"""Consumed capacity: by docs/capacity.md, and as DynamoDB reports it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SINGLE_WRITES = {"UpdateItem", "PutItem", "DeleteItem"}
 
 @dataclass(frozen=True, slots=True)
 class Consumption:
-    """Requests to DynamoDB, and the units that they consumed."""
+    """Requests to DynamoDB and the units they consumed."""
 
     requests: int = 0
     read_units: float = 0
@@ -44,20 +44,20 @@ class Consumption:
 
 
 def documented(heading: str) -> dict[tuple[str, str], Consumption]:
-    """Read the table under a heading: function and event (or what is done with how much) -> what it consumes."""
+    """Return the table under a heading: function and event, or operation and size -> consumption."""
     section = DOCUMENT.read_text(encoding="utf-8").split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
     rows = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")][2:]
-    found: dict[tuple[str, str], Consumption] = {}
+    consumptions: dict[tuple[str, str], Consumption] = {}
     for row in rows:
         function, cases, requests, read_units, write_units = (cell.strip() for cell in row)
         for case in cases.split(", "):
-            assert (function, case) not in found, f"{function} {case} is there twice"
-            found[function, case] = Consumption(int(requests), float(read_units), float(write_units))
-    return found
+            assert (function, case) not in consumptions, f"{function} {case} is there twice"
+            consumptions[function, case] = Consumption(int(requests), float(read_units), float(write_units))
+    return consumptions
 
 
 def write(heading: str, consumed: Mapping[tuple[str, str], Consumption]) -> None:
-    """Write the table under a heading anew: a row for each function and what it consumes, with the cases alike."""
+    """Write the table under a heading: a row for each function and consumption, with all cases that share it."""
     rows: dict[tuple[str, str], list[str]] = {}
     for (function, case), consumption in sorted(consumed.items()):
         if consumption != Consumption():
@@ -73,10 +73,10 @@ def write(heading: str, consumed: Mapping[tuple[str, str], Consumption]) -> None
 
 @contextmanager
 def measured(table: Table) -> Iterator[list[Consumption]]:
-    """Measure every request that the service sends to DynamoDB, as AWS counts it; add it to a list.
+    """Add the consumption of every request of the service to a list, as AWS counts it.
 
-    What was read is DynamoDB's own word. DynamoDB Local leaves out the unit that a key without an item costs, so it is
-    added; and of a transaction it counts one item instead of all, so that is counted here, from the items themselves.
+    DynamoDB counts reads. DynamoDB Local omits the unit of a key without an item, which is added here, and counts one
+    item of a transaction instead of all, so transactions are counted here from their items.
     """
     consumed: list[Consumption] = []
     before: list[float] = []
@@ -99,8 +99,8 @@ def measured(table: Table) -> Iterator[list[Consumption]]:
         return answer
 
     def note(operation: str, parsed: Mapping[str, Any]) -> None:
-        found = parsed.get("ConsumedCapacity", [])
-        units = sum(entry["CapacityUnits"] for entry in ([found] if isinstance(found, dict) else found))
+        consumed = parsed.get("ConsumedCapacity", [])
+        units = sum(entry["CapacityUnits"] for entry in ([consumed] if isinstance(consumed, dict) else consumed))
         match operation:
             case "TransactWriteItems":
                 sizes = [max(size, _size_bytes(table, step)) for size, step in zip(before, keys, strict=True)]
@@ -114,7 +114,7 @@ def measured(table: Table) -> Iterator[list[Consumption]]:
                 consumed.append(Consumption(1, 0, units))
 
     keys: list[Any] = []
-    client.call = call  # type: ignore[method-assign]  # for the time of a test
+    client.call = call  # type: ignore[method-assign]  # until the test ends
     try:
         yield consumed
     finally:
@@ -122,7 +122,7 @@ def measured(table: Table) -> Iterator[list[Consumption]]:
 
 
 def _size_bytes(table: Table, step: Mapping[str, Any]) -> int:
-    """Give the size of the item that a step of a transaction is about, as it is now; 0 if there is none."""
+    """Return the current size of the item of a transaction's step; 0 without one."""
     (operation,) = step.values()
     source = operation.get("Key") or operation["Item"]
     key = {name: source[name] for name in ("pk", "sk")}
@@ -131,7 +131,7 @@ def _size_bytes(table: Table, step: Mapping[str, Any]) -> int:
 
 
 def _value_bytes(value: Any) -> int:
-    """Give the size of a value (DynamoDB Developer Guide, "DynamoDB item sizes and formats")."""
+    """Return the size of a value (DynamoDB Developer Guide, "DynamoDB item sizes and formats")."""
     ((kind, content),) = value.items()
     match kind:
         case "S":

@@ -39,14 +39,14 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 CHEAP_ARGON2 = {"Argon2MemoryKib": "8", "Argon2Iterations": "1"}
-"""For testing only: the cost of a hash is not what these tests are about."""
+"""For testing only: cheap hashes."""
 
-# A busy machine is no defect: no example has to be over in a given time.
+# No deadline for examples: a busy machine is not a defect.
 hypothesis.settings.register_profile("keywright", deadline=None)
 hypothesis.settings.load_profile("keywright")
 
 DYNAMODB_URL = os.environ.get(backend.DYNAMODB_ENDPOINT)
-"""Where tables are, if not in moto; `make test-dynamodb` says so. Functions reach it through `dynamodb_url`."""
+"""Address of DynamoDB if it is not moto; set by `make test-dynamodb`. Functions reach it through `dynamodb_url`."""
 DYNAMODB_THREADS = 64
 _REMEMBERED_DECISIONS = 10_000
 
@@ -55,7 +55,7 @@ _FIXTURES_WITH_SOCKETS = {"world", "issuer", "moto_url"}
 
 
 class StandardOutput:
-    """Whatever the standard output is at the moment; pytest changes it from fixture to fixture."""
+    """The current standard output, which pytest replaces from fixture to fixture."""
 
     def write(self, text: str) -> int:
         """Write to it."""
@@ -67,7 +67,7 @@ class StandardOutput:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Open sockets, to this machine alone, for the tests that speak to a server here; for all others none."""
+    """Allow sockets to this machine for tests with a local server, and none for all others."""
     for item in items:
         if _FIXTURES_WITH_SOCKETS.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
@@ -76,13 +76,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def stack() -> Stack:
     """The template, with parameters for tests."""
-    given = {"OidcIssuer": "http://127.0.0.1:1", "OidcAudience": issuers.AUDIENCE, **CHEAP_ARGON2}
-    return read_stack(ROOT / "template.yaml", given, {})
+    parameters = {"OidcIssuer": "http://127.0.0.1:1", "OidcAudience": issuers.AUDIENCE, **CHEAP_ARGON2}
+    return read_stack(ROOT / "template.yaml", parameters, {})
 
 
 @pytest.fixture
 def environment(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
-    """The environment that the template gives its functions, in a container that has not run yet."""
+    """The environment that the template gives its functions, in a new container."""
     isolated = dict(os.environ)
     backend.isolate(isolated)
     isolated.pop(backend.DYNAMODB_ENDPOINT, None)
@@ -91,7 +91,7 @@ def environment(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytes
     for name, value in {**isolated, **stack.environment(), "POWERTOOLS_METRICS_DISABLED": "true"}.items():
         monkeypatch.setenv(name, value)
     new_container()
-    for handler in logger().handlers:  # made once in this process, for the standard output of that moment
+    for handler in logger().handlers:  # created once in this process, with the standard output of that time
         cast("logging.StreamHandler[StandardOutput]", handler).setStream(StandardOutput())
     yield monkeypatch
     new_container()
@@ -99,7 +99,7 @@ def environment(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytes
 
 @pytest.fixture
 def setting(environment: pytest.MonkeyPatch) -> Callable[[str, str], None]:
-    """Change one setting of the function."""
+    """Change a setting of the function."""
 
     def change(name: str, value: str) -> None:
         environment.setenv(name, value)
@@ -113,7 +113,7 @@ def setting(environment: pytest.MonkeyPatch) -> Callable[[str, str], None]:
 
 
 def new_container() -> None:
-    """Forget what a container remembers between invocations."""
+    """Forget everything that a container remembers between invocations."""
     settings.cache_clear()
     answer_settings.cache_clear()
     table_settings.cache_clear()
@@ -130,32 +130,32 @@ def new_container() -> None:
 
 @pytest.fixture(scope="session")
 def all_decisions() -> deque[Decision]:
-    """The last decisions about what functions may do."""
+    """The latest authorization decisions about functions."""
     return deque(maxlen=_REMEMBERED_DECISIONS)
 
 
 @pytest.fixture
 def decisions(all_decisions: deque[Decision]) -> deque[Decision]:
-    """The decisions about what functions may do that were taken in this test."""
+    """The authorization decisions about functions during this test."""
     all_decisions.clear()
     return all_decisions
 
 
 @pytest.fixture(scope="session")
 def iam(all_decisions: deque[Decision]) -> Iam:
-    """The roles of the functions, and what stands before the emulated services."""
+    """The roles of the functions, enforced in front of the emulated services."""
     return Iam(all_decisions.append)
 
 
 @pytest.fixture(scope="session")
 def access_keys(iam: Iam, stack: Stack) -> dict[str, AccessKey]:
-    """The access key of each function, by its folder's name; the environment of the test names its resources."""
+    """The access key of each function, by its folder's name; the test's environment names its resources."""
     return {function.directory.name: iam.assume_role(function, os.environ) for function in stack.functions.values()}
 
 
 @pytest.fixture(scope="session")
 def moto_url(iam: Iam) -> Iterator[str]:
-    """DynamoDB, Secrets Manager and SQS, one server for all tests of a worker."""
+    """The address of DynamoDB, Secrets Manager and SQS, one server for all tests of a worker."""
     server = backend.start_moto(iam)
     yield server.url
     server.stop()
@@ -163,7 +163,7 @@ def moto_url(iam: Iam) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def dynamodb_url(iam: Iam) -> Iterator[str | None]:
-    """Where tables are, if not in moto."""
+    """The address of DynamoDB if it is not moto, with roles enforced."""
     if DYNAMODB_URL is None:
         yield None
         return
@@ -174,9 +174,9 @@ def dynamodb_url(iam: Iam) -> Iterator[str | None]:
 
 @pytest.fixture(scope="session")
 def reused_client() -> Iterator[Callable[[str], Any]]:
-    """Give the client of an AWS service, the same one to all tests; making one takes as long as several requests.
+    """Return the client of an AWS service, shared by all tests: creating one takes as long as several requests.
 
-    It is for what is around the functions. They themselves make their own, as in a container that has not run yet.
+    It is for the surroundings of functions, which create their own clients, as in a new container.
     """
     make = cast("Callable[[str], Any]", boto3.client)
     made: dict[tuple[str, ...], Any] = {}
@@ -200,7 +200,7 @@ def world(
     dynamodb_url: str | None,
     reused_client: Callable[[str], Any],
 ) -> World:
-    """An empty table built from the template's own properties, the pepper, and a handler's surroundings."""
+    """An empty table with the template's properties, the pepper, and a context."""
     name = f"keywright-{uuid.uuid4()}"
     environment.setenv("AWS_ENDPOINT_URL", moto_url)
     if dynamodb_url is not None:
@@ -217,7 +217,7 @@ def world(
 
 @pytest.fixture
 def another_table(stack: Stack, setting: Callable[[str, str], None]) -> Callable[[], Table]:
-    """Go on with an empty table."""
+    """Replace the table by an empty one."""
 
     def create() -> Table:
         name = f"keywright-{uuid.uuid4()}"
@@ -230,7 +230,7 @@ def another_table(stack: Stack, setting: Callable[[str, str], None]) -> Callable
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Try again at once; how long the service waits between attempts is told in tests/keywright/aws/test_retries.py."""
+    """Retry without waiting; tests/keywright/aws/test_retries.py cover the waits."""
     monkeypatch.setattr(retries, "BACKOFF_SECONDS", 0)
 
 
@@ -242,7 +242,7 @@ def issuer() -> Iterator[issuers.Issuer]:
 
 @pytest.fixture
 def trusted_issuer(issuer: issuers.Issuer, setting: Callable[[str, str], None]) -> issuers.Issuer:
-    """The same, and it is the one that the function trusts."""
+    """The identity provider, trusted by the function."""
     setting("OIDC_ISSUER", issuer.url)
     setting("OIDC_AUDIENCE", issuers.AUDIENCE)
     return issuer
@@ -250,7 +250,7 @@ def trusted_issuer(issuer: issuers.Issuer, setting: Callable[[str, str], None]) 
 
 @pytest.fixture
 def load_handler(access_keys: Mapping[str, AccessKey]) -> Callable[[str], Callable[..., object]]:
-    """Load a function's handler by its folder's name, as Lambda would: from the file alone, to run with its role."""
+    """Load a function's handler by its folder's name, from the file alone, as Lambda does; it runs with its role."""
     credentials.sign_as_the_running_function()
 
     def load(name: str) -> Callable[..., object]:
@@ -274,7 +274,7 @@ def load_handler(access_keys: Mapping[str, AccessKey]) -> Callable[[str], Callab
 
 @pytest.fixture
 def create(world: World, load_handler: Callable[[str], Callable[..., object]]) -> CreateApiKey:
-    """create_api_key in an organization that has one admin, user_1."""
+    """create_api_key, in an organization with one admin, user_1."""
     world.table.put_organization()
     world.table.put_member()
     return CreateApiKey(load_handler("create_api_key"), world)
@@ -284,7 +284,7 @@ def create(world: World, load_handler: Callable[[str], Callable[..., object]]) -
 def functions(
     world: World, stack: Stack, load_handler: Callable[[str], Callable[..., object]]
 ) -> Callable[[str], Call]:
-    """The functions with a route, by their folder's name, in an organization that has one admin, user_1."""
+    """The functions with a route, by their folder's name, in an organization with one admin, user_1."""
     world.table.put_organization()
     world.table.put_member()
     routes = {
@@ -301,7 +301,7 @@ def call(functions: Callable[[str], Call], request: pytest.FixtureRequest) -> Ca
 
 @pytest.fixture
 def stop_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], datetime]:
-    """Stop the service's clock at a time of RFC 3339."""
+    """Stop the service's clock at an RFC 3339 time."""
 
     def stop(text: str) -> datetime:
         moment = clock.stored(text)
@@ -314,15 +314,15 @@ def stop_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], datetime]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add options.
 
-    `--stack PATH`: run the HTTP suite against that deployment instead of a local service of its own.
+    `--stack PATH`: run the HTTP suite against that deployment instead of a local service.
 
-    `--emulator`: it is an emulated one, whose differences from AWS are expected.
+    `--emulator`: the deployment is emulated, so differences from AWS are expected.
 
     `--runtime PYTHON`: run the functions under Lambda's runtime client, which that Python has.
 
-    `--sam PYTHON`: translate templates with the SAM command line that this Python has.
+    `--sam PYTHON`: translate templates with the SAM command line of that Python.
 
-    `--browser CHROMIUM`: look at pages with it; `--pictures DIRECTORY` keeps what is seen.
+    `--browser CHROMIUM`: test pages with it; `--pictures DIRECTORY` saves screenshots.
     """
     parser.addoption("--stack", type=Path, help="the stack.json of a running deployment")
     parser.addoption("--emulator", action="store_true", help="the deployment of --stack is in ministack")

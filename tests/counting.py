@@ -1,4 +1,4 @@
-"""What a verification costs: requests to DynamoDB, fetches of the pepper, hashes."""
+"""The costs of a verification: requests to DynamoDB, fetches of the pepper, hashes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Costs:
-    """What was spent so far.
+    """The costs so far.
 
     Attributes:
-        requests: names of the operations that DynamoDB was asked for, in order.
+        requests: DynamoDB operations requested, in order.
     """
 
     requests: list[str] = field(default_factory=list)
@@ -30,16 +30,16 @@ class Costs:
 
     @property
     def hashes(self) -> int:
-        """How often Argon2id ran."""
+        """Return the number of Argon2id hashes."""
         return sum(mock.call_count for mock in self._hashing)
 
     @property
     def fetches(self) -> int:
-        """How often Secrets Manager was asked for the pepper."""
+        """Return the number of requests to Secrets Manager for the pepper."""
         return sum(mock.call_count for mock in self._fetching)
 
     def spent(self) -> tuple[list[str], int, int]:
-        """Give requests, hashes and fetches since the last time, and begin anew."""
+        """Return requests, hashes and fetches since the last call, and start again."""
         spent = list(self.requests), self.hashes, self.fetches
         self.requests.clear()
         for mock in (*self._hashing, *self._fetching):
@@ -49,7 +49,7 @@ class Costs:
 
 @contextmanager
 def counted() -> Iterator[Costs]:
-    """Count what happens in this container; begin before its first verification to see the pepper fetched."""
+    """Count the costs in this container; start before its first verification to count the pepper's fetch."""
     with ExitStack() as opened:
         operations = opened.enter_context(faults.injected())
         yield Costs(

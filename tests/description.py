@@ -1,4 +1,4 @@
-"""The API's description, docs/openapi.json, and whether what was answered is what it says."""
+"""The API's description, docs/openapi.json, and the check of answers against it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ DESCRIPTION: dict[str, Any] = json.loads((ROOT / "docs" / "openapi.json").read_t
 STAGE = "/v1"
 
 _ANNOTATIONS = {"description", "title", "example", "examples", "summary"}
-"""What says nothing of which values are valid (JSON Schema 2020-12 Validation, section 9; OpenAPI)."""
+"""Keywords that do not affect validity (JSON Schema 2020-12 Validation, section 9; OpenAPI)."""
 
 
 def operations() -> dict[str, dict[str, Any]]:
-    """Give every operation by its id, with its method and path."""
+    """Return every operation by its id, with its method and path."""
     return {
         operation["operationId"]: {**operation, "method": method.upper(), "path": path}
         for path, methods in DESCRIPTION["paths"].items()
@@ -28,13 +28,13 @@ def operations() -> dict[str, dict[str, Any]]:
 
 
 def plain(schema: Any) -> Any:
-    """Give a schema as it is told apart by: references followed, annotations left out."""
+    """Return a schema in comparable form: references resolved, annotations removed."""
     match schema:
         case {"$ref": str(reference)}:
-            found: Any = DESCRIPTION
+            target: Any = DESCRIPTION
             for step in reference.removeprefix("#/").split("/"):
-                found = found[step]
-            return plain(found)
+                target = target[step]
+            return plain(target)
         case {"properties": dict(properties)}:
             rest = plain({name: value for name, value in schema.items() if name != "properties"})
             return {**rest, "properties": {name: plain(value) for name, value in properties.items()}}
@@ -47,17 +47,17 @@ def plain(schema: Any) -> Any:
 
 
 def find(method: str, path: str) -> dict[str, Any] | None:
-    """Give the operation that a request is for; the path comes without the stage."""
-    found = [
+    """Return the operation of a request; the path comes without the stage."""
+    matching = [
         operation
         for operation in operations().values()
         if operation["method"] == method and _pattern(operation["path"]).fullmatch(STAGE + path)
     ]
-    return min(found, key=lambda operation: operation["path"].count("{")) if found else None
+    return min(matching, key=lambda operation: operation["path"].count("{")) if matching else None
 
 
 def problems(operation: dict[str, Any], status: int, body: object) -> list[str]:
-    """Say how an answer differs from what an operation is described to answer."""
+    """Return the differences between an answer and an operation's description."""
     if str(status) not in operation["responses"]:
         return [f"{operation['operationId']} is not described to answer {status}"]
     content = operation["responses"][str(status)]["content"].get("application/json")
@@ -65,7 +65,7 @@ def problems(operation: dict[str, Any], status: int, body: object) -> list[str]:
 
 
 def validator(schema: dict[str, Any]) -> Draft202012Validator:
-    """Give a validator of a schema of the description, whose references lead into the description."""
+    """Return a validator of a schema, which resolves references into the description."""
     return Draft202012Validator({**schema, "components": DESCRIPTION["components"]})
 
 

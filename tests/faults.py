@@ -1,4 +1,4 @@
-"""Failures of DynamoDB, injected where requests are sent: before the request has gone out, or after it took effect."""
+"""Failures of DynamoDB, injected where requests are sent: before the request is sent, or after it took effect."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Fault = Callable[[AWSPreparedRequest], AWSResponse]
 Hook = Callable[[AWSPreparedRequest, str], AWSResponse | None]
-"""Takes a request before it is sent and its operation's name; gives an answer in its place, or lets it go."""
+"""A function of a request and its operation's name; returns a response in its place, or None to send it."""
 
 
 _HOOKS: WeakKeyDictionary[HttpClient, list[Hook]] = WeakKeyDictionary()
@@ -33,55 +33,55 @@ class _Raw:
         self._content = content
 
     def stream(self, **_: object) -> Iterator[bytes]:
-        """Give the body in one piece."""
+        """Yield the body in one piece."""
         yield self._content
 
 
 def answer(status: int, body: dict[str, Any] | bytes) -> Fault:
-    """Answer in DynamoDB's place."""
+    """Respond in place of DynamoDB."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
 
     def fault(request: AWSPreparedRequest) -> AWSResponse:
         headers = HeadersDict({"content-type": "application/x-amz-json-1.0"})
-        return AWSResponse(request.url, status, headers, _Raw(content))  # type: ignore[arg-type]  # a wrong stub
+        return AWSResponse(request.url, status, headers, _Raw(content))  # type: ignore[arg-type]  # the stub is wrong
 
-    fault.__name__ = f"{status} {content.decode()}"  # which pytest shows
+    fault.__name__ = f"{status} {content.decode()}"  # shown by pytest
     return fault
 
 
 def error(code: str, status: int = 400) -> Fault:
-    """Answer with an error of DynamoDB's."""
+    """Respond with an error of DynamoDB."""
     return answer(status, refusals.error(code))
 
 
 def canceled(*codes: str) -> Fault:
-    """Cancel a transaction for these reasons, one for each of its items."""
+    """Cancel a transaction, with one reason for each of its items."""
     return answer(400, refusals.canceled(*codes))
 
 
 def timeout(request: AWSPreparedRequest) -> AWSResponse:
-    """Never answer; the request is lost."""
+    """Lose the request: no response arrives."""
     raise NoAnswerError(f"TimeoutError: {request.url}")
 
 
 def refused(request: AWSPreparedRequest) -> AWSResponse:
-    """Nobody listens."""
+    """Refuse the connection."""
     raise NoAnswerError(f"ConnectionRefusedError: {request.url}")
 
 
 def lost_answer(request: AWSPreparedRequest) -> AWSResponse:
-    """Let the request take effect, and lose its answer."""
+    """Let the request take effect and drop its response."""
     URLLib3Session().send(request)
     raise NoAnswerError(f"RemoteDisconnected: {request.url}")
 
 
 @contextmanager
 def injected(*faults: Fault | None) -> Iterator[list[str]]:
-    """Apply the faults to the next requests to DynamoDB, one each; None lets a request through, as does the end.
+    """Apply faults to the next requests to DynamoDB, one each; None lets a request through, as does the end.
 
-    Between attempts nobody waits meanwhile: how long the service would is told in tests/keywright/aws/test_retries.py.
+    Retries do not wait meanwhile; tests/keywright/aws/test_retries.py cover the waits.
 
-    Gives a list that the operations' names are added to as they are sent.
+    Yield a list of the operations' names, filled as they are sent.
     """
     remaining = iter(faults)
     operations: list[str] = []
@@ -101,14 +101,14 @@ def injected(*faults: Fault | None) -> Iterator[list[str]]:
 
 @contextmanager
 def intercepted(client: HttpClient, hook: Hook) -> Iterator[None]:
-    """Let a hook see a client's requests before they are sent; what it returns is their answer.
+    """Let a hook intercept a client's requests; the response it returns replaces the request.
 
-    Hooks are asked in the order in which they came.
+    Hooks run in the order of their installation.
     """
     hooks = _HOOKS.get(client)
     if hooks is None:
         hooks = _HOOKS[client] = []
-        client.send = _asking(hooks, client)  # type: ignore[method-assign,assignment]  # for as long as the client lives
+        client.send = _asking(hooks, client)  # type: ignore[method-assign,assignment]  # for the client's lifetime
     hooks.append(hook)
     try:
         yield

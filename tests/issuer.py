@@ -1,4 +1,4 @@
-"""An identity provider for tests: real keys, real signatures, real HTTP on loopback, and it can go down."""
+"""An identity provider for tests, with real keys, signatures and HTTP on loopback; it can fail."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 AUDIENCE = "keywright"
 ORGANIZATION_ID = "5b1c6f0e-4d2a-4c8f-9e37-a1b2c3d4e5f6"
 
-# Made once: an RSA key takes long.
+# Created once: an RSA key is slow.
 KEYS: dict[str, Any] = {
     "RS256": rsa.generate_private_key(public_exponent=65537, key_size=2048),
     "ES256": ec.generate_private_key(ec.SECP256R1()),
@@ -29,18 +29,18 @@ _WRITERS: dict[str, Any] = {"RS256": RSAAlgorithm, "ES256": ECAlgorithm, "EdDSA"
 
 
 def jwk(algorithm: str, key: Any = None, kid: str | None = None) -> dict[str, Any]:
-    """Write the public half of a key as a JWK; its id is the algorithm unless another is given."""
+    """Return the public half of a key as a JWK; its id is the algorithm by default."""
     public = (key or KEYS[algorithm]).public_key()
     return {**json.loads(_WRITERS[algorithm].to_jwk(public)), "kid": kid or algorithm, "use": "sig", "alg": algorithm}
 
 
 @dataclass(slots=True)
 class Issuer:
-    """What the provider serves; tests change it as they like.
+    """The provider's documents, which tests change.
 
     Attributes:
-        documents: path -> JSON value, or bytes to be sent as they are.
-        requests: the paths asked for, in order.
+        documents: path -> JSON value, or bytes to send unchanged.
+        requests: requested paths, in order.
     """
 
     port: int
@@ -50,7 +50,7 @@ class Issuer:
 
     @property
     def url(self) -> str:
-        """The issuer's identifier."""
+        """Return the issuer's identifier."""
         return f"http://127.0.0.1:{self.port}"
 
     def publish(self, *keys: dict[str, Any]) -> None:
@@ -63,7 +63,7 @@ class Issuer:
     def token(
         self, algorithm: str = "EdDSA", *, key: object = None, headers: dict[str, Any] | None = None, **claims: Any
     ) -> str:
-        """Sign a token; claims given as None are left out."""
+        """Return a signed token; claims that are None are omitted."""
         now = int(time.time())
         content = {
             "iss": self.url,

@@ -1,4 +1,4 @@
-"""What the text of a key says, and keys whose secret is known."""
+"""Parts of a key's text, and sample keys with known secrets."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ if TYPE_CHECKING:
 
 PREFIX = "kk_"
 CHEAP = Argon2Parameters(memory_kib=8, iterations=1, parallelism=1)
-"""What hashes cost here: `CHEAP_ARGON2` of tests/conftest.py."""
+"""The parameters of hashes in tests: `CHEAP_ARGON2` of tests/conftest.py."""
 SALT = b"salt-for-testing"
 WINDOW = 10
-"""Characters of a key in a row that may appear nowhere; by chance, 10 of base62 never do."""
+"""Length of a substring of a key that must appear nowhere; by chance, 10 characters of base62 never do."""
 
 
 def key_parts(text: str) -> key_text.KeyParts:
-    """Read the text of a key that was issued here."""
+    """Return the parts of the text of a key issued here."""
     parts = key_text.parse(text, PREFIX, pepper.keyring().tag_key)
     assert isinstance(parts, key_text.KeyParts), parts
     return parts
 
 
 def secret_parts(text: str) -> set[str]:
-    """Give every form in which a part of a key could show: its text piece by piece, its secret in hex and base64.
+    """Return all forms of a key's parts: substrings of its text, and its secret in hex and base64.
 
-    The text's beginning is left out, since it says the public ids; so is the hint, its last four characters.
+    The start of the text, which holds public ids, and the hint, its last four characters, are left out.
     """
     parts = key_parts(text)
     secret = parts.payload[-key_text.SECRET_BYTES :]
-    beginning = len(PREFIX) + 50  # of 86 characters, 36 bytes of ids take at least the first 48
+    beginning = len(PREFIX) + 50  # the 36 bytes of ids take at least the first 48 of 86 characters
     windows = {text[at : at + WINDOW] for at in range(beginning, len(text) - WINDOW)}
     return windows | {secret.hex(), base64.b64encode(secret).decode()[:-2], repr(secret), text}
 
 
 @dataclass(frozen=True, slots=True)
 class SampleKey:
-    """A key of no deployment; its secret says so."""
+    """A key that no deployment issued; its secret says so."""
 
     organization_id: str = ORGANIZATION_ID
     key_id: str = KEY_ID
@@ -57,7 +57,7 @@ class SampleKey:
 
     @property
     def payload(self) -> bytes:
-        """The 58 bytes that tag and hash are made of."""
+        """Return the 58 bytes that tag and hash are computed from."""
         return key_text.payload(
             pepper_version=self.pepper_version,
             organization_id=UUID(self.organization_id),
@@ -67,11 +67,11 @@ class SampleKey:
         )
 
     def text(self, keys: PepperKeys | None = None, prefix: str = PREFIX) -> str:
-        """Write its text, under the pepper of this container if no other is given."""
+        """Return its text, under this container's pepper by default."""
         return key_text.encode(prefix, self.payload, (keys or self._keys()).tag_key)
 
     def hash(self, keys: PepperKeys | None = None, parameters: Argon2Parameters = CHEAP) -> str:
-        """Hash it as it rests in the table; the same text each time."""
+        """Return its hash as stored; the same text each time."""
         digest = key_hash.keyed_digest(self.payload, (keys or self._keys()).hash_key)
         return hash_secret(
             digest,
@@ -84,7 +84,7 @@ class SampleKey:
         ).decode()
 
     def put(self, table: Table, **attributes: object) -> str:
-        """Write its item, as that of an enabled key if nothing else is said; give its text."""
+        """Write its item, an enabled key by default; return its text."""
         table.put_key(
             self.key_id, self.organization_id, **{"hash": self.hash(), "generation": self.generation} | attributes
         )

@@ -1,4 +1,4 @@
-"""Imports every function with a built layer and nothing else: `python -ISB tests/layer_imports.py <layer>/python`."""
+"""Import every function with a built layer and nothing else: `python -ISB tests/layer_imports.py <layer>/python`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 FUNCTIONS = Path(__file__).parents[1] / "functions"
 LARGEST_BYTES = 40 * 1000 * 1000
-"""Each cold start downloads and unpacks the layer."""
+"""Limit for the layer, which each cold start downloads and unpacks."""
 
 
 def main(layer: Path) -> int:
-    """Import them; 0 if all can be imported and every module comes from the layer or from Python itself."""
+    """Return 0 if all functions can be imported and every module comes from the layer or from Python itself."""
     sys.path.insert(0, str(layer))
     size = sum(path.stat().st_size for path in layer.rglob("*") if path.is_file())
     names = sorted(path.parent.name for path in FUNCTIONS.glob("*/handler.py"))

@@ -1,4 +1,4 @@
-"""How DynamoDB words what it refuses (Amazon DynamoDB Developer Guide, "Error handling with DynamoDB")."""
+"""Refusals as DynamoDB words them (Amazon DynamoDB Developer Guide, "Error handling with DynamoDB")."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ _NAMESPACE = "com.amazonaws.dynamodb.v20120810#"
 
 
 def error(code: str) -> dict[str, Any]:
-    """Word an error."""
+    """Return the body of an error."""
     return {"__type": f"{_NAMESPACE}{code}", "message": "injected"}
 
 
 def canceled(*codes: str) -> dict[str, Any]:
-    """Word a transaction's cancellation for these reasons, one for each of its items."""
+    """Return the body of a canceled transaction, with one reason for each of its items."""
     return {
         "__type": f"{_NAMESPACE}TransactionCanceledException",
         "Message": "injected",

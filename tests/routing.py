@@ -1,16 +1,17 @@
-"""API Gateway's choice of a route for a request: the plainest way to say it."""
+"""API Gateway's choice of a route, in its simplest form."""
 
 from __future__ import annotations
 
 
 def routed(named: list[tuple[str, str, str | None]], method: str, path: str) -> tuple[str, str, str | None] | None:
-    """Find the route of a request as API Gateway does, by comparing segments and nothing else."""
+    """Return the route of a request, chosen by comparing segments as API Gateway does."""
 
-    def fits(pattern: list[str], given: list[str]) -> bool:
+    def fits(pattern: list[str], path: list[str]) -> bool:
         if pattern[-1] == "{rest+}":
-            return len(given) >= len(pattern) and fits([*pattern[:-1], "{x}"], given[: len(pattern)])
-        return len(pattern) == len(given) and all(
-            wanted == found or (wanted == "{x}" and found != "") for wanted, found in zip(pattern, given, strict=True)
+            return len(path) >= len(pattern) and fits([*pattern[:-1], "{x}"], path[: len(pattern)])
+        return len(pattern) == len(path) and all(
+            expected == segment or (expected == "{x}" and segment != "")
+            for expected, segment in zip(pattern, path, strict=True)
         )
 
     def specificity(entry: tuple[str, str, str | None]) -> tuple[list[int], bool]:

@@ -1,4 +1,4 @@
-"""How much of what can be repeated at will is repeated.
+"""The number of repetitions of tests that can be repeated at will.
 
 For the full proofs: RACES=200 INTERLEAVINGS=1000 MUTATIONS=1000000 POLICIES=20000 make test
 """
@@ -9,5 +9,5 @@ import os
 
 
 def size(name: str, default: int) -> int:
-    """Give a number of repetitions: a few by default, as many as an environment variable says for the full proof."""
+    """Return a number of repetitions: by default a few, for the full proof that of an environment variable."""
     return int(os.environ.get(name, default))

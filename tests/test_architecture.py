@@ -1,4 +1,4 @@
-"""The rules that hold between modules."""
+"""Rules about the imports of modules."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DOCUMENTS = {"get_openapi": {"openapi.json"}, "get_reference": {"page.html", "pa
 
 
 def imports(path: Path) -> set[str]:
-    """Name every module that a file imports, as `a.b`; of `from a import b`, both `a` and `a.b`."""
+    """Return every module that a file imports, as `a.b`; for `from a import b` both `a` and `a.b`."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -28,7 +28,7 @@ def imports(path: Path) -> set[str]:
 
 
 def under(name: str, *packages: str) -> bool:
-    """Tell whether a module is one of the packages or inside one."""
+    """Return whether a module is one of the packages or inside one."""
     return any(name == package or name.startswith(f"{package}.") for package in packages)
 
 
@@ -38,20 +38,20 @@ def named(path: Path) -> str:
 
 
 def test_there_is_something_to_check() -> None:
-    """The rules below are about files that exist."""
+    """The rules below apply to existing files."""
     assert len(MODULES) > 20
     assert HANDLERS
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if p.parent != PACKAGE / "store"], ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", [p for p in MODULES if p.parent != PACKAGE / "store"], ids=named)
 def test_nothing_above_the_store_knows_dynamodb(path: Path) -> None:
-    """DynamoDB is known in one place."""
+    """Only the store knows DynamoDB."""
     assert not [name for name in imports(path) if under(name, "mypy_boto3_dynamodb")]
 
 
 @pytest.mark.parametrize("path", MODULES + HANDLERS, ids=named)
 def test_nothing_that_is_deployed_imports_boto3(path: Path) -> None:
-    """Its import and its calls cost more than a verification; the layer has neither it nor its parts (0030)."""
+    """Importing and calling boto3 costs more than a verification; the layer has neither it nor its parts (0030)."""
     assert not [name for name in imports(path) if under(name, "boto3", "botocore", "urllib3")]
 
 
@@ -60,16 +60,16 @@ HTTP = {"http.client", "select", "socket", "ssl", "urllib.request"}
 
 @pytest.mark.parametrize("path", MODULES, ids=named)
 def test_one_module_knows_how_requests_are_sent(path: Path) -> None:
-    """Sockets and TLS are Python's; what else there is to know of them is in transport.py (0030).
+    """Only transport.py imports sockets, TLS and HTTP (0030).
 
-    The extension is another's: Lambda's own API, in shutdown.py, which waits for as long as a container lives.
+    The exception is shutdown.py: it calls Lambda's extensions API, which answers at the end of the container.
     """
     assert path.stem in {"transport", "shutdown"} or not HTTP & imports(path)
 
 
 @pytest.mark.parametrize("path", HANDLERS, ids=lambda p: p.parent.name)
-def test_handlers_speak_to_capabilities_only(path: Path) -> None:
-    """A handler imports the layer's upper half and nothing else but the standard library."""
+def test_handlers_import_the_upper_packages_only(path: Path) -> None:
+    """A handler imports only the layer's upper packages and the standard library."""
     foreign = [
         name
         for name in imports(path)
@@ -82,15 +82,15 @@ def test_handlers_speak_to_capabilities_only(path: Path) -> None:
 
 @pytest.mark.parametrize("path", HANDLERS, ids=lambda p: p.parent.name)
 def test_a_function_is_one_short_file(path: Path) -> None:
-    """Handlers stay sentences: at most 40 lines, and alone in their folder but for what they serve as it is."""
+    """A handler has at most 40 lines and is alone in its folder, except for a file it serves."""
     served = DOCUMENTS.get(path.parent.name, set())
 
     assert len(path.read_text().splitlines()) <= 40
     assert {"handler.py"} | served == {entry.name for entry in path.parent.iterdir() if entry.name != "__pycache__"}
 
 
-def test_only_the_functions_that_serve_documents_import_what_makes_them() -> None:
-    """No other function's cold start pays for them."""
+def test_only_document_functions_import_the_documents() -> None:
+    """Only functions that serve documents pay for their import at a cold start."""
     importing = {path.parent.name for path in HANDLERS if "keywright.api.documents" in imports(path)}
 
     assert DOCUMENTS.keys() == importing
@@ -98,6 +98,6 @@ def test_only_the_functions_that_serve_documents_import_what_makes_them() -> Non
 
 
 @pytest.mark.parametrize("path", MODULES + HANDLERS, ids=named)
-def test_nothing_imports_the_dead_x_ray_sdk(path: Path) -> None:
-    """Tracing is the platform's; the SDK's support ends (docs/decisions)."""
+def test_nothing_imports_the_x_ray_sdk(path: Path) -> None:
+    """The platform traces requests, and the support of the X-Ray SDK ends (docs/decisions)."""
     assert not [name for name in imports(path) if under(name, "aws_xray_sdk")]

@@ -1,4 +1,4 @@
-"""The documentation: its links lead somewhere, its commands can be run, and what is computed in it is up to date."""
+"""The documentation: valid links, valid commands, and computed parts that are up to date."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ _FENCE = re.compile(r"^( *)```.*?^\1```", re.DOTALL | re.MULTILINE)
 
 
 def links(path: Path) -> list[str]:
-    """Give the links of a document; what looks like one in code is none."""
+    """Return the links of a document, without those in code."""
     prose = re.sub(r"`[^`\n]*`", "", _FENCE.sub("", path.read_text(encoding="utf-8")))
     return sorted({first or second for first, second in _LINK.findall(prose)})
 
 
 @cache
 def anchors(path: Path) -> frozenset[str]:
-    """Give the anchors of a document's headings, as GitHub makes them."""
+    """Return the anchors of a document's headings, as GitHub creates them."""
     prose = _FENCE.sub("", path.read_text(encoding="utf-8"))
-    found = set()
+    names = set()
     for heading in re.findall(r"^#{1,6} (.+)$", prose, re.MULTILINE):
         words = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).replace("`", "").lower()
-        found.add(re.sub(r"[^\w\- ]", "", words).replace(" ", "-"))
-    return frozenset(found)
+        names.add(re.sub(r"[^\w\- ]", "", words).replace(" ", "-"))
+    return frozenset(names)
 
 
 LINKS = [
@@ -60,7 +60,7 @@ LINKS = [
 
 @pytest.mark.parametrize(("path", "link"), LINKS)
 def test_a_link_leads_somewhere(path: Path, link: str) -> None:
-    """To a file that is there, and to a heading in it if it names one."""
+    """A link leads to an existing file, and to an existing heading if it names one."""
     file, _, anchor = link.partition("#")
     target = (path.parent / file).resolve() if file else path
 
@@ -71,14 +71,14 @@ def test_a_link_leads_somewhere(path: Path, link: str) -> None:
 
 
 def test_there_are_links_to_check() -> None:
-    """The rule above is about something."""
+    """The rule above applies to existing links."""
     assert len(LINKS) > 40
     assert {"deploy.md", "architecture.md", "security-model.md"} <= {path.name for path in DOCUMENTS}
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_addresses_are_of_nobody_in_particular(path: Path) -> None:
-    """Accounts and hosts in examples are made up, and no plain http leaves this machine."""
+def test_addresses_are_fictitious(path: Path) -> None:
+    """Accounts and hosts in examples are fictitious, and plain http is used on this machine only."""
     content = path.read_text(encoding="utf-8")
 
     assert not re.findall(r"http://(?!127\.0\.0\.1|localhost|\[::1\])\S+", content)
@@ -101,13 +101,13 @@ class Command:
 
 
 def aws_commands(path: Path) -> list[Command]:
-    """Return every `aws ...` of a document's code."""
+    """Return every `aws ...` in a document's code."""
     return commands_in(path.read_text(encoding="utf-8"), str(path.relative_to(ROOT)))
 
 
 def commands_in(code: str, document: str) -> list[Command]:
-    """Return every `aws ...` of a text."""
-    found = []
+    """Return every `aws ...` in a text."""
+    commands = []
     for number, line in enumerate(code.replace("\\\n", " ").splitlines()):
         if (match := re.search(r"(?:^\s*|\(|\| )(aws [a-z].*)", line)) is None:
             continue
@@ -117,10 +117,10 @@ def commands_in(code: str, document: str) -> list[Command]:
                 if set(word) <= set("|();"):
                     break
                 words.append(word)
-        except ValueError:  # a quotation that ends on another line: what comes before it is enough
+        except ValueError:  # a quotation that continues on the next line: the part before it is enough
             pass
-        found.append(Command(document, number, tuple(words)))
-    return found
+        commands.append(Command(document, number, tuple(words)))
+    return commands
 
 
 AWS_COMMANDS = [command for path in DOCUMENTS for command in aws_commands(path)]
@@ -137,7 +137,7 @@ OWN_COMMANDS: dict[tuple[str, str], dict[str, Any]] = {
 
 @cache
 def operation(service: str, command: str) -> dict[str, Any]:
-    """Give the options of a command, and which of them are needed."""
+    """Return the options of a command, and those that are required."""
     model = botocore.session.get_session().get_service_model(service)
     name = next(name for name in model.operation_names if xform_name(name, "-") == command)
     shape = model.operation_model(name).input_shape
@@ -159,16 +159,16 @@ def waited_for(service: str, waiter: str) -> str:
 
 @pytest.mark.parametrize("command", AWS_COMMANDS, ids=str)
 def test_an_aws_command_exists(command: Command) -> None:
-    """Service, operation and options are those of AWS's own descriptions, and none that is needed is missing."""
+    """Service, operation and options exist in AWS's service models, and every required option is there."""
     _, service, name, *rest = command.words
     if name == "wait":
         waiter, *rest = rest
         name = waited_for(service, waiter)
     described = OWN_COMMANDS.get((service, name)) or operation(service, name)
-    given = {word for word in rest if word.startswith("--")}
+    options = {word for word in rest if word.startswith("--")}
 
-    assert given - GLOBAL_OPTIONS <= described["options"]
-    assert {option for option in described["required"] if option.replace("--", "--no-") not in given} <= given
+    assert options - GLOBAL_OPTIONS <= described["options"]
+    assert {option for option in described["required"] if option.replace("--", "--no-") not in options} <= options
 
 
 # Variables that a reader brings along: what only they have, or choose.
@@ -225,7 +225,7 @@ def test_rotating_the_pepper_starts_new_containers() -> None:
 
 
 def test_there_are_commands_to_check() -> None:
-    """The rule above is about something."""
+    """The rule above applies to existing commands."""
     assert len(AWS_COMMANDS) > 20
 
 
@@ -240,10 +240,11 @@ SHELL = [
 
 @pytest.mark.parametrize("block", SHELL)
 def test_shell_can_be_parsed(block: str) -> None:
-    """No quotation is left open, no line continued into nothing."""
+    """A shell can parse every block: no open quotation, no continued last line."""
     finished = subprocess.run(["bash", "-n"], input=block, capture_output=True, text=True, check=False)  # noqa: S607
 
-    assert (0, "") == (finished.returncode, finished.stderr)
+    assert 0 == finished.returncode
+    assert "" == finished.stderr
 
 
 PICTURES = sorted((ROOT / "docs").glob("*.svg"))
@@ -251,7 +252,7 @@ PICTURES = sorted((ROOT / "docs").glob("*.svg"))
 
 @pytest.mark.parametrize("path", PICTURES, ids=lambda path: path.name)
 def test_a_picture_is_complete_in_itself(path: Path) -> None:
-    """It can be read as XML, runs nothing and refers to nothing."""
+    """A picture is valid XML without scripts and references."""
     picture = ET.parse(path)  # noqa: S314 - from this repository
 
     tags = {element.tag.rpartition("}")[2] for element in picture.iter()}
@@ -259,9 +260,9 @@ def test_a_picture_is_complete_in_itself(path: Path) -> None:
     assert not {name for element in picture.iter() for name in element.attrib if "href" in name or name[:2] == "on"}
 
 
-def test_the_picture_of_the_first_run_is_of_this_service() -> None:
-    """It shows the command that the service prints, and its answer; no whole token and no whole key."""
-    shown = "\n".join(ET.parse(ROOT / "docs" / "first-run.svg").getroot().itertext())  # noqa: S314 - as above
+def test_the_picture_of_the_first_run_is_current() -> None:
+    """The picture shows the printed command and its answer, without a whole token or key."""
+    shown = "\n".join(ET.parse(ROOT / "docs" / "first-run.svg").getroot().itertext())  # noqa: S314 - from this repository
 
     assert "$ make run" in shown
     assert "http://127.0.0.1:8787/v1/auth/api-keys" in shown
@@ -273,7 +274,7 @@ def test_the_picture_of_the_first_run_is_of_this_service() -> None:
 
 
 def test_the_costs_are_those_of_the_prices() -> None:
-    """`make docs` writes the table anew after a change of prices or assumptions."""
+    """The table of costs is current; `make docs` writes it after a change of prices or assumptions."""
     guide = costs.GUIDE.read_text(encoding="utf-8")
 
     assert costs.with_table(guide) == guide
@@ -283,7 +284,7 @@ def test_the_costs_are_those_of_the_prices() -> None:
 def test_a_bill_is_the_sum_of_its_parts() -> None:
     """GIVEN round prices WHEN a size is computed THEN each part is its amount times its price."""
     prices = json.loads((costs.COSTS_FOLDER / "prices.json").read_text(encoding="utf-8"))["prices"]
-    given = json.loads((costs.COSTS_FOLDER / "sizes.json").read_text(encoding="utf-8"))["assumptions"]
+    assumptions = json.loads((costs.COSTS_FOLDER / "sizes.json").read_text(encoding="utf-8"))["assumptions"]
     size = {
         "verifications": 1_000_000,
         "changes": 0,
@@ -293,7 +294,7 @@ def test_a_bill_is_the_sum_of_its_parts() -> None:
         "active_methods": 0,
     }
 
-    rows = costs.Costs(prices, given | {"seconds_per_verification": 0.01}).rows(size)
+    rows = costs.Costs(prices, assumptions | {"seconds_per_verification": 0.01}).rows(size)
 
     assert pytest.approx(3.5) == rows["API Gateway"]
     assert pytest.approx(0.2 + 10_000 * 0.0000133334) == rows["Lambda"]

@@ -1,6 +1,6 @@
-"""The events in events/, replayed: each function gets what API Gateway sends, and answers what is expected.
+"""Requests and authorizer questions in events/: replayed, and checked against the forms of API Gateway.
 
-What a folder holds, and what the matchers in its expected.json mean, is told in events/README.md.
+events/README.md describes a folder's files, and the matchers in expected.json.
 """
 
 from __future__ import annotations
@@ -48,38 +48,38 @@ EVENTS = ROOT / "events"
 
 @dataclass(frozen=True)
 class Case:
-    """One folder: `<function>/<status>_<case>`."""
+    """A folder of events/: `<function>/<status>_<case>`."""
 
     folder: Path
 
     @property
     def function(self) -> str:
-        """The folder of the function under functions/."""
+        """Return the function's folder name."""
         return self.folder.parent.name
 
     @property
     def status(self) -> int:
-        """The status that the caller of the API sees."""
+        """Return the status that the caller of the API sees."""
         return int(self.folder.name.split("_", 1)[0])
 
     @cached_property
     def event(self) -> dict[str, Any]:
-        """What the function is called with."""
+        """Return the event of the invocation."""
         return self._read("event.json")
 
     @cached_property
     def expected(self) -> dict[str, Any]:
-        """What comes of it."""
+        """Return the expected outcome."""
         return self._read("expected.json")
 
     @cached_property
     def seed(self) -> dict[str, Any]:
-        """The world before."""
+        """Return the state before the invocation."""
         return self._read("seed.json")
 
     @property
     def is_request(self) -> bool:
-        """Tell requests from questions to an authorizer."""
+        """Return whether this is a request, not a question to an authorizer."""
         return "type" not in self.event
 
     def _read(self, name: str) -> dict[str, Any]:
@@ -91,14 +91,14 @@ class Case:
 
 
 WITHOUT_STATUS = {"purge_organizations", "sync_organizations"}
-"""Functions that nobody waits for; tests/test_messages.py replays their events."""
+"""Functions without a caller, so without a status; tests/test_messages.py replays their events."""
 
 CASES = [Case(folder) for folder in sorted(EVENTS.glob("*/*/")) if folder.parent.name not in WITHOUT_STATUS]
 REQUESTS = [case for case in CASES if case.is_request]
 QUESTIONS = [case for case in CASES if not case.is_request]
 
-# No seed makes two of them: a 409 of create_api_key takes an id that is drawn twice, and one of update_api_key takes
-# somebody else who changes the key between the function's own reading and writing, twice.
+# Two statuses need more than a seed: a 409 of create_api_key needs a repeated id, and one of update_api_key needs
+# two concurrent changes between the function's reads and writes.
 STATUSES = {
     "authorize_api_key": {200, 401, 403, 503},
     "authorize_session": {200, 401, 403, 503},
@@ -120,7 +120,7 @@ STATUSES = {
 # ---- Replay --------------------------------------------------------------------------------------------------
 
 NOBODY = "http://127.0.0.1:1"
-"""Nothing listens there."""
+"""An address on which no server listens."""
 
 DEVELOPMENT_ISSUER = f"http://{HOST}:{Options().port + 1}"
 """The identity provider of `make run`."""
@@ -128,7 +128,7 @@ DEVELOPMENT_ISSUER = f"http://{HOST}:{Options().port + 1}"
 
 @pytest.fixture
 def development_issuer(monkeypatch: pytest.MonkeyPatch, setting: Callable[[str, str], None]) -> None:
-    """Trust the development identity provider, and have its documents without its port."""
+    """Trust the development identity provider, and serve its documents without a port."""
     provider = development.IdentityProvider(DEVELOPMENT_ISSUER, AUDIENCE, "org_id")
     fetch_document = oidc.fetch_document
 
@@ -143,7 +143,7 @@ def development_issuer(monkeypatch: pytest.MonkeyPatch, setting: Callable[[str, 
 
 
 def _ignore(*_: object) -> Callable[[bytes], None]:
-    """Take a WSGI application's status and headers."""
+    """Ignore a WSGI application's status and headers."""
     return lambda _: None
 
 
@@ -156,9 +156,9 @@ def test_replay(
     load_handler: Callable[[str], Callable[..., object]],
     decisions: Collection[Decision],
 ) -> None:
-    """GIVEN the seed WHEN the function gets the event THEN it answers, and has written, what is expected.
+    """GIVEN a case's seed WHEN the function gets the event THEN answer and writes are as expected.
 
-    Its role allows all that this takes (tests/test_roles.py has the converse: nothing else).
+    The function's role allows all requests; tests/test_roles.py tests that it allows no others.
     """
     assert [] == replayed(case, world, setting, load_handler)
     assert [] == [decision for decision in decisions if not decision.is_allowed]
@@ -170,7 +170,7 @@ def replayed(
     setting: Callable[[str, str], None],
     load_handler: Callable[[str], Callable[..., object]],
 ) -> list[str]:
-    """Return the differences between what is expected and what comes of an event."""
+    """Return the differences between the expected and the actual outcome of an event."""
     prepare(case.seed, world, setting)
     before = items(world)
     outcome = invoke(load_handler(case.function), case.event, world)
@@ -178,7 +178,7 @@ def replayed(
 
 
 def prepare(seed: dict[str, Any], world: World, setting: Callable[[str, str], None]) -> None:
-    """Make the world what a seed says."""
+    """Apply a seed: items, pepper, environment, failures."""
     put_items(seed, world)
     if "pepper" in seed:
         secret_id, secret = os.environ["PEPPER_SECRET_ID"], json.dumps(seed["pepper"])
@@ -204,7 +204,7 @@ UNTOUCHED: dict[str, list[Item]] = {"added": [], "changed": [], "removed": []}
 
 
 def items(world: World) -> dict[Key, Item]:
-    """Read the table, by key."""
+    """Return the table's items by key."""
     return {
         (item["pk"], item["sk"]): {name: _to_json(value) for name, value in item.items()}
         for item in world.table.items()
@@ -212,7 +212,7 @@ def items(world: World) -> dict[Key, Item]:
 
 
 def written(before: Mapping[Key, Item], after: Mapping[Key, Item]) -> dict[str, list[Item]]:
-    """Tell two states of the table apart: new items, items that are another now, the keys of those that are gone."""
+    """Return the difference between two states of the table: added items, changed items, keys of removed items."""
     return {
         "added": [item for key, item in after.items() if key not in before],
         "changed": [item for key, item in after.items() if key in before and item != before[key]],
@@ -221,7 +221,7 @@ def written(before: Mapping[Key, Item], after: Mapping[Key, Item]) -> dict[str, 
 
 
 def _to_json(value: object) -> object:
-    """Write an attribute as the files do, which have no bytes."""
+    """Return an attribute as the files write it: JSON has no bytes."""
     return (
         {"base64": base64.b64encode(bytes(cast("SupportsBytes", value))).decode()}
         if isinstance(value, Binary)
@@ -238,7 +238,7 @@ def _from_json(value: object) -> object:
 
 
 def invoke(handler: Callable[..., Any], event: dict[str, Any], world: World) -> dict[str, Any]:
-    """Call a handler as Lambda does: through JSON, both ways; give its answer or its error."""
+    """Call a handler as Lambda does, through JSON both ways; return its answer or its error."""
     try:
         answer = json.loads(json.dumps(handler(event, world.context)))
     except Exception as error:  # noqa: BLE001 - Lambda reports every exception
@@ -249,7 +249,7 @@ def invoke(handler: Callable[..., Any], event: dict[str, Any], world: World) -> 
 
 
 def in_envelope(body: str) -> object:
-    """Read the body of an answer; a document, which has no envelope, stays a text."""
+    """Return the parsed body of an answer; a document, which has no envelope, stays a text."""
     content = json.loads(body) if body.startswith("{") else {}
     return content if "data" in content else body
 
@@ -272,7 +272,7 @@ _UNITS = {"d": timedelta(days=1), "s": timedelta(seconds=1)}
 
 
 class Nothing:
-    """What stands for a field that is not there."""
+    """The value of a missing field."""
 
     def __repr__(self) -> str:
         return "nothing"
@@ -283,15 +283,15 @@ NOTHING = Nothing()
 
 @dataclass(slots=True)
 class Comparison:
-    """Compares an outcome with what is expected of it.
+    """A comparison of an outcome with its expectation.
 
     Attributes:
-        labels: what `<matcher:label>` stood for, wherever it came first.
-        found: a line for each difference.
+        labels: the value of each `<matcher:label>`, set where it first occurs.
+        lines: one line for each difference.
     """
 
     labels: dict[str, object] = field(default_factory=dict)
-    found: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
 
     def compare(self, expected: object, actual: object, place: str) -> None:
         """Add the differences between two values, and between everything inside them."""
@@ -299,18 +299,20 @@ class Comparison:
             for name in expected.keys() | actual.keys():
                 self.compare(expected.get(name, NOTHING), actual.get(name, NOTHING), f"{place}.{name}")
         elif isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
-            for index, (wanted, got) in enumerate(zip(expected, actual, strict=True)):
-                self.compare(wanted, got, f"{place}[{index}]")
+            for index, (expected_item, actual_item) in enumerate(zip(expected, actual, strict=True)):
+                self.compare(expected_item, actual_item, f"{place}[{index}]")
         elif isinstance(expected, str) and _MATCHER.search(expected):
-            # Epochs are the one matcher of numbers; a text in their place is a difference, and so is the reverse.
-            wanted_type = (int, Decimal) if expected.startswith("<epoch") else (str,)
-            if not (isinstance(actual, wanted_type) and type(actual) is not bool and self._fits(expected, str(actual))):
-                self.found.append(f"{place}: expected {expected}, found {actual!r}")
+            # Epochs are the only matcher of numbers, and match nothing else.
+            expected_type = (int, Decimal) if expected.startswith("<epoch") else (str,)
+            if not (
+                isinstance(actual, expected_type) and type(actual) is not bool and self._fits(expected, str(actual))
+            ):
+                self.lines.append(f"{place}: expected {expected}, found {actual!r}")
         elif expected != actual or isinstance(expected, bool) != isinstance(actual, bool):
-            self.found.append(f"{place}: expected {expected!r}, found {actual!r}")
+            self.lines.append(f"{place}: expected {expected!r}, found {actual!r}")
 
     def _fits(self, expected: str, actual: str) -> bool:
-        """Tell whether a text is what a text with matchers stands for; a label stands for one thing everywhere."""
+        """Return whether a text matches; a label has the same value everywhere."""
         pattern, matchers, position = "", list(_MATCHER.finditer(expected)), 0
         for matcher in matchers:
             pattern += re.escape(expected[position : matcher.start()]) + f"({MATCHERS[matcher[1]]})"
@@ -324,7 +326,7 @@ class Comparison:
 
 
 def _meanings(matcher: re.Match[str], text: str) -> Iterator[tuple[str, object]]:
-    """Give what a label means by a text: the text itself, or the moment that it is so many days or seconds after."""
+    """Return the values that a text gives a label: the text, or the time from which it is that many days or seconds."""
     kind, label, count, unit = matcher.groups()
     if label is None:
         return
@@ -336,14 +338,14 @@ def _meanings(matcher: re.Match[str], text: str) -> Iterator[tuple[str, object]]
         moment -= int(count) * _UNITS[unit]
     if kind == "rfc3339":
         yield label, moment
-    yield f"{label} in seconds", int(moment.timestamp())  # all that an epoch knows of it
+    yield f"{label} in seconds", int(moment.timestamp())  # the precision of an epoch
 
 
 def differences(expected: object, actual: object) -> list[str]:
-    """Give a line for each difference between what is expected, which may hold matchers, and what there is."""
+    """Return one line for each difference between an expectation, which may hold matchers, and an outcome."""
     comparison = Comparison()
     comparison.compare(expected, actual, "$")
-    return comparison.found
+    return comparison.lines
 
 
 UUID7 = "01a20a38-9585-719d-81cb-3b8af1c594c2"
@@ -371,7 +373,7 @@ PHC = "$argon2id$v=19$m=8,t=1,p=1$" + "a" * 22 + "$" + "b" * 43
     ],
 )
 def test_matchers_fit(expected: object, actual: object) -> None:
-    """A matcher takes what it is named after."""
+    """A matcher accepts the values it is named after."""
     assert [] == differences(expected, actual)
 
 
@@ -409,12 +411,12 @@ def test_matchers_fit(expected: object, actual: object) -> None:
     ],
 )
 def test_matchers_refuse(expected: object, actual: object) -> None:
-    """Anything else is a difference, and so is what is missing or too much."""
+    """Other values, missing values and extra values are differences."""
     assert 1 == len(differences(expected, actual))
 
 
-def test_written_tells_what_became_of_each_item() -> None:
-    """New, another, gone or untouched: an item is one of them, and only the last is not told."""
+def test_written_lists_every_difference() -> None:
+    """An item is added, changed, removed, or unchanged and not listed."""
     before = {("o", key): {"pk": "o", "sk": key, "value": 1} for key in ("gone", "other", "same")}
     after = {("o", key): {"pk": "o", "sk": key, "value": int(key == "same")} for key in ("new", "other", "same")}
 
@@ -429,18 +431,18 @@ def test_written_tells_what_became_of_each_item() -> None:
 
 
 def test_each_function_has_events() -> None:
-    """Success and each error that a function can give are there, for every function that there is."""
-    found: dict[str, set[int]] = {}
+    """Every function has an event for each status it can answer."""
+    statuses: dict[str, set[int]] = {}
     for case in CASES:
-        found.setdefault(case.function, set()).add(case.status)
+        statuses.setdefault(case.function, set()).add(case.status)
 
-    assert STATUSES == found
-    assert {path.parent.name for path in (ROOT / "functions").glob("*/handler.py")} == found.keys() | WITHOUT_STATUS
+    assert STATUSES == statuses
+    assert {path.parent.name for path in (ROOT / "functions").glob("*/handler.py")} == statuses.keys() | WITHOUT_STATUS
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_folder_holds_three_files(case: Case) -> None:
-    """The event, the world before, and what comes of it; with no field in them that means nothing."""
+    """Event, seed and expectation, with known fields only."""
     assert ["event.json", "expected.json", "seed.json"] == sorted(path.name for path in case.folder.iterdir())
     assert {"items"} <= case.seed.keys() <= {"items", "environment", "table", "dynamodb", "pepper", "token", "key"}
     assert case.expected.keys() - UNTOUCHED.keys() in ({"answer"}, {"error"})
@@ -454,8 +456,8 @@ def test_the_folder_names_the_status(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", QUESTIONS, ids=str)
-def test_the_folder_names_the_status_that_the_gateway_makes_of_it(case: Case) -> None:
-    """The policy decides of 200 and 403, as the simple answer does; the message "Unauthorized" is 401, all else 503."""
+def test_the_folder_names_the_gateways_status(case: Case) -> None:
+    """Policy and simple answer mean 200 or 403, the message "Unauthorized" means 401, and any other error 503."""
     match case.expected:
         case {"answer": {"isAuthorized": is_authorized}}:
             seen = 200 if is_authorized else 403
@@ -468,7 +470,7 @@ def test_the_folder_names_the_status_that_the_gateway_makes_of_it(case: Case) ->
 
 
 def asked_arn(question: dict[str, Any]) -> str:
-    """Give the ARN of the request that an authorizer is asked about."""
+    """Return the ARN of the request that an authorizer is asked about."""
     arn: str = question["routeArn"] if question.get("version") == "2.0" else question["methodArn"]
     return arn
 
@@ -488,7 +490,7 @@ IDENTITY_FIELDS = {
     "cognitoAuthenticationType", "cognitoAuthenticationProvider", "userArn", "userAgent", "user",
 }  # fmt: skip
 FORWARDED_HEADERS = {"Host", "X-Amzn-Trace-Id", "X-Forwarded-For", "X-Forwarded-Port", "X-Forwarded-Proto"}
-# What the authorizers' answers say of a caller, and what API Gateway adds to it.
+# Fields that an authorizer's answer and API Gateway add to the context.
 AUTHORIZER_FIELDS = {
     "session": {"principalId", "integrationLatency", "organizationId", "userId", "expiresAt"},
     "api key": {
@@ -496,12 +498,12 @@ AUTHORIZER_FIELDS = {
         "code", "message", "hint",
     },
 }  # fmt: skip
-# What a signature says of a caller; the others are of Amazon Cognito.
+# Fields that a signature adds; the others are Amazon Cognito's.
 SIGNER_FIELDS = {"accountId", "caller", "accessKey", "userArn", "user"}
 
 
 def credentials(case: Case) -> str | None:
-    """Say what the route of a request asks for: a session, an API key, a signature, or nothing."""
+    """Return the credentials that a request's route takes: a session, an API key, a signature, or None."""
     if case.event["httpMethod"] == "OPTIONS":
         return None
     asked = {
@@ -514,8 +516,8 @@ def credentials(case: Case) -> str | None:
 
 
 @pytest.mark.parametrize("case", REQUESTS, ids=str)
-def test_requests_have_the_shape_that_api_gateway_gives_them(case: Case) -> None:
-    """No field is left out, and none is made up; what is known of the caller is what the route asks for."""
+def test_requests_have_the_form_of_api_gateway(case: Case) -> None:
+    """An event has all fields of API Gateway and no others; its identity fields match the route's credentials."""
     context, asked = case.event["requestContext"], credentials(case)
     authorizer = AUTHORIZER_FIELDS.get(str(asked), set())
     known = {name for name, value in context["identity"].items() if value is not None}
@@ -529,8 +531,8 @@ def test_requests_have_the_shape_that_api_gateway_gives_them(case: Case) -> None
 
 
 @pytest.mark.parametrize("case", REQUESTS, ids=str)
-def test_requests_do_not_contradict_themselves(case: Case) -> None:
-    """What API Gateway says in two places is the same in both."""
+def test_requests_are_consistent(case: Case) -> None:
+    """Values that API Gateway repeats are equal."""
     event, context = case.event, case.event["requestContext"]
     headers = {name.lower(): value for name, value in event["headers"].items()}
     moment = datetime.fromtimestamp(context["requestTimeEpoch"] // 1000, UTC)
@@ -539,47 +541,46 @@ def test_requests_do_not_contradict_themselves(case: Case) -> None:
     query = event["multiValueQueryStringParameters"]
     assert event["queryStringParameters"] == (query and {name: values[-1] for name, values in query.items()})
     assert event["path"] == event["resource"].format(**(event["pathParameters"] or {}))
-    assert (event["httpMethod"], event["resource"]) == (context["httpMethod"], context["resourcePath"])
+    assert event["httpMethod"] == context["httpMethod"]
+    assert event["resource"] == context["resourcePath"]
     assert f"/{context['stage']}{event['path']}" == context["path"]
     assert moment.strftime("%d/%b/%Y:%H:%M:%S +0000") == context["requestTime"]
     assert f"{int(moment.timestamp()):08x}" == headers["x-amzn-trace-id"].split("-")[1]
-    assert (headers["host"], headers["x-forwarded-for"], headers["user-agent"]) == (
-        context["domainName"],
-        context["identity"]["sourceIp"],
-        context["identity"]["userAgent"],
-    )
+    assert headers["host"] == context["domainName"]
+    assert headers["x-forwarded-for"] == context["identity"]["sourceIp"]
+    assert headers["user-agent"] == context["identity"]["userAgent"]
     assert context["domainName"].startswith(f"{context['domainPrefix']}.execute-api.")
 
 
 @pytest.mark.parametrize("case", REQUESTS, ids=str)
 def test_requests_are_for_a_route_of_their_function(case: Case, stack: Stack) -> None:
-    """API Gateway sends a function the requests of its own routes only."""
+    """A function gets requests of its routes only."""
     routes = {(route.method, route.path): snake_case(route.function) for route in stack.api.routes}
 
     assert case.function == routes[case.event["httpMethod"], case.event["resource"]]
 
 
 def test_every_route_has_events(stack: Stack) -> None:
-    """Whatever API Gateway can ask of a function is asked here, preflights included."""
+    """Every route has an event, preflights included."""
     routes = {(route.method, route.path) for route in stack.api.routes}
 
     assert routes == {(case.event["httpMethod"], case.event["resource"]) for case in REQUESTS}
 
 
 def snake_case(name: str) -> str:
-    """Give the folder of a function from its logical id."""
+    """Return a function's folder name, derived from its logical id."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
 def test_request_ids_are_unique() -> None:
-    """A line of a log leads to one case."""
+    """An id in the log identifies one case."""
     ids = [case.event["requestContext"]["requestId"] for case in REQUESTS]
 
     assert len(ids) == len(set(ids))
 
 
-# "Input to an API Gateway Lambda authorizer" (REST APIs) and "Control access to HTTP APIs with AWS Lambda authorizers",
-# in the same guide. A REST API also passes on what a function gets twice, once for all values.
+# Amazon API Gateway Developer Guide, "Input to an API Gateway Lambda authorizer" (REST APIs) and "Control access to
+# HTTP APIs with AWS Lambda authorizers". A REST API sends header and query fields twice, also as lists.
 QUESTION_FIELDS = {
     ("TOKEN", None): {"type", "methodArn", "authorizationToken"},
     ("REQUEST", None): {"type", "methodArn"} | REQUEST_FIELDS - {"body", "isBase64Encoded"},
@@ -595,13 +596,13 @@ QUESTION_FIELDS = {
 CONTEXT_FIELDS_OF_HTTP_APIS = {
     "accountId", "apiId", "domainName", "domainPrefix", "http", "requestId", "routeKey", "stage", "time", "timeEpoch",
 }  # fmt: skip
-# Only there if there is something in them.
+# Present only if not empty.
 OPTIONAL_FIELDS_OF_HTTP_APIS = {"cookies", "queryStringParameters", "pathParameters", "stageVariables"}
 
 
 @pytest.mark.parametrize("case", QUESTIONS, ids=str)
-def test_questions_have_the_shape_that_api_gateway_gives_them(case: Case) -> None:
-    """REST APIs ask in two ways, HTTP APIs in two others."""
+def test_questions_have_the_form_of_api_gateway(case: Case) -> None:
+    """REST APIs ask in two forms, HTTP APIs in two others."""
     event = case.event
     kind = event["type"], event.get("version")
     optional = OPTIONAL_FIELDS_OF_HTTP_APIS & event.keys() if kind[1] == "2.0" else set()
@@ -615,8 +616,8 @@ def test_questions_have_the_shape_that_api_gateway_gives_them(case: Case) -> Non
         assert None not in event.values()
 
 
-def test_an_authorizer_for_any_api_is_asked_in_every_way() -> None:
-    """All four forms of the question are there, and of payload 2.0 both answers."""
+def test_the_authorizer_for_any_api_has_every_form() -> None:
+    """All four forms of the question have an event, and payload 2.0 has both forms of the answer."""
     cases = [case for case in QUESTIONS if case.function == "authorize_api_key"]
 
     assert QUESTION_FIELDS.keys() == {(case.event["type"], case.event.get("version")) for case in cases}
@@ -629,12 +630,13 @@ def test_an_authorizer_for_any_api_is_asked_in_every_way() -> None:
 
 
 @pytest.mark.parametrize("case", [case for case in QUESTIONS if case.event["type"] == "REQUEST"], ids=str)
-def test_questions_do_not_contradict_themselves(case: Case) -> None:
-    """The ARN names the stage, method and path that the rest of the question tells of."""
+def test_questions_are_consistent(case: Case) -> None:
+    """The ARN's stage, method and path are those of the question's other fields."""
     event, context = case.event, case.event["requestContext"]
     if event.get("version") == "2.0":
         method, path, route = context["http"]["method"], context["http"]["path"], event["routeKey"].split(" ")
-        assert (path, event["routeKey"]) == (event["rawPath"], context["routeKey"])
+        assert path == event["rawPath"]
+        assert event["routeKey"] == context["routeKey"]
     else:
         method, path, route = event["httpMethod"], event["path"], [context["httpMethod"], context["resourcePath"]]
         assert route[1] == event["resource"]
@@ -653,11 +655,11 @@ SIGNERS = {
 }
 HEADER = {"alg": "EdDSA", "kid": development._public_key()["kid"], "typ": "JWT"}
 ISSUED_AT = 1767225600
-"""2026-01-01, when the sessions of the requests began."""
+"""2026-01-01, the issue time of the sessions in requests."""
 
 
 def sign(header: dict[str, Any], claims: dict[str, Any], signer: str = "development") -> str:
-    """Sign a token; Ed25519 gives the same text each time. The header need not tell the truth about it."""
+    """Return a signed token: with Ed25519 the same text each time. The header may be wrong on purpose."""
     parts = [json.dumps(part, separators=(",", ":")).encode() for part in (header, claims)]
     content = ".".join(_base64url(part) for part in parts)
     return f"{content}.{_base64url(SIGNERS[signer].sign(content.encode()))}"
@@ -667,8 +669,8 @@ def _base64url(value: bytes) -> str:
     return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
 
 
-def test_tokens_are_signed_as_the_development_identity_provider_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`sign` and `make run` make the same of the same claims."""
+def test_tokens_match_the_development_identity_provider(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`sign` and `make run` sign the same claims as the same token."""
     monkeypatch.setattr("local.identity_provider.time.time", lambda: ISSUED_AT)
     provider = development.IdentityProvider(DEVELOPMENT_ISSUER, AUDIENCE, "org_id")
 
@@ -678,7 +680,7 @@ def test_tokens_are_signed_as_the_development_identity_provider_does(monkeypatch
 
 
 def claims(user_id: str, organization_id: str, expires_at: int) -> dict[str, Any]:
-    """Give the claims of a session."""
+    """Return the claims of a session."""
     return {
         "iss": DEVELOPMENT_ISSUER,
         "sub": user_id,
@@ -690,16 +692,16 @@ def claims(user_id: str, organization_id: str, expires_at: int) -> dict[str, Any
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if "token" in case.seed], ids=str)
-def test_questions_hold_the_token_that_their_seed_describes(case: Case) -> None:
-    """So anyone can read what is in it; a token that has to change is in this test's failure."""
+def test_questions_hold_the_token_of_their_seed(case: Case) -> None:
+    """A token in an event is that of its seed; a failure shows the new token."""
     token = case.seed["token"]
 
     assert f"Bearer {sign(token['header'], token['claims'], token['key'])}" == case.event["authorizationToken"]
 
 
 @pytest.mark.parametrize("case", [case for case in REQUESTS if credentials(case) == "session"], ids=str)
-def test_requests_hold_the_token_that_their_authorizer_has_read(case: Case) -> None:
-    """The session that the authorizer's context tells of is the one in the header."""
+def test_requests_hold_the_token_of_their_authorizer(case: Case) -> None:
+    """The authorizer's context and the session token in the header are of the same session."""
     context = case.event["requestContext"]["authorizer"]
     expires_at = int(context["expiresAt"]) - session_token.LEEWAY_SECONDS
     session = claims(context["userId"], context["organizationId"], expires_at)
@@ -714,8 +716,8 @@ KEY_TEXT = re.compile(MATCHERS["api key"])
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if "key" in case.seed], ids=str)
-def test_events_hold_the_key_that_their_seed_describes(case: Case) -> None:
-    """So anyone can read what is in it; a key that has to change is in this test's failure."""
+def test_events_hold_the_key_of_their_seed(case: Case) -> None:
+    """A key in an event is that of its seed; a failure shows the new text."""
     described = dict(case.seed["key"])
     keys = keyring.derive(described.pop("pepper").encode())
 
@@ -723,7 +725,7 @@ def test_events_hold_the_key_that_their_seed_describes(case: Case) -> None:
 
 
 def keys_in(event: dict[str, Any]) -> list[str]:
-    """Find the texts of keys in an event, wherever they are; each once."""
+    """Return the texts of all keys in an event, each once."""
     content = event["body"] if event.get("isBase64Encoded") else None
     text = json.dumps(event) + (base64.b64decode(content).decode() if content else "")
     return sorted(set(KEY_TEXT.findall(text)))
@@ -732,8 +734,8 @@ def keys_in(event: dict[str, Any]) -> list[str]:
 @pytest.mark.parametrize(
     "case", [case for case in CASES if case.function == "verify_api_key" and case.status == 200], ids=str
 )
-def test_only_an_answer_that_knows_the_key_holds_its_name(case: Case) -> None:
-    """Whoever does not have the secret learns nothing but that."""
+def test_only_the_answer_for_a_known_key_names_it(case: Case) -> None:
+    """The answer for an unknown key holds nothing but the code."""
     answer = case.expected["answer"]["body"]["data"]
 
     assert ({"valid": False, "code": "NOT_FOUND"} == answer) == ("not_found" in case.folder.name)

@@ -1,6 +1,6 @@
-"""The guides, followed: what is marked `<!-- run -->` in them is run by a shell.
+"""The guides, followed: a shell runs every block marked `<!-- run -->`.
 
-Against a local service; with `--stack`, against that deployment: `pytest tests/test_guides.py --stack FILE`.
+They run against a local service, or against a deployment: `pytest tests/test_guides.py --stack FILE`.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ pytestmark = pytest.mark.allow_hosts(LOOPBACK)
 
 
 def blocks(guide: str) -> list[str]:
-    """Give the blocks of a guide that are marked."""
+    """Return the marked blocks of a guide."""
     text = (ROOT / guide).read_text(encoding="utf-8")
     return re.findall(r"^<!-- run -->\n```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Somebody who follows a guide.
+    """The reader of a guide.
 
     Attributes:
-        folder: where they are; the service's stack file is in .local, and the tools are in .venv.
-        environment: what their shell knows at that point.
-        stack: how the command line of operators finds the deployment.
+        folder: working directory, with the service's stack file in .local and the tools in .venv.
+        environment: variables of the shell.
+        stack: option that names the deployment on the operator's command line.
     """
 
     folder: Path
@@ -52,12 +52,12 @@ class Reader:
     stack: str
 
     def follow(self, guide: str) -> list[str]:
-        """Run the blocks of a guide, one after the other in one shell; return what each prints."""
+        """Run the blocks of a guide in one shell; return the output of each."""
         script = f"\necho; echo '{END}'\n".join(["set -euo pipefail", *blocks(guide)])
-        # The guides have the service's usual port, which may be in use here.
+        # The guides name the service's default port, which may be in use here.
         script = script.replace("http://127.0.0.1:8787/v1", self.environment["API_URL"])
         script = script.replace("--stack keywright", self.stack)
-        finished = subprocess.run(  # noqa: S603 - from this repository
+        finished = subprocess.run(  # noqa: S603 - commands of this repository
             ["bash", "-c", script],  # noqa: S607
             cwd=self.folder,
             env=self.environment,
@@ -66,15 +66,16 @@ class Reader:
             timeout=60,
             check=False,
         )
-        assert (0, "") == (finished.returncode, finished.stderr)
+        assert 0 == finished.returncode
+        assert "" == finished.stderr
         return [output.strip() for output in finished.stdout.split(END)[1:]]
 
 
 @pytest.fixture(scope="module")
 def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    """A newcomer: with the address, a session token of an owner, an AWS profile, and a key with its id.
+    """A new reader: with the address, an owner's session token, an AWS profile, and a key with its id.
 
-    The deployment is the one that `--stack` names, or else a local service.
+    The deployment is that of `--stack`, or a local service.
     """
     folder = tmp_path_factory.mktemp("newcomer")
     (folder / ".local").mkdir()
@@ -83,13 +84,13 @@ def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     (folder / "bin").mkdir()
     (folder / "admin").mkdir()
     (folder / "admin" / "keywright-admin").symlink_to(ROOT / "admin" / "keywright-admin")
-    given: Path | None = request.config.getoption("--stack")
+    stack_option: Path | None = request.config.getoption("--stack")
     with ExitStack() as opened:
-        if given is None:
+        if stack_option is None:
             stack_file = opened.enter_context(local_service(folder / ".local"))
         else:
             stack_file = folder / ".local" / "stack.json"
-            stack_file.write_bytes(given.read_bytes())
+            stack_file.write_bytes(stack_option.read_bytes())
         stack = json.loads(stack_file.read_text(encoding="utf-8"))
         with_a_profile(folder / "bin" / "aws", stack["iam"]["access_key_id"], stack["iam"]["secret_access_key"])
         deployment = Deployment.read(stack_file)
@@ -105,14 +106,14 @@ def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
                 "ID": created["id"],
                 "KEY": created["key"],
                 "OWNER": "newcomer",
-                **({"STACK_FILE": str(stack_file)} if given is None else _credentials_of(stack)),
+                **({"STACK_FILE": str(stack_file)} if stack_option is None else _credentials_of(stack)),
             },
-            "--local" if given is None else f"--table {stack['table_name']}",
+            "--local" if stack_option is None else f"--table {stack['table_name']}",
         )
 
 
 def _credentials_of(stack: dict[str, Any]) -> dict[str, str]:
-    """Return what reaches the table of an emulator."""
+    """Return the environment that connects to an emulator's table."""
     return {
         "AWS_ENDPOINT_URL": stack["aws_endpoint_url"],
         "AWS_DEFAULT_REGION": stack["iam"]["region"],
@@ -123,27 +124,27 @@ def _credentials_of(stack: dict[str, Any]) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def followed(reader: Reader) -> dict[str, list[str]]:
-    """What the blocks of each guide print. Once: nobody can create an organization a second time."""
+    """The output of each guide's blocks. Each runs once: an organization cannot be created twice."""
     return {guide: reader.follow(guide) for guide in GUIDES}
 
 
 @pytest.fixture
-def said(followed: dict[str, list[str]]) -> list[str]:
-    """What those of the guide to deploying print."""
+def outputs(followed: dict[str, list[str]]) -> list[str]:
+    """The output of the deploy guide's blocks."""
     return followed["docs/deploy.md"]
 
 
 @pytest.mark.parametrize("guide", GUIDES)
-def test_everything_that_is_asked_for_is_given(followed: dict[str, list[str]], guide: str) -> None:
+def test_no_block_is_refused(followed: dict[str, list[str]], guide: str) -> None:
     """No block of a guide is refused."""
-    said = [answer for output in followed[guide] for answer in answers(output)]
+    outputs = [answer for output in followed[guide] for answer in answers(output)]
 
-    assert said
-    assert not [answer for answer in said if answer["error"] is not None]
+    assert outputs
+    assert not [answer for answer in outputs if answer["error"] is not None]
 
 
 def answers(output: str) -> Iterator[dict[str, Any]]:
-    """Read the answers that a block has printed; curl puts nothing between two."""
+    """Return the answers printed by a block; curl does not separate them."""
     position = output.find("{")
     while position >= 0:
         answer, end = json.JSONDecoder().raw_decode(output, position)
@@ -151,31 +152,33 @@ def answers(output: str) -> Iterator[dict[str, Any]]:
         position = output.find("{", end)
 
 
-def test_the_description_names_the_address(said: list[str], reader: Reader) -> None:
-    """The first sign of life."""
-    assert reader.environment["API_URL"] == f"{said[0]}/v1"
+def test_the_description_names_the_address(outputs: list[str], reader: Reader) -> None:
+    """The first command prints the address."""
+    assert reader.environment["API_URL"] == f"{outputs[0]}/v1"
 
 
-def test_the_first_organization_is_there(said: list[str]) -> None:
-    """The operator's command line says so."""
-    assert said[1].endswith("with the owner newcomer.")
+def test_the_first_organization_is_there(outputs: list[str]) -> None:
+    """The operator's command line confirms the organization."""
+    assert outputs[1].endswith("with the owner newcomer.")
 
 
-def test_the_first_key_is_created(said: list[str]) -> None:
+def test_the_first_key_is_created(outputs: list[str]) -> None:
     """The answer holds the key."""
-    answer = json.loads(said[2])
+    answer = json.loads(outputs[2])
 
     assert answer["error"] is None
     assert re.fullmatch(r"kk_[0-9A-Za-z]{86}", answer["data"]["key"])
 
 
-def test_a_key_shows_itself(said: list[str]) -> None:
-    """What its holder sees of it."""
-    assert "My second key" == json.loads(said[3])["data"]["name"]
+def test_a_key_shows_itself(outputs: list[str]) -> None:
+    """The holder of a key reads its fields."""
+    assert "My second key" == json.loads(outputs[3])["data"]["name"]
 
 
-def test_a_backend_verifies_it(said: list[str]) -> None:
-    """With AWS credentials, and curl alone."""
-    data = json.loads(said[4])["data"]
+def test_a_backend_verifies_it(outputs: list[str]) -> None:
+    """A backend verifies a key with AWS credentials and curl alone."""
+    data = json.loads(outputs[4])["data"]
 
-    assert (True, "VALID", "My second key") == (data["valid"], data["code"], data["name"])
+    assert data["valid"] is True
+    assert "VALID" == data["code"]
+    assert "My second key" == data["name"]

@@ -1,6 +1,6 @@
-"""What functions import, against what boto3's client alone takes: a cold start is mostly imports.
+"""Imports of functions, compared with those of boto3's client: most of a cold start is imports.
 
-Modules are counted, which is the same on any machine; benchmarks/cold_start.py measures the time.
+Modules are counted, the same on any machine; benchmarks/cold_start.py measures the time.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from tests.conftest import ROOT
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
 CLIENT = "import boto3; boto3.client('dynamodb', region_name='eu-central-1')"
 ON_THE_WAY = ("boto3", "botocore", "urllib3", "awscrt", "jmespath", "dateutil")
-"""What no function needs to answer."""
+"""Packages that no function imports."""
 AUTHORIZER_DOES_WITHOUT = ("pydantic", "aws_lambda_powertools", "cryptography", "jwt", "asyncio")
 
 
 @cache
 def modules(function: str | None) -> frozenset[str]:
-    """Import a function, or make boto3's client, in a Python of its own; give the modules that are there then."""
+    """Import a function, or create boto3's client, in a new interpreter; return all loaded modules."""
     statement = CLIENT if function is None else "import handler"
     script = f"import json, sys; {statement}; print(json.dumps([*sys.modules]))"
     folder = ROOT if function is None else ROOT / "functions" / function
@@ -39,25 +39,25 @@ def modules(function: str | None) -> frozenset[str]:
     return frozenset(json.loads(finished.stdout))
 
 
-def of(packages: tuple[str, ...], found: frozenset[str]) -> list[str]:
-    """Give the modules that belong to packages."""
-    return sorted(name for name in found if name.split(".")[0] in packages)
+def of(packages: tuple[str, ...], names: frozenset[str]) -> list[str]:
+    """Return the modules that belong to the packages."""
+    return sorted(name for name in names if name.split(".")[0] in packages)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_no_function_imports_an_aws_client(function: str) -> None:
-    """Requests go over Python's own HTTP client."""
+    """Requests are sent by Python's HTTP client."""
     assert [] == of(ON_THE_WAY, modules(function))
 
 
-def test_the_authorizer_of_keys_imports_nothing_that_a_verification_does_not_need() -> None:
-    """It stands before every request of every API that keys may call."""
+def test_the_key_authorizer_imports_only_the_verification() -> None:
+    """The authorizer runs before every request of every API that accepts keys."""
     assert [] == of(AUTHORIZER_DOES_WITHOUT, modules("authorize_api_key"))
 
 
 @pytest.mark.parametrize(("function", "most"), [("authorize_api_key", 0.6), ("create_api_key", 1.1)])
 def test_functions_import_no_more_than_their_share_of_a_client(function: str, most: float) -> None:
-    """Counted in modules; the budgets in docs/performance.md are in time."""
+    """Modules are counted here; docs/performance.md has the budgets in time."""
     ratio = len(modules(function)) / len(modules(None))
 
     assert ratio <= most, f"{ratio:.2f}"

@@ -1,7 +1,6 @@
-"""The events in events/ of functions that nobody waits for, replayed: messages of a queue, and the ticks of a schedule.
+"""Messages and ticks in events/: replayed, and checked against the forms of SQS and EventBridge.
 
-What a folder holds is told in events/README.md. Such a function has no status; its folders begin with what becomes of
-the event.
+events/README.md describes a folder's files. Without a status, a folder's name begins with the outcome.
 """
 
 from __future__ import annotations
@@ -31,16 +30,16 @@ BATCHES = [case for case in CASES if case.function == "sync_organizations"]
 TICKS = [case for case in CASES if case.function == "purge_organizations"]
 
 OUTCOMES = {
-    # It is followed; it is older than what is known, or was followed before; it is put aside; it comes again.
+    # applied; older than the state or applied before; set aside; returned to the queue
     "sync_organizations": {"followed", "outdated", "aside", "again"},
-    # What is due is gone; it is still there, or nothing is due; something went wrong.
+    # deleted; not due or canceled; failed
     "purge_organizations": {"purged", "kept", "failed"},
 }
-"""What an event can lead to; of a batch, the last that is true of any of its messages."""
+"""The outcomes of an event; that of a batch is the last one that any of its messages has."""
 
 
 def outcome_of(case: Case) -> str:
-    """Give what a case's folder says will become of the event."""
+    """Return the outcome that a case's folder names."""
     return case.folder.name.split("_", 1)[0]
 
 
@@ -49,9 +48,9 @@ def outcome_of(case: Case) -> str:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_replay(case: Case, replay_message: Callable[[Case], list[str]], decisions: Collection[Decision]) -> None:
-    """GIVEN the seed WHEN the function gets the event THEN what is expected comes of it, here and in both queues.
+    """GIVEN a case's seed WHEN the function gets the event THEN answer, table and both queues are as expected.
 
-    The function's role allows all that this takes (tests/test_roles.py has the converse: nothing else).
+    The function's role allows all requests; tests/test_roles.py tests that it allows no others.
     """
     assert [] == replay_message(case)
     assert [] == [decision for decision in decisions if not decision.is_allowed]
@@ -65,7 +64,7 @@ def replay_message(
     setting: Callable[[str, str], None],
     load_handler: Callable[[str], Callable[..., object]],
 ) -> Callable[[Case], list[str]]:
-    """Replay an event of a queue or a schedule; the result is the differences from what is expected."""
+    """Return a function that replays an event of a queue or a schedule and returns the differences."""
 
     def replayed(case: Case) -> list[str]:
         operator = boto3.client("sqs")
@@ -73,7 +72,7 @@ def replay_message(
         setting("DEAD_LETTER_QUEUE_URL", aside_url)
         prepare(case.seed, world, setting)
         before = items(world)
-        (function,) = [found for found in stack.functions.values() if found.directory.name == case.function]
+        (function,) = [each for each in stack.functions.values() if each.directory.name == case.function]
         context = Context(remaining_milliseconds=function.timeout_seconds * 1000)
         names = {message["body"]: message["messageId"] for message in case.event.get("Records", [])}
         queue = EventQueue.holding(list(names), operator, access_keys[case.function]) if names else None
@@ -103,25 +102,25 @@ def replay_message(
 
 
 def test_each_outcome_has_events() -> None:
-    """For every function there is, everything that can become of an event."""
-    found: dict[str, set[str]] = {}
+    """Every function has an event for each outcome."""
+    outcomes: dict[str, set[str]] = {}
     for case in CASES:
-        found.setdefault(case.function, set()).add(outcome_of(case))
+        outcomes.setdefault(case.function, set()).add(outcome_of(case))
 
-    assert OUTCOMES == found
+    assert OUTCOMES == outcomes
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_folder_holds_three_files(case: Case) -> None:
-    """The event, the world before, and what comes of it; with no field in them that means nothing."""
+    """Event, seed and expectation, with known fields only."""
     assert ["event.json", "expected.json", "seed.json"] == sorted(path.name for path in case.folder.iterdir())
     assert {"items"} <= case.seed.keys() <= {"items", "environment", "table", "dynamodb"}
     assert case.expected.keys() - UNTOUCHED.keys() - {"put_aside"} in ({"answer"}, {"error"})
 
 
 @pytest.mark.parametrize("case", BATCHES, ids=str)
-def test_the_folder_of_a_batch_says_what_becomes_of_it(case: Case) -> None:
-    """As far as anybody can see: in the answer, in the dead-letter queue and in the table."""
+def test_the_folder_of_a_batch_names_the_outcome(case: Case) -> None:
+    """The outcome is visible in the answer, in the dead-letter queue and in the table."""
     written_to = [item for kind in UNTOUCHED for item in case.expected.get(kind, [])]
     if case.expected["answer"]["batchItemFailures"]:
         seen = "again"
@@ -134,8 +133,8 @@ def test_the_folder_of_a_batch_says_what_becomes_of_it(case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", TICKS, ids=str)
-def test_the_folder_of_a_tick_says_what_becomes_of_what_is_due(case: Case) -> None:
-    """As the answer says."""
+def test_the_folder_of_a_tick_names_the_outcome(case: Case) -> None:
+    """The outcome is visible in the answer."""
     seen = "failed" if "error" in case.expected else "purged" if case.expected["answer"]["purged"] else "kept"
 
     assert outcome_of(case) == seen
@@ -152,40 +151,39 @@ EVENT_FIELDS = {"version", "id", "detail-type", "source", "account", "time", "re
 
 
 @pytest.mark.parametrize("case", BATCHES, ids=str)
-def test_batches_have_the_shape_that_lambda_gives_them(case: Case) -> None:
-    """No field is left out, none is made up, and none contradicts another."""
+def test_batches_have_the_form_of_lambda(case: Case) -> None:
+    """A message has all fields of SQS and no others, and repeated values are equal."""
     assert {"Records"} == case.event.keys()
     for message in case.event["Records"]:
-        assert (MESSAGE_FIELDS, ATTRIBUTES) == (message.keys(), message["attributes"].keys())
+        assert MESSAGE_FIELDS == message.keys()
+        assert ATTRIBUTES == message["attributes"].keys()
         assert hashlib.md5(message["body"].encode(), usedforsecurity=False).hexdigest() == message["md5OfBody"]
         assert f"arn:{message['eventSource']}:{message['awsRegion']}:" in message["eventSourceARN"]
 
 
 def bodies(case: Case) -> list[dict[str, Any]]:
-    """Read the events of a batch that can be read."""
+    """Return the events of a batch that can be parsed."""
     texts = [message["body"] for message in case.event["Records"]]
     return [json.loads(text) for text in texts if text.startswith("{")]
 
 
 @pytest.mark.parametrize("case", BATCHES, ids=str)
-def test_messages_hold_what_the_bus_has_put_into_the_queue(case: Case) -> None:
-    """An event with everything that EventBridge adds to it."""
+def test_messages_hold_events_of_the_bus(case: Case) -> None:
+    """A body has all fields of an event of EventBridge."""
     assert [EVENT_FIELDS] * len(bodies(case)) == [event.keys() for event in bodies(case)]
 
 
 @pytest.mark.parametrize("case", TICKS, ids=str)
-def test_ticks_have_the_shape_that_eventbridge_gives_them(case: Case) -> None:
-    """Of a schedule on the default bus."""
+def test_ticks_have_the_form_of_eventbridge(case: Case) -> None:
+    """A tick is an event of a schedule on the default bus."""
     assert case.event.keys() == EVENT_FIELDS
-    assert ("aws.events", "Scheduled Event", {}) == (
-        case.event["source"],
-        case.event["detail-type"],
-        case.event["detail"],
-    )
+    assert "aws.events" == case.event["source"]
+    assert "Scheduled Event" == case.event["detail-type"]
+    assert {} == case.event["detail"]
 
 
 def test_message_ids_are_unique() -> None:
-    """A line of a log leads to one case."""
+    """An id in the log identifies one case."""
     ids = [message["messageId"] for case in BATCHES for message in case.event["Records"]]
 
     assert len(ids) == len(set(ids))

@@ -1,4 +1,4 @@
-"""README and guides say what is so."""
+"""README and guides match the code."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ README = (ROOT / "README.md").read_text()
 
 
 def rows(document: str, heading: str) -> list[list[str]]:
-    """Give the cells of the first table under a heading, without its own heading."""
+    """Return the cells of the first table under a heading, without its header."""
     text = (ROOT / "docs" / document).read_text(encoding="utf-8")
     section = re.split(rf"^#+ {heading}$", text, flags=re.MULTILINE)[1].split("\n## ", 1)[0]
     lines = [line for line in section.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
-def test_the_errors_are_those_of_the_catalogue() -> None:
-    """Each code with its status, in the same order, and none else."""
+def test_the_errors_match_the_catalog() -> None:
+    """The table has every code with its status, in the order of the catalog, and no other."""
     expected = [(f"`{error.code}`", str(error.status)) for error in CATALOGUE.values()]
 
     assert expected == [(row[0], row[1]) for row in rows("using.md", "Errors")]
 
 
-def test_the_configuration_is_that_of_the_template(stack: Stack) -> None:
-    """Each parameter of template.yaml, and none else."""
+def test_the_configuration_matches_the_template(stack: Stack) -> None:
+    """The table has every parameter of template.yaml and no other."""
     assert {f"`{name}`" for name in stack.parameters} == {row[0] for row in rows("configuration.md", "Configuration")}
 
 
@@ -51,5 +51,5 @@ COMMANDS = sorted(set(re.findall(r"(?:^    |`)make ([a-z0-9-]+)", README, re.MUL
 
 @pytest.mark.parametrize("target", COMMANDS)
 def test_make_targets_exist(target: str) -> None:
-    """Every `make ...` of the README can be typed."""
+    """Every `make ...` of the README is a target."""
     assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)

@@ -1,4 +1,4 @@
-"""What a handler lives in during a test: a real table behind real HTTP, and Lambda's context."""
+"""The surroundings of a handler in a test: a table over real HTTP, and Lambda's context."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PREVIOUS_HASH = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$cHJldmlvdXNwc
 PENDING_DELETION_AT = "2099-12-01T00:00:00.000Z"
 
 ANSWER_SECONDS = 120
-"""How long the emulated services may take, and with them the functions, on a machine that is busy otherwise."""
+"""Timeout for the emulated services, and so for the functions, on a busy machine."""
 
 _read = TypeDeserializer().deserialize
 _write = TypeSerializer().serialize
@@ -35,13 +35,13 @@ class Context:
     remaining_milliseconds: int = 2 * ANSWER_SECONDS * 1000
 
     def get_remaining_time_in_millis(self) -> int:
-        """Say how much time is left."""
+        """Return the time left."""
         return self.remaining_milliseconds
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The table, read and written as plain Python values."""
+    """The table, with items as plain Python values."""
 
     client: DynamoDBClient
     name: str
@@ -51,19 +51,19 @@ class Table:
         self.client.put_item(TableName=self.name, Item={name: _write(value) for name, value in item.items()})
 
     def items(self) -> list[dict[str, Any]]:
-        """Read everything, sorted by key."""
+        """Return all items, sorted by key."""
         pages = self.client.get_paginator("scan").paginate(TableName=self.name)
         items = [{name: _read(value) for name, value in item.items()} for page in pages for item in page["Items"]]
         return sorted(items, key=lambda item: (item["pk"], item["sk"]))
 
     def item(self, sort_key: str, organization_id: str = ORGANIZATION_ID) -> dict[str, Any]:
-        """Read one item of an organization, which must be there."""
+        """Return one item of an organization, which must exist."""
         key = {"pk": _write(f"ORG#{organization_id}"), "sk": _write(sort_key)}
         item = self.client.get_item(TableName=self.name, Key=key, ConsistentRead=True)["Item"]
         return {name: _read(value) for name, value in item.items()}
 
     def partition(self, organization_id: str = ORGANIZATION_ID) -> dict[str, dict[str, Any]]:
-        """Read everything of one organization, by sort key, in order."""
+        """Read all items of an organization, ordered by sort key."""
         pages = self.client.get_paginator("query").paginate(
             TableName=self.name,
             KeyConditionExpression="pk = :pk",
@@ -74,7 +74,7 @@ class Table:
         return {item["sk"]: item for item in items}
 
     def under(self, prefix: str) -> list[dict[str, Any]]:
-        """Read the items whose sort key begins so."""
+        """Return the items whose sort key has a prefix."""
         return [item for item in self.items() if item["sk"].startswith(prefix)]
 
     def put_organization(self, organization_id: str = ORGANIZATION_ID, **attributes: Any) -> None:
@@ -92,7 +92,7 @@ class Table:
     def put_key(
         self, key_id: str = KEY_ID, organization_id: str = ORGANIZATION_ID, **attributes: Any
     ) -> dict[str, Any]:
-        """Write a key, enabled and without expiry if nothing else is said; give its item."""
+        """Write a key, by default enabled and without expiry; return its item."""
         item = {
             "pk": f"ORG#{organization_id}",
             "sk": f"KEY#{key_id}",
@@ -112,7 +112,7 @@ class Table:
         return item
 
     def put_usage(self, key_id: str = KEY_ID, organization_id: str = ORGANIZATION_ID, **attributes: Any) -> None:
-        """Write how much a key was used."""
+        """Write the usage of a key."""
         self.put(
             **{
                 "pk": f"ORG#{organization_id}",
@@ -150,7 +150,7 @@ class Table:
 
 
 def nth_id(number: int) -> str:
-    """Give an id of version 7 that sorts by its number."""
+    """Return an id of version 7 that sorts by its number."""
     return f"01980000-0000-7000-8000-{number:012x}"
 
 
@@ -169,7 +169,7 @@ def outsider(_: Table) -> None:
 
 
 def removed(table: Table) -> None:
-    """Make `someone` a former owner, of whom the table knows that they were removed."""
+    """Make `someone` a former owner, whose removal the table records."""
     table.put(
         pk=f"ORG#{ORGANIZATION_ID}",
         sk="MEMBER#someone",
@@ -185,18 +185,18 @@ def unknown_role(table: Table) -> None:
 
 
 def other_organization(table: Table) -> None:
-    """Make `someone` an owner, elsewhere."""
+    """Make `someone` an owner of another organization."""
     table.put_organization(OTHER_ORGANIZATION_ID)
     table.put_member("someone", "owner", OTHER_ORGANIZATION_ID)
 
 
 STRANGERS = [member, suspended, outsider, removed, unknown_role, other_organization]
-"""Those who may not manage keys: each makes `someone` one of them."""
+"""Callers who may not manage keys; each makes `someone` one of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Table and context together."""
+    """A table and a context."""
 
     table: Table
     context: Context
@@ -214,7 +214,7 @@ def signed(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def create_event(body: object = None, *, user_id: str = "user_1", **changes: Any) -> dict[str, Any]:
-    """Make the event of POST /v1/auth/api-keys; a body that is no text is written as JSON."""
+    """Return the event of POST /v1/auth/api-keys; a body other than text is written as JSON."""
     return {
         "resource": "/auth/api-keys",
         "path": "/auth/api-keys",
