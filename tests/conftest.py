@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import json
 import os
 import sys
 import uuid
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
 
 import boto3
 import hypothesis
 import pytest
 
 from keywright import clock
-from keywright.authorizers import session_token
+from keywright.authorizers import oidc, session_token
 from keywright.aws import retries
 from keywright.domain import access_rules
 from keywright.keys import usage, verification
@@ -25,9 +27,12 @@ from keywright.settings import answer_settings, settings, table_settings
 from keywright.store import pepper
 from local import backend, credentials
 from local.iam import AccessKey, Decision, Iam
+from local.identity_provider import IdentityProvider
 from local.template import Resource, read_stack
 from tests import issuer as issuers
 from tests.calling import Call, CreateApiKey
+from tests.support.replay import Replay
+from tests.support.tokens import DEVELOPMENT_ISSUER
 from tests.world import ANSWER_SECONDS, Context, Table, World
 
 if TYPE_CHECKING:
@@ -249,6 +254,27 @@ def trusted_issuer(issuer: issuers.Issuer, setting: Callable[[str, str], None]) 
 
 
 @pytest.fixture
+def development_issuer(monkeypatch: pytest.MonkeyPatch, setting: Callable[[str, str], None]) -> None:
+    """Trust the development identity provider, and serve its documents without a port."""
+    provider = IdentityProvider(DEVELOPMENT_ISSUER, issuers.AUDIENCE, "org_id")
+    fetch_document = oidc.fetch_document
+
+    def fetch(url: str) -> Mapping[str, object]:
+        if not url.startswith(f"{DEVELOPMENT_ISSUER}/"):
+            return fetch_document(url)
+        document: dict[str, object] = json.loads(b"".join(provider({"PATH_INFO": urlsplit(url).path}, _ignore)))
+        return document
+
+    monkeypatch.setattr(oidc, "fetch_document", fetch)
+    setting("OIDC_ISSUER", DEVELOPMENT_ISSUER)
+
+
+def _ignore(*_: object) -> Callable[[bytes], None]:
+    """Ignore a WSGI application's status and headers."""
+    return lambda _: None
+
+
+@pytest.fixture
 def load_handler(access_keys: Mapping[str, AccessKey]) -> Callable[[str], Callable[..., object]]:
     """Load a function's handler by its folder's name, from the file alone, as Lambda does; it runs with its role."""
     credentials.sign_as_the_running_function()
@@ -270,6 +296,18 @@ def load_handler(access_keys: Mapping[str, AccessKey]) -> Callable[[str], Callab
         return with_its_role
 
     return load
+
+
+@pytest.fixture
+def replay(
+    world: World,
+    stack: Stack,
+    access_keys: Mapping[str, AccessKey],
+    setting: Callable[[str, str], None],
+    load_handler: Callable[[str], Callable[..., object]],
+) -> Replay:
+    """Replay a case of events/; return one line for each difference from its expected outcome."""
+    return Replay(world, stack, access_keys, setting, load_handler)
 
 
 @pytest.fixture

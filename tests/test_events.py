@@ -6,96 +6,33 @@ events/README.md describes a folder's files, and the matchers in expected.json.
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
-import os
 import re
 import uuid
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, SupportsBytes, cast
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
-from boto3.dynamodb.types import Binary
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from keywright.authorizers import oidc, session_token
+from keywright.authorizers import session_token
 from keywright.domain import keyring
 from local import authorization
 from local import identity_provider as development
-from local.options import Options
-from local.server import HOST
 from tests.conftest import ROOT
 from tests.issuer import AUDIENCE
 from tests.keys import SampleKey
+from tests.support.cases import CASES, QUESTIONS, REQUESTS, WITHOUT_STATUS
+from tests.support.matchers import MATCHERS, differences
+from tests.support.replay import UNTOUCHED, written
+from tests.support.tokens import DEVELOPMENT_ISSUER, HEADER, ISSUED_AT, claims, sign
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Collection
 
     from local.iam import Decision
     from local.template import Stack
-    from tests.world import World
-
-EVENTS = ROOT / "events"
-
-# ---- The cases -----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Case:
-    """A folder of events/: `<function>/<status>_<case>`."""
-
-    folder: Path
-
-    @property
-    def function(self) -> str:
-        """Return the function's folder name."""
-        return self.folder.parent.name
-
-    @property
-    def status(self) -> int:
-        """Return the status that the caller of the API sees."""
-        return int(self.folder.name.split("_", 1)[0])
-
-    @cached_property
-    def event(self) -> dict[str, Any]:
-        """Return the event of the invocation."""
-        return self._read("event.json")
-
-    @cached_property
-    def expected(self) -> dict[str, Any]:
-        """Return the expected outcome."""
-        return self._read("expected.json")
-
-    @cached_property
-    def seed(self) -> dict[str, Any]:
-        """Return the state before the invocation."""
-        return self._read("seed.json")
-
-    @property
-    def is_request(self) -> bool:
-        """Return whether this is a request, not a question to an authorizer."""
-        return "type" not in self.event
-
-    def _read(self, name: str) -> dict[str, Any]:
-        content: dict[str, Any] = json.loads((self.folder / name).read_text(encoding="utf-8"))
-        return content
-
-    def __str__(self) -> str:
-        return f"{self.function}-{self.folder.name}"
-
-
-WITHOUT_STATUS = {"purge_organizations", "sync_organizations"}
-"""Functions without a caller, so without a status; tests/test_messages.py replays their events."""
-
-CASES = [Case(folder) for folder in sorted(EVENTS.glob("*/*/")) if folder.parent.name not in WITHOUT_STATUS]
-REQUESTS = [case for case in CASES if case.is_request]
-QUESTIONS = [case for case in CASES if not case.is_request]
+    from tests.support.cases import Case
 
 # Two statuses need more than a seed: a 409 of create_api_key needs a repeated id, and one of update_api_key needs
 # two concurrent changes between the function's reads and writes.
@@ -119,233 +56,19 @@ STATUSES = {
 
 # ---- Replay --------------------------------------------------------------------------------------------------
 
-NOBODY = "http://127.0.0.1:1"
-"""An address on which no server listens."""
-
-DEVELOPMENT_ISSUER = f"http://{HOST}:{Options().port + 1}"
-"""The identity provider of `make run`."""
-
-
-@pytest.fixture
-def development_issuer(monkeypatch: pytest.MonkeyPatch, setting: Callable[[str, str], None]) -> None:
-    """Trust the development identity provider, and serve its documents without a port."""
-    provider = development.IdentityProvider(DEVELOPMENT_ISSUER, AUDIENCE, "org_id")
-    fetch_document = oidc.fetch_document
-
-    def fetch(url: str) -> Mapping[str, object]:
-        if not url.startswith(f"{DEVELOPMENT_ISSUER}/"):
-            return fetch_document(url)
-        document: dict[str, object] = json.loads(b"".join(provider({"PATH_INFO": urlsplit(url).path}, _ignore)))
-        return document
-
-    monkeypatch.setattr(oidc, "fetch_document", fetch)
-    setting("OIDC_ISSUER", DEVELOPMENT_ISSUER)
-
-
-def _ignore(*_: object) -> Callable[[bytes], None]:
-    """Ignore a WSGI application's status and headers."""
-    return lambda _: None
-
 
 @pytest.mark.usefixtures("development_issuer", "no_waiting")
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_replay(
-    case: Case,
-    world: World,
-    setting: Callable[[str, str], None],
-    load_handler: Callable[[str], Callable[..., object]],
-    decisions: Collection[Decision],
-) -> None:
+def test_replay(case: Case, replay: Callable[[Case], list[str]], decisions: Collection[Decision]) -> None:
     """GIVEN a case's seed WHEN the function gets the event THEN answer and writes are as expected.
 
     The function's role allows all requests; tests/test_roles.py tests that it allows no others.
     """
-    assert [] == replayed(case, world, setting, load_handler)
+    assert [] == replay(case)
     assert [] == [decision for decision in decisions if not decision.is_allowed]
 
 
-def replayed(
-    case: Case,
-    world: World,
-    setting: Callable[[str, str], None],
-    load_handler: Callable[[str], Callable[..., object]],
-) -> list[str]:
-    """Return the differences between the expected and the actual outcome of an event."""
-    prepare(case.seed, world, setting)
-    before = items(world)
-    outcome = invoke(load_handler(case.function), case.event, world)
-    return differences({**UNTOUCHED, **case.expected}, {**outcome, **written(before, items(world))})
-
-
-def prepare(seed: dict[str, Any], world: World, setting: Callable[[str, str], None]) -> None:
-    """Apply a seed: items, pepper, environment, failures."""
-    put_items(seed, world)
-    if "pepper" in seed:
-        secret_id, secret = os.environ["PEPPER_SECRET_ID"], json.dumps(seed["pepper"])
-        boto3.client("secretsmanager").put_secret_value(SecretId=secret_id, SecretString=secret)
-    for name, value in seed.get("environment", {}).items():
-        setting(name, value)
-    if seed.get("table") is False:
-        setting("TABLE_NAME", "there-is-no-such-table")
-    if seed.get("dynamodb") == "down":
-        setting("AWS_ENDPOINT_URL_DYNAMODB", NOBODY)
-
-
-def put_items(seed: dict[str, Any], world: World) -> None:
-    """Write the items of a seed."""
-    for item in seed["items"]:
-        world.table.put(**{name: _from_json(value) for name, value in item.items()})
-
-
-Key = tuple[str, str]
-Item = dict[str, Any]
-
-UNTOUCHED: dict[str, list[Item]] = {"added": [], "changed": [], "removed": []}
-
-
-def items(world: World) -> dict[Key, Item]:
-    """Return the table's items by key."""
-    return {
-        (item["pk"], item["sk"]): {name: _to_json(value) for name, value in item.items()}
-        for item in world.table.items()
-    }
-
-
-def written(before: Mapping[Key, Item], after: Mapping[Key, Item]) -> dict[str, list[Item]]:
-    """Return the difference between two states of the table: added items, changed items, keys of removed items."""
-    return {
-        "added": [item for key, item in after.items() if key not in before],
-        "changed": [item for key, item in after.items() if key in before and item != before[key]],
-        "removed": [{"pk": pk, "sk": sk} for pk, sk in before if (pk, sk) not in after],
-    }
-
-
-def _to_json(value: object) -> object:
-    """Return an attribute as the files write it: JSON has no bytes."""
-    return (
-        {"base64": base64.b64encode(bytes(cast("SupportsBytes", value))).decode()}
-        if isinstance(value, Binary)
-        else value
-    )
-
-
-def _from_json(value: object) -> object:
-    match value:
-        case {"base64": str(text)}:
-            return base64.b64decode(text, validate=True)
-        case _:
-            return value
-
-
-def invoke(handler: Callable[..., Any], event: dict[str, Any], world: World) -> dict[str, Any]:
-    """Call a handler as Lambda does, through JSON both ways; return its answer or its error."""
-    try:
-        answer = json.loads(json.dumps(handler(event, world.context)))
-    except Exception as error:  # noqa: BLE001 - Lambda reports every exception
-        return {"error": {"type": type(error).__name__, "message": str(error)}}
-    if answer.get("body"):
-        answer["body"] = in_envelope(answer["body"])
-    return {"answer": answer}
-
-
-def in_envelope(body: str) -> object:
-    """Return the parsed body of an answer; a document, which has no envelope, stays a text."""
-    content = json.loads(body) if body.startswith("{") else {}
-    return content if "data" in content else body
-
-
 # ---- Matchers ------------------------------------------------------------------------------------------------
-
-MATCHERS = {
-    "uuid7": r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
-    "api key": r"kk_[0-9A-Za-z]{86}",
-    "hint": r"kk_\.\.\.[0-9A-Za-z]{4}",
-    "rfc3339": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",
-    "epoch": r"\d+",
-    "base64": r"(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?",
-    "phc": r"\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}",
-    "any string": r".+",
-    "document": r"(?s:.{1000,})",
-}
-_MATCHER = re.compile(rf"<({'|'.join(MATCHERS)})(?::([a-z]+)(?:\+(\d+)([ds]))?)?>")
-_UNITS = {"d": timedelta(days=1), "s": timedelta(seconds=1)}
-
-
-class Nothing:
-    """The value of a missing field."""
-
-    def __repr__(self) -> str:
-        return "nothing"
-
-
-NOTHING = Nothing()
-
-
-@dataclass(slots=True)
-class Comparison:
-    """A comparison of an outcome with its expectation.
-
-    Attributes:
-        labels: the value of each `<matcher:label>`, set where it first occurs.
-        lines: one line for each difference.
-    """
-
-    labels: dict[str, object] = field(default_factory=dict)
-    lines: list[str] = field(default_factory=list)
-
-    def compare(self, expected: object, actual: object, place: str) -> None:
-        """Add the differences between two values, and between everything inside them."""
-        if isinstance(expected, dict) and isinstance(actual, dict):
-            for name in expected.keys() | actual.keys():
-                self.compare(expected.get(name, NOTHING), actual.get(name, NOTHING), f"{place}.{name}")
-        elif isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
-            for index, (expected_item, actual_item) in enumerate(zip(expected, actual, strict=True)):
-                self.compare(expected_item, actual_item, f"{place}[{index}]")
-        elif isinstance(expected, str) and _MATCHER.search(expected):
-            # Epochs are the only matcher of numbers, and match nothing else.
-            expected_type = (int, Decimal) if expected.startswith("<epoch") else (str,)
-            if not (
-                isinstance(actual, expected_type) and type(actual) is not bool and self._fits(expected, str(actual))
-            ):
-                self.lines.append(f"{place}: expected {expected}, found {actual!r}")
-        elif expected != actual or isinstance(expected, bool) != isinstance(actual, bool):
-            self.lines.append(f"{place}: expected {expected!r}, found {actual!r}")
-
-    def _fits(self, expected: str, actual: str) -> bool:
-        """Return whether a text matches; a label has the same value everywhere."""
-        pattern, matchers, position = "", list(_MATCHER.finditer(expected)), 0
-        for matcher in matchers:
-            pattern += re.escape(expected[position : matcher.start()]) + f"({MATCHERS[matcher[1]]})"
-            position = matcher.end()
-        match = re.fullmatch(pattern + re.escape(expected[position:]), actual)
-        return match is not None and all(
-            self.labels.setdefault(label, meaning) == meaning
-            for matcher, text in zip(matchers, match.groups(), strict=True)
-            for label, meaning in _meanings(matcher, text)
-        )
-
-
-def _meanings(matcher: re.Match[str], text: str) -> Iterator[tuple[str, object]]:
-    """Return the values that a text gives a label: the text, or the time from which it is that many days or seconds."""
-    kind, label, count, unit = matcher.groups()
-    if label is None:
-        return
-    if kind not in {"rfc3339", "epoch"}:
-        yield label, text
-        return
-    moment = datetime.fromisoformat(text) if kind == "rfc3339" else datetime.fromtimestamp(int(text), UTC)
-    if count is not None:
-        moment -= int(count) * _UNITS[unit]
-    if kind == "rfc3339":
-        yield label, moment
-    yield f"{label} in seconds", int(moment.timestamp())  # the precision of an epoch
-
-
-def differences(expected: object, actual: object) -> list[str]:
-    """Return one line for each difference between an expectation, which may hold matchers, and an outcome."""
-    comparison = Comparison()
-    comparison.compare(expected, actual, "$")
-    return comparison.lines
 
 
 UUID7 = "01a20a38-9585-719d-81cb-3b8af1c594c2"
@@ -649,25 +372,6 @@ def test_questions_are_consistent(case: Case) -> None:
 
 # ---- The tokens ----------------------------------------------------------------------------------------------
 
-SIGNERS = {
-    "development": development._KEY,
-    "stranger": Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"a stranger's key").digest()),
-}
-HEADER = {"alg": "EdDSA", "kid": development._public_key()["kid"], "typ": "JWT"}
-ISSUED_AT = 1767225600
-"""2026-01-01, the issue time of the sessions in requests."""
-
-
-def sign(header: dict[str, Any], claims: dict[str, Any], signer: str = "development") -> str:
-    """Return a signed token: with Ed25519 the same text each time. The header may be wrong on purpose."""
-    parts = [json.dumps(part, separators=(",", ":")).encode() for part in (header, claims)]
-    content = ".".join(_base64url(part) for part in parts)
-    return f"{content}.{_base64url(SIGNERS[signer].sign(content.encode()))}"
-
-
-def _base64url(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
-
 
 def test_tokens_match_the_development_identity_provider(monkeypatch: pytest.MonkeyPatch) -> None:
     """`sign` and `make run` sign the same claims as the same token."""
@@ -677,18 +381,6 @@ def test_tokens_match_the_development_identity_provider(monkeypatch: pytest.Monk
     assert provider.mint("demo-admin", "org_2abc", ttl_seconds=600) == sign(
         HEADER, claims("demo-admin", "org_2abc", ISSUED_AT + 600)
     )
-
-
-def claims(user_id: str, organization_id: str, expires_at: int) -> dict[str, Any]:
-    """Return the claims of a session."""
-    return {
-        "iss": DEVELOPMENT_ISSUER,
-        "sub": user_id,
-        "aud": AUDIENCE,
-        "iat": ISSUED_AT,
-        "exp": expires_at,
-        "org_id": organization_id,
-    }
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if "token" in case.seed], ids=str)

@@ -7,27 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import uuid
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 
-from tests.bus import EventQueue
-from tests.test_events import EVENTS, UNTOUCHED, WITHOUT_STATUS, Case, differences, invoke, items, prepare, written
-from tests.world import Context
+from tests.support.cases import BATCHES, MESSAGES, TICKS, outcome_of
+from tests.support.replay import UNTOUCHED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection
 
-    from local.iam import AccessKey, Decision
-    from local.template import Stack
-    from tests.world import World
+    from local.iam import Decision
+    from tests.support.cases import Case
 
-CASES = [Case(folder) for folder in sorted(EVENTS.glob("*/*/")) if folder.parent.name in WITHOUT_STATUS]
-BATCHES = [case for case in CASES if case.function == "sync_organizations"]
-TICKS = [case for case in CASES if case.function == "purge_organizations"]
 
 OUTCOMES = {
     # applied; older than the state or applied before; set aside; returned to the queue
@@ -38,64 +30,17 @@ OUTCOMES = {
 """The outcomes of an event; that of a batch is the last one that any of its messages has."""
 
 
-def outcome_of(case: Case) -> str:
-    """Return the outcome that a case's folder names."""
-    return case.folder.name.split("_", 1)[0]
-
-
 # ---- Replay --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_replay(case: Case, replay_message: Callable[[Case], list[str]], decisions: Collection[Decision]) -> None:
+@pytest.mark.parametrize("case", MESSAGES, ids=str)
+def test_replay(case: Case, replay: Callable[[Case], list[str]], decisions: Collection[Decision]) -> None:
     """GIVEN a case's seed WHEN the function gets the event THEN answer, table and both queues are as expected.
 
     The function's role allows all requests; tests/test_roles.py tests that it allows no others.
     """
-    assert [] == replay_message(case)
+    assert [] == replay(case)
     assert [] == [decision for decision in decisions if not decision.is_allowed]
-
-
-@pytest.fixture
-def replay_message(
-    world: World,
-    stack: Stack,
-    access_keys: Mapping[str, AccessKey],
-    setting: Callable[[str, str], None],
-    load_handler: Callable[[str], Callable[..., object]],
-) -> Callable[[Case], list[str]]:
-    """Return a function that replays an event of a queue or a schedule and returns the differences."""
-
-    def replayed(case: Case) -> list[str]:
-        operator = boto3.client("sqs")
-        aside_url = operator.create_queue(QueueName=f"dead-letters-{uuid.uuid4()}")["QueueUrl"]
-        setting("DEAD_LETTER_QUEUE_URL", aside_url)
-        prepare(case.seed, world, setting)
-        before = items(world)
-        (function,) = [each for each in stack.functions.values() if each.directory.name == case.function]
-        context = Context(remaining_milliseconds=function.timeout_seconds * 1000)
-        names = {message["body"]: message["messageId"] for message in case.event.get("Records", [])}
-        queue = EventQueue.holding(list(names), operator, access_keys[case.function]) if names else None
-        if queue:
-            assert sorted(names) == sorted(message["Body"] for message in queue.poll())
-
-        outcome = invoke(load_handler(case.function), case.event, replace(world, context=context))
-
-        if queue:
-            again = {failure["itemIdentifier"] for failure in outcome["answer"]["batchItemFailures"]}
-            queue.finish(body for body, name in names.items() if name not in again)
-            assert len(again) == queue.length(operator)
-        aside = operator.receive_message(QueueUrl=aside_url, MaxNumberOfMessages=10, MessageAttributeNames=["All"])
-        put_aside = [
-            {"messageId": names[letter["Body"]], "reason": letter["MessageAttributes"]["reason"]["StringValue"]}
-            for letter in aside.get("Messages", [])
-        ]
-        return differences(
-            {**UNTOUCHED, "put_aside": [], **case.expected},
-            {**outcome, **written(before, items(world)), "put_aside": put_aside},
-        )
-
-    return replayed
 
 
 # ---- The files -----------------------------------------------------------------------------------------------
@@ -104,13 +49,13 @@ def replay_message(
 def test_each_outcome_has_events() -> None:
     """Every function has an event for each outcome."""
     outcomes: dict[str, set[str]] = {}
-    for case in CASES:
+    for case in MESSAGES:
         outcomes.setdefault(case.function, set()).add(outcome_of(case))
 
     assert OUTCOMES == outcomes
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", MESSAGES, ids=str)
 def test_a_folder_holds_three_files(case: Case) -> None:
     """Event, seed and expectation, with known fields only."""
     assert ["event.json", "expected.json", "seed.json"] == sorted(path.name for path in case.folder.iterdir())

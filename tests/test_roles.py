@@ -14,18 +14,14 @@ from typing import TYPE_CHECKING
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.support.cases import EVENTS, Case
 from tests.template.cloudformation import folder_name
-from tests.test_events import EVENTS, WITHOUT_STATUS, Case, replayed
-from tests.test_messages import replay_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from local.iam import AccessKey, Decision, Iam
     from local.template import Stack
-    from tests.world import World
-
-__all__ = ["replay_message"]  # a fixture
 
 NEEDED_BY = {
     "AuthorizeSession": {},
@@ -153,20 +149,3 @@ def take_away(
         monkeypatch.setitem(access_keys, folder_name(function), key)
 
     return reduce
-
-
-@pytest.fixture
-def replay(
-    world: World,
-    setting: Callable[[str, str], None],
-    load_handler: Callable[[str], Callable[..., object]],
-    replay_message: Callable[[Case], list[str]],
-) -> Callable[[Case], list[str]]:
-    """Replay any event; the result is the differences from what is expected."""
-
-    def replay_case(case: Case) -> list[str]:
-        if case.function in WITHOUT_STATUS:
-            return replay_message(case)
-        return replayed(case, world, setting, load_handler)
-
-    return replay_case

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.capacity import Consumption, documented, measured, write
-from tests.test_events import CASES, Case, development_issuer, invoke, prepare  # noqa: F401 - a fixture
+from tests.support.cases import CASES, Case
+from tests.support.replay import invoke, prepare
 from tests.world import nth_id
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from keywright.errors import CATALOGUE
 from openapi.document import describe, text
 from tests.conftest import ROOT
 from tests.description import DESCRIPTION, find, operations, plain, problems, validator
-from tests.test_events import REQUESTS
+from tests.support.cases import REQUESTS
 
 if TYPE_CHECKING:
     from local.template import Stack
-    from tests.test_events import Case
+    from tests.support.cases import Case
 
 OPERATIONS = operations()
 EXAMPLES = [

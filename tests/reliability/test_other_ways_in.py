@@ -14,10 +14,10 @@ from keywright.operators.administration import RefusedError
 from keywright.organizations.purge import PurgeFailedError
 from tests.conftest import new_container
 from tests.functions.purge_organizations.conftest import DUE, NOW, SECONDS, Purge, due
-from tests.functions.sync_organizations.test_order import batches, delayed, history
 from tests.reliability import figures, wire
 from tests.reliability.operations import OPERATOR
 from tests.sizes import size
+from tests.support.history import batches, delayed, history
 from tests.world import OTHER_ORGANIZATION_ID
 
 if TYPE_CHECKING:

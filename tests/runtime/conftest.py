@@ -19,7 +19,9 @@ from local.template import Resource
 from tests.conftest import LOOPBACK
 from tests.issuer import AUDIENCE
 from tests.runtime.container import Container, running
-from tests.test_events import CASES, DEVELOPMENT_ISSUER, NOBODY, Case, in_envelope, put_items, sign
+from tests.support.cases import CASES, Case
+from tests.support.replay import NO_SERVER, in_envelope, put_items
+from tests.support.tokens import DEVELOPMENT_ISSUER, sign
 from tests.world import Context, Table, World
 
 if TYPE_CHECKING:
@@ -206,7 +208,7 @@ def settings(seed: Mapping[str, Any]) -> dict[str, str]:
     if seed.get("table") is False:
         changes["TABLE_NAME"] = "there-is-no-such-table"
     if seed.get("dynamodb") == "down":
-        changes[backend.DYNAMODB_ENDPOINT] = NOBODY
+        changes[backend.DYNAMODB_ENDPOINT] = NO_SERVER
     return changes
 
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests import test_messages
 from tests.runtime.between import Request, standing_before
 from tests.runtime.conftest import patient
-from tests.test_events import CASES, UNTOUCHED, Case, differences, items, written
+from tests.support.cases import CASES, MESSAGES, Case, outcome_of
+from tests.support.matchers import differences
+from tests.support.replay import UNTOUCHED, items, written
 from tests.world import Context
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ FIRST_CHANGES = list({case.function: case for case in reversed(CHANGES)}.values(
 UNATTENDED = list(
     {
         case.function: case
-        for case in test_messages.CASES
-        if test_messages.outcome_of(case) in {"followed", "purged"} and not case.seed.get("environment")
+        for case in MESSAGES
+        if outcome_of(case) in {"followed", "purged"} and not case.seed.get("environment")
     }.values()
 )
 """A message that is applied, and a purge of an organization that is due."""

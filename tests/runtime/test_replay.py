@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import test_messages
-from tests.test_events import CASES, UNTOUCHED, Case, differences, items, written
+from tests.support.cases import CASES, MESSAGES, Case
+from tests.support.matchers import differences
+from tests.support.replay import UNTOUCHED, items, written
 from tests.world import Context
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def test_replay(case: Case, deployments: Deployments) -> None:
     assert [] == differences({**UNTOUCHED, **case.expected}, {**outcome, **written(before, items(deployed.world))})
 
 
-@pytest.mark.parametrize("case", test_messages.CASES, ids=str)
+@pytest.mark.parametrize("case", MESSAGES, ids=str)
 def test_replay_of_messages_and_ticks(case: Case, deployments: Deployments) -> None:
     """GIVEN a case's seed WHEN the function gets messages or a tick THEN outcome and writes are as expected."""
     deployed = deployments.of(case)

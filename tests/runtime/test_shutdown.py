@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from tests.runtime.conftest import PATIENCE_SECONDS
-from tests.test_events import CASES
+from tests.support.cases import CASES
 from tests.world import create_event, signed
 
 if TYPE_CHECKING:

@@ -53,9 +53,7 @@ def _kill_after(transactions: int, key: AccessKey) -> None:
         assert -signal.SIGKILL == process.wait()
 
 
-def test_a_purge_killed_half_way_is_completed_by_the_next_run(
-    purge: Purge, kill_after: Callable[[int], None]
-) -> None:
+def test_a_purge_killed_half_way_is_completed_by_the_next_run(purge: Purge, kill_after: Callable[[int], None]) -> None:
     """GIVEN an organization with half of its items deleted WHEN the purge runs again THEN nothing is left.
 
     Every item is counted once, and every item outside the organization is unchanged, to the byte.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import random
-import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -16,99 +15,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from keywright import clock
-from tests.bus import about, event
+from tests.support.history import backwards, batches, delayed, history, shuffled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from tests.bus import Sync
+    from tests.support.history import Event
     from tests.world import Table
 
 EVENTS = int(os.environ.get("EVENTS", "100"))
 GRACE_DAYS = 365
 """The maximum: no deletion request in a history of up to 15,000 events is late, in any order."""
-BEGINNING = clock.stored("2026-01-01T00:00:00.000Z")
-STEPS = [timedelta(0), timedelta(milliseconds=1), timedelta(seconds=1), timedelta(hours=1)]
-ROLES = ["owner", "admin", "member"]
-Event = dict[str, Any]
-
-
-def history(chance: random.Random, length: int) -> list[Event]:
-    """Return random events of a few organizations and their members, in order.
-
-    Many share a millisecond; their ids order them. They need not make sense: members are removed who were never added,
-    and organizations are renamed that were never created.
-    """
-    organizations = [str(uuid.UUID(int=chance.getrandbits(128), version=4)) for _ in range(1 + length // 500)]
-    now, events = BEGINNING, []
-    for _ in range(length):
-        now += chance.choice(STEPS)
-        kind = chance.choice(sorted(KINDS))
-        detail = KINDS[kind](chance)
-        detail["organization"] = {"id": chance.choice(organizations), **detail.get("organization", {})}
-        event_id = f"evt_{chance.getrandbits(64):016x}"
-        events.append(event(kind, time=clock.rfc3339(now), event_id=event_id, **detail))
-    return sorted(events, key=order)
-
-
-def order(happened: Event) -> tuple[str, str]:
-    """Return the order of an event: its time, then its id."""
-    return happened["detail"]["time"], happened["detail"]["eventId"]
-
-
-def _somebody(chance: random.Random) -> str:
-    return f"user_{chance.randrange(6)}"
-
-
-def _named(chance: random.Random) -> dict[str, Any]:
-    return {"organization": {"name": f"Acme {chance.randrange(1000)}"}}
-
-
-KINDS: dict[str, Callable[[random.Random], dict[str, Any]]] = {
-    "organization.created": _named,
-    "organization.updated": _named,
-    "organization.deletion_requested": lambda _: {},
-    "organization.deletion_canceled": lambda _: {},
-    "member.added": lambda chance: about(_somebody(chance), role=chance.choice(ROLES)),
-    "member.role_changed": lambda chance: about(_somebody(chance), role=chance.choice(ROLES)),
-    "member.updated": lambda chance: about(
-        _somebody(chance), role=chance.choice(ROLES), suspended=chance.choice([True, False])
-    ),
-    "member.suspended": lambda chance: about(_somebody(chance)),
-    "member.reinstated": lambda chance: about(_somebody(chance)),
-    "member.removed": lambda chance: about(_somebody(chance)),
-}
-
-
-def delayed(events: Sequence[Event], chance: random.Random) -> list[Event]:
-    """Deliver each event with a random delay, and a third of them twice."""
-    copies = [
-        (position + chance.expovariate(1 / 20), happened)
-        for position, happened in enumerate(events)
-        for _ in range(chance.choice([1, 1, 2]))
-    ]
-    return [happened for _, happened in sorted(copies, key=lambda copy: copy[0])]
-
-
-def shuffled(events: Sequence[Event], chance: random.Random) -> list[Event]:
-    """Deliver the events in random order, and a third of them twice."""
-    copies = [happened for happened in events for _ in range(chance.choice([1, 1, 2]))]
-    chance.shuffle(copies)
-    return copies
-
-
-def backwards(events: Sequence[Event], _: random.Random) -> list[Event]:
-    """Deliver the last event first."""
-    return list(reversed(events))
-
-
-def batches(events: Sequence[Event], chance: random.Random) -> Iterator[Sequence[Event]]:
-    """Split events into batches of random size."""
-    position = 0
-    while position < len(events):
-        size = chance.randint(1, 10)
-        yield events[position : position + size]
-        position += size
 
 
 def deliver(sync: Sync, batch: Sequence[Event]) -> None:
@@ -118,7 +36,7 @@ def deliver(sync: Sync, batch: Sequence[Event]) -> None:
 
 
 @dataclass(slots=True)
-class Known:
+class Expected:
     """State of one organization after reading its events in order, by the simplest implementation."""
 
     organization: dict[str, str] = field(default_factory=dict)
@@ -126,9 +44,9 @@ class Known:
     suspensions: dict[str, str] = field(default_factory=dict)
     members: set[str] = field(default_factory=set)
 
-    def read(self, happened: Event) -> None:
+    def read(self, event: Event) -> None:
         """Apply one event."""
-        kind, detail = happened["detail-type"], happened["detail"]
+        kind, detail = event["detail-type"], event["detail"]
         if kind.startswith("member."):
             self._read_member(kind, detail["member"]["userId"], detail["time"], detail["member"])
         elif kind == "organization.deletion_canceled":
@@ -141,17 +59,17 @@ class Known:
             if kind == "organization.created":
                 self.organization["created_at"] = detail["time"]
 
-    def _read_member(self, kind: str, user_id: str, time: str, said: dict[str, Any]) -> None:
+    def _read_member(self, kind: str, user_id: str, time: str, member: dict[str, Any]) -> None:
         if kind == "member.added":
             self.members.add(user_id)
             self.suspensions.pop(user_id, None)
         if kind == "member.removed":
             self.members.discard(user_id)
-        if "role" in said:
-            self.roles[user_id] = said["role"]
-        if kind == "member.suspended" or said.get("suspended") is True:
+        if "role" in member:
+            self.roles[user_id] = member["role"]
+        if kind == "member.suspended" or member.get("suspended") is True:
             self.suspensions[user_id] = time
-        if kind == "member.reinstated" or said.get("suspended") is False:
+        if kind == "member.reinstated" or member.get("suspended") is False:
             self.suspensions.pop(user_id, None)
 
     def visible(self) -> dict[str, dict[str, str]]:
@@ -197,9 +115,9 @@ def test_the_order_of_arrival_does_not_matter(
     stop_clock("2026-06-30T00:00:00.000Z")
     setting("DELETION_GRACE_DAYS", str(GRACE_DAYS))
     events = history(chance, EVENTS)
-    known: dict[str, Known] = {}
-    for happened in events:
-        known.setdefault(happened["detail"]["organization"]["id"], Known()).read(happened)
+    expected: dict[str, Expected] = {}
+    for event in events:
+        expected.setdefault(event["detail"]["organization"]["id"], Expected()).read(event)
     table = sync.world.table
     for batch in batches(events, chance):
         deliver(sync, batch)
@@ -209,5 +127,5 @@ def test_the_order_of_arrival_does_not_matter(
         deliver(sync, batch)
 
     assert table.items() == other.items()
-    assert {key: value.visible() for key, value in known.items()} == {key: visible(other, key) for key in known}
+    assert {key: value.visible() for key, value in expected.items()} == {key: visible(other, key) for key in expected}
     assert [] == sync.put_aside()

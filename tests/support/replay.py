@@ -1,0 +1,164 @@
+"""Replay of a case: apply its seed, invoke the function, and compare the table before and after."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import uuid
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, SupportsBytes, cast
+
+import boto3
+from boto3.dynamodb.types import Binary
+
+from tests.bus import EventQueue
+from tests.support.cases import WITHOUT_STATUS
+from tests.support.matchers import differences
+from tests.world import Context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from local.iam import AccessKey
+    from local.template import Stack
+    from tests.support.cases import Case
+    from tests.world import World
+
+NO_SERVER = "http://127.0.0.1:1"
+"""An address on which no server listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A replay of cases, each with the role of its function.
+
+    Attributes:
+        access_keys: the access key of each function, by its folder's name.
+    """
+
+    world: World
+    stack: Stack
+    access_keys: Mapping[str, AccessKey]
+    setting: Callable[[str, str], None]
+    load_handler: Callable[[str], Callable[..., object]]
+
+    def __call__(self, case: Case) -> list[str]:
+        """Return the differences between the expected and the actual outcome of a case."""
+        return self._messages(case) if case.function in WITHOUT_STATUS else self._request(case)
+
+    def _request(self, case: Case) -> list[str]:
+        prepare(case.seed, self.world, self.setting)
+        before = items(self.world)
+
+        outcome = invoke(self.load_handler(case.function), case.event, self.world)
+
+        return differences({**UNTOUCHED, **case.expected}, {**outcome, **written(before, items(self.world))})
+
+    def _messages(self, case: Case) -> list[str]:
+        """Replay a batch of messages from their queue, or a scheduled event."""
+        operator = boto3.client("sqs")
+        dead_letters = operator.create_queue(QueueName=f"dead-letters-{uuid.uuid4()}")["QueueUrl"]
+        self.setting("DEAD_LETTER_QUEUE_URL", dead_letters)
+        prepare(case.seed, self.world, self.setting)
+        before = items(self.world)
+        (function,) = [each for each in self.stack.functions.values() if each.directory.name == case.function]
+        context = Context(remaining_milliseconds=function.timeout_seconds * 1000)
+        ids = {message["body"]: message["messageId"] for message in case.event.get("Records", [])}
+        queue = EventQueue.holding(list(ids), operator, self.access_keys[case.function]) if ids else None
+        if queue:
+            assert sorted(ids) == sorted(message["Body"] for message in queue.poll())
+
+        outcome = invoke(self.load_handler(case.function), case.event, replace(self.world, context=context))
+
+        if queue:
+            failed = {failure["itemIdentifier"] for failure in outcome["answer"]["batchItemFailures"]}
+            queue.finish(body for body, message_id in ids.items() if message_id not in failed)
+            assert len(failed) == queue.length(operator)
+        letters = operator.receive_message(
+            QueueUrl=dead_letters, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        ).get("Messages", [])
+        put_aside = [
+            {"messageId": ids[letter["Body"]], "reason": letter["MessageAttributes"]["reason"]["StringValue"]}
+            for letter in letters
+        ]
+        return differences(
+            {**UNTOUCHED, "put_aside": [], **case.expected},
+            {**outcome, **written(before, items(self.world)), "put_aside": put_aside},
+        )
+
+
+def prepare(seed: dict[str, Any], world: World, setting: Callable[[str, str], None]) -> None:
+    """Apply a seed: items, pepper, environment, failures."""
+    put_items(seed, world)
+    if "pepper" in seed:
+        secret_id, secret = os.environ["PEPPER_SECRET_ID"], json.dumps(seed["pepper"])
+        boto3.client("secretsmanager").put_secret_value(SecretId=secret_id, SecretString=secret)
+    for name, value in seed.get("environment", {}).items():
+        setting(name, value)
+    if seed.get("table") is False:
+        setting("TABLE_NAME", "there-is-no-such-table")
+    if seed.get("dynamodb") == "down":
+        setting("AWS_ENDPOINT_URL_DYNAMODB", NO_SERVER)
+
+
+def put_items(seed: dict[str, Any], world: World) -> None:
+    """Write the items of a seed."""
+    for item in seed["items"]:
+        world.table.put(**{name: _from_json(value) for name, value in item.items()})
+
+
+Key = tuple[str, str]
+Item = dict[str, Any]
+UNTOUCHED: dict[str, list[Item]] = {"added": [], "changed": [], "removed": []}
+
+
+def items(world: World) -> dict[Key, Item]:
+    """Return the table's items by key."""
+    return {
+        (item["pk"], item["sk"]): {name: _to_json(value) for name, value in item.items()}
+        for item in world.table.items()
+    }
+
+
+def written(before: Mapping[Key, Item], after: Mapping[Key, Item]) -> dict[str, list[Item]]:
+    """Return the difference between two states of the table: added items, changed items, keys of removed items."""
+    return {
+        "added": [item for key, item in after.items() if key not in before],
+        "changed": [item for key, item in after.items() if key in before and item != before[key]],
+        "removed": [{"pk": pk, "sk": sk} for pk, sk in before if (pk, sk) not in after],
+    }
+
+
+def _to_json(value: object) -> object:
+    """Return an attribute as the files write it: JSON has no bytes."""
+    return (
+        {"base64": base64.b64encode(bytes(cast("SupportsBytes", value))).decode()}
+        if isinstance(value, Binary)
+        else value
+    )
+
+
+def _from_json(value: object) -> object:
+    match value:
+        case {"base64": str(text)}:
+            return base64.b64decode(text, validate=True)
+        case _:
+            return value
+
+
+def invoke(handler: Callable[..., Any], event: dict[str, Any], world: World) -> dict[str, Any]:
+    """Call a handler as Lambda does, through JSON both ways; return its answer or its error."""
+    try:
+        answer = json.loads(json.dumps(handler(event, world.context)))
+    except Exception as error:  # noqa: BLE001 - Lambda reports every exception
+        return {"error": {"type": type(error).__name__, "message": str(error)}}
+    if answer.get("body"):
+        answer["body"] = in_envelope(answer["body"])
+    return {"answer": answer}
+
+
+def in_envelope(body: str) -> object:
+    """Return the parsed body of an answer; a document, which has no envelope, stays a text."""
+    content = json.loads(body) if body.startswith("{") else {}
+    return content if "data" in content else body
