@@ -50,14 +50,14 @@ def test_a_target_holds(targets: ModuleType, name: str) -> None:
 
 def stripped(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
     """Ignore white space around a key."""
-    parse = targets.tokens.parse
-    patch.setattr(targets.tokens, "parse", lambda text, *others: parse(text.strip(), *others))
+    parse = targets.key_text.parse
+    patch.setattr(targets.key_text, "parse", lambda text, *others: parse(text.strip(), *others))
     return f"\1{targets.KEYS[0]}\n".encode()
 
 
 def shortened(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
     """Verify only a part of a header."""
-    patch.setattr(targets.key_authorizing, "_presented", lambda headers: next(iter(headers.values()))[:-1])
+    patch.setattr(targets.api_key, "_presented", lambda headers: next(iter(headers.values()))[:-1])
     return f"\0\1{targets.KEYS[0]}".encode()
 
 
@@ -65,7 +65,7 @@ def unsigned(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
     """Skip the check of signatures."""
     decode = targets.jwt.decode
     patch.setattr(
-        targets.sessions.jwt,
+        targets.session_token.jwt,
         "decode",
         lambda token, *_, **__: decode(token, options={"verify_signature": False}),
     )
@@ -101,7 +101,7 @@ def a_surprise(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
 
 def half_read(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
     """Raise an unexpected exception for an event without details."""
-    patch.setattr(targets.organization_events, "validate", lambda _, content: content["detail"])
+    patch.setattr(targets.events, "validate", lambda _, content: content["detail"])
     return b'{"detail-type": "member.added"}'
 
 
