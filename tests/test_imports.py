@@ -39,7 +39,7 @@ def modules(function: str | None) -> frozenset[str]:
     return frozenset(json.loads(finished.stdout))
 
 
-def of(packages: tuple[str, ...], names: frozenset[str]) -> list[str]:
+def belonging_to(packages: tuple[str, ...], names: frozenset[str]) -> list[str]:
     """Return the modules that belong to the packages."""
     return sorted(name for name in names if name.split(".")[0] in packages)
 
@@ -47,12 +47,12 @@ def of(packages: tuple[str, ...], names: frozenset[str]) -> list[str]:
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_no_function_imports_an_aws_client(function: str) -> None:
     """Requests are sent by Python's HTTP client."""
-    assert [] == of(ON_THE_WAY, modules(function))
+    assert [] == belonging_to(ON_THE_WAY, modules(function))
 
 
 def test_the_key_authorizer_imports_only_the_verification() -> None:
     """The authorizer runs before every request of every API that accepts keys."""
-    assert [] == of(AUTHORIZER_DOES_WITHOUT, modules("authorize_api_key"))
+    assert [] == belonging_to(AUTHORIZER_DOES_WITHOUT, modules("authorize_api_key"))
 
 
 @pytest.mark.parametrize(("function", "most"), [("authorize_api_key", 0.6), ("create_api_key", 1.1)])

@@ -93,7 +93,7 @@ def open_to_all(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
     return bytes([1, 0, 0, 3, 0])
 
 
-def a_surprise(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
+def unexpected(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
     """Raise an unexpected exception for a rule without a path."""
     patch.setattr(targets.access_rules, "_rule", lambda _, entry: entry["path"])
     return b"[{}]"
@@ -114,7 +114,7 @@ def half_read(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
         ("body", unreadable),
         ("query", boundless),
         ("policy", open_to_all),
-        ("rules", a_surprise),
+        ("rules", unexpected),
         ("event", half_read),
     ],
 )

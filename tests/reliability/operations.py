@@ -71,9 +71,9 @@ class Operation:
         requests: number of requests to DynamoDB without faults.
         ask: runs it, with an Idempotency-Key if it takes one.
         event: its event in the audit log; None if it only reads.
-        told_again: status of a repeat: 200 unless it cannot be done twice.
+        repeat_status: status of a repeat: 200 unless it cannot be done twice.
         is_repeatable: whether it takes an Idempotency-Key.
-        is_same_again: whether a repeat changes nothing and is answered with 200.
+        is_idempotent: whether a repeat changes nothing and is answered with 200.
         has_deadline: whether its time is limited; an operator's is not.
         prepare: what to do before it.
     """
@@ -82,9 +82,9 @@ class Operation:
     requests: int
     ask: Callable[[Scene, str | None], Answer]
     event: str | None = None
-    told_again: int = 200
+    repeat_status: int = 200
     is_repeatable: bool = False
-    is_same_again: bool = False
+    is_idempotent: bool = False
     has_deadline: bool = True
     prepare: Callable[[Scene], None] = field(default=lambda _: None)
 
@@ -166,7 +166,7 @@ OPERATIONS = [
         asks("update_api_key", body={"name": "new", "enabled": False}, has_key_id=True),
         event="api_key.updated",
     ),
-    Operation("delete_api_key", 2, asks("delete_api_key", has_key_id=True), event="api_key.deleted", told_again=404),
+    Operation("delete_api_key", 2, asks("delete_api_key", has_key_id=True), event="api_key.deleted", repeat_status=404),
     Operation(
         "rotate_api_key",
         2,
@@ -183,23 +183,23 @@ OPERATIONS = [
         1,
         asks("request_organization_deletion", user_id="owner"),
         event="organization.deletion_requested",
-        told_again=410,
+        repeat_status=410,
     ),
     Operation(
         "cancel_organization_deletion",
         2,
         asks("cancel_organization_deletion", user_id="owner"),
         event="organization.deletion_canceled",
-        told_again=409,
+        repeat_status=409,
         prepare=_frozen,
     ),
-    Operation("sync_organizations", 2, _synced, event="member.added", is_same_again=True),
+    Operation("sync_organizations", 2, _synced, event="member.added", is_idempotent=True),
     Operation(
         "operator suspends a member",
         2,
         _operator(lambda organization_id, _: administration.suspend(OPERATOR, organization_id, "user_2")),
         event="member.suspended",
-        is_same_again=True,
+        is_idempotent=True,
         has_deadline=False,
     ),
     Operation(
@@ -207,7 +207,7 @@ OPERATIONS = [
         2,
         _operator(lambda organization_id, _: administration.remove(OPERATOR, organization_id, "user_2")),
         event="member.removed",
-        told_again=404,
+        repeat_status=404,
         has_deadline=False,
     ),
     Operation(
@@ -215,7 +215,7 @@ OPERATIONS = [
         2,
         _operator(lambda organization_id, _: administration.set_role(OPERATOR, organization_id, "user_2", Role.ADMIN)),
         event="member.role_changed",
-        is_same_again=True,
+        is_idempotent=True,
         has_deadline=False,
     ),
     Operation(
@@ -225,7 +225,7 @@ OPERATIONS = [
             lambda organization_id, scene: administration.revoke_key(OPERATOR, organization_id, UUID(scene.key_id))
         ),
         event="api_key.deleted",
-        told_again=404,
+        repeat_status=404,
         has_deadline=False,
     ),
 ]

@@ -127,7 +127,7 @@ def assert_repeated(scene: Scene, operation: Operation, answer: Answer, before: 
     between = scene.partition()
     repeated = operation.ask(scene, KEY)
     after = scene.partition()
-    assert (operation.told_again if was_done else 200) == repeated.status
+    assert (operation.repeat_status if was_done else 200) == repeated.status
     if operation.is_repeatable:
         assert was_done == repeated.is_replayed
         assert was_done == (between == after)
@@ -135,7 +135,7 @@ def assert_repeated(scene: Scene, operation: Operation, answer: Answer, before: 
             assert answer.body == repeated.body
         assert assert_all_or_nothing(operation, before, after, has_key=True)
         assert_there(operation, repeated, after)
-    elif repeated.status == 200 and not (was_done and operation.is_same_again):
+    elif repeated.status == 200 and not (was_done and operation.is_idempotent):
         assert (operation.event is not None) == assert_all_or_nothing(operation, between, after, has_key=False)
         if operation.event is None and answer.status == 200:
             assert answer.body == repeated.body

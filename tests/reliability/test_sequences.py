@@ -150,7 +150,7 @@ def done(step: Step, scene: Scene, time: SimulatedTime, limit_seconds: int) -> A
     assert answer.status in {200, 401, 503, *PRECONDITIONS}, answer
     was_done = assert_all_or_nothing(operation, before, after, has_key=True)
     if answer.status == 200:
-        assert was_done == (operation.event is not None) or (operation.is_same_again and not was_done)
+        assert was_done == (operation.event is not None) or (operation.is_idempotent and not was_done)
     elif answer.status != 503:
         assert not was_done
     elif operation.is_repeatable:
