@@ -1,4 +1,4 @@
-"""A stand-in for AWS's command line on a machine whose credentials are those of a profile."""
+"""A stand-in for the AWS command line of a machine with a profile."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 def with_a_profile(
     path: Path, access_key_id: str, secret_access_key: str, session_token: str = "", *, otherwise: str = "exit 2"
 ) -> None:
-    """Write a command that knows `aws configure export-credentials --format env`, and prints what version 2 prints.
+    """Write a command with `aws configure export-credentials --format env`, which prints what version 2 prints.
 
     Args:
-        path: of the command.
-        access_key_id: of the profile.
-        secret_access_key: of the profile.
-        session_token: of a profile that assumes a role or signs in; empty for one with the keys of a user.
-        otherwise: what the shell does with any other arguments.
+        path: file of the command.
+        access_key_id: the profile's access key id.
+        secret_access_key: the profile's secret.
+        session_token: the token of a profile that assumes a role or signs in; empty for one with a user's keys.
+        otherwise: shell command for any other arguments.
     """
     exports = {"AWS_ACCESS_KEY_ID": access_key_id, "AWS_SECRET_ACCESS_KEY": secret_access_key}
     if session_token:

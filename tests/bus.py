@@ -79,22 +79,22 @@ def message(body: object, message_id: str) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class EventQueue:
-    """The queue of organization events, polled as by Lambda, which acts with the role of the function.
+    """The queue of organization events, polled as Lambda polls it: with the role of the function.
 
     Source: AWS Lambda Developer Guide, "Creating and configuring an Amazon SQS event source mapping", "Configuring
     execution role permissions".
 
     Attributes:
-        lambda_: with the credentials of the function's role.
+        lambda_: the client of the poller, with the credentials of the function's role.
     """
 
     lambda_: SQSClient
     url: str
-    taken: list[MessageTypeDef] = field(default_factory=list)
+    received: list[MessageTypeDef] = field(default_factory=list)
 
     @classmethod
     def holding(cls, bodies: Sequence[str], operator: SQSClient, key: AccessKey) -> EventQueue:
-        """Return the queue of the stack, with these messages in it and no others."""
+        """Return the stack's queue, with exactly these messages."""
         source = text(properties("OrganizationEventsMapping")["EventSourceArn"], "EventSourceArn")
         name = source.rpartition(":")[2]
         operator.delete_queue(QueueUrl=operator.create_queue(QueueName=name)["QueueUrl"])
@@ -105,20 +105,20 @@ class EventQueue:
         return cls(lambda_, url)
 
     def poll(self) -> Sequence[MessageTypeDef]:
-        """Take a batch of messages."""
+        """Receive a batch of messages."""
         self.length(self.lambda_)
         answer = self.lambda_.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10, WaitTimeSeconds=0)
-        self.taken = answer.get("Messages", [])
-        return self.taken
+        self.received = answer.get("Messages", [])
+        return self.received
 
     def finish(self, bodies: Iterable[str]) -> None:
-        """Delete the messages of the batch that the function has not asked for again."""
-        receipts = {message["Body"]: message["ReceiptHandle"] for message in self.taken}
+        """Delete the messages of the batch that did not fail, by their bodies."""
+        receipts = {message["Body"]: message["ReceiptHandle"] for message in self.received}
         for body in bodies:
             self.lambda_.delete_message(QueueUrl=self.url, ReceiptHandle=receipts[body])
 
     def length(self, client: SQSClient) -> int:
-        """Return how many messages are in the queue, those on their way included."""
+        """Return the number of messages in the queue, including those in flight."""
         counts: list[QueueAttributeNameType] = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
         attributes = client.get_queue_attributes(QueueUrl=self.url, AttributeNames=counts)["Attributes"]
         return sum(int(attributes[name]) for name in counts)

@@ -1,4 +1,4 @@
-"""The readings that a backend can make of a request's path: what servers and frameworks are known to do with one."""
+"""The ways in which servers and frameworks are known to read a request's path."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LONGEST_CHAIN = 6
-"""Readings of readings: three decodings with something else after each."""
+"""Maximum number of readings in a row: three decodings, each followed by another reading."""
 
 
 def decoded(path: str) -> str:
-    """Decode once, as UTF-8, and leave what is no encoding (WHATWG URL, "percent-decode")."""
+    """Decode once, as UTF-8; invalid encodings stay (WHATWG URL, "percent-decode")."""
     return unquote_to_bytes(path).decode("utf-8", "replace")
 
 
 def decoded_leniently(path: str) -> str:
-    """Decode once, and take two bytes of UTF-8 for the one that they stand for, though it needs only one."""
+    """Decode once, and accept overlong UTF-8: two bytes for an ASCII character."""
     content = unquote_to_bytes(path)
     short = re.sub(rb"[\xc0\xc1][\x80-\xbf]", lambda two: bytes([(two[0][0] & 3) << 6 | two[0][1] & 63]), content)
     return short.decode("utf-8", "replace")
 
 
 def decoded_as_iis(path: str) -> str:
-    """Decode %u0061."""
-    return re.sub("%[uU]([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), path)
+    """Decode %u0061 (IIS)."""
+    return re.sub("%[uU]([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), path)
 
 
 def merged(path: str) -> str:
@@ -43,7 +43,7 @@ def without_dots(path: str) -> str:
 
 
 def with_slashes(path: str) -> str:
-    """Take a backslash for a slash (WHATWG URL)."""
+    """Read a backslash as a slash (WHATWG URL)."""
     return path.replace("\\", "/")
 
 
@@ -58,7 +58,7 @@ def cut(path: str) -> str:
 
 
 def without_slash(path: str) -> str:
-    """Take a slash at the end for none."""
+    """Drop a slash at the end."""
     return path.removesuffix("/")
 
 
@@ -69,7 +69,7 @@ WAYS: tuple[Callable[[str], str], ...] = (
 
 
 def readings(path: str) -> frozenset[str]:
-    """Return the path as it is and as it is read in any of these ways, one after the other in any order."""
+    """Return the path and all its readings, in any order and combination."""
     known, fresh = {path}, {path}
     for _ in range(LONGEST_CHAIN):
         fresh = {way(one) for one in fresh for way in WAYS} - known

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import subprocess
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
-import botocore.session
 import pytest
-from botocore import xform_name
 
 from local.intrinsics import mapping
 from tests.conftest import ROOT
+from tests.support.aws_commands import OWN_COMMANDS, Command, commands_in, operation, waited_for
 from tests.template.cloudformation import section
 from tools import costs
 
@@ -88,73 +85,13 @@ def test_addresses_are_fictitious(path: Path) -> None:
 # ---- Commands ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A call of the AWS command line."""
-
-    document: str
-    line: int
-    words: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return f"{self.document}:{self.line} {' '.join(self.words[1:3])}"
-
-
 def aws_commands(path: Path) -> list[Command]:
     """Return every `aws ...` in a document's code."""
     return commands_in(path.read_text(encoding="utf-8"), str(path.relative_to(ROOT)))
 
 
-def commands_in(code: str, document: str) -> list[Command]:
-    """Return every `aws ...` in a text."""
-    commands = []
-    for number, line in enumerate(code.replace("\\\n", " ").splitlines()):
-        if (match := re.search(r"(?:^\s*|\(|\| )(aws [a-z].*)", line)) is None:
-            continue
-        words = []
-        try:
-            for word in shlex.shlex(match[1], posix=True, punctuation_chars="|();"):
-                if set(word) <= set("|();"):
-                    break
-                words.append(word)
-        except ValueError:  # a quotation that continues on the next line: the part before it is enough
-            pass
-        commands.append(Command(document, number, tuple(words)))
-    return commands
-
-
 AWS_COMMANDS = [command for path in DOCUMENTS for command in aws_commands(path)]
 GLOBAL_OPTIONS = {"--query", "--output", "--region"}
-OWN_COMMANDS: dict[tuple[str, str], dict[str, Any]] = {
-    ("configure", "export-credentials"): {"options": {"--format", "--profile"}, "required": set()},
-    ("cloudformation", "deploy"): {
-        "options": {"--stack-name", "--template-file", "--capabilities", "--parameter-overrides"},
-        "required": {"--stack-name", "--template-file"},
-    },
-}
-"""Commands that are no operation of a service (AWS CLI Command Reference)."""
-
-
-@cache
-def operation(service: str, command: str) -> dict[str, Any]:
-    """Return the options of a command, and those that are required."""
-    model = botocore.session.get_session().get_service_model(service)
-    name = next(name for name in model.operation_names if xform_name(name, "-") == command)
-    shape = model.operation_model(name).input_shape
-    assert shape
-    booleans = {xform_name(member, "-") for member, kind in shape.members.items() if kind.type_name == "boolean"}
-    options = {f"--{xform_name(member, '-')}" for member in shape.members}
-    return {
-        "options": options | {f"--no-{boolean}" for boolean in booleans},
-        "required": {f"--{xform_name(member, '-')}" for member in shape.required_members},
-    }
-
-
-def waited_for(service: str, waiter: str) -> str:
-    """Return the command that `aws SERVICE wait WAITER` repeats."""
-    model = botocore.session.get_session().get_waiter_model(service)
-    name = next(name for name in model.waiter_names if xform_name(name, "-") == waiter)
-    return xform_name(model.get_waiter(name).operation, "-")
 
 
 @pytest.mark.parametrize("command", AWS_COMMANDS, ids=str)
@@ -171,8 +108,8 @@ def test_an_aws_command_exists(command: Command) -> None:
     assert {option for option in described["required"] if option.replace("--", "--no-") not in options} <= options
 
 
-# Variables that a reader brings along: what only they have, or choose.
-BROUGHT = {"KEY", "OWNER", "TOKEN", "VERSION"}
+READERS_OWN = {"KEY", "OWNER", "TOKEN", "VERSION"}
+"""Variables that only the reader can set: what they have, or choose."""
 _VARIABLE = re.compile(r"(?<!\\)\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 _ASSIGNED = re.compile(r"(?:^|[\s;(])([A-Za-z_][A-Za-z0-9_]*)=")
 _CODE = re.compile(r"^( *)```sh\n(.*?)^\1```|((?:^ {4,}\S[^\n]*\n|^\n(?= {4,}\S))+)", re.DOTALL | re.MULTILINE)
@@ -181,32 +118,32 @@ GUIDES = [*(ROOT / "docs").glob("runbooks/*.md"), ROOT / "docs" / "deploy.md", R
 
 
 def unset_variables(document: str) -> set[str]:
-    """Return the variables that a document's code uses, and neither sets before nor explains as the reader's own."""
-    known, found = set(OF_THE_SHELL), set[str]()
-    known |= {name for name in BROUGHT if f"`{name}`" in document}
+    """Return the variables that a document's code uses but neither sets before nor names as the reader's own."""
+    known, unset = set(OF_THE_SHELL), set[str]()
+    known |= {name for name in READERS_OWN if f"`{name}`" in document}
     for match in _CODE.finditer(document):
         code = match[2] or match[3]
         known |= set(_ASSIGNED.findall(code))
-        found |= set(_VARIABLE.findall(code)) - known
-    return found
+        unset |= set(_VARIABLE.findall(code)) - known
+    return unset
 
 
 @pytest.mark.parametrize("path", GUIDES, ids=lambda path: path.name)
 def test_a_guide_sets_the_variables_that_it_uses(path: Path) -> None:
-    """Whoever follows it need not know what a name stands for, or where its value comes from."""
+    """Each variable of a guide is set by the guide or named as the reader's own."""
     assert set() == unset_variables(path.read_text(encoding="utf-8"))
 
 
 def test_an_unset_variable_is_noticed() -> None:
-    """The rule above fails for what it is there for."""
+    """The check above finds an unset variable."""
     assert {"QUEUE_ARN"} == unset_variables('    URL=$(output Url)\n    aws sqs x --a "$URL" --b "$QUEUE_ARN"\n')
     assert {"TOKEN"} == unset_variables('```sh\ncurl -H "Bearer $TOKEN"\n```\n')
     assert set() == unset_variables('A session token in `TOKEN`:\n```sh\ncurl -H "Bearer $TOKEN"\n```\n')
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_an_output_that_is_named_exists(path: Path) -> None:
-    """A document takes from the stack what the stack gives."""
+def test_a_named_output_exists(path: Path) -> None:
+    """Every output that a document names is an output of the stack."""
     content = path.read_text(encoding="utf-8")
     named = re.findall(r"\boutput ([A-Z]\w+)\)|OutputKey=='([A-Z]\w+)'|\(output\s+`(\w+)`\)", content)
 
@@ -214,7 +151,7 @@ def test_an_output_that_is_named_exists(path: Path) -> None:
 
 
 def test_rotating_the_pepper_starts_new_containers() -> None:
-    """The parameter that the runbook changes is in the environment of the functions; Lambda looks at nothing else."""
+    """The parameter that the runbook changes is in the functions' environment: only that starts new containers."""
     runbook = (ROOT / "docs" / "runbooks" / "pepper-rotation.md").read_text(encoding="utf-8")
     (changed,) = re.findall(r"sam deploy --parameter-overrides (\w+)=(\d+)", runbook)
     environment = mapping(mapping(section("Globals")["Function"], "Function")["Environment"], "Environment")

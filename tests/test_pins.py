@@ -1,4 +1,4 @@
-"""What is installed is what was reviewed: packages are pinned by the digest of their content, not by version alone."""
+"""Packages are pinned by the digest of their content, not by version alone: only reviewed content is installed."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ PROJECTS = sorted(
 
 
 def shown(path: Path) -> str:
-    """Return the name of a file as a test shows it."""
+    """Return a path relative to the repository, for the ids of tests."""
     return str(path.relative_to(ROOT))
 
 
 @pytest.mark.parametrize("path", REQUIREMENTS, ids=shown)
 def test_a_python_package_is_pinned_by_hash(path: Path) -> None:
-    """Every one of a file, with every file of it that pip may take."""
+    """Every package of a requirements file has a version and SHA-256 digests."""
     entries = re.split(r"\n(?=[A-Za-z0-9])", re.sub(r"^ *#.*\n", "", path.read_text(), flags=re.MULTILINE))
 
     assert not [
@@ -42,7 +42,7 @@ def test_a_python_package_is_pinned_by_hash(path: Path) -> None:
 
 @pytest.mark.parametrize("project", PROJECTS, ids=shown)
 def test_an_npm_package_is_pinned_by_hash(project: Path) -> None:
-    """The lock has the digest of each, and no address: npm takes them from whichever registry it is told to."""
+    """The lock has a digest and no address for each package: npm uses the configured registry."""
     manifest = json.loads((project / "package.json").read_text())
     packages: dict[str, dict[str, Any]] = json.loads((project / "package-lock.json").read_text())["packages"]
     root = packages.pop("")
@@ -57,13 +57,13 @@ def test_an_npm_package_is_pinned_by_hash(project: Path) -> None:
 
 
 def test_there_are_pins_to_check() -> None:
-    """Of both kinds."""
+    """The rules above apply to existing files of both kinds."""
     assert len(REQUIREMENTS) > 10
     assert {"benchmarks/peers/better_auth", "tests/clients/typescript"} == {shown(project) for project in PROJECTS}
 
 
-def test_npm_installs_what_the_lock_says_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`npm ci` fails where a package is not the one of its digest; `npm install` would take what there is."""
+def test_npm_installs_from_the_lock_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Packages are installed by `npm ci`, which fails on a wrong digest, never by `npm install`."""
     commands: list[list[str]] = []
 
     def run(command: list[object], *_: object) -> str:

@@ -39,7 +39,7 @@ def test_the_configuration_matches_the_template(stack: Stack) -> None:
 
 
 def test_the_greatest_lengths_are_those_of_the_template() -> None:
-    """Of each parameter that is a free text."""
+    """The documentation lists the maximum length of each free-text parameter."""
     declared = {name: mapping(parameter, name) for name, parameter in section("Parameters").items()}
     expected = [[f"`{name}`", str(item["MaxLength"])] for name, item in declared.items() if "MaxLength" in item]
 

@@ -1,7 +1,7 @@
-"""The role of each function is what its recorded events need: nothing is missing, and nothing is too much.
+"""The role of each function has exactly the permissions that its events need.
 
-Nothing is missing: every function runs with its own role here (local/iam.py), and the replay of an event refuses that a
-request was denied. Nothing is too much: with any one action taken away, the event that is named here fails.
+None is missing: every function runs with its own role (local/iam.py), and the replay of an event fails if a request is
+denied. None is superfluous: without any single action, the event that is named here fails.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ NEEDED_BY = {
 """The event that fails if the function's role lacks the action."""
 
 
-def test_a_role_is_what_the_events_of_its_function_need(stack: Stack) -> None:
-    """Each action of a role is there once, and has an event."""
+def test_each_action_of_a_role_has_an_event(stack: Stack) -> None:
+    """Each action of a role is granted once, and has an event that needs it."""
     roles = {
         name: [action for statement in function.statements for action in statement.actions]
         for name, function in stack.functions.items()
@@ -118,17 +118,17 @@ def test_a_role_is_what_the_events_of_its_function_need(stack: Stack) -> None:
 @pytest.mark.parametrize(
     ("function", "action"), [(function, action) for function, needed in NEEDED_BY.items() for action in needed]
 )
-def test_without_any_one_statement_an_event_fails(
+def test_an_event_fails_without_its_action(
     function: str,
     action: str,
-    take_away: Callable[[str, str], None],
+    revoke: Callable[[str, str], None],
     replay: Callable[[Case], list[str]],
     decisions: Collection[Decision],
 ) -> None:
-    """GIVEN a role that lacks one action WHEN the event is replayed THEN that is denied, and the event fails."""
-    take_away(function, action)
+    """GIVEN a role that lacks one action WHEN the event is replayed THEN the action is denied and the event fails."""
+    revoke(function, action)
 
-    failures = ["the poller was refused"]
+    failures = ["polling was denied"]
     with suppress(ClientError):
         failures = replay(Case(EVENTS / folder_name(function) / NEEDED_BY[function][action]))
 
@@ -137,15 +137,15 @@ def test_without_any_one_statement_an_event_fails(
 
 
 @pytest.fixture
-def take_away(
+def revoke(
     iam: Iam, stack: Stack, access_keys: dict[str, AccessKey], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str, str], None]:
-    """Take an action away from the role of a function."""
+    """Remove an action from the role of a function."""
 
-    def reduce(function: str, action: str) -> None:
+    def remove(function: str, action: str) -> None:
         whole = stack.functions[function]
         role = tuple(statement for statement in whole.statements if action not in statement.actions)
         key = iam.assume_role(replace(whole, statements=role), os.environ)
         monkeypatch.setitem(access_keys, folder_name(function), key)
 
-    return reduce
+    return remove

@@ -1,4 +1,4 @@
-"""Commands of the guides that sign a request: with the credentials of any profile, in any shell."""
+"""The signed requests of the guides work with the credentials of any profile, in any shell."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from botocore.compat import HTTPHeaders
 
-KEY_ID, SECRET, TOKEN = "AKIDEXAMPLE", "a+secret/of-nobody", "IQoJb3JpZ2luX2VjE/a+session=="
+KEY_ID, SECRET, TOKEN = "AKIDEXAMPLE", "a+secret/for-tests", "IQoJb3JpZ2luX2VjE/a+session=="
 GUIDES = ("docs/deploy.md", "docs/runbooks/leaked-key.md")
 SHELLS = [shell for shell in ("sh", "bash", "zsh") if shutil.which(shell)]
 
@@ -35,7 +35,7 @@ _SIGNED = re.compile(r"^( *)\(\n(?:(?!\n *\)\n).)*--aws-sigv4.*?^\1\)$", re.DOTA
 
 
 class _Server(HTTPServer):
-    """Keeps what it is sent."""
+    """A server that records its requests."""
 
     received: list[tuple[str, dict[str, str], bytes]]
 
@@ -51,12 +51,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_arguments: object) -> None:
-        """Write nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def server() -> Iterator[_Server]:
-    """Something that looks like API Gateway from far away."""
+    """A server in place of API Gateway."""
     listening = _Server(("127.0.0.1", 0), _Handler)
     listening.received = []
     thread = threading.Thread(target=listening.serve_forever)
@@ -68,21 +68,21 @@ def server() -> Iterator[_Server]:
 
 
 def signed_command(guide: str) -> str:
-    """Return the one command of a guide that signs a request."""
-    (found,) = _SIGNED.finditer((ROOT / guide).read_text(encoding="utf-8"))
-    return textwrap.dedent(found[0])
+    """Return the only command of a guide that signs a request."""
+    (match,) = _SIGNED.finditer((ROOT / guide).read_text(encoding="utf-8"))
+    return textwrap.dedent(match[0])
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize("token", ["", TOKEN], ids=["keys of a user", "a session token"])
+@pytest.mark.parametrize("token", ["", TOKEN], ids=["user keys", "session token"])
 @pytest.mark.parametrize("guide", GUIDES)
 def test_a_request_is_signed_with_the_profile(
     guide: str, token: str, shell: str, server: _Server, tmp_path: Path
 ) -> None:
-    """GIVEN no keys in the environment WHEN the command runs THEN its signature is the profile's, token and all."""
+    """GIVEN no keys in the environment WHEN the command runs THEN the profile's keys sign the request."""
     with_a_profile(tmp_path / "aws", KEY_ID, SECRET, token)
 
-    subprocess.run(  # noqa: S603 - from this repository
+    subprocess.run(  # noqa: S603 - a command of this repository
         [shell, "-c", f'set -eu\n{signed_command(guide)}\ntest -z "${{AWS_ACCESS_KEY_ID:-}}"'],
         env={
             "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
@@ -99,14 +99,14 @@ def test_a_request_is_signed_with_the_profile(
 
 
 class _Signer(SigV4Auth):
-    """Signs the headers that the client has signed; botocore alone would choose them."""
+    """A signer of the headers that the client signed; botocore would choose its own."""
 
     def headers_to_sign(self, request: AWSRequest) -> HTTPHeaders:
         return request.headers
 
 
 def signature(path: str, headers: dict[str, str], body: bytes) -> str:
-    """Compute the signature that AWS expects."""
+    """Return the signature that AWS expects."""
     names = headers["authorization"].partition("SignedHeaders=")[2].partition(",")[0].split(";")
     request = AWSRequest("POST", f"http://{headers['host']}{path}", data=body)
     for name in names:

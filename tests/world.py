@@ -180,7 +180,7 @@ def removed(table: Table) -> None:
 
 
 def unknown_role(table: Table) -> None:
-    """Give `someone` a role that does not exist."""
+    """Set the role of `someone` to one that does not exist."""
     table.put_member("someone", "Admin")
 
 
@@ -204,11 +204,11 @@ class World:
 
 BACKEND = "arn:aws:sts::123456789012:assumed-role/backend/worker-1"
 SIGNER = {"accountId": "123456789012", "caller": "AROAEXAMPLEBACKEND0001:worker-1", "userArn": BACKEND}
-"""What API Gateway adds to an event's identity on a route with AWS_IAM."""
+"""Fields that API Gateway adds to an event's identity on a route with AWS_IAM."""
 
 
 def signed(event: dict[str, Any]) -> dict[str, Any]:
-    """Make of an event with a session the one of a route with AWS_IAM."""
+    """Return the event as that of a route with AWS_IAM: with an identity instead of an authorizer."""
     context = {name: value for name, value in event["requestContext"].items() if name != "authorizer"}
     return event | {"requestContext": context | {"identity": context["identity"] | SIGNER}}
 

@@ -10,8 +10,6 @@ import base64
 import json
 import os
 import re
-import subprocess
-import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -32,6 +30,7 @@ from tests.e2e.__main__ import (
     serve_identity_provider,
 )
 from tests.e2e.emulator import PYTHON
+from tests.e2e.guide import Shell, blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -43,81 +42,7 @@ GUIDE = ROOT / "docs" / "deploy.md"
 STACK = "keywright"
 ORGANIZATION = "acme"
 CUSTOM = {"PublicUrl": "https://api.example.com/v1"}
-SECONDS = 180
 MOST_QUESTIONS = 10
-_BLOCK = re.compile(
-    r"^#{2,3} (?P<heading>[^\n]+)$"
-    r"|^(?P<indent> *)(?:<!-- not run: (?P<reason>[^>]+) -->\n\s*)?```sh\n(?P<text>.*?)^(?P=indent)```$",
-    re.DOTALL | re.MULTILINE,
-)
-_PREPARED = 'set -euo pipefail; source .block < .answers; echo; echo "$DONE"\n'
-DONE = "---- the block is done ----"
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A block of commands in the guide.
-
-    Attributes:
-        heading: heading of its section.
-        text: the commands.
-        reason: why it is not run; None if it is.
-    """
-
-    heading: str
-    text: str
-    reason: str | None
-
-
-def blocks(guide: Path = GUIDE) -> Iterator[Block]:
-    """Return the blocks of a guide, in order."""
-    heading = ""
-    for match in _BLOCK.finditer(guide.read_text(encoding="utf-8")):
-        heading = match["heading"] or heading
-        if match["text"] is not None:
-            text = re.sub(f"^{match['indent']}", "", match["text"], flags=re.MULTILINE)
-            yield Block(heading, text, match["reason"])
-
-
-class Shell:
-    """A shell, while the context is open."""
-
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
-        self._folder = folder
-        self._process = subprocess.Popen(
-            ["bash"],  # noqa: S607 - the reader's shell
-            cwd=folder,
-            env={**environment, "DONE": DONE},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def run(self, text: str, answers: str = "") -> str:
-        """Run a block, answer its questions, and return its output. A failing command ends the shell."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        (self._folder / ".block").write_text(text, encoding="utf-8")
-        (self._folder / ".answers").write_text(answers, encoding="utf-8")
-        self._process.stdin.write(_PREPARED)
-        self._process.stdin.flush()
-        lines: list[str] = []
-        alarm = threading.Timer(SECONDS, self._process.kill)
-        alarm.start()
-        try:
-            for line in self._process.stdout:
-                if line == f"{DONE}\n":
-                    return "".join(lines).strip()
-                lines.append(line)
-        finally:
-            alarm.cancel()
-        raise AssertionError(f"the guide fails at:\n{text}\nwith the output:\n{''.join(lines)}")
-
-    def close(self) -> None:
-        """Close the shell."""
-        self._process.kill()
-        self._process.communicate()
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +113,7 @@ def _follow(shell: Shell, folder: Path, address: front.Front, provider: Identity
     owner = ""
     parameters: dict[str, str] = {}
     client = boto3.client("cloudformation")
-    for block in blocks():
+    for block in blocks(GUIDE):
         if block.reason is not None:
             continue
         text = block.text.replace("https://example.eu.auth0.com", provider.issuer)
@@ -249,7 +174,7 @@ def _new_version(folder: Path) -> None:
 def test_every_block_is_run_or_says_why_not() -> None:
     """Only blocks for a newer version, for a failed deployment, and for building, are not run."""
     assert {"Deploy the stack", "If the first deployment fails", "Upgrades"} == {
-        block.heading for block in blocks() if block.reason
+        block.heading for block in blocks(GUIDE) if block.reason
     }
 
 

@@ -1,7 +1,8 @@
-"""A deployer with the policies of docs/iam.yaml and nothing else, on an emulator that goes by policies.
+"""A deployer with only the policies of docs/iam.yaml, on an emulator that enforces policies.
 
-The emulator (with AUTH=true) checks the requests of sam and of the deployer, not those that CloudFormation makes for
-them; tests/iam compares these with the policies. It knows no iam:PermissionsBoundary, so it refuses every new role.
+With AUTH=true the emulator checks the requests of sam and of the deployer, but not those of CloudFormation on their
+behalf; tests/iam compares these with the policies. It does not support iam:PermissionsBoundary and so refuses every new
+role.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 STACK = "keywright"
 BUCKET = "aws-sam-cli-managed-default-of-this-test"
-"""The bucket that sam makes itself denies plain http, which is all that the emulator speaks."""
+"""Created here: the bucket that sam creates denies plain HTTP, and the emulator has no other."""
 TRUST = json.dumps(
     {
         "Version": "2012-10-17",
@@ -39,15 +40,15 @@ TRUST = json.dumps(
 
 @dataclass(frozen=True, slots=True)
 class Deployer:
-    """Credentials, as the environment of a process and for boto3."""
+    """Credentials of a deployer, for processes and for boto3."""
 
     environment: Mapping[str, str]
     boundary: str
 
     def client(self, service: str) -> Any:
-        """Return a client of AWS with these credentials."""
-        make: Any = boto3.client  # its overloads name every service
-        return make(
+        """Return an AWS client with these credentials."""
+        client: Any = boto3.client  # its overloads name every service
+        return client(
             service,
             endpoint_url=self.environment["AWS_ENDPOINT_URL"],
             aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
@@ -58,7 +59,7 @@ class Deployer:
 
 @pytest.fixture(scope="module")
 def deployer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
-    """Create the policies as an administrator, and a user who has the deployer's."""
+    """Create the policies as an administrator, and a user with those of the deployer."""
     with emulator.running(tmp_path_factory.mktemp("emulator"), AUTH="true") as port:
         endpoint = {"AWS_ENDPOINT_URL": f"http://{HOST}:{port}"}
         root = Deployer({**endpoint, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}, "")
@@ -72,14 +73,14 @@ def deployer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployer]:
         iam.create_user(UserName="deployer")
         for name in ("DeployerPolicyArn", "DeployerDataPolicyArn"):
             iam.attach_user_policy(UserName="deployer", PolicyArn=outputs[name])
-        made = iam.create_access_key(UserName="deployer")["AccessKey"]
-        keys = {"AWS_ACCESS_KEY_ID": made["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": made["SecretAccessKey"]}
+        key = iam.create_access_key(UserName="deployer")["AccessKey"]
+        keys = {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
         yield Deployer({**endpoint, **keys}, outputs["BoundaryArn"])
 
 
 @pytest.fixture(scope="module")
 def config_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write the samconfig.toml of this repository, with a bucket that is there."""
+    """This repository's samconfig.toml, with an existing bucket."""
     path: Path = tmp_path_factory.mktemp("config") / "samconfig.toml"
     shipped = (ROOT / "samconfig.toml").read_text(encoding="utf-8")
     path.write_text(shipped.replace("resolve_s3 = true", f's3_bucket = "{BUCKET}"'), encoding="utf-8")
@@ -87,7 +88,7 @@ def config_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_stack_is_deployed_and_deleted(deployer: Deployer, config_file: Path) -> None:
-    """Nothing that sam asks for is refused, from the first deployment to the end."""
+    """The policies allow every request of sam, from the first deployment to the deletion."""
     parameters = {
         "OidcIssuer": "https://issuer.example/",
         "OidcAudience": AUDIENCE,
@@ -127,10 +128,10 @@ def test_the_stack_is_deployed_and_deleted(deployer: Deployer, config_file: Path
     ],
 )
 def test_an_attack_is_denied(deployer: Deployer, operation: str, parameters: dict[str, object]) -> None:
-    """No step towards an administrator is allowed."""
-    given = {**parameters, **({"PolicyArn": deployer.boundary} if operation == "create_policy_version" else {})}
+    """The policies deny every step of a privilege escalation."""
+    arguments = {**parameters, **({"PolicyArn": deployer.boundary} if operation == "create_policy_version" else {})}
 
-    with pytest.raises(ClientError) as refused:
-        getattr(deployer.client("iam"), operation)(**given)
+    with pytest.raises(ClientError) as denied:
+        getattr(deployer.client("iam"), operation)(**arguments)
 
-    assert "AccessDenied" == refused.value.response["Error"]["Code"]
+    assert "AccessDenied" == denied.value.response["Error"]["Code"]

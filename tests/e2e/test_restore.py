@@ -1,7 +1,7 @@
-"""docs/runbooks/restore.md, followed against the emulator: the table goes back in time, and then it is lost.
+"""docs/runbooks/restore.md, followed against the emulator: a table restored to an earlier time, and a deleted one.
 
-The emulator restores to the present instead of the moment, and makes no system backup of a table that is deleted:
-the tests revoke a key only after the restore, and make the backup themselves. Everything else is done by the runbook.
+The emulator restores to the present instead of the given time, and creates no system backup of a deleted table: the
+tests revoke a key only after the restore, and create the backup themselves. The runbook does everything else.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.api.deployment import data
 from tests.conftest import ROOT
 from tests.e2e.__main__ import STACK
 from tests.e2e.emulator import PYTHON
-from tests.e2e.test_deploy_guide import Block, Shell, blocks
+from tests.e2e.guide import Block, Shell, blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,13 +33,13 @@ SETTINGS = "Switch on what a restore leaves off"
 
 
 def of(heading: str) -> list[Block]:
-    """Return the blocks of a section that can be run."""
+    """Return the blocks of a section that are run."""
     return [block for block in blocks(RUNBOOK) if block.heading == heading and block.reason is None]
 
 
 @pytest.fixture
 def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shell]:
-    """An administrator's, in this repository, with the variables that the runbook begins with."""
+    """An administrator's shell in this repository, with the variables of the runbook's first block."""
     for name in ("admin", "tools", ".venv"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "bin").mkdir()
@@ -61,7 +61,7 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shell]:
 
 
 def run(shell: Shell, block: Block, moment: str = "") -> str:
-    """Run a block for the stack of these tests, and for a moment."""
+    """Run a block for the stack of these tests and a restore time."""
     text = block.text.replace("--stack-name keywright", f"--stack-name {STACK}")
     text = text.replace("--stack keywright", f"--stack {STACK}").replace(
         "after_restore keywright", f"after_restore {STACK}"
@@ -70,7 +70,7 @@ def run(shell: Shell, block: Block, moment: str = "") -> str:
 
 
 def table_settings(name: str) -> dict[str, object]:
-    """Return what the template sets of a table."""
+    """Return the settings that the template gives a table."""
     client = boto3.client("dynamodb")
     continuous = client.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
     return {
@@ -80,8 +80,8 @@ def table_settings(name: str) -> dict[str, object]:
     }
 
 
-def test_a_full_restore_revives_a_key_and_the_list_ends_it(deployment: Deployment, shell: Shell) -> None:
-    """GIVEN a key revoked after the moment WHEN the table goes back THEN it verifies, until the list is worked off."""
+def test_a_full_restore_revives_revoked_keys_until_revoked_again(deployment: Deployment, shell: Shell) -> None:
+    """GIVEN a key revoked after the restore time WHEN the table is restored THEN it is valid until revoked again."""
     restore, listing, exchange, again, forget = of(BACK_IN_TIME)
     kept, revoked = deployment.create_key(), deployment.create_key()
     moment = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
@@ -99,12 +99,12 @@ def test_a_full_restore_revives_a_key_and_the_list_ends_it(deployment: Deploymen
     assert {"before": ("VALID", "VALID"), "after": ("VALID", "NOT_FOUND")} == outcomes
 
 
-def test_a_table_that_is_gone_comes_back_under_its_name(deployment: Deployment, shell: Shell) -> None:
-    """GIVEN the table was deleted WHEN the runbook is followed THEN keys verify, without a change of the stack."""
+def test_a_deleted_table_is_restored_under_its_name(deployment: Deployment, shell: Shell) -> None:
+    """GIVEN a deleted table WHEN the runbook is followed THEN keys are valid, without a change of the stack."""
     name = shell.run('echo "$TABLE"')
     key = deployment.create_key()
     client = boto3.client("dynamodb")
-    client.create_backup(TableName=name, BackupName="DeletedTableBackup")  # AWS does that by itself
+    client.create_backup(TableName=name, BackupName="DeletedTableBackup")  # AWS creates it automatically
     client.update_table(TableName=name, DeletionProtectionEnabled=False)
     client.delete_table(TableName=name)
     client.get_waiter("table_not_exists").wait(TableName=name)
@@ -121,15 +121,15 @@ def test_a_table_that_is_gone_comes_back_under_its_name(deployment: Deployment, 
     assert deployment.organization_id in listed
 
 
-def test_items_are_read_from_a_table_beside(shell: Shell, deployment: Deployment) -> None:
-    """Something was deleted by mistake: the restored table has the organization's items, and goes again."""
+def test_items_are_read_from_a_second_table(shell: Shell, deployment: Deployment) -> None:
+    """After a mistake, items are read from a restored copy of the table, which is then deleted."""
     restore, look, forget = of("Something was deleted or changed by mistake")
 
     run(shell, restore, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
-    found = run(
+    output = run(
         shell, Block("", look.text.replace("01a20a38-9585-719d-81cb-3b8af1c594c2", deployment.organization_id), None)
     )
     run(shell, forget)
 
-    assert f"ORG#{deployment.organization_id}" in found
+    assert f"ORG#{deployment.organization_id}" in output
     assert not [name for name in boto3.client("dynamodb").list_tables()["TableNames"] if name.endswith("-restored")]

@@ -1,8 +1,8 @@
-"""The policies of docs/iam.yaml as IAM sees them, and whether they allow a request.
+"""The policies of docs/iam.yaml, and their evaluation.
 
-The evaluation is that of one account without resource policies (IAM User Guide, "How AWS enforcement code logic
-evaluates requests to allow or deny access"): an explicit deny wins, then an allow is needed. What is not known here is
-an error.
+Requests are evaluated as within one account without resource policies (IAM User Guide, "How AWS enforcement code logic
+evaluates requests to allow or deny access"): an explicit deny wins, then an allow is required. Unknown elements of a
+policy are errors.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Request:
     """A request to AWS.
 
     Attributes:
-        action: as policies name it.
-        resource: an ARN, or * for an action that has no resource.
-        context: the condition keys of the request that matter.
+        action: its name in policies.
+        resource: an ARN, or * for an action without resources.
+        context: the relevant condition keys.
     """
 
     action: str
@@ -47,14 +47,14 @@ class Request:
 
 
 def statements(*names: str, partition: str = "aws", stack: str = STACK) -> list[Statement]:
-    """Return the statements of policies of docs/iam.yaml, as a stack in this partition and for this stack has them."""
+    """Return the statements of policies of docs/iam.yaml, resolved for a partition and a stack."""
     resources = mapping(TEMPLATE["Resources"], "Resources")
     values = {"AWS::Partition": partition, "AWS::AccountId": ACCOUNT, "StackName": stack}
-    found: list[Statement] = []
+    resolved: list[Statement] = []
     for name in names:
         document = mapping(mapping(mapping(resources[name], name)["Properties"], name)["PolicyDocument"], name)
-        found += [mapping(_resolved(one, values), name) for one in sequence(document["Statement"], name)]
-    return found
+        resolved += [mapping(_resolved(each, values), name) for each in sequence(document["Statement"], name)]
+    return resolved
 
 
 def allows(policy: Iterable[Statement], request: Request) -> bool:
@@ -71,20 +71,20 @@ def actions(policy: Iterable[Statement]) -> set[str]:
 
 def texts(value: Json) -> list[str]:
     """Return one text or a list of texts as a list."""
-    return [text(one, "policy") for one in (value if isinstance(value, list) else [value])]
+    return [text(each, "policy") for each in (value if isinstance(value, list) else [value])]
 
 
 def _resolved(value: Json, values: Mapping[str, str]) -> Json:
     if isinstance(value, list):
-        return [_resolved(one, values) for one in value]
+        return [_resolved(each, values) for each in value]
     if not isinstance(value, dict):
         return value
     if value.keys() == {"Fn::Sub"}:
-        return _PLACEHOLDER.sub(lambda found: values[found[1]], text(value["Fn::Sub"], "Fn::Sub"))
+        return _PLACEHOLDER.sub(lambda match: values[match[1]], text(value["Fn::Sub"], "Fn::Sub"))
     if value == {"Ref": "Boundary"}:
         return BOUNDARY.replace("arn:aws:", f"arn:{values['AWS::Partition']}:")
     assert "Ref" not in value
-    return {name: _resolved(one, values) for name, one in value.items()}
+    return {name: _resolved(each, values) for name, each in value.items()}
 
 
 def _applies(statement: Statement, request: Request) -> bool:
@@ -100,7 +100,7 @@ def _applies(statement: Statement, request: Request) -> bool:
 
 
 def _holds(operator: str, keys: Mapping[str, Json], request: Request) -> bool:
-    """Return whether a condition holds. A key that the request does not have never matches."""
+    """Return whether a condition holds. A missing condition key never matches."""
     assert operator in _OPERATORS
     for key, expected in keys.items():
         actual = request.context.get(key)

@@ -1,4 +1,4 @@
-"""The permissions boundary: what the functions need, and nothing that leads out of the stack."""
+"""The permissions boundary allows the functions' requests, and none outside the stack."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ KEYS = {"kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"}
 
 
 def actions_of_functions() -> set[str]:
-    """Return the actions that the functions of the template are allowed."""
+    """Return the actions in the roles of the template's functions."""
     return {
         text(mapping(statement, name)["Action"], name)
         for name in function_ids()
@@ -42,27 +42,27 @@ def actions_of_functions() -> set[str]:
 
 
 @pytest.mark.parametrize("action", sorted(actions_of_functions()))
-def test_a_function_may_do_its_work(action: str) -> None:
-    """A permission that is new in the template has to be in the boundary as well, or it counts for nothing."""
+def test_the_actions_of_functions_are_allowed(action: str) -> None:
+    """The boundary allows each action of the functions' roles; without it, a new permission has no effect."""
     assert allows(BOUNDARY, Request(action, ARNS[action.split(":", maxsplit=1)[0]]))
 
 
 @pytest.mark.parametrize("action", sorted(LOGS_OF_API_GATEWAY | TRACES))
 def test_logs_and_traces_are_written(action: str) -> None:
-    """The boundary leaves room for the managed policies of the roles, on all resources."""
+    """The boundary allows the actions of the roles' managed policies, on all resources."""
     assert allows(BOUNDARY, Request(action, "*"))
 
 
 @pytest.mark.parametrize("group", ["API-Gateway-Execution-Logs_a1b2c3/v1:log-stream:1", "/aws/apigateway/welcome"])
 def test_api_gateway_reads_its_own_logs_only(group: str) -> None:
-    """Its managed policy would let the role read the logs of every application of the account."""
+    """The boundary limits the role of API Gateway, whose managed policy allows all logs of the account."""
     for action in READING_LOGS:
         assert allows(BOUNDARY, Request(action, f"arn:aws:logs:{_REGION}:{ACCOUNT}:log-group:{group}"))
         assert not allows(BOUNDARY, Request(action, f"arn:aws:logs:{_REGION}:{ACCOUNT}:log-group:/aws/lambda/billing"))
 
 
-def test_keys_are_used_by_services_only() -> None:
-    """A key of KMS decrypts what a service stores, and nothing that a function brings along."""
+def test_kms_keys_are_used_by_services_only() -> None:
+    """KMS keys are used only through the stack's services, never by a function directly."""
     key = f"arn:aws:kms:{_REGION}:{ACCOUNT}:key/0a1b"
 
     assert allows(BOUNDARY, Request("kms:Decrypt", key, {"kms:ViaService": f"dynamodb.{_REGION}.amazonaws.com"}))
@@ -71,7 +71,7 @@ def test_keys_are_used_by_services_only() -> None:
 
 
 def test_nothing_else_is_within_the_boundary() -> None:
-    """No action that no role of the stack has a use for; nothing of IAM, STS or Lambda in particular."""
+    """The boundary has the actions of the stack's roles only, and none of IAM, STS or Lambda."""
     assert actions(BOUNDARY) == actions_of_functions() | LOGS_OF_API_GATEWAY | READING_LOGS | TRACES | KEYS
     assert {"iam", "sts", "lambda", "cloudformation"}.isdisjoint(action.split(":")[0] for action in actions(BOUNDARY))
 
@@ -90,12 +90,12 @@ def test_nothing_else_is_within_the_boundary() -> None:
     ids=str,
 )
 def test_a_role_with_every_permission_stays_inside(request_: Request) -> None:
-    """GIVEN a role of the stack that was given AdministratorAccess THEN it reaches nothing outside all the same."""
+    """GIVEN a role of the stack with AdministratorAccess THEN the boundary denies resources outside the stack."""
     assert not allows(BOUNDARY, request_)
 
 
-def test_the_operator_works_on_the_table_alone() -> None:
-    """The command line's policy names the stack's table and the stack."""
+def test_the_operator_is_limited_to_the_table() -> None:
+    """The command line's policy allows items of the stack's table only."""
     operator = statements("Operator")
 
     assert allows(operator, Request("dynamodb:PutItem", ARNS["dynamodb"]))
@@ -103,8 +103,8 @@ def test_the_operator_works_on_the_table_alone() -> None:
     assert not allows(operator, Request("dynamodb:PutItem", f"arn:aws:dynamodb:{_REGION}:{ACCOUNT}:table/billing"))
 
 
-def test_the_log_role_is_what_the_boundary_is_made_for() -> None:
-    """It is the one role that is written in the template, and has one managed policy."""
+def test_the_log_role_has_one_managed_policy() -> None:
+    """The only role written in the template has only the managed policy that the boundary allows."""
     assert properties("ApiGatewayLogRole")["ManagedPolicyArns"] == [
         "arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
     ]

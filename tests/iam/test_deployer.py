@@ -1,4 +1,4 @@
-"""The deployer's policies: enough for every resource of the template, and no way to become an administrator."""
+"""The deployer's policies allow every resource of the template, and no privilege escalation."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ DEPLOYER = statements("Deployer", "DeployerData")
 
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc")
 LARGEST_POLICY_CHARACTERS = 6144
-"""IAM and AWS STS quotas: a managed policy, white space not counted."""
+"""IAM and AWS STS quotas: a managed policy, without white space."""
 LONGEST_ROLE_NAME = 64
-"""The same page."""
+"""IAM and AWS STS quotas."""
 RANDOM_CHARACTERS = 13
-"""Length of the suffix that CloudFormation adds to a name, at the most."""
+"""Maximum length of the suffix that CloudFormation adds to a name."""
 
-# ---- What CloudFormation does for each type of resource ----------------------------------------------------------
+# ---- CloudFormation's actions for each resource type -------------------------------------------------------------
 
 HANDLERS: dict[str, list[str]] = json.loads((ROOT / "tests" / "iam" / "handlers.json").read_text(encoding="utf-8"))[
     "permissions"
 ]
-"""Actions that CloudFormation needs for a type of resource, as the type's own schema declares them."""
+"""Actions that CloudFormation needs for a resource type, as the type's schema declares them."""
 
-MADE_BY_SAM = {
+CREATED_BY_SAM = {
     "AWS::Serverless::Api": {
         "AWS::ApiGateway::Deployment",
         "AWS::ApiGateway::RestApi",
@@ -42,8 +42,8 @@ MADE_BY_SAM = {
 }
 """AWS SAM Developer Guide, "Generated CloudFormation resources for AWS SAM"."""
 
-MADE_OF_EVENTS = {"Api": {"AWS::Lambda::Permission"}, "Schedule": {"AWS::Events::Rule", "AWS::Lambda::Permission"}}
-"""The same of a function's events."""
+CREATED_FOR_EVENTS = {"Api": {"AWS::Lambda::Permission"}, "Schedule": {"AWS::Events::Rule", "AWS::Lambda::Permission"}}
+"""The same page, about a function's events."""
 
 KMS = {
     *("kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:ListAliases"),
@@ -114,20 +114,20 @@ OF_PROPERTIES: dict[str, dict[str, set[str]]] = {
         }
     },
 }
-"""Actions that CloudFormation needs for a property only: missing from the policies while no resource has it."""
+"""Actions that CloudFormation needs for a property only; not in the policies while no resource has the property."""
 
 FOR_ADMINISTRATORS = {
-    "iam:DeleteRolePermissionsBoundary": "a role would be without its limits",
-    "iam:UpdateAssumeRolePolicy": "any principal could be let into a role that exists",
-    "secretsmanager:GetSecretValue": "the pepper; CloudFormation asks for it when the secret's own properties change",
+    "iam:DeleteRolePermissionsBoundary": "a role would lose its limits",
+    "iam:UpdateAssumeRolePolicy": "any principal could be allowed to assume an existing role",
+    "secretsmanager:GetSecretValue": "reads the pepper; CloudFormation calls it when the secret's properties change",
 }
-"""Actions that are missing on purpose, and why. What needs them is for an administrator to deploy."""
+"""Actions that are missing on purpose, with the reason. An administrator deploys changes that need them."""
 
 RECOVERY = {
     *("cloudformation:CancelUpdateStack", "cloudformation:ContinueUpdateRollback", "cloudformation:RollbackStack"),
     *("cloudformation:ListChangeSets", "cloudformation:DeleteChangeSet", "cloudformation:DescribeStackResources"),
 }
-"""Actions that put an update in order which hangs or failed."""
+"""Actions to recover from an update that hangs or failed."""
 
 OF_SAM = {
     *("cloudformation:CreateChangeSet", "cloudformation:DeleteStack", "cloudformation:DescribeChangeSet"),
@@ -150,7 +150,7 @@ OF_SAM = {
     ),
     "s3:ListBucket",
 }
-"""Calls of `sam deploy` and `sam delete` (samcli/lib of sam 1.170), and actions for the bucket that sam makes."""
+"""Calls of `sam deploy` and `sam delete` (samcli/lib of sam 1.170), and actions for the bucket that sam creates."""
 
 DELIVERY = {f"logs:{verb}LogDelivery" for verb in ("Delete", "Get", "Update")} | {"logs:ListLogDeliveries"}
 """CloudWatch Logs User Guide, "Enable logging from AWS services": for access logs, with CreateLogDelivery."""
@@ -179,7 +179,7 @@ EXAMPLES = {
     "AWS::SQS::QueuePolicy": f"arn:aws:sqs:eu-central-1:{ACCOUNT}:{STACK}-OrganizationEventsQueue-1A2B",
     "AWS::SecretsManager::Secret": f"arn:aws:secretsmanager:eu-central-1:{ACCOUNT}:secret:Pepper-1A2B3C4D5E6F-a1b2c3",
 }
-"""A resource of each type as CloudFormation names it."""
+"""A resource of each type, with a name as CloudFormation generates it."""
 
 CONTEXT = {
     "iam:AWSServiceName": "ops.apigateway.amazonaws.com",
@@ -200,40 +200,40 @@ ELSEWHERE = {
     **dict.fromkeys(("logs:CreateLogDelivery", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies"), "*"),
     "logs:PutResourcePolicy": "*",
 }
-"""Actions that are on another resource than the one that is being made, or on none."""
+"""Actions on another resource than the one that is created, or on none."""
 
 
 def deployed_types() -> set[str]:
-    """Return the types of all resources that CloudFormation gets to make, those included that SAM adds."""
-    written = {str(mapping(found, name)["Type"]) for name, found in section("Resources").items()}
+    """Return the types of all resources that CloudFormation creates, including those that SAM adds."""
+    written = {str(mapping(declared, name)["Type"]) for name, declared in section("Resources").items()}
     events = {
         str(mapping(event, name)["Type"])
         for name in function_ids()
         for event in mapping(mapping(cloudformation.resource(name)["Properties"], name).get("Events"), name).values()
     }
-    made = {kind for one in written for kind in MADE_BY_SAM.get(one, {one})}
-    return made | {kind for event in events for kind in MADE_OF_EVENTS[event]}
+    created = {kind for each in written for kind in CREATED_BY_SAM.get(each, {each})}
+    return created | {kind for event in events for kind in CREATED_FOR_EVENTS[event]}
 
 
 def used_properties(kind: str) -> set[str]:
-    """Return the names of all properties, at any depth, that resources of a type have."""
-    of_sam = {one for one, made in MADE_BY_SAM.items() if kind in made}
-    found: set[str] = set()
+    """Return the names of all properties, at any depth, of resources of a type."""
+    of_sam = {each for each, created in CREATED_BY_SAM.items() if kind in created}
+    names: set[str] = set()
     for name, declared in section("Resources").items():
         resource = mapping(declared, name)
         if resource["Type"] in {kind, *of_sam}:
-            found |= _names(resource["Properties"])
-    return found | (_names(section("Globals")) if of_sam else set())
+            names |= _names(resource["Properties"])
+    return names | (_names(section("Globals")) if of_sam else set())
 
 
 def _names(value: object) -> set[str]:
     if isinstance(value, dict):
-        return set(value) | {name for one in value.values() for name in _names(one)}
-    return {name for one in value for name in _names(one)} if isinstance(value, list) else set()
+        return set(value) | {name for each in value.values() for name in _names(each)}
+    return {name for each in value for name in _names(each)} if isinstance(value, list) else set()
 
 
 def needed(kind: str) -> set[str]:
-    """Return the actions that the template's resources of a type take."""
+    """Return the actions that the template's resources of a type need."""
     unused = {
         action
         for name, of_property in OF_PROPERTIES.get(kind, {}).items()
@@ -244,8 +244,8 @@ def needed(kind: str) -> set[str]:
 
 
 @pytest.mark.parametrize("kind", sorted(deployed_types()))
-def test_the_deployer_may_make_everything_that_the_template_has(kind: str) -> None:
-    """A type of resource or a property that is new in the template needs its actions in docs/iam.yaml."""
+def test_the_deployer_may_create_every_resource(kind: str) -> None:
+    """The policies have the actions for every resource type and property of the template."""
     requests = [Request(action, ELSEWHERE.get(action, EXAMPLES[kind]), CONTEXT) for action in sorted(needed(kind))]
 
     assert requests
@@ -253,7 +253,7 @@ def test_the_deployer_may_make_everything_that_the_template_has(kind: str) -> No
 
 
 def test_a_new_property_is_noticed() -> None:
-    """GIVEN reserved concurrency is not in the template WHEN a function gets it THEN two more actions are needed."""
+    """GIVEN reserved concurrency is not in the template WHEN a function has it THEN two more actions are needed."""
     of_concurrency = OF_PROPERTIES["AWS::Lambda::Function"]["ReservedConcurrentExecutions"]
     all_of_it = set(HANDLERS["AWS::Lambda::Function"])
 
@@ -263,24 +263,24 @@ def test_a_new_property_is_noticed() -> None:
     )
 
 
-def test_what_is_left_out_is_asked_for_by_a_type() -> None:
-    """The reasons to leave an action out are about actions that there are."""
+def test_every_omitted_action_is_an_action_of_a_type() -> None:
+    """Actions are omitted only if CloudFormation uses them."""
     for kind, of_properties in OF_PROPERTIES.items():
         for name, of_property in of_properties.items():
             assert of_property == KMS or of_property <= set(HANDLERS[kind]), (kind, name)
     assert FOR_ADMINISTRATORS.keys() <= {action for kind in deployed_types() for action in HANDLERS[kind]}
 
 
-def test_the_deployer_may_do_nothing_that_a_deployment_does_not_need() -> None:
-    """Each action is one of a type of resource of the template, of sam, or of recovering."""
+def test_the_deployer_has_no_superfluous_actions() -> None:
+    """Each action is needed by a resource type of the template, by sam, or for recovery."""
     of_types = {action for kind in deployed_types() for action in needed(kind)}
 
     assert actions(DEPLOYER) <= of_types | OF_SAM | RECOVERY | DELIVERY | {"iam:CreateServiceLinkedRole"}
     assert OF_SAM | RECOVERY | DELIVERY <= actions(DEPLOYER)
 
 
-def test_the_deployer_may_do_single_actions_only() -> None:
-    """No wildcard among the actions, and all resources only where nothing narrower can be named."""
+def test_the_deployer_has_no_wildcard_actions() -> None:
+    """No action is a wildcard, and all resources are allowed only where AWS offers no narrower ones."""
     everywhere = {statement["Sid"] for statement in DEPLOYER if statement["Resource"] == "*"}
 
     assert not [action for action in actions(DEPLOYER) if "*" in action]
@@ -290,30 +290,30 @@ def test_the_deployer_may_do_single_actions_only() -> None:
 
 @pytest.mark.parametrize("partition", PARTITIONS)
 @pytest.mark.parametrize("name", list(mapping(TEMPLATE["Resources"], "Resources")))
-def test_iam_takes_a_policy(name: str, partition: str) -> None:
-    """No policy is longer than a managed policy may be, in any partition, for the longest name of a stack."""
+def test_a_policy_is_within_iams_quota(name: str, partition: str) -> None:
+    """Every policy fits into a managed policy, in any partition, for the longest name of a stack."""
     longest = int(str(mapping(mapping(TEMPLATE["Parameters"], "Parameters")["StackName"], "StackName")["MaxLength"]))
     document = {"Version": "2012-10-17", "Statement": statements(name, partition=partition, stack="k" * longest)}
 
     assert len(json.dumps(document, separators=(",", ":"))) <= LARGEST_POLICY_CHARACTERS
 
 
-def test_no_partition_is_taken_for_granted() -> None:
-    """China, GovCloud and the sovereign regions have partitions of other names."""
+def test_every_arn_names_its_partition() -> None:
+    """ARNs use the stack's partition: China, GovCloud and the sovereign regions have others than aws."""
     source = (ROOT / "docs" / "iam.yaml").read_text(encoding="utf-8")
 
     assert not re.findall(r"arn:(?!\$\{AWS::Partition\}:)\S+", source)
 
 
-def test_the_names_of_roles_are_never_cut() -> None:
-    """A name that CloudFormation shortens would not begin with the stack's name and a hyphen."""
+def test_no_role_name_is_shortened() -> None:
+    """Role names fit into IAM's limit: a shortened one would not begin with the stack's name and a hyphen."""
     longest = int(str(mapping(mapping(TEMPLATE["Parameters"], "Parameters")["StackName"], "StackName")["MaxLength"]))
     roles = [f"{name}Role" for name in function_ids()] + ["ApiGatewayLogRole"]
 
     assert max(longest + len(f"-{role}-") + RANDOM_CHARACTERS for role in roles) <= LONGEST_ROLE_NAME
 
 
-# ---- What a deployment does -------------------------------------------------------------------------------------
+# ---- Requests of a deployment -----------------------------------------------------------------------------------
 
 _STACK_ARN = f"arn:aws:cloudformation:eu-central-1:{ACCOUNT}:stack"
 _BOUNDED = {"iam:PermissionsBoundary": BOUNDARY}
@@ -378,11 +378,11 @@ _BOUNDED = {"iam:PermissionsBoundary": BOUNDARY}
     ids=str,
 )
 def test_a_step_of_a_deployment_is_allowed(request_: Request) -> None:
-    """The first deployment does not roll back, and one that hangs can be put in order."""
+    """The policies allow a first deployment, and the recovery of one that hangs."""
     assert allows(DEPLOYER, request_)
 
 
-# ---- What would make an administrator of the deployer ------------------------------------------------------------
+# ---- Privilege escalation ---------------------------------------------------------------------------------------
 
 _ADMINISTRATOR = {"iam:PolicyARN": f"{MANAGED}/AdministratorAccess"}
 _OTHER_ROLE = f"arn:aws:iam::{ACCOUNT}:role/OrganizationAccountAccessRole"
@@ -446,5 +446,5 @@ _POLICIES = [BOUNDARY, *(BOUNDARY.replace("Boundary", name) for name in ("Deploy
     ids=str,
 )
 def test_an_attack_is_denied(request_: Request) -> None:
-    """No role without the boundary, none with other limits, no policy changed, no role given to anything else."""
+    """The policies deny roles without the boundary, changes of policies, and passing roles to other services."""
     assert not allows(DEPLOYER, request_)

@@ -1,4 +1,4 @@
-"""The guides can be followed with exactly the credentials that they name, step by step."""
+"""Each step of the guides works with the credentials that it names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from botocore import xform_name
 
 from tests.conftest import ROOT
 from tests.iam.policies import ACCOUNT, STACK, Request, Statement, allows, statements
-from tests.test_documents import Command, commands_in, waited_for
+from tests.support.aws_commands import Command, commands_in, waited_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,8 @@ class Step:
     """Code of a guide.
 
     Attributes:
-        who: whose credentials the text before it names, in this section or, in a runbook, in one before; empty if none.
+        who: owner of the credentials, named before the code in the same section or, in a runbook, in an earlier one;
+            empty if none.
     """
 
     guide: str
@@ -63,24 +64,24 @@ class Step:
 
 
 def steps(path: Path) -> Iterator[Step]:
-    """Read the code of a guide. In the guide to deploying, each section names its credentials anew."""
+    """Return the code of a guide. In docs/deploy.md, each section names its credentials again."""
     heading = who = ""
     number = 0
-    for found in _TOKEN.finditer(path.read_text(encoding="utf-8")):
-        if found["heading"]:
-            heading, who = found["heading"], "" if path.name == "deploy.md" else who
-        elif found["who"]:
-            who = found["who"]
+    for match in _TOKEN.finditer(path.read_text(encoding="utf-8")):
+        if match["heading"]:
+            heading, who = match["heading"], "" if path.name == "deploy.md" else who
+        elif match["who"]:
+            who = match["who"]
         else:
             number += 1
-            yield Step(path.name, heading, number, who, found["fenced"] or found["indented"])
+            yield Step(path.name, heading, number, who, match["fenced"] or match["indented"])
 
 
 STEPS = [step for path in GUIDES for step in steps(path)]
 
 
 def actors(step: Step) -> set[str]:
-    """Return whose credentials would do for what is no command of AWS's."""
+    """Return the owners of the credentials that commands other than AWS's need."""
     needed = set()
     if re.search(r"bin/sam (deploy|delete)", step.code):
         needed.add("deployer")
@@ -92,14 +93,14 @@ def actors(step: Step) -> set[str]:
 
 
 def request_of(command: Command) -> Request | None:
-    """Return the request that a command makes; None if it takes no permission."""
+    """Return the request of a command; None if it needs no permission."""
     _, service, name, *rest = command.words
     if (service, name) in WITHOUT_PERMISSION | UNSIGNED:
         return None
     if name == "wait":
         name = waited_for(service, rest[0])
     model = botocore.session.get_session().get_service_model(service)
-    operation = next(one for one in model.operation_names if xform_name(one, "-") == name)
+    operation = next(each for each in model.operation_names if xform_name(each, "-") == name)
     return Request(f"{service}:{operation}", RESOURCES[service])
 
 
@@ -108,10 +109,10 @@ WITH_AWS = [step for step in STEPS if commands_in(step.code, step.guide) or acto
 
 @pytest.mark.parametrize("step", WITH_AWS, ids=str)
 def test_a_step_names_its_credentials(step: Step) -> None:
-    """A reader need not try which of their credentials a command takes."""
-    commands = [one for one in commands_in(step.code, step.guide) if one.words[1:3] not in UNSIGNED]
+    """Each step with a signed request names its credentials, and they are those that the request needs."""
+    commands = [command for command in commands_in(step.code, step.guide) if command.words[1:3] not in UNSIGNED]
 
-    assert step.who or all(one.words[1:3] in UNSIGNED for one in commands)
+    assert step.who or all(command.words[1:3] in UNSIGNED for command in commands)
     assert step.who == "administrator" or actors(step) <= {step.who}
 
 
@@ -125,13 +126,13 @@ LIMITED = [
 
 @pytest.mark.parametrize(("who", "command"), LIMITED)
 def test_the_credentials_are_enough(who: str, command: Command) -> None:
-    """The policies allow each command that a deployer, an operator or a backend is told to run."""
+    """The policies of deployer, operator and backend allow each of their commands."""
     request = request_of(command)
 
     assert request is None or allows(POLICIES[who], request)
 
 
-def test_there_are_steps_of_everybody() -> None:
-    """The rules above are about something."""
+def test_all_credentials_have_steps() -> None:
+    """The rules above apply to existing steps."""
     assert {"administrator", "deployer", "operator", "backend"} == {step.who for step in WITH_AWS if step.who}
     assert len(LIMITED) > 10

@@ -288,7 +288,7 @@ class Organization:
         return max(now, self.find(key_id).updated_at + 1)
 
     def rotate(self, user_id: str, key: Key, text: str, grace_period: int, at: int) -> str | None:
-        """Give a key another text; return the end of the previous one."""
+        """Replace the text of a key; return the end of the previous one."""
         until = min(at + grace_period, key.expires_at or at + grace_period)
         has_grace = until > at
         key.previous_text, key.previous_expires_at = (key.text, until) if has_grace else (None, None)

@@ -316,13 +316,11 @@ def test_403_a_repeat_by_a_suspended_member(service: Service, request: pytest.Fi
 
 @pytest.mark.parametrize("position", range(2), ids=["member", "organization"])
 @pytest.mark.parametrize("passing", ["TransactionConflict", "ThrottlingError"])
-def test_a_repeat_does_not_get_ahead_of_a_removal_that_is_under_way(
-    service: Service, create: Repeat, position: int, passing: str
-) -> None:
-    """GIVEN an answer that is kept WHEN a repeat meets the transaction that ends its right to it THEN it is refused.
+def test_a_repeat_does_not_overtake_a_removal(service: Service, create: Repeat, position: int, passing: str) -> None:
+    """GIVEN a stored answer WHEN a repeat conflicts with the removal of its caller or organization THEN it is refused.
 
-    The other transaction is prepared when the repeat arrives, and done right after: DynamoDB could not evaluate the
-    first condition, and knows at the same time that the answer is kept.
+    The removal is prepared when the repeat arrives, and committed right after: DynamoDB cannot evaluate the condition
+    on the removed item, but reports the stored answer in the same response.
     """
     text = create().data["key"]
     (item,) = kept(service)
@@ -331,20 +329,21 @@ def test_a_repeat_does_not_get_ahead_of_a_removal_that_is_under_way(
     reasons[2] = {"Code": "ConditionalCheckFailed", "Item": on_the_wire(item)}
     canceled = faults.answer(400, refusals.canceled() | {"CancellationReasons": reasons})
 
-    def ended_meanwhile(asked: AWSPreparedRequest) -> AWSResponse:
+    def removed_meanwhile(sent: AWSPreparedRequest) -> AWSResponse:
         service.delete_item(ORGANIZATION_ID, ["MEMBER#user_1", "ORG"][position])
-        return canceled(asked)
+        return canceled(sent)
 
-    with faults.injected(ended_meanwhile) as operations:
+    with faults.injected(removed_meanwhile) as operations:
         answer = create()
 
     assert ["TransactWriteItems"] * 2 == operations
-    assert (403, "FORBIDDEN") == (answer.status, answer.code)
+    assert 403 == answer.status
+    assert "FORBIDDEN" == answer.code
     assert text not in answer.body
 
 
-def test_a_repeat_that_meets_a_harmless_transaction_is_answered(create: Repeat) -> None:
-    """GIVEN a conflict that comes to nothing THEN the repeat gets its answer, at the second attempt."""
+def test_a_repeat_is_answered_after_a_harmless_conflict(create: Repeat) -> None:
+    """GIVEN a conflict with a transaction that changes nothing THEN the second attempt returns the stored answer."""
     first = create()
     codes = ["TransactionConflict", "None", "ConditionalCheckFailed", "None", "None"]
 
@@ -353,7 +352,7 @@ def test_a_repeat_that_meets_a_harmless_transaction_is_answered(create: Repeat) 
 
 
 def on_the_wire(item: dict[str, Any]) -> dict[str, Any]:
-    """Write an item as DynamoDB sends it over HTTP: binary values are base64 text."""
+    """Return an item as DynamoDB sends it over HTTP: binary values are base64 text."""
     written = {name: TypeSerializer().serialize(value) for name, value in item.items()}
     return {
         name: {"B": base64.b64encode(value["B"]).decode()} if "B" in value else value for name, value in written.items()

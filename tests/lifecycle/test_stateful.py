@@ -499,7 +499,7 @@ class TwoOrganizations(RuleBasedStateMachine):
         table, its_model = self.tables[organization], self.models[organization]
         if newest is not None:
             record = its_model.audit_log[-1]
-            record.received_at = self.clock.milliseconds  # what follows a change from a clock ahead is written before
+            record.received_at = self.clock.milliseconds  # earlier than createdAt after a clock that is ahead
             record.shown |= {
                 "requestId": newest.headers["x-request-id"],
                 "receivedAt": model.rfc3339(record.received_at),

@@ -1,4 +1,4 @@
-"""Templates as CloudFormation gets them; `make lint` runs these tests."""
+"""Tests of translated templates, which `make lint` runs."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ if TYPE_CHECKING:
 
 
 def pytest_ignore_collect(config: pytest.Config) -> bool | None:
-    """Leave them out where no Python with the SAM command line is named."""
+    """Skip the folder unless --sam names a Python with the SAM command line."""
     return None if config.getoption("--sam") else True

@@ -1,4 +1,4 @@
-"""tools/translated.py, which `make lint` runs on the template: each of its checks notices a template that breaks it."""
+"""tools/translated.py, which `make lint` runs on the template: each check finds the mistake that it is for."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 SOUND = "sound"
 API = "Resources.Api"
-FORGOTTEN = object()
+MISSING = object()
 ALWAYS = {"Fn::GetAtt": ["ApiGatewayLogRole", "Arn"]}
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One wrong place in the template.
+    """A mistake at one place of the template.
 
     Attributes:
-        place: where, with dots.
-        value: what stands there; FORGOTTEN for nothing.
-        findings: the beginnings of what is found.
+        place: path of the place, separated by dots.
+        value: the wrong value; MISSING for none.
+        findings: beginning of each expected finding.
     """
 
     place: str
@@ -44,7 +44,7 @@ class Mistake:
         place: Any = broken
         for step in way:
             place = place[step]
-        if self.value is FORGOTTEN:
+        if self.value is MISSING:
             del place[last]
         else:
             place[last] = self.value
@@ -52,22 +52,22 @@ class Mistake:
 
 
 MISTAKES = {
-    "a DependsOn on a resource that may not be there": Mistake(
+    "a DependsOn on a conditional resource": Mistake(
         f"{API}.DependsOn", "ApiGatewayAccount", ("cfn-lint E3005: Resources.Api.DependsOn",) * 3
     ),
-    "a reference to a resource that may not be there": Mistake(
+    "a reference to a conditional resource": Mistake(
         "Resources.Function.Properties.Environment",
         {"Variables": {"ROLE": ALWAYS}},
         ("cfn-lint W1001: Resources.Function", "cfn-lint E1010: Resources.Function", "cfn-lint E1010"),
     ),
-    "an output of a resource that may not be there": Mistake(
+    "an output of a conditional resource": Mistake(
         "Outputs",
         {"Role": {"Value": ALWAYS}},
         ("cfn-lint W1001: Outputs.Role", "cfn-lint E6101: Outputs.Role", "cfn-lint E6101: Outputs.Role"),
     ),
-    "parameters that make no new deployment": Mistake(
+    "parameters that cause no new deployment": Mistake(
         f"{API}.Properties.AlwaysDeploy",
-        FORGOTTEN,
+        MISSING,
         ("Parameters.AllowedOrigins: another value makes no", "Parameters.PublicUrl: another value makes no"),
     ),
     "a condition that no combination makes true": Mistake(
@@ -75,16 +75,16 @@ MISTAKES = {
         {"Fn::Equals": [{"Ref": "ManageApiGatewayLogRole"}, "large"]},
         ("Conditions.IsLarge: is never True", "cfn-lint "),
     ),
-    "what SAM refuses": Mistake(f"{API}.Properties.StageName", FORGOTTEN, ("SAM: ",)),
-    "what SAM takes and CloudFormation does not": Mistake(
+    "an error of SAM": Mistake(f"{API}.Properties.StageName", MISSING, ("SAM: ",)),
+    "an error of CloudFormation that SAM accepts": Mistake(
         "Resources.AccessLogs.Properties.RetentionInDays", 2, ("cfn-lint E3030: Resources.AccessLogs",) * 5
     ),
 }
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Callable[[str], list[str]]:
-    """Lint the sound template and all broken ones."""
+def findings_in(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Callable[[str], list[str]]:
+    """Lint the sound template and all broken ones; return a function from a name to its findings."""
     folder = tmp_path_factory.mktemp("templates")
     sound = load_template(Path(__file__).with_name("sound.yaml"))
     templates = {SOUND: sound, **{name: mistake.made_in(sound) for name, mistake in MISTAKES.items()}}
@@ -92,8 +92,9 @@ def found(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
         (folder / name).write_text(json.dumps(template), encoding="utf-8")
     python = request.config.getoption("--sam").absolute()
     command = [python, "-m", "tools.translated", *(folder / name for name in templates)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own
-    assert (1, "") == (done.returncode, done.stderr)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - a fixed command
+    assert 1 == done.returncode
+    assert "" == done.stderr
     return lambda name: [
         line.removeprefix(f"{folder / name}: ")
         for line in done.stdout.splitlines()
@@ -101,15 +102,15 @@ def found(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureReque
     ]
 
 
-def test_a_sound_template_passes(found: Callable[[str], list[str]]) -> None:
-    """The findings of the broken templates come from their mistakes."""
-    assert [] == found(SOUND)
+def test_a_sound_template_passes(findings_in: Callable[[str], list[str]]) -> None:
+    """The sound template has no findings."""
+    assert [] == findings_in(SOUND)
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_noticed(found: Callable[[str], list[str]], name: str) -> None:
-    """GIVEN a sound template WHEN one thing in it is wrong THEN that is found, wherever conditions let it matter."""
-    findings = found(name)
+def test_a_mistake_is_found(findings_in: Callable[[str], list[str]], name: str) -> None:
+    """GIVEN a sound template WHEN it has one mistake THEN that is found, for every combination of conditions."""
+    findings = findings_in(name)
 
     assert len(MISTAKES[name].findings) == len(findings), findings
     assert all(map(str.startswith, findings, MISTAKES[name].findings)), findings

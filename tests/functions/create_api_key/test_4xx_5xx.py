@@ -129,7 +129,7 @@ def outsider(_: CreateApiKey) -> None:
 
 
 def unknown_role(create: CreateApiKey) -> None:
-    """Give `someone` a role that does not exist."""
+    """Set the role of `someone` to one that does not exist."""
     create.world.table.put_member("someone", "Admin")
 
 

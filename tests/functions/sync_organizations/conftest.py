@@ -27,7 +27,7 @@ def sync(
 
 @pytest.fixture(autouse=True)
 def now(stop_clock: Callable[[str], datetime]) -> datetime:
-    """The time at which every event is received, soon after the last of them."""
+    """The time at which every event is received, soon after the latest of them."""
     return stop_clock("2026-03-05T00:00:00.000Z")
 
 

@@ -1,4 +1,4 @@
-"""A deletion that was requested long ago: an organization is never purged without time to cancel that."""
+"""Late deletion requests: an organization is never purged without time to cancel."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ DAY = timedelta(days=1)
 
 
 def requested(at: datetime, event_id: str = "evt_requested") -> dict[str, Any]:
-    """Make a request for a deletion."""
+    """Return an event that requests the deletion."""
     return event("organization.deletion_requested", time=clock.rfc3339(at), event_id=event_id)
 
 
 @pytest.fixture
 def organization(sync: Sync) -> list[dict[str, Any]]:
-    """An organization with an owner; the table as it is then."""
+    """The table's items: an organization with an owner."""
     sync.world.table.put_organization()
     sync.world.table.put_member("ada", "owner")
     return sync.world.table.items()
 
 
-def test_a_request_whose_grace_period_is_over_deletes_nothing(
+def test_a_request_after_its_grace_period_deletes_nothing(
     sync: Sync,
     organization: list[dict[str, Any]],
     now: datetime,
     load_handler: Callable[[str], Callable[..., object]],
 ) -> None:
-    """GIVEN an event of 31 days ago WHEN it arrives and the purge runs THEN the organization is untouched."""
+    """GIVEN an event of 31 days ago WHEN it arrives and the purge runs THEN the organization is unchanged."""
     late = requested(now - 31 * DAY)
 
     assert [] == sync(late)
@@ -52,10 +52,10 @@ def test_a_request_whose_grace_period_is_over_deletes_nothing(
 
 @pytest.mark.parametrize("days", [1, 30, 365])
 @pytest.mark.usefixtures("organization")
-def test_half_of_the_grace_period_has_to_be_left(
+def test_half_of_the_grace_period_must_be_left(
     sync: Sync, now: datetime, setting: Callable[[str, str], None], days: int
 ) -> None:
-    """To the millisecond, however long it is."""
+    """A request with less than half of its grace period left, to the millisecond, is put aside."""
     setting("DELETION_GRACE_DAYS", str(days))
     half = days * DAY / 2
 
@@ -69,10 +69,10 @@ def test_half_of_the_grace_period_has_to_be_left(
 
 
 @pytest.mark.usefixtures("organization")
-def test_a_request_that_was_followed_in_time_may_be_repeated(
+def test_a_request_applied_in_time_may_be_repeated(
     sync: Sync, now: datetime, stop_clock: Callable[[str], datetime]
 ) -> None:
-    """GIVEN a request that was followed WHEN it comes again late, as a replay of events does THEN it means nothing."""
+    """GIVEN an applied request WHEN it is delivered again late, as by a replay of events THEN nothing changes."""
     sync(requested(now))
     before = sync.world.table.items()
     stop_clock(clock.rfc3339(now + 20 * DAY))
@@ -85,8 +85,8 @@ def test_a_request_that_was_followed_in_time_may_be_repeated(
 
 @pytest.mark.parametrize("order", [1, -1], ids=["in order", "reversed"])
 @pytest.mark.usefixtures("organization")
-def test_other_events_are_followed_in_any_order_around_it(sync: Sync, now: datetime, order: int) -> None:
-    """What is put aside changes nothing, and nothing depends on when it came."""
+def test_other_events_are_applied_in_any_order(sync: Sync, now: datetime, order: int) -> None:
+    """A request that is put aside changes nothing, in any order of arrival."""
     late, canceled = requested(now - 31 * DAY), event("organization.deletion_canceled", time=clock.rfc3339(now - DAY))
 
     sync(*[late, canceled][::order])
@@ -98,8 +98,8 @@ def test_other_events_are_followed_in_any_order_around_it(sync: Sync, now: datet
     assert 1 == len(sync.put_aside())
 
 
-def test_a_request_that_was_carried_out_is_passed_over(sync: Sync, now: datetime) -> None:
-    """GIVEN an organization that was purged WHEN the request for it comes once more THEN there is nothing to decide."""
+def test_a_request_of_a_purged_organization_is_ignored(sync: Sync, now: datetime) -> None:
+    """GIVEN a purged organization WHEN its request is delivered again THEN it is ignored."""
     began = clock.rfc3339(now - DAY)
     sync.world.table.put(pk=f"PURGED#{ORGANIZATION_ID}", sk="PURGED", created_at=began)
 
