@@ -1,305 +1,45 @@
-"""The line of a verification: what happened, as a log record and as metrics in one, and no secret in it."""
+"""The logger: timestamps that Lambda reads, and descriptions of errors without secrets."""
 
 from __future__ import annotations
 
 import json
 import logging
 import time
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
 
 import pytest
-from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from keywright import clock, log
-from keywright.domain import keyring
-from keywright.errors import ServiceError
-from keywright.keys.usage import meter
-from keywright.keys.verification import verify
-from keywright.log import describe, logger
-from tests import faults
-from tests.calling import UNANSWERED
-from tests.keys import WINDOW, SampleKey, secret_parts
-from tests.world import KEY_ID, ORGANIZATION_ID
+from keywright.log import describe, logger, timestamp
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.world import Table, World
-
-KEY = SampleKey()
-WRONG = SampleKey(secret="another-than-the-right")
-UNKNOWN_VERSION = SampleKey(pepper_version=9)
-FOREIGN = keyring.derive(b"another pepper" * 4)
-
-
-@pytest.fixture
-def table(world: World) -> Table:
-    """A table with one organization."""
-    world.table.put_organization()
-    return world.table
-
-
-@pytest.fixture
-def line(table: Table, capsys: pytest.CaptureFixture[str]) -> Callable[..., dict[str, Any]]:
-    """Verify a text, and give the line that was written of it, which is the only one."""
-    del table
-
-    def verified(text: str, *required: str) -> dict[str, Any]:
-        capsys.readouterr()
-        verify(text, required)
-        (written,) = capsys.readouterr().out.splitlines()
-        content: dict[str, Any] = json.loads(written)
-        return content
-
-    return verified
-
-
-def metrics(line: dict[str, Any]) -> dict[str, float]:
-    """Give the metrics of a line, but for how long things took."""
-    names = [metric["Name"] for directive in line["_aws"]["CloudWatchMetrics"] for metric in directive["Metrics"]]
-    return {name: line[name] for name in names if not name.endswith("Latency")}
-
-
-def test_a_line_tells_what_happened(table: Table, line: Callable[..., dict[str, Any]]) -> None:
-    """The outcome, the reason for it, and whose key it is."""
-    written = line(KEY.put(table))
-
-    assert {
-        "level": "INFO",
-        "message": "verification",
-        "service": "keywright",
-        "code": "VALID",
-        "reason": "valid",
-        "organization_id": ORGANIZATION_ID,
-        "api_key_id": KEY_ID,
-        "Verifications": 1,
-    }.items() <= written.items()
-
-
-def test_a_line_of_an_unknown_key_names_nobody(line: Callable[..., dict[str, Any]]) -> None:
-    """The ids in a text are nobody's until its secret has been compared; the reason is for the log alone."""
-    written = line(KEY.text())
-
-    assert ("NOT_FOUND", "no such key", None, None) == tuple(
-        written.get(name) for name in ("code", "reason", "organization_id", "api_key_id")
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (lambda: "kk_" + "0" * 85, {}),
-        (lambda: KEY.text(FOREIGN), {"ForgedKeys": 1}),
-        (lambda: UNKNOWN_VERSION.text(FOREIGN), {"ForgedKeys": 1, "UnknownPepperVersions": 1}),
-        (lambda: SampleKey(key_id=ORGANIZATION_ID).text(), {}),
-        (WRONG.text, {"Hashes": 1}),
-        (KEY.text, {"Hashes": 1}),
-    ],
-    ids=["malformed", "forged", "unknown pepper version", "unknown key", "wrong secret", "valid"],
-)
-def test_metrics_count_what_happened(
-    table: Table, line: Callable[..., dict[str, Any]], text: Callable[[], str], expected: dict[str, int]
-) -> None:
-    """Nothing is missing when nothing happened: a sum or a rate needs the zeros too."""
-    KEY.put(table)
-    nothing = {"Verifications": 1, "Hashes": 0, "RememberedMatches": 0, "ForgedKeys": 0, "UnknownPepperVersions": 0}
-
-    assert nothing | expected == metrics(line(text()))
-
-
-def test_a_remembered_match_is_counted(table: Table, line: Callable[..., dict[str, Any]]) -> None:
-    """Instead of a hash."""
-    text = KEY.put(table)
-    line(text)
-
-    assert {"Hashes": 0, "RememberedMatches": 1}.items() <= metrics(line(text)).items()
-
-
-def test_an_upgrade_is_two_hashes(
-    table: Table, line: Callable[..., dict[str, Any]], setting: Callable[[str, str], None]
-) -> None:
-    """One to compare, one to store."""
-    setting("ARGON2_ITERATIONS", "2")
-
-    assert 2 == metrics(line(KEY.put(table)))["Hashes"]
-
-
-def test_latencies_are_there_for_the_stages_that_there_were(table: Table, line: Callable[..., dict[str, Any]]) -> None:
-    """A stage that was left out is not one that took no time."""
-    text = KEY.put(table)
-    stages = [
-        {name for name in line(presented) if name.endswith("Latency")}
-        for presented in ("malformed", SampleKey(key_id=ORGANIZATION_ID).text(), text, text)
-    ]
-
-    whole, read, hash_ = "VerificationLatency", "ReadLatency", "HashLatency"
-    assert [{whole}, {whole, read}, {whole, read, hash_}, {whole, read}] == stages
-
-
-@pytest.mark.parametrize("text", [KEY.text, lambda: "malformed"], ids=["all stages", "one stage"])
-def test_a_line_is_what_powertools_would_write(
-    table: Table, line: Callable[..., dict[str, Any]], text: Callable[[], str]
-) -> None:
-    """GIVEN the same metrics WHEN Powertools serializes them THEN CloudWatch is told the same of them."""
-    KEY.put(table)
-    written = line(text())
-
-    for directive in written["_aws"]["CloudWatchMetrics"]:
-        provider = EphemeralMetrics(namespace="Keywright")
-        provider.service = ""  # which it would add as a dimension
-        for name in directive["Dimensions"][0]:
-            provider.add_dimension(name, written[name])
-        for metric in directive["Metrics"]:
-            provider.add_metric(metric["Name"], MetricUnit(metric["Unit"]), written[metric["Name"]])
-        expected = provider.serialize_metric_set()
-
-        assert expected["_aws"]["CloudWatchMetrics"] == [directive]
-        assert expected.keys() <= written.keys()
-        # Powertools writes lists of values; one value may stand without its list.
-        found = {name: written[name] for name in expected if name != "_aws"}
-        assert {name: [value] if name in log.UNITS else value for name, value in found.items()} == {
-            name: value for name, value in expected.items() if name != "_aws"
-        }
-
-
-def test_a_line_keeps_to_the_embedded_metric_format(table: Table, line: Callable[..., dict[str, Any]]) -> None:
-    """As CloudWatch's specification has it: what is named is there, dimensions are texts, values are numbers."""
-    written = line(KEY.put(table))
-    timestamp = written["_aws"]["Timestamp"]
-
-    assert {"Timestamp", "CloudWatchMetrics"} == written["_aws"].keys()
-    assert isinstance(timestamp, int)
-    assert 1_600_000_000_000 < timestamp < 10_000_000_000_000
-    for directive in written["_aws"]["CloudWatchMetrics"]:
-        assert {"Namespace", "Dimensions", "Metrics"} == directive.keys()
-        assert 1 <= len(directive["Metrics"]) <= 100
-        for name in directive["Dimensions"][0]:
-            assert isinstance(written[name], str)
-            assert 1 <= len(written[name]) <= 1024
-        for metric in directive["Metrics"]:
-            assert {"Name", "Unit"} == metric.keys()
-            assert isinstance(written[metric["Name"]], int | float)
-
-
-TIME = 1767357296.789
-"""2026-01-02T12:34:56.789Z."""
-
-
-def test_the_time_of_a_verification_is_of_rfc_3339(
-    table: Table, line: Callable[..., dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Lambda filters lines by level if their time is in that form; the metrics are of the same millisecond."""
-    monkeypatch.setattr(time, "time", lambda: TIME)
-    written = line(KEY.put(table))
-
-    assert "2026-01-02T12:34:56.789Z" == written["timestamp"]
-    assert clock.rfc3339(datetime.fromtimestamp(TIME, UTC)) == written["timestamp"]
-    assert 1767357296789 == written["_aws"]["Timestamp"]
+SECONDS = 1767357296.789
+RFC_3339 = "2026-01-02T12:34:56.789Z"
 
 
 @pytest.mark.parametrize("zone", ["UTC", "America/St_Johns"])
-def test_the_time_of_a_logged_line_is_of_rfc_3339(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
-    """In the very form that a verification has, wherever the machine is."""
+def test_timestamps_are_rfc_3339_in_utc(monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+    """The logger and `timestamp` write the same form, in any time zone of the machine."""
     monkeypatch.setenv("TZ", zone)
     time.tzset()
     try:
         record = logging.LogRecord("keywright", logging.INFO, __file__, 1, "purge", (), None)
-        record.created, record.msecs = TIME, 789.0
-        written = json.loads(logger().registered_formatter.format(record))
+        record.created, record.msecs = SECONDS, 789.0
+        line = json.loads(logger().registered_formatter.format(record))
+        written = timestamp(SECONDS)
     finally:
         monkeypatch.undo()
         time.tzset()
 
-    assert "2026-01-02T12:34:56.789Z" == written["timestamp"]
+    assert RFC_3339 == line["timestamp"]
+    assert RFC_3339 == written
 
 
-# ---- Secrets ---------------------------------------------------------------------------------------------------
+def test_a_description_has_the_causes_and_no_secrets() -> None:
+    """Texts of 40 or more characters of base64url are redacted, in causes as well; UUIDs stay."""
+    secret, identifier = "s3cret-" * 6, "0192f3a4-b5c6-7d8e-9fa0-b1c2d3e4f506"
+    error = ValueError(f"outer {identifier}")
+    error.__cause__ = KeyError(secret)
 
+    text = describe(error)
 
-@pytest.fixture
-def everything_written(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
-    """Gather the logs of the lowest level with all their fields, and both standard streams."""
-    caplog.set_level(logging.DEBUG, logger="keywright")
-
-    def gather() -> str:
-        output = capsys.readouterr()
-        records = [f"{record.getMessage()} {record.__dict__}" for record in caplog.records]
-        return "\n".join([*records, output.out, output.err])
-
-    return gather
-
-
-@pytest.fixture
-def writing(setting: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A deployment in which each verification upgrades the hash and writes its use, and waits for nothing."""
-    setting("ARGON2_ITERATIONS", "2")
-    setting("USAGE_FLUSH_SECONDS", "0")
-    monkeypatch.setattr("keywright.aws.retries.time.sleep", lambda _: None)
-
-
-def test_no_outcome_leaves_a_trace_of_the_key(table: Table, everything_written: Callable[[], str]) -> None:
-    """However a text is refused: no part of it and no hash."""
-    text, wrong, forged = KEY.put(table), WRONG.text(), KEY.text(FOREIGN)
-    for presented in (text, wrong, forged, text[:-1], text + "0", f" {text}"):
-        verify(presented, ["webhooks:write"])
-    for attributes in ({"enabled": False}, {"expires_at": "2026-01-01T00:00:00.000Z"}, {"generation": 3}):
-        KEY.put(table, **attributes)
-        verify(text)
-
-    written = everything_written()
-    assert 9 == written.count('"message":"verification"')
-    assert not [part for part in secret_parts(text) | secret_parts(wrong) if part in written]
-    assert not [at for at in range(53, 79) if forged[at : at + WINDOW] in written]
-    assert KEY.hash() not in written
-
-
-@pytest.mark.usefixtures("writing")
-def test_success_leaves_no_trace_of_the_key(table: Table, everything_written: Callable[[], str]) -> None:
-    """Even with everything that may be written along with it."""
-    text = KEY.put(table)
-    verify(text)
-
-    written = everything_written()
-    assert 1 == written.count('"message":"verification"')
-    assert not [part for part in secret_parts(text) if part in written]
-    assert KEY.hash() not in written
-
-
-@pytest.mark.usefixtures("writing")
-@pytest.mark.parametrize("fault", [*UNANSWERED, faults.error("AccessDeniedException")])
-@pytest.mark.parametrize("failing", [0, 1, 2], ids=["read", "upgrade", "use"])
-def test_no_failure_leaves_a_trace_of_the_key(
-    table: Table, everything_written: Callable[[], str], fault: faults.Fault, failing: int
-) -> None:
-    """Of the read, of the upgrade of the hash, of the write of the use: the log explains it, and no more."""
-    text, raised = KEY.put(table), ""
-    with faults.injected(*[None] * failing, *[fault] * 100):
-        try:
-            verify(text)
-        except Exception as error:  # noqa: BLE001 - whatever it is
-            raised = describe(error) + repr(error)
-
-    written = everything_written() + raised
-    assert bool(raised) == (failing == 0)
-    assert not [part for part in secret_parts(text) if part in written]
-    assert KEY.hash() not in written
-
-
-def test_a_damaged_hash_is_not_shown(table: Table) -> None:
-    """Neither in the exception nor in what is logged of it."""
-    text = KEY.put(table, hash="$argon2id$v=19$0123456789-and-still-nobodys-business-to-know")
-
-    with pytest.raises(Exception, match=r"^(?!.*0123456789)") as caught:
-        verify(text)
-
-    assert not isinstance(caught.value, ServiceError)
-    assert "0123456789" not in describe(caught.value)
-
-
-def test_what_is_counted_is_not_the_text(table: Table) -> None:
-    """The meter knows ids."""
-    text = KEY.put(table)
-    verify(text)
-
-    assert text not in repr(meter()._pending)
+    assert f"ValueError: outer {identifier}" in text
+    assert "KeyError: '[redacted]'" in text
+    assert secret not in text

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keywright.keys.verification import Code
-from keywright.log import UNITS
+from keywright.keys.verification_log import UNITS
 from local.intrinsics import mapping, sequence, text
 from tests.conftest import ROOT
 from tests.template.cloudformation import properties, resources

@@ -23,8 +23,10 @@ from keywright import clock
 from keywright.cache import Recent, once
 from keywright.domain import key_hash, key_text, permissions
 from keywright.domain.key_text import NotIssuedHere
+from keywright.keys import verification_log
 from keywright.keys.usage import meter
-from keywright.log import describe, logger, verified
+from keywright.keys.verification_log import Measurements
+from keywright.log import describe, logger
 from keywright.settings import settings
 from keywright.store import credentials, pepper
 
@@ -70,22 +72,6 @@ class Verification:
     missing_permissions: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class Measurements:
-    """What one verification took.
-
-    Attributes:
-        read_seconds: of the one read; None if nothing was read.
-        hash_seconds: of all hashes together; None if there were none.
-    """
-
-    total_seconds: float = 0.0
-    read_seconds: float | None = None
-    hash_seconds: float | None = None
-    hashes: int = 0
-    is_match_remembered: bool = False
-
-
 @once
 def matches() -> Recent[bytes, str]:
     """Give this container's memory of secrets that matched: keyed digest -> PHC string."""
@@ -125,7 +111,7 @@ def verify_by(text: str, missing: Callable[[Sequence[str]], tuple[str, ...] | No
     started = time.perf_counter()
     verification = _verify(text, missing, measured)
     measured.total_seconds = time.perf_counter() - started
-    verified(verification, measured)
+    verification_log.write(verification.code, verification.reason, verification.key, measured)
     return verification
 
 

@@ -1,0 +1,101 @@
+"""The log line of a verification, which also carries its metrics (CloudWatch embedded metric format).
+
+One line holds both, because a service that verifies a million keys pays for each line a million times.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from keywright.domain.key_text import NotIssuedHere
+from keywright.log import SERVICE, timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from keywright.store.api_keys import ApiKeyRecord
+
+UNITS = {
+    "Verifications": "Count",
+    "Hashes": "Count",
+    "RememberedMatches": "Count",
+    "ForgedKeys": "Count",
+    "UnknownPepperVersions": "Count",
+    "VerificationLatency": "Milliseconds",
+    "ReadLatency": "Milliseconds",
+    "HashLatency": "Milliseconds",
+}
+"""Unit of each metric. The dashboard and the alarms of template.yaml use these names."""
+
+
+@dataclass(slots=True)
+class Measurements:
+    """Cost of one verification.
+
+    Attributes:
+        read_seconds: time of the read; None without a read.
+        hash_seconds: time of all hashes together; None without a hash.
+    """
+
+    total_seconds: float = 0.0
+    read_seconds: float | None = None
+    hash_seconds: float | None = None
+    hashes: int = 0
+    is_match_remembered: bool = False
+
+
+def write(code: str, reason: str, key: ApiKeyRecord | None, measured: Measurements) -> None:
+    """Write the line of a verification to standard output.
+
+    The line has the form of the logger's. The logger itself would cost more than the rest of a refusal.
+    """
+    now = time.time()
+    metrics: dict[str, float] = {
+        "VerificationLatency": _milliseconds(measured.total_seconds),
+        "Hashes": measured.hashes,
+        "RememberedMatches": int(measured.is_match_remembered),
+        "ForgedKeys": int(reason in {NotIssuedHere.FORGED, NotIssuedHere.UNKNOWN_PEPPER_VERSION}),
+        "UnknownPepperVersions": int(reason == NotIssuedHere.UNKNOWN_PEPPER_VERSION),
+    }
+    if measured.read_seconds is not None:
+        metrics["ReadLatency"] = _milliseconds(measured.read_seconds)
+    if measured.hash_seconds is not None:
+        metrics["HashLatency"] = _milliseconds(measured.hash_seconds)
+    line = {
+        "level": "INFO",
+        "message": "verification",
+        "timestamp": timestamp(now),
+        "service": SERVICE,
+        "code": code,
+        "reason": reason,
+        "organization_id": key and str(key.organization_id),
+        "api_key_id": key and str(key.key_id),
+        "stack": os.environ.get("STACK_NAME", ""),
+        "Verifications": 1,
+        **metrics,
+        "_aws": {
+            "Timestamp": int(now * 1000),
+            "CloudWatchMetrics": [
+                _directive(["stack", "code"], ["Verifications"]),
+                _directive(["stack"], metrics),
+            ],
+        },
+    }
+    sys.stdout.write(json.dumps(line, separators=(",", ":")) + "\n")
+
+
+def _directive(dimensions: list[str], names: Iterable[str]) -> dict[str, object]:
+    return {
+        "Namespace": os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Keywright"),
+        "Dimensions": [dimensions],
+        "Metrics": [{"Name": name, "Unit": UNITS[name]} for name in names],
+    }
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 3)
