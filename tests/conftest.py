@@ -18,9 +18,8 @@ import hypothesis
 import pytest
 
 from keywright import clock
-from keywright.authorizers import oidc, session_token
+from keywright.authorizers import oidc, policies, session_token
 from keywright.aws import retries
-from keywright.domain import access_rules
 from keywright.keys import usage, verification
 from keywright.log import logger
 from keywright.settings import answer_settings, settings, table_settings
@@ -112,7 +111,7 @@ def setting(environment: pytest.MonkeyPatch) -> Callable[[str, str], None]:
         answer_settings.cache_clear()
         table_settings.cache_clear()
         usage.meter.cache_clear()
-        access_rules.access_rules.cache_clear()
+        policies.access_rules.cache_clear()
 
     return change
 
@@ -130,7 +129,7 @@ def new_container() -> None:
     verification.matches.cache_clear()
     verification.records.cache_clear()
     usage.meter.cache_clear()
-    access_rules.access_rules.cache_clear()
+    policies.access_rules.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,7 @@ from keywright.api.schemas import (
     VerifyApiKeyRequest,
     validate,
 )
-from keywright.authorizers import api_key, session_token
+from keywright.authorizers import api_key, policies, session_token
 from keywright.domain import access_rules, key_text, keyring, permissions
 from keywright.domain.principals import Backend
 from keywright.errors import Unauthorized
@@ -274,12 +274,12 @@ def policy(data: bytes) -> None:
     named = list(_rules(values))
     granted = [name for index, name in enumerate(_PERMISSIONS) if next(values, 0) >> index & 1]
     try:
-        access = access_rules.parse(
+        access = policies.expressible_rules(
             json.dumps([dict(zip(("method", "path", "permission"), rule, strict=True)) for rule in named])
         )
     except ConfigurationError:  # no policy can express these rules, or two are equal
         return
-    statements: Any = tuple(dict(statement) for statement in access.statements(API, granted))
+    statements: Any = tuple(dict(statement) for statement in policies.statements_for(granted, access, API))
     may = permissions.effective(granted)
     for method, path in _REQUESTS[next(values, 0) % _PART :: _PART] if named else ():
         route = routed(named, method, path)
@@ -289,7 +289,9 @@ def policy(data: bytes) -> None:
             assert not allows(statements, f"{API}{method}{path}"), f"{method} {path} is allowed by {named}"
         for spelled in (f"/{path}", path.replace("a", "%61"), f"/b/..{path}", path.replace("/", "%2f")):
             if spelled != path and named:
-                assert access.missing(method, spelled, granted) is None, f"{method} {spelled} is allowed by {named}"
+                assert access.missing(method, spelled, granted) == access_rules.RouteClosed(), (
+                    f"{method} {spelled} is allowed by {named}"
+                )
                 assert not allows(statements, f"{API}{method}{spelled}"), f"{method} {spelled} is allowed by {named}"
 
 
@@ -305,7 +307,7 @@ def _rules(values: Iterator[int]) -> Iterator[tuple[str, str, str | None]]:
 def rules(data: bytes) -> None:
     """A setting is read, or refused with a reason."""
     with suppress(ConfigurationError):
-        access_rules.parse(data.decode("utf-8", "surrogateescape"))
+        policies.expressible_rules(data.decode("utf-8", "surrogateescape"))
 
 
 # ---- Events of the identity provider ---------------------------------------------------------------------------

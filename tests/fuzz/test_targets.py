@@ -57,7 +57,7 @@ def stripped(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
 
 def shortened(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
     """Verify only a part of a header."""
-    patch.setattr(targets.api_key, "_presented", lambda headers: next(iter(headers.values()))[:-1])
+    patch.setattr(targets.api_key, "_text", lambda headers: next(iter(headers.values()))[:-1])
     return f"\0\1{targets.KEYS[0]}".encode()
 
 
@@ -89,7 +89,7 @@ def boundless(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
 def open_to_all(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
     """Allow every key every request."""
     everything = {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": f"{targets.API}*"}
-    patch.setattr(targets.access_rules.AccessRules, "statements", lambda *_: [everything])
+    patch.setattr(targets.policies, "statements_for", lambda *_: [everything])
     return bytes([1, 0, 0, 3, 0])
 
 

@@ -1,15 +1,15 @@
-"""The answers of authorize_api_key, which any API Gateway API of the account can ask about API keys.
+"""The answers of authorize_api_key, the authorizer of API keys for any API Gateway API of the account.
 
-It is asked in four ways, and answers each in its own (Amazon API Gateway Developer Guide, "Use API Gateway Lambda
-authorizers" and "Control access to HTTP APIs with AWS Lambda authorizers"):
+It takes four forms of events, and answers in the form that belongs to each (Amazon API Gateway Developer Guide, "Use
+API Gateway Lambda authorizers" and "Control access to HTTP APIs with AWS Lambda authorizers"):
 
-- REST APIs and payload 1.0 of HTTP APIs, TOKEN or REQUEST: an IAM policy and a context; 401 is an exception whose
-  message is "Unauthorized".
-- Payload 2.0 of HTTP APIs: the same policy, or `{"isAuthorized", "context"}`, as the setting says. There is no 401
-  here: who is not known is denied like anybody else.
+- REST APIs and payload 1.0 of HTTP APIs, TOKEN or REQUEST: an IAM policy and a context. An exception with the message
+  "Unauthorized" becomes 401.
+- Payload 2.0 of HTTP APIs: the same policy, or `{"isAuthorized", "context"}`, depending on the setting. There is no 401
+  here: an invalid key is denied.
 
-A policy is right for every route of the API, so it can be reused. A simple answer is right for its own request alone:
-an HTTP API that reuses those has to name `$context.routeKey` among its identity sources.
+A policy is right for every route of the API, so it can be reused. A simple answer is right for one request only: an
+HTTP API that reuses it must name `$context.routeKey` among its identity sources.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from keywright import deadline
+from keywright.authorizers import policies
+from keywright.authorizers.policies import access_rules
 from keywright.domain import permissions
-from keywright.domain.access_rules import access_rules
 from keywright.errors import INSUFFICIENT_PERMISSIONS, ORGANIZATION_FROZEN, UNAUTHORIZED, Unauthorized
 from keywright.keys.verification import Code, verify_by
 from keywright.settings import settings
@@ -28,116 +29,101 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from keywright.api.lambda_types import AuthorizerAnswer, AuthorizerEvent, LambdaContext, SimpleAnswer, Statement
+    from keywright.domain.access_rules import RouteClosed
     from keywright.errors import ErrorType
     from keywright.store.api_keys import ApiKeyRecord
 
-API_KEY_HEADER = "x-api-key"
-
+_API_KEY = "x-api-key"
 _AUTHORIZATION = "authorization"
-_RESOURCE_CHARACTERS = 512
-"""Amazon API Gateway Developer Guide, "Output from an API Gateway Lambda authorizer"; a request's ARN may have 1600."""
 _BEARER = "bearer "
 _OWN_ROUTES = frozenset({("GET", "/auth/api-keys/current")})
-"""Routes of this API that every valid key may call, whatever the rules say; here no answer is reused."""
+"""Routes of this API that every valid key may call, regardless of the rules. Their answers are not reused."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
-    """What an authorizer is asked.
+class _Request:
+    """The request that an authorizer is asked about.
 
     Attributes:
-        key: what was presented as a key; None if nothing was.
+        text: the text of the API key; None if the request has none.
         arn: of the request.
-        is_http_api: whether it comes as payload 2.0.
+        is_payload_2: whether the event is payload 2.0 of an HTTP API.
     """
 
-    key: str | None
+    text: str | None
     arn: str
-    is_http_api: bool
+    is_payload_2: bool
 
     @property
-    def api(self) -> str:
-        """What the ARNs of all requests to the stage begin with, its slash included."""
-        api, stage, _ = self.arn.split("/", 2)
-        return f"{api}/{stage}/"
+    def stage(self) -> str:
+        """The start of the ARNs of all requests to the stage, with its slash."""
+        return policies.stage_of(self.arn)
 
     @property
     def route(self) -> tuple[str, str]:
-        """Method and path of the request; the path begins after the stage, with a slash."""
-        method, _, path = self.arn.split("/", 2)[2].partition("/")
+        """Method and path. The path begins after the stage, with a slash."""
+        method, _, path = self.arn.removeprefix(self.stage).partition("/")
         return method, f"/{path}"
 
-    def missing(self, granted: Sequence[str]) -> tuple[str, ...] | None:
-        """Return the permissions that a key lacks for the request; None if no key may make it."""
+    @property
+    def is_answered_simply(self) -> bool:
+        """Whether the answer is a simple one instead of a policy."""
+        return self.is_payload_2 and settings().answers_http_apis_simply
+
+    def missing(self, granted: Sequence[str]) -> tuple[str, ...] | RouteClosed:
+        """Return the permissions that a key lacks for the request."""
         return () if self.route in _OWN_ROUTES else access_rules().missing(*self.route, granted)
 
 
 def authorize_api_key(event: AuthorizerEvent, context: LambdaContext) -> AuthorizerAnswer | SimpleAnswer:
-    """Answer for the API key of a request.
+    """Return the answer for the API key of a request.
 
     Raises:
         Unauthorized: the key is not valid (not in payload 2.0).
-        ServiceError: SERVICE_UNAVAILABLE if that could not be found out; API Gateway answers 5xx and does not reuse it.
+        ServiceError: SERVICE_UNAVAILABLE if the key could not be read; API Gateway answers 5xx and does not reuse it.
     """
-    question = _read(event)
+    request = _read(event)
     with deadline.within(context.get_remaining_time_in_millis()):
-        verification = None if question.key is None else verify_by(question.key, question.missing)
+        verification = None if request.text is None else verify_by(request.text, request.missing)
     if verification is None or verification.key is None or verification.code in {Code.EXPIRED, Code.DISABLED}:
-        if not question.is_http_api:
+        if not request.is_payload_2:
             raise Unauthorized
-        return _denied(question, "unknown", UNAUTHORIZED, {})
+        return _denial(request, "unknown", _refusal(UNAUTHORIZED))
     key = verification.key
-    about = _about(key)
     if verification.code is Code.ORGANIZATION_FROZEN:
-        return _denied(question, str(key.key_id), ORGANIZATION_FROZEN, about)
-    return _permitted(question, key, about, is_allowed=verification.code is Code.VALID)
+        return _denial(request, str(key.key_id), _identity(key) | _refusal(ORGANIZATION_FROZEN))
+    return _verdict(request, key, is_allowed=verification.code is Code.VALID)
 
 
-def _permitted(
-    question: _Question, key: ApiKeyRecord, about: dict[str, str], *, is_allowed: bool
-) -> AuthorizerAnswer | SimpleAnswer:
-    """Answer for a valid key: what it may call of the whole API, and whether that is what is asked."""
-    # A policy can be reused for a route that it denies, so what it says of a denial is true of every route.
-    context = about | _refusal(
-        INSUFFICIENT_PERMISSIONS,
-        hint=f"Its permissions are: {about['permissions']}. Use a key that has the one this route needs.",
-    )
-    if question.is_http_api and settings().answers_http_apis_simply:
-        return {"isAuthorized": is_allowed, "context": context}
-    if question.route in _OWN_ROUTES:  # without the rules' statements: a denial among them could be about this route
-        return _policy(str(key.key_id), [_statement("Allow", question.arn)], context)
-    statements = access_rules().statements(question.api, key.permissions)
-    if not is_allowed:
-        statements = [*statements, _statement("Deny", question.arn)]
-    return _policy(str(key.key_id), statements, context)
-
-
-def _denied(
-    question: _Question, principal_id: str, error: ErrorType, about: dict[str, str]
-) -> AuthorizerAnswer | SimpleAnswer:
-    """Answer for a key that may call nothing."""
-    context = about | _refusal(error)
-    if question.is_http_api and settings().answers_http_apis_simply:
+def _denial(request: _Request, principal_id: str, context: dict[str, str]) -> AuthorizerAnswer | SimpleAnswer:
+    """Return the answer for a key that may call nothing."""
+    if request.is_answered_simply:
         return {"isAuthorized": False, "context": context}
-    return _policy(principal_id, [_statement("Deny", f"{question.api}*")], context)
+    return policies.answer(principal_id, [policies.deny(f"{request.stage}*")], context)
 
 
-def _policy(principal_id: str, statements: list[Statement], context: dict[str, str]) -> AuthorizerAnswer:
-    return {
-        "principalId": principal_id,
-        "policyDocument": {"Version": "2012-10-17", "Statement": statements},
-        "context": context,
-    }
+def _verdict(request: _Request, key: ApiKeyRecord, *, is_allowed: bool) -> AuthorizerAnswer | SimpleAnswer:
+    """Return the answer for a valid key: for the request, and in a policy for every other route."""
+    identity = _identity(key)
+    # The policy can be reused for a route that it denies, so its refusal is true of every route.
+    context = identity | _refusal(
+        INSUFFICIENT_PERMISSIONS,
+        hint=f"Its permissions are: {identity['permissions']}. Use a key that has the one this route needs.",
+    )
+    if request.is_answered_simply:
+        return {"isAuthorized": is_allowed, "context": context}
+    return policies.answer(str(key.key_id), _statements(request, key, is_allowed=is_allowed), context)
 
 
-def _statement(effect: str, resource: str) -> Statement:
-    if len(resource) > _RESOURCE_CHARACTERS:
-        resource = f"{resource[: _RESOURCE_CHARACTERS - 1]}*"
-    return {"Action": "execute-api:Invoke", "Effect": effect, "Resource": resource}
+def _statements(request: _Request, key: ApiKeyRecord, *, is_allowed: bool) -> list[Statement]:
+    if request.route in _OWN_ROUTES:  # without the statements of the rules, which could deny this route
+        return [policies.allow(request.arn)]
+    statements = policies.statements_for(key.permissions, access_rules(), request.stage)
+    return statements if is_allowed else [*statements, policies.deny(request.arn)]
 
 
-def _about(key: ApiKeyRecord) -> dict[str, str]:
-    """Give what the function behind the authorizer learns; API Gateway passes on texts only."""
+def _identity(key: ApiKeyRecord) -> dict[str, str]:
+    """Return what the function behind the authorizer learns of a key. API Gateway passes on texts only."""
     return {
         "organizationId": str(key.organization_id),
         "apiKeyId": str(key.key_id),
@@ -147,28 +133,32 @@ def _about(key: ApiKeyRecord) -> dict[str, str]:
 
 
 def _refusal(error: ErrorType, hint: str | None = None) -> dict[str, str]:
-    """Give what the API's ACCESS_DENIED response says; no quotes, since it puts these texts into JSON as they are."""
+    """Return what the API's ACCESS_DENIED response says. No quotes, because it puts these texts into JSON unescaped."""
     return {"code": error.code, "message": error.message, "hint": hint or error.hint}
 
 
-def _read(event: AuthorizerEvent) -> _Question:
+def _read(event: AuthorizerEvent) -> _Request:
     """Read an event of any of the four forms."""
-    is_http_api = event.get("version") == "2.0"
-    arn = event["routeArn"] if is_http_api else event["methodArn"]
+    is_payload_2 = event.get("version") == "2.0"
+    arn = event["routeArn"] if is_payload_2 else event["methodArn"]
     if event["type"] == "TOKEN":
-        return _Question(_bare(event["authorizationToken"]), arn, is_http_api)
-    return _Question(_presented(event.get("headers") or {}), arn, is_http_api)
+        return _Request(_without_scheme(event["authorizationToken"]), arn, is_payload_2)
+    return _Request(_text(event.get("headers") or {}), arn, is_payload_2)
 
 
-def _presented(headers: Mapping[str, str]) -> str | None:
-    """Give the key of a request: of `x-api-key`, or else of `Authorization: Bearer`."""
+def _text(headers: Mapping[str, str]) -> str | None:
+    """Return the key text of a request: of `x-api-key`, or else of `Authorization: Bearer`."""
     by_name = {name.lower(): value for name, value in headers.items()}
-    if API_KEY_HEADER in by_name:
-        return by_name[API_KEY_HEADER]
+    if _API_KEY in by_name:
+        return by_name[_API_KEY]
     authorization = by_name.get(_AUTHORIZATION, "")
-    return authorization[len(_BEARER) :] if authorization.lower().startswith(_BEARER) else None
+    return _without_scheme(authorization) if _has_scheme(authorization) else None
 
 
-def _bare(token: str) -> str:
-    """Give the key of a TOKEN authorizer's header, which is `Authorization` or `x-api-key`, as the API has it."""
-    return token[len(_BEARER) :] if token.lower().startswith(_BEARER) else token
+def _without_scheme(value: str) -> str:
+    """Return a header's value without `Bearer`, which the header of a TOKEN authorizer may have."""
+    return value[len(_BEARER) :] if _has_scheme(value) else value
+
+
+def _has_scheme(value: str) -> bool:
+    return value.lower().startswith(_BEARER)

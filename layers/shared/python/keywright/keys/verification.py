@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from keywright import clock
 from keywright.cache import Recent, once
 from keywright.domain import key_hash, key_text, permissions
+from keywright.domain.access_rules import RouteClosed
 from keywright.domain.key_text import NotIssuedHere
 from keywright.keys import verification_log
 from keywright.keys.usage import meter
@@ -97,12 +98,12 @@ def verify(text: str, required: Sequence[str] = ()) -> Verification:
     return verify_by(text, lambda granted: permissions.missing(granted, required))
 
 
-def verify_by(text: str, missing: Callable[[Sequence[str]], tuple[str, ...] | None]) -> Verification:
+def verify_by(text: str, missing: Callable[[Sequence[str]], tuple[str, ...] | RouteClosed]) -> Verification:
     """Verify a key, and whether its permissions are enough, so that the log and the metrics hold the whole verdict.
 
     Args:
         text: what the caller presented as their key; anything at all.
-        missing: takes the permissions of a valid key and returns those that it lacks; None if none would be enough.
+        missing: takes the permissions of a valid key and returns those that it lacks.
 
     Raises:
         ServiceError: SERVICE_UNAVAILABLE if the key could not be read: it may be valid.
@@ -116,7 +117,7 @@ def verify_by(text: str, missing: Callable[[Sequence[str]], tuple[str, ...] | No
 
 
 def _verify(  # noqa: PLR0911 - one for each outcome, in their order
-    text: str, missing: Callable[[Sequence[str]], tuple[str, ...] | None], measured: Measurements
+    text: str, missing: Callable[[Sequence[str]], tuple[str, ...] | RouteClosed], measured: Measurements
 ) -> Verification:
     parts = key_text.parse(text, settings().key_prefix, pepper.peppers().tag_key)
     if isinstance(parts, NotIssuedHere):
@@ -137,7 +138,7 @@ def _verify(  # noqa: PLR0911 - one for each outcome, in their order
     if credential.is_frozen:
         return Verification(Code.ORGANIZATION_FROZEN, "the organization is scheduled for deletion", key)
     lacked = missing(key.permissions)
-    if lacked is None:
+    if isinstance(lacked, RouteClosed):
         return Verification(Code.INSUFFICIENT_PERMISSIONS, "no access rule allows the route", key)
     if lacked:
         return Verification(Code.INSUFFICIENT_PERMISSIONS, f"lacks {', '.join(lacked)}", key, lacked)
