@@ -95,10 +95,11 @@ bench: $(VENV)/.dev $(SAM_VENV)/.installed $(DYNAMODB_LOCAL)/.installed test-lay
 bench-report: $(VENV)/.dev ## update the tables and pictures of docs/performance from the last make bench
 	$(BIN)/python -m benchmarks.pictures
 
-lint: $(VENV)/.dev $(SAM_VENV)/.installed ## ruff, mypy --strict, sam validate --lint, and cfn-lint on what SAM makes of the template
+lint: $(VENV)/.dev $(SAM_VENV)/.installed ## ruff, mypy --strict, import-linter, sam validate --lint, and cfn-lint on what SAM makes of the template
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	PYTHONPATH=layers/shared/python $(BIN)/lint-imports --no-cache
 	$(SAM) validate --lint --template template.yaml
 	$(SAM_VENV)/bin/cfn-lint docs/iam.yaml
 	$(SAM_VENV)/bin/python -m tools.translated template.yaml

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from importlinter.cli import lint_imports
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "layers/shared/python/keywright"
@@ -41,6 +42,11 @@ def test_there_is_something_to_check() -> None:
     """The rules below apply to existing files."""
     assert len(MODULES) > 20
     assert HANDLERS
+
+
+def test_imports_keep_the_contracts_of_pyproject_toml() -> None:
+    """Imports point one way, without circles, and a verification loads no pydantic."""
+    assert 0 == lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True)
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if p.parent != PACKAGE / "store"], ids=named)
