@@ -17,13 +17,12 @@ import boto3
 import hypothesis
 import pytest
 
-from keywright import clock
-from keywright.authorizers import oidc, policies, session_token
+from keywright import cache, clock
+from keywright.authorizers import oidc, policies
 from keywright.aws import retries
-from keywright.keys import usage, verification
+from keywright.keys import usage
 from keywright.log import logger
 from keywright.settings import answer_settings, settings, table_settings
-from keywright.store import pepper
 from local import backend, credentials
 from local.iam import AccessKey, Decision, Iam
 from local.identity_provider import IdentityProvider
@@ -103,33 +102,19 @@ def environment(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytes
 
 @pytest.fixture
 def setting(environment: pytest.MonkeyPatch) -> Callable[[str, str], None]:
-    """Change a setting of the function."""
+    """Change one setting of the running container, which keeps its clients and the pepper."""
 
     def change(name: str, value: str) -> None:
         environment.setenv(name, value)
-        settings.cache_clear()
-        answer_settings.cache_clear()
-        table_settings.cache_clear()
-        usage.meter.cache_clear()
-        policies.access_rules.cache_clear()
+        for built in (settings, answer_settings, table_settings, usage.meter, policies.access_rules):
+            built.cache_clear()
 
     return change
 
 
 def new_container() -> None:
     """Forget everything that a container remembers between invocations."""
-    settings.cache_clear()
-    answer_settings.cache_clear()
-    table_settings.cache_clear()
-    session_token.issuer_keys.cache_clear()
-    retries.dynamodb.cache_clear()
-    retries.secrets_manager.cache_clear()
-    retries.queues.cache_clear()
-    pepper.peppers.cache_clear()
-    verification.matches.cache_clear()
-    verification.records.cache_clear()
-    usage.meter.cache_clear()
-    policies.access_rules.cache_clear()
+    cache.clear_all()
 
 
 @pytest.fixture(scope="session")

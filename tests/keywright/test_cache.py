@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from keywright import cache
 from keywright.cache import once
 
 
@@ -68,3 +69,23 @@ def test_none_is_a_result() -> None:
     nothing()
 
     assert [1] == calls
+
+
+def test_a_new_container_has_no_values() -> None:
+    """`clear_all` clears every function that runs once, including the service's own."""
+    calls: list[str] = []
+
+    @once
+    def one() -> None:
+        calls.append("one")
+
+    @once
+    def other() -> None:
+        calls.append("other")
+
+    for _ in range(2):
+        one()
+        other()
+        cache.clear_all()
+
+    assert ["one", "other"] * 2 == calls

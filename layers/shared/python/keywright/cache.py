@@ -1,10 +1,11 @@
-"""What a container keeps in memory: values made once, and a bounded cache."""
+"""What a container keeps in memory: values built once, and bounded memories."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from weakref import WeakSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,22 +14,24 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-class once(Generic[Value]):  # noqa: N801 - a decorator, used as one
-    """Make a function without parameters run once and give the same result ever after.
+class once(Generic[Value]):  # noqa: N801 - a decorator
+    """Decorator of a function without parameters that runs once and returns the same result from then on.
 
-    `functools.cache` would run it once for each thread that asks before the first is done: too many clients,
-    each with connections of its own. A call that raises is made anew.
+    Threads share the result: `functools.cache` would run the function once for each thread that calls it before the
+    first result, which would make too many clients with connections. A call that raises is repeated by the next one.
     """
 
-    _lock = threading.RLock()  # one for all: what is made once may need another thing that is
+    _lock: ClassVar = threading.RLock()
+    """One for all, because a value may need another one."""
 
     def __init__(self, build: Callable[[], Value]) -> None:
         self._build = build
         self._values: list[Value] = []
         self.__doc__ = build.__doc__
+        _registry.add(self)
 
     def __call__(self) -> Value:
-        """Give the result, made now if this is the first call."""
+        """Return the value, which the first call builds."""
         if not self._values:
             with self._lock:
                 if not self._values:
@@ -36,15 +39,24 @@ class once(Generic[Value]):  # noqa: N801 - a decorator, used as one
         return self._values[0]
 
     def cache_clear(self) -> None:
-        """Make the next call run the function anew; for tests that change what it reads."""
+        """Make the next call build the value again. For tests."""
         self._values.clear()
 
 
+_registry: WeakSet[once[Any]] = WeakSet()
+
+
+def clear_all() -> None:
+    """Clear every value that is built once, as in a new container. For tests."""
+    for function in list(_registry):
+        function.cache_clear()
+
+
 class Recent(Generic[Key, Value]):
-    """A mapping that forgets what was not used for the longest time; for several threads at once.
+    """Bounded mapping that forgets the least recently used entry. Safe for threads.
 
     Args:
-        size: how many entries are kept.
+        size: the most entries it keeps.
     """
 
     def __init__(self, size: int) -> None:
@@ -53,7 +65,7 @@ class Recent(Generic[Key, Value]):
         self._values: OrderedDict[Key, Value] = OrderedDict()
 
     def get(self, key: Key) -> Value | None:
-        """Give a value, None if it is not (or no longer) known."""
+        """Return the value of a key, or None if there is none (any more)."""
         with self._lock:
             value = self._values.get(key)
             if value is not None:
@@ -61,7 +73,7 @@ class Recent(Generic[Key, Value]):
             return value
 
     def put(self, key: Key, value: Value) -> None:
-        """Remember a value, in place of what was known under this key."""
+        """Store the value of a key, in place of an earlier one."""
         with self._lock:
             self._values[key] = value
             self._values.move_to_end(key)
