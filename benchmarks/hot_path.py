@@ -72,8 +72,8 @@ def _functions(key: str, key_id: UUID) -> dict[str, Callable[[], object]]:
 
     return {
         _BARE: lambda: client.batch_get_item(RequestItems={_TABLE: {"Keys": keys, "ConsistentRead": True}}),
-        "parse a key and check its tag": lambda: key_text.parse(key, prefix, tag_key),
-        _FORGED: lambda: key_text.parse(forged, prefix, tag_key),
+        "parse a key and check its tag": lambda: key_text.decode(key, prefix, tag_key),
+        _FORGED: lambda: key_text.decode(forged, prefix, tag_key),
         "forged key, with its line in the log": lambda: verification.verify(forged),
         "verification, warm": lambda: verification.verify(key),
         _WARM: lambda: authorize(authorizer_event),

@@ -28,7 +28,7 @@ WINDOW = 10
 
 def key_parts(text: str) -> key_text.KeyParts:
     """Return the parts of the text of a key issued here."""
-    parts = key_text.parse(text, PREFIX, pepper.keyring().tag_key)
+    parts = key_text.decode(text, PREFIX, pepper.keyring().tag_key)
     assert isinstance(parts, key_text.KeyParts), parts
     return parts
 

@@ -72,7 +72,7 @@ KEYS = [
 def key(data: bytes) -> None:
     """Any text that is accepted as a key is an issued one, exactly."""
     text = edited(KEYS[0], data)
-    parts = key_text.parse(text, PREFIX, lambda version: PEPPERS[version].tag_key if version in PEPPERS else None)
+    parts = key_text.decode(text, PREFIX, lambda version: PEPPERS[version].tag_key if version in PEPPERS else None)
     if isinstance(parts, key_text.KeyParts):
         assert text in KEYS, "a key that was never issued is accepted"
         assert text == key_text.encode(PREFIX, parts.payload, PEPPERS[parts.pepper_version].tag_key)

@@ -50,8 +50,8 @@ def test_a_target_holds(targets: ModuleType, name: str) -> None:
 
 def stripped(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
     """Ignore white space around a key."""
-    parse = targets.key_text.parse
-    patch.setattr(targets.key_text, "parse", lambda text, *others: parse(text.strip(), *others))
+    decode = targets.key_text.decode
+    patch.setattr(targets.key_text, "decode", lambda text, *others: decode(text.strip(), *others))
     return f"\1{targets.KEYS[0]}\n".encode()
 
 

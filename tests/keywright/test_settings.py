@@ -1,13 +1,22 @@
-"""Configuration from the environment."""
+"""Settings from environment variables."""
 
 from __future__ import annotations
 
 import pytest
 
-from keywright.settings import AnswerSettings, ConfigurationError, Settings, is_trusted_address
+from keywright.settings import (
+    AnswerSettings,
+    Argon2Parameters,
+    ConfigurationError,
+    Settings,
+    TableSettings,
+    is_trusted_address,
+)
+from local.intrinsics import mapping
+from tests.template.cloudformation import section
 
-ENVIRONMENT = {
-    "TABLE_NAME": "keywright",
+TABLE = {"TABLE_NAME": "keywright", "AUDIT_RETENTION_DAYS": "365", "DELETION_GRACE_DAYS": "30"}
+FUNCTION = {
     "PEPPER_SECRET_ID": "pepper",
     "OIDC_ISSUER": "https://id.example.com/",
     "OIDC_AUDIENCE": "keywright",
@@ -18,21 +27,37 @@ ENVIRONMENT = {
     "ARGON2_MEMORY_KIB": "19456",
     "ARGON2_ITERATIONS": "2",
     "ARGON2_PARALLELISM": "1",
-    "AUDIT_RETENTION_DAYS": "365",
-    "DELETION_GRACE_DAYS": "30",
     "RECORD_REUSE_SECONDS": "0",
     "USAGE_FLUSH_SECONDS": "60",
     "HTTP_API_ANSWERS": "policy",
 }
 
 
+def read(environment: dict[str, str]) -> None:
+    """Read the settings of the table and of the functions."""
+    TableSettings.from_environment(environment)
+    Settings.from_environment(environment)
+
+
 def test_a_complete_environment_is_read() -> None:
-    """Lists are split and trimmed, in order; empty means none."""
-    settings = Settings.from_environment(ENVIRONMENT)
+    """Numbers are parsed, and lists split and trimmed, in order."""
+    settings = Settings.from_environment(FUNCTION)
 
     assert ("webhooks:read", "webhooks:write") == settings.permissions
-    assert (19456, 2, 1) == (settings.argon2.memory_kib, settings.argon2.iterations, settings.argon2.parallelism)
+    assert Argon2Parameters(19456, 2, 1) == settings.argon2
     assert "https://id.example.com/" == settings.oidc_issuer
+    assert TableSettings("keywright", 365, 30) == TableSettings.from_environment(TABLE)
+
+
+def test_the_default_cost_of_a_hash_is_owasps_minimum() -> None:
+    """The template's defaults are 19 MiB, two iterations and one lane."""
+    defaults = {
+        name: mapping(declared, name)["Default"]
+        for name, declared in section("Parameters").items()
+        if name.startswith("Argon2")
+    }
+
+    assert {"Argon2MemoryKib": 19456, "Argon2Iterations": 2, "Argon2Parallelism": 1} == defaults
 
 
 @pytest.mark.parametrize(
@@ -46,16 +71,16 @@ def test_a_complete_environment_is_read() -> None:
         ),
     ],
 )
-def test_answers_can_be_given_whatever_else_is_wrong(origins: str, public_url: str, expected: AnswerSettings) -> None:
-    """Their settings are read without the others."""
+def test_settings_of_answers_need_no_others(origins: str, public_url: str, expected: AnswerSettings) -> None:
+    """An error can be answered with every other setting missing."""
     assert expected == AnswerSettings.from_environment({"ALLOWED_ORIGINS": origins, "PUBLIC_URL": public_url})
 
 
-@pytest.mark.parametrize("name", sorted(ENVIRONMENT))
+@pytest.mark.parametrize("name", sorted(TABLE | FUNCTION))
 def test_a_missing_variable_is_named(name: str) -> None:
-    """The error says which one."""
+    """The error names a missing variable."""
     with pytest.raises(ConfigurationError, match=name):
-        Settings.from_environment(ENVIRONMENT | {name: " "})
+        read(TABLE | FUNCTION | {name: " "})
 
 
 @pytest.mark.parametrize(
@@ -70,14 +95,15 @@ def test_a_missing_variable_is_named(name: str) -> None:
         ("DELETION_GRACE_DAYS", "0"),
         ("PERMISSIONS", "read"),
         ("PERMISSIONS", ","),
+        ("HTTP_API_ANSWERS", "neither"),
         ("OIDC_ISSUER", "http://id.example.com"),
         ("OIDC_ISSUER", "id.example.com"),
     ],
 )
-def test_a_wrong_value_is_named(name: str, value: str) -> None:
-    """The error says which variable, and what it takes."""
+def test_an_invalid_value_is_named(name: str, value: str) -> None:
+    """The error names the variable of an invalid value."""
     with pytest.raises(ConfigurationError, match=name):
-        Settings.from_environment(ENVIRONMENT | {name: value})
+        read(TABLE | FUNCTION | {name: value})
 
 
 @pytest.mark.parametrize(
@@ -96,5 +122,5 @@ def test_a_wrong_value_is_named(name: str, value: str) -> None:
     ],
 )
 def test_plain_http_is_trusted_on_loopback_only(url: str, trusted: bool) -> None:  # noqa: FBT001 - a table of cases
-    """Keys that sign sessions come over TLS or from this machine."""
+    """The keys that sign sessions come over TLS or from this machine."""
     assert trusted is is_trusted_address(url)

@@ -1,6 +1,6 @@
-"""The end of a container: SIGTERM reaches the function, since an extension is registered, and pending uses are written.
+"""Shutdown of a container: an extension is registered, SIGTERM reaches the function, and pending uses are written.
 
-Each container is a process of its own, with a stand-in for Lambda's extensions API over real HTTP.
+Each container is a process, with a stand-in for Lambda's extensions API over real HTTP.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.allow_hosts(LOOPBACK)
 
 END_SECONDS = 60
-"""Nothing takes so long; a test that would wait for ever ends then."""
+"""Limit of every wait; nothing takes so long."""
 
 
 @dataclass(slots=True)
 class ExtensionsApi:
-    """What Lambda offers to extensions, as far as one needs it that registers for no events.
+    """Lambda's extensions API, for extensions that register for no events.
 
     Attributes:
-        status: what a registration is answered with.
+        status: the status that answers a registration.
         requests: method, path, the two headers and the body of each request.
         is_waiting: set while an extension asks for its next event, which never comes.
     """
@@ -51,7 +51,7 @@ class ExtensionsApi:
 
     @property
     def address(self) -> str:
-        """What Lambda gives a function in AWS_LAMBDA_RUNTIME_API."""
+        """The value of AWS_LAMBDA_RUNTIME_API."""
         return f"127.0.0.1:{self.port}"
 
 
@@ -96,17 +96,17 @@ def api() -> Iterator[ExtensionsApi]:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A process that runs a piece of Python as Lambda's runtime runs a function, and then does what it is told."""
+    """A process that runs a piece of Python, as Lambda's runtime runs a function."""
 
     process: subprocess.Popen[str]
 
     def says(self) -> str:
-        """Read the next line that it writes."""
+        """Read the next line of its output."""
         assert self.process.stdout
         return self.process.stdout.readline().strip()
 
     def terminate(self) -> tuple[int, str]:
-        """End it as Lambda does; give its exit status and what it wrote since."""
+        """End it as Lambda does. Return its exit status and the rest of its output."""
         self.process.send_signal(signal.SIGTERM)
         output, _ = self.process.communicate(timeout=END_SECONDS)
         return self.process.returncode, output
@@ -114,7 +114,7 @@ class Container:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., Container]]:
-    """Start containers, and end them with the test."""
+    """Start containers that end with the test."""
     started: list[Container] = []
 
     def run(code: str, runtime_api: str | None, **variables: str) -> Container:
@@ -146,7 +146,7 @@ time.sleep(60)
 
 
 def test_an_extension_is_registered_for_no_events(api: ExtensionsApi, start: Callable[..., Container]) -> None:
-    """And it asks for the next one at once, without which Lambda would not end the initialization."""
+    """The extension then asks for the next event, without which Lambda does not end the initialization."""
     container = start(REGISTERING, api.address)
 
     assert "ready" == container.says()
@@ -158,25 +158,23 @@ def test_an_extension_is_registered_for_no_events(api: ExtensionsApi, start: Cal
 
 
 def test_sigterm_acts_and_ends_the_process(api: ExtensionsApi, start: Callable[..., Container]) -> None:
-    """Once, and well."""
+    """SIGTERM calls the function once, and the process exits with 0."""
     container = start(REGISTERING, api.address)
     assert "ready" == container.says()
 
     assert (0, "acted\n") == container.terminate()
 
 
-def test_sigterm_ends_the_process_although_the_act_fails(api: ExtensionsApi, start: Callable[..., Container]) -> None:
-    """Lambda would kill it half a second later otherwise, and report it as a crash."""
+def test_sigterm_ends_the_process_if_the_call_fails(api: ExtensionsApi, start: Callable[..., Container]) -> None:
+    """The process exits with 0. Lambda would kill it half a second later, and report a crash."""
     container = start(REGISTERING.replace('print("acted")', "1 / 0"), api.address)
     assert "ready" == container.says()
 
     assert (0, "") == container.terminate()
 
 
-def test_sigterm_ends_the_process_although_the_runtime_waits(
-    api: ExtensionsApi, start: Callable[..., Container]
-) -> None:
-    """For an invocation, in a thread that no signal reaches."""
+def test_sigterm_ends_the_process_if_the_runtime_waits(api: ExtensionsApi, start: Callable[..., Container]) -> None:
+    """The runtime waits for an invocation in another thread, which no signal reaches."""
     waiting = "import threading\nthreading.Thread(target=time.sleep, args=(60,)).start()\n"
     container = start(REGISTERING.replace('print("ready")', waiting + 'print("ready")'), api.address)
     assert "ready" == container.says()
@@ -185,30 +183,29 @@ def test_sigterm_ends_the_process_although_the_runtime_waits(
 
 
 @pytest.mark.parametrize("status", [400, 403, 500])
-def test_a_registration_that_is_refused_is_logged(
-    api: ExtensionsApi, start: Callable[..., Container], status: int
-) -> None:
-    """The function works without it; should a signal come all the same, it is heeded."""
+def test_a_refused_registration_is_logged(api: ExtensionsApi, start: Callable[..., Container], status: int) -> None:
+    """The function works without a registration, and handles a signal if one comes."""
     api.status = status
     container = start(REGISTERING, api.address)
 
     line = json.loads(container.says())
-    assert ("WARNING", "no notice of this container's end will come") == (line["level"], line["message"])
+    assert "WARNING" == line["level"]
+    assert "no signal will precede the end of this container" == line["message"]
     assert f"answered {status}" in line["details"]
     assert "ready" == container.says()
     assert (0, "acted\n") == container.terminate()
 
 
-def test_an_api_that_is_not_there_is_logged(start: Callable[..., Container]) -> None:
-    """An emulator need not have one."""
+def test_a_missing_api_is_logged(start: Callable[..., Container]) -> None:
+    """An emulator may have no extensions API."""
     container = start(REGISTERING, "127.0.0.1:1")
 
     assert "WARNING" == json.loads(container.says())["level"]
     assert "ready" == container.says()
 
 
-def test_outside_of_lambda_nothing_is_done(api: ExtensionsApi, start: Callable[..., Container]) -> None:
-    """Signals of another process are not this module's to take, and there is nobody to register with."""
+def test_outside_of_lambda_nothing_happens(api: ExtensionsApi, start: Callable[..., Container]) -> None:
+    """Outside of Lambda nothing is registered, and signals keep their default action."""
     container = start(REGISTERING, None)
     assert "ready" == container.says()
 
@@ -237,7 +234,7 @@ def test_pending_uses_are_written_when_the_container_ends(
     access_keys: Mapping[str, AccessKey],
     function: str,
 ) -> None:
-    """GIVEN three uses within a minute WHEN Lambda ends the container THEN they are in the table."""
+    """GIVEN three uses within a minute WHEN Lambda ends the container THEN the table has them."""
     world.table.put_organization()
     text = SampleKey().put(world.table)
     event: dict[str, object] = {

@@ -1,4 +1,4 @@
-"""Derived keys and hashes at rest."""
+"""Keys derived from the pepper, and hashes of keys."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHEAP = Argon2Parameters(memory_kib=8, iterations=1, parallelism=1)
 
 
 def hash_payload(payload: bytes, hash_key: bytes, parameters: Argon2Parameters) -> str:
-    """Hash the 58 bytes of a key as they are stored."""
+    """Hash the 58 bytes of a key for storage."""
     return key_hash.hash_digest(key_hash.keyed_digest(payload, hash_key), parameters)
 
 
@@ -33,15 +33,15 @@ def hash_payload(payload: bytes, hash_key: bytes, parameters: Argon2Parameters) 
         ),
     ],
 )
-def test_keys_are_hkdf_of_the_pepper(purpose: str, attribute: str, expected: str) -> None:
-    """All keys are RFC 5869 HKDF-SHA256, as another implementation computes it."""
+def test_derived_keys_are_hkdf_of_the_pepper(purpose: str, attribute: str, expected: str) -> None:
+    """Derived keys equal HKDF-SHA256 (RFC 5869) of another implementation."""
     other = HKDF(hashes.SHA256(), 32, b"keywright/pepper", purpose.encode()).derive(PEPPER).hex()
 
     assert expected == other == getattr(keyring.derive(PEPPER), attribute).hex()
 
 
-def test_hash_is_argon2id_over_the_keyed_digest() -> None:
-    """The PHC string verifies, by argon2-cffi itself, against HMAC-SHA256 of the payload under the hash key."""
+def test_a_hash_is_argon2id_over_the_keyed_digest() -> None:
+    """argon2-cffi itself verifies the PHC string against HMAC-SHA256 of the payload under the hash key."""
     payload, hash_key = bytes(range(58)), b"k" * 32
 
     phc = hash_payload(payload, hash_key, CHEAP)
@@ -49,24 +49,15 @@ def test_hash_is_argon2id_over_the_keyed_digest() -> None:
     assert argon2.PasswordHasher().verify(phc, hmac.digest(hash_key, payload, "sha256"))
 
 
-def test_hash_says_its_parameters() -> None:
-    """The stored string names algorithm and cost, so that both can be changed later."""
+def test_a_hash_names_its_parameters() -> None:
+    """The PHC string names algorithm and cost, so that both can change."""
     phc = hash_payload(bytes(58), b"k" * 32, Argon2Parameters(16, 2, 1))
 
     assert phc.startswith("$argon2id$v=19$m=16,t=2,p=1$")
 
 
-def test_default_cost_is_owasps_minimum() -> None:
-    """19 MiB, two iterations, one lane."""
-    assert (19_456, 2, 1) == (
-        Argon2Parameters().memory_kib,
-        Argon2Parameters().iterations,
-        Argon2Parameters().parallelism,
-    )
-
-
-def test_same_key_hashes_differently_each_time() -> None:
-    """Every hash has its own salt of 16 bytes."""
+def test_each_hash_has_its_own_salt() -> None:
+    """Two hashes of a key differ by their salts of 16 bytes."""
     first, second = (hash_payload(bytes(58), b"k" * 32, CHEAP) for _ in range(2))
 
     assert first != second
@@ -74,8 +65,8 @@ def test_same_key_hashes_differently_each_time() -> None:
 
 
 @pytest.mark.parametrize("position", [2, 18, 34, 36])
-def test_hash_covers_ids_and_generation(position: int) -> None:
-    """Moved to another organization, key or generation, a hash does not verify."""
+def test_a_hash_covers_ids_and_generation(position: int) -> None:
+    """A hash does not verify for another organization, key, generation or secret."""
     payload, hash_key = bytes(58), b"k" * 32
     moved = payload[:position] + b"\x01" + payload[position + 1 :]
     phc = hash_payload(payload, hash_key, CHEAP)
@@ -84,8 +75,8 @@ def test_hash_covers_ids_and_generation(position: int) -> None:
         argon2.PasswordHasher().verify(phc, hmac.digest(hash_key, moved, "sha256"))
 
 
-def test_repr_shows_no_key() -> None:
-    """Neither derived keys nor a keyring can be read from a log."""
+def test_repr_shows_no_derived_key() -> None:
+    """A log of derived keys or a keyring discloses none."""
     keys = keyring.derive(PEPPER)
     ring = keyring.Keyring(1, {1: keys})
 
@@ -93,21 +84,22 @@ def test_repr_shows_no_key() -> None:
     assert "Keyring(current_version=1)" == repr(ring)
 
 
-def test_a_hash_matches_its_own_digest_alone() -> None:
-    """A digest that differs in one bit is refused, without an exception."""
+def test_a_hash_matches_only_its_own_digest() -> None:
+    """A digest that differs in one bit does not match, without an exception."""
     stored = key_hash.hash_digest(bytes(32), CHEAP)
 
-    assert (True, False) == (key_hash.matches(stored, bytes(32)), key_hash.matches(stored, b"\x01" + bytes(31)))
+    assert key_hash.matches(stored, bytes(32))
+    assert not key_hash.matches(stored, b"\x01" + bytes(31))
 
 
-def test_a_hash_of_any_price_matches() -> None:
-    """The price is read from the stored string, so that old hashes go on verifying."""
+def test_a_hash_of_any_cost_matches() -> None:
+    """The PHC string has the parameters, so that hashes match after the setting changed."""
     assert key_hash.matches(key_hash.hash_digest(bytes(32), Argon2Parameters(16, 3, 2)), bytes(32))
 
 
 @pytest.mark.parametrize("stored", ["", "$argon2id$v=19$m=8,t=1,p=1$c2FsdA", "$argon2i$v=19$m=8,t=1,p=1$c2Fs$aGFzaA"])
-def test_what_is_no_hash_is_neither_accepted_nor_refused(stored: str) -> None:
-    """A damaged record is an error for the log, not a wrong key."""
+def test_a_damaged_hash_is_an_error(stored: str) -> None:
+    """A damaged record neither matches nor makes a key wrong."""
     with pytest.raises(argon2.exceptions.VerificationError):
         key_hash.matches(stored, bytes(32))
 
@@ -121,9 +113,18 @@ def test_what_is_no_hash_is_neither_accepted_nor_refused(stored: str) -> None:
         (Argon2Parameters(16, 1, 2), False),
     ],
 )
-def test_a_hash_is_current_while_its_price_is_the_configured_one(
+def test_a_hash_is_current_at_the_configured_cost(
     parameters: Argon2Parameters,
     expected: bool,  # noqa: FBT001 - what pytest passes
 ) -> None:
-    """Each of the three parameters counts."""
+    """A hash is current only if all three parameters are the configured ones."""
     assert expected == key_hash.is_current(key_hash.hash_digest(bytes(32), CHEAP), parameters)
+
+
+@pytest.mark.parametrize("lengths", [(31, 16), (32, 15)], ids=["hash", "salt"])
+def test_a_hash_of_other_lengths_is_not_current(lengths: tuple[int, int]) -> None:
+    """A hash or salt of another length than today's is renewed at the next verification."""
+    hash_bytes, salt_bytes = lengths
+    hasher = argon2.PasswordHasher(1, 8, 1, hash_bytes, salt_bytes)
+
+    assert not key_hash.is_current(hasher.hash(bytes(32)), CHEAP)

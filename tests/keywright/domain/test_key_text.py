@@ -108,7 +108,7 @@ def test_encode_gives_the_text_of_the_vector(vector: Vector) -> None:
 @pytest.mark.parametrize("vector", VECTORS)
 def test_parse_reads_back_every_field(vector: Vector) -> None:
     """Whoever has the text and the tag key knows the ids without reading anything."""
-    parts = key_text.parse(vector.text, "kk_", tag_key)
+    parts = key_text.decode(vector.text, "kk_", tag_key)
 
     assert (
         key_text.KeyParts(
@@ -134,7 +134,7 @@ def test_the_tag_is_the_last_six_bytes(vector: Vector) -> None:
 @given(secret=st.binary(min_size=22, max_size=22), generation=st.integers(0, 0xFFFF))
 def test_every_key_reads_back(secret: bytes, generation: int) -> None:
     """What encode writes, parse reads, for every secret and generation."""
-    parts = key_text.parse(any_key(secret, generation), "kk_", tag_key)
+    parts = key_text.decode(any_key(secret, generation), "kk_", tag_key)
 
     assert isinstance(parts, key_text.KeyParts)
     assert (generation, secret) == (parts.generation, parts.payload[36:])
@@ -146,7 +146,7 @@ def test_one_changed_character_is_refused(position: int, character: str) -> None
     key = any_key()
     changed = key[:position] + character + key[position + 1 :]
 
-    assert changed == key or isinstance(key_text.parse(changed, "kk_", tag_key), key_text.NotIssuedHere)
+    assert changed == key or isinstance(key_text.decode(changed, "kk_", tag_key), key_text.NotIssuedHere)
 
 
 @pytest.mark.parametrize(
@@ -169,24 +169,24 @@ def test_one_changed_character_is_refused(position: int, character: str) -> None
 )
 def test_what_is_no_key_is_refused(text: str) -> None:
     """Malformed texts are told as such, never by an exception."""
-    assert key_text.NotIssuedHere.MALFORMED == key_text.parse(text, "kk_", tag_key)
+    assert key_text.NotIssuedHere.MALFORMED == key_text.decode(text, "kk_", tag_key)
 
 
 def test_unknown_pepper_version_is_refused() -> None:
     """A key of a pepper version that does not exist is told from a forged one, so that it can raise an alarm."""
-    assert key_text.NotIssuedHere.UNKNOWN_PEPPER_VERSION == key_text.parse(any_key(), "kk_", lambda _: None)
+    assert key_text.NotIssuedHere.UNKNOWN_PEPPER_VERSION == key_text.decode(any_key(), "kk_", lambda _: None)
 
 
 def test_tag_of_another_pepper_is_refused() -> None:
     """A key made elsewhere, with another pepper, is a forgery here."""
-    assert key_text.NotIssuedHere.FORGED == key_text.parse(any_key(), "kk_", lambda _: bytes(32))
+    assert key_text.NotIssuedHere.FORGED == key_text.decode(any_key(), "kk_", lambda _: bytes(32))
 
 
 def test_other_format_version_is_refused_even_with_a_valid_tag() -> None:
     """A format that does not exist yet is not mistaken for this one."""
     future = key_text.encode("kk_", b"\x02" + bytes.fromhex(VECTORS[0].payload)[1:], KEYS.tag_key)
 
-    assert key_text.NotIssuedHere.MALFORMED == key_text.parse(future, "kk_", tag_key)
+    assert key_text.NotIssuedHere.MALFORMED == key_text.decode(future, "kk_", tag_key)
 
 
 @pytest.mark.parametrize(
@@ -222,6 +222,6 @@ def test_hint_is_the_prefix_and_the_last_four_characters() -> None:
 
 def test_repr_shows_no_secret() -> None:
     """Parts that end up in a log or an exception show their ids only."""
-    parts = key_text.parse(any_key(b"\xaa" * 22), "kk_", tag_key)
+    parts = key_text.decode(any_key(b"\xaa" * 22), "kk_", tag_key)
 
     assert "payload" not in repr(parts)

@@ -1,4 +1,4 @@
-"""What is known of organizations and members does not depend on how it was learned."""
+"""Organization and member state: the same changes lead to the same state, in any order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from keywright.domain.organization_state import (
     MemberState,
     OrganizationChange,
     OrganizationState,
-    Register,
     Stamp,
     latest,
     merge,
@@ -35,7 +34,7 @@ ORGANIZATION_EVENTS = [
 WITH_ROLE = {AuditEvent.MEMBER_ADDED, AuditEvent.MEMBER_ROLE_CHANGED}
 WITH_NAME = {AuditEvent.ORGANIZATION_CREATED, AuditEvent.ORGANIZATION_UPDATED}
 
-# Few times and few ids, so that they meet.
+# Few times and few ids, so that they collide.
 stamps = st.builds(Stamp, st.integers(0, 4).map(lambda ms: START + timedelta(milliseconds=ms)), st.sampled_from("abc"))
 member_changes = st.sampled_from(MEMBER_EVENTS).flatmap(
     lambda event: st.builds(
@@ -50,50 +49,36 @@ organization_changes = st.sampled_from(ORGANIZATION_EVENTS).flatmap(
 learned_of_members = st.builds(lambda change, stamp: change.learned(stamp), member_changes, stamps)
 learned_of_organizations = st.builds(lambda change, stamp: change.learned(stamp, GRACE), organization_changes, stamps)
 
-# As items of old have them: without stamps.
-old_members = st.builds(
-    MemberState,
-    st.sampled_from([Register(), Register(""), Register("2025-01-01T00:00:00.000Z")]),
-    st.sampled_from([Register(), Register("owner"), Register("member")]),
-    st.sampled_from([Register(), Register("2025-01-01T00:00:00.000Z")]),
-)
-old_organizations = st.builds(
-    OrganizationState,
-    st.sampled_from([Register(), Register("Old")]),
-    st.sampled_from([Register(), Register("2025-01-01T00:00:00.000Z")]),
-    st.sampled_from([Register(), Register("2025-02-01T00:00:00.000Z")]),
-)
 
-
-def known(states: list[MemberState]) -> MemberState:
-    """Learn one after the other."""
+def merged(states: list[MemberState]) -> MemberState:
+    """Merge states one after the other."""
     return reduce(merge, states, MemberState())
 
 
-@given(st.data(), st.lists(st.one_of(learned_of_members, old_members), min_size=1, max_size=12))
-def test_members_are_the_same_in_any_order_and_however_often(data: st.DataObject, states: list[MemberState]) -> None:
-    """A history that is shuffled, and has parts of it twice, teaches what the history does."""
+@given(st.data(), st.lists(learned_of_members, min_size=1, max_size=12))
+def test_members_are_the_same_in_any_order(data: st.DataObject, states: list[MemberState]) -> None:
+    """A shuffled history with repeated changes leads to the same state."""
     again = data.draw(st.lists(st.sampled_from(states), max_size=5))
     shuffled = data.draw(st.permutations([*states, *again]))
 
-    assert known(states) == known(shuffled)
+    assert merged(states) == merged(shuffled)
 
 
-@given(st.data(), st.lists(st.one_of(learned_of_organizations, old_organizations), min_size=1, max_size=12))
-def test_organizations_as_well(data: st.DataObject, states: list[OrganizationState]) -> None:
-    """The same."""
+@given(st.data(), st.lists(learned_of_organizations, min_size=1, max_size=12))
+def test_organizations_are_the_same_in_any_order(data: st.DataObject, states: list[OrganizationState]) -> None:
+    """A shuffled history with repeated changes leads to the same state."""
     again = data.draw(st.lists(st.sampled_from(states), max_size=5))
     shuffled = data.draw(st.permutations([*states, *again]))
 
     assert reduce(merge, states, OrganizationState()) == reduce(merge, shuffled, OrganizationState())
 
 
-member_states = st.lists(st.one_of(learned_of_members, old_members), max_size=6).map(known)
+member_states = st.lists(learned_of_members, max_size=6).map(merged)
 
 
 @given(member_states, member_states, member_states)
 def test_merging_is_a_join(one: MemberState, two: MemberState, three: MemberState) -> None:
-    """Commutative, associative, idempotent, and nothing known is the neutral element."""
+    """Merging is commutative, associative and idempotent, and the empty state is neutral."""
     assert merge(one, two) == merge(two, one)
     assert merge(merge(one, two), three) == merge(one, merge(two, three))
     assert merge(one, one) == one
@@ -101,8 +86,8 @@ def test_merging_is_a_join(one: MemberState, two: MemberState, three: MemberStat
 
 
 @given(st.lists(st.tuples(member_changes, st.sampled_from("abc")), max_size=12))
-def test_an_ordered_history_means_what_it_says(history: list[tuple[MemberChange, str]]) -> None:
-    """GIVEN changes one after the other WHEN they are learned THEN the last word on each fact is what is known."""
+def test_an_ordered_history_ends_with_its_last_changes(history: list[tuple[MemberChange, str]]) -> None:
+    """GIVEN changes one after the other WHEN they are merged THEN each register has its latest value."""
     is_member, role, is_suspended = False, None, False
     states = []
     for number, (change, event_id) in enumerate(history):
@@ -117,23 +102,19 @@ def test_an_ordered_history_means_what_it_says(history: list[tuple[MemberChange,
             case AuditEvent.MEMBER_SUSPENDED | AuditEvent.MEMBER_REINSTATED:
                 is_suspended = change.event == AuditEvent.MEMBER_SUSPENDED
 
-    state = known(states)
+    state = merged(states)
 
-    assert (is_member, role, is_suspended) == (
-        state.is_member,
-        state.role.value,
-        state.suspension.value is not None,
-    )
-    assert (is_member and role == Role.OWNER, is_member and role == Role.OWNER and not is_suspended) == (
-        state.is_owner,
-        state.is_active_owner,
-    )
+    assert is_member == state.is_member
+    assert role == state.role.value
+    assert is_suspended == (state.suspension.value is not None)
+    assert (is_member and role == Role.OWNER) == state.is_owner
+    assert (is_member and role == Role.OWNER and not is_suspended) == state.is_active_owner
     assert (START + timedelta(seconds=len(history) - 1) if history else None) == latest(state)
 
 
 def learn(*changes: tuple[AuditEvent, int]) -> MemberState:
-    """Learn changes of an owner-to-be, each at its second, in the order they are given."""
-    return known(
+    """Merge changes of an owner, each with the second of its time, in this order."""
+    return merged(
         [
             MemberChange(event, "u", Role.OWNER if event in WITH_ROLE else None).learned(
                 Stamp(START + timedelta(seconds=second), str(event))
@@ -143,61 +124,61 @@ def learn(*changes: tuple[AuditEvent, int]) -> MemberState:
     )
 
 
-def test_a_role_that_comes_before_the_membership_waits_for_it() -> None:
-    """Until somebody is added they are no member, whatever else is said of them."""
+def test_a_role_may_come_before_the_membership() -> None:
+    """A role alone makes no member; it counts once the member is added."""
     early = learn((AuditEvent.MEMBER_ROLE_CHANGED, 2))
 
     assert not early.is_member
     assert merge(early, learn((AuditEvent.MEMBER_ADDED, 1))).is_active_owner
 
 
-def test_a_late_addition_does_not_bring_back_who_was_removed() -> None:
-    """The removal is remembered."""
+def test_a_late_addition_does_not_undo_a_removal() -> None:
+    """An older addition does not bring back a removed member."""
     assert not learn((AuditEvent.MEMBER_REMOVED, 2), (AuditEvent.MEMBER_ADDED, 1)).is_member
 
 
-def test_who_is_added_anew_starts_anew() -> None:
-    """A suspension does not outlast a removal and a new membership."""
+def test_a_member_who_is_added_again_is_not_suspended() -> None:
+    """A new membership ends an older suspension."""
     state = learn((AuditEvent.MEMBER_ADDED, 4), (AuditEvent.MEMBER_SUSPENDED, 2), (AuditEvent.MEMBER_REMOVED, 3))
 
     assert state.is_active_owner
 
 
-def test_a_deletion_comes_so_long_after_its_request() -> None:
-    """Not after it was heard of."""
+def test_a_deletion_follows_its_request_by_the_grace_period() -> None:
+    """The grace period begins with the event, not with its arrival."""
     change = OrganizationChange(AuditEvent.ORGANIZATION_DELETION_REQUESTED)
 
     assert "2026-01-31T00:00:00.000Z" == change.learned(Stamp(START, "a"), GRACE).deletion.value
 
 
 @given(stamps)
-def test_stamps_are_read_as_they_were_written(stamp: Stamp) -> None:
-    """In the form that the table keeps."""
+def test_stamps_parse_their_own_text(stamp: Stamp) -> None:
+    """The table keeps stamps as texts."""
     assert stamp == Stamp.parse(str(stamp))
 
 
 @given(stamps, stamps)
-def test_stamps_sort_as_their_texts_do(one: Stamp, other: Stamp) -> None:
-    """DynamoDB compares the texts."""
+def test_stamps_sort_like_their_texts(one: Stamp, other: Stamp) -> None:
+    """DynamoDB compares texts."""
     assert (one < other) == (str(one) < str(other))
 
 
 def test_stamps_are_cut_to_milliseconds() -> None:
-    """So that what is compared here and what is compared in the table is the same."""
+    """Stamps compare the same here and in the table."""
     moment = START + timedelta(microseconds=1999)
 
     assert Stamp(START + timedelta(milliseconds=1), "a#b") == Stamp.of(moment, "a#b")
 
 
 @pytest.mark.parametrize("event", [event for event in AuditEvent if event not in MEMBER_EVENTS])
-def test_what_does_not_happen_to_members_is_refused(event: AuditEvent) -> None:
-    """A mistake of the program, not of a caller."""
-    with pytest.raises(ValueError, match="does not happen to members"):
+def test_other_events_do_not_change_members(event: AuditEvent) -> None:
+    """Another event is an error of the program."""
+    with pytest.raises(ValueError, match="is not an event of members"):
         MemberChange(event, "u").learned(Stamp(START, "a"))
 
 
 @pytest.mark.parametrize("event", [event for event in AuditEvent if event not in ORGANIZATION_EVENTS])
-def test_what_does_not_happen_to_organizations_is_refused(event: AuditEvent) -> None:
-    """The same."""
-    with pytest.raises(ValueError, match="does not happen to organizations"):
+def test_other_events_do_not_change_organizations(event: AuditEvent) -> None:
+    """Another event is an error of the program."""
+    with pytest.raises(ValueError, match="is not an event of organizations"):
         OrganizationChange(event).learned(Stamp(START, "a"), GRACE)

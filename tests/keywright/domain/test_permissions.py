@@ -1,4 +1,4 @@
-"""What keys may do."""
+"""Permissions of keys."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from keywright.domain import permissions
         (["a.b:write"], ("a.b:write", "a.b:read")),
     ],
 )
-def test_writing_implies_reading_of_the_same_thing(granted: list[str], expected: tuple[str, ...]) -> None:
-    """`X:write` brings `X:read` with it, and nothing else brings anything."""
+def test_write_implies_read_of_the_same_resource(granted: list[str], expected: tuple[str, ...]) -> None:
+    """`X:write` implies `X:read`, and nothing else implies anything."""
     assert expected == permissions.effective(granted)
 
 
@@ -34,8 +34,8 @@ def test_writing_implies_reading_of_the_same_thing(granted: list[str], expected:
         ([], ["b:read", "a:read"], ("b:read", "a:read")),
     ],
 )
-def test_missing_are_those_that_nothing_implies(
+def test_missing_permissions_are_those_not_implied(
     granted: list[str], required: list[str], expected: tuple[str, ...]
 ) -> None:
-    """Each missing permission once, in the order it was asked for."""
+    """Each missing permission is listed once, in the required order."""
     assert expected == permissions.missing(granted, required)

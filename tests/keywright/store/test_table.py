@@ -14,7 +14,7 @@ from keywright import deadline
 from keywright.aws import retries
 from keywright.aws.client import AwsError
 from keywright.errors import API_KEY_NOT_FOUND, CONFLICT, FORBIDDEN, SERVICE_UNAVAILABLE, ErrorType, ServiceError
-from keywright.settings import settings
+from keywright.settings import table_settings
 from keywright.store import table
 from keywright.store.table import Condition, Step
 from tests import faults
@@ -82,7 +82,7 @@ def test_read_gives_what_there_is(sent: list[dict[str, Any]]) -> None:
     found = table.read(ORGANIZATION, ["THING#5", "THING#2", "THING#0"])
 
     assert {"THING#2": "2", "THING#5": "5"} == {sk: item["number"]["N"] for sk, item in found.items()}
-    assert [True] == [request["RequestItems"][settings().table_name]["ConsistentRead"] for request in sent]
+    assert [True] == [request["RequestItems"][table_settings().table_name]["ConsistentRead"] for request in sent]
 
 
 def test_reading_nothing_takes_no_request(sent: list[dict[str, Any]]) -> None:
@@ -94,7 +94,7 @@ def test_reading_nothing_takes_no_request(sent: list[dict[str, Any]]) -> None:
 @pytest.mark.usefixtures("items")
 def test_read_asks_again_for_what_was_not_processed(sent: list[dict[str, Any]]) -> None:
     """For that alone, again strongly consistent; what had come is kept."""
-    name = settings().table_name
+    name = table_settings().table_name
     keys = [dict(table.key(ORGANIZATION, f"THING#{number}")) for number in (1, 2, 3)]
     partial = {
         "Responses": {name: [keys[0] | {"number": {"N": "1"}}]},
@@ -110,7 +110,7 @@ def test_read_asks_again_for_what_was_not_processed(sent: list[dict[str, Any]]) 
 @pytest.mark.usefixtures("items")
 def test_read_does_not_ask_for_ever() -> None:
     """What is never processed is a 503, and never an item that seems to be missing."""
-    name = settings().table_name
+    name = table_settings().table_name
     keys = [dict(table.key(ORGANIZATION, "THING#1"))]
     nothing = genuine({"Responses": {}, "UnprocessedKeys": {name: {"Keys": keys}}})
     with faults.injected(*[nothing] * 100) as operations, pytest.raises(ServiceError) as caught:

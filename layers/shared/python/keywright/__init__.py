@@ -1,4 +1,5 @@
-"""Keywright issues, manages and verifies API keys that belong to organizations.
+"""Keywright issues, manages and verifies API keys of organizations.
 
-Imports point one way: functions -> capabilities (issuing, sessions, ...) -> store -> AWS.
+Imports point one way: functions > operators | authorizers > keys | organizations > api | store > aws | domain > the
+modules of this folder. The contracts in pyproject.toml hold it.
 """

@@ -1,4 +1,4 @@
-"""Time as Keywright writes it: RFC 3339 in UTC with milliseconds, so that texts sort as the times do."""
+"""Times in the form that Keywright writes: RFC 3339 in UTC with milliseconds, so that texts sort like times."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 def now() -> datetime:
-    """The current time, in UTC, to the microsecond."""
+    """Return the current time, in UTC, to the microsecond."""
     microseconds = time.time_ns() // 1000
     return datetime.fromtimestamp(microseconds // 1_000_000, UTC) + timedelta(microseconds=microseconds % 1_000_000)
 
 
 def after(moment: datetime) -> datetime:
-    """The current time, but at least a millisecond after another one.
+    """Return the current time, or a millisecond after another time if that is later.
 
-    So the changes of one thing never seem to have happened in another order, even if two machines' clocks differ.
+    So successive changes of an item have increasing times, even if the clocks of two machines differ.
     """
     return max(now(), moment + _MILLISECOND)
 
@@ -33,9 +33,9 @@ def rfc3339(moment: datetime) -> str:
 
 
 def parse(text: str) -> datetime | None:
-    """Read a time of RFC 3339, section 5.6, cut to milliseconds; None for anything else.
+    """Parse a time of RFC 3339, section 5.6, cut to milliseconds. Return None for any other text.
 
-    `datetime.fromisoformat` alone would also take week dates, times without a zone and more.
+    `datetime.fromisoformat` alone would also accept week dates, times without a zone and more.
     """
     if not _RFC3339.fullmatch(text):
         return None
@@ -47,5 +47,5 @@ def parse(text: str) -> datetime | None:
 
 
 def stored(text: str) -> datetime:
-    """Read a time that `rfc3339` wrote."""
+    """Parse a time that `rfc3339` wrote."""
     return datetime.fromisoformat(text)

@@ -1,4 +1,4 @@
-"""How much of the invocation's time is left, so that an answer always comes before Lambda ends the function."""
+"""Time left in the invocation, so that an answer always comes before Lambda ends the function."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RESERVE_SECONDS = 1.0
-"""Kept back for writing the answer."""
+"""Reserved for writing the answer."""
 
 _deadline: ContextVar[float | None] = ContextVar("deadline", default=None)
 
 
 @contextmanager
 def within(remaining_milliseconds: int) -> Iterator[None]:
-    """Bound everything inside by the time an invocation has left, less the reserve."""
+    """Set the deadline of everything inside: the time that the invocation has left, minus the reserve."""
     token = _deadline.set(time.monotonic() + remaining_milliseconds / 1000 - RESERVE_SECONDS)
     try:
         yield
@@ -27,6 +27,6 @@ def within(remaining_milliseconds: int) -> Iterator[None]:
 
 
 def remaining_seconds() -> float:
-    """Seconds left for work; infinite where no invocation sets a bound. Negative once it is over."""
+    """Return the seconds until the deadline: infinite without one, negative after it."""
     deadline = _deadline.get()
     return float("inf") if deadline is None else deadline - time.monotonic()

@@ -1,4 +1,4 @@
-"""The configuration of a deployment, read from the environment once, on first use."""
+"""Configuration of a deployment, read from the environment once, on first use."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ _PERMISSION = re.compile(r"[a-z][a-z0-9_.-]*:[a-z][a-z0-9_.-]*")
 
 
 class ConfigurationError(Exception):
-    """A setting is missing or makes no sense; the message names it and what it takes."""
+    """A setting is missing or invalid. The message names it and its valid values."""
 
 
 @dataclass(frozen=True, slots=True)
 class Argon2Parameters:
-    """What one hash costs.
+    """Cost of a hash.
 
-    The defaults are OWASP's minimum (Password Storage Cheat Sheet: 19 MiB, two iterations, one lane). They
-    could be lower still for secrets of 176 random bits; they are there for the day the randomness is not.
+    The template's defaults are OWASP's minimum (Password Storage Cheat Sheet: 19 MiB, two iterations, one lane).
+    Secrets of 176 random bits could do with less; the minimum is for the case that the randomness fails.
     """
 
-    memory_kib: int = 19_456
-    iterations: int = 2
-    parallelism: int = 1
+    memory_kib: int
+    iterations: int
+    parallelism: int
 
 
 @dataclass(frozen=True, slots=True)
 class TableSettings:
-    """What those need who only work on the table, as operators do.
+    """Settings of the table, the only ones that the operator's command line has.
 
     Attributes:
-        audit_retention_days: how long audit records are kept; 0 for ever.
-        deletion_grace_days: how long after the request an organization is deleted.
+        audit_retention_days: 0 keeps audit records forever.
+        deletion_grace_days: time between the request for a deletion and the deletion.
     """
 
     table_name: str
@@ -50,7 +50,7 @@ class TableSettings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> TableSettings:
-        """Read the settings.
+        """Read the settings from environment variables.
 
         Raises:
             ConfigurationError: a variable is missing or invalid.
@@ -64,17 +64,17 @@ class TableSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings(TableSettings):
-    """Everything that differs between deployments. No secrets: the pepper is fetched, never configured.
+class Settings:
+    """Settings of the functions. No secrets: the pepper is fetched, never configured.
 
     Attributes:
-        oidc_issuer: exactly as the tokens' `iss` claim has it.
-        dead_letter_queue_url: where events go that cannot be used.
+        oidc_issuer: exactly as in the `iss` claim of tokens.
+        dead_letter_queue_url: queue of unusable events.
         organization_claim: the claim that names the caller's organization.
-        permissions: the catalogue, in the order it is shown in.
-        record_reuse_seconds: how long a verification may rely on what another one has read; 0 for not at all.
+        permissions: the catalogue, in the order in which it is shown.
+        record_reuse_seconds: how long verifications may reuse a record that was read; 0 for not at all.
         usage_flush_seconds: how long uses of a key are counted before they are written.
-        access_rules: JSON text, for `access_rules.parse`; empty or `[]` for none.
+        access_rules: JSON, for `access_rules.parse_rules`; empty or `[]` for none.
         answers_http_apis_simply: whether HTTP APIs get simple answers instead of policies.
     """
 
@@ -93,16 +93,13 @@ class Settings(TableSettings):
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Read the settings.
+        """Read the settings from environment variables.
 
         Raises:
             ConfigurationError: a variable is missing or invalid.
         """
         reader = _Reader(environment)
         return cls(
-            table_name=reader.text("TABLE_NAME"),
-            audit_retention_days=reader.number("AUDIT_RETENTION_DAYS", minimum=0),
-            deletion_grace_days=reader.number("DELETION_GRACE_DAYS", minimum=1),
             pepper_secret_id=reader.text("PEPPER_SECRET_ID"),
             oidc_issuer=reader.issuer("OIDC_ISSUER"),
             oidc_audience=reader.text("OIDC_AUDIENCE"),
@@ -124,11 +121,11 @@ class Settings(TableSettings):
 
 @dataclass(frozen=True, slots=True)
 class AnswerSettings:
-    """What every answer depends on, errors included; reading it cannot fail, so that they can always be given.
+    """Settings of every answer, errors included. Reading them cannot fail, so that there is always an answer.
 
     Attributes:
         allowed_origins: web origins whose pages may call the API; empty for none.
-        public_url: the address of the API that clients use, without a slash at its end; empty if API Gateway's own.
+        public_url: the API's address for clients, without a slash at its end; empty for API Gateway's own.
     """
 
     allowed_origins: frozenset[str]
@@ -136,7 +133,7 @@ class AnswerSettings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> AnswerSettings:
-        """Read the settings."""
+        """Read the settings from environment variables."""
         return cls(
             allowed_origins=frozenset(_Reader(environment).list("ALLOWED_ORIGINS")),
             public_url=environment.get("PUBLIC_URL", "").rstrip("/"),
@@ -145,24 +142,24 @@ class AnswerSettings:
 
 @once
 def settings() -> Settings:
-    """Give the settings of this process. Tests that change the environment call `settings.cache_clear()`."""
+    """Return the settings of the functions."""
     return Settings.from_environment(os.environ)
 
 
 @once
 def table_settings() -> TableSettings:
-    """Give the table's settings of this process; `table_settings.cache_clear()` as above."""
+    """Return the settings of the table."""
     return TableSettings.from_environment(os.environ)
 
 
 @once
 def answer_settings() -> AnswerSettings:
-    """Give the answers' settings of this process; `answer_settings.cache_clear()` as above."""
+    """Return the settings of every answer."""
     return AnswerSettings.from_environment(os.environ)
 
 
 def is_trusted_address(url: str) -> bool:
-    """Tell whether keys fetched from a URL can be believed: over TLS, or without leaving this machine."""
+    """Return whether documents from a URL can be trusted: over TLS, or from this machine."""
     parts = urlsplit(url)
     if parts.scheme == "https":
         return bool(parts.hostname)

@@ -1,8 +1,8 @@
-"""The end of a container: the one moment to write what was only in memory.
+"""Shutdown of a container: the last moment to write what is only in memory.
 
-Lambda ends a runtime without a word unless an extension is registered, and with SIGTERM if one is. An extension
-may be a thread of the function itself (Lambda Developer Guide, "Using the Lambda Extensions API": internal
-extensions), which registers for no events and only waits. It can do so only while the function is initialized.
+Lambda sends SIGTERM to a runtime only if an extension is registered. An extension may be a thread of the function
+itself (Lambda Developer Guide, "Using the Lambda Extensions API": internal extensions), which registers for no events
+and only waits. It can register only while the function is initialized.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _REGISTRATION_SECONDS = 1
 
 
 def before_shutdown(act: Callable[[], None]) -> None:
-    """Do something when Lambda ends this container; call it while a module is imported.
+    """Call `act` when Lambda ends this container. Use it while a module is imported.
 
-    Outside of Lambda it does nothing: signals of another process are not this module's to take.
+    Outside of Lambda it does nothing, and leaves the signals of the process alone.
     """
     address = os.environ.get(RUNTIME_API)
     if address is None:
@@ -40,13 +40,13 @@ def before_shutdown(act: Callable[[], None]) -> None:
         try:
             act()
         finally:
-            os._exit(0)  # at once: the runtime's own thread waits for an invocation that will never come
+            os._exit(0)  # the runtime's thread waits for an invocation that never comes
 
     signal.signal(signal.SIGTERM, end)
     try:
         identifier = _register(address)
     except (OSError, http.client.HTTPException) as error:
-        logger().warning("no notice of this container's end will come", extra={"details": describe(error)})
+        logger().warning("no signal will precede the end of this container", extra={"details": describe(error)})
         return
     threading.Thread(target=_wait, args=(address, identifier), daemon=True).start()
 
@@ -58,14 +58,14 @@ def _register(address: str) -> str:
         response = connection.getresponse()
         identifier = response.getheader("Lambda-Extension-Identifier")
         if identifier is None:
-            raise http.client.HTTPException(f"registering an extension was answered {response.status}")
+            raise http.client.HTTPException(f"the registration of the extension was answered {response.status}")
         return identifier
     finally:
         connection.close()
 
 
 def _wait(address: str, identifier: str) -> None:
-    """Tell Lambda that the extension is ready; no event will ever answer."""
+    """Ask for the next event, which tells Lambda that the extension is ready. None ever comes."""
     connection = http.client.HTTPConnection(address)
     try:
         connection.request("GET", f"{_VERSION}/event/next", headers={"Lambda-Extension-Identifier": identifier})

@@ -1,1 +1,1 @@
-"""Plain values of the field: no I/O."""
+"""Values and rules of the domain, without I/O."""

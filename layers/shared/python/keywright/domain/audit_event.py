@@ -1,4 +1,4 @@
-"""What the audit log can say has happened."""
+"""The events of the audit log."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class AuditEvent(StrEnum):
-    """The kinds of records; their names are part of the API."""
+    """The kinds of audit records. Their names are part of the API."""
 
     API_KEY_CREATED = "api_key.created"
     API_KEY_UPDATED = "api_key.updated"

@@ -1,4 +1,4 @@
-"""How keys rest in the table: Argon2id over a keyed digest, so that a stolen table alone cannot be attacked."""
+"""Hashes of keys: Argon2id over a digest keyed with the pepper, so that a stolen table alone is useless."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hmac
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from argon2 import PasswordHasher, Type, extract_parameters
+from argon2 import PasswordHasher, Type
 from argon2.exceptions import VerifyMismatchError
 from argon2.low_level import verify_secret
 
@@ -18,7 +18,7 @@ SALT_BYTES = 16
 
 
 def keyed_digest(payload: bytes, hash_key: bytes) -> bytes:
-    """Give what is hashed of a key's 58 bytes: 32 bytes that nobody without the pepper can make.
+    """Return the 32 bytes that are hashed for a key's 58 bytes. They cannot be computed without the pepper.
 
     They cover organization, key id and generation as well as the secret: a hash that is moved to another item does
     not verify there.
@@ -30,17 +30,16 @@ def hash_digest(digest: bytes, parameters: Argon2Parameters) -> str:
     """Hash a keyed digest for storage.
 
     Returns:
-        A PHC string: algorithm, parameters, salt and hash in one.
+        A PHC string: algorithm, parameters, salt and hash.
     """
     return _hasher(parameters).hash(digest)
 
 
 def matches(stored: str, digest: bytes) -> bool:
-    """Tell whether a PHC string was made of a keyed digest, at the price that the string itself names.
+    """Return whether a PHC string is the hash of a keyed digest. The PHC string names the parameters.
 
     Raises:
-        argon2.exceptions.VerificationError: it cannot be told: there is too little memory, or what is stored is not
-            a PHC string of Argon2id.
+        argon2.exceptions.VerificationError: there is too little memory, or `stored` is not a PHC string of Argon2id.
     """
     try:
         return verify_secret(stored.encode(), digest, Type.ID)
@@ -49,13 +48,8 @@ def matches(stored: str, digest: bytes) -> bool:
 
 
 def is_current(stored: str, parameters: Argon2Parameters) -> bool:
-    """Tell whether a PHC string was made with these parameters."""
-    found = extract_parameters(stored)
-    return (found.memory_cost, found.time_cost, found.parallelism) == (
-        parameters.memory_kib,
-        parameters.iterations,
-        parameters.parallelism,
-    )
+    """Return whether a PHC string has these parameters, and salt and hash of the current lengths."""
+    return not _hasher(parameters).check_needs_rehash(stored)
 
 
 @lru_cache(maxsize=1)

@@ -4,11 +4,11 @@
                            1  pepper version       which pepper the tag and the hash are keyed with
                           16  organization UUID
                           16  key UUID
-                           2  generation           rotations so far, big-endian
+                           2  generation           number of rotations, big-endian
                           22  secret               176 random bits
                            6  tag                  of the 58 bytes before it
 
-The ids make verification one read by primary key; the tag makes a forged or mistyped key cost no read at all.
+With the ids, a verification reads by primary key. With the tag, a forged or mistyped key costs no read at all.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ HINT_CHARACTERS = 4
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _VALUES = {character: value for value, character in enumerate(_ALPHABET)}
 _KEY_BYTES = PAYLOAD_BYTES + TAG_BYTES
-_END = 1 << 8 * _KEY_BYTES
+_NUMBERS = 1 << 8 * _KEY_BYTES
 
 
 class NotIssuedHere(StrEnum):
-    """Why a text is not a key of this service; for the log."""
+    """Reason why a text is not a key of this service, for the log."""
 
     MALFORMED = "malformed"
-    """Another prefix, length, alphabet or format: no key was ever written like this."""
+    """The text has another prefix, length, alphabet or format than a key."""
     UNKNOWN_PEPPER_VERSION = "unknown pepper version"
     FORGED = "wrong tag"
-    """It has the form of a key, and somebody has made it up or mistyped it."""
+    """The text has the form of a key, and is made up or mistyped."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyParts:
-    """What a key's text says once its tag has been checked.
+    """The parts of a key's text, after its tag was checked.
 
     Attributes:
-        payload: the 58 bytes that the tag and the hash cover; secret, so never shown by repr.
+        payload: the 58 bytes that the tag and the hash cover. They include the secret, so repr omits them.
     """
 
     pepper_version: int
@@ -64,10 +64,10 @@ class KeyParts:
 def payload(
     *, pepper_version: int, organization_id: uuid.UUID, key_id: uuid.UUID, generation: int, secret: bytes
 ) -> bytes:
-    """Lay out the 58 bytes before the tag.
+    """Return the 58 bytes before the tag.
 
     Raises:
-        ValueError: a number does not fit its field, or the secret does not have 22 bytes.
+        ValueError: a number does not fit into its field, or the secret has not 22 bytes.
     """
     if len(secret) != SECRET_BYTES:
         raise ValueError("the secret must have 22 bytes")
@@ -83,11 +83,11 @@ def payload(
             )
         )
     except OverflowError:
-        raise ValueError("pepper versions fit 1 byte and generations 2") from None
+        raise ValueError("the pepper version must fit into 1 byte, the generation into 2") from None
 
 
 def encode(prefix: str, payload: bytes, tag_key: bytes) -> str:
-    """Write the text of a key: the prefix and 86 base62 characters."""
+    """Return the text of a key: the prefix and 86 base62 characters."""
     number = int.from_bytes(payload + _tag(payload, tag_key))
     characters = []
     for _ in range(TEXT_CHARACTERS):
@@ -96,54 +96,56 @@ def encode(prefix: str, payload: bytes, tag_key: bytes) -> str:
     return prefix + "".join(reversed(characters))
 
 
-def parse(  # noqa: PLR0911 - one for each thing that can be wrong
-    text: str, prefix: str, tag_key: Callable[[int], bytes | None]
-) -> KeyParts | NotIssuedHere:
-    """Read the text of a key and check its tag, without any input or output.
+def decode(text: str, prefix: str, tag_key: Callable[[int], bytes | None]) -> KeyParts | NotIssuedHere:
+    """Decode the text of a key and check its tag. Reads nothing.
 
     Args:
-        text: what the caller presented.
-        prefix: the configured prefix; nothing else is accepted before the 86 characters.
-        tag_key: gives the tag key of a pepper version, or None for a version that does not exist.
+        text: the text that the caller presented; any text.
+        prefix: the configured prefix, the only one that is accepted.
+        tag_key: returns the tag key of a version of the pepper, or None for a version that does not exist.
 
     Returns:
-        The parts, or why the text was not issued here.
+        The parts, or the reason why the text was not issued here.
     """
-    if len(text) != len(prefix) + TEXT_CHARACTERS or not text.startswith(prefix):
+    decoded = _base62_bytes(text.removeprefix(prefix)) if text.startswith(prefix) else None
+    if decoded is None or decoded[0] != FORMAT_VERSION:
         return NotIssuedHere.MALFORMED
-    number = 0
-    for character in text[len(prefix) :]:
-        value = _VALUES.get(character)
-        if value is None:
-            return NotIssuedHere.MALFORMED
-        number = number * 62 + value
-    if number >= _END:
-        return NotIssuedHere.MALFORMED
-    key = number.to_bytes(_KEY_BYTES)
-    content, tag = key[:PAYLOAD_BYTES], key[PAYLOAD_BYTES:]
-    if content[0] != FORMAT_VERSION:
-        return NotIssuedHere.MALFORMED
-    version_tag_key = tag_key(content[1])
-    if version_tag_key is None:
+    payload, tag = decoded[:PAYLOAD_BYTES], decoded[PAYLOAD_BYTES:]
+    pepper_version = payload[1]
+    key = tag_key(pepper_version)
+    if key is None:
         return NotIssuedHere.UNKNOWN_PEPPER_VERSION
-    if not hmac.compare_digest(tag, _tag(content, version_tag_key)):
+    if not hmac.compare_digest(tag, _tag(payload, key)):
         return NotIssuedHere.FORGED
     return KeyParts(
-        pepper_version=content[1],
-        organization_id=uuid.UUID(bytes=content[2:18]),
-        key_id=uuid.UUID(bytes=content[18:34]),
-        generation=int.from_bytes(content[34:36]),
-        payload=content,
+        pepper_version=pepper_version,
+        organization_id=uuid.UUID(bytes=payload[2:18]),
+        key_id=uuid.UUID(bytes=payload[18:34]),
+        generation=int.from_bytes(payload[34:36]),
+        payload=payload,
     )
 
 
 def hint(text: str, prefix: str) -> str:
-    """Give what people may see of a key later: its prefix and its last four characters.
+    """Return the part of a key's text that may be shown later: its prefix and its last four characters.
 
-    They depend on all 64 bytes, but give no more away than 24 bits of the tag do: they are the key modulo 62**4.
+    They depend on all 64 bytes (the number modulo 62**4), and disclose no more than 24 bits of the tag would.
     """
     return f"{prefix}...{text[-HINT_CHARACTERS:]}"
 
 
 def _tag(payload: bytes, tag_key: bytes) -> bytes:
     return hmac.digest(tag_key, payload, "sha256")[:TAG_BYTES]
+
+
+def _base62_bytes(characters: str) -> bytes | None:
+    """Return the 64 bytes that 86 base62 characters encode, or None if they encode none."""
+    if len(characters) != TEXT_CHARACTERS:
+        return None
+    number = 0
+    for character in characters:
+        value = _VALUES.get(character)
+        if value is None:
+            return None
+        number = number * 62 + value
+    return number.to_bytes(_KEY_BYTES) if number < _NUMBERS else None

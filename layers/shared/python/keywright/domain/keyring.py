@@ -1,4 +1,4 @@
-"""The keys that are derived from the pepper, one set for each of its versions."""
+"""The keys derived from the pepper, one set for each of its versions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MINIMUM_PEPPER_BYTES = 32
+
 _EXTRACT_SALT = b"keywright/pepper"
 _TAG_PURPOSE = b"keywright/tag/1"
 _HASH_PURPOSE = b"keywright/hash/1"
@@ -27,18 +28,22 @@ class PepperKeys:
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """Every pepper version's keys, and the version that new keys are made with."""
+    """The keys of every version of the pepper.
+
+    Attributes:
+        current_version: the version for new keys.
+    """
 
     current_version: int
     versions: Mapping[int, PepperKeys] = field(repr=False)
 
     @property
     def current(self) -> PepperKeys:
-        """The keys of the version that new keys are made with."""
+        """The keys of the version for new keys."""
         return self.versions[self.current_version]
 
     def tag_key(self, version: int) -> bytes | None:
-        """The tag key of a pepper version, None if there is no such version."""
+        """Return the tag key of a version of the pepper, or None if there is no such version."""
         keys = self.versions.get(version)
         return keys.tag_key if keys else None
 
@@ -54,5 +59,5 @@ def derive(pepper: bytes) -> PepperKeys:
 
 
 def _expand(pseudorandom_key: bytes, purpose: bytes) -> bytes:
-    # One block of HKDF-Expand is all it takes for 32 bytes.
+    # 32 bytes are one block of HKDF-Expand.
     return hmac.digest(pseudorandom_key, purpose + b"\x01", "sha256")

@@ -1,8 +1,8 @@
-"""What is known of an organization and of its members, in a form that may be learned late, twice and in any order.
+"""Organization and member state as last-writer-wins registers: events may arrive late, twice or out of order.
 
-Each fact is a register: a value, and the stamp of the change that set it. To learn something is to keep, of each
-register, the value with the later stamp. That is commutative, associative and idempotent, so that whoever has learned
-the same changes knows the same, however they arrived.
+A register holds a value and the stamp of the change that set it. Merging two states keeps the value with the later
+stamp of each register. That is commutative, associative and idempotent: the same changes lead to the same state, in any
+order.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Stamp:
-    """When a change was made, to the millisecond, and by which event: a total order of all changes.
+    """Time of a change, to the millisecond, and id of its event: a total order of all changes.
 
     Attributes:
-        by: the id of the event, unique among those that can change the same thing.
+        by: the id of the event, unique among the events that can change the same organization.
     """
 
     at: datetime
@@ -34,12 +34,12 @@ class Stamp:
 
     @classmethod
     def of(cls, at: datetime, by: str) -> Stamp:
-        """Make a stamp, its time cut to milliseconds as the table keeps it."""
+        """Return a stamp with the time cut to milliseconds, as in the table."""
         return cls(stored(rfc3339(at)), by)
 
     @classmethod
     def parse(cls, text: str) -> Stamp:
-        """Read what `str` wrote."""
+        """Parse the text that `str` writes."""
         at, _, by = text.partition("#")
         return cls(stored(at), by)
 
@@ -49,11 +49,11 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """One fact.
+    """A last-writer-wins register.
 
     Attributes:
-        value: a text; times are RFC 3339. None if there is none, or not any more.
-        as_of: of the change that said so; None for what was never said, or written without a stamp: older than any.
+        value: a text; times are RFC 3339. None if unset.
+        as_of: the stamp of the change that set it; None if none did, which is older than any stamp.
     """
 
     value: str | None = None
@@ -62,14 +62,14 @@ class Register:
 
 @dataclass(frozen=True, slots=True)
 class MemberState:
-    """What is known of somebody in an organization.
+    """State of a member of an organization.
 
-    A removed member stays known, so that an older event cannot bring them back.
+    The state of a removed member is kept, so that an older event cannot bring them back.
 
     Attributes:
-        membership: since when they are a member; no value: they are none.
-        role: which they have, or would have if they were a member.
-        suspension: since when they are suspended.
+        membership: start of the membership; unset: not a member.
+        role: the role, which is kept without a membership.
+        suspension: start of the suspension; unset: not suspended.
     """
 
     membership: Register = Register()
@@ -78,7 +78,7 @@ class MemberState:
 
     @property
     def is_member(self) -> bool:
-        """Whether they belong to the organization, suspended or not. Without a role nobody does."""
+        """Whether they belong to the organization, suspended or not. A member has a role."""
         return self.membership.value is not None and self.role.value is not None
 
     @property
@@ -92,17 +92,17 @@ class MemberState:
         return self.is_owner and self.suspension.value is None
 
     def audited(self) -> dict[str, object]:
-        """Give the fields that the audit log tells of."""
+        """Return the fields for the audit log."""
         return {"role": self.role.value, "suspendedAt": self.suspension.value}
 
 
 @dataclass(frozen=True, slots=True)
 class OrganizationState:
-    """What is known of an organization. It is there as soon as anything is.
+    """State of an organization.
 
     Attributes:
-        creation: when it was created.
-        deletion: when it will be deleted, if that is scheduled.
+        creation: time of its creation.
+        deletion: time of its scheduled deletion; unset: none is scheduled.
     """
 
     name: Register = Register()
@@ -110,7 +110,7 @@ class OrganizationState:
     deletion: Register = Register()
 
     def audited(self) -> dict[str, object]:
-        """Give the fields that the audit log tells of."""
+        """Return the fields for the audit log."""
         return {"name": self.name.value, "pendingDeletionAt": self.deletion.value}
 
 
@@ -118,12 +118,12 @@ State = TypeVar("State", MemberState, OrganizationState)
 
 
 def merge(one: State, other: State) -> State:
-    """Know what both know: of each register, the value with the later stamp."""
+    """Return the merged state: of each register, the value with the later stamp."""
     return type(one)(*(max(pair, key=_rank) for pair in zip(_registers(one), _registers(other), strict=True)))
 
 
 def latest(state: MemberState | OrganizationState) -> datetime | None:
-    """Give the time of the latest change that is known."""
+    """Return the time of the latest change, or None without any."""
     return max((register.as_of.at for register in _registers(state) if register.as_of), default=None)
 
 
@@ -132,18 +132,18 @@ def _registers(state: MemberState | OrganizationState) -> list[Register]:
 
 
 def _rank(register: Register) -> tuple[bool, str, bool, str]:
-    # The value decides between equal stamps, which only an event with two contents can have: the order stays total.
+    # Equal stamps come only from one event with two contents. Then the value decides, so the order stays total.
     stamp = register.as_of
     return (stamp is not None, str(stamp or ""), register.value is not None, register.value or "")
 
 
 @dataclass(frozen=True, slots=True)
 class MemberChange:
-    """Something that happens to somebody in an organization.
+    """Change of a member of an organization.
 
     Attributes:
-        event: one of the `member.` kinds.
-        role: of `member.added` and `member.role_changed`.
+        event: a `member.` event.
+        role: for `member.added` and `member.role_changed`.
     """
 
     event: AuditEvent
@@ -151,7 +151,7 @@ class MemberChange:
     role: Role | None = None
 
     def learned(self, stamp: Stamp) -> MemberState:
-        """Give what is known from this change alone. Who is added starts anew: with that role, not suspended."""
+        """Return the state that this change alone leads to. An added member has that role and is not suspended."""
         at = rfc3339(stamp.at)
         role = None if self.role is None else self.role.value
         match self.event:
@@ -165,10 +165,10 @@ class MemberChange:
                 return MemberState(suspension=Register(at, stamp))
             case AuditEvent.MEMBER_REINSTATED:
                 return MemberState(suspension=Register(None, stamp))
-        raise ValueError(f"{self.event} does not happen to members")
+        raise ValueError(f"{self.event} is not an event of members")
 
     def changes(self, before: MemberState, after: MemberState) -> tuple[Fields, Fields]:
-        """Give the fields before and after, as the audit log tells them."""
+        """Return the fields before and after, for the audit log."""
         match self.event:
             case AuditEvent.MEMBER_ADDED:
                 return None, {"role": after.role.value}
@@ -181,22 +181,22 @@ class MemberChange:
 
 @dataclass(frozen=True, slots=True)
 class OrganizationChange:
-    """Something that happens to an organization.
+    """Change of an organization.
 
     Attributes:
-        event: one of the `organization.` kinds.
-        name: of `organization.created` and `organization.updated`.
+        event: an `organization.` event.
+        name: for `organization.created` and `organization.updated`.
     """
 
     event: AuditEvent
     name: str | None = None
 
     def learned(self, stamp: Stamp, grace: timedelta) -> OrganizationState:
-        """Give what is known from this change alone.
+        """Return the state that this change alone leads to.
 
         Args:
             stamp: of the change.
-            grace: how long after a request the organization is deleted.
+            grace: time between the request for a deletion and the deletion.
         """
         at = rfc3339(stamp.at)
         match self.event:
@@ -208,10 +208,10 @@ class OrganizationChange:
                 return OrganizationState(deletion=Register(rfc3339(stamp.at + grace), stamp))
             case AuditEvent.ORGANIZATION_DELETION_CANCELED:
                 return OrganizationState(deletion=Register(None, stamp))
-        raise ValueError(f"{self.event} does not happen to organizations")
+        raise ValueError(f"{self.event} is not an event of organizations")
 
     def changes(self, before: OrganizationState, after: OrganizationState) -> tuple[Fields, Fields]:
-        """Give the fields before and after, as the audit log tells them."""
+        """Return the fields before and after, for the audit log."""
         match self.event:
             case AuditEvent.ORGANIZATION_CREATED:
                 return None, {"name": after.name.value}

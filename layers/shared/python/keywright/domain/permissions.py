@@ -1,4 +1,4 @@
-"""What roles may do in an organization, and what keys may do outside of it."""
+"""Roles of members, and permissions of keys."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ class Role(StrEnum):
 
 
 def at_least(minimum: Role) -> tuple[Role, ...]:
-    """List the roles that may do what `minimum` may do."""
+    """Return the roles that are at least as powerful as `minimum`."""
     ranked = tuple(Role)
     return ranked[: ranked.index(minimum) + 1]
 
 
 def effective(granted: Iterable[str]) -> tuple[str, ...]:
-    """List what a key may do: what it was given, and the reading that each `X:write` implies; no duplicates."""
-    found: dict[str, None] = {}
+    """Return the permissions of a key, each once: the granted ones, and `X:read` for each `X:write`."""
+    held: dict[str, None] = {}
     for permission in granted:
-        found[permission] = None
+        held[permission] = None
         if permission.endswith(_WRITE):
-            found[permission.removesuffix(_WRITE) + _READ] = None
-    return tuple(found)
+            held[permission.removesuffix(_WRITE) + _READ] = None
+    return tuple(held)
 
 
 def missing(granted: Iterable[str], required: Iterable[str]) -> tuple[str, ...]:
-    """List the required permissions that a key with the granted ones lacks, in the order they are required."""
-    had = frozenset(effective(granted))
-    return tuple(permission for permission in dict.fromkeys(required) if permission not in had)
+    """Return the required permissions that a key with the granted ones lacks, each once, in their order."""
+    held = frozenset(effective(granted))
+    return tuple(permission for permission in dict.fromkeys(required) if permission not in held)

@@ -1,4 +1,4 @@
-"""Who calls, and from where."""
+"""Principals: callers, and the origin of their requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class ActorType(StrEnum):
-    """The kinds of those who do something; their names are part of the API."""
+    """The kinds of actors. Their names are part of the API."""
 
     USER = "user"
     API_KEY = "api_key"
@@ -22,7 +22,7 @@ class ActorType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who does something, for the audit record."""
+    """The one who makes a change, for the audit record."""
 
     type: ActorType
     id: str
@@ -30,20 +30,20 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A person with a session in an organization; what they may do there is decided by the table, never here."""
+    """A person with a session in an organization. The table decides what they may do there."""
 
     organization_id: UUID
     user_id: str
 
     @property
     def actor(self) -> Actor:
-        """The same, as the one who does something."""
+        """The member as an actor."""
         return Actor(ActorType.USER, self.user_id)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyHolder:
-    """Whoever presented an API key, which the authorizer has verified."""
+    """The holder of an API key that the authorizer has verified."""
 
     organization_id: UUID
     key_id: UUID
@@ -51,14 +51,14 @@ class KeyHolder:
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """A program with AWS credentials, whose signature API Gateway has checked."""
+    """A program with AWS credentials. API Gateway has checked its signature."""
 
     arn: str
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a request came from, for the audit record."""
+    """The origin of a request, for the audit record."""
 
     source_ip: str
     request_id: str

@@ -119,7 +119,7 @@ def verify_by(text: str, missing: Callable[[Sequence[str]], tuple[str, ...] | Ro
 def _verify(  # noqa: PLR0911 - one for each outcome, in their order
     text: str, missing: Callable[[Sequence[str]], tuple[str, ...] | RouteClosed], measured: Measurements
 ) -> Verification:
-    parts = key_text.parse(text, settings().key_prefix, pepper.peppers().tag_key)
+    parts = key_text.decode(text, settings().key_prefix, pepper.peppers().tag_key)
     if isinstance(parts, NotIssuedHere):
         return Verification(Code.NOT_FOUND, parts)
     credential = _read(parts, measured)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from keywright.aws.client import AwsError
 from keywright.aws.retries import dynamodb, require_genuine, with_retries
-from keywright.settings import settings
+from keywright.settings import table_settings
 from keywright.store import api_keys, table
 from keywright.store.organizations import ORGANIZATION
 
@@ -59,7 +59,7 @@ def upgrade_hash(key: ApiKeyRecord, hash_: str) -> bool:
         ServiceError: SERVICE_UNAVAILABLE after one attempt.
     """
     change = {
-        "TableName": settings().table_name,
+        "TableName": table_settings().table_name,
         "Key": table.key(key.organization_id, key.sort_key),
         "UpdateExpression": "SET #hash = :new",
         "ConditionExpression": "#hash = :old",
