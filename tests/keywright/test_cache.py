@@ -1,4 +1,4 @@
-"""What is made once."""
+"""Values that are built once."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from keywright import cache
 from keywright.cache import once
 
 
-def test_threads_share_one() -> None:
-    """However many ask at the same time, one is made."""
+def test_threads_share_a_value() -> None:
+    """Concurrent calls build one value."""
     made: list[object] = []
 
     @once
@@ -22,13 +22,13 @@ def test_threads_share_one() -> None:
         return made[-1]
 
     with ThreadPoolExecutor(8) as pool:
-        given = set(pool.map(lambda _: slow(), range(8)))
+        results = set(pool.map(lambda _: slow(), range(8)))
 
-    assert (set(made), 1) == (given, len(made))
+    assert (set(made), 1) == (results, len(made))
 
 
-def test_one_may_need_another() -> None:
-    """What is made once can use what is made once."""
+def test_a_value_may_need_another() -> None:
+    """A function that runs once may call another one."""
 
     @once
     def inner() -> str:
@@ -42,7 +42,7 @@ def test_one_may_need_another() -> None:
 
 
 def test_a_failure_is_not_kept() -> None:
-    """The next call tries again."""
+    """A call after a failure builds the value."""
     results = iter([ValueError("not yet"), "made"])
 
     @once
@@ -58,7 +58,7 @@ def test_a_failure_is_not_kept() -> None:
 
 
 def test_none_is_a_result() -> None:
-    """A function that gives nothing is run once as well."""
+    """A function that returns None also runs once."""
     calls: list[int] = []
 
     @once

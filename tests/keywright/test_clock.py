@@ -1,4 +1,4 @@
-"""Time as it is written and read."""
+"""Times, written and parsed."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ MOMENTS = st.datetimes(timezones=st.just(UTC)).map(
 )
 
 
-def test_now_is_the_time_of_the_machine_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
-    """To the microsecond, never rounded up into the future."""
+def test_now_is_in_utc_to_the_microsecond(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time is cut to microseconds, never rounded up."""
     monkeypatch.setattr(time, "time_ns", lambda: 1_769_862_896_789_999_999)
 
     assert datetime(2026, 1, 31, 12, 34, 56, 789_999, UTC) == clock.now()
 
 
-def test_after_is_now_if_the_other_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The usual case: what is changed was last changed a while ago."""
+def test_after_an_earlier_time_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An item that was changed a while ago gets the current time."""
     now = datetime(2026, 1, 31, tzinfo=UTC)
     monkeypatch.setattr(clock, "now", lambda: now)
 
@@ -32,8 +32,8 @@ def test_after_is_now_if_the_other_time_is_over(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("ahead", [timedelta(), timedelta(milliseconds=1), timedelta(minutes=5)])
-def test_after_is_later_than_any_other_time(monkeypatch: pytest.MonkeyPatch, ahead: timedelta) -> None:
-    """Whoever wrote it had a clock that is ahead: order counts for more than a millisecond's truth."""
+def test_after_is_later_than_the_other_time(monkeypatch: pytest.MonkeyPatch, ahead: timedelta) -> None:
+    """If the clock of the last writer was ahead, order counts more than accuracy."""
     now = datetime(2026, 1, 31, tzinfo=UTC)
     monkeypatch.setattr(clock, "now", lambda: now)
 
@@ -41,21 +41,21 @@ def test_after_is_later_than_any_other_time(monkeypatch: pytest.MonkeyPatch, ahe
 
 
 def test_times_are_written_in_utc_with_milliseconds() -> None:
-    """Whatever zone they come in, and even if there is nothing behind the second."""
+    """Times of any zone, with or without fractions, are written in the same form."""
     moment = datetime(2026, 1, 31, 14, 34, 56, tzinfo=timezone(timedelta(hours=2)))
 
     assert "2026-01-31T12:34:56.000Z" == clock.rfc3339(moment)
 
 
 @given(MOMENTS, MOMENTS)
-def test_texts_sort_as_the_times_do(first: datetime, second: datetime) -> None:
+def test_texts_sort_like_times(first: datetime, second: datetime) -> None:
     """DynamoDB compares texts."""
     assert (first < second) == (clock.rfc3339(first) < clock.rfc3339(second))
 
 
 @given(MOMENTS)
-def test_what_is_written_is_read_again(moment: datetime) -> None:
-    """Both by the store, which trusts it, and as a caller's input."""
+def test_written_times_are_parsed_again(moment: datetime) -> None:
+    """The parsers of stored times and of input both invert `rfc3339`."""
     text = clock.rfc3339(moment)
 
     assert moment == clock.stored(text) == clock.parse(text)
@@ -77,8 +77,8 @@ def test_what_is_written_is_read_again(moment: datetime) -> None:
         ("9999-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z"),
     ],
 )
-def test_times_of_rfc_3339_are_read(text: str, expected: str) -> None:
-    """In any zone, in upper and lower case, cut to milliseconds."""
+def test_times_of_rfc_3339_are_parsed(text: str, expected: str) -> None:
+    """Any zone and either case is accepted. The time is cut to milliseconds."""
     moment = clock.parse(text)
 
     assert moment is not None
@@ -119,14 +119,14 @@ def test_times_of_rfc_3339_are_read(text: str, expected: str) -> None:
         "now",
     ],
 )
-def test_nothing_else_is_a_time(text: str) -> None:
-    """Dates alone, times without a zone, other forms of ISO 8601, what no calendar has and what no clock shows."""
+def test_other_texts_are_no_times(text: str) -> None:
+    """Dates, times without a zone, other forms of ISO 8601 and times that do not exist are refused."""
     assert clock.parse(text) is None
 
 
 @given(st.text(alphabet="0123456789-+:.TtZz ", max_size=35) | st.text())
-def test_no_text_is_an_error(text: str) -> None:
-    """It is a time, or it is none."""
+def test_no_text_raises(text: str) -> None:
+    """Any text is a time in UTC or None."""
     moment = clock.parse(text)
 
     assert moment is None or moment.tzinfo is UTC

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def test_uuid7_of_the_rfc() -> None:
-    """The example of RFC 9562, appendix A.6: its time and its random bits give its UUID."""
+def test_uuid7_equals_the_example_of_the_rfc() -> None:
+    """Time and random bits of RFC 9562, appendix A.6, lead to its UUID."""
     fraction = 0xCC3  # rand_a of the example, here a fraction of a millisecond: rounded up so that it divides back
     nanoseconds = 1645557742000 * 1_000_000 + -(-fraction * 1_000_000 // 4096)
 
@@ -25,8 +25,8 @@ def test_uuid7_of_the_rfc() -> None:
     assert uuid.UUID("017f22e2-79b0-7cc3-98c4-dc0c0c07398f") == made
 
 
-def test_uuid7_is_of_version_7_and_the_rfcs_variant() -> None:
-    """A freshly drawn id says what it is."""
+def test_uuid7_has_version_and_variant_of_the_rfc() -> None:
+    """A new id has version 7 and the variant of RFC 9562."""
     made = uuid7()
 
     assert (7, uuid.RFC_4122) == (made.version, made.variant)
@@ -34,7 +34,7 @@ def test_uuid7_is_of_version_7_and_the_rfcs_variant() -> None:
 
 @given(st.lists(st.integers(0, 2**47 * 10**6), min_size=2, max_size=2))
 def test_uuid7_sorts_by_time(times: list[int]) -> None:
-    """An id made a microsecond or more earlier sorts first, whatever its random bits."""
+    """An id that is a microsecond or more older sorts first, with any random bits."""
     first, second = sorted(times)
     later = second + 1000
 
@@ -42,8 +42,8 @@ def test_uuid7_sorts_by_time(times: list[int]) -> None:
 
 
 @given(milliseconds=st.integers(0, 2**48 - 1), inside=st.integers(0, 999_999), tail=st.integers(0, 2**62 - 1))
-def test_bounds_hold_every_id_of_their_millisecond(milliseconds: int, inside: int, tail: int) -> None:
-    """Whatever its fraction and its random bits, and whichever time of the millisecond is asked for."""
+def test_bounds_include_every_id_of_their_millisecond(milliseconds: int, inside: int, tail: int) -> None:
+    """Any fraction, any random bits and any time of the millisecond lie within the bounds."""
     lowest, highest = uuid7_bounds(milliseconds * 10**6 + inside)
 
     made = uuid7(milliseconds * 10**6 + 999_999 - inside, tail)
@@ -52,16 +52,16 @@ def test_bounds_hold_every_id_of_their_millisecond(milliseconds: int, inside: in
 
 
 @given(milliseconds=st.integers(1, 2**48 - 2))
-def test_bounds_hold_no_id_of_the_milliseconds_beside(milliseconds: int) -> None:
-    """The last one before sorts below them, and the first one after above."""
+def test_bounds_exclude_the_neighboring_milliseconds(milliseconds: int) -> None:
+    """The last id before sorts below the bounds, and the first id after above."""
     lowest, highest = uuid7_bounds(milliseconds * 10**6)
 
     assert str(uuid7(milliseconds * 10**6 - 1, 2**62 - 1)) < str(lowest)
     assert str(highest) < str(uuid7((milliseconds + 1) * 10**6, 0))
 
 
-def test_bounds_are_ids_themselves() -> None:
-    """The lowest and the highest that can be: all bits but version and variant 0, or 1."""
+def test_bounds_are_uuids_of_version_7() -> None:
+    """All bits except version and variant are 0 in the lower bound and 1 in the upper."""
     lowest, highest = uuid7_bounds(1645557742000 * 10**6)
 
     assert ("017f22e2-79b0-7000-8000-000000000000", "017f22e2-79b0-7fff-bfff-ffffffffffff") == (
@@ -71,7 +71,7 @@ def test_bounds_are_ids_themselves() -> None:
 
 
 def test_ten_thousand_ids_differ() -> None:
-    """Ids are drawn from the operating system's randomness."""
+    """Random bits come from the operating system."""
     assert 10_000 == len({uuid7() for _ in range(10_000)})
 
 
@@ -87,26 +87,26 @@ def test_ten_thousand_ids_differ() -> None:
         "\N{FULLWIDTH DIGIT FIVE}b1c6f0e-4d2a-4c8f-9e37-a1b2c3d4e5f6",
     ],
 )
-def test_only_the_usual_form_is_a_uuid(text: str) -> None:
-    """One id has one spelling, upper or lower case."""
+def test_other_forms_are_no_uuid(text: str) -> None:
+    """An id has one spelling, in upper or lower case."""
     assert parse_uuid(text) is None
 
 
 @pytest.mark.parametrize("version", [1, 3, 4, 6, 7, 8])
-def test_a_uuid_of_another_version_is_its_own_id(version: int) -> None:
-    """A provider that names organizations by UUID sees its own ids."""
+def test_a_uuid_of_another_version_stays(version: int) -> None:
+    """A UUID of the provider, except version 5, is the organization's id."""
     name = f"5b1c6f0e-4d2a-{version}c8f-9e37-a1b2c3d4e5f6"
 
     assert name == str(organization_uuid(name))
 
 
 @pytest.mark.parametrize("name", ["00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"])
-def test_a_uuid_without_a_version_is_its_own_id(name: str) -> None:
-    """Nothing that is derived looks like it."""
+def test_a_uuid_without_a_version_stays(name: str) -> None:
+    """The nil and the maximum UUID are never derived."""
     assert name == str(organization_uuid(name))
 
 
-def test_an_organization_cannot_be_claimed_by_the_uuid_of_its_name() -> None:
+def test_the_uuid_of_a_name_claims_no_organization() -> None:
     """GIVEN a victim known by its provider's name WHEN a tenant's name is the victim's UUIDv5 THEN it is another."""
     victim = organization_uuid("org_2abc")
 
@@ -130,14 +130,14 @@ SPELLINGS = st.sampled_from(
 
 @given(UUID_TEXTS, SPELLINGS)
 def test_no_other_spelling_claims_an_organization(name: str, spelled: Callable[[str], str]) -> None:
-    """Whatever stands for one organization stands for no other: upper case, braces, URNs, missing hyphens."""
+    """Upper case, braces, URNs and missing hyphens name another organization."""
     spelling = spelled(name)
     assume(spelling != name)
 
     assert organization_uuid(name) != organization_uuid(spelling)
 
 
-def test_organization_uuid_of_a_name_never_changes() -> None:
-    """The mapping is part of every deployment's data: this very value, for good."""
+def test_the_uuid_of_a_name_never_changes() -> None:
+    """The mapping is part of every deployment's data, so this value is fixed."""
     assert uuid.uuid5(ORGANIZATION_NAMESPACE, "org_2abc") == organization_uuid("org_2abc")
     assert "646670c1-96c0-57dd-934f-57cbcaa76f2f" == str(organization_uuid("org_2abc"))

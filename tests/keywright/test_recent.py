@@ -1,4 +1,4 @@
-"""A bounded memory of what was used most recently."""
+"""The bounded mapping that keeps the most recently used entries."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 from keywright.cache import Recent
 
 
-def test_what_was_put_is_there() -> None:
-    """Under its key, and nothing under any other."""
+def test_a_value_is_found_by_its_key() -> None:
+    """Other keys have no value."""
     memory: Recent[str, int] = Recent(2)
     memory.put("a", 1)
 
     assert (1, None) == (memory.get("a"), memory.get("b"))
 
 
-def test_a_value_takes_the_place_of_the_one_before() -> None:
-    """One key, one value."""
+def test_a_value_replaces_the_earlier_one() -> None:
+    """A key has one value."""
     memory: Recent[str, int] = Recent(2)
     memory.put("a", 1)
     memory.put("a", 2)
@@ -28,8 +28,8 @@ def test_a_value_takes_the_place_of_the_one_before() -> None:
 
 
 @given(st.integers(1, 4), st.lists(st.tuples(st.sampled_from("gp"), st.integers(0, 6)), max_size=40))
-def test_it_forgets_what_was_not_used_for_the_longest_time(size: int, acts: list[tuple[str, int]]) -> None:
-    """As a list does from which the used one is taken and put at the end, whatever happens in whatever order."""
+def test_it_forgets_the_least_recently_used_entry(size: int, acts: list[tuple[str, int]]) -> None:
+    """It equals a list that moves each used entry to its end, in any order of calls."""
     memory: Recent[int, int] = Recent(size)
     model: list[int] = []
     for act, key in acts:
@@ -43,8 +43,8 @@ def test_it_forgets_what_was_not_used_for_the_longest_time(size: int, acts: list
     assert model == list(memory._values)
 
 
-def test_several_threads_at_once() -> None:
-    """It neither grows beyond its bound nor gives one key's value for another."""
+def test_threads_may_share_it() -> None:
+    """With several threads it keeps its bound, and each key its value."""
     memory: Recent[int, int] = Recent(10)
 
     def use(start: int) -> bool:

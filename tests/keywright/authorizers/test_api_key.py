@@ -1,4 +1,4 @@
-"""What API Gateway is told of an API key, in each of the four ways in which it asks."""
+"""The answers of authorize_api_key to API Gateway, for each of the four forms of events."""
 
 from __future__ import annotations
 
@@ -39,22 +39,22 @@ def table(world: World) -> Table:
 
 
 def token(text: str, route: str = "GET/sessions/7") -> dict[str, Any]:
-    """Ask as a TOKEN authorizer of a REST API."""
+    """Return the event of a TOKEN authorizer of a REST API."""
     return {"type": "TOKEN", "authorizationToken": text, "methodArn": f"{API}/{route}"}
 
 
 def rest(headers: dict[str, str] | None, route: str = "GET/sessions/7") -> dict[str, Any]:
-    """Ask as a REQUEST authorizer of a REST API, with what is read of its event."""
+    """Return the event of a REQUEST authorizer of a REST API, with the fields that are read."""
     return {"type": "REQUEST", "methodArn": f"{API}/{route}", "headers": headers}
 
 
 def http_1(headers: dict[str, str] | None, route: str = "GET/sessions/7") -> dict[str, Any]:
-    """Ask as an HTTP API with payload 1.0."""
+    """Return the event of an HTTP API with payload 1.0."""
     return rest(headers, route) | {"version": "1.0"}
 
 
 def http_2(headers: dict[str, str] | None, route: str = "GET/sessions/7") -> dict[str, Any]:
-    """Ask as an HTTP API with payload 2.0."""
+    """Return the event of an HTTP API with payload 2.0."""
     return {"version": "2.0", "type": "REQUEST", "routeArn": f"{API}/{route}", "headers": headers}
 
 
@@ -64,28 +64,28 @@ FORMS: dict[str, Callable[..., dict[str, Any]]] = {
     "http 1.0": lambda text, *route: http_1({"x-api-key": text}, *route),
     "http 2.0": lambda text, *route: http_2({"x-api-key": text}, *route),
 }
-ALIKE = {name: form for name, form in FORMS.items() if name != "http 2.0"}
+NOT_HTTP_2 = {name: form for name, form in FORMS.items() if name != "http 2.0"}
 
 
 def ask(event: dict[str, Any]) -> dict[str, Any]:
-    """Ask the authorizer."""
+    """Return the authorizer's answer."""
     answer: dict[str, Any] = dict(authorize_api_key(event, Context()))  # type: ignore[arg-type]  # any event
     return json.loads(json.dumps(answer))  # type: ignore[no-any-return]
 
 
 def is_let_in(answer: dict[str, Any], route: str = "GET/sessions/7") -> bool:
-    """Tell what becomes of a request to a route if that is the answer."""
+    """Return whether API Gateway lets in a request to a route after this answer."""
     if "isAuthorized" in answer:
         return bool(answer["isAuthorized"])
     return allows(tuple(answer["policyDocument"]["Statement"]), f"{API}/{route}")
 
 
-# ---- Where the key is ------------------------------------------------------------------------------------------
+# ---- Place of the key ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_a_valid_key_is_let_in(table: Table, form: Callable[..., dict[str, Any]]) -> None:
-    """Whichever way API Gateway asks; without rules it may call every route."""
+    """Without rules, a valid key may call every route."""
     answer = ask(form(KEY.put(table)))
 
     assert KEY_ID == answer["principalId"]
@@ -111,15 +111,15 @@ def test_a_valid_key_is_let_in(table: Table, form: Callable[..., dict[str, Any]]
 def test_a_key_is_found_in_either_header(
     table: Table, form: Callable[..., dict[str, Any]], headers: dict[str, str]
 ) -> None:
-    """Names and scheme in any case; x-api-key comes first."""
+    """Header names and the scheme may be in any case. x-api-key takes precedence."""
     text = KEY.put(table)
 
     assert is_let_in(ask(form({name: value.replace("KEY", text) for name, value in headers.items()})))
 
 
 @pytest.mark.parametrize("presented", ["KEY", "Bearer KEY", "bearer KEY"])
-def test_a_token_is_a_key_with_or_without_its_scheme(table: Table, presented: str) -> None:
-    """The API chooses the header."""
+def test_a_token_may_have_a_scheme(table: Table, presented: str) -> None:
+    """The header of a TOKEN authorizer may have a scheme or not."""
     assert is_let_in(ask(token(presented.replace("KEY", KEY.put(table)))))
 
 
@@ -145,8 +145,10 @@ def test_a_token_is_a_key_with_or_without_its_scheme(table: Table, presented: st
     ids=str,
 )
 @pytest.mark.parametrize("form", [rest, http_1], ids=lambda form: form.__name__)
-def test_401_anything_else(table: Table, form: Callable[..., dict[str, Any]], headers: dict[str, str] | None) -> None:
-    """No key, two, another scheme, or somewhere else."""
+def test_401_without_exactly_one_key(
+    table: Table, form: Callable[..., dict[str, Any]], headers: dict[str, str] | None
+) -> None:
+    """No key, two keys, another scheme or another place are refused."""
     text = KEY.put(table)
     filled = headers and {name: value.replace("KEY", text) for name, value in headers.items()}
 
@@ -154,7 +156,7 @@ def test_401_anything_else(table: Table, form: Callable[..., dict[str, Any]], he
         ask(form(filled))
 
 
-# ---- Who is not let in -----------------------------------------------------------------------------------------
+# ---- Refused keys -----------------------------------------------------------------------------------------
 
 UNKNOWN: dict[str, Callable[[Table], str]] = {
     "malformed": lambda _: "kk_" + "0" * 85,
@@ -162,37 +164,37 @@ UNKNOWN: dict[str, Callable[[Table], str]] = {
     "wrong secret": lambda table: KEY.put(table, hash=SampleKey(secret="another-than-the-right").hash()),
     "rotated out": lambda table: KEY.put(table, generation=1),
 }
-NOT_ANY_MORE: dict[str, Callable[[Table], str]] = {
+ENDED: dict[str, Callable[[Table], str]] = {
     "expired": lambda table: KEY.put(table, expires_at="2026-01-01T00:00:00.000Z"),
     "disabled": lambda table: KEY.put(table, enabled=False),
 }
 
 
-@pytest.mark.parametrize("present", [*UNKNOWN.values(), *NOT_ANY_MORE.values()], ids=[*UNKNOWN, *NOT_ANY_MORE])
-@pytest.mark.parametrize("form", ALIKE.values(), ids=ALIKE)
-def test_401_who_is_not_known(
+@pytest.mark.parametrize("present", [*UNKNOWN.values(), *ENDED.values()], ids=[*UNKNOWN, *ENDED])
+@pytest.mark.parametrize("form", NOT_HTTP_2.values(), ids=NOT_HTTP_2)
+def test_401_for_an_invalid_key(
     table: Table, form: Callable[..., dict[str, Any]], present: Callable[[Table], str]
 ) -> None:
-    """API Gateway makes 401 of exactly this message, and does not reuse it."""
+    """API Gateway answers 401 to exactly this message, and does not reuse it."""
     with pytest.raises(Unauthorized, match=r"^Unauthorized$"):
         ask(form(present(table)))
 
 
 @pytest.mark.parametrize("answers", ["policy", "simple"])
-def test_http_2_denies_who_is_not_known(table: Table, setting: Callable[[str, str], None], answers: str) -> None:
-    """There is no 401 there: one answer for all of them, without a word of whose key it might be."""
+def test_http_2_denies_an_invalid_key(table: Table, setting: Callable[[str, str], None], answers: str) -> None:
+    """Payload 2.0 has no 401: all invalid keys get the same denial, without the ids in the key."""
     setting("HTTP_API_ANSWERS", answers)
-    found = [ask(FORMS["http 2.0"](present(table))) for present in (*UNKNOWN.values(), *NOT_ANY_MORE.values())]
+    refusals = [ask(FORMS["http 2.0"](present(table))) for present in (*UNKNOWN.values(), *ENDED.values())]
 
-    assert found[:1] * 6 == found
-    assert {"code", "message", "hint"} == found[0]["context"].keys()
-    assert "UNAUTHORIZED" == found[0]["context"]["code"]
-    assert not is_let_in(found[0])
+    assert refusals[:1] * 6 == refusals
+    assert {"code", "message", "hint"} == refusals[0]["context"].keys()
+    assert "UNAUTHORIZED" == refusals[0]["context"]["code"]
+    assert not is_let_in(refusals[0])
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 def test_403_of_a_frozen_organization(table: Table, form: Callable[..., dict[str, Any]]) -> None:
-    """Who it is is known; nothing may be called, and the context says why."""
+    """Every route is denied, and the context has the key and the reason."""
     table.freeze()
     answer = ask(form(KEY.put(table)))
 
@@ -201,8 +203,8 @@ def test_403_of_a_frozen_organization(table: Table, form: Callable[..., dict[str
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
-def test_503_when_nobody_knows(table: Table, form: Callable[..., dict[str, Any]]) -> None:
-    """An exception of any other message is a 5xx, which API Gateway does not reuse."""
+def test_503_when_the_key_cannot_be_read(table: Table, form: Callable[..., dict[str, Any]]) -> None:
+    """An exception with any other message is a 5xx, which API Gateway does not reuse."""
     text = KEY.put(table)
     with faults.injected(*[faults.error("InternalServerError", 500)] * 100), pytest.raises(ServiceError) as caught:
         authorize_api_key(form(text), Context(remaining_milliseconds=4_500))  # type: ignore[arg-type]  # any event
@@ -211,20 +213,20 @@ def test_503_when_nobody_knows(table: Table, form: Callable[..., dict[str, Any]]
     assert "Unauthorized" != str(caught.value)
 
 
-def test_503_for_rules_that_make_no_sense(table: Table, setting: Callable[[str, str], None]) -> None:
-    """Nobody is let in by mistake."""
+def test_503_for_invalid_rules(table: Table, setting: Callable[[str, str], None]) -> None:
+    """Invalid rules let in no key."""
     setting("ACCESS_RULES", "[{}]")
 
     with pytest.raises(ConfigurationError, match=r"^ACCESS_RULES\[0\]"):
         ask(token(KEY.put(table)))
 
 
-# ---- What the function behind it learns ------------------------------------------------------------------------
+# ---- Context ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
-def test_the_context_tells_whose_key_it_is(table: Table, form: Callable[..., dict[str, Any]]) -> None:
-    """Texts only; permissions with what they imply, since the function should not have to know that."""
+def test_the_context_names_organization_and_key(table: Table, form: Callable[..., dict[str, Any]]) -> None:
+    """All values are texts. The permissions include the implied ones."""
     text = KEY.put(table, permissions=["webhooks:write", "sessions:read"])
     context = ask(form(text))["context"]
 
@@ -238,21 +240,19 @@ def test_the_context_tells_whose_key_it_is(table: Table, form: Callable[..., dic
 
 
 @pytest.mark.parametrize("name", ['"quotes"', "\\", "line\nfeed", "größe", "\N{GRINNING FACE}"])
-def test_what_a_denial_says_can_stand_in_json_as_it_is(
-    table: Table, setting: Callable[[str, str], None], name: str
-) -> None:
-    """API Gateway puts code, message and hint into its answer without escaping them; the name is not among them."""
+def test_a_denial_needs_no_escape_in_json(table: Table, setting: Callable[[str, str], None], name: str) -> None:
+    """API Gateway puts code, message and hint into JSON without escaping; the key's name is in none of them."""
     setting("ACCESS_RULES", json.dumps(RULES))
     context = ask(token(KEY.put(table, name=name), "GET/sessions/all"))["context"]
 
-    for said in ("code", "message", "hint"):
-        assert json.loads(f'"{context[said]}"') == context[said]
-        assert name not in context[said]
+    for field in ("code", "message", "hint"):
+        assert json.loads(f'"{context[field]}"') == context[field]
+        assert name not in context[field]
     assert name == context["keyName"]
 
 
-def test_codes_are_of_the_catalogue(table: Table, setting: Callable[[str, str], None]) -> None:
-    """Each has its row in the documentation."""
+def test_codes_are_in_the_catalogue(table: Table, setting: Callable[[str, str], None]) -> None:
+    """The documentation has a row for each code."""
     setting("ACCESS_RULES", json.dumps(RULES))
     text = KEY.put(table)
     codes = {ask(token(text, "GET/sessions/all"))["context"]["code"]}
@@ -264,15 +264,15 @@ def test_codes_are_of_the_catalogue(table: Table, setting: Callable[[str, str], 
     assert codes <= CATALOGUE.keys()
 
 
-# ---- What it may call ------------------------------------------------------------------------------------------
+# ---- Routes ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize("answers", ["policy", "simple"])
-def test_rules_decide_of_the_route(
+def test_rules_decide_about_each_route(
     table: Table, setting: Callable[[str, str], None], form: Callable[..., dict[str, Any]], answers: str
 ) -> None:
-    """One that the key may call, one that it lacks the permission for, one that no rule names."""
+    """Only a route whose permission the key has is let in; a route without a rule is not."""
     setting("ACCESS_RULES", json.dumps(RULES))
     setting("HTTP_API_ANSWERS", answers)
     text = KEY.put(table)
@@ -286,10 +286,10 @@ def test_rules_decide_of_the_route(
 @pytest.mark.parametrize(
     "route", ["GET//sessions/all", "GET/%73essions/all", "GET/x/../sessions/all", "GET/x%2f..%2fsessions/all"]
 )
-def test_another_spelling_of_a_route_gets_nowhere(
+def test_another_spelling_of_a_route_is_denied(
     table: Table, setting: Callable[[str, str], None], form: Callable[..., dict[str, Any]], answers: str, route: str
 ) -> None:
-    """GIVEN a catch-all for any key WHEN a route that the key may not call is spelled differently THEN it is denied."""
+    """GIVEN a catch-all for any key WHEN a refused route is spelled differently THEN it is denied."""
     setting("ACCESS_RULES", json.dumps([RULES[1], {"method": "ANY", "path": "/{rest+}", "permission": None}]))
     setting("HTTP_API_ANSWERS", answers)
 
@@ -298,14 +298,14 @@ def test_another_spelling_of_a_route_gets_nowhere(
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize("answers", ["policy", "simple"])
-def test_a_denial_by_the_rules_is_logged_and_counted_as_one(
+def test_a_denial_by_the_rules_is_logged_as_one(
     table: Table,
     setting: Callable[[str, str], None],
     capsys: pytest.CaptureFixture[str],
     form: Callable[..., dict[str, Any]],
     answers: str,
 ) -> None:
-    """Even where the policy allows other routes; it is no use of the key."""
+    """The log has the verdict for the request, not for the policy, and a denial is no use of the key."""
     setting("ACCESS_RULES", json.dumps(RULES))
     setting("HTTP_API_ANSWERS", answers)
     text = KEY.put(table)
@@ -330,7 +330,7 @@ def test_a_denial_by_the_rules_is_logged_and_counted_as_one(
 
 
 def test_a_policy_can_be_reused_for_any_other_route(table: Table, setting: Callable[[str, str], None]) -> None:
-    """API Gateway remembers it by the key alone: whatever it was asked for, it is right for each route of the rules."""
+    """API Gateway reuses a policy by the key alone, so it is right for each route of the rules."""
     setting("ACCESS_RULES", json.dumps(RULES))
     text = KEY.put(table)
     routes = {"GET/sessions/7": True, "GET/sessions/8": True, "GET/sessions/all": False, "PUT/sessions/7": False}
@@ -342,8 +342,8 @@ def test_a_policy_can_be_reused_for_any_other_route(table: Table, setting: Calla
         assert "INSUFFICIENT_PERMISSIONS" == answer["context"]["code"]
 
 
-def test_simple_answers_are_for_http_2_alone(table: Table, setting: Callable[[str, str], None]) -> None:
-    """All others know nothing but policies."""
+def test_only_http_2_gets_simple_answers(table: Table, setting: Callable[[str, str], None]) -> None:
+    """The other forms get policies, regardless of the setting."""
     setting("HTTP_API_ANSWERS", "simple")
     text = KEY.put(table)
     answers = {name: ask(form(text)) for name, form in FORMS.items()}
@@ -373,17 +373,17 @@ OWN_ROUTE = "GET/auth/api-keys/current"
     ],
     ids=["none", "about others", "no permission at all", "of everything", "below a denial", "beside a denial"],
 )
-def test_the_key_s_own_route_is_open_whatever_the_rules_say(
+def test_the_own_route_of_a_key_is_open_under_any_rules(
     table: Table, setting: Callable[[str, str], None], rules: list[dict[str, str | None]]
 ) -> None:
-    """Every valid key may see itself; no denial of the rules is in the way."""
+    """Every valid key may be shown to its holder, regardless of denials by the rules."""
     setting("ACCESS_RULES", json.dumps(rules))
 
     assert is_let_in(ask(rest({"x-api-key": KEY.put(table)}, OWN_ROUTE)), OWN_ROUTE)
 
 
-def test_the_key_s_own_route_opens_no_other(table: Table, setting: Callable[[str, str], None]) -> None:
-    """That answer is about this one request."""
+def test_the_own_route_of_a_key_opens_no_other(table: Table, setting: Callable[[str, str], None]) -> None:
+    """The answer allows this one request only."""
     setting("ACCESS_RULES", json.dumps(RULES))
     answer = ask(rest({"x-api-key": KEY.put(table)}, OWN_ROUTE))
 
@@ -391,13 +391,13 @@ def test_the_key_s_own_route_opens_no_other(table: Table, setting: Callable[[str
     assert not any(is_let_in(answer, route) for route in routes)
 
 
-def test_a_long_path_is_refused_as_any_other(table: Table, setting: Callable[[str, str], None]) -> None:
-    """Resources of a policy have at most 512 characters; a longer one would be an error instead of a 403."""
+def test_a_long_path_is_denied(table: Table, setting: Callable[[str, str], None]) -> None:
+    """A resource has at most 512 characters, and a longer one would be an error instead of a 403."""
     setting("ACCESS_RULES", json.dumps(RULES))
     route = "GET/" + "x" * 1500
     answer = ask(token(KEY.put(table), route))
     resources = [statement["Resource"] for statement in answer["policyDocument"]["Statement"]]
-    listed = [resource for found in resources for resource in ([found] if isinstance(found, str) else found)]
+    listed = [one for resource in resources for one in ([resource] if isinstance(resource, str) else resource)]
 
     assert 512 == max(map(len, listed))
     assert not is_let_in(answer, route)

@@ -33,7 +33,7 @@ DISCOVERY = "/.well-known/openid-configuration"
 
 @dataclass
 class Clock:
-    """Time that tests move."""
+    """Monotonic clock that tests move."""
 
     now: float = 1000.0
 
@@ -44,7 +44,7 @@ class Clock:
 
 @dataclass
 class Provider:
-    """A provider without a network: its documents, and what was fetched of them."""
+    """A provider without a network, with a record of the fetched documents."""
 
     keys: list[dict[str, Any]]
     issuer: str = "https://id.example.com"
@@ -62,7 +62,7 @@ class Provider:
 
 
 def cached(provider: Provider) -> tuple[IssuerKeys, Clock]:
-    """Make a cache that has fetched once and forgot the count."""
+    """Return keys that were fetched once, and their clock. The record of fetches is empty."""
     clock = Clock()
     keys = IssuerKeys(provider.issuer, provider, clock)
     assert keys.find(provider.keys[0]["kid"])
@@ -71,18 +71,18 @@ def cached(provider: Provider) -> tuple[IssuerKeys, Clock]:
 
 
 def test_keys_are_fetched_once() -> None:
-    """Further tokens of known keys cost no request."""
+    """Later tokens with cached keys cost no request."""
     provider = Provider([jwk("EdDSA"), jwk("ES256")])
     keys, _ = cached(provider)
 
-    found = [keys.find("EdDSA"), keys.find("ES256"), keys.find("EdDSA")]
+    results = [keys.find("EdDSA"), keys.find("ES256"), keys.find("EdDSA")]
 
-    assert all(found)
+    assert all(results)
     assert not provider.fetched
 
 
-def test_unknown_key_id_fetches_again() -> None:
-    """A key that the provider has just added works at once."""
+def test_an_unknown_key_id_fetches_again() -> None:
+    """A key that the provider has just added works with its first token."""
     provider = Provider([jwk("EdDSA")])
     keys, clock = cached(provider)
     provider.keys.append(jwk("EdDSA", kid="new"))
@@ -91,20 +91,20 @@ def test_unknown_key_id_fetches_again() -> None:
     assert keys.find("new")
 
 
-def test_random_key_ids_do_not_hammer_the_provider() -> None:
-    """A thousand made-up ids within half a minute cost the provider not one request."""
+def test_random_key_ids_do_not_flood_the_provider() -> None:
+    """A thousand made-up ids within half a minute cost no request."""
     provider = Provider([jwk("EdDSA")])
     keys, clock = cached(provider)
     clock.now += REFETCH_SECONDS - 1
 
-    found = [keys.find(f"made up {number}") for number in range(1000)]
+    results = [keys.find(f"made up {number}") for number in range(1000)]
 
-    assert not any(found)
+    assert not any(results)
     assert not provider.fetched
 
 
 def test_random_key_ids_cost_one_fetch_per_interval() -> None:
-    """Discovery and keys: two requests in every interval, however many ids."""
+    """Made-up ids cost two requests in each interval, for discovery and keys."""
     provider = Provider([jwk("EdDSA")])
     keys, clock = cached(provider)
     for _ in range(5):
@@ -118,8 +118,8 @@ def test_random_key_ids_cost_one_fetch_per_interval() -> None:
 HOUR = 3600
 
 
-def test_cached_keys_go_on_working_while_the_provider_is_down() -> None:
-    """An outage of less than a day ends no session whose key is known."""
+def test_cached_keys_work_while_the_provider_is_down() -> None:
+    """An outage of less than a day ends no session with a cached key."""
     provider = Provider([jwk("EdDSA")])
     keys, clock = cached(provider)
     provider.down = True
@@ -129,8 +129,8 @@ def test_cached_keys_go_on_working_while_the_provider_is_down() -> None:
 
 
 @pytest.mark.parametrize("key_id", ["EdDSA", None])
-def test_keys_are_trusted_for_a_day_without_a_refetch(key_id: str | None) -> None:
-    """GIVEN a provider that is down, or kept from answering, for 24 hours THEN its keys are unavailable, not wrong."""
+def test_keys_are_trusted_for_a_day_without_a_fetch(key_id: str | None) -> None:
+    """GIVEN a provider that does not answer for 24 hours THEN its keys are unavailable, not wrong."""
     provider = Provider([jwk("EdDSA")])
     keys, clock = cached(provider)
     provider.down = True
@@ -147,8 +147,8 @@ def test_keys_are_trusted_for_a_day_without_a_refetch(key_id: str | None) -> Non
     assert keys.find(key_id)
 
 
-def test_a_refetch_gives_keys_another_day() -> None:
-    """The day begins with the last time that the provider has published them."""
+def test_a_fetch_gives_keys_another_day() -> None:
+    """The day begins with the last successful fetch."""
     provider = Provider([jwk("EdDSA")])
     keys, clock = cached(provider)
     clock.now += 20 * HOUR
@@ -162,8 +162,8 @@ def test_a_refetch_gives_keys_another_day() -> None:
         keys.find("EdDSA")
 
 
-def test_unknown_key_while_the_provider_is_down_is_unavailable() -> None:
-    """The token may be good; nobody can tell, so it is not called bad. That holds between the attempts as well."""
+def test_an_unknown_key_is_unavailable_during_an_outage() -> None:
+    """The token may be valid, so it is not refused, between two fetches neither."""
     provider = Provider([jwk("EdDSA")])
     keys, clock = cached(provider)
     provider.down = True
@@ -174,8 +174,8 @@ def test_unknown_key_while_the_provider_is_down_is_unavailable() -> None:
             keys.find("new")
 
 
-def test_a_failed_fetch_is_repeated_soon() -> None:
-    """After a short pause the provider is asked again, and not before."""
+def test_a_failed_fetch_is_repeated_after_a_pause() -> None:
+    """The next fetch comes after RETRY_SECONDS, not before."""
     provider = Provider([jwk("EdDSA")], down=True)
     clock = Clock()
     keys = IssuerKeys(provider.issuer, provider, clock)
@@ -191,7 +191,7 @@ def test_a_failed_fetch_is_repeated_soon() -> None:
 
 
 def test_withdrawn_keys_stop_working() -> None:
-    """A key that the provider no longer publishes is trusted for an hour at most."""
+    """A withdrawn key is trusted for an hour at most."""
     provider = Provider([jwk("EdDSA", kid="old"), jwk("EdDSA", kid="new")])
     keys, clock = cached(provider)
     del provider.keys[0]
@@ -200,8 +200,8 @@ def test_withdrawn_keys_stop_working() -> None:
     assert keys.find("old") is None
 
 
-def test_no_key_id_means_the_only_key() -> None:
-    """OpenID Connect Core, section 10.1: with one key, a token need not name it; with two it must."""
+def test_a_token_without_key_id_has_the_only_key() -> None:
+    """A token may omit the id of the only key (OpenID Connect Core, section 10.1)."""
     one, _ = cached(Provider([jwk("EdDSA")]))
     two, _ = cached(Provider([jwk("EdDSA"), jwk("ES256")]))
 
@@ -227,8 +227,8 @@ def test_no_key_id_means_the_only_key() -> None:
         pytest.param("x", id="not an object"),
     ],
 )
-def test_unusable_keys_are_passed_over(entry: object) -> None:
-    """One odd entry neither works nor spoils the rest."""
+def test_unusable_keys_are_skipped(entry: object) -> None:
+    """An unusable entry is no key, and the other entries work."""
     provider = Provider([jwk("EdDSA"), entry])  # type: ignore[list-item]
     keys, _ = cached(provider)
 
@@ -254,13 +254,13 @@ def test_unusable_keys_are_passed_over(entry: object) -> None:
         ),
     ],
 )
-def test_a_provider_that_makes_no_sense_is_unavailable(discovery: dict[str, Any], keys: dict[str, Any]) -> None:
-    """Wrong documents are an outage, which an operator can see, and never a wrong key."""
+def test_invalid_documents_are_an_outage(discovery: dict[str, Any], keys: dict[str, Any]) -> None:
+    """Invalid documents are an outage, which operators see, and are fetched once."""
     fetched: list[str] = []
 
     def fetch(url: str) -> dict[str, Any]:
         fetched.append(url)
-        urlsplit(url)  # as the real one, which fails for what is no address
+        urlsplit(url)  # raises for an invalid URL, as the real one does
         return discovery if url.endswith(DISCOVERY) else keys
 
     issuer_keys = IssuerKeys("https://id.example.com", fetch, Clock())
@@ -282,8 +282,8 @@ def test_a_provider_that_makes_no_sense_is_unavailable(discovery: dict[str, Any]
         pytest.param({}, id="none"),
     ],
 )
-def test_discovery_has_to_name_the_very_issuer(named: dict[str, Any]) -> None:
-    """GIVEN documents that are good but for the name in them THEN no key of theirs is trusted, nor even fetched."""
+def test_discovery_must_name_exactly_the_issuer(named: dict[str, Any]) -> None:
+    """GIVEN documents that are valid except for the issuer THEN their keys are not fetched."""
     discovery = {"issuer": "https://id.example.com", "jwks_uri": "https://id.example.com/jwks"}
     fetched: list[str] = []
 
@@ -291,7 +291,7 @@ def test_discovery_has_to_name_the_very_issuer(named: dict[str, Any]) -> None:
         fetched.append(url)
         return discovery if url.endswith(DISCOVERY) else {"keys": [jwk("EdDSA")]}
 
-    assert IssuerKeys("https://id.example.com", fetch, Clock()).find("EdDSA"), "the documents are good"
+    assert IssuerKeys("https://id.example.com", fetch, Clock()).find("EdDSA"), "the documents are valid"
     del discovery["issuer"]
     discovery.update(named)
     fetched.clear()
@@ -302,15 +302,15 @@ def test_discovery_has_to_name_the_very_issuer(named: dict[str, Any]) -> None:
 
 
 def test_fetch_reads_a_document(issuer: Issuer) -> None:
-    """A JSON object comes over HTTP."""
+    """A JSON object is fetched over HTTP."""
     assert {"issuer": issuer.url, "jwks_uri": f"{issuer.url}/jwks"} == fetch_document(issuer.url + DISCOVERY)
 
 
 @pytest.mark.parametrize(
     "document", [b"", b"[]", b"not json", b"[" * 100_000, json.dumps({"a": "x" * DOCUMENT_BYTES}).encode()]
 )
-def test_fetch_refuses_what_is_no_small_object(issuer: Issuer, document: bytes) -> None:
-    """Neither nonsense nor a flood gets any further."""
+def test_fetch_refuses_anything_but_a_small_object(issuer: Issuer, document: bytes) -> None:
+    """Invalid and large documents are refused."""
     issuer.documents["/x"] = document
 
     with pytest.raises(IdentityProviderUnavailable):
@@ -319,7 +319,7 @@ def test_fetch_refuses_what_is_no_small_object(issuer: Issuer, document: bytes) 
 
 @pytest.mark.parametrize("status", [302, 404, 500])
 def test_fetch_refuses_other_statuses(issuer: Issuer, status: int) -> None:
-    """No redirects, no errors."""
+    """Redirects and errors are refused."""
     issuer.status = status
 
     with pytest.raises(IdentityProviderUnavailable):
@@ -328,35 +328,35 @@ def test_fetch_refuses_other_statuses(issuer: Issuer, status: int) -> None:
 
 @pytest.mark.usefixtures("issuer")
 def test_fetch_of_a_closed_port_is_unavailable() -> None:
-    """Nobody there: said in one sentence."""
+    """The error says that the address did not answer."""
     with pytest.raises(IdentityProviderUnavailable, match="did not answer"):
         fetch_document("http://127.0.0.1:1/")
 
 
 def test_fetch_leaves_this_machine_over_tls_only() -> None:
-    """Plain http to another host is not even tried."""
+    """Plain http to another host is not requested."""
     with pytest.raises(IdentityProviderUnavailable, match="neither https"):
         fetch_document("http://id.example.com/")
 
 
 @dataclass
 class SlowProvider(Provider):
-    """A provider that takes its time, until it is let go on."""
+    """A provider whose answers wait for an event."""
 
     go_on: threading.Event = field(default_factory=threading.Event)
 
     def __call__(self, url: str) -> dict[str, Any]:
-        """Fetch a document, after a while."""
+        """Fetch a document after the event."""
         document = super().__call__(url)
         self.go_on.wait(10)
         return document
 
 
 class TestSlowProvider:
-    """Threads that come while a provider takes its time."""
+    """Threads during a slow fetch."""
 
     def test_a_refresh_ends_in_time(self) -> None:
-        """However slowly documents come, the caller is told in time that the provider does not answer."""
+        """A slow fetch becomes an outage after refresh_seconds."""
         provider = SlowProvider([jwk("EdDSA")])
         keys = IssuerKeys(provider.issuer, provider, Clock(), refresh_seconds=0.05)
 
@@ -364,8 +364,8 @@ class TestSlowProvider:
             keys.find("EdDSA")
         provider.go_on.set()
 
-    def test_known_keys_are_not_waited_for(self) -> None:
-        """While one caller asks the provider, others go on with the key that they know."""
+    def test_cached_keys_do_not_wait(self) -> None:
+        """While one caller fetches, others use the cached key."""
         provider = SlowProvider([jwk("EdDSA")])
         provider.go_on.set()
         clock = Clock()
@@ -383,8 +383,8 @@ class TestSlowProvider:
             assert not asking.done()
             provider.go_on.set()
 
-    def test_keys_of_yesterday_are_waited_for(self) -> None:
-        """After a day a key is as good as unknown: no caller goes on with it while it is being fetched."""
+    def test_keys_older_than_a_day_wait(self) -> None:
+        """After a day no caller uses a cached key while it is fetched again."""
         provider = SlowProvider([jwk("EdDSA")])
         provider.go_on.set()
         clock = Clock()
@@ -405,20 +405,20 @@ class TestSlowProvider:
             assert second.result()
 
     def test_threads_share_one_fetch(self) -> None:
-        """Callers that know nothing yet wait for the one fetch, and use what it brings."""
+        """Callers without cached keys wait for one fetch and use its keys."""
         provider = SlowProvider([jwk("EdDSA")])
         keys = IssuerKeys(provider.issuer, provider, Clock())
         with ThreadPoolExecutor(8) as pool:
-            found = [pool.submit(keys.find, "EdDSA") for _ in range(8)]
+            fetches = [pool.submit(keys.find, "EdDSA") for _ in range(8)]
             while not provider.fetched:
                 time.sleep(0.001)
             provider.go_on.set()
 
-            assert all(one.result() for one in found)
+            assert all(fetch.result() for fetch in fetches)
         assert 2 == len(provider.fetched)
 
-    def test_an_outage_that_is_over_is_forgotten(self) -> None:
-        """After a fetch that went well, an unknown key is unknown and no outage."""
+    def test_an_outage_ends_with_a_successful_fetch(self) -> None:
+        """After a successful fetch, an unknown key is unknown and no outage."""
         provider = Provider([jwk("EdDSA")], down=True)
         clock = Clock()
         keys = IssuerKeys(provider.issuer, provider, clock)

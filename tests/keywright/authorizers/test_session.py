@@ -1,4 +1,4 @@
-"""What API Gateway is told of a caller."""
+"""The answers of authorize_session to API Gateway."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ API = "arn:aws:execute-api:eu-central-1:123456789012:abcdef1234/v1"
 
 
 def event(token: str) -> TokenAuthorizerEvent:
-    """Ask as API Gateway does."""
+    """Return the event that API Gateway sends for a token."""
     return {"type": "TOKEN", "authorizationToken": f"Bearer {token}", "methodArn": f"{API}/POST/auth/api-keys"}
 
 
 def test_a_valid_session_may_call_every_route(issuer: Issuer) -> None:
-    """The policy names the whole stage, since API Gateway reuses it for other routes."""
+    """The policy covers the whole stage, because API Gateway reuses it for other routes."""
     expires_at = int(time.time()) + 600
 
     answer = authorize_session(event(issuer.token(exp=expires_at)))
@@ -55,18 +55,16 @@ def test_an_invalid_token_is_unauthorized(issuer: Issuer) -> None:
 
 
 def test_a_session_without_organization_is_denied(issuer: Issuer) -> None:
-    """Known, but nowhere: 403 and not 401."""
+    """A known person without an organization gets 403, not 401."""
     answer = authorize_session(event(issuer.token(org_id=None)))
 
     assert "Deny" == answer["policyDocument"]["Statement"][0]["Effect"]
-    assert ("FORBIDDEN", "The session does not act for an organization") == (
-        answer["context"]["code"],
-        answer["context"]["message"],
-    )
+    assert "FORBIDDEN" == answer["context"]["code"]
+    assert "The session does not act for an organization" == answer["context"]["message"]
 
 
 def test_a_provider_that_is_down_is_not_unauthorized(issuer: Issuer) -> None:
-    """Any other failure is AUTHORIZER_FAILURE, a 5xx, which API Gateway does not remember."""
+    """An outage is AUTHORIZER_FAILURE, a 5xx, which API Gateway does not reuse."""
     issuer.status = 503
 
     with pytest.raises(IdentityProviderUnavailable):
@@ -74,7 +72,7 @@ def test_a_provider_that_is_down_is_not_unauthorized(issuer: Issuer) -> None:
 
 
 def test_the_token_is_not_logged(issuer: Issuer, caplog: pytest.LogCaptureFixture) -> None:
-    """The log has the reason for a refusal, and no part of the token."""
+    """The log has the reason of a refusal, and no part of the token."""
     token = issuer.token(aud="another")
     with caplog.at_level(logging.INFO, logger="keywright"), pytest.raises(Unauthorized):
         authorize_session(event(token))

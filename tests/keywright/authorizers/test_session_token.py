@@ -1,4 +1,4 @@
-"""Session tokens: which are accepted, and what they say."""
+"""Session tokens: accepted and refused ones, and the sessions read from them."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ pytestmark = pytest.mark.usefixtures("trusted_issuer")
 
 
 def read(token: str) -> Session | Refused:
-    """Present a token as a client would."""
+    """Read a token as clients send it."""
     return session_token.read(f"Bearer {token}")
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
 def test_tokens_of_the_allowed_algorithms_are_accepted(issuer: Issuer, algorithm: str) -> None:
-    """User, organization and expiry come from the claims."""
+    """A session has the user, organization and expiry of the claims."""
     expires_at = int(time.time()) + 600
 
     session = read(issuer.token(algorithm, exp=expires_at))
@@ -43,8 +43,8 @@ def test_tokens_of_the_allowed_algorithms_are_accepted(issuer: Issuer, algorithm
     assert Session("user_1", UUID(ORGANIZATION_ID), expires_at + session_token.LEEWAY_SECONDS) == session
 
 
-def test_the_issuer_is_asked_once(issuer: Issuer) -> None:
-    """Discovery and keys, then nothing more."""
+def test_the_issuer_documents_are_fetched_once(issuer: Issuer) -> None:
+    """Three tokens cost one fetch of discovery and one of keys."""
     for _ in range(3):
         read(issuer.token())
 
@@ -72,7 +72,7 @@ def test_the_issuer_is_asked_once(issuer: Issuer) -> None:
     ],
 )
 def test_tokens_with_wrong_claims_are_refused(issuer: Issuer, claims: dict[str, Any]) -> None:
-    """Signed by the right key, and still not for this service, this moment or this form."""
+    """A valid signature does not help a token with a wrong or malformed claim."""
     assert isinstance(read(issuer.token(**claims)), Refused)
 
 
@@ -82,7 +82,7 @@ def test_tokens_with_wrong_claims_are_refused(issuer: Issuer, claims: dict[str, 
     ids=["expired", "not yet valid", "from the future"],
 )
 def test_tokens_of_another_time_are_refused(issuer: Issuer, claim: str, seconds: int) -> None:
-    """Expired, not yet valid, or issued in the future, by more than clocks may differ."""
+    """A token is refused if its times are off by more than the leeway."""
     claims: dict[str, Any] = {claim: int(time.time()) + seconds}
 
     assert isinstance(read(issuer.token(**claims)), Refused)
@@ -90,30 +90,30 @@ def test_tokens_of_another_time_are_refused(issuer: Issuer, claim: str, seconds:
 
 @pytest.mark.parametrize(("claim", "sign"), [("exp", -1), ("nbf", 1), ("iat", 1)], ids=["exp", "nbf", "iat"])
 def test_clocks_may_differ_a_little(issuer: Issuer, claim: str, sign: int) -> None:
-    """Half a minute, either way."""
+    """Times may be off by less than the leeway."""
     claims: dict[str, Any] = {claim: int(time.time()) + sign * session_token.LEEWAY_SECONDS // 2}
 
     assert isinstance(read(issuer.token(**claims)), Session)
 
 
 def test_audience_may_be_one_of_several(issuer: Issuer) -> None:
-    """RFC 7519, section 4.1.3."""
+    """An array of audiences may contain this service (RFC 7519, section 4.1.3)."""
     assert isinstance(read(issuer.token(aud=["other", "keywright"])), Session)
 
 
 def encoded(content: bytes) -> str:
-    """Write base64url as a JWS does, without padding."""
+    """Encode as base64url without padding, as in a JWS."""
     return base64.urlsafe_b64encode(content).decode().rstrip("=")
 
 
 def none_algorithm(issuer: Issuer) -> str:
-    """A token that says it needs no signature."""
+    """A token with the algorithm `none`."""
     claims = issuer.token().split(".")[1]  # valid ones
     return f"{encoded(json.dumps({'alg': 'none', 'kid': 'EdDSA'}).encode())}.{claims}.AA"
 
 
 def public_key_as_hmac_secret(issuer: Issuer) -> str:
-    """The classic confusion: signed by HMAC with the public RSA key, which everybody knows."""
+    """A token signed by HMAC, with the public RSA key as the secret."""
     public = (
         KEYS["RS256"]
         .public_key()
@@ -121,44 +121,44 @@ def public_key_as_hmac_secret(issuer: Issuer) -> str:
     )
     claims = issuer.token().split(".")[1]  # valid ones
     signed = f"{encoded(json.dumps({'alg': 'HS256', 'typ': 'JWT', 'kid': 'RS256'}).encode())}.{claims}"
-    return f"{signed}.{encoded(hmac.digest(public, signed.encode(), 'sha256'))}"  # PyJWT itself would refuse to
+    return f"{signed}.{encoded(hmac.digest(public, signed.encode(), 'sha256'))}"  # PyJWT refuses to sign this
 
 
 def other_key_same_id(issuer: Issuer) -> str:
-    """A stranger's signature under a known key id."""
+    """A signature of another key under a known key id."""
     return issuer.token("EdDSA", key=ed25519.Ed25519PrivateKey.generate())
 
 
 def key_of_another_algorithm(issuer: Issuer) -> str:
-    """An EdDSA signature that points at the ES256 key."""
+    """An EdDSA signature under the id of the ES256 key."""
     return issuer.token("EdDSA", headers={"kid": "ES256"})
 
 
 def unknown_key(issuer: Issuer) -> str:
-    """A key id that the issuer does not have."""
+    """A key id that the issuer does not publish."""
     return issuer.token(headers={"kid": "unknown"})
 
 
 def key_inside_the_token(issuer: Issuer) -> str:
-    """A stranger's key sent along in the header."""
+    """A foreign key inside the header."""
     stranger = ed25519.Ed25519PrivateKey.generate()
     own = json.loads(jwt.algorithms.OKPAlgorithm.to_jwk(stranger.public_key()))
     return issuer.token("EdDSA", key=stranger, headers={"jwk": own})
 
 
 def critical_extension(issuer: Issuer) -> str:
-    """A header that must be understood, and is not (RFC 7515, section 4.1.11)."""
+    """A header with an unknown critical extension (RFC 7515, section 4.1.11)."""
     return issuer.token(headers={"crit": ["exotic"], "exotic": 1})
 
 
 def changed_claims(issuer: Issuer) -> str:
-    """Somebody else's subject under the old signature."""
+    """Another subject under an existing signature."""
     header, _, signature = issuer.token().split(".")
     return f"{header}.{encoded(json.dumps({'sub': 'root'}).encode())}.{signature}"
 
 
 def nested_header(_: Issuer) -> str:
-    """A header of nothing but brackets."""
+    """A header of nested brackets."""
     return encoded(b"[" * 750) + ".e30.AA"
 
 
@@ -178,13 +178,13 @@ def nested_header(_: Issuer) -> str:
     ids=lambda forge: forge.__name__,
 )
 def test_forgeries_are_refused(issuer: Issuer, forge: Callable[[Issuer], str]) -> None:
-    """Whatever a stranger can make is a 401, never an exception of another kind."""
+    """A forgery is refused, and never raises."""
     assert isinstance(read(forge(issuer)), Refused)
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
 def test_the_scheme_is_case_insensitive(issuer: Issuer, scheme: str) -> None:
-    """RFC 9110, section 11.1."""
+    """`Bearer` may be in any case (RFC 9110, section 11.1)."""
     assert isinstance(session_token.read(f"{scheme} {issuer.token()}"), Session)
 
 
@@ -203,25 +203,25 @@ def test_the_scheme_is_case_insensitive(issuer: Issuer, scheme: str) -> None:
     ],
 )
 def test_other_forms_of_the_header_are_refused(issuer: Issuer, form: str) -> None:
-    """One scheme, one space, one token."""
+    """Only one scheme, one space and one token are accepted."""
     assert Refused("not a bearer token") == session_token.read(form.replace("{}", issuer.token()))
 
 
 def test_a_token_of_8_kib_is_refused_unread(issuer: Issuer) -> None:
-    """Nothing of that size is a session token; the issuer is not even asked."""
+    """A token of that size is refused without a request to the issuer."""
     assert isinstance(read(issuer.token(filler="x" * 8192)), Refused)
     assert not issuer.requests
 
 
-def test_issuer_down_and_nothing_cached_is_no_refusal(issuer: Issuer) -> None:
-    """The caller may be right, so the answer is not 401."""
+def test_an_outage_without_cached_keys_is_no_refusal(issuer: Issuer) -> None:
+    """The token may be valid, so the answer is not 401."""
     issuer.status = 500
 
     with pytest.raises(IdentityProviderUnavailable):
         read(issuer.token())
 
 
-def test_a_provider_of_another_name_is_no_refusal(issuer: Issuer) -> None:
+def test_a_provider_with_another_name_is_no_refusal(issuer: Issuer) -> None:
     """GIVEN a token that is valid WHEN discovery names another issuer THEN its keys are not used for it."""
     issuer.documents["/.well-known/openid-configuration"]["issuer"] = "https://evil.example.com"
 
@@ -229,16 +229,16 @@ def test_a_provider_of_another_name_is_no_refusal(issuer: Issuer) -> None:
         read(issuer.token())
 
 
-def test_issuer_down_after_a_first_token_changes_nothing(issuer: Issuer) -> None:
-    """Cached keys go on working."""
+def test_cached_keys_work_during_an_outage(issuer: Issuer) -> None:
+    """A token of a cached key is accepted while the issuer is down."""
     read(issuer.token())
     issuer.status = 500
 
     assert isinstance(read(issuer.token()), Session)
 
 
-def test_an_organization_that_is_no_uuid_is_mapped(issuer: Issuer) -> None:
-    """Its UUIDv5, always the same."""
+def test_the_name_of_an_organization_becomes_a_uuid(issuer: Issuer) -> None:
+    """The organization id is the UUIDv5 of the name."""
     session = read(issuer.token(org_id="org_2abc"))
 
     assert isinstance(session, Session)
@@ -246,7 +246,7 @@ def test_an_organization_that_is_no_uuid_is_mapped(issuer: Issuer) -> None:
 
 
 @pytest.mark.parametrize("victim", ["org_2abc", ORGANIZATION_ID])
-def test_a_tenant_cannot_claim_another_organization_by_a_name_that_they_choose(issuer: Issuer, victim: str) -> None:
+def test_a_chosen_name_claims_no_other_organization(issuer: Issuer, victim: str) -> None:
     """GIVEN a tenant who chooses the victim's id, or its UUID in upper case THEN it is another organization."""
     for chosen in {str(organization_uuid(victim)), victim.upper()} - {victim}:
         session = read(issuer.token(org_id=chosen))
@@ -256,8 +256,8 @@ def test_a_tenant_cannot_claim_another_organization_by_a_name_that_they_choose(i
 
 
 @pytest.mark.parametrize("organization", [None, "", 7, ["x"], {"id": "x"}, "x" * 256])
-def test_no_usable_organization_is_none(issuer: Issuer, organization: object) -> None:
-    """The person is known, their organization is not."""
+def test_an_unusable_organization_is_none(issuer: Issuer, organization: object) -> None:
+    """A session without a usable organization has only a user."""
     session = read(issuer.token(org_id=organization))
 
     assert isinstance(session, Session)
@@ -275,7 +275,7 @@ def test_no_usable_organization_is_none(issuer: Issuer, organization: object) ->
 def test_the_organization_claim_can_be_nested_or_namespaced(
     issuer: Issuer, setting: Callable[[str, str], None], claim: str, claims: dict[str, Any]
 ) -> None:
-    """A name is taken as it is first, and as a path second."""
+    """The setting is a name first, and a path of names second."""
     setting("ORGANIZATION_CLAIM", claim)
 
     session = read(issuer.token(org_id=None, **claims))
@@ -284,8 +284,8 @@ def test_the_organization_claim_can_be_nested_or_namespaced(
     assert UUID(ORGANIZATION_ID) == session.organization_id
 
 
-def test_a_broken_provider_is_no_fault_of_the_token(issuer: Issuer) -> None:
-    """Whatever goes wrong with the provider's documents is an outage, no refusal, and tried once."""
+def test_a_broken_provider_is_no_refusal(issuer: Issuer) -> None:
+    """Invalid documents are an outage, no refusal, and are fetched once."""
     issuer.documents["/.well-known/openid-configuration"]["jwks_uri"] = "https://["
 
     for _ in range(3):

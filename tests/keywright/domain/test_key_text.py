@@ -18,7 +18,7 @@ LARGEST = "8" * 86  # 62**86 is a little more than 2**512, so not every 86 chara
 
 @dataclass(frozen=True, slots=True)
 class Vector:
-    """A key made by hand: HKDF and HMAC of another library, base62 by powers."""
+    """A key computed independently: HKDF and HMAC of another library, base62 by powers."""
 
     pepper_version: int
     organization_id: str
@@ -67,12 +67,12 @@ VECTORS = [
 
 
 def tag_key(_version: int) -> bytes:
-    """Every pepper version is the same one here."""
+    """Return the same tag key for every version of the pepper."""
     return KEYS.tag_key
 
 
 def any_key(secret: bytes = bytes(22), generation: int = 0) -> str:
-    """Make a valid key."""
+    """Return the text of a valid key."""
     content = key_text.payload(
         pepper_version=1,
         organization_id=uuid.UUID(VECTORS[0].organization_id),
@@ -84,7 +84,7 @@ def any_key(secret: bytes = bytes(22), generation: int = 0) -> str:
 
 
 @pytest.mark.parametrize("vector", VECTORS)
-def test_payload_has_every_field_at_its_place(vector: Vector) -> None:
+def test_a_payload_has_the_documented_layout(vector: Vector) -> None:
     """The 58 bytes are exactly those of the vector."""
     payload = key_text.payload(
         pepper_version=vector.pepper_version,
@@ -98,16 +98,16 @@ def test_payload_has_every_field_at_its_place(vector: Vector) -> None:
 
 
 @pytest.mark.parametrize("vector", VECTORS)
-def test_encode_gives_the_text_of_the_vector(vector: Vector) -> None:
-    """Prefix, 86 characters, most significant first, padded with 0."""
+def test_encode_writes_the_text_of_the_vector(vector: Vector) -> None:
+    """The text is the prefix and 86 characters, most significant first, padded with 0."""
     text = key_text.encode("kk_", bytes.fromhex(vector.payload), KEYS.tag_key)
 
     assert vector.text == text
 
 
 @pytest.mark.parametrize("vector", VECTORS)
-def test_parse_reads_back_every_field(vector: Vector) -> None:
-    """Whoever has the text and the tag key knows the ids without reading anything."""
+def test_decode_returns_every_field(vector: Vector) -> None:
+    """Text and tag key are enough to decode the ids, without a read."""
     parts = key_text.decode(vector.text, "kk_", tag_key)
 
     assert (
@@ -132,8 +132,8 @@ def test_the_tag_is_the_last_six_bytes(vector: Vector) -> None:
 
 
 @given(secret=st.binary(min_size=22, max_size=22), generation=st.integers(0, 0xFFFF))
-def test_every_key_reads_back(secret: bytes, generation: int) -> None:
-    """What encode writes, parse reads, for every secret and generation."""
+def test_decode_inverts_encode(secret: bytes, generation: int) -> None:
+    """Every secret and generation survives encoding and decoding."""
     parts = key_text.decode(any_key(secret, generation), "kk_", tag_key)
 
     assert isinstance(parts, key_text.KeyParts)
@@ -142,7 +142,7 @@ def test_every_key_reads_back(secret: bytes, generation: int) -> None:
 
 @given(position=st.integers(3, 88), character=st.characters())
 def test_one_changed_character_is_refused(position: int, character: str) -> None:
-    """A typo anywhere in the 86 characters, whatever the character, never passes."""
+    """Any other character at any of the 86 positions is refused."""
     key = any_key()
     changed = key[:position] + character + key[position + 1 :]
 
@@ -167,23 +167,23 @@ def test_one_changed_character_is_refused(position: int, character: str) -> None
         pytest.param("kk_" + "\ud800" * 86, id="surrogates"),
     ],
 )
-def test_what_is_no_key_is_refused(text: str) -> None:
-    """Malformed texts are told as such, never by an exception."""
+def test_a_malformed_text_is_refused(text: str) -> None:
+    """A malformed text is reported as such, and never raises."""
     assert key_text.NotIssuedHere.MALFORMED == key_text.decode(text, "kk_", tag_key)
 
 
-def test_unknown_pepper_version_is_refused() -> None:
-    """A key of a pepper version that does not exist is told from a forged one, so that it can raise an alarm."""
+def test_an_unknown_pepper_version_is_refused() -> None:
+    """A version that does not exist has its own reason, so that it can raise an alarm."""
     assert key_text.NotIssuedHere.UNKNOWN_PEPPER_VERSION == key_text.decode(any_key(), "kk_", lambda _: None)
 
 
-def test_tag_of_another_pepper_is_refused() -> None:
-    """A key made elsewhere, with another pepper, is a forgery here."""
+def test_a_tag_of_another_pepper_is_refused() -> None:
+    """A key of another pepper is a forgery."""
     assert key_text.NotIssuedHere.FORGED == key_text.decode(any_key(), "kk_", lambda _: bytes(32))
 
 
-def test_other_format_version_is_refused_even_with_a_valid_tag() -> None:
-    """A format that does not exist yet is not mistaken for this one."""
+def test_another_format_version_is_refused() -> None:
+    """A future format is refused, even with a valid tag."""
     future = key_text.encode("kk_", b"\x02" + bytes.fromhex(VECTORS[0].payload)[1:], KEYS.tag_key)
 
     assert key_text.NotIssuedHere.MALFORMED == key_text.decode(future, "kk_", tag_key)
@@ -199,8 +199,8 @@ def test_other_format_version_is_refused_even_with_a_valid_tag() -> None:
         ("secret", bytes(23)),
     ],
 )
-def test_payload_refuses_what_does_not_fit(field: str, value: object) -> None:
-    """A value that its field cannot hold is an error, never cut off."""
+def test_payload_refuses_values_that_do_not_fit(field: str, value: object) -> None:
+    """A value that does not fit into its field is an error, and is not truncated."""
     fields: dict[str, object] = {
         "pepper_version": 1,
         "organization_id": uuid.UUID(int=0),
@@ -213,15 +213,15 @@ def test_payload_refuses_what_does_not_fit(field: str, value: object) -> None:
         key_text.payload(**(fields | {field: value}))  # type: ignore[arg-type]
 
 
-def test_hint_is_the_prefix_and_the_last_four_characters() -> None:
-    """People recognize a key by it; it tells 24 bits of the tag and nothing of the secret."""
+def test_a_hint_is_the_prefix_and_four_characters() -> None:
+    """The last four characters disclose 24 bits of the tag and none of the secret."""
     text = VECTORS[0].text
 
     assert "kk_...4tH5" == key_text.hint(text, "kk_")
 
 
 def test_repr_shows_no_secret() -> None:
-    """Parts that end up in a log or an exception show their ids only."""
+    """Parts in a log or an exception show their ids only."""
     parts = key_text.decode(any_key(b"\xaa" * 22), "kk_", tag_key)
 
     assert "payload" not in repr(parts)

@@ -1,4 +1,4 @@
-"""Texts that are almost a key: all are refused with the same answer, and nothing is read or hashed for them.
+"""Mutated keys: all get the same refusal, without a read or a hash.
 
 MUTATIONS=1000000 tries 1,000,000 of them.
 """
@@ -35,7 +35,7 @@ KEYS = (
     SampleKey(organization_id=OTHER_ORGANIZATION_ID, key_id=nth_id(3), secret="that-of-a-third-one-xx"),
 )
 FIELDS = {"organization": (2, 18), "id": (18, 34), "generation": (34, 36), "secret": (36, 58), "tag": (58, 64)}
-# Of Greek, Cyrillic, full-width forms and mathematical alphabets.
+# Greek, Cyrillic, full-width and mathematical characters.
 LOOK_ALIKES = {
     "0": "Oo\u041e\u03bf\u3007\U0001d7ce",
     "1": "lI\u0406\U0001d7cf",
@@ -83,7 +83,7 @@ def read(text: str) -> bytes:
 
 
 def write(content: bytes) -> str:
-    """Encode 64 bytes as the text of a key, whether or not its tag is right."""
+    """Encode 64 bytes as the text of a key, with any tag."""
     number, characters = int.from_bytes(content), []
     for _ in range(86):
         number, value = divmod(number, 62)
@@ -92,7 +92,7 @@ def write(content: bytes) -> str:
 
 
 def flipped(draw: random.Random, texts: list[str]) -> str:
-    """Flip one bit, or a few, anywhere in the 64 bytes."""
+    """Flip one or more bits of the 64 bytes."""
     content = int.from_bytes(read(draw.choice(texts)))
     for _ in range(draw.choice([1, 1, 1, 2, 3, 20])):
         content ^= 1 << draw.randrange(512)
@@ -100,14 +100,14 @@ def flipped(draw: random.Random, texts: list[str]) -> str:
 
 
 def cut(draw: random.Random, texts: list[str]) -> str:
-    """Take characters away, from the end, the beginning or the middle."""
+    """Remove characters from the end, the beginning or the middle."""
     text = draw.choice(texts)
     start = draw.randrange(len(text))
     return text[:start] + text[draw.randint(start + 1, len(text)) :]
 
 
 def lengthened(draw: random.Random, texts: list[str]) -> str:
-    """Add characters somewhere: more of the alphabet, or white space and the like."""
+    """Insert characters: of the alphabet, white space, or others."""
     text = draw.choice(texts)
     at = draw.randint(0, len(text))
     added: str = draw.choice([*_ALPHABET, " ", "\n", "\0", "=", "\u200d", "\ufeff", "é", "0" * 86])
@@ -115,7 +115,7 @@ def lengthened(draw: random.Random, texts: list[str]) -> str:
 
 
 def mistyped(draw: random.Random, texts: list[str]) -> str:
-    """Put another character in the place of one, or swap two neighbours, or change its case."""
+    """Replace a character, swap two neighbors, or change the case."""
     text = draw.choice(texts)
     at = draw.randrange(len(PREFIX), len(text) - 1)
     replacement: str = draw.choice(
@@ -125,7 +125,7 @@ def mistyped(draw: random.Random, texts: list[str]) -> str:
 
 
 def crossed(draw: random.Random, texts: list[str]) -> str:
-    """Take one field, or some, of another key."""
+    """Replace one or more fields by those of another key."""
     one, other = draw.sample(texts, 2)
     content, donor = bytearray(read(one)), read(other)
     for name in draw.sample(sorted(FIELDS), draw.choice([1, 1, 1, 2, 3])):
@@ -135,14 +135,14 @@ def crossed(draw: random.Random, texts: list[str]) -> str:
 
 
 def spliced(draw: random.Random, texts: list[str]) -> str:
-    """Take the beginning of one text and the end of another."""
+    """Join the beginning of one text and the end of another."""
     one, other = draw.sample(texts, 2)
     at = draw.randrange(len(PREFIX) + 1, len(one))
     return one[:at] + other[at:]
 
 
 def looking_alike(draw: random.Random, texts: list[str]) -> str:
-    """Put a character that looks the same in the place of one, or of several."""
+    """Replace one or more characters by look-alikes."""
     text = draw.choice(texts)
     places = [at for at, character in enumerate(text) if character in LOOK_ALIKES]
     changed = list(text)
@@ -152,7 +152,7 @@ def looking_alike(draw: random.Random, texts: list[str]) -> str:
 
 
 def prefixed(draw: random.Random, texts: list[str]) -> str:
-    """Put another prefix before it."""
+    """Replace the prefix."""
     return draw.choice(PREFIXES) + draw.choice(texts).removeprefix(PREFIX)
 
 
@@ -160,8 +160,8 @@ MUTATIONS_OF_A_KEY = [flipped, cut, lengthened, mistyped, crossed, spliced, look
 
 
 def mutated(seed: int, texts: list[str]) -> Iterator[str]:
-    """Give mutations of these keys, of every kind as many, without end."""
-    draw = random.Random(seed)  # noqa: S311 - to be repeated
+    """Yield mutations of these keys without end, as many of each kind."""
+    draw = random.Random(seed)  # noqa: S311 - reproducible
     while True:
         for mutation in MUTATIONS_OF_A_KEY:
             text = mutation(draw, texts)
@@ -171,18 +171,18 @@ def mutated(seed: int, texts: list[str]) -> Iterator[str]:
 
 @pytest.fixture
 def texts(world: World) -> list[str]:
-    """Three valid keys of two organizations, two of them of one."""
+    """Three valid keys of two organizations."""
     table: Table = world.table
     for organization_id in (ORGANIZATION_ID, OTHER_ORGANIZATION_ID):
         table.put_organization(organization_id)
-    found = [key.put(table) for key in KEYS]
-    assert [Code.VALID] * 3 == [verify(text).code for text in found]
-    return found
+    valid = [key.put(table) for key in KEYS]
+    assert [Code.VALID] * 3 == [verify(text).code for text in valid]
+    return valid
 
 
 @pytest.fixture
 def quiet(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Write the lines of a million verifications to nowhere."""
+    """Discard the log lines of the verifications."""
     caplog.set_level(logging.WARNING, logger="keywright")
     with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         monkeypatch.setattr(sys, "stdout", nowhere)
@@ -192,7 +192,7 @@ def quiet(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> 
 
 @pytest.mark.usefixtures("quiet")
 def test_every_mutated_key_is_refused(texts: list[str]) -> None:
-    """With NOT_FOUND and nothing else; without a request to DynamoDB, and without a hash."""
+    """A mutated key is NOT_FOUND, without a request to DynamoDB and without a hash."""
     mutations = mutated(1, texts)
     with counted() as costs:
         outcomes = {verify(next(mutations)) for _ in range(MUTATIONS)}
@@ -203,8 +203,8 @@ def test_every_mutated_key_is_refused(texts: list[str]) -> None:
     } == outcomes
 
 
-def test_the_answer_is_the_same_for_all(texts: list[str], functions: Callable[[str], Call]) -> None:
-    """Byte for byte, as for a key that was never there."""
+def test_all_mutated_keys_get_the_same_answer(texts: list[str], functions: Callable[[str], Call]) -> None:
+    """The answer equals that for an unknown key, byte for byte."""
     call, mutations = functions("verify_api_key"), mutated(2, texts)
     unknown = call({"key": SampleKey(key_id=nth_id(9)).text()})
 
@@ -218,9 +218,9 @@ def test_the_answer_is_the_same_for_all(texts: list[str], functions: Callable[[s
     assert not [answer for answer in answers if answer != unknown]
 
 
-def test_with_the_pepper_mutated_keys_are_refused_too(texts: list[str]) -> None:
-    """Who can make tags still does not have the secret: one read, and NOT_FOUND as ever."""
-    draw = random.Random(3)  # noqa: S311 - to be repeated
+def test_mutated_keys_with_valid_tags_are_refused(texts: list[str]) -> None:
+    """Tags alone do not help without the secret: one read, and NOT_FOUND."""
+    draw = random.Random(3)  # noqa: S311 - reproducible
     keyring = SampleKey()._keys()
     with counted() as costs:
         for _ in range(200):
@@ -232,13 +232,13 @@ def test_with_the_pepper_mutated_keys_are_refused_too(texts: list[str]) -> None:
             assert ["BatchGetItem"] == costs.spent()[0]
 
 
-def test_mutations_are_what_they_are_called(texts: list[str]) -> None:
-    """They reach each check there is: of the form, of the tag, of the version."""
+def test_mutations_reach_every_check(texts: list[str]) -> None:
+    """Mutations of each kind fail the checks of the form, the tag and the version."""
     samples: dict[str, set[str]] = {}
-    draw = random.Random(4)  # noqa: S311 - to be repeated
+    draw = random.Random(4)  # noqa: S311 - reproducible
     for mutation in MUTATIONS_OF_A_KEY:
-        found = [mutation(draw, texts) for _ in range(300)]
-        samples[mutation.__name__] = {verify(text).reason for text in found if text not in texts}
+        mutants = [mutation(draw, texts) for _ in range(300)]
+        samples[mutation.__name__] = {verify(text).reason for text in mutants if text not in texts}
 
     assert read(write(read(texts[0]))) == read(texts[0])
     assert {"wrong tag", "unknown pepper version", "malformed"} == samples["flipped"]

@@ -1,4 +1,4 @@
-"""The identity provider's public keys: found by OIDC discovery, remembered, fetched again when they have changed."""
+"""The identity provider's public keys: found by OIDC discovery, cached, and fetched again when they change."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 ALGORITHMS = ("RS256", "ES256", "EdDSA")
-"""Asymmetric ones only: with `none` or HS*, whoever knows the public keys could sign."""
+"""Asymmetric ones only: with `none` or HS*, anyone could sign with the public keys."""
 
 MAXIMUM_AGE_SECONDS = 3600
-"""After this long the keys are fetched again, so that one the provider has withdrawn stops being trusted."""
+"""Age at which keys are fetched again, so that a withdrawn one stops being trusted."""
 TRUSTED_SECONDS = 24 * 3600
-"""The longest that keys are trusted without a fetch that succeeds: whoever keeps the provider from answering keeps a
-withdrawn key alive for no longer."""
+"""Age at which keys stop being trusted, even if every fetch fails: an attacker who keeps the provider from answering
+cannot keep a withdrawn key alive for longer."""
 REFETCH_SECONDS = 30
-"""The shortest time between two fetches, so that made-up key ids cannot turn this service against the provider."""
+"""Shortest time between two fetches, so that made-up key ids do not flood the provider."""
 RETRY_SECONDS = 5
-"""The same after a fetch that failed."""
+"""Shortest time between a failed fetch and the next one."""
 
 CONNECT_TIMEOUT_SECONDS = 1
 READ_TIMEOUT_SECONDS = 2
 REFRESH_SECONDS = 5
-"""The longest that both documents together may take, however slowly they come; half of the function's own time."""
+"""Time limit for both documents together: half of the function's timeout."""
 DOCUMENT_BYTES = 512 * 1024
 MINIMUM_RSA_BITS = 2048  # RFC 7518, section 3.3
 
@@ -43,15 +43,15 @@ _OK = 200
 Result = TypeVar("Result")
 
 
-class IdentityProviderUnavailable(Exception):  # noqa: N818 - what it says is what the log shows
-    """The keys that a token asks for are not known, and the provider did not give any."""
+class IdentityProviderUnavailable(Exception):  # noqa: N818 - the name is in the log
+    """The key of a token is not known, and the provider could not be asked."""
 
 
 def fetch_document(url: str) -> Mapping[str, object]:
     """Fetch a JSON object of at most 512 KiB, following no redirects.
 
     Raises:
-        IdentityProviderUnavailable: no answer in time, or not such a document.
+        IdentityProviderUnavailable: there is no answer in time, or it is not such a document.
     """
     if not is_trusted_address(url):
         raise IdentityProviderUnavailable(f"{url} is neither https nor on this machine")
@@ -75,13 +75,13 @@ def fetch_document(url: str) -> Mapping[str, object]:
 
 
 class IssuerKeys:
-    """One issuer's keys, kept for this container's life.
+    """The keys of an issuer, kept for the container's life.
 
     Args:
-        issuer: the address that `/.well-known/openid-configuration` is found under.
-        fetch: gets a JSON object by its URL.
+        issuer: the address before `/.well-known/openid-configuration`.
+        fetch: returns the JSON object at a URL; `fetch_document` if absent.
         clock: seconds, monotonic.
-        refresh_seconds: the longest that fetching the keys may take.
+        refresh_seconds: time limit for fetching the keys.
     """
 
     def __init__(
@@ -102,27 +102,27 @@ class IssuerKeys:
         self._failure: IdentityProviderUnavailable | None = None
 
     def find(self, key_id: str | None) -> jwt.PyJWK | None:
-        """Give the key of an id, or the only key there is if a token names none.
+        """Return the key with an id, or the only key if a token names none.
 
-        Keys that are known go on working for up to a day while the provider does not answer, or while it is being
-        asked: one caller asks, the others wait only if they do not know the key.
+        Cached keys work for up to a day while the provider does not answer, and while they are fetched again: one
+        caller fetches, and others wait only if their key is not cached.
 
         Returns:
             The key, or None if the provider has no such key.
 
         Raises:
-            IdentityProviderUnavailable: the key is not known and the provider could not be asked.
+            IdentityProviderUnavailable: the key is not cached and the provider could not be asked.
         """
-        key = self._known(key_id)
+        key = self._cached(key_id)
         if key and self._clock() < self._fetched_at + MAXIMUM_AGE_SECONDS:
             return key
         self._refresh(wait=key is None)
-        key = self._known(key_id)
+        key = self._cached(key_id)
         if key is None and self._failure:
             raise IdentityProviderUnavailable(str(self._failure))
         return key
 
-    def _known(self, key_id: str | None) -> jwt.PyJWK | None:
+    def _cached(self, key_id: str | None) -> jwt.PyJWK | None:
         if self._clock() >= self._fetched_at + TRUSTED_SECONDS:
             return None
         if key_id is None and len(self._keys) == 1:
@@ -130,7 +130,7 @@ class IssuerKeys:
         return self._keys.get(key_id)
 
     def _refresh(self, *, wait: bool) -> None:
-        # Whoever has the lock is done within refresh_seconds, so waiting for it ends as well.
+        # The holder of the lock is done within refresh_seconds, so the wait for it is bounded.
         if not self._lock.acquire(blocking=wait):
             return
         try:
@@ -138,7 +138,7 @@ class IssuerKeys:
                 return
             try:
                 self._keys = _within(self._refresh_seconds, self._download)
-            except Exception as error:  # noqa: BLE001 - whatever a provider can make go wrong is its outage
+            except Exception as error:  # noqa: BLE001 - any failure of a provider is an outage
                 self._failure = _as_outage(error)
                 self._next_fetch_at = self._clock() + RETRY_SECONDS
             else:
@@ -162,26 +162,26 @@ class IssuerKeys:
         entries = self._fetch(address).get("keys")
         if not isinstance(entries, list):
             raise IdentityProviderUnavailable("the provider's key set holds no list of keys")
-        keys = {entry.get("kid"): key for entry in entries if (key := _usable(entry))}
+        keys = {entry.get("kid"): key for entry in entries if (key := _signing_key(entry))}
         if not keys:
             raise IdentityProviderUnavailable(f"the provider has no key for {', '.join(ALGORITHMS)}")
         return keys
 
 
 def _within(seconds: float, call: Callable[[], Result]) -> Result:
-    """Make a call that may take only so long; what is left of it afterwards ends unheard.
+    """Return the result of a call that is limited in time. A call that takes longer ends in the background.
 
-    Socket time-outs bound each single wait, so a provider that sends a byte a second could go on for hours.
+    Socket timeouts bound each single wait, so a provider that sends a byte a second could go on for hours.
 
     Raises:
-        TimeoutError: it took longer.
+        TimeoutError: the call took longer.
     """
     outcome: Future[Result] = Future()
 
     def run() -> None:
         try:
             outcome.set_result(call())
-        except BaseException as error:  # noqa: BLE001 - raised again where the result is waited for
+        except BaseException as error:  # noqa: BLE001 - the waiting thread raises it
             outcome.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
@@ -194,8 +194,8 @@ def _as_outage(error: Exception) -> IdentityProviderUnavailable:
     return IdentityProviderUnavailable(f"its keys could not be fetched: {type(error).__name__}")
 
 
-def _usable(entry: object) -> jwt.PyJWK | None:
-    """Read one entry of a key set; None for what is not a strong public signing key of an allowed algorithm."""
+def _signing_key(entry: object) -> jwt.PyJWK | None:
+    """Parse an entry of a key set. Return None if it is no strong public signing key of an allowed algorithm."""
     if not isinstance(entry, dict) or entry.get("use", "sig") != "sig":
         return None
     if not isinstance(entry.get("kid"), str | None):

@@ -1,4 +1,4 @@
-"""Sessions: from an identity provider's token to the person and the organization it speaks for."""
+"""Session tokens of the identity provider: checked, and read as a person and an organization."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 LEEWAY_SECONDS = 30
-"""How far the provider's clock may differ from ours (RFC 7519, section 4.1.4: "usually no more than a few minutes")."""
+"""Allowed difference from the provider's clock (RFC 7519, section 4.1.4: "usually no more than a few minutes")."""
 
 AUTHORIZATION = re.compile(
     r"[Bb][Ee][Aa][Rr][Ee][Rr] ([A-Za-z0-9_-]{2,1024}\.[A-Za-z0-9_-]{2,5120}\.[A-Za-z0-9_-]{2,1400})"
 )
-"""`Bearer` in any case, one space, one compact JWS. The gateway's identity validation expression says the same."""
+"""`Bearer` in any case, one space, one compact JWS. API Gateway's identity validation expression is the same."""
 
-# Their texts could repeat parts of the token, so only the kind of a mistake is ever shown.
-_TOKENS_MISTAKES = (jwt.PyJWTError, ValueError, OverflowError, RecursionError)
+# Their messages could contain parts of the token, so the log has only their types.
+_TOKEN_ERRORS = (jwt.PyJWTError, ValueError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a valid token says.
+    """A valid session.
 
     Attributes:
-        organization_id: None if the person has no organization selected.
+        organization_id: None if the person has selected no organization.
         expires_at: seconds since the epoch, leeway included.
     """
 
@@ -45,14 +45,14 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Why a token is not accepted; for the log."""
+    """A refused token, with the reason for the log."""
 
     reason: str
 
 
 @once
 def issuer_keys() -> IssuerKeys:
-    """Give this container's keys of the configured issuer."""
+    """Return this container's keys of the configured issuer."""
     return IssuerKeys(settings().oidc_issuer)
 
 
@@ -60,7 +60,7 @@ def read(authorization: str) -> Session | Refused:
     """Check the value of an Authorization header: form, signature, issuer, audience and times.
 
     Raises:
-        IdentityProviderUnavailable: the token may be valid, but the key to check it with cannot be had.
+        IdentityProviderUnavailable: the token may be valid, but its key cannot be fetched.
     """
     match = AUTHORIZATION.fullmatch(authorization)
     if not match:
@@ -68,17 +68,17 @@ def read(authorization: str) -> Session | Refused:
     token = match[1]
     try:
         header = jwt.get_unverified_header(token)
-    except _TOKENS_MISTAKES as error:
+    except _TOKEN_ERRORS as error:
         return Refused(type(error).__name__)
     if header.get("alg") not in ALGORITHMS:
         return Refused("its algorithm is not allowed")
-    # Outside of both: whatever goes wrong with the provider's keys is no fault of the token.
+    # Outside of both `try`: a failure of the provider is not an error of the token.
     key = issuer_keys().find(header.get("kid"))
     if key is None:
         return Refused("no key of the issuer has its key id")
     try:
         return _session(token, key)
-    except _TOKENS_MISTAKES as error:
+    except _TOKEN_ERRORS as error:
         return Refused(type(error).__name__)
 
 
@@ -104,12 +104,12 @@ def _session(token: str, key: jwt.PyJWK) -> Session | Refused:
 
 
 def _claim(claims: Mapping[str, object], name: str) -> object:
-    """Find a claim by its name, or else by a path of names with dots between: `o.id` in {"o": {"id": ...}}."""
+    """Return a claim by its name, or else by a path of names: `o.id` in {"o": {"id": ...}}. None if there is none."""
     if name in claims:
         return claims[name]
     value: object = claims
-    for step in name.split("."):
+    for part in name.split("."):
         if not isinstance(value, dict):
             return None
-        value = value.get(step)
+        value = value.get(part)
     return value
