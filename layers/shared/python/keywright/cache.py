@@ -1,4 +1,4 @@
-"""What a container keeps in memory: values built once, and bounded memories."""
+"""Memory of a container: values built once, and bounded mappings."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ def expressible_rules(text: str) -> AccessRules:
                 raise ConfigurationError(
                     f"ACCESS_RULES: no policy can deny {lacked.method} {lacked.path} to a key that may call "
                     f"{let_in_by.method} {let_in_by.path} and {hit.method} {hit.path}, because * in policies matches "
-                    "slashes; give them the same permission, or one of them a path of its own"
+                    "slashes; give them the same permission, or change a path"
                 )
     return access
 
