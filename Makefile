@@ -38,7 +38,7 @@ DYNAMODB_LOCAL := .dynamodb-local
 DYNAMODB_TESTS := tests/dynamodb tests/keywright/store tests/keywright/operators/test_administration.py tests/keywright/organizations/test_apply.py \
   tests/functions tests/contract tests/test_events.py tests/lifecycle tests/reliability tests/api
 
-.PHONY: help run admin test test-api test-dynamodb test-layer test-runtime capacity e2e test-browser test-clients fuzz load bench bench-report lint openapi docs schemas format build lock clean
+.PHONY: help run admin test test-api test-dynamodb test-layer test-runtime capacity e2e test-browser test-clients fuzz load bench bench-report lint errors openapi docs schemas format build lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -108,7 +108,10 @@ lint: $(VENV)/.dev $(SAM_VENV)/.installed ## ruff, mypy --strict, import-linter,
 openapi: $(VENV)/.dev ## rewrite docs/openapi.json from the handlers, the template and the events
 	@PYTHONPATH=layers/shared/python $(BIN)/python -m openapi
 
-docs: openapi ## rewrite what is computed in docs/: openapi.json, the costs, the picture of the first run (port 8787 free)
+errors: $(VENV)/.dev ## rewrite the errors in template.yaml and docs/using.md from keywright/errors.py
+	@PYTHONPATH=layers/shared/python $(BIN)/python -m tools.errors
+
+docs: errors openapi ## rewrite what is computed in docs/: openapi.json, the costs, the picture of the first run (port 8787 free)
 	@$(BIN)/python -m tools.costs
 	@$(BIN)/python -m tools.terminal
 

@@ -1,4 +1,4 @@
-"""What API Gateway answers by itself: in the envelope, with the codes and headers of the contract."""
+"""The errors that API Gateway returns itself: those of keywright.errors, in the envelope of the functions."""
 
 from __future__ import annotations
 
@@ -9,126 +9,111 @@ from typing import TYPE_CHECKING
 import botocore.session
 import pytest
 
-from keywright.errors import NOT_FOUND
 from local.intrinsics import Json, mapping, text
-from tests.template.cloudformation import properties
+from tests.template.cloudformation import ROOT, properties
+from tools.errors import RESPONSES, with_responses
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from keywright.errors import ErrorType
 
-CONTEXT = {
-    "$context.domainName": "abc123.execute-api.eu-west-1.amazonaws.com",
-    "$context.stage": "v1",
-    # Of a denial; both authorizers give them, and nothing in them comes from the caller.
+DENIAL = {
     "$context.authorizer.code": "FORBIDDEN",
     "$context.authorizer.message": "The session does not act for an organization",
     "$context.authorizer.hint": "Sign in with an organization selected.",
 }
-OWN_ADDRESS = "https://abc123.execute-api.eu-west-1.amazonaws.com/v1"
-
-EXPECTED: Mapping[str, tuple[str, str]] = {
-    "DEFAULT_4XX": ("400", "BAD_REQUEST"),
-    "BAD_REQUEST_BODY": ("400", "BAD_REQUEST"),
-    "BAD_REQUEST_PARAMETERS": ("400", "BAD_REQUEST"),
-    "UNSUPPORTED_MEDIA_TYPE": ("400", "BAD_REQUEST"),
-    "UNAUTHORIZED": ("401", "UNAUTHORIZED"),
-    "EXPIRED_TOKEN": ("401", "UNAUTHORIZED"),
-    "INVALID_API_KEY": ("401", "UNAUTHORIZED"),
-    "INVALID_SIGNATURE": ("401", "UNAUTHORIZED"),
-    "ACCESS_DENIED": ("403", "FORBIDDEN"),
-    "WAF_FILTERED": ("403", "FORBIDDEN"),
-    "MISSING_AUTHENTICATION_TOKEN": ("404", "NOT_FOUND"),
-    "RESOURCE_NOT_FOUND": ("404", "NOT_FOUND"),
-    "REQUEST_TOO_LARGE": ("413", "PAYLOAD_TOO_LARGE"),
-    "THROTTLED": ("429", "TOO_MANY_REQUESTS"),
-    "QUOTA_EXCEEDED": ("429", "TOO_MANY_REQUESTS"),
-    "DEFAULT_5XX": ("500", "INTERNAL_SERVER_ERROR"),
-    "API_CONFIGURATION_ERROR": ("500", "INTERNAL_SERVER_ERROR"),
-    "AUTHORIZER_CONFIGURATION_ERROR": ("503", "SERVICE_UNAVAILABLE"),
-    "AUTHORIZER_FAILURE": ("503", "SERVICE_UNAVAILABLE"),
-    "INTEGRATION_FAILURE": ("503", "SERVICE_UNAVAILABLE"),
-    "INTEGRATION_TIMEOUT": ("503", "SERVICE_UNAVAILABLE"),
+"""The context of a denial. Both authorizers set it, and nothing in it comes from the caller."""
+CONTEXT = {
+    "$context.domainName": "abc123.execute-api.eu-west-1.amazonaws.com",
+    "$context.stage": "v1",
+    **DENIAL,
 }
+OWN_ADDRESS = "https://abc123.execute-api.eu-west-1.amazonaws.com/v1"
+RETRYABLE = {429, 503}
 
-each_kind = pytest.mark.parametrize("kind", sorted(EXPECTED))
+each_error = pytest.mark.parametrize(("kind", "error"), RESPONSES.items(), ids=RESPONSES)
+each_kind = pytest.mark.parametrize("kind", ["ACCESS_DENIED", *RESPONSES])
 
 
-def test_every_answer_api_gateway_can_make_is_worded() -> None:
-    """Nobody meets API Gateway's own wording. The list is the one of AWS's API description."""
+def test_the_template_holds_the_errors_of_the_catalogue() -> None:
+    """`make errors` changes nothing: an error that is edited in one place only is found here."""
+    template = (ROOT / "template.yaml").read_text(encoding="utf-8")
+
+    assert with_responses(template) == template
+
+
+def test_every_error_of_api_gateway_is_defined() -> None:
+    """API Gateway's own wording is never returned. The list is that of AWS's API description."""
     kinds = botocore.session.get_session().get_service_model("apigateway").shape_for("GatewayResponseType")
 
-    assert set(_responses()) == set(kinds.metadata["enum"])
+    assert set(kinds.metadata["enum"]) == set(_responses())
+
+
+@each_error
+def test_an_error_is_that_of_the_catalogue(kind: str, error: ErrorType) -> None:
+    """Status, code, message and hint are those of keywright.errors."""
+    body = {
+        "code": error.code,
+        "message": error.message,
+        "hint": error.hint,
+        "docs": f"{OWN_ADDRESS}/docs#{error.code}",
+    }
+
+    assert str(error.status) == text(_responses()[kind]["StatusCode"], kind)
+    assert body == _error(kind)
+
+
+def test_a_denial_is_the_authorizers() -> None:
+    """The status is 403; code, message and hint come from the context."""
+    code, message, hint = DENIAL.values()
+
+    assert "403" == text(_responses()["ACCESS_DENIED"]["StatusCode"], "ACCESS_DENIED")
+    assert {"code": code, "message": message, "hint": hint, "docs": f"{OWN_ADDRESS}/docs#{code}"} == _error(
+        "ACCESS_DENIED"
+    )
 
 
 @each_kind
-def test_an_answer_has_the_status_and_code_of_the_contract(kind: str) -> None:
-    """Clients see one set of statuses and codes, whoever answers; above all no 502 and no 504."""
-    assert (text(_responses()[kind]["StatusCode"], kind), _error(kind)["code"]) == EXPECTED[kind]
-
-
-@each_kind
-def test_an_answer_is_the_failure_envelope(kind: str) -> None:
-    """The body is JSON of the contract's shape, and all four texts say something."""
+def test_a_body_is_the_failure_envelope(kind: str) -> None:
+    """The body is JSON with `data` and `error` only."""
     envelope = json.loads(_body(kind))
-    error = envelope["error"]
 
-    assert envelope == {"data": None, "error": error}
-    assert set(error) == {"code", "message", "hint", "docs"}
-    assert all(isinstance(value, str) and value.strip() for value in error.values())
-
-
-@pytest.mark.parametrize("kind", sorted(kind for kind, (status, _) in EXPECTED.items() if status == "404"))
-def test_an_unknown_route_is_explained_as_in_the_catalogue(kind: str) -> None:
-    """Who left out the version, or mistyped, reads how paths begin."""
-    assert (NOT_FOUND.message, NOT_FOUND.hint) == (_error(kind)["message"], _error(kind)["hint"])
+    assert {"data": None, "error": _error(kind)} == envelope
 
 
 @each_kind
-def test_an_answer_names_the_documentation_of_this_api(kind: str) -> None:
-    """The link works for a stack without a domain of its own."""
-    assert _error(kind)["docs"] == f"{OWN_ADDRESS}/docs#{EXPECTED[kind][1]}"
-
-
-@each_kind
-def test_an_answer_names_the_documentation_under_the_public_address(kind: str) -> None:
-    """Behind a custom domain, links do not lead around it."""
+def test_docs_uses_the_public_url(kind: str) -> None:
+    """Behind a custom domain the link leads to it."""
     error = _error(kind, PublicUrl="https://api.example.com/keys/v1")
 
-    assert error["docs"] == f"https://api.example.com/keys/v1/docs#{EXPECTED[kind][1]}"
+    assert f"https://api.example.com/keys/v1/docs#{error['code']}" == error["docs"]
 
 
 @each_kind
-def test_an_answer_substitutes_nothing_that_a_caller_sent(kind: str) -> None:
-    """No request can break the JSON or put words into it."""
+def test_a_body_contains_nothing_that_a_caller_sent(kind: str) -> None:
+    """No request can break the JSON or put text into it."""
     assert "$" not in _body(kind)
 
 
-@pytest.mark.parametrize("kind", sorted(kind for kind, (status, _) in EXPECTED.items() if status == "500"))
-def test_an_unexpected_error_says_nothing_about_its_cause(kind: str) -> None:
-    """Details are in the log only."""
-    assert _error(kind)["message"] == "An unexpected error occurred"
-
-
-@each_kind
-def test_an_answer_can_be_found_and_is_not_cached(kind: str) -> None:
-    """It carries the request id and no-store; 401 and the answers worth a retry carry their own header."""
+@each_error
+def test_a_response_has_the_headers_of_its_error(kind: str, error: ErrorType) -> None:
+    """Request id and no-store; a challenge with 401, and retry-after where the catalogue has one."""
     expected = {"cache-control": "'no-store'", "x-request-id": "context.requestId"}
-    status, _ = EXPECTED[kind]
-    if status == "401":
+    if error.status == 401:
         expected["www-authenticate"] = "'Bearer'"
-    if status in {"429", "503"}:
-        expected["retry-after"] = "'1'"
+    if error.retry_after_seconds is not None:
+        expected["retry-after"] = f"'{error.retry_after_seconds}'"
 
-    assert _headers(kind) == expected
+    assert expected == _headers(kind)
+    assert ("retry-after" in expected) == (error.status in RETRYABLE)
 
 
 @each_kind
-def test_an_answer_can_be_read_by_pages_of_the_first_allowed_origin(kind: str) -> None:
-    """A page sees the error itself, not a CORS failure. API Gateway can only name one fixed origin."""
+def test_pages_of_the_first_allowed_origin_can_read_it(kind: str) -> None:
+    """A page sees the error instead of a CORS failure. API Gateway can name one fixed origin only."""
     without = _headers(kind)
     headers = _headers(kind, AllowedOrigins="https://app.example.com,https://admin.example.com")
 
-    assert headers == {**without, "access-control-allow-origin": "'https://app.example.com'", "vary": "'Origin'"}
+    assert {**without, "access-control-allow-origin": "'https://app.example.com'", "vary": "'Origin'"} == headers
 
 
 def _responses(**parameters: str) -> dict[str, dict[str, Json]]:
@@ -142,7 +127,7 @@ def _headers(kind: str, **parameters: str) -> dict[str, Json]:
 
 
 def _body(kind: str, **parameters: str) -> str:
-    """Give the body as API Gateway sends it: variables of the context replaced, nothing else."""
+    """Return the body as API Gateway sends it, with the variables of the context replaced."""
     templates = mapping(_responses(**parameters)[kind]["ResponseTemplates"], kind)
     assert set(templates) == {"application/json"}
     template = text(templates["application/json"], kind)

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     from keywright.domain.principals import Member, Origin
 
-_DELETE = "delete this organization"
-_CANCEL = "cancel the deletion of this organization"
-
 _REQUESTED = OrganizationChange(AuditEvent.ORGANIZATION_DELETION_REQUESTED)
 _CANCELED = OrganizationChange(AuditEvent.ORGANIZATION_DELETION_CANCELED)
 
@@ -49,7 +46,7 @@ def _request_deletion(member: Member, origin: Origin, now: datetime) -> Done:
     after = _REQUESTED.learned(stamp, timedelta(days=table_settings().deletion_grace_days))
     until = after.deletion.value or ""
     table.commit(
-        organizations.freeze(member, until, stamp, _DELETE),
+        organizations.freeze(member, until, stamp),
         audit.put(
             member.organization_id,
             member.actor,
@@ -59,7 +56,7 @@ def _request_deletion(member: Member, origin: Origin, now: datetime) -> Done:
             record_id=record_id,
         ),
     )
-    return Done(message=f"The organization will be deleted at {until}; until then an owner can cancel this")
+    return Done(message=f"The organization will be deleted at {until}. An owner can cancel the deletion until then")
 
 
 def cancel_deletion(member: Member, origin: Origin) -> Done:
@@ -70,7 +67,7 @@ def cancel_deletion(member: Member, origin: Origin) -> Done:
             ORGANIZATION_FROZEN if it is being carried out; SERVICE_UNAVAILABLE.
     """
     items = table.read(member.organization_id, [organizations.member_sort_key(member), organizations.ORGANIZATION])
-    organizations.require(member, Role.OWNER, _CANCEL, items)
+    organizations.require(member, Role.OWNER, items)
     found = items.get(organizations.ORGANIZATION, {})
     before = organizations.parse_organization(found)
     if before.deletion.value is None:
@@ -81,7 +78,7 @@ def cancel_deletion(member: Member, origin: Origin) -> Done:
     stamp = Stamp.of(now, str(record_id))
     after = merge(before, _CANCELED.learned(stamp, timedelta()))
     table.commit(
-        organizations.unfreeze(member, found, stamp, _CANCEL),
+        organizations.unfreeze(member, found, stamp),
         audit.put(
             member.organization_id,
             member.actor,
@@ -91,7 +88,7 @@ def cancel_deletion(member: Member, origin: Origin) -> Done:
             record_id=record_id,
         ),
     )
-    return Done(message="The deletion was cancelled; the organization's keys work again")
+    return Done(message="The deletion was canceled. The organization's keys work again")
 
 
 def _change(

@@ -146,8 +146,8 @@ def _gone_or_changed(item: Item | None) -> Exception:
 
 
 def changed_too_often() -> ServiceError:
-    """Give the error of a change that others were quicker with, time and again."""
-    return ServiceError(CONFLICT, "The API key was changed by somebody else at the same time")
+    """Return the error of a change that repeatedly lost the optimistic lock."""
+    return ServiceError(CONFLICT)
 
 
 def newest(

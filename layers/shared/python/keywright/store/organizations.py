@@ -12,7 +12,7 @@ from uuid import UUID
 
 from keywright.domain.organization_state import MemberState, OrganizationState, Register, Stamp
 from keywright.domain.permissions import Role, at_least
-from keywright.errors import CONFLICT, FORBIDDEN, ORGANIZATION_FROZEN, ServiceError
+from keywright.errors import CONFLICT, FORBIDDEN, ORGANIZATION_FROZEN, OWNER_REQUIRED, ServiceError
 from keywright.settings import table_settings
 from keywright.store.table import Condition, Step, change, everything, key, newest_first
 
@@ -71,18 +71,17 @@ class FoundOrganization:
     state: OrganizationState
 
 
-def authorization(member: Member, minimum: Role, action: str) -> tuple[Step, Step]:
+def authorization(member: Member, minimum: Role) -> tuple[Step, Step]:
     """Give the two conditions under which a member may change something in their organization.
 
     Args:
         member: the caller.
         minimum: the least role that may do it.
-        action: what is being done, for the refusal: "create API keys in this organization".
 
     The member's own condition comes first: to outsiders, a frozen organization looks like any other.
     """
     return (
-        _membership(member, minimum, action),
+        _membership(member, minimum),
         Step(
             {
                 "ConditionCheck": {
@@ -92,18 +91,18 @@ def authorization(member: Member, minimum: Role, action: str) -> tuple[Step, Ste
                     "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
                 }
             },
-            lambda item: _inactive(item, action, minimum),
+            lambda item: _inactive(item, minimum),
         ),
     )
 
 
-def freeze(member: Member, until: str, stamp: Stamp, action: str) -> tuple[Step, ...]:
+def freeze(member: Member, until: str, stamp: Stamp) -> tuple[Step, ...]:
     """Schedule the member's organization for deletion, provided that they own it and that it is not scheduled yet.
 
     The step is refused with BehindError if the deletion was cancelled at a later time than the stamp's.
     """
     return (
-        _membership(member, Role.OWNER, action),
+        _membership(member, Role.OWNER),
         Step(
             {
                 "Update": {
@@ -116,20 +115,20 @@ def freeze(member: Member, until: str, stamp: Stamp, action: str) -> tuple[Step,
                     "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
                 }
             },
-            lambda item: _inactive(item, action, Role.OWNER),
+            lambda item: _inactive(item, Role.OWNER),
         ),
         _put_pointer(member.organization_id, until),
     )
 
 
-def unfreeze(member: Member, found: Item, stamp: Stamp, action: str) -> tuple[Step, ...]:
+def unfreeze(member: Member, found: Item, stamp: Stamp) -> tuple[Step, ...]:
     """Cancel the deletion of the member's organization, provided that it is still scheduled as it was read."""
     until = found["pending_deletion_at"]["S"]
     attributes = {"pending_deletion_at": None, "deletion_as_of": str(stamp)}
     update = change(key(member.organization_id, ORGANIZATION), found, attributes, not_scheduled())
     assert update is not None, "there is a deletion to be cancelled"  # noqa: S101
     return (
-        _membership(member, Role.OWNER, action),
+        _membership(member, Role.OWNER),
         _not_purged(member.organization_id, _is_being_deleted),
         update,
         _delete_pointer(member.organization_id, until),
@@ -140,7 +139,7 @@ def _is_being_deleted() -> ServiceError:
     return ServiceError(
         ORGANIZATION_FROZEN,
         "The organization is being deleted",
-        hint="The deletion has begun, and cannot be cancelled any more.",
+        hint="The deletion has started and cannot be canceled.",
         reason="it is being purged",
     )
 
@@ -150,7 +149,7 @@ def not_scheduled() -> ServiceError:
     return ServiceError(
         CONFLICT,
         "The organization is not scheduled for deletion",
-        hint="There is nothing to cancel; keys and members are as they were.",
+        hint="Nothing needs to be canceled: keys and members are unchanged.",
     )
 
 
@@ -164,13 +163,12 @@ def sort_key(user_id: str) -> str:
     return MEMBER + user_id
 
 
-def require(member: Member, minimum: Role, action: str, items: Mapping[str, Item]) -> None:
+def require(member: Member, minimum: Role, items: Mapping[str, Item]) -> None:
     """Check that a member may read something, or that a change is worth preparing.
 
     Args:
         member: the caller.
         minimum: the least role that may do it.
-        action: what is being done, for the refusal.
         items: what was read; the member's item is under `member_sort_key`.
 
     Raises:
@@ -178,7 +176,7 @@ def require(member: Member, minimum: Role, action: str, items: Mapping[str, Item
     """
     item = items.get(member_sort_key(member))
     if item is None or "suspended_at" in item or _text(item, "role") not in at_least(minimum):
-        raise _not_allowed(action, _member_reason(item), minimum)
+        raise _not_allowed(_member_reason(item), minimum)
 
 
 def require_active(items: Mapping[str, Item]) -> None:
@@ -373,7 +371,7 @@ def _text(item: Item | None, name: str) -> str | None:
     return item[name]["S"] if item and name in item else None
 
 
-def _membership(member: Member, minimum: Role, action: str) -> Step:
+def _membership(member: Member, minimum: Role) -> Step:
     roles = {f":role{index}": {"S": role} for index, role in enumerate(at_least(minimum))}
     return Step(
         {
@@ -386,22 +384,21 @@ def _membership(member: Member, minimum: Role, action: str) -> Step:
                 "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
             }
         },
-        lambda item: _not_allowed(action, _member_reason(item), minimum),
+        lambda item: _not_allowed(_member_reason(item), minimum),
     )
 
 
-def _inactive(item: Item | None, action: str, minimum: Role) -> Exception:
+def _inactive(item: Item | None, minimum: Role) -> Exception:
     if not item:
-        return _not_allowed(action, "there is no such organization", minimum)
+        return _not_allowed("there is no such organization", minimum)
     if "pending_deletion_at" not in item and "deletion_as_of" in item:
         return BehindError(Stamp.parse(item["deletion_as_of"]["S"]))
     return ServiceError(ORGANIZATION_FROZEN)
 
 
-def _not_allowed(action: str, reason: str, minimum: Role) -> ServiceError:
-    # One answer for all of them: whether somebody is a member, and as what, is the organization's business.
-    hint = "Only an owner of the organization can do it." if minimum is Role.OWNER else None
-    return ServiceError(FORBIDDEN, f"You are not allowed to {action}", hint=hint, reason=reason)
+def _not_allowed(reason: str, minimum: Role) -> ServiceError:
+    """Return one error for every reason: outsiders learn neither who is a member nor with which role."""
+    return ServiceError(OWNER_REQUIRED if minimum is Role.OWNER else FORBIDDEN, reason=reason)
 
 
 def _member_reason(item: Item | None) -> str:
