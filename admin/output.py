@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from pydantic import ConfigDict
 from pydantic.json_schema import GenerateJsonSchema
 
-from keywright.api.schemas import Answer, ApiKeyDetails, WrittenMoment
+from keywright.api.fields import WrittenMoment
+from keywright.api.schemas import Answer, ApiKeyDetails
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

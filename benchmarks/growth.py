@@ -89,7 +89,8 @@ def _row(sample: Sample) -> tuple[float, str]:
 
 
 def _actions(name: str, organization_id: UUID) -> dict[str, Callable[[], object]]:
-    from keywright.api.schemas import ListApiKeysQuery, validate  # noqa: PLC0415 - the same
+    from keywright.api.schemas import ListApiKeysQuery  # noqa: PLC0415 - the same
+    from keywright.api.validation import validate  # noqa: PLC0415 - the same
     from keywright.keys import manage, verification  # noqa: PLC0415 - after the environment
 
     _, key = table.issue(organization_id)

@@ -120,7 +120,8 @@ class KeywrightDriver(ThreadedDriver):
         return CheckResult("no" if undone else "yes", f"{undone} of {rounds} revoked keys were enabled afterwards")
 
     def _lists(self) -> CheckResult:
-        from keywright.api.schemas import ListApiKeysQuery, validate  # noqa: PLC0415
+        from keywright.api.schemas import ListApiKeysQuery  # noqa: PLC0415
+        from keywright.api.validation import validate  # noqa: PLC0415
         from keywright.keys import manage  # noqa: PLC0415
 
         organization_id = uuid.uuid4()
@@ -148,10 +149,11 @@ class KeywrightDriver(ThreadedDriver):
         return CheckResult("yes" if refused and kept else "no", "refused at its time, its record still there")
 
     def _disable(self, key_id: uuid.UUID) -> None:
-        from keywright.api.schemas import UpdateApiKeyRequest, validate  # noqa: PLC0415
+        from keywright.api.schemas import UpdateApiKey  # noqa: PLC0415
+        from keywright.api.validation import validate  # noqa: PLC0415
         from keywright.keys import manage  # noqa: PLC0415
 
-        body = validate(UpdateApiKeyRequest, {"enabled": False})
+        body = validate(UpdateApiKey, {"enabled": False})
         manage.update(table.admin_of(self._organization_id), table.origin(), key_id, body)
 
     def _item(self, key_id: uuid.UUID) -> Mapping[str, Any]:

@@ -51,10 +51,11 @@ def fill(client: DynamoDBClient, organization_id: uuid.UUID, number: int) -> Non
 
 def issue(organization_id: uuid.UUID, **attributes: Any) -> tuple[uuid.UUID, str]:
     """Issue a key as the service does; return its id and its text."""
-    from keywright.api.schemas import CreateApiKeyRequest, validate  # noqa: PLC0415 - the same
+    from keywright.api.schemas import CreateApiKey  # noqa: PLC0415 - the same
+    from keywright.api.validation import validate  # noqa: PLC0415 - the same
     from keywright.keys import create as key_create  # noqa: PLC0415 - after the environment
 
-    body = validate(CreateApiKeyRequest, {"name": "CI", "permissions": ["sessions:read"], **attributes})
+    body = validate(CreateApiKey, {"name": "CI", "permissions": ["sessions:read"], **attributes})
     created: Any = key_create.create(admin_of(organization_id), origin(), body, None)
     return uuid.UUID(created.id), created.key
 

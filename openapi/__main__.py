@@ -1,4 +1,4 @@
-"""Rewrites docs/openapi.json, and the copy of it that get_openapi serves: `make openapi`."""
+"""Write docs/openapi.json, and the copy of it that get_openapi serves: `make openapi`."""
 
 from __future__ import annotations
 

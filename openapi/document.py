@@ -1,4 +1,4 @@
-"""The description: the routes of the template, each with what its handler declares and the models it works with."""
+"""The OpenAPI description, from the routes of the template, the handlers and their models."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from keywright import errors
-from keywright.api import documents, endpoint, envelope
+from keywright.api import documents, endpoint, envelope, request
 from keywright.api import schemas as api_schemas
 from keywright.api.documents import Document
 from keywright.domain import principals
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 Json = Any
 
 SERVER = "http://127.0.0.1:8787"
-"""Of the file; what is served names the API's own address."""
+"""The address in the file. Deployments replace it by their own."""
 
 _SESSION = "bearerAuth"
 _SECURITY = {
@@ -42,51 +42,51 @@ _SECURITY = {
     IAM_AUTHORIZER: ["awsSignature"],
     None: [],
 }
-"""What authorizers of the template take, in one of these ways; a route without one is open to everybody."""
+"""The security schemes that each authorizer of the template accepts. Routes without an authorizer are public."""
 
 _REFUSED = {
     "SessionAuthorizer": [(401, errors.UNAUTHORIZED), (403, errors.FORBIDDEN)],
-    # API Gateway answers whatever an authorizer denies with one status.
+    # API Gateway answers every denial of an authorizer with 403.
     "ApiKeyAuthorizer": [(401, errors.UNAUTHORIZED), (403, errors.ORGANIZATION_FROZEN)],
-    # To API Gateway a request without any signature is one that matches no route.
+    # API Gateway answers a request without a signature as if no route matched.
     IAM_AUTHORIZER: [(401, errors.UNAUTHORIZED), (403, errors.FORBIDDEN), (404, errors.NOT_FOUND)],
     None: [],
 }
-"""The refusals of authorizers, or of the functions that check again what these have found."""
+"""The errors of authorizers, and of the functions that check their results again."""
 
 _SECURITY_SCHEMES = {
     _SESSION: {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
-        "description": "A session token of the organization's identity provider.",
+        "description": "A session token of your identity provider, which names the user and the organization.",
     },
     "apiKey": {
         "type": "apiKey",
         "in": "header",
         "name": "x-api-key",
-        "description": "An API key.",
+        "description": "The text of an API key.",
     },
     "apiKeyAsBearer": {
         "type": "http",
         "scheme": "bearer",
-        "description": "An API key, as a bearer token.",
+        "description": "The text of an API key, as a bearer token.",
     },
     "awsSignature": {
         "type": "apiKey",
         "in": "header",
         "name": "Authorization",
         "x-amazon-apigateway-authtype": "awsSigv4",
-        "description": "Signature Version 4 of an AWS identity that may invoke this route, for `execute-api`.",
+        "description": "An AWS Signature Version 4 for `execute-api` by an identity that may invoke this route.",
     },
 }
 
 _TAGS = {
-    "/auth/api-keys": ("API Keys", "Issue keys, look after them, and check them."),
-    "/auth/orgs": ("Organizations", "What has happened in an organization, and its end."),
-    "/": ("Reference", "This description, and a page to read it on."),
+    "/auth/api-keys": ("API Keys", "Create, manage and verify API keys."),
+    "/auth/orgs": ("Organizations", "Read the audit log, and schedule or cancel the deletion of the organization."),
+    "/": ("Reference", "The OpenAPI description and the reference page."),
 }
-"""By how a path begins."""
+"""The tags, by the beginning of a path."""
 
 _PREFERRED = {
     "get_api_key": "used",
@@ -95,16 +95,16 @@ _PREFERRED = {
     "rotate_api_key": "grace_period",
     "update_api_key": "within_a_grace_period",
 }
-"""The event that is an operation's example; others take `200_example`, or else their first."""
+"""The events that are examples. Other operations use `200_example`, or else their first event."""
 
 _ALWAYS = (errors.BAD_REQUEST, errors.TOO_MANY_REQUESTS, errors.INTERNAL_SERVER_ERROR, errors.SERVICE_UNAVAILABLE)
 
 _HEADERS = {
-    "x-request-id": ("Names the request in the logs of the service.", {"type": "string"}),
-    "retry-after": ("Seconds to wait before the request is repeated.", {"type": "integer"}),
-    "www-authenticate": ("How to present credentials.", {"type": "string"}),
+    "x-request-id": ("The id of the request in the logs. Quote it when you report a problem.", {"type": "string"}),
+    "retry-after": ("How many seconds to wait before you repeat the request.", {"type": "integer"}),
+    "www-authenticate": ("The authentication scheme that the route expects.", {"type": "string"}),
     "idempotent-replayed": (
-        "`true` if this is the answer that an earlier request with the same Idempotency-Key got.",
+        "`true` if an earlier request with the same Idempotency-Key got this response.",
         {"type": "string", "enum": ["true"]},
     ),
 }
@@ -113,8 +113,8 @@ _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": (
-        "Makes it safe to repeat the request: for 24 hours the same key and body get the same answer. "
-        "Best a fresh UUID with every new request."
+        "Makes the request safe to repeat: for 24 hours, the same Idempotency-Key and body get the same response. "
+        "Use a new UUID for each new request."
     ),
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]*$"},
 }
@@ -125,16 +125,16 @@ _PATH_PARAMETERS = {
 
 _FAILURE: Json = {
     "type": "object",
-    "description": "Why a request was refused.",
+    "description": "A request failed.",
     "properties": {
-        "data": {"type": "null", "description": "Empty data object."},
+        "data": {"type": "null", "description": "Always null."},
         "error": {
             "type": ["object", "null"],
             "properties": {
-                "code": {"type": "string", "description": "What a program decides by."},
-                "message": {"type": "string", "description": "What is wrong."},
-                "hint": {"type": "string", "description": "What to do about it."},
-                "docs": {"type": "string", "description": "Where the code is explained."},
+                "code": {"type": "string", "description": "Identifies the error to programs. Codes never change."},
+                "message": {"type": "string", "description": "What happened, for people."},
+                "hint": {"type": "string", "description": "What you can do about it."},
+                "docs": {"type": "string", "description": "The link to the error in the reference."},
             },
             "required": ["code", "message", "hint", "docs"],
         },
@@ -144,13 +144,13 @@ _FAILURE: Json = {
 
 _PAGINATION = {
     "type": "object",
-    "description": "Where a page stands in its list.",
+    "description": "The position of the page in its list.",
     "properties": {
-        "limit": {"type": "integer", "description": "How many items a page has."},
+        "limit": {"type": "integer", "description": "The maximum number of items on the page."},
         "has_more": {"type": "boolean", "description": "Whether there is another page."},
         "next_cursor": {
             "type": ["string", "null"],
-            "description": "What `starting_after` takes for the next page; null on the last one.",
+            "description": "The `starting_after` of the next page. null on the last page.",
         },
     },
     "required": ["limit", "has_more", "next_cursor"],
@@ -162,8 +162,8 @@ class _Described:
     """An operation with its route.
 
     Attributes:
-        answers: the models of the answer's data, or of one item of it; none for a document.
-        media_type: of the answer.
+        answers: the models of the response's data, or of an item of a list; none for a document.
+        media_type: of the response.
     """
 
     operation: Operation
@@ -178,25 +178,25 @@ class _Described:
 
     @property
     def has_body(self) -> bool:
-        return self.operation.body is not endpoint.Nothing
+        return self.operation.body is not request.Nothing
 
     def refusals(self) -> list[tuple[int, ErrorType]]:
-        """List every refusal of the operation with its status, whether the function or API Gateway words it."""
-        found = {*_ALWAYS, *self.operation.raises}
+        """Return every error of the operation with its status, of the function and of API Gateway."""
+        possible = {*_ALWAYS, *self.operation.raises}
         if self.has_body:
-            found.add(errors.PAYLOAD_TOO_LARGE)
+            possible.add(errors.PAYLOAD_TOO_LARGE)
         if self.is_repeatable:
-            found.add(errors.IDEMPOTENCY_KEY_REUSED)
+            possible.add(errors.IDEMPOTENCY_KEY_REUSED)
         if "{id}" in self.path:
-            found.add(errors.API_KEY_NOT_FOUND)
+            possible.add(errors.API_KEY_NOT_FOUND)
         return sorted(
-            [(error.status, error) for error in found] + _REFUSED[self.route.authorizer],
+            [(error.status, error) for error in possible] + _REFUSED[self.route.authorizer],
             key=lambda refusal: (refusal[0], list(errors.CATALOGUE).index(refusal[1].code)),
         )
 
 
 def describe(root: Path) -> dict[str, Json]:
-    """Describe the API of a repository.
+    """Return the OpenAPI description of the API in a repository.
 
     Raises:
         LookupError: a route has no handler, or an authorizer that this module does not know.
@@ -238,17 +238,17 @@ def describe(root: Path) -> dict[str, Json]:
 
 
 def text(document: dict[str, Json]) -> str:
-    """Write a description to be read and compared."""
+    """Return a description as indented JSON, for docs/openapi.json."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def served(document: dict[str, Json]) -> str:
-    """Write a description to be served: in one line."""
+    """Return a description as one line of JSON, for get_openapi."""
     return json.dumps(document, separators=(",", ":")) + "\n"
 
 
 def _order(path: str) -> tuple[int, str]:
-    """Sort paths by their tags, as these are listed."""
+    """Return the sort key of a path: the position of its tag, then the path."""
     return list(_TAGS).index(_tag(path)), path
 
 
@@ -265,18 +265,25 @@ def _operation(root: Path, stack: Stack, route: Route) -> _Described:
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     operation = endpoint.operations[name]
-    # Annotations of a handler may name what only type checkers import.
-    names = {**vars(api_schemas), **vars(envelope), **vars(documents), **vars(principals), **vars(module)}
+    # Handlers import some names in their annotations for type checkers only.
+    names = {
+        **vars(api_schemas),
+        **vars(request),
+        **vars(envelope),
+        **vars(documents),
+        **vars(principals),
+        **vars(module),
+    }
     answers = _alternatives(typing.get_type_hints(operation.act, names)["return"])
     item = next((typing.get_args(kind)[0] for kind in answers if typing.get_origin(kind) is envelope.Listing), None)
     document = next((kind for kind in answers if isinstance(kind, type) and issubclass(kind, Document)), None)
-    found = () if document else (item,) if item else tuple(kind for kind in answers if kind is not envelope.Replayed)
+    data = () if document else (item,) if item else tuple(kind for kind in answers if kind is not envelope.Replayed)
     return _Described(
         operation=operation,
         route=route,
         path=f"/{stack.api.stage}{route.path}",
         summary=sentence((module.__doc__ or "").partition(": ")[2].strip().removesuffix(".")),
-        answers=found,
+        answers=data,
         is_list=item is not None,
         is_repeatable=envelope.Replayed in answers,
         media_type="application/json" if document is None else document.media_type.partition(";")[0],
@@ -294,19 +301,19 @@ def _alternatives(annotation: object) -> tuple[Any, ...]:
 
 def _described(item: _Described) -> Json:
     security = _SECURITY[item.route.authorizer]
-    found: Json = {
+    described: Json = {
         "operationId": item.operation.name,
         "tags": [_TAGS[_tag(item.route.path)][0]],
         "summary": item.summary,
         "description": inspect.cleandoc(item.operation.act.__doc__ or ""),
     }
     if security != [_SESSION]:
-        found["security"] = [{name: []} for name in security]
-    if given := _parameters(item):
-        found["parameters"] = given
+        described["security"] = [{name: []} for name in security]
+    if listed := _parameters(item):
+        described["parameters"] = listed
     if item.has_body:
-        found["requestBody"] = _request_body(item)
-    return {**found, "responses": _responses(item)}
+        described["requestBody"] = _request_body(item)
+    return {**described, "responses": _responses(item)}
 
 
 def _parameters(item: _Described) -> list[Json]:
@@ -334,15 +341,15 @@ def _request_body(item: _Described) -> Json:
 
 
 def _asks_for_something(body: type[BaseModel]) -> bool:
-    """Tell whether a body may leave out each of its fields, but not all of them."""
+    """Return whether every field of a body is optional, but not all of them together."""
     return "anyOf" in body.model_json_schema()
 
 
 def _responses(item: _Described) -> Json:
-    found: Json = {"200": _success(item)}
+    responses: Json = {"200": _success(item)}
     for status, error in item.refusals():
         answers = refusals(item.examples, error.code) or {error.code.lower(): _from_catalogue(error)}
-        response = found.setdefault(
+        response = responses.setdefault(
             str(status),
             {
                 "description": f"{error.message}.",
@@ -361,7 +368,7 @@ def _responses(item: _Described) -> Json:
         )
         shown = response["content"]["application/json"]["examples"]
         shown |= {name: {"summary": _label(name), "value": value} for name, value in answers.items()}
-    return {status: found[status] for status in sorted(found)}
+    return {status: responses[status] for status in sorted(responses)}
 
 
 def _success(item: _Described) -> Json:
@@ -385,7 +392,7 @@ def _success(item: _Described) -> Json:
     example = success(item.examples, _PREFERRED.get(item.operation.name, "example"))
     if example is not None:
         content["example"] = example.answer
-    return {"description": "Done.", "headers": headers, "content": {"application/json": content}}
+    return {"description": "Success.", "headers": headers, "content": {"application/json": content}}
 
 
 def _headers(*names: str) -> Json:
@@ -402,32 +409,31 @@ def _label(name: str) -> str:
 
 
 def _schemas(described: list[_Described], permissions: list[str]) -> dict[str, Json]:
-    wanted: list[tuple[type[BaseModel], Mode]] = []
-    wanted += [(item.operation.body, "validation") for item in described if item.has_body]
-    wanted += [(answer, "serialization") for item in described for answer in item.answers]
-    found = schemas(dict.fromkeys(wanted))
-    # Query parameters stand with their operations; what they refer to stands here.
-    queries = {item.operation.query for item in described} - {endpoint.Nothing}
+    models: list[tuple[type[BaseModel], Mode]] = []
+    models += [(item.operation.body, "validation") for item in described if item.has_body]
+    models += [(answer, "serialization") for item in described for answer in item.answers]
+    components = schemas(dict.fromkeys(models))
+    # Query parameters are described in their operations, the schemas they refer to here.
+    queries = {item.operation.query for item in described} - {request.Nothing}
     names = {query.__name__ for query in queries}
     referred = schemas((query, "validation") for query in queries)
-    found |= {name: schema for name, schema in referred.items() if name not in names}
-    for schema in found.values():
+    components |= {name: schema for name, schema in referred.items() if name not in names}
+    for schema in components.values():
         for field in schema.get("properties", {}).values():
-            # Not every default means what it says (absent fields of a change stay as they are), and generators of
-            # clients take a field with a default for one that must be there.
+            # Omitted fields of an update have no default, and client generators make fields with a default required.
             field.pop("default", None)
-    found["Permission"] = {
+    components["Permission"] = {
         "type": "string",
-        "description": "What a key can be allowed; each deployment has a catalogue of its own.",
+        "description": "A permission of this deployment.",
         "enum": permissions,
     }
-    found |= {
+    components |= {
         "Failure": _FAILURE,
         "ListFailure": {
             **_FAILURE,
-            "description": "Why a list was refused.",
+            "description": "A request for a list failed.",
             "properties": {**_FAILURE["properties"], "pagination": reference("Pagination")},
         },
         "Pagination": _PAGINATION,
     }
-    return dict(sorted(found.items()))
+    return dict(sorted(components.items()))

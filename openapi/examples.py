@@ -1,4 +1,4 @@
-"""Examples of requests and answers: the events of events/, which the tests replay, so that each is true."""
+"""Examples of requests and responses, from events/. The tests replay every event, so each example is true."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _SAMPLES = {
     "rfc3339": "2026-01-02T12:34:56.789Z",
     "any string": "...",
 }
-"""What stands for the matchers of an expected answer (events/README.md)."""
+"""Samples that replace the matchers of expected.json (events/README.md)."""
 
 _MATCHER = re.compile(rf"<({'|'.join(_SAMPLES)})(?::[^>]*)?>")
 _KEY = re.compile(r"kk_[0-9A-Za-z]{86}")
-"""A key that an event presents; it is one of no deployment, but nobody should have to find that out."""
+"""A key in an event. It belongs to no deployment; the sample makes that obvious."""
 _DOCS = re.compile(r"https://[^/\"]+/v1/docs#")
 SHOWN = 3
-"""How many examples of one code are enough."""
+"""The maximum number of examples of one code."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Example:
     """One folder of events/.
 
     Attributes:
-        name: the folder's, without the status.
+        name: the folder's name without the status.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Example:
 
     @cached_property
     def answer(self) -> Json:
-        """The body of the answer, with samples in the place of matchers."""
+        """The body of the response, with samples instead of matchers."""
         text = json.dumps(_read(self.folder / "expected.json")["answer"]["body"], ensure_ascii=False)
         text = _MATCHER.sub(lambda match: _SAMPLES[match[1]], text)
         return json.loads(_DOCS.sub(f"{self.base_url}/docs#", text))
@@ -67,7 +67,7 @@ class Example:
 
     @property
     def code(self) -> str | None:
-        """The code of a refusal; None for a success."""
+        """The code of an error; None for a success."""
         match self.answer:
             case {"error": {"code": code}}:
                 return str(code)
@@ -76,27 +76,27 @@ class Example:
 
 
 def examples(events: Path, function: str, base_url: str) -> list[Example]:
-    """Give a function's examples; preflights are none."""
-    found = []
+    """Return the examples of a function, without preflight requests."""
+    recorded = []
     for folder in sorted((events / function).glob("*/")):
         status, name = folder.name.split("_", 1)
         if status != "204":
-            found.append(Example(name, int(status), folder, base_url))
-    return found
+            recorded.append(Example(name, int(status), folder, base_url))
+    return recorded
 
 
-def refusals(found: list[Example], code: str) -> dict[str, Json]:
-    """Give a few answers with a code that differ, by name."""
+def refusals(recorded: list[Example], code: str) -> dict[str, Json]:
+    """Return up to `SHOWN` different responses with a code, by name."""
     different: dict[str, Json] = {}
-    for example in found:
+    for example in recorded:
         if example.code == code and example.answer not in different.values() and len(different) < SHOWN:
             different[example.name] = example.answer
     return different
 
 
-def success(found: list[Example], prefer: str) -> Example | None:
-    """Give the example of that name, or else the first success."""
-    successes = [example for example in found if example.status == HTTPStatus.OK]
+def success(recorded: list[Example], prefer: str) -> Example | None:
+    """Return the example with this name, or else the first success."""
+    successes = [example for example in recorded if example.status == HTTPStatus.OK]
     return next((example for example in successes if example.name == prefer), successes[0] if successes else None)
 
 

@@ -1,4 +1,4 @@
-"""JSON schemas of pydantic models, as OpenAPI 3.1 has them: named, described, and without what helps nobody."""
+"""JSON schemas of pydantic models for OpenAPI 3.1: named, with descriptions, without redundant titles."""
 
 from __future__ import annotations
 
@@ -22,34 +22,34 @@ _ATTRIBUTE = re.compile(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", re.MULTILINE)
 
 
 def reference(name: str) -> Json:
-    """Point to a named schema."""
+    """Return a reference to a named schema."""
     return {"$ref": _REFERENCE.format(model=name)}
 
 
 def schemas(models: Iterable[tuple[type[BaseModel], Mode]]) -> dict[str, Json]:
-    """Give the schemas of models and of everything in them, by their names.
+    """Return the schemas of models and of the models in their fields, by name.
 
-    Descriptions are the models' docstrings, and their sections of attributes those of the fields.
+    The docstrings of the models are the descriptions, with the section Attributes for the fields.
     """
-    wanted = list(models)
-    _, together = models_json_schema(wanted, ref_template=_REFERENCE)
+    requested = list(models)
+    _, together = models_json_schema(requested, ref_template=_REFERENCE)
     described: dict[str, Json] = {name: _untitled(schema) for name, schema in together["$defs"].items()}
-    for model in _with_parts(model for model, _ in wanted):
+    for model in _with_parts(model for model, _ in requested):
         _describe(described[model.__name__], model)
     return described
 
 
 def parameters(model: type[BaseModel]) -> list[Json]:
-    """Give the query parameters that a model's fields are; lists in one, separated by commas."""
-    found = schemas([(model, "validation")])[model.__name__]
-    return [_parameter(name, schema) for name, schema in found.get("properties", {}).items()]
+    """Return the fields of a model as query parameters. Lists are comma-separated."""
+    described = schemas([(model, "validation")])[model.__name__]
+    return [_parameter(name, schema) for name, schema in described.get("properties", {}).items()]
 
 
 def _parameter(name: str, schema: Json) -> Json:
     description = schema.pop("description", None)
     if schema.get("default", 0) in (None, []):
         del schema["default"]
-    # Null is what code has for a parameter that is not there.
+    # None is the value of an omitted parameter; clients cannot send null.
     kinds = [kind for kind in schema.pop("anyOf", []) if kind != {"type": "null"}]
     schema = {**schema, **(kinds[0] if len(kinds) == 1 else {"anyOf": kinds} if kinds else {})}
     style = {"style": "form", "explode": False} if schema.get("type") == "array" else {}
@@ -63,16 +63,16 @@ def _parameter(name: str, schema: Json) -> Json:
 
 
 def _with_parts(models: Iterable[type[BaseModel]]) -> dict[type[BaseModel], None]:
-    """Add the models that are fields of others."""
-    found: dict[type[BaseModel], None] = {}
+    """Return the models with those in their fields."""
+    collected: dict[type[BaseModel], None] = {}
     for model in models:
         parts = [
             field.annotation
             for field in model.model_fields.values()
             if isinstance(field.annotation, type) and hasattr(field.annotation, "model_fields")
         ]
-        found |= _with_parts(parts) | {model: None}
-    return found
+        collected |= _with_parts(parts) | {model: None}
+    return collected
 
 
 def _describe(schema: Json, model: type[BaseModel]) -> None:
@@ -85,22 +85,22 @@ def _describe(schema: Json, model: type[BaseModel]) -> None:
 
 
 def _attributes(model: type[BaseModel]) -> Mapping[str, str]:
-    """Read what a model's docstring, and those of the models it extends, say of its fields."""
-    found: dict[str, str] = {}
+    """Return the descriptions of a model's fields, from its docstring and those of its base classes."""
+    descriptions: dict[str, str] = {}
     for base in reversed(model.__mro__):
         section = _SECTION.search(inspect.cleandoc(base.__doc__ or ""))
-        found |= dict(_ATTRIBUTE.findall(section[1])) if section else {}
-    return found
+        descriptions |= dict(_ATTRIBUTE.findall(section[1])) if section else {}
+    return descriptions
 
 
 def sentence(text: str) -> str:
-    """Write a text of one or more lines as a sentence: white space as one space, the first letter a capital."""
+    """Return a text as one line that begins with a capital letter."""
     line = " ".join(text.split())
     return line[:1].upper() + line[1:] if line[:1].isalpha() else line
 
 
 def _untitled(schema: Json) -> Json:
-    """Take out pydantic's titles, which only repeat the names of fields and models."""
+    """Return a schema without pydantic's titles, which repeat the names of fields and models."""
     match schema:
         case {"properties": properties}:
             rest = {name: value for name, value in schema.items() if name not in {"title", "properties"}}

@@ -1,4 +1,4 @@
-"""The authorizer of API keys, for this API and for any other API of the account."""
+"""Lambda authorizer for API keys, for this API and every other API of the account."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ before_shutdown(lambda: meter().flush_all())
 
 
 def handler(event: AuthorizerEvent, context: LambdaContext) -> AuthorizerAnswer | SimpleAnswer:
-    """Let a valid key call what its permissions allow; refuse anything else."""
+    """Allow a valid key what its permissions allow, and deny everything else."""
     return api_key.authorize_api_key(event, context)

@@ -1,4 +1,4 @@
-"""The authorizer of session tokens: who is calling, and for which organization."""
+"""Lambda authorizer for session tokens: identifies the user and the organization."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ if TYPE_CHECKING:
 
 
 def handler(event: TokenAuthorizerEvent, _: LambdaContext) -> AuthorizerAnswer:
-    """Let a valid session call the whole API; refuse anything else."""
+    """Allow a valid session every route, and deny everything else."""
     return session.authorize_session(event)

@@ -1,19 +1,20 @@
-"""POST /v1/auth/api-keys: create an API key in the caller's organization."""
+"""POST /v1/auth/api-keys: create an API key."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keywright.api.endpoint import Nothing, Request, endpoint
-from keywright.api.schemas import CreateApiKeyRequest, CreatedApiKey
+from keywright.api.endpoint import endpoint
+from keywright.api.schemas import CreateApiKey, CreatedApiKey
 from keywright.errors import CONFLICT, ORGANIZATION_FROZEN
 from keywright.keys import create
 
 if TYPE_CHECKING:
     from keywright.api.envelope import Replayed
+    from keywright.api.request import MemberRequest
 
 
-@endpoint("create_api_key", body=CreateApiKeyRequest, raises=(CONFLICT, ORGANIZATION_FROZEN))
-def handler(request: Request[CreateApiKeyRequest, Nothing]) -> CreatedApiKey | Replayed:
-    """Issue the key; its text appears in this answer and nowhere else."""
-    return create.create(request.member, request.origin, request.body, request.idempotency_key)
+@endpoint("create_api_key", body=CreateApiKey, raises=(CONFLICT, ORGANIZATION_FROZEN))
+def handler(request: MemberRequest[CreateApiKey]) -> CreatedApiKey | Replayed:
+    """Create an API key in your organization. Only this response contains its text."""
+    return create.create(request.caller, request.origin, request.body, request.idempotency_key)

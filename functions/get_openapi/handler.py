@@ -1,4 +1,4 @@
-"""GET /v1/openapi.json: give the OpenAPI description of this API."""
+"""GET /v1/openapi.json: get the OpenAPI description."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ DESCRIPTION = Path(__file__).with_name("openapi.json")
 
 @document("get_openapi")
 def handler(base_url: str) -> JsonDocument:
-    """Give the description, with this API's own address and its catalogue of permissions."""
+    """Return the OpenAPI description of this deployment, with its own address and permissions."""
     return documents.description(DESCRIPTION, base_url)

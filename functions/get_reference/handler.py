@@ -1,4 +1,4 @@
-"""GET /v1/docs: show the reference of this API as a page."""
+"""GET /v1/docs: get the reference page."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ HERE = Path(__file__).parent
 
 @document("get_reference")
 def handler(base_url: str) -> Page:
-    """Give the page: every operation, to be tried out, and every error."""
+    """Return the reference as a web page, with every operation, which you can try out, and every error."""
     return documents.page(HERE, base_url)

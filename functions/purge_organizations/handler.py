@@ -1,4 +1,4 @@
-"""On a schedule: delete the organizations whose grace period is over."""
+"""Runs on a schedule: deletes the organizations whose grace period is over."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ if TYPE_CHECKING:
 
 
 def handler(_: object, context: LambdaContext) -> PurgeAnswer:
-    """Delete what is due, as far as the time of one invocation goes."""
+    """Delete the organizations that are due, within the time of one invocation."""
     return purge.purge(context)

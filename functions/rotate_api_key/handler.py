@@ -1,19 +1,20 @@
-"""POST /v1/auth/api-keys/{id}/rotate: give a key of the caller's organization a new secret."""
+"""POST /v1/auth/api-keys/{id}/rotate: rotate an API key."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keywright.api.endpoint import Nothing, Request, endpoint
-from keywright.api.schemas import RotateApiKeyRequest, RotatedApiKey
+from keywright.api.endpoint import endpoint
+from keywright.api.schemas import RotateApiKey, RotatedApiKey
 from keywright.errors import CONFLICT, ORGANIZATION_FROZEN
 from keywright.keys import create
 
 if TYPE_CHECKING:
     from keywright.api.envelope import Replayed
+    from keywright.api.request import MemberRequest
 
 
-@endpoint("rotate_api_key", body=RotateApiKeyRequest, raises=(CONFLICT, ORGANIZATION_FROZEN))
-def handler(request: Request[RotateApiKeyRequest, Nothing]) -> RotatedApiKey | Replayed:
-    """Give the key a new text; it appears in this answer and nowhere else."""
-    return create.rotate(request.member, request.origin, request.key_id, request.body, request.idempotency_key)
+@endpoint("rotate_api_key", body=RotateApiKey, raises=(CONFLICT, ORGANIZATION_FROZEN))
+def handler(request: MemberRequest[RotateApiKey]) -> RotatedApiKey | Replayed:
+    """Replace the secret of a key, and so its text. Only this response contains the new text."""
+    return create.rotate(request.caller, request.origin, request.key_id, request.body, request.idempotency_key)

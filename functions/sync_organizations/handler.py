@@ -1,4 +1,4 @@
-"""From the queue of the organizations' event bus: bring organizations and members to what the events say."""
+"""Reads the queue of the organization event bus: applies the events to organizations and members."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ if TYPE_CHECKING:
 
 
 def handler(event: QueueEvent, context: LambdaContext) -> BatchAnswer:
-    """Follow each event, and name those that have to come again."""
+    """Apply each event, and return those to retry."""
     return sync.sync(event, context)

@@ -1,14 +1,19 @@
-"""PATCH /v1/auth/api-keys/{id}: change a key of the caller's organization."""
+"""PATCH /v1/auth/api-keys/{id}: update an API key."""
 
 from __future__ import annotations
 
-from keywright.api.endpoint import Nothing, Request, endpoint
-from keywright.api.schemas import Done, UpdateApiKeyRequest
+from typing import TYPE_CHECKING
+
+from keywright.api.endpoint import endpoint
+from keywright.api.schemas import Done, UpdateApiKey
 from keywright.errors import CONFLICT, ORGANIZATION_FROZEN
 from keywright.keys import manage
 
+if TYPE_CHECKING:
+    from keywright.api.request import MemberRequest
 
-@endpoint("update_api_key", body=UpdateApiKeyRequest, raises=(CONFLICT, ORGANIZATION_FROZEN))
-def handler(request: Request[UpdateApiKeyRequest, Nothing]) -> Done:
-    """Change what the body names; the rest stays."""
-    return manage.update(request.member, request.origin, request.key_id, request.body)
+
+@endpoint("update_api_key", body=UpdateApiKey, raises=(CONFLICT, ORGANIZATION_FROZEN))
+def handler(request: MemberRequest[UpdateApiKey]) -> Done:
+    """Change the fields in the body. Omitted fields stay as they are."""
+    return manage.update(request.caller, request.origin, request.key_id, request.body)

@@ -195,7 +195,7 @@ def test_lost_optimistic_locks(keys: Table, run: Callable[..., CommandResult], m
 
     line = run("keys", "revoke", ACTIVE_ORGANIZATION_ID, nth_id(0), "--yes").failure(4)
 
-    assert "the API key was changed by somebody else at the same time" == line
+    assert "the resource was changed by another request at the same time" == line
     assert 3 == len(ids(keys, ACTIVE_ORGANIZATION_ID))
 
 

@@ -19,7 +19,7 @@ def test_everything_is_as_before(deployment: Deployment, frozen: httpx.Response)
 
     assert {
         "status": "success",
-        "message": "The deletion was cancelled; the organization's keys work again",
+        "message": "The deletion was canceled. The organization's keys work again",
     } == data(response)
     key_id = deployment.create_key()["id"]
     assert data(deployment.update(key_id, {"name": "b"}))

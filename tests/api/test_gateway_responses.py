@@ -19,7 +19,7 @@ UNKNOWN = ["/nothing", "/auth", "/auth/api-key", "/AUTH/API-KEYS", f"{CREATE}/a/
 
 @pytest.mark.parametrize("path", UNKNOWN)
 def test_404_unknown_route(deployment: Deployment, path: str) -> None:
-    """There is no such route; no token is asked for to learn that."""
+    """The route does not exist; no token is asked for to learn that."""
     response = deployment.request("POST", path, json=VALID_BODY, persona=None)
 
     assert (404, "NOT_FOUND") == deployment.refusal(response)

@@ -9,8 +9,8 @@ import uuid
 from generated_client import AuthenticatedClient
 from generated_client.api.api_keys import create_api_key, get_api_key
 from generated_client.models import (
-    CreateApiKeyRequest,
-    CreateApiKeyRequestMetadata,
+    CreateApiKey,
+    CreateApiKeyMetadata,
     CreateApiKeyResponse200,
     Failure,
     GetApiKeyResponse200,
@@ -21,10 +21,10 @@ from generated_client.models import (
 def main() -> int:
     """Return 0 if every answer matches the description."""
     metadata = {"plan": "pro", "seats": 2, "trial": False}
-    body = CreateApiKeyRequest(
+    body = CreateApiKey(
         name="Python client",
         permissions=[Permission.SESSIONSREAD],
-        metadata=CreateApiKeyRequestMetadata.from_dict(metadata),
+        metadata=CreateApiKeyMetadata.from_dict(metadata),
     )
     admin = AuthenticatedClient(base_url=os.environ["BASE_URL"], token=os.environ["ADMIN_TOKEN"])
     created = create_api_key.sync(client=admin, body=body, idempotency_key=str(uuid.uuid4()))

@@ -19,18 +19,19 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
-from keywright.api.endpoint import Nothing, Request, endpoint
+from keywright.api.endpoint import endpoint
+from keywright.api.request import Nothing, Request
 from keywright.api.schemas import (
-    CreateApiKeyRequest,
+    CreateApiKey,
     Done,
     ListApiKeysQuery,
     ListAuditLogsQuery,
     Query,
-    RotateApiKeyRequest,
-    UpdateApiKeyRequest,
-    VerifyApiKeyRequest,
-    validate,
+    RotateApiKey,
+    UpdateApiKey,
+    VerifyApiKey,
 )
+from keywright.api.validation import validate
 from keywright.authorizers import api_key, policies, session_token
 from keywright.domain import access_rules, key_text, keyring, permissions
 from keywright.domain.principals import Backend
@@ -170,7 +171,7 @@ def _decoded(token: str) -> list[bytes]:
 
 # ---- Bodies and queries ----------------------------------------------------------------------------------------
 
-_BODIES: list[type[BaseModel]] = [CreateApiKeyRequest, UpdateApiKeyRequest, RotateApiKeyRequest, VerifyApiKeyRequest]
+_BODIES: list[type[BaseModel]] = [CreateApiKey, UpdateApiKey, RotateApiKey, VerifyApiKey]
 _QUERIES: list[type[Query]] = [ListApiKeysQuery, ListAuditLogsQuery]
 _received: list[Any] = []
 
@@ -200,7 +201,7 @@ def body(data: bytes) -> None:
             assert isinstance(json.loads(content), dict), "a body other than a JSON object is accepted"
         model = _BODIES[which % 4]
         written = json.loads(received.model_dump_json(by_alias=True, exclude_unset=True))
-        if written.get("expiresAt") is None or model is CreateApiKeyRequest:
+        if written.get("expiresAt") is None or model is CreateApiKey:
             assert validate(model, written) == received, "a body changes when it is written and read again"
 
 

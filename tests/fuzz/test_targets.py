@@ -75,14 +75,14 @@ def unsigned(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
 def unreadable(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
     """Raise an unexpected exception for unreadable input."""
     del targets
-    patch.setattr("keywright.api.endpoint.parse_object", json.loads)
+    patch.setattr("keywright.api.request.parse_object", json.loads)
     return b"\0{"
 
 
 def boundless(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
     """Allow pages of any size."""
     query = targets.ListApiKeysQuery.model_construct(limit=1000)
-    patch.setattr("keywright.api.endpoint.validate", lambda *_: query)
+    patch.setattr("keywright.api.request.validate", lambda *_: query)
     return b"\2100"
 
 

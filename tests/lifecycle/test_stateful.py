@@ -268,11 +268,11 @@ class TwoOrganizations(RuleBasedStateMachine):
         if (its_model.pending_deletion_at is None) != is_again:
             answer = self._call(organization, "request_organization_deletion", user)
             until = rfc3339(now + model.DELETION_GRACE)
-            message = f"The organization will be deleted at {until}; until then an owner can cancel this"
+            message = f"The organization will be deleted at {until}. An owner can cancel the deletion until then"
             change = its_model.freeze
         else:
             answer = self._call(organization, "cancel_organization_deletion", user)
-            message = "The deletion was cancelled; the organization's keys work again"
+            message = "The deletion was canceled. The organization's keys work again"
             change = its_model.cancel
         with self._refusals(answer):
             change(user, now)

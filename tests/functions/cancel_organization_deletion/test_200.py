@@ -27,7 +27,7 @@ def test_the_answer_is_exactly_status_and_message(call: Call) -> None:
 
     assert {
         "status": "success",
-        "message": "The deletion was cancelled; the organization's keys work again",
+        "message": "The deletion was canceled. The organization's keys work again",
     } == call.data()
 
 

@@ -29,8 +29,8 @@ NO_OWNERS = [admin, *STRANGERS]
 FORBIDDEN = Refusal(
     status=403,
     code="FORBIDDEN",
-    message="You are not allowed to cancel the deletion of this organization",
-    hint="Only an owner of the organization can do it.",
+    message="You are not allowed to do this in this organization",
+    hint="Only an owner of the organization can do this.",
     pagination=None,
 )
 
@@ -90,7 +90,7 @@ NOT_SCHEDULED = Refusal(
     status=409,
     code="CONFLICT",
     message="The organization is not scheduled for deletion",
-    hint="There is nothing to cancel; keys and members are as they were.",
+    hint="Nothing needs to be canceled: keys and members are unchanged.",
     pagination=None,
 )
 

@@ -151,8 +151,8 @@ def test_403_is_one_answer_for_all(create: CreateApiKey, arrange: Callable[[Crea
     assert 403 == status
     assert {
         "code": "FORBIDDEN",
-        "message": "You are not allowed to create API keys in this organization",
-        "hint": "Ask an owner or admin of the organization to do it, or to give you the role.",
+        "message": "You are not allowed to do this in this organization",
+        "hint": "Ask an owner or admin of the organization to do it, or to change your role.",
         "docs": error["docs"],
     } == error
 
@@ -336,7 +336,7 @@ def test_400_a_body_wrongly_marked_as_base64(create: CreateApiKey, text: str) ->
     status, error = refused(create, text, isBase64Encoded=True)
 
     assert 400 == status
-    assert "The body is marked as base64 and is not" == error["message"]
+    assert "The body is not valid base64" == error["message"]
 
 
 def test_a_refusal_is_one_line_of_the_log(create: CreateApiKey, capsys: pytest.CaptureFixture[str]) -> None:

@@ -115,5 +115,5 @@ def test_400_an_invalid_time(call: Call, sent: object) -> None:
 
     assert 400 == refusal.status
     assert "BAD_REQUEST" == refusal.code
-    assert "expiresAt must be a time of RFC 3339" == refusal.message
-    assert "Write it with its zone, as 2030-01-31T12:00:00Z." == refusal.hint
+    assert "expiresAt must be an RFC 3339 time" == refusal.message
+    assert "Include the time zone, as in 2030-01-31T12:00:00Z." == refusal.hint

@@ -44,8 +44,8 @@ def test_403_is_one_answer_for_all(call: Call, arrange: Callable[[Table], None],
     assert Refusal(
         status=403,
         code="FORBIDDEN",
-        message="You are not allowed to read API keys in this organization",
-        hint="Ask an owner or admin of the organization to do it, or to give you the role.",
+        message="You are not allowed to do this in this organization",
+        hint="Ask an owner or admin of the organization to do it, or to change your role.",
         pagination=None,
     ) == call.refused(user_id="someone", key_id=key_id)
 
@@ -75,8 +75,8 @@ def test_404_is_one_answer_for_all(call: Call, key_id: str) -> None:
     assert Refusal(
         status=404,
         code="API_KEY_NOT_FOUND",
-        message="There is no such API key in this organization",
-        hint="List the organization's keys to find its id; a key that was deleted is gone.",
+        message="The organization has no API key with this id",
+        hint="List the organization's keys to find the id. Deleted keys cannot be restored.",
         pagination=None,
     ) == call.refused(key_id=key_id)
 

@@ -36,7 +36,7 @@ WRONG = {
             *("", "abc", "1", KEY_ID[:-1], KEY_ID + "0", KEY_ID.replace("-", ""), f"{{{KEY_ID}}}"),
             *(f"urn:uuid:{KEY_ID}", f"KEY#{KEY_ID}", f"{KEY_ID}\n", "\ud800", "null"),
         ],
-        "must be an id of the list",
+        "must be a cursor of this list",
     ),
     "enabled": (["", "True", "FALSE", "1", "0", "yes", "null", " true", "true,false"], "must be true or false"),
     "permission": (
@@ -69,7 +69,7 @@ def test_400_hints_list_the_permissions(call: Call) -> None:
 def test_400_names_every_wrong_parameter(call: Call) -> None:
     """The message names up to three wrong parameters."""
     assert (
-        "limit must be a whole number from 1 to 100; starting_after must be an id of the list; "
+        "limit must be a whole number from 1 to 100; starting_after must be a cursor of this list; "
         "enabled must be true or false"
     ) == call.refused(query={"limit": "0", "starting_after": "x", "enabled": "x"}).message
 
@@ -105,8 +105,8 @@ def test_403_is_one_answer_for_all(call: Call, arrange: Callable[[Table], None])
     assert Refusal(
         status=403,
         code="FORBIDDEN",
-        message="You are not allowed to list API keys in this organization",
-        hint="Ask an owner or admin of the organization to do it, or to give you the role.",
+        message="You are not allowed to do this in this organization",
+        hint="Ask an owner or admin of the organization to do it, or to change your role.",
         pagination=NO_PAGE_OF_25,
     ) == call.refused(query=ASKED_FOR_25, user_id="someone")
 

@@ -28,19 +28,19 @@ TIMES = [
     *("20260301T120000Z", "1772366400", "2026-02-30T12:00:00Z", "2026-03-01T25:00:00Z", "2026-03-01T12:00:60Z"),
     *("10000-01-01T00:00:00Z", "2026-03-01T12:00:00+01", " 2026-03-01T12:00:00Z", "2026-03-01T12:00:00Z\n"),
 ]
-A_TIME = "must be a time of RFC 3339"
+A_TIME = "must be an RFC 3339 time"
 WRONG: dict[str, tuple[list[str], str]] = {
     "limit": (
         ["0", "101", "-1", "+1", "1.5", "1e1", "abc", "", " 1", "\N{ARABIC-INDIC DIGIT ONE}", "9" * 5000],
         "must be a whole number from 1 to 100",
     ),
-    "starting_after": (["", "abc", KEY_ID.replace("-", ""), f"AUDIT#{KEY_ID}"], "must be an id of the list"),
+    "starting_after": (["", "abc", KEY_ID.replace("-", ""), f"AUDIT#{KEY_ID}"], "must be a cursor of this list"),
     "event": (
         [
             *("", ",", "api_key", "api_key.*", "API_KEY.CREATED", "api_key.created,", "api_key.created,unknown"),
             *("api_key.created;api_key.updated", "member.*", "\ud800"),
         ],
-        "must list events, separated by commas",
+        "must be a comma-separated list of events",
     ),
     "created_from": (TIMES, A_TIME),
     "created_to": (TIMES, A_TIME),
@@ -109,8 +109,8 @@ def test_403_is_one_answer_for_all(call: Call, arrange: Callable[[Table], None])
     assert Refusal(
         status=403,
         code="FORBIDDEN",
-        message="You are not allowed to read the audit log of this organization",
-        hint="Ask an owner or admin of the organization to do it, or to give you the role.",
+        message="You are not allowed to do this in this organization",
+        hint="Ask an owner or admin of the organization to do it, or to change your role.",
         pagination=NO_PAGE_OF_25,
     ) == call.refused(query=ASKED_FOR_25, user_id="someone")
 

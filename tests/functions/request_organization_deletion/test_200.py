@@ -28,7 +28,7 @@ def test_the_answer_is_exactly_status_and_message(call: Call, stop_clock: Callab
 
     assert {
         "status": "success",
-        "message": f"The organization will be deleted at {IN_30_DAYS}; until then an owner can cancel this",
+        "message": f"The organization will be deleted at {IN_30_DAYS}. An owner can cancel the deletion until then",
     } == call.data()
 
 

@@ -29,8 +29,8 @@ NO_OWNERS = [admin, *STRANGERS]
 FORBIDDEN = Refusal(
     status=403,
     code="FORBIDDEN",
-    message="You are not allowed to delete this organization",
-    hint="Only an owner of the organization can do it.",
+    message="You are not allowed to do this in this organization",
+    hint="Only an owner of the organization can do this.",
     pagination=None,
 )
 

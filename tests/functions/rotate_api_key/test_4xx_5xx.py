@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 FORBIDDEN = Refusal(
     status=403,
     code="FORBIDDEN",
-    message="You are not allowed to rotate API keys in this organization",
-    hint="Ask an owner or admin of the organization to do it, or to give you the role.",
+    message="You are not allowed to do this in this organization",
+    hint="Ask an owner or admin of the organization to do it, or to change your role.",
     pagination=None,
 )
 
@@ -53,7 +53,7 @@ def test_400_each_invalid_grace_period(call: Call, value: object, rule: str) -> 
     assert 400 == refusal.status
     assert "BAD_REQUEST" == refusal.code
     assert f"gracePeriodSeconds {rule}" == refusal.message
-    assert "gracePeriodSeconds takes a whole number from 0 to 604800 (7 days)." == refusal.hint
+    assert "gracePeriodSeconds is a whole number from 0 to 604800 (7 days)." == refusal.hint
 
 
 @pytest.mark.parametrize(
@@ -141,8 +141,8 @@ def test_404_is_one_answer_for_all(call: Call, key_id: str) -> None:
     assert Refusal(
         status=404,
         code="API_KEY_NOT_FOUND",
-        message="There is no such API key in this organization",
-        hint="List the organization's keys to find its id; a key that was deleted is gone.",
+        message="The organization has no API key with this id",
+        hint="List the organization's keys to find the id. Deleted keys cannot be restored.",
         pagination=None,
     ) == call.refused(key_id=key_id)
 
@@ -186,8 +186,8 @@ def test_409_after_the_last_generation(call: Call) -> None:
     refusal = call.refused()
 
     assert 409 == refusal.status
-    assert "The API key was rotated 65535 times, which is as often as it can be" == refusal.message
-    assert "Create a new key in its place." == refusal.hint
+    assert "The API key was rotated 65535 times, which is the maximum" == refusal.message
+    assert "Create a new key to replace it." == refusal.hint
 
 
 def test_410_a_frozen_organization(call: Call) -> None:

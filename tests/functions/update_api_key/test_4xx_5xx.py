@@ -31,7 +31,7 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ({"name": "x" * 121}, "name must have at most 120 characters"),
     ({"name": None}, "name must be a string"),
     ({"name": 1}, "name must be a string"),
-    ({"name": "\ud800"}, "name holds a lone surrogate"),
+    ({"name": "\ud800"}, "name contains a lone surrogate"),
     ({"enabled": None}, "enabled must be true or false"),
     ({"enabled": "true"}, "enabled must be true or false"),
     ({"enabled": 1}, "enabled must be true or false"),
@@ -43,19 +43,19 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ({"metadata": []}, "metadata must be an object"),
     ({"metadata": {"a": None}}, "metadata.a must be a string, a number or a boolean"),
     ({"metadata": {"a": "x" * 513}}, "metadata.a must have at most 512 characters"),
-    ({"metadata": {str(n): "x" * 512 for n in range(40)}}, "bytes as JSON text, and 16384 are allowed"),
-    ({"expiresAt": ""}, "expiresAt must be a time of RFC 3339"),
-    ({"expiresAt": 1924992000}, "expiresAt must be a time of RFC 3339"),
-    ({"expiresAt": False}, "expiresAt must be a time of RFC 3339"),
-    ({"expiresAt": "2031-01-01"}, "expiresAt must be a time of RFC 3339"),
-    ({"expiresAt": "2031-01-01T00:00:00"}, "expiresAt must be a time of RFC 3339"),
-    ({"expiresAt": "never"}, "expiresAt must be a time of RFC 3339"),
+    ({"metadata": {str(n): "x" * 512 for n in range(40)}}, "bytes as JSON; the maximum is 16384"),
+    ({"expiresAt": ""}, "expiresAt must be an RFC 3339 time"),
+    ({"expiresAt": 1924992000}, "expiresAt must be an RFC 3339 time"),
+    ({"expiresAt": False}, "expiresAt must be an RFC 3339 time"),
+    ({"expiresAt": "2031-01-01"}, "expiresAt must be an RFC 3339 time"),
+    ({"expiresAt": "2031-01-01T00:00:00"}, "expiresAt must be an RFC 3339 time"),
+    ({"expiresAt": "never"}, "expiresAt must be an RFC 3339 time"),
     ({"expiresAt": "2030-01-31T11:59:59.999Z"}, "expiresAt must be in the future"),
     ({"expiresAt": NOW}, "expiresAt must be in the future"),
     ({"expiresAt": "2030-01-31T12:00:00.0009Z"}, "expiresAt must be in the future"),
     ({"expiresAt": "2030-01-31T12:30:00+01:00"}, "expiresAt must be in the future"),
-    ({}, "the body changes nothing"),
-    ({"unknown": 1, "Name": "New", "expires_at": None, "version": 2}, "the body changes nothing"),
+    ({}, "the body contains no changes"),
+    ({"unknown": 1, "Name": "New", "expires_at": None, "version": 2}, "the body contains no changes"),
 ]
 
 
@@ -78,14 +78,14 @@ def test_400_each_field(call: Call, stop_clock: Callable[[str], datetime], body:
 
 def test_400_hints_name_the_values_of_enabled(call: Call) -> None:
     """`enabled` takes a boolean, not the text `true`."""
-    assert "enabled takes true or false, without quotes." == call.refused({"enabled": "true"}).hint
+    assert "enabled is true or false, without quotes." == call.refused({"enabled": "true"}).hint
 
 
 def test_400_hints_list_the_fields(call: Call) -> None:
     """A body without a known field gets the list of fields."""
     call.table.put_key()
 
-    assert "Send one or more of: name, enabled, permissions, metadata, expiresAt." == call.refused({"nam": "x"}).hint
+    assert "Send at least one of: name, enabled, permissions, metadata, expiresAt." == call.refused({"nam": "x"}).hint
 
 
 @pytest.mark.parametrize(
@@ -125,8 +125,8 @@ def test_401_without_an_authorizer(call: Call) -> None:
 FORBIDDEN = Refusal(
     status=403,
     code="FORBIDDEN",
-    message="You are not allowed to update API keys in this organization",
-    hint="Ask an owner or admin of the organization to do it, or to give you the role.",
+    message="You are not allowed to do this in this organization",
+    hint="Ask an owner or admin of the organization to do it, or to change your role.",
     pagination=None,
 )
 
@@ -171,8 +171,8 @@ def test_404_is_one_answer_for_all(call: Call, key_id: str) -> None:
     assert Refusal(
         status=404,
         code="API_KEY_NOT_FOUND",
-        message="There is no such API key in this organization",
-        hint="List the organization's keys to find its id; a key that was deleted is gone.",
+        message="The organization has no API key with this id",
+        hint="List the organization's keys to find the id. Deleted keys cannot be restored.",
         pagination=None,
     ) == call.refused(BODY, key_id=key_id)
 
@@ -202,7 +202,7 @@ def test_409_after_two_conflicts(call: Call) -> None:
     key = call.table.item(f"KEY#{KEY_ID}")
     assert 409 == refusal.status
     assert "CONFLICT" == refusal.code
-    assert "The API key was changed by somebody else at the same time" == refusal.message
+    assert "The resource was changed by another request at the same time" == refusal.message
     assert 4 == len(operations)
     assert "Theirs" == key["name"]
     assert key["enabled"] is True

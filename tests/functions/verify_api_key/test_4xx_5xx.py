@@ -136,7 +136,7 @@ def test_500_of_a_damaged_item(call: Call, caplog: pytest.LogCaptureFixture) -> 
             status=500,
             code="INTERNAL_SERVER_ERROR",
             message="An unexpected error occurred",
-            hint="Repeat the request; if it fails again, report the x-request-id of this response.",
+            hint="Repeat the request. If it fails again, report the x-request-id of this response.",
             pagination=None,
         )
         == refusal

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from keywright.api.schemas import CreateApiKeyRequest, CreatedApiKey, metadata_text, validate
+from keywright.api.fields import metadata_text
+from keywright.api.schemas import CreateApiKey, CreatedApiKey
+from keywright.api.validation import validate
 from keywright.errors import ServiceError
 
 pytestmark = pytest.mark.usefixtures("environment")
@@ -18,7 +20,7 @@ VALID: dict[str, Any] = {"name": "CI", "permissions": ["sessions:read"]}
 def refusal(body: dict[str, Any]) -> ServiceError:
     """Validate a body that must be refused."""
     with pytest.raises(ServiceError) as caught:
-        validate(CreateApiKeyRequest, body)
+        validate(CreateApiKey, body)
     return caught.value
 
 
@@ -37,7 +39,7 @@ def refusal(body: dict[str, Any]) -> ServiceError:
 )
 def test_name_is_trimmed_and_otherwise_kept(name: str, expected: str) -> None:
     """1 to 120 code points of any Unicode."""
-    assert expected == validate(CreateApiKeyRequest, VALID | {"name": name}).name
+    assert expected == validate(CreateApiKey, VALID | {"name": name}).name
 
 
 @pytest.mark.parametrize(
@@ -49,10 +51,10 @@ def test_name_is_trimmed_and_otherwise_kept(name: str, expected: str) -> None:
         ({"name": None}, "name must be a string"),
         ({"name": 1}, "name must be a string"),
         *(
-            ({"name": f"a{character}b"}, "name must not hold control characters")
+            ({"name": f"a{character}b"}, "name must not contain control characters")
             for character in "\0\t\n\r\x1b\x1f\x7f\x80\x85\x9f\u2028\u2029\u202a\u202e\u2066\u2069"
         ),
-        ({"name": "\ud800"}, "name holds a lone surrogate"),
+        ({"name": "\ud800"}, "name contains a lone surrogate"),
         ({"permissions": []}, "permissions must have at least 1 item"),
         ({"permissions": "sessions:read"}, "permissions must be an array"),
         ({"permissions": None}, "permissions must be an array"),
@@ -67,9 +69,12 @@ def test_name_is_trimmed_and_otherwise_kept(name: str, expected: str) -> None:
         ({"metadata": {"a": "x" * 513}}, "metadata.a must have at most 512 characters"),
         ({"metadata": {"a": float("inf")}}, "metadata.a must be a finite number"),
         ({"metadata": {"a": 10**309}}, "metadata.a must be a finite number"),
-        ({"metadata": {"a": "\udfff"}}, "metadata.a holds a lone surrogate"),
-        ({"metadata": {"\udfff": 1}}, 'metadata["\\ufffd\\ufffd\\ufffd"] holds a lone surrogate'),
-        ({"metadata": {str(i): "x" * 500 for i in range(40)}}, "metadata has 20311 bytes as JSON text, and 16384 are"),
+        ({"metadata": {"a": "\udfff"}}, "metadata.a contains a lone surrogate"),
+        ({"metadata": {"\udfff": 1}}, 'metadata["\\ufffd\\ufffd\\ufffd"] contains a lone surrogate'),
+        (
+            {"metadata": {str(i): "x" * 500 for i in range(40)}},
+            "metadata has 20311 bytes as JSON; the maximum is 16384",
+        ),
     ],
 )
 def test_message_names_the_field_and_the_rule(change: dict[str, Any], message: str) -> None:
@@ -90,7 +95,7 @@ def test_missing_field_is_named_and_explained(field: str) -> None:
     error = refusal({key: value for key, value in VALID.items() if key != field})
 
     assert f"{field} is required" == error.message
-    assert error.hint.startswith(f"{field} takes")
+    assert error.hint.startswith(f"{field} is ")
 
 
 def test_several_problems_are_told_at_once_but_not_all() -> None:
@@ -105,14 +110,14 @@ def test_duplicate_permissions_collapse_in_order() -> None:
     """Each permission counts once, where it came first."""
     wanted = ["sessions:write", "sessions:read", "sessions:write", "webhooks:read", "sessions:read"]
 
-    body = validate(CreateApiKeyRequest, VALID | {"permissions": wanted})
+    body = validate(CreateApiKey, VALID | {"permissions": wanted})
 
     assert ["sessions:write", "sessions:read", "webhooks:read"] == body.permissions
 
 
 def test_unknown_fields_are_ignored() -> None:
     """Even ones whose values would be wrong anywhere else."""
-    body = validate(CreateApiKeyRequest, VALID | {"extra": {"deep": [float("inf"), None]}})
+    body = validate(CreateApiKey, VALID | {"extra": {"deep": [float("inf"), None]}})
 
     assert "CI" == body.name
 
@@ -123,7 +128,7 @@ def test_unknown_fields_are_ignored() -> None:
 )
 def test_metadata_keeps_value_and_type(value: object) -> None:
     """1, 1.0 and true stay what they are, in the stored text as well."""
-    body = validate(CreateApiKeyRequest, VALID | {"metadata": {"": value}})
+    body = validate(CreateApiKey, VALID | {"metadata": {"": value}})
 
     stored = json.loads(metadata_text(body.metadata))
     assert (value, type(value)) == (stored[""], type(stored[""]))

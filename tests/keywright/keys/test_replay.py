@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keywright.api.schemas import CreateApiKeyRequest, CreatedApiKey, RotateApiKeyRequest
+from keywright.api.schemas import CreateApiKey, CreatedApiKey, RotateApiKey
 from keywright.domain import keyring
 from keywright.domain.principals import Member
 from keywright.errors import IDEMPOTENCY_KEY_REUSED, SERVICE_UNAVAILABLE, ServiceError
@@ -31,7 +31,7 @@ OTHER_MEMBER = replace(MEMBER, user_id="user_2")
 ELSEWHERE = replace(MEMBER, organization_id=uuid.UUID(int=1))
 KEYRING = keyring.Keyring(1, {1: keyring.derive(b"p" * 64)})
 ANSWER = CreatedApiKey(id="0198d3c4-0000-7000-8000-000000000000", key="kk_" + "0123456789" * 8 + "abcdef")
-BODY = RotateApiKeyRequest(gracePeriodSeconds=60)
+BODY = RotateApiKey(gracePeriodSeconds=60)
 IDEMPOTENCY_KEY = "8e03978e-40d5-43dd-bc93-6894a57f9324"
 REPEATABLE = Repeatable(MEMBER, IDEMPOTENCY_KEY, "rotate", BODY)
 
@@ -142,8 +142,8 @@ def test_a_changed_answer_is_not_read(position: int, bit: int) -> None:
     "other",
     [
         replace(REPEATABLE, operation="create"),
-        replace(REPEATABLE, body=RotateApiKeyRequest(gracePeriodSeconds=61)),
-        replace(REPEATABLE, body=CreateApiKeyRequest.model_construct(name="x", permissions=["y"])),
+        replace(REPEATABLE, body=RotateApiKey(gracePeriodSeconds=61)),
+        replace(REPEATABLE, body=CreateApiKey.model_construct(name="x", permissions=["y"])),
     ],
     ids=["operation", "value", "fields"],
 )

@@ -1,4 +1,4 @@
-"""Documents about the API, as a deployment serves them: its description, and the page that shows it."""
+"""The documents that a deployment serves: the OpenAPI description and the reference page."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 Json = Any
 
 _ADDRESS = "http://127.0.0.1:8787/v1"
-"""What the file has in the place of the API's own address."""
+"""The address in the file, which the API's own address replaces."""
 
 _STAGE = "/v1"
-_REMEMBERED = 4
-"""An API is called by few names: API Gateway's, and those of custom domains."""
+_CACHED_ADDRESSES = 4
+"""An API has few addresses: API Gateway's, and those of custom domains."""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What is answered as it is, outside of the envelope.
+    """A response outside of the envelope.
 
     Attributes:
-        headers: besides those of every document.
+        headers: its own headers, besides those of every document.
     """
 
     media_type: ClassVar[str]
@@ -47,34 +47,34 @@ class Document:
 
 
 class JsonDocument(Document):
-    """Data."""
+    """A document for programs."""
 
     media_type = "application/json"
 
 
 class Page(Document):
-    """A page for browsers."""
+    """A document for browsers."""
 
     media_type = "text/html; charset=utf-8"
 
 
 def description(file: Path, base_url: str) -> JsonDocument:
-    """Give the OpenAPI description, with this API's own address and its catalogue of permissions.
+    """Return the OpenAPI description with this deployment's address and permissions.
 
     Args:
-        file: the description with the default catalogue.
+        file: the description with the default permissions.
         base_url: the address of the API, stage or base path included.
     """
     return JsonDocument(_description(file, base_url, settings().permissions))
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(_CACHED_ADDRESSES)
 def _description(file: Path, base_url: str, permissions: tuple[str, ...]) -> str:
     text = file.read_text(encoding="utf-8").replace(f"{_ADDRESS}/docs#", f"{base_url}/docs#")
     document = json.loads(text)
     if base_url.endswith(_STAGE):
         document["servers"][0]["url"] = base_url.removesuffix(_STAGE)
-    else:  # behind a custom domain the stage need not be part of a path
+    else:  # behind a custom domain, paths need not begin with the stage
         document["servers"][0]["url"] = base_url
         document["paths"] = {path.removeprefix(_STAGE): methods for path, methods in document["paths"].items()}
     catalogue = document["components"]["schemas"]["Permission"]
@@ -87,13 +87,13 @@ def _description(file: Path, base_url: str, permissions: tuple[str, ...]) -> str
 
 
 def _renamed(value: Json, names: Mapping[str, str]) -> Json:
-    """Put the deployment's permissions where the examples have those of the default catalogue."""
+    """Replace the default permissions in the examples by those of the deployment."""
     match value:
         case dict():
             return {name: _renamed(item, names) for name, item in value.items()}
         case list():
             items = [_renamed(item, names) for item in value]
-            # Several permissions of the one catalogue may have become the same of the other.
+            # Several default permissions can become the same one.
             return [item for index, item in enumerate(items) if not isinstance(item, str) or item not in items[:index]]
         case str():
             return names.get(value, value)
@@ -102,17 +102,17 @@ def _renamed(value: Json, names: Mapping[str, str]) -> Json:
 
 
 def page(directory: Path, base_url: str) -> Page:
-    """Give the reference page: one file, which asks for nothing but the description beside it.
+    """Return the reference page: one file that loads only the OpenAPI description.
 
     Args:
-        directory: holds page.html and the library that draws the description.
-        base_url: the address of the API, for requests that are tried out.
+        directory: holds page.html and the library that renders the description.
+        base_url: the address of the API, which the page sends requests to.
     """
     text, script_sources = _page(directory)
     policy = (
         "default-src 'none'",
         f"script-src {script_sources}",
-        "style-src 'unsafe-inline'",  # the library sets styles on elements; styles cannot send anything
+        "style-src 'unsafe-inline'",  # the library sets styles on elements; styles cannot send data
         "img-src data:",
         f"connect-src 'self' {_origin(base_url)}",
         "base-uri 'none'",
@@ -125,14 +125,14 @@ def page(directory: Path, base_url: str) -> Page:
     )
 
 
-@lru_cache(_REMEMBERED)
+@lru_cache(_CACHED_ADDRESSES)
 def _page(directory: Path) -> tuple[str, str]:
-    """Put the page together; give it with the digests of its scripts, the only ones that may run."""
-    library = _unpacked(directory / "swagger-ui" / "swagger-ui-bundle.js.gz")
+    """Return the page, and the CSP sources of its scripts, the only ones that can run."""
+    library = _decompressed(directory / "swagger-ui" / "swagger-ui-bundle.js.gz")
     script = (directory / "page.js").read_text(encoding="utf-8")
     parts = {
         "library": library,
-        "library_style": _unpacked(directory / "swagger-ui" / "swagger-ui.css.gz"),
+        "library_style": _decompressed(directory / "swagger-ui" / "swagger-ui.css.gz"),
         "script": script,
         "style": (directory / "page.css").read_text(encoding="utf-8"),
         "errors": "\n".join(_entry(error) for error in CATALOGUE.values()),
@@ -141,7 +141,7 @@ def _page(directory: Path) -> tuple[str, str]:
     return text, " ".join(f"'sha256-{_digest(content)}'" for content in (library, script))
 
 
-def _unpacked(file: Path) -> str:
+def _decompressed(file: Path) -> str:
     return gzip.decompress(file.read_bytes()).decode()
 
 

@@ -1,4 +1,4 @@
-"""The one shape of every answer: `{"data": ..., "error": ...}`, and `pagination` with lists."""
+"""The envelope of every response: `{"data": ..., "error": ...}`, and `pagination` in lists."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Pagination:
-    """Where a page stands in its list.
+    """The position of a page in its list.
 
     Attributes:
-        limit: the items that were asked for.
-        next_cursor: what `starting_after` takes for the next page; None on the last one.
+        limit: the maximum number of items on the page.
+        next_cursor: the `starting_after` of the next page; None on the last page.
     """
 
     limit: int
     next_cursor: str | None = None
 
     def as_json(self) -> dict[str, object]:
-        """Write it as answers have it."""
+        """Return the `pagination` of a response."""
         return {"limit": self.limit, "has_more": self.next_cursor is not None, "next_cursor": self.next_cursor}
 
 
@@ -47,7 +47,7 @@ class Listing(Generic[Item_co]):
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """The answer that an earlier request with the same Idempotency-Key got."""
+    """The answer to an earlier request with the same Idempotency-Key."""
 
     data: BaseModel
 
@@ -55,20 +55,20 @@ class Replayed:
 def success(
     data: Mapping[str, object] | Sequence[object], headers: Mapping[str, str], pagination: Pagination | None = None
 ) -> ProxyAnswer:
-    """Answer 200 with data."""
+    """Return a response with data."""
     return _answer(200, {"data": data, "error": None}, headers, pagination)
 
 
 def failure(
     error: ServiceError, base_url: str, headers: Mapping[str, str], pagination: Pagination | None = None
 ) -> ProxyAnswer:
-    """Answer with an error of the catalogue.
+    """Return a response with an error.
 
     Args:
-        error: what is wrong, in public words.
-        base_url: the address of this API, under which the documentation of the error is found.
-        headers: sent in any case; those that belong to the error are added.
-        pagination: of the list that could not be given.
+        error: the error.
+        base_url: the address of this API, which the link to the error's documentation begins with.
+        headers: the headers of every response; those of the error are added.
+        pagination: of the list, if the request was for one.
     """
     kind = error.error
     body = {
@@ -83,7 +83,7 @@ def failure(
     extra = {}
     if kind.retry_after_seconds is not None:
         extra["retry-after"] = str(kind.retry_after_seconds)
-    if kind is UNAUTHORIZED:
+    if kind.code == UNAUTHORIZED.code:
         extra["www-authenticate"] = "Bearer"  # RFC 6750, section 3
     return _answer(kind.status, body, {**headers, **extra}, pagination)
 
@@ -92,7 +92,7 @@ def _answer(
     status: int, body: Mapping[str, object], headers: Mapping[str, str], pagination: Pagination | None
 ) -> ProxyAnswer:
     content = body if pagination is None else {**body, "pagination": pagination.as_json()}
-    # ASCII only, so that no character of a body can trouble what carries it; and no answer of this API may be cached.
+    # ASCII only, so that every proxy and client can read it. Responses of this API must not be cached.
     return {
         "statusCode": status,
         "headers": {"content-type": "application/json", "cache-control": "no-store", **headers},

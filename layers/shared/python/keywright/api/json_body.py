@@ -1,7 +1,7 @@
-"""From the bytes of a body to the object they say, refusing what JSON does not clearly mean.
+"""Parse the JSON object in a body strictly (RFC 8259).
 
-The standard library's parser is used for its hooks: integers of any size stay exact, and what other parsers
-would silently change or drop (NaN, a name given twice) is refused.
+The standard library's parser has the hooks for it: integers of any size stay exact, and NaN and duplicate names, which
+other parsers silently change or drop, are errors.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _EXACT_INTEGER_CHARACTERS = 400
-"""Longer integers are beyond any double, and Python refuses to read them beyond 4,300 digits (CVE-2020-10735)."""
+"""Longer integers exceed every double, and Python refuses to parse more than 4,300 digits (CVE-2020-10735)."""
 
 
 def parse_object(body: bytes) -> dict[str, object]:
     """Parse a JSON object (RFC 8259).
 
     Raises:
-        ServiceError: BAD_REQUEST, saying what is wrong and where.
+        ServiceError: BAD_REQUEST. The message names the problem and its position.
     """
     if not body:
         raise ServiceError(
@@ -49,21 +49,21 @@ def parse_object(body: bytes) -> dict[str, object]:
         raise ServiceError(
             BAD_REQUEST,
             f"The body is not valid JSON: {error.msg}, at line {error.lineno}, column {error.colno}",
-            hint="Check quotes, commas and brackets near that place.",
+            hint="Check quotes, commas and brackets near that position.",
             reason="not JSON",
         ) from None
     except RecursionError:
         raise ServiceError(
             BAD_REQUEST,
             "The body is nested too deeply",
-            hint="Arrays and objects inside one another may go some hundred levels deep.",
+            hint="Arrays and objects can be nested a few hundred levels deep.",
             reason="nested too deeply",
         ) from None
     if not isinstance(value, dict):
         raise ServiceError(
             BAD_REQUEST,
             "The body must be a JSON object",
-            hint='Send an object with the fields of the request, as {"name": "..."}.',
+            hint='Send an object with the fields of the request, such as {"name": "..."}.',
             reason="not a JSON object",
         )
     return value
@@ -75,9 +75,9 @@ def _object(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
         if name in result:
             raise ServiceError(
                 BAD_REQUEST,
-                f"The body gives {quoted(name)} twice in one object",
-                hint="Give each name once; which of the two is meant cannot be known (RFC 8259, section 4).",
-                reason="a name twice in one object",
+                f"The body contains {quoted(name)} twice in one object",
+                hint="Send each name once per object (RFC 8259, section 4).",
+                reason="duplicate name in an object",
             )
         result[name] = value
     return result
@@ -91,11 +91,11 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ServiceError(
         BAD_REQUEST,
         f"The body is not valid JSON: {name} is not a JSON value",
-        hint="Leave the field out, or send it as a string.",
+        hint="Omit the field, or send the value as a string.",
         reason="not JSON: NaN or Infinity",
     )
 
 
 def quoted(name: str, limit: int = 60) -> str:
-    """Quote a name that a caller chose for use in a message: escaped, and cut to `limit` characters."""
+    """Return a name that the caller chose for use in a message: quoted, escaped and cut to `limit` characters."""
     return json.dumps(name if len(name) <= limit else name[:limit] + "...")

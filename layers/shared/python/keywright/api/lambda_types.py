@@ -1,4 +1,4 @@
-"""The shapes of the events that functions get and of their answers, with the fields that Keywright uses.
+"""Types of Lambda events and results, with the fields that Keywright uses.
 
 Sources: Amazon API Gateway Developer Guide, "Input format of a Lambda function for proxy integration" and "Input to an
 API Gateway Lambda authorizer"; AWS Lambda Developer Guide, "Using Lambda with Amazon SQS" and "Handling errors for an
@@ -11,7 +11,7 @@ from typing import NotRequired, Protocol, TypedDict
 
 
 class Identity(TypedDict):
-    """Where the caller is, and who it is to IAM: absent or null on routes that are not behind AWS_IAM."""
+    """The caller's address and IAM identity. The identity is absent or null on routes that AWS_IAM does not protect."""
 
     sourceIp: str
     accountId: NotRequired[str | None]
@@ -20,7 +20,7 @@ class Identity(TypedDict):
 
 
 class RequestContext(TypedDict):
-    """What API Gateway knows of a request. `authorizer` is absent on routes without one."""
+    """The context of a request. `authorizer` is absent on routes without an authorizer."""
 
     requestId: str
     stage: str
@@ -30,7 +30,7 @@ class RequestContext(TypedDict):
 
 
 class ProxyEvent(TypedDict):
-    """A request. Header names come as the client wrote them."""
+    """A request. Header names have the case that the client sent."""
 
     httpMethod: str
     headers: dict[str, str] | None
@@ -50,7 +50,7 @@ class ProxyAnswer(TypedDict):
 
 
 class TokenAuthorizerEvent(TypedDict):
-    """The question to a TOKEN authorizer.
+    """The event of a TOKEN authorizer.
 
     `methodArn` is `arn:aws:execute-api:<region>:<account>:<api>/<stage>/<method>/<path>`.
     """
@@ -61,10 +61,10 @@ class TokenAuthorizerEvent(TypedDict):
 
 
 class AuthorizerEvent(TypedDict):
-    """The question to an authorizer, of type TOKEN or REQUEST, from a REST API or an HTTP API.
+    """The event of a TOKEN or REQUEST authorizer, from a REST API or an HTTP API.
 
-    `version` is 1.0 or 2.0 from an HTTP API and absent from a REST API. Payload 2.0 has `routeArn`, in the form of
-    `methodArn`, in its place.
+    `version` is 1.0 or 2.0 from an HTTP API and absent from a REST API. Payload 2.0 has `routeArn` instead of
+    `methodArn`, in the same format.
     """
 
     type: str
@@ -91,7 +91,7 @@ class PolicyDocument(TypedDict):
 
 
 class AuthorizerAnswer(TypedDict):
-    """The answer of a Lambda authorizer; `context` reaches the function as `requestContext.authorizer`."""
+    """The result of a Lambda authorizer. Functions receive `context` as `requestContext.authorizer`."""
 
     principalId: str
     policyDocument: PolicyDocument
@@ -99,24 +99,24 @@ class AuthorizerAnswer(TypedDict):
 
 
 class SimpleAnswer(TypedDict):
-    """The simple answer to an HTTP API with payload 2.0."""
+    """The simple response of a Lambda authorizer to an HTTP API with payload 2.0."""
 
     isAuthorized: bool
     context: dict[str, str]
 
 
 class LambdaContext(Protocol):
-    """What Keywright uses of Lambda's context object."""
+    """The part of Lambda's context object that Keywright uses."""
 
     aws_request_id: str
 
     def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until Lambda ends this invocation."""
+        """Return the milliseconds until Lambda ends this invocation."""
         ...
 
 
 class QueueMessage(TypedDict):
-    """A message, as far as Keywright reads it. The body is what the event bus has put there: an event as JSON."""
+    """A message of a queue. The body is an event of the event bus, as JSON."""
 
     messageId: str
     body: str
@@ -129,12 +129,12 @@ class QueueEvent(TypedDict):
 
 
 class BatchItemFailure(TypedDict):
-    """A message that has to come again."""
+    """A message to retry."""
 
     itemIdentifier: str
 
 
 class BatchAnswer(TypedDict):
-    """What became of a batch: whatever is not named is done, and leaves the queue."""
+    """The result of a batch. Messages that are not listed are deleted from the queue."""
 
     batchItemFailures: list[BatchItemFailure]

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from keywright import clock
 from keywright.api.envelope import Replayed
-from keywright.api.schemas import CreatedApiKey, RotatedApiKey, metadata_text, not_in_future
+from keywright.api.fields import metadata_text
+from keywright.api.schemas import CreatedApiKey, RotatedApiKey
+from keywright.api.validation import not_in_future
 from keywright.domain import key_hash, key_text
 from keywright.domain.audit_event import AuditEvent
 from keywright.domain.permissions import Role
@@ -23,14 +25,11 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from keywright.api.schemas import CreateApiKeyRequest, RotateApiKeyRequest
+    from keywright.api.schemas import CreateApiKey, RotateApiKey
     from keywright.domain.keyring import Keyring
     from keywright.domain.principals import Member, Origin
     from keywright.store.api_keys import ApiKeyRecord
     from keywright.store.table import Item
-
-_CREATE = "create API keys in this organization"
-_ROTATE = "rotate API keys in this organization"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +41,7 @@ class _Secret:
     hint: str
 
 
-def create(
-    member: Member, origin: Origin, body: CreateApiKeyRequest, idempotency_key: str | None
-) -> CreatedApiKey | Replayed:
+def create(member: Member, origin: Origin, body: CreateApiKey, idempotency_key: str | None) -> CreatedApiKey | Replayed:
     """Issue a key to the member's organization, in one request to DynamoDB and one hash.
 
     Raises:
@@ -78,7 +75,7 @@ def create(
     try:
         table.commit(
             [
-                *organizations.authorization(member, Role.ADMIN, _CREATE),
+                *organizations.authorization(member, Role.ADMIN),
                 *([repeatable.keep(created, keyring, now)] if repeatable else []),
                 api_keys.put(record),
             ],
@@ -94,14 +91,14 @@ def _repeated_after_expiry(member: Member, repeatable: Repeatable | None, keyrin
     if repeatable is None:
         raise not_in_future("expiresAt")
     try:
-        _read(member, repeatable, _CREATE)
+        _read(member, repeatable)
     except idempotency.AlreadyAnsweredError as answered:
         return Replayed(repeatable.replay(answered.kept, CreatedApiKey, keyring))
     raise not_in_future("expiresAt")
 
 
 def rotate(
-    member: Member, origin: Origin, key_id: UUID, body: RotateApiKeyRequest, idempotency_key: str | None
+    member: Member, origin: Origin, key_id: UUID, body: RotateApiKey, idempotency_key: str | None
 ) -> RotatedApiKey | Replayed:
     """Give a key a new secret; the previous one goes on working for the grace period, and no longer than the key.
 
@@ -126,11 +123,11 @@ def _rotate_once(
     member: Member,
     origin: Origin,
     key_id: UUID,
-    body: RotateApiKeyRequest,
+    body: RotateApiKey,
     repeatable: Repeatable | None,
 ) -> RotatedApiKey:
     keyring = pepper.keyring()
-    items = _read(member, repeatable, _ROTATE, api_keys.sort_key(key_id))
+    items = _read(member, repeatable, api_keys.sort_key(key_id))
     item = items.get(api_keys.sort_key(key_id))
     if item is None:
         raise ServiceError(API_KEY_NOT_FOUND)
@@ -138,8 +135,8 @@ def _rotate_once(
     if before.generation >= key_text.MAX_GENERATION:
         raise ServiceError(
             CONFLICT,
-            f"The API key was rotated {key_text.MAX_GENERATION} times, which is as often as it can be",
-            hint="Create a new key in its place.",
+            f"The API key was rotated {key_text.MAX_GENERATION} times, which is the maximum",
+            hint="Create a new key to replace it.",
         )
     secret = _draw(keyring, member.organization_id, key_id, before.generation + 1)
     now = clock.after(before.updated_at)
@@ -158,7 +155,7 @@ def _rotate_once(
     )
     table.commit(
         [
-            *organizations.authorization(member, Role.ADMIN, _ROTATE),
+            *organizations.authorization(member, Role.ADMIN),
             *([repeatable.keep(rotated, keyring, now)] if repeatable else []),
             api_keys.replace(before, after),
         ],
@@ -167,7 +164,7 @@ def _rotate_once(
     return rotated
 
 
-def _read(member: Member, repeatable: Repeatable | None, action: str, *sort_keys: str) -> dict[str, Item]:
+def _read(member: Member, repeatable: Repeatable | None, *sort_keys: str) -> dict[str, Item]:
     """Read what is named, for a member who may issue secrets now.
 
     Raises:
@@ -176,7 +173,7 @@ def _read(member: Member, repeatable: Repeatable | None, action: str, *sort_keys
     """
     wanted = [organizations.member_sort_key(member), organizations.ORGANIZATION, *sort_keys]
     items = table.read(member.organization_id, [*wanted, repeatable.sort_key] if repeatable else wanted)
-    organizations.require(member, Role.ADMIN, action, items)
+    organizations.require(member, Role.ADMIN, items)
     organizations.require_active(items)
     kept = idempotency.live(items.get(repeatable.sort_key), clock.now()) if repeatable else None
     if kept is not None:
@@ -219,7 +216,7 @@ def _draw(keyring: Keyring, organization_id: UUID, key_id: UUID, generation: int
 
 
 def _repeatable(
-    member: Member, idempotency_key: str | None, operation: str, body: CreateApiKeyRequest | RotateApiKeyRequest
+    member: Member, idempotency_key: str | None, operation: str, body: CreateApiKey | RotateApiKey
 ) -> Repeatable | None:
     return None if idempotency_key is None else Repeatable(member, idempotency_key, operation, body)
 

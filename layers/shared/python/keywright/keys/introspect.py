@@ -15,11 +15,11 @@ from keywright.store import credentials
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from keywright.api.schemas import VerifyApiKeyRequest
+    from keywright.api.schemas import VerifyApiKey
     from keywright.domain.principals import KeyHolder
 
 
-def verify(body: VerifyApiKeyRequest) -> VerifiedApiKey | UnknownApiKey:
+def verify(body: VerifyApiKey) -> VerifiedApiKey | UnknownApiKey:
     """Tell whether a key is valid and may do what is asked of it.
 
     Raises:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 from keywright import clock
 from keywright.api.envelope import Listing, Pagination
-from keywright.api.schemas import ApiKeyDetails, ApiKeySummary, Done, metadata_text, not_in_future
+from keywright.api.fields import metadata_text
+from keywright.api.schemas import ApiKeyDetails, ApiKeySummary, Done
+from keywright.api.validation import not_in_future
 from keywright.domain.audit_event import AuditEvent
 from keywright.domain.permissions import Role
 from keywright.errors import API_KEY_NOT_FOUND, ServiceError
@@ -19,7 +21,7 @@ from keywright.store.api_keys import ApiKeyFilter
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from keywright.api.schemas import ListApiKeysQuery, UpdateApiKeyRequest
+    from keywright.api.schemas import ListApiKeysQuery, UpdateApiKey
     from keywright.domain.principals import Member, Origin
     from keywright.store.api_keys import ApiKeyRecord
     from keywright.store.table import Item
@@ -27,11 +29,6 @@ if TYPE_CHECKING:
 
 _DELETE_ATTEMPTS = 20
 """Far more than a change gets: a revocation should not have to be repeated because of somebody's edit."""
-
-_LIST = "list API keys in this organization"
-_READ = "read API keys in this organization"
-_UPDATE = "update API keys in this organization"
-_DELETE = "delete API keys in this organization"
 
 
 def list_keys(member: Member, query: ListApiKeysQuery) -> Listing[ApiKeySummary]:
@@ -43,7 +40,7 @@ def list_keys(member: Member, query: ListApiKeysQuery) -> Listing[ApiKeySummary]
         ServiceError: FORBIDDEN unless the member is an admin or owner; SERVICE_UNAVAILABLE.
     """
     organizations.require(
-        member, Role.ADMIN, _LIST, table.read(member.organization_id, [organizations.member_sort_key(member)])
+        member, Role.ADMIN, table.read(member.organization_id, [organizations.member_sort_key(member)])
     )
     wanted = ApiKeyFilter(query.enabled, query.permission)
     # One more than the page holds tells whether there is another page.
@@ -64,11 +61,11 @@ def get(member: Member, key_id: UUID) -> ApiKeyDetails:
     Raises:
         ServiceError: FORBIDDEN, API_KEY_NOT_FOUND, SERVICE_UNAVAILABLE.
     """
-    items = _read(member, key_id, _READ, usage.sort_key(key_id))
+    items = _read(member, key_id, usage.sort_key(key_id))
     return details(_record(items, key_id), usage.parse(items.get(usage.sort_key(key_id))))
 
 
-def update(member: Member, origin: Origin, key_id: UUID, body: UpdateApiKeyRequest) -> Done:
+def update(member: Member, origin: Origin, key_id: UUID, body: UpdateApiKey) -> Done:
     """Change what the body names of a key.
 
     Raises:
@@ -78,12 +75,12 @@ def update(member: Member, origin: Origin, key_id: UUID, body: UpdateApiKeyReque
     if body.expires_at is not None and body.expires_at <= clock.now():
         raise not_in_future("expiresAt")
     for _ in range(2):
-        before = _record(_read_to_change(member, key_id, _UPDATE), key_id)
+        before = _record(_read_to_change(member, key_id), key_id)
         now = clock.after(before.updated_at)
         after = replace(_changed(before, body), updated_at=now, version=before.version + 1)
         try:
             table.commit(
-                [*organizations.authorization(member, Role.ADMIN, _UPDATE), api_keys.replace(before, after)],
+                [*organizations.authorization(member, Role.ADMIN), api_keys.replace(before, after)],
                 audit.put(member.organization_id, member.actor, origin, _difference(before, after), now),
             )
         except api_keys.ChangedMeanwhileError:
@@ -108,11 +105,11 @@ def delete(member: Member, origin: Origin, key_id: UUID) -> Done:
 
 
 def _delete_once(member: Member, origin: Origin, key_id: UUID) -> Done:
-    record = _record(_read_to_change(member, key_id, _DELETE), key_id)
+    record = _record(_read_to_change(member, key_id), key_id)
     change = audit.Change(AuditEvent.API_KEY_DELETED, "api_key", str(key_id), before=record.audited(), after=None)
     table.commit(
         [
-            *organizations.authorization(member, Role.ADMIN, _DELETE),
+            *organizations.authorization(member, Role.ADMIN),
             api_keys.delete(record),
             usage.delete(member.organization_id, key_id),
         ],
@@ -131,17 +128,17 @@ def details(record: ApiKeyRecord, used: Usage) -> ApiKeyDetails:
     )
 
 
-def _read(member: Member, key_id: UUID, action: str, *sort_keys: str) -> dict[str, Item]:
+def _read(member: Member, key_id: UUID, *sort_keys: str) -> dict[str, Item]:
     """Read a key and whatever else is named, for a member who may see it."""
     items = table.read(
         member.organization_id, [organizations.member_sort_key(member), api_keys.sort_key(key_id), *sort_keys]
     )
-    organizations.require(member, Role.ADMIN, action, items)
+    organizations.require(member, Role.ADMIN, items)
     return items
 
 
-def _read_to_change(member: Member, key_id: UUID, action: str) -> dict[str, Item]:
-    items = _read(member, key_id, action, organizations.ORGANIZATION)
+def _read_to_change(member: Member, key_id: UUID) -> dict[str, Item]:
+    items = _read(member, key_id, organizations.ORGANIZATION)
     organizations.require_active(items)
     return items
 
@@ -153,16 +150,13 @@ def _record(items: dict[str, Item], key_id: UUID) -> ApiKeyRecord:
     return api_keys.parse(item)
 
 
-def _changed(record: ApiKeyRecord, body: UpdateApiKeyRequest) -> ApiKeyRecord:
-    given = body.model_fields_set
-    return replace(
-        record,
-        name=body.name if "name" in given else record.name,
-        enabled=body.enabled if "enabled" in given else record.enabled,
-        permissions=tuple(body.permissions) if "permissions" in given else record.permissions,
-        metadata=metadata_text(body.metadata) if "metadata" in given else record.metadata,
-        expires_at=body.expires_at if "expires_at" in given else record.expires_at,
-    )
+def _changed(record: ApiKeyRecord, body: UpdateApiKey) -> ApiKeyRecord:
+    changes = body.changes()
+    if "permissions" in changes:
+        changes["permissions"] = tuple(body.permissions)
+    if "metadata" in changes:
+        changes["metadata"] = metadata_text(body.metadata)
+    return replace(record, **changes)
 
 
 def _difference(before: ApiKeyRecord, after: ApiKeyRecord) -> audit.Change:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from keywright import clock
 from keywright.api.envelope import Listing, Pagination
-from keywright.api.schemas import Actor, AuditLog
+from keywright.api.schemas import AuditLog, AuditLogActor
 from keywright.domain.permissions import Role
 from keywright.store import audit, organizations, table
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from keywright.api.schemas import ListAuditLogsQuery
     from keywright.domain.principals import Member
     from keywright.store.audit import AuditRecord
-
-_READ = "read the audit log of this organization"
 
 
 def list_logs(member: Member, query: ListAuditLogsQuery) -> Listing[AuditLog]:
@@ -26,7 +24,7 @@ def list_logs(member: Member, query: ListAuditLogsQuery) -> Listing[AuditLog]:
         ServiceError: FORBIDDEN unless the member is an admin or owner; SERVICE_UNAVAILABLE.
     """
     organizations.require(
-        member, Role.ADMIN, _READ, table.read(member.organization_id, [organizations.member_sort_key(member)])
+        member, Role.ADMIN, table.read(member.organization_id, [organizations.member_sort_key(member)])
     )
     wanted = audit.AuditFilter(
         events=query.event,
@@ -50,7 +48,7 @@ def _shown(record: AuditRecord) -> AuditLog:
     return AuditLog(
         id=record.record_id,
         event=record.event,
-        actor=Actor(type=record.actor_type, id=record.actor_id),
+        actor=AuditLogActor(type=record.actor_type, id=record.actor_id),
         target_id=record.target_id,
         target_type=record.target_type,
         changes=record.changes,

@@ -11,8 +11,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import PydanticCustomError
 
+from keywright.api.fields import Moment
 from keywright.api.json_body import parse_object
-from keywright.api.schemas import Moment, validate
+from keywright.api.validation import validate
 from keywright.errors import ServiceError
 from keywright.ids import MAXIMUM_ID_BYTES, is_plain
 

@@ -1,0 +1,224 @@
+"""Requests: from an API Gateway event to the caller and the validated body and query."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic
+from uuid import UUID
+
+from pydantic import BaseModel
+from typing_extensions import TypeVar
+
+from keywright.api.json_body import parse_object
+from keywright.api.schemas import Query
+from keywright.api.validation import validate
+from keywright.domain.principals import Backend, KeyHolder, Member, Origin
+from keywright.errors import (
+    API_KEY_NOT_FOUND,
+    BAD_REQUEST,
+    INTERNAL_SERVER_ERROR,
+    PAYLOAD_TOO_LARGE,
+    SESSION_EXPIRED,
+    UNAUTHORIZED,
+    UNSUPPORTED_MEDIA_TYPE,
+    ServiceError,
+)
+from keywright.ids import parse_uuid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from keywright.api.lambda_types import ProxyEvent
+
+BODY_BYTES = 64 * 1024
+
+_JSON_TYPE = re.compile(r"application/(?:[!#$&^_.+a-z0-9-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
+_IDEMPOTENCY_KEY = re.compile(r"[ -~]{1,255}")
+
+
+class Nothing(Query):
+    """No fields: the model of a body or query that is not read."""
+
+
+BodyModel = TypeVar("BodyModel", bound=BaseModel, default=Nothing)
+QueryModel = TypeVar("QueryModel", bound=Query, default=Nothing)
+Caller = TypeVar("Caller", default=Member)
+
+
+@dataclass(frozen=True, slots=True)
+class Request(Generic[BodyModel, QueryModel, Caller]):
+    """A request with an authenticated caller and a valid body and query.
+
+    Attributes:
+        path: the path parameters, not validated.
+        idempotency_header: the Idempotency-Key header, not validated.
+    """
+
+    caller: Caller
+    origin: Origin
+    body: BodyModel
+    query: QueryModel
+    path: Mapping[str, str]
+    idempotency_header: str | None
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """The Idempotency-Key. Operations that do not support it never read it.
+
+        Raises:
+            ServiceError: BAD_REQUEST if it is not valid.
+        """
+        key = self.idempotency_header
+        if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
+            raise ServiceError(
+                BAD_REQUEST,
+                "The Idempotency-Key must have 1 to 255 printable ASCII characters",
+                hint="Send a new UUID with each new request.",
+                reason="not an Idempotency-Key",
+            )
+        return key
+
+    @property
+    def key_id(self) -> UUID:
+        """The API key id in the path.
+
+        Raises:
+            ServiceError: API_KEY_NOT_FOUND if it is not an id.
+        """
+        key_id = parse_uuid(self.path["id"])
+        if key_id is None:
+            raise ServiceError(API_KEY_NOT_FOUND)
+        return key_id
+
+
+MemberRequest = Request[BodyModel, QueryModel, Member]
+"""A request of a member of an organization, with a session token."""
+KeyRequest = Request[Nothing, Nothing, KeyHolder]
+"""A request with an API key."""
+BackendRequest = Request[BodyModel, Nothing, Backend]
+"""A request of a backend, with an AWS signature."""
+
+
+def read(
+    event: ProxyEvent,
+    body: type[BodyModel],
+    query: type[QueryModel],
+    caller: Callable[[ProxyEvent], Caller],
+) -> Request[BodyModel, QueryModel, Caller]:
+    """Return the request in an event.
+
+    Args:
+        event: the event of API Gateway.
+        body: the model of the body.
+        query: the model of the query parameters.
+        caller: `member`, `key_holder` or `backend`.
+
+    Raises:
+        ServiceError: UNAUTHORIZED, BAD_REQUEST, PAYLOAD_TOO_LARGE.
+    """
+    context = event["requestContext"]
+    return Request(
+        caller=caller(event),
+        origin=Origin(source_ip=context["identity"]["sourceIp"], request_id=context["requestId"]),
+        body=validate(body, _fields(event, body)),
+        query=validate(query, query_parameters(event)),
+        path=event.get("pathParameters") or {},
+        idempotency_header=header(event, "idempotency-key"),
+    )
+
+
+def member(event: ProxyEvent) -> Member:
+    """Return the member that authorize_session identified.
+
+    API Gateway caches an authorizer's answer for minutes, so the session's expiry is checked again here.
+
+    Raises:
+        ServiceError: UNAUTHORIZED.
+    """
+    context = _authorizer_context(event)
+    if time.time() >= int(context["expiresAt"]):
+        raise ServiceError(SESSION_EXPIRED, reason="expired since it was checked")
+    return Member(organization_id=UUID(context["organizationId"]), user_id=context["userId"])
+
+
+def key_holder(event: ProxyEvent) -> KeyHolder:
+    """Return the holder of the API key that authorize_api_key verified.
+
+    Raises:
+        ServiceError: UNAUTHORIZED.
+    """
+    context = _authorizer_context(event)
+    return KeyHolder(organization_id=UUID(context["organizationId"]), key_id=UUID(context["apiKeyId"]))
+
+
+def backend(event: ProxyEvent) -> Backend:
+    """Return the AWS identity whose signature API Gateway checked.
+
+    Without one the route is not protected by AWS_IAM, which no caller can correct: a 500 raises the alarm of server
+    errors, a 403 would go unnoticed.
+
+    Raises:
+        ServiceError: INTERNAL_SERVER_ERROR if the event has no IAM identity.
+    """
+    identity = event["requestContext"]["identity"]
+    arn = identity.get("userArn")
+    if not (arn and identity.get("accountId") and identity.get("caller")):
+        raise ServiceError(INTERNAL_SERVER_ERROR, reason="no IAM identity: the route is not behind AWS_IAM")
+    return Backend(arn)
+
+
+def _authorizer_context(event: ProxyEvent) -> Mapping[str, str]:
+    context = event["requestContext"].get("authorizer")
+    if not context:
+        raise ServiceError(UNAUTHORIZED, reason="the event holds no authorizer context")
+    return context
+
+
+def _fields(event: ProxyEvent, model: type[BaseModel]) -> dict[str, object]:
+    """Return the fields of the body. A body without required fields can be omitted."""
+    if model is Nothing:
+        return {}
+    body = _body(event)
+    if not body and not any(field.is_required() for field in model.model_fields.values()):
+        return {}
+    return parse_object(body)
+
+
+def _body(event: ProxyEvent) -> bytes:
+    content_type = header(event, "content-type")
+    if content_type is not None and not _JSON_TYPE.fullmatch(content_type.strip()):
+        raise ServiceError(UNSUPPORTED_MEDIA_TYPE, reason="content-type is not JSON")
+    text = event["body"] or ""
+    if not event["isBase64Encoded"]:
+        # surrogatepass leaves text that is not valid Unicode to the JSON checks.
+        body = text.encode("utf-8", "surrogatepass")
+    else:
+        try:
+            body = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            raise ServiceError(BAD_REQUEST, "The body is not valid base64", reason="the body is not base64") from None
+    if len(body) > BODY_BYTES:
+        raise ServiceError(PAYLOAD_TOO_LARGE)
+    return body
+
+
+def query_parameters(event: ProxyEvent) -> dict[str, str]:
+    """Return the query parameters, not validated."""
+    return event.get("queryStringParameters") or {}
+
+
+def header(event: ProxyEvent, name: str) -> str | None:
+    """Return the value of a header. Header names are case-insensitive (RFC 9110, section 5.1).
+
+    Args:
+        event: the event of API Gateway.
+        name: in lower case.
+    """
+    for candidate, value in (event["headers"] or {}).items():
+        if candidate.lower() == name:
+            return value
+    return None

@@ -1,0 +1,118 @@
+"""Validation of parsed input against a model: pydantic's errors become a sentence and a hint."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from keywright.api.fields import MAXIMUM_GRACE_PERIOD_SECONDS, NAME_CHARACTERS
+from keywright.api.json_body import quoted
+from keywright.errors import BAD_REQUEST, ServiceError
+from keywright.settings import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pydantic_core import ErrorDetails
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_REPORTED_ERRORS = 3
+_SIMPLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
+
+
+def validate(model: type[Model], values: Mapping[str, object]) -> Model:
+    """Return a parsed body, or query parameters, as a model.
+
+    Raises:
+        ServiceError: BAD_REQUEST. The message names up to three fields and the rules they break.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        # Without inputs, which pydantic's own text would repeat.
+        details = error.errors(include_url=False, include_input=False)
+    problems = [f"{_path(detail['loc'])} {_rule(detail)}" for detail in details[:_REPORTED_ERRORS]]
+    if len(details) > _REPORTED_ERRORS:
+        problems.append(f"and {len(details) - _REPORTED_ERRORS} more")
+    raise ServiceError(
+        BAD_REQUEST,
+        "; ".join(problems),
+        hint=_hint(details[0]),
+        # The log gets top-level fields only: names inside metadata are the caller's and can contain anything.
+        reason=", ".join(dict.fromkeys(f"{_path(detail['loc'][:1])}: {detail['type']}" for detail in details)),
+    )
+
+
+def not_in_future(field: str) -> ServiceError:
+    """Return the error of a time in the past.
+
+    Models do not check this: a request that is repeated with its Idempotency-Key can arrive after its own time.
+    """
+    return ServiceError(
+        BAD_REQUEST,
+        f"{field} must be in the future",
+        hint="Times are compared with the clock of this service, in UTC.",
+    )
+
+
+def _hint(detail: ErrorDetails) -> str | None:
+    """Return how to correct the first problem: the hint of the broken rule, or else what the field takes."""
+    if rule_hint := detail.get("ctx", {}).get("hint"):
+        return str(rule_hint)
+    describe = _FIELDS.get(str(detail["loc"][0])) if detail["loc"] else None
+    return describe() if describe else None
+
+
+_FIELDS: dict[str, Callable[[], str]] = {
+    "name": lambda: f"name is a string of 1 to {NAME_CHARACTERS} characters.",
+    "permissions": lambda: f"permissions is an array of one or more of: {', '.join(settings().permissions)}.",
+    "metadata": lambda: "metadata is an object whose values are strings, finite numbers or booleans.",
+    "key": lambda: "key is the text of an API key.",
+    "enabled": lambda: "enabled is true or false, without quotes.",
+    "gracePeriodSeconds": lambda: (
+        f"gracePeriodSeconds is a whole number from 0 to {MAXIMUM_GRACE_PERIOD_SECONDS} (7 days)."
+    ),
+}
+
+_RULES: dict[str, Callable[[Mapping[str, object]], str]] = {
+    "missing": lambda _: "is required",
+    "string_type": lambda _: "must be a string",
+    "string_unicode": lambda _: "contains a lone surrogate, which is not a character",
+    "string_too_short": lambda context: f"must have at least {context['min_length']} character",
+    "string_too_long": lambda context: f"must have at most {context['max_length']} characters",
+    "list_type": lambda _: "must be an array",
+    "too_short": lambda context: f"must have at least {context['min_length']} item",
+    "dict_type": lambda _: "must be an object",
+    "model_type": lambda _: "must be an object",
+    "literal_error": lambda context: f"must be {context['expected']}",
+    "bool_type": lambda _: "must be true or false",
+    "int_type": lambda _: "must be a whole number",
+    "greater_than_equal": lambda context: f"must be at least {context['ge']}",
+    "less_than_equal": lambda context: f"must be at most {context['le']}",
+}
+"""How each of pydantic's errors continues a sentence that begins with the field."""
+
+
+def _rule(detail: ErrorDetails) -> str:
+    describe = _RULES.get(detail["type"])
+    return describe(detail.get("ctx", {})) if describe else detail["msg"]
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    """Return the place of a value, as a program would access it: permissions[0], metadata.plan, metadata["a b"]."""
+    if not location:
+        return "the body"
+    if location[2:] == ("[key]",):  # pydantic's mark for a dictionary's key, which is already in the path
+        location = location[:2]
+    path = ""
+    for step in location:
+        if isinstance(step, int):
+            path += f"[{step}]"
+        elif _SIMPLE_NAME.fullmatch(step):
+            path += f".{step}" if path else step
+        else:
+            path += f"[{quoted(step)}]"
+    return path
