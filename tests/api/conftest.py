@@ -1,4 +1,4 @@
-"""Fixtures of the HTTP suite: the deployment that `--stack` names, or else a local service of its own."""
+"""Fixtures of the HTTP suite: the deployment in `--stack`, or a local service."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """A running deployment; each worker of pytest-xdist has a service of its own, unless they would share its table."""
+    """Yield a running deployment; each worker of pytest-xdist starts its own, unless they would share a table."""
     given: Path | None = request.config.getoption("--stack")
     if given is not None:
         yield from connected(given)
@@ -72,7 +72,7 @@ def frozen(deployment: Deployment) -> Iterator[httpx.Response]:
 
 
 def connected(stack_file: Path) -> Iterator[Deployment]:
-    """Give a deployment, and close its connections afterwards."""
+    """Yield a deployment, and close its connections afterwards."""
     deployment = Deployment.read(stack_file)
     with deployment.client:
         yield deployment
@@ -80,7 +80,7 @@ def connected(stack_file: Path) -> Iterator[Deployment]:
 
 @contextmanager
 def local_service(directory: Path, **options: str) -> Iterator[Path]:
-    """Run the local service in a process of its own, as `make run` does with these options; give its stack file."""
+    """Run the local service in a process, as `make run` does with these options; yield its stack file."""
     with local_process(directory, **options) as (stack_file, _):
         yield stack_file
 
@@ -100,7 +100,7 @@ def local_process(directory: Path, **options: str) -> Iterator[tuple[Path, int]]
         **dict.fromkeys(("TEMPLATE", "EMPTY", "DEMO_TTL"), ""),
         **options,
     }
-    # A file, since nobody reads a pipe during the tests, and a full one would stop the service.
+    # A file: a pipe that is not read during the tests would fill up and stop the service.
     with output.open("wb") as stream:
         process = subprocess.Popen(
             [sys.executable, "-m", "local"], cwd=ROOT, env=environment, stdout=stream, stderr=subprocess.STDOUT

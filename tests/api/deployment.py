@@ -43,7 +43,7 @@ FIRST_PAGE = {"limit": 10, "has_more": False, "next_cursor": None}
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What stack.json says of a deployment, and a client to call it with.
+    """A deployment as described by stack.json, with an HTTP client.
 
     Attributes:
         base_url: with the stage, without a slash at its end.
@@ -75,7 +75,7 @@ class Deployment:
         headers: Mapping[str, str] | None = None,
         **content: Any,
     ) -> httpx.Response:
-        """Send a request as somebody; None sends no token. `headers` win over what is sent otherwise."""
+        """Send a request as a persona; None sends no token. `headers` override the default ones."""
         token = {} if persona is None else {"authorization": f"Bearer {self.tokens[persona]}"}
         response = self.client.request(method, self.base_url + path, headers={**token, **(headers or {})}, **content)
         assert_described(method, path, response)
@@ -136,12 +136,12 @@ class Deployment:
             query["starting_after"] = pagination["next_cursor"]
 
     def records(self, key_id: str, **query: Any) -> list[dict[str, Any]]:
-        """Give the audit records of a key, the newest first; only what came since the key was made is searched."""
+        """Return the audit records of a key, newest first, searching only since its creation."""
         made_at = datetime.fromtimestamp((uuid.UUID(key_id).int >> 80) / 1000, UTC)
         return self.newest(AUDIT_LOGS, **{"target_id": key_id, "created_from": written(made_at), **query})
 
     def refusal(self, response: httpx.Response, pagination: object = None) -> tuple[int, str]:
-        """Give status and code of a refusal that keeps to the contract: envelope, headers and link.
+        """Return status and code of an error after checking envelope, headers and link.
 
         Functions that list give a pagination with their refusals as well; all others, and the gateway, give none.
         """
@@ -165,12 +165,12 @@ def assert_described(method: str, path: str, response: httpx.Response) -> None:
 
 
 def is_here(base_url: str) -> bool:
-    """Tell whether a deployment runs on this machine."""
+    """Return whether a deployment runs on this machine."""
     return httpx.URL(base_url).host in {"127.0.0.1", "localhost", "::1"}
 
 
 def data(response: httpx.Response) -> dict[str, Any]:
-    """Give the data of a success that keeps to the contract."""
+    """Return the data of a success after checking the envelope and headers."""
     body = response.json()
     assert 200 == response.status_code, body
     assert {"data", "error"} == body.keys()
@@ -181,7 +181,7 @@ def data(response: httpx.Response) -> dict[str, Any]:
 
 
 def listed(response: httpx.Response) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Give items and pagination of a page that keeps to the contract."""
+    """Return items and pagination of a page after checking the envelope and headers."""
     body = response.json()
     assert 200 == response.status_code, body
     assert {"data", "error", "pagination"} == body.keys()
@@ -204,5 +204,5 @@ def assert_headers_of_the_contract(response: httpx.Response) -> None:
 
 
 def values(response: httpx.Response, name: str) -> list[str]:
-    """Give the value of each line of a header."""
+    """Return the value of each line of a header."""
     return [value for header, value in response.headers.multi_items() if header == name]

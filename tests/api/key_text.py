@@ -20,12 +20,12 @@ def key_bytes(text: str) -> bytes:
 
 
 def generation(text: str) -> int:
-    """Give how often the key had been rotated when this text was made."""
+    """Return the generation in a key's text."""
     return int.from_bytes(key_bytes(text)[34:36])
 
 
 def hint(text: str) -> str:
-    """Give what people may see of a key: its prefix and its last four characters."""
+    """Return the hint of a key: its prefix and last four characters."""
     prefix, rest = _parts(text)
     return f"{prefix}...{rest[-4:]}"
 

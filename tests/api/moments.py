@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 CLOCK_SECONDS = 300
-"""How far the deployment's clock may be from ours."""
+"""The maximum difference between the deployment's clock and ours."""
 
 _WRITTEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
@@ -23,10 +23,10 @@ def written(time: datetime) -> str:
 
 
 def is_now(text: str) -> bool:
-    """Tell whether a time of an answer is about now."""
+    """Return whether a time in an answer is about now."""
     return abs(datetime.now(UTC) - moment(text)) < timedelta(seconds=CLOCK_SECONDS)
 
 
 def in_the_future(**distance: float) -> str:
-    """Give a time that is to come."""
+    """Return a time in the future."""
     return written(datetime.now(UTC) + timedelta(**distance))

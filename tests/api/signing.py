@@ -15,7 +15,7 @@ SERVICE = "execute-api"
 
 
 def signed(url: str, body: bytes, iam: Mapping[str, str], method: str = "POST") -> dict[str, str]:
-    """Give the headers of a signed request with a JSON body.
+    """Return the headers of a signed request with a JSON body.
 
     Args:
         url: the whole address.

@@ -28,7 +28,7 @@ def test_everything_is_as_before(deployment: Deployment, frozen: httpx.Response)
 
 
 def test_a_key_survives_it_unchanged(deployment: Deployment) -> None:
-    """Requested and cancelled leaves no trace on a key."""
+    """A requested and canceled deletion does not change a key."""
     key_id = deployment.create_key()["id"]
     before = deployment.get_key(key_id)
     try:
@@ -55,7 +55,7 @@ def test_the_audit_log_has_it(deployment: Deployment, frozen: httpx.Response) ->
 
 
 def test_again_and_again(deployment: Deployment) -> None:
-    """What was cancelled can be requested and cancelled once more."""
+    """A canceled deletion can be requested and canceled again."""
     paths = [REQUEST_DELETE, CANCEL_DELETE] * 2
     try:
         statuses = [deployment.request("POST", path, persona="owner").status_code for path in paths]

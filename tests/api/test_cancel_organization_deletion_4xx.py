@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("persona", ["admin", "member", "outsider"])
 def test_403_while_it_is_scheduled(deployment: Deployment, frozen: httpx.Response, persona: str) -> None:
-    """Who cannot request it cannot cancel it either; it stays scheduled."""
+    """Members who cannot request a deletion cannot cancel it; it stays scheduled."""
     assert data(frozen)
 
     response = deployment.request("POST", CANCEL_DELETE, persona=persona)
@@ -27,7 +27,7 @@ def test_403_while_it_is_scheduled(deployment: Deployment, frozen: httpx.Respons
 
 
 def test_409_the_second_time(deployment: Deployment, frozen: httpx.Response) -> None:
-    """What is not scheduled any more cannot be cancelled."""
+    """A canceled deletion cannot be canceled again."""
     assert data(frozen)
     assert data(deployment.request("POST", CANCEL_DELETE, persona="owner"))
 

@@ -21,7 +21,7 @@ BODY_BYTES = 64 * 1024
 
 
 def padded(size: int) -> bytes:
-    """Give a valid body of so many bytes."""
+    """Return a valid body of this many bytes."""
     body = json.dumps({**VALID_BODY, "filler": ""})
     return f"{body[:-2]}{'x' * (size - len(body))}{body[-2:]}".encode()
 
@@ -91,7 +91,7 @@ BODIES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("fields", BODIES.values(), ids=BODIES.keys())
 def test_bodies_at_the_edge(deployment: Deployment, fields: dict[str, Any]) -> None:
-    """What the contract accepts is accepted."""
+    """Bodies that the contract allows are accepted."""
     assert {"id", "key"} == data(deployment.create({**VALID_BODY, **fields})).keys()
 
 
@@ -116,7 +116,7 @@ def test_no_content_type(deployment: Deployment) -> None:
 
 
 def test_a_query_is_ignored(deployment: Deployment) -> None:
-    """What follows a question mark changes nothing."""
+    """Unknown query parameters are ignored."""
     response = deployment.request("POST", f"{CREATE}?name=x&name=y", json=VALID_BODY)
 
     assert {"id", "key"} == data(response).keys()
@@ -148,7 +148,7 @@ def test_repeated_with_its_idempotency_key(deployment: Deployment) -> None:
 
 
 def test_repeated_in_other_words(deployment: Deployment) -> None:
-    """What counts is what a body says: its order, its white space and fields that are ignored do not matter."""
+    """Bodies are compared by content: order, white space and unknown fields do not matter."""
     headers = {"idempotency-key": str(uuid.uuid4())}
     first = data(deployment.create(b'{"name": "a", "permissions": ["sessions:read"]}', headers=headers))
 
@@ -158,7 +158,7 @@ def test_repeated_in_other_words(deployment: Deployment) -> None:
 
 
 def test_repeated_leaves_one_key_and_one_record(deployment: Deployment) -> None:
-    """What is repeated is not done again."""
+    """A repeated request creates no second key."""
     headers, body = {"idempotency-key": str(uuid.uuid4())}, {**VALID_BODY, "name": str(uuid.uuid4())}
     created, _ = (data(deployment.create(body, headers=headers)) for _ in range(2))
 
@@ -169,7 +169,7 @@ def test_repeated_leaves_one_key_and_one_record(deployment: Deployment) -> None:
 
 
 def test_twenty_repeats_at_once(deployment: Deployment) -> None:
-    """A client that loses patience gets one key, however many of its requests arrive, and in whatever order."""
+    """Concurrent repeats of a request create one key."""
     headers = {"idempotency-key": str(uuid.uuid4())}
     with ThreadPoolExecutor(20) as pool:
         responses = list(pool.map(lambda _: deployment.create(headers=headers), range(20)))
@@ -179,7 +179,7 @@ def test_twenty_repeats_at_once(deployment: Deployment) -> None:
 
 
 def test_the_idempotency_key_of_another_member(deployment: Deployment) -> None:
-    """Everybody's Idempotency-Keys are their own: nobody gets another one's secret by guessing one."""
+    """Idempotency-Keys belong to a user: guessing another user's key reveals no secret."""
     headers = {"idempotency-key": str(uuid.uuid4())}
     first, second = (deployment.create(headers=headers, persona=persona) for persona in ("admin", "owner"))
 

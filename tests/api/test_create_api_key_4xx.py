@@ -55,7 +55,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE.keys())
 def test_400_hostile_bodies(deployment: Deployment, body: bytes) -> None:
-    """Whatever is not a valid body is a bad request in the envelope."""
+    """An invalid body is a 400 in the envelope."""
     assert (400, "BAD_REQUEST") == deployment.refusal(deployment.create(body))
 
 
@@ -97,7 +97,7 @@ def test_400_names_the_field(deployment: Deployment, body: dict[str, Any], place
     "content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "json"]
 )
 def test_400_another_content_type(deployment: Deployment, content_type: str) -> None:
-    """What says that it is not JSON is not read as JSON."""
+    """A body with another content-type is not parsed as JSON."""
     response = deployment.create(headers={"content-type": content_type})
 
     assert (400, "BAD_REQUEST") == deployment.refusal(response)
@@ -140,7 +140,7 @@ def test_400_idempotency_key(deployment: Deployment, key: bytes) -> None:
 
 @pytest.mark.parametrize("change", [{"name": "b"}, {"metadata": {"a": 1}}, {"expiresAt": "2099-01-01T00:00:00Z"}])
 def test_422_another_body(deployment: Deployment, change: dict[str, Any]) -> None:
-    """An Idempotency-Key stands for one request; another one under it is refused, whatever it differs in."""
+    """An Idempotency-Key belongs to one request: a request with any difference is refused."""
     headers = {"idempotency-key": str(uuid.uuid4())}
     assert {"id", "key"} == data(deployment.create(headers=headers)).keys()
 
@@ -160,7 +160,7 @@ def test_422_another_operation(deployment: Deployment) -> None:
 
 
 def test_a_refusal_is_not_kept(deployment: Deployment) -> None:
-    """What was refused has not been done, so the same Idempotency-Key may be used for what is put right."""
+    """A failed request uses up no Idempotency-Key: the corrected request can send the same one."""
     headers = {"idempotency-key": str(uuid.uuid4())}
     refused = deployment.create({**VALID_BODY, "name": ""}, headers=headers)
 

@@ -1,4 +1,4 @@
-"""What counts as a session token: the Authorization header, in all its shapes."""
+"""Session tokens: valid and invalid Authorization headers."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_401_two_headers_of_which_none_is_valid(deployment: Deployment) -> None:
 
 
 def test_401_comes_before_the_body_is_looked_at(deployment: Deployment) -> None:
-    """Without a session nobody learns what a valid body is."""
+    """Without a session the body is not validated."""
     assert (401, "UNAUTHORIZED") == deployment.refusal(deployment.create(b"{", persona=None))
 
 

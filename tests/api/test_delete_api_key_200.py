@@ -24,7 +24,7 @@ def test_the_key_is_gone(deployment: Deployment) -> None:
 
 
 @pytest.mark.parametrize("change", [{"enabled": False}, {"expiresAt": "2099-01-01T00:00:00Z"}, {"name": "b"}])
-def test_whatever_state_it_is_in(deployment: Deployment, change: dict[str, object]) -> None:
+def test_deletes_a_key_in_any_state(deployment: Deployment, change: dict[str, object]) -> None:
     """A key that was changed, or switched off, can be deleted like any other."""
     key_id = deployment.create_key()["id"]
     assert data(deployment.update(key_id, change))

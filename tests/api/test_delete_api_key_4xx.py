@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def test_404_the_second_time(deployment: Deployment) -> None:
-    """What is gone cannot be deleted again."""
+    """A deleted key cannot be deleted again."""
     key_id = deployment.create_key()["id"]
     assert data(deployment.delete(key_id))
 

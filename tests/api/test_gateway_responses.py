@@ -1,4 +1,4 @@
-"""What the gateway answers itself, without asking a function; emulators of API Gateway may differ here."""
+"""Errors that the gateway returns itself, without a function. Emulators of API Gateway can differ here."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNKNOWN = ["/nothing", "/auth", "/auth/api-key", "/AUTH/API-KEYS", f"{CREATE}/a/
 
 @pytest.mark.parametrize("path", UNKNOWN)
 def test_404_unknown_route(deployment: Deployment, path: str) -> None:
-    """The route does not exist; no token is asked for to learn that."""
+    """An unknown route is a 404 without a token too."""
     response = deployment.request("POST", path, json=VALID_BODY, persona=None)
 
     assert (404, "NOT_FOUND") == deployment.refusal(response)

@@ -53,7 +53,7 @@ def test_200_either_header(deployment: Deployment, headers: Callable[[str], dict
 
 
 @pytest.mark.parametrize("permissions", [["webhooks:write"], ["analytics:read"]], ids=str)
-def test_200_whatever_it_may_do(deployment: Deployment, permissions: list[str]) -> None:
+def test_200_with_any_permissions(deployment: Deployment, permissions: list[str]) -> None:
     """Every valid key may see itself."""
     key = deployment.create_key(permissions=permissions)["key"]
 

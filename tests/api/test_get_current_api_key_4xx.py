@@ -114,7 +114,7 @@ def test_401_expired(deployment: Deployment) -> None:
 
 
 def test_403_a_frozen_organization(deployment: Deployment) -> None:
-    """Who it is is known: the gateway's own answer says what the authorizer has found, in the envelope."""
+    """The caller is known: the gateway's 403 has the authorizer's code, message and hint."""
     key = deployment.create_key()["key"]
     try:
         data(deployment.request("POST", REQUEST_DELETE, persona="owner"))
@@ -143,7 +143,7 @@ MANAGEMENT: list[tuple[str, str, Any]] = [
 @pytest.mark.parametrize("header", ["x-api-key", "authorization"])
 @pytest.mark.parametrize(("method", "path", "body"), MANAGEMENT, ids=[f"{row[0]} {row[1]}" for row in MANAGEMENT])
 def test_401_a_key_never_manages(deployment: Deployment, method: str, path: str, body: Any, header: str) -> None:
-    """Not even itself, whatever its permissions: only sessions do. The key stays as it was."""
+    """A key cannot change any key, not even itself; only sessions can. The key stays as it was."""
     made = deployment.create_key()
     value = made["key"] if header == "x-api-key" else f"Bearer {made['key']}"
     response = deployment.request(method, path.format(id=made["id"]), json=body, persona=None, headers={header: value})

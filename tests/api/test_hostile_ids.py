@@ -1,4 +1,4 @@
-"""Ids in a path that are none: one and the same 404, never a 5xx, whatever is done with them."""
+"""Invalid ids in a path: always the same 404, never a 5xx."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ HOSTILE = {
 @each_request
 @pytest.mark.parametrize("key_id", HOSTILE.values(), ids=HOSTILE.keys())
 def test_404_no_such_key(deployment: Deployment, method: str, path: str, body: Any, key_id: str) -> None:
-    """What is no id of a key of the organization is not found, by the function or by the gateway."""
+    """An id of no key in the organization is a 404, of the function or the gateway."""
     response = deployment.request(method, path.format(id=key_id), json=body)
 
     status, code = deployment.refusal(response)
@@ -66,7 +66,7 @@ def test_404_no_such_key(deployment: Deployment, method: str, path: str, body: A
 
 
 @each_request
-def test_404_an_id_of_now_that_nobody_has(deployment: Deployment, method: str, path: str, body: Any) -> None:
+def test_404_a_fresh_id_of_no_key(deployment: Deployment, method: str, path: str, body: Any) -> None:
     """A well-formed id is found nowhere but in its organization's own keys."""
     response = deployment.request(method, path.format(id=unused_id()), json=body)
 

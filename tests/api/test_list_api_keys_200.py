@@ -20,12 +20,12 @@ def made(deployment: Deployment, count: int, **fields: Any) -> list[str]:
 
 
 def ids(keys: list[dict[str, Any]]) -> list[str]:
-    """Give the ids of keys."""
+    """Return the ids of keys."""
     return [key["id"] for key in keys]
 
 
 def test_an_item_shows_all_but_the_secret(deployment: Deployment) -> None:
-    """What a key is and how it was used, and of its text no more than the hint."""
+    """An item has the key's fields and usage, and no more of its text than the hint."""
     fields: dict[str, Any] = {
         "metadata": {"größe": "12 µm", "n": 2**53 + 1, "t": True},
         "expiresAt": "2099-01-31T12:00:00.000Z",
@@ -95,7 +95,7 @@ def test_the_end_of_the_list(deployment: Deployment) -> None:
     assert ([], {"limit": 10, "has_more": False, "next_cursor": None}) == listed(response)
 
 
-def test_starting_after_an_id_that_is_nobodys(deployment: Deployment) -> None:
+def test_starting_after_an_unknown_id(deployment: Deployment) -> None:
     """A cursor need not be there any more, nor ever have been; in capitals it is the same."""
     older = made(deployment, 1)
     cursor = unused_id()
@@ -145,7 +145,7 @@ def test_a_filtered_page_is_full(deployment: Deployment) -> None:
 
 
 def test_another_organization_lists_none_of_them(deployment: Deployment) -> None:
-    """Each organization has a list of its own."""
+    """Organizations do not see each other's keys."""
     mine = made(deployment, 1)
     items, _ = listed(deployment.request("GET", CREATE, params={"limit": 100}, persona="frozen_admin"))
 

@@ -44,7 +44,7 @@ INVALID = {
 
 @pytest.mark.parametrize("query", INVALID.values(), ids=INVALID.keys())
 def test_400_names_the_parameter(deployment: Deployment, query: str) -> None:
-    """What is no value of a parameter is a bad request whose message begins with the parameter's name."""
+    """An invalid parameter is a bad request whose message begins with the parameter's name."""
     response = deployment.request("GET", f"{CREATE}?{query}")
 
     assert (400, "BAD_REQUEST") == deployment.refusal(response, FIRST_PAGE)
@@ -62,7 +62,7 @@ def test_400_names_each_parameter(deployment: Deployment) -> None:
 
 
 def test_400_gives_the_limit_that_was_asked_for(deployment: Deployment) -> None:
-    """The pagination of a refusal is that of the request, as far as it makes sense."""
+    """The pagination of an error has the limit of the request if it is valid."""
     response = deployment.request("GET", f"{CREATE}?limit=7&enabled=x")
 
     assert (400, "BAD_REQUEST") == deployment.refusal(response, {**FIRST_PAGE, "limit": 7})
@@ -87,7 +87,7 @@ IGNORED = ["limits=0", "Limit=0", "enabled%00=x", "=", "&&&", "x=" + "y" * 4000,
 
 @pytest.mark.parametrize("query", IGNORED)
 def test_200_ignores_what_is_no_parameter(deployment: Deployment, query: str) -> None:
-    """What a list does not know changes nothing about it."""
+    """Unknown query parameters are ignored."""
     _, pagination = listed(deployment.request("GET", f"{CREATE}?{query}"))
 
     assert 10 == pagination["limit"]

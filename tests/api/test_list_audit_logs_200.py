@@ -29,7 +29,7 @@ def life(deployment: Deployment) -> list[dict[str, Any]]:
 
 
 def events(records: list[dict[str, Any]]) -> list[str]:
-    """Give the events of records."""
+    """Return the events of records."""
     return [record["event"] for record in records]
 
 
@@ -118,9 +118,9 @@ def test_event(deployment: Deployment, life: list[dict[str, Any]], event: str, e
 
 
 def test_actor_user_id(deployment: Deployment, life: list[dict[str, Any]]) -> None:
-    """What one person did."""
+    """Filter by the user who acted."""
     admin, owner = life[0]["actor"]["id"], life[1]["actor"]["id"]
-    found = [events(deployment.records(life[0]["targetId"], actor_user_id=user)) for user in (admin, owner, "nobody")]
+    found = [events(deployment.records(life[0]["targetId"], actor_user_id=user)) for user in (admin, owner, "unknown")]
 
     assert [[DELETED, CREATED], [ROTATED, UPDATED, UPDATED], []] == found
 
@@ -177,7 +177,7 @@ def test_all_of_time(deployment: Deployment, life: list[dict[str, Any]]) -> None
     ids=lambda value: value[:40] or "empty",
 )
 def test_hostile_values_find_nothing(deployment: Deployment, life: list[dict[str, Any]], name: str, value: str) -> None:
-    """Ids are compared with what is stored, whatever characters they have, and never become part of a question."""
+    """Ids are compared with stored values and are never part of an expression."""
     response = deployment.request("GET", f"{AUDIT_LOGS}?created_from={life[-1]['createdAt']}&{name}={value}")
 
     assert ([], FIRST_PAGE) == listed(response)
@@ -213,7 +213,7 @@ def test_refusals_and_reading_leave_no_record(deployment: Deployment) -> None:
 
 
 def test_another_organization_sees_none_of_it(deployment: Deployment, life: list[dict[str, Any]]) -> None:
-    """Each organization has a log of its own."""
+    """Organizations do not see each other's audit logs."""
     query = {"target_id": life[0]["targetId"]}
     response = deployment.request("GET", AUDIT_LOGS, params=query, persona="frozen_admin")
 

@@ -39,7 +39,7 @@ INVALID = {
 
 @pytest.mark.parametrize("query", INVALID.values(), ids=INVALID.keys())
 def test_400_names_the_parameter(deployment: Deployment, query: str) -> None:
-    """What is no value of a parameter is a bad request whose message begins with the parameter's name."""
+    """An invalid parameter is a bad request whose message begins with the parameter's name."""
     response = deployment.request("GET", f"{AUDIT_LOGS}?{query}")
 
     assert (400, "BAD_REQUEST") == deployment.refusal(response, FIRST_PAGE)

@@ -1,4 +1,4 @@
-"""Who may do what: every route, as everybody. A route that is missing here fails the suite."""
+"""Access to every route for every persona. A route that is missing here fails the suite."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ MATRIX = [
 ]
 # fmt: on
 CELLS = [
-    pytest.param(row, persona, status, id=f"{row.method} {row.path} {persona or 'nobody'}")
+    pytest.param(row, persona, status, id=f"{row.method} {row.path} {persona or 'anonymous'}")
     for row in MATRIX
     for persona, status in zip(PERSONAS, row.statuses, strict=True)
 ]
@@ -98,7 +98,7 @@ def test_status(deployment: Deployment, row: Row, persona: str | None, status: i
     try:
         response = deployment.request(row.method, row.path.format(id=key_id), json=row.body, persona=persona)
     finally:
-        if row.path == REQUEST_DELETE:  # whatever came of it, the other tests need their organization
+        if row.path == REQUEST_DELETE:  # in any case: the other tests need their organization
             deployment.request("POST", CANCEL_DELETE, persona="owner")
 
     assert status == response.status_code, response.text
@@ -119,7 +119,7 @@ def test_status(deployment: Deployment, row: Row, persona: str | None, status: i
 )
 @pytest.mark.parametrize("persona", ["member", "suspended", "outsider"])
 def test_403_comes_before_404(deployment: Deployment, row: Row, persona: str) -> None:
-    """Who may not see keys does not learn which ones there are."""
+    """A caller who cannot see keys does not learn which keys exist."""
     path = row.path.format(id=unused_id())
 
     assert (403, "FORBIDDEN") == deployment.refusal(
@@ -128,7 +128,7 @@ def test_403_comes_before_404(deployment: Deployment, row: Row, persona: str) ->
 
 
 def test_every_route_is_here(stack: Stack) -> None:
-    """A route of the template without a row would be one that nobody has thought about."""
+    """Every route of the template has a row."""
     served = {(route.method, route.path) for route in stack.api.routes if route.method != "OPTIONS"}
 
     assert served == {(row.method, row.path) for row in MATRIX}
@@ -143,7 +143,7 @@ def test_every_persona_is_here(deployment: Deployment) -> None:
     "row", [row for row in MATRIX if not row.is_document], ids=lambda row: f"{row.method} {row.path}"
 )
 def test_refusals_of_members_and_outsiders_are_the_same(deployment: Deployment, row: Row) -> None:
-    """Who is not allowed learns nothing about why: membership is the organization's business."""
+    """A forbidden caller does not learn the reason: membership is not disclosed."""
     path = row.path.format(id=unused_id())
     answers = [
         deployment.request(row.method, path, json=row.body, persona=persona).json()

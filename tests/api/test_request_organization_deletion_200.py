@@ -1,4 +1,4 @@
-"""POST /auth/orgs/request-delete: 200, and what it does to the organization until it is cancelled."""
+"""POST /auth/orgs/request-delete: 200, and its effect until it is canceled."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def key_id(deployment: Deployment) -> str:
 
 
 def deletion_time(response: httpx.Response) -> str:
-    """Give the time in the answer to a request for deletion."""
+    """Return the time in the answer to a deletion request."""
     message: str = data(response)["message"]
     return message.removeprefix("The organization will be deleted at ").partition(";")[0]
 
@@ -85,7 +85,7 @@ def test_get_is_200(deployment: Deployment, key_id: str, frozen: httpx.Response)
 
 
 def test_the_audit_log_has_it(deployment: Deployment, frozen: httpx.Response) -> None:
-    """Who asked for it, and for when."""
+    """The record has the requester and the time of the deletion."""
     query = {"target_id": deployment.organization_id, "limit": 1}
     (record,), _ = listed(deployment.request("GET", AUDIT_LOGS, params=query))
 
@@ -116,7 +116,7 @@ def test_a_body_is_ignored(deployment: Deployment, content: bytes) -> None:
     assert "success" == data(response)["status"]
 
 
-def test_410_for_repeats_until_it_is_cancelled(deployment: Deployment) -> None:
+def test_410_for_repeats_until_it_is_canceled(deployment: Deployment) -> None:
     """A repeat under its Idempotency-Key is a write like any other; what was kept for it is not lost."""
     headers = {"idempotency-key": str(uuid.uuid4())}
     first = data(deployment.create(headers=headers))

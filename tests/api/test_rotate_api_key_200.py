@@ -112,7 +112,7 @@ def test_twenty_repeats_at_once(deployment: Deployment) -> None:
 
 
 def test_repeated_after_the_key_is_gone(deployment: Deployment) -> None:
-    """What was answered once is answered again, even if it is of no use any more."""
+    """A repeated request gets the same answer even if its key no longer works."""
     key_id, headers = deployment.create_key()["id"], {"idempotency-key": str(uuid.uuid4())}
     first = deployment.rotate(key_id, headers=headers)
     assert data(deployment.delete(key_id))
@@ -121,7 +121,7 @@ def test_repeated_after_the_key_is_gone(deployment: Deployment) -> None:
 
 
 def test_five_at_once(deployment: Deployment) -> None:
-    """Each gets the next secret or is told that somebody was quicker; no two get the same generation."""
+    """Each concurrent rotation gets the next secret or a 409; no two get the same generation."""
     key_id = deployment.create_key()["id"]
     with ThreadPoolExecutor(5) as pool:
         responses = list(pool.map(deployment.rotate, [key_id] * 5))

@@ -47,7 +47,7 @@ def test_400_idempotency_key(deployment: Deployment) -> None:
 
 
 def test_404_deleted(deployment: Deployment) -> None:
-    """What was deleted does not come back by being rotated."""
+    """A deleted key cannot be rotated."""
     key_id = deployment.create_key()["id"]
     assert data(deployment.delete(key_id))
 

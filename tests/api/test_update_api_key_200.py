@@ -68,7 +68,7 @@ def test_json_under_its_other_names(deployment: Deployment, content_type: str) -
 
 
 def test_ten_at_once_lose_nothing(deployment: Deployment) -> None:
-    """Each is done or told that somebody was quicker, and the audit log tells one story that ends as the key is."""
+    """Each concurrent update succeeds or gets a 409, and the audit log is consistent with the final key."""
     key_id = deployment.create_key()["id"]
     with ThreadPoolExecutor(10) as pool:
         responses = list(pool.map(lambda number: deployment.update(key_id, {"name": str(number)}), range(10)))

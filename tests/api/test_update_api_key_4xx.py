@@ -62,7 +62,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE.keys())
 def test_400_hostile_bodies(deployment: Deployment, body: bytes) -> None:
-    """Whatever is not a valid body is a bad request in the envelope, even before the key is looked for."""
+    """An invalid body is a 400 in the envelope, even before the key is read."""
     response = deployment.request(
         "PATCH", KEY.format(id=unused_id()), content=body, headers={"content-type": "application/json"}
     )
@@ -71,7 +71,7 @@ def test_400_hostile_bodies(deployment: Deployment, body: bytes) -> None:
 
 
 def test_404_deleted(deployment: Deployment) -> None:
-    """What was deleted does not come back by being changed."""
+    """A deleted key cannot be updated."""
     key_id = deployment.create_key()["id"]
     assert data(deployment.delete(key_id))
 

@@ -40,7 +40,7 @@ def test_200_valid(deployment: Deployment) -> None:
 
 
 def test_200_permissions(deployment: Deployment) -> None:
-    """What is required is compared with what the key has and what that implies."""
+    """The required permissions are compared with the granted and implied ones."""
     key = deployment.create_key(permissions=["webhooks:write", "sessions:read"])["key"]
 
     assert "VALID" == deployment.outcome(key, "webhooks:read", "webhooks:write", "sessions:read")
@@ -104,7 +104,7 @@ def test_200_expired(deployment: Deployment) -> None:
 
 
 def test_200_frozen(deployment: Deployment) -> None:
-    """All keys of the organization stop working at once, and work again once the deletion is cancelled."""
+    """All keys of the organization stop working at once, and work again when the deletion is canceled."""
     key = deployment.create_key()["key"]
     codes = [deployment.outcome(key)]
     try:
@@ -150,7 +150,7 @@ def test_200_what_is_no_key(deployment: Deployment, change: Callable[[str], str]
 
 
 def told(response: httpx.Response) -> list[tuple[str, str]]:
-    """Give the headers, but for those that differ with every request."""
+    """Return the headers, without those that differ with every request."""
     return [
         (name, value)
         for name, value in response.headers.multi_items()

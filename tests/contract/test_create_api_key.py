@@ -30,7 +30,7 @@ METADATA_BYTES = 16 * 1024
 BODY_BYTES = 64 * 1024
 
 EXAMPLES = 2_000
-"""How many bodies are tried, of each kind."""
+"""The number of bodies to try, of each kind."""
 
 bounded = settings(
     max_examples=EXAMPLES,
@@ -48,7 +48,7 @@ validate_failure = jsonschema.Draft202012Validator(CONTRACT["failure"]).validate
 
 
 def fits(body: Any) -> bool:
-    """Tell whether a body that the schema allows is within the two bounds, and its name a line that is not blank."""
+    """Return whether a body that the schema allows keeps both size limits and has a one-line, non-blank name."""
     return (
         bool(body["name"].strip())
         and not CONTROL_CHARACTERS.search(body["name"].strip())
@@ -107,7 +107,7 @@ def test_every_body_of_the_schema_gets_a_key(create: CreateApiKey) -> None:
 
 
 def types(metadata: dict[str, Any]) -> dict[str, type]:
-    """Tell 1 from 1.0 and from true, which Python calls equal."""
+    """Return a value that distinguishes 1, 1.0 and true, which Python considers equal."""
     return {name: type(value) for name, value in metadata.items()}
 
 

@@ -17,7 +17,7 @@ ADDED = {"expiresAt"}
 
 
 def schema(response: dict[str, Any]) -> Any:
-    """Give the form of an answer."""
+    """Return the schema of an answer."""
     return plain(response["content"]["application/json"]["schema"])
 
 

@@ -25,7 +25,7 @@ EXAMPLES = [
     for name, example in response["content"].get("application/json", {}).get("examples", {}).items()
 ]
 DENIED = {("get_current_api_key", "ORGANIZATION_FROZEN"): 403}
-"""What an authorizer denies is 403, whatever its code."""
+"""Denials of an authorizer are always 403."""
 ANSWERED = [case for case in REQUESTS if case.status != 204]
 
 
@@ -80,7 +80,7 @@ def test_every_recorded_answer_is_described(case: Case) -> None:
 
 @pytest.mark.parametrize("case", [case for case in ANSWERED if case.status == 200 and case.event["body"]], ids=str)
 def test_every_recorded_body_that_was_accepted_is_described(case: Case) -> None:
-    """What is answered 200 was sent as the description says."""
+    """Every accepted body is valid by the description."""
     if case.event["isBase64Encoded"]:
         return
     content = OPERATIONS[case.function]["requestBody"]["content"]["application/json"]
@@ -123,20 +123,20 @@ def test_every_code_of_an_operation_has_an_example(name: str) -> None:
 
 
 def codes(operation: dict[str, Any], status: str) -> set[str]:
-    """Give the codes that an operation has examples of, for a status."""
+    """Return the codes of an operation's examples for a status."""
     examples = operation["responses"][status]["content"]["application/json"]["examples"]
     return {example["value"]["error"]["code"] for example in examples.values()}
 
 
 def test_only_the_documents_are_open_to_everybody() -> None:
-    """Whatever else is asked for needs credentials."""
+    """All other operations need credentials."""
     open_to_everybody = {name for name, operation in OPERATIONS.items() if operation.get("security") == []}
 
     assert {"get_openapi", "get_reference"} == open_to_everybody
 
 
 def test_a_path_leads_to_its_operation() -> None:
-    """A path of its own goes before one with a parameter."""
+    """A fixed path takes precedence over one with a parameter."""
     found = find("GET", "/auth/api-keys/019b7e3c-9585-719d-81cb-3b8af1c594c2")
 
     assert found
@@ -145,7 +145,7 @@ def test_a_path_leads_to_its_operation() -> None:
 
 
 def test_references_are_followed() -> None:
-    """As far as they go, and annotations are left out."""
+    """References are resolved recursively, without annotations."""
     assert {"type": "string", "enum": DESCRIPTION["components"]["schemas"]["Permission"]["enum"]} == plain(
         {"$ref": "#/components/schemas/Permission"}
     )

@@ -17,23 +17,23 @@ FUNCTION = "AWS::Serverless::Function"
 
 
 def section(name: str) -> dict[str, Json]:
-    """Give a top-level section of the template, as written."""
+    """Return a top-level section of the template, as written."""
     return mapping(_template().get(name), name)
 
 
 def resources(resource_type: str) -> dict[str, dict[str, Json]]:
-    """Give the resources of a type by their logical ids, as written."""
+    """Return the resources of a type by logical id, as written."""
     found = {logical_id: mapping(resource, logical_id) for logical_id, resource in section("Resources").items()}
     return {logical_id: resource for logical_id, resource in found.items() if resource["Type"] == resource_type}
 
 
 def resource(logical_id: str) -> dict[str, Json]:
-    """Give one resource, as written."""
+    """Return a resource, as written."""
     return mapping(section("Resources")[logical_id], logical_id)
 
 
 def properties(logical_id: str, **parameters: str) -> dict[str, Json]:
-    """Give the properties of a resource as a stack with these parameters has them; functions include Globals."""
+    """Return the properties of a resource in a stack with these parameters; functions include Globals."""
     declared = mapping(resource(logical_id)["Properties"], logical_id)
     if resource(logical_id)["Type"] == FUNCTION:
         declared = {**mapping(section("Globals")["Function"], "Globals"), **declared}
@@ -41,12 +41,12 @@ def properties(logical_id: str, **parameters: str) -> dict[str, Json]:
 
 
 def function_ids() -> list[str]:
-    """Name every function of the template."""
+    """Return the logical ids of all functions."""
     return list(resources(FUNCTION))
 
 
 def folder_name(logical_id: str) -> str:
-    """Give the folder that belongs to a function: CreateApiKey is create_api_key."""
+    """Return the folder of a function: CreateApiKey is create_api_key."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", logical_id).lower()
 
 

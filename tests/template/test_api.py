@@ -29,7 +29,7 @@ class Route:
 
 
 def declared_routes() -> list[Route]:
-    """Give every route of every function."""
+    """Return every route of every function."""
     default = text(mapping(properties("Api")["Auth"], "Auth")["DefaultAuthorizer"], "Auth")
     events = [
         mapping(mapping(event, function)["Properties"], function)
@@ -69,12 +69,12 @@ AUTHORIZERS = {
     "/docs": "NONE",
     "/openapi.json": "NONE",
 }
-"""Of the routes that are not for people with a session; the last two say what the API is, and nothing of anybody."""
+"""The routes without a session authorizer. The last two serve public documents."""
 
 
 @each_route
 def test_a_route_has_an_authorizer_unless_it_answers_preflight_requests(route: Route) -> None:
-    """Nobody reaches data without credentials; browsers send preflight requests without any."""
+    """Every route but the documents needs credentials; preflight requests need none."""
     expected = AUTHORIZERS.get(route.path, "SessionAuthorizer")
 
     assert route.authorizer == ("NONE" if route.method == "OPTIONS" else expected)

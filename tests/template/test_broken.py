@@ -24,7 +24,7 @@ CHECKED: tuple[ModuleType, ...] = (test_api, test_data, test_functions)
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """Something that somebody might write, or forget.
+    """A plausible mistake in the template.
 
     Attributes:
         check: the test that has to notice.
@@ -43,7 +43,7 @@ class Mistake:
         return f"{self.check.__name__.removeprefix('test_')}: {self.place} {said}"
 
     def made_in(self, template: Template) -> Template:
-        """Give a template with the mistake."""
+        """Return the template with the mistake."""
         broken = copy.deepcopy(template)
         *way, last = self.place.split(".")
         place: Any = broken
@@ -63,7 +63,7 @@ def mistake(check: Callable[..., None], *arguments: object, **at: object) -> Mis
 
 
 def about(function: str, name: str) -> str:
-    """Give the place of a property of a function."""
+    """Return the path of a property of a function."""
     return f"Resources.{function}.Properties.{name}"
 
 
@@ -400,7 +400,7 @@ MISTAKES_OF_ROUTES: dict[Callable[[test_api.Route], None], list[tuple[str, objec
 """Of checks that are made for each route: at least one of the routes of the broken template fails."""
 
 NOT_OF_THE_TEMPLATE = {test_functions.test_a_function_has_no_dependencies_of_its_own}
-"""What looks at folders alone."""
+"""Checks of folders only."""
 
 
 @pytest.fixture
@@ -441,7 +441,7 @@ def test_a_mistake_about_a_route_is_noticed(made: Mistake, broken: Callable[[Mis
 
 
 def refused(check: Callable[..., None]) -> list[test_api.Route]:
-    """Give the routes of the template, as it is now, that a check fails for."""
+    """Return the routes of the current template that a check fails for."""
     found = []
     for route in test_api.declared_routes():
         if check is test_api.test_a_path_answers_preflight_requests and route.authorizer == "AWS_IAM":
@@ -454,7 +454,7 @@ def refused(check: Callable[..., None]) -> list[test_api.Route]:
 
 
 def test_each_check_has_a_mistake() -> None:
-    """Whoever adds a check shows what it is there for."""
+    """Every check has a mistake that it finds."""
     checks = {
         check
         for module in CHECKED

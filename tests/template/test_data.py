@@ -1,4 +1,4 @@
-"""What the template keeps: the table and the pepper survive mistakes, even the deletion of the stack."""
+"""Retained data: the table and the pepper survive mistakes, even the deletion of the stack."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_the_table_costs_nothing_while_idle_and_forgets_what_has_expired() -> No
 
 
 def test_the_pepper_is_generated_as_version_one() -> None:
-    """64 random characters that nobody has seen. Any change here would replace the pepper and end every key."""
+    """Secrets Manager generates 64 random characters. Any change here would replace the pepper and break every key."""
     generated = mapping(properties("Pepper")["GenerateSecretString"], "GenerateSecretString")
     version = text(generated["GenerateStringKey"], "GenerateStringKey")
 

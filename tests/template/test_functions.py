@@ -11,7 +11,7 @@ each_function = pytest.mark.parametrize("function", function_ids())
 
 API_GATEWAY_TIMEOUT_SECONDS = 29
 WITHOUT_CALLER = ["PurgeOrganizations"]
-"""Nobody waits for their answers."""
+"""The functions that no caller waits for."""
 
 BOUNDARY = "arn:aws:iam::123456789012:policy/keywright-iam-Boundary-1A2B3C"
 
@@ -82,7 +82,7 @@ def test_the_environment_holds_no_secret() -> None:
 
 @each_function
 def test_a_permission_is_one_action_on_one_resource(function: str) -> None:
-    """No function can do by accident what nobody wrote down for it."""
+    """No function has a permission that is not listed here."""
     for statement in _statements(function):
         assert set(statement) == {"Sid", "Effect", "Action", "Resource"}
         assert statement["Effect"] == "Allow"
@@ -93,20 +93,20 @@ def test_a_permission_is_one_action_on_one_resource(function: str) -> None:
 
 @each_function
 def test_a_permission_is_on_a_resource_of_this_stack(function: str) -> None:
-    """The table, the pepper or a queue of this very stack; whatever else the account has is out of reach."""
+    """Statements name the table, the pepper or a queue of this stack and nothing else of the account."""
     for statement in _written_statements(function):
         assert statement["Resource"] in OWN_RESOURCES
 
 
 @each_function
 def test_a_function_has_no_other_way_to_permissions(function: str) -> None:
-    """Only what is written here counts: no role of somebody else's, no managed policy."""
+    """Functions have no external role and no managed policy."""
     assert not {"Role", "ManagedPolicyArns"} & properties(function).keys()
 
 
 @each_function
 def test_a_role_has_the_boundary_that_is_given(function: str) -> None:
-    """Whoever has to name a permissions boundary can; without one the role is as it was."""
+    """Roles have the permissions boundary of the parameter, and none without it."""
     assert BOUNDARY == properties(function, PermissionsBoundaryArn=BOUNDARY)["PermissionsBoundary"]
     assert "PermissionsBoundary" not in properties(function)
 

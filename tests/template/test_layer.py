@@ -30,7 +30,7 @@ def test_sam_builds_the_layer_with_its_makefile() -> None:
 
 
 def test_the_layer_is_built_for_the_default_platform_of_the_template() -> None:
-    """What sam build makes without options runs on what sam deploy makes without options."""
+    """The defaults of sam build and sam deploy are for the same runtime and architecture."""
     runtime, architecture = _default("PythonRuntime"), _default("Architecture")
 
     assert _platform(_dry_run()) == (runtime.removeprefix("python"), MACHINES[architecture])
@@ -47,7 +47,7 @@ def test_the_layer_can_be_built_for_every_platform_of_the_template(version: str,
 
 @pytest.mark.parametrize("tool", ["UV=", "UV=uv"], ids=["pip", "uv"])
 def test_the_layer_takes_pinned_wheels_only(tool: str) -> None:
-    """What is deployed is what was reviewed: no other bytes, and no code of a package runs while building."""
+    """Only reviewed bytes are deployed, and no code of a package runs during the build."""
     commands = _dry_run(tool)
 
     assert "--require-hashes" in commands
@@ -83,7 +83,7 @@ def _default(parameter: str) -> str:
 
 
 def _dry_run(*settings: str) -> str:
-    """Give the commands a build would run, with pip unless the settings say otherwise."""
+    """Return the commands that a build would run, with pip unless the settings say otherwise."""
     finished = _make("--dry-run", "ARTIFACTS_DIR=/nowhere", "UV=", "PIP=python3 -m pip", *settings)
     assert finished.returncode == 0, finished.stderr
     return finished.stdout
@@ -97,7 +97,7 @@ def _make(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _platform(commands: str) -> tuple[str, str]:
-    """Give the Python version and the machine that pip is told."""
+    """Return the Python version and the platform that pip gets."""
     (version,) = re.findall(r"--python-version (\S+)", commands)
     (machine,) = set(re.findall(r"--platform manylinux(?:_2_28|2014)_(\S+)", commands))
     return version, machine

@@ -24,7 +24,7 @@ each_alarm = pytest.mark.parametrize("name", ALARMS)
 
 
 def metrics(alarm: dict[str, Json]) -> list[tuple[str, str]]:
-    """Give namespace and name of every metric that an alarm looks at."""
+    """Return namespace and name of every metric of an alarm."""
     if "MetricName" in alarm:
         return [(text(alarm["Namespace"], "alarm"), text(alarm["MetricName"], "alarm"))]
     queries = [mapping(query, "query") for query in sequence(alarm["Metrics"], "alarm")]
@@ -35,20 +35,20 @@ def metrics(alarm: dict[str, Json]) -> list[tuple[str, str]]:
 
 
 def widgets() -> list[dict[str, Json]]:
-    """Give the widgets of the dashboard."""
+    """Return the widgets of the dashboard."""
     body = json.loads(text(properties("Dashboard")["DashboardBody"], "Dashboard"))
     return [mapping(widget["properties"], "widget") for widget in body["widgets"]]
 
 
 def test_errors_latency_throttles_and_attacks_raise_alarms() -> None:
-    """What somebody has to know of at once."""
+    """The conditions that have an alarm."""
     assert {
         "ForgedKeysAlarm", "LatencyAlarm", "ServerErrorsAlarm", "ThrottlesAlarm", "UnknownPepperVersionAlarm",
     } <= set(ALARMS)  # fmt: skip
 
 
 def test_a_made_up_key_alone_raises_no_alarm() -> None:
-    """GIVEN that anybody can name an unknown version of the pepper THEN it takes a steady number of them."""
+    """A single forged key with an unknown pepper version does not raise the alarm."""
     alarm = properties("UnknownPepperVersionAlarm")
 
     assert (300, 3, 2) == (alarm["Period"], alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"])
@@ -57,7 +57,7 @@ def test_a_made_up_key_alone_raises_no_alarm() -> None:
 
 @each_alarm
 def test_an_alarm_looks_at_metrics_that_are_written(name: str) -> None:
-    """An alarm on a metric that nobody writes is silent for ever."""
+    """Every metric of an alarm is written."""
     own = {metric for namespace, metric in metrics(properties(name)) if namespace == "Keywright"}
 
     assert own <= UNITS.keys()
@@ -75,13 +75,13 @@ def test_an_alarm_goes_to_the_topic(name: str) -> None:
 
 @each_alarm
 def test_silence_is_no_alarm(name: str) -> None:
-    """Most of them have no data while nobody calls."""
+    """Missing data is not breaching: most metrics have none without requests."""
     assert "notBreaching" == properties(name)["TreatMissingData"]
 
 
 @each_alarm
 def test_a_runbook_that_an_alarm_names_is_there(name: str) -> None:
-    """Who is woken up finds what to do."""
+    """Alarm descriptions name an existing runbook."""
     named = re.findall(r"docs/[a-z/-]+[.]md", text(properties(name)["AlarmDescription"], name))
 
     assert [] == [path for path in named if not (ROOT / path).is_file()]
@@ -93,7 +93,7 @@ def test_some_alarms_name_runbooks() -> None:
 
 
 def test_the_dashboard_shows_metrics_that_are_written() -> None:
-    """Whatever is shown of Keywright's own exists."""
+    """Every Keywright metric on the dashboard is written."""
     shown = {
         metric[1]
         for widget in widgets()

@@ -17,12 +17,12 @@ QUEUES = ["OrganizationEventsQueue", "OrganizationEventsDeadLetters"]
 
 
 def arn_of(logical_id: str) -> dict[str, Json]:
-    """Give the ARN of a resource, as the template writes it."""
+    """Return the ARN of a resource, as the template writes it."""
     return {"Fn::GetAtt": [logical_id, "Arn"]}
 
 
 def declared(logical_id: str) -> dict[str, Json]:
-    """Give the properties of a resource, as written."""
+    """Return the properties of a resource, as written."""
     return mapping(resource(logical_id)["Properties"], logical_id)
 
 
@@ -32,7 +32,7 @@ def test_each_stack_has_a_bus_of_its_own() -> None:
 
 
 def test_every_event_of_the_bus_reaches_the_queue() -> None:
-    """Whatever it is: one that is misspelt is put aside and seen, where a narrower rule would drop it."""
+    """The rule matches every event: a malformed one becomes a dead letter, while a narrower rule would drop it."""
     rule = declared("OrganizationEventsRule")
     (target,) = sequence(rule["Targets"], "Targets")
 
@@ -75,7 +75,7 @@ def test_of_a_batch_only_what_has_failed_comes_again() -> None:
 
 @pytest.mark.parametrize("queue", QUEUES)
 def test_only_the_rule_may_put_events_into_a_queue_by_its_policy(queue: str) -> None:
-    """EventBridge, on behalf of this rule alone; and nobody without TLS."""
+    """Only EventBridge can send, for this rule, and only with TLS."""
     allow, deny = statements(queue)
 
     assert (allow["Effect"], allow["Action"]) == ("Allow", "sqs:SendMessage")
@@ -87,7 +87,7 @@ def test_only_the_rule_may_put_events_into_a_queue_by_its_policy(queue: str) -> 
 
 
 def statements(queue: str) -> Iterator[dict[str, Json]]:
-    """Give the statements of a queue's policy, as written."""
+    """Return the statements of a queue's policy, as written."""
     policy = declared(f"{queue}Policy")
     assert policy["Queues"] == [{"Ref": queue}]
     document = mapping(policy["PolicyDocument"], queue)
@@ -108,7 +108,7 @@ def test_what_cannot_be_used_raises_an_alarm() -> None:
 
 
 def test_a_purge_that_fails_raises_an_alarm() -> None:
-    """Nobody waits for its answer, so nobody else would notice."""
+    """No caller waits for the function, so only the alarm notices failures."""
     alarm = declared("PurgeFailuresAlarm")
 
     assert (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"]) == ("AWS/Lambda", "Errors", "Sum")
@@ -124,7 +124,7 @@ def test_the_function_is_told_where_to_put_what_it_cannot_use() -> None:
 
 
 def test_the_purge_comes_round_every_hour() -> None:
-    """By a rule of its own, with time enough for some ten thousand items."""
+    """It runs on a schedule, with time for about ten thousand items."""
     events = mapping(declared("PurgeOrganizations")["Events"], "Events")
 
     assert [mapping(event, "")["Type"] for event in events.values()] == ["Schedule"]
@@ -141,5 +141,5 @@ def test_the_purge_comes_round_every_hour() -> None:
     ],
 )
 def test_outputs_name_what_a_forwarder_and_an_operator_need(output: str, value: dict[str, Json]) -> None:
-    """Where to send events, and where those are that could not be used."""
+    """The outputs name the event bus and the dead-letter queue."""
     assert mapping(section("Outputs")[output], output)["Value"] == value

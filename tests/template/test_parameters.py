@@ -15,7 +15,7 @@ each_parameter = pytest.mark.parametrize("parameter", sorted(section("Parameters
 
 @each_parameter
 def test_a_parameter_explains_itself(parameter: str) -> None:
-    """Whoever deploys reads what a value means, and why a wrong one was refused."""
+    """Each parameter has a description, and a message for invalid values."""
     declared = _declared(parameter)
 
     assert text(declared["Description"], parameter).strip()
@@ -95,7 +95,7 @@ def test_access_rules_at_their_longest_are_access_rules() -> None:
 
 
 def test_only_the_identity_provider_has_to_be_given() -> None:
-    """What Keywright can decide, it decides; whose sessions to trust it cannot."""
+    """Only the identity provider has no default."""
     without = [name for name in section("Parameters") if "Default" not in _declared(name)]
 
     assert without == ["OidcIssuer", "OidcAudience"]

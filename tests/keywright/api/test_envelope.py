@@ -41,7 +41,7 @@ def test_failure_holds_four_strings(error: ErrorType) -> None:
 
 
 def test_retry_after_comes_with_429_and_503_only() -> None:
-    """Where waiting helps, the answer says how long."""
+    """Errors that a retry can resolve say how long to wait."""
     statuses = {
         error.status
         for error in CATALOGUE.values()
@@ -59,7 +59,7 @@ def test_401_names_the_scheme() -> None:
 
 
 def test_the_private_reason_stays_private() -> None:
-    """What is for the log is not in the answer."""
+    """The reason for the log is not in the answer."""
     answer = envelope.failure(ServiceError(UNAUTHORIZED, reason="kid 7 is unknown"), BASE_URL, {})
 
     assert "kid 7" not in answer["body"]

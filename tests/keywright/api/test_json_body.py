@@ -19,7 +19,7 @@ VALUES = st.recursive(
 
 @given(st.dictionaries(st.text(), VALUES))
 def test_an_object_comes_back_as_it_was(value: dict[str, object]) -> None:
-    """Every number and every character survives."""
+    """Every number and character is kept."""
     assert value == parse_object(json.dumps(value).encode())
 
 
@@ -53,7 +53,7 @@ def test_bytes_give_an_object_or_a_bad_request(body: bytes) -> None:
         (b'{"a":' * 30_000, "The body is nested too deeply"),
     ],
 )
-def test_what_is_wrong_is_said(body: bytes, message: str) -> None:
+def test_the_message_names_the_problem(body: bytes, message: str) -> None:
     """The message names the mistake and its place."""
     with pytest.raises(ServiceError) as caught:
         parse_object(body)
@@ -62,7 +62,7 @@ def test_what_is_wrong_is_said(body: bytes, message: str) -> None:
 
 
 def test_integers_beyond_every_double_are_read_all_the_same() -> None:
-    """A field that nobody looks at may hold any number; 10,000 digits are no reason to fail."""
+    """Unknown fields can hold any number, even one with 10,000 digits."""
     body = b'{"ignored": ' + b"9" * 10_000 + b"}"
 
     assert {"ignored": float("inf")} == parse_object(body)

@@ -78,7 +78,7 @@ def test_name_is_trimmed_and_otherwise_kept(name: str, expected: str) -> None:
     ],
 )
 def test_message_names_the_field_and_the_rule(change: dict[str, Any], message: str) -> None:
-    """Whoever reads it knows where to look and what is allowed."""
+    """The message tells where the problem is and what is allowed."""
     assert refusal(VALID | change).message.startswith(message)
 
 

@@ -96,7 +96,7 @@ class UpdateApiKey(Body):
 
 
 class RotateApiKey(Body):
-    """How to rotate a key.
+    """Options of a rotation.
 
     Attributes:
         grace_period_seconds: How long the previous secret keeps working, up to 7 days. By default it stops working at
@@ -325,7 +325,7 @@ class CurrentApiKey(Answer):
 
 
 class AuditLogActor(Answer):
-    """Who made a change.
+    """The actor of a change.
 
     Attributes:
         type: `user`, `api_key`, `operator`, `identity_provider` or `system`.
@@ -342,7 +342,7 @@ class AuditLog(Answer):
     Attributes:
         id: The id of the record.
         event: What happened, such as `api_key.created`.
-        actor: Who made the change.
+        actor: The user, key, operator or system that made the change.
         target_id: The id of what was changed.
         target_type: The type of what was changed, such as `api_key`.
         changes: The changed fields, `before` and `after`.
