@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import ConfigDict
 from pydantic.json_schema import GenerateJsonSchema
 
-from keywright.api.fields import WrittenMoment
+from keywright.api import fields
 from keywright.api.schemas import Answer, ApiKeyDetails
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ class OrganizationOutput(Answer):
 
     id: str
     name: str | None
-    created_at: WrittenMoment | None
-    pending_deletion_at: WrittenMoment | None
+    created_at: fields.WrittenMoment | None
+    pending_deletion_at: fields.WrittenMoment | None
 
     @classmethod
     def of(cls, organization: administration.Organization) -> OrganizationOutput:
@@ -44,8 +44,8 @@ class MemberOutput(Answer):
 
     user_id: str
     role: str
-    added_at: WrittenMoment | None
-    suspended_at: WrittenMoment | None
+    added_at: fields.WrittenMoment | None
+    suspended_at: fields.WrittenMoment | None
 
     @classmethod
     def of(cls, member: administration.Member) -> MemberOutput:
