@@ -35,7 +35,7 @@ RUNTIME_VENV := .venv-runtime
 RUNTIME_CLIENT_REQUIREMENTS := requirements/runtime.txt
 DYNAMODB_LOCAL := .dynamodb-local
 # What DynamoDB can be asked of: the store, the functions, their events, and the whole service over HTTP.
-DYNAMODB_TESTS := tests/dynamodb tests/keywright/store tests/keywright/operators/test_administration.py tests/keywright/organizations/test_apply.py \
+DYNAMODB_TESTS := tests/dynamodb tests/keywright/store tests/keywright/operators/test_operators.py tests/keywright/organizations/test_apply.py \
   tests/functions tests/contract tests/test_events.py tests/lifecycle tests/reliability tests/api
 
 .PHONY: help run admin test test-api test-dynamodb test-layer test-runtime capacity e2e test-browser test-clients fuzz load bench bench-report lint errors openapi docs schemas format build lock clean

@@ -9,7 +9,7 @@ import typer
 
 from admin.failures import UsageError
 from keywright.ids import MAXIMUM_ID_BYTES, is_plain, may_be_derived, organization_uuid, parse_uuid
-from keywright.operators import administration
+from keywright.operators import organizations as operator_organizations
 from keywright.organizations.events import ORGANIZATION_NAME_CHARACTERS
 
 
@@ -46,7 +46,7 @@ def existing_organization_id(text: str, *, is_id: bool) -> UUID:
         if organization_id is None:
             raise UsageError("--id requires ORGANIZATION to be a UUID; `organizations list` shows it")
         return organization_id
-    return administration.derived_id(text) if may_be_derived(text) else organization_uuid(text)
+    return operator_organizations.derived_id(text) if may_be_derived(text) else organization_uuid(text)
 
 
 def parse_user_id(text: str) -> str:

@@ -16,7 +16,7 @@ from botocore.exceptions import (
 from admin.terminal import printable
 from keywright.aws.client import AwsError
 from keywright.errors import API_KEY_NOT_FOUND, SERVICE_UNAVAILABLE, ServiceError
-from keywright.operators.administration import NotFoundError, RefusedError
+from keywright.operators.refusals import NotFoundError, RefusedError
 from keywright.settings import ConfigurationError
 
 _NO_ACCESS = frozenset(

@@ -20,7 +20,7 @@ from admin.command import NAME, answer, command, confirm
 from admin.deployment import operator
 from admin.failures import UsageError
 from admin.output import KeyList, KeyOutput, RevokedKeys
-from keywright.operators import administration
+from keywright.operators import keys as operator_keys
 
 key_commands = typer.Typer(help="List, show and revoke the API keys of an organization.")
 
@@ -42,7 +42,7 @@ def _list(
     organization_id = existing_organization_id(organization, is_id=is_id)
     listed: list[KeyOutput] = []
     with terminal.progress_bar("keys read") as advance:
-        for key in administration.list_keys(organization_id, created_by):
+        for key in operator_keys.list_keys(organization_id, created_by):
             listed.append(KeyOutput.of(key))
             advance(1)
     answer(
@@ -77,7 +77,7 @@ def _show(
     is_id: IdOption = False,
 ) -> None:
     """Show an API key. Its secret is not stored."""
-    output = KeyOutput.of(administration.show_key(existing_organization_id(organization, is_id=is_id), key))
+    output = KeyOutput.of(operator_keys.show_key(existing_organization_id(organization, is_id=is_id), key))
     answer(
         context,
         output,
@@ -136,21 +136,21 @@ def _revoke(  # noqa: PLR0913 - three ways to select keys
 
 
 def _revoke_one(organization_id: UUID, key_id: UUID, *, is_confirmed: bool) -> UUID:
-    name = administration.show_key(organization_id, key_id).name
+    name = operator_keys.show_key(organization_id, key_id).name
     confirm(f"Delete the key {name}, {key_id}, for good?", is_confirmed=is_confirmed)
-    administration.revoke_key(operator(), organization_id, key_id)
+    operator_keys.revoke_key(operator(), organization_id, key_id)
     return key_id
 
 
 def _revoke_selected(organization_id: UUID, created_by: str | None, *, is_confirmed: bool) -> Sequence[UUID]:
-    count = sum(1 for _ in administration.list_keys(organization_id, created_by))
+    count = sum(1 for _ in operator_keys.list_keys(organization_id, created_by))
     if count:
         selection = "of the organization" if created_by is None else f"created by {created_by}"
         confirm(f"Delete {_counted(count)} {selection} for good?", is_confirmed=is_confirmed)
     revoked: list[UUID] = []
     try:
         with terminal.progress_bar("keys deleted", count) as advance:
-            for key_id in administration.revoke_keys(operator(), organization_id, created_by):
+            for key_id in operator_keys.revoke_keys(operator(), organization_id, created_by):
                 revoked.append(key_id)
                 advance(1)
     except BaseException:

@@ -12,7 +12,8 @@ from admin.command import NAME, answer, command, confirm, is_json
 from admin.deployment import operator
 from admin.output import ChangedMember, MemberList, MemberOutput
 from keywright.domain.permissions import Role
-from keywright.operators import administration
+from keywright.operators import keys as operator_keys
+from keywright.operators import members as operator_members
 
 member_commands = typer.Typer(help="Add, change, suspend and remove the members of an organization.")
 
@@ -21,7 +22,7 @@ member_commands = typer.Typer(help="Add, change, suspend and remove the members 
 def _list(context: typer.Context, organization: OrganizationArgument, *, is_id: IdOption = False) -> None:
     """List the members of an organization."""
     organization_id = existing_organization_id(organization, is_id=is_id)
-    output = MemberList(members=[MemberOutput.of(member) for member in administration.list_members(organization_id)])
+    output = MemberList(members=[MemberOutput.of(member) for member in operator_members.list_members(organization_id)])
     answer(
         context,
         output,
@@ -43,7 +44,7 @@ def _add(
 ) -> None:
     """Add a member to an organization."""
     organization_id = existing_organization_id(organization, is_id=is_id)
-    administration.add_member(operator(), organization_id, user, role)
+    operator_members.add_member(operator(), organization_id, user, role)
     _answer_change(context, organization_id, user, f"Added {user} with the role {role}.", changed=True)
 
 
@@ -58,7 +59,7 @@ def _set_role(
 ) -> None:
     """Change the role of a member, from their next request on."""
     organization_id = existing_organization_id(organization, is_id=is_id)
-    changed = administration.set_role(operator(), organization_id, user, role)
+    changed = operator_members.set_role(operator(), organization_id, user, role)
     text = f"{user} now has the role {role}." if changed else f"{user} already has the role {role}."
     _answer_change(context, organization_id, user, text, changed=changed)
 
@@ -69,7 +70,7 @@ def _suspend(
 ) -> None:
     """Suspend a member, from their next request on. Keys they created keep working."""
     organization_id = existing_organization_id(organization, is_id=is_id)
-    changed = administration.suspend(operator(), organization_id, user)
+    changed = operator_members.suspend(operator(), organization_id, user)
     text = f"Suspended {user}." if changed else f"{user} is already suspended."
     _answer_change(context, organization_id, user, text, changed=changed)
     _mention_remaining_keys(context, organization_id, user)
@@ -81,7 +82,7 @@ def _reinstate(
 ) -> None:
     """End the suspension of a member."""
     organization_id = existing_organization_id(organization, is_id=is_id)
-    changed = administration.reinstate(operator(), organization_id, user)
+    changed = operator_members.reinstate(operator(), organization_id, user)
     text = f"Reinstated {user}." if changed else f"{user} is not suspended."
     _answer_change(context, organization_id, user, text, changed=changed)
 
@@ -98,13 +99,13 @@ def _remove(
     """Remove a member. Keys they created keep working."""
     organization_id = existing_organization_id(organization, is_id=is_id)
     confirm(f"Remove {user} from the organization?", is_confirmed=yes)
-    administration.remove(operator(), organization_id, user)
+    operator_members.remove(operator(), organization_id, user)
     _answer_change(context, organization_id, user, f"Removed {user}.", changed=True)
     _mention_remaining_keys(context, organization_id, user)
 
 
 def _answer_change(context: typer.Context, organization_id: UUID, user_id: str, text: str, *, changed: bool) -> None:
-    member = administration.member(organization_id, user_id)
+    member = operator_members.show_member(organization_id, user_id)
     answer(
         context,
         ChangedMember(
@@ -121,7 +122,7 @@ def _mention_remaining_keys(context: typer.Context, organization_id: UUID, user_
     """Print how many keys of a user still work, and the command that revokes them."""
     if is_json(context):
         return
-    count = sum(1 for _ in administration.list_keys(organization_id, user_id))
+    count = sum(1 for _ in operator_keys.list_keys(organization_id, user_id))
     if count:
         remaining = "1 key they created still works" if count == 1 else f"{count} keys they created still work"
         command = f"{NAME} keys revoke {organization_id} --created-by {quote(user_id)}"

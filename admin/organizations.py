@@ -19,7 +19,7 @@ from admin.arguments import (
 from admin.command import answer, command, confirm
 from admin.deployment import operator
 from admin.output import ChangedOrganization, OrganizationList, OrganizationOutput
-from keywright.operators import administration
+from keywright.operators import organizations as operator_organizations
 
 organization_commands = typer.Typer(help="Create, show, rename and delete organizations.")
 
@@ -39,7 +39,7 @@ def _create(
     ],
 ) -> None:
     """Create an organization and its first owner in one transaction."""
-    created = administration.create_organization(operator(), organization, name, owner)
+    created = operator_organizations.create_organization(operator(), organization, name, owner)
     answer(
         context,
         ChangedOrganization(changed=True, organization=OrganizationOutput.of(created)),
@@ -56,7 +56,7 @@ def _create(
 def _show(context: typer.Context, organization: OrganizationArgument, *, is_id: IdOption = False) -> None:
     """Show an organization."""
     organization_id = existing_organization_id(organization, is_id=is_id)
-    output = OrganizationOutput.of(administration.organization(organization_id))
+    output = OrganizationOutput.of(operator_organizations.show_organization(organization_id))
     answer(context, output, lambda: terminal.print_fields(list(zip(_COLUMNS, _row(output), strict=True))))
 
 
@@ -64,7 +64,7 @@ def _show(context: typer.Context, organization: OrganizationArgument, *, is_id: 
 def _list(context: typer.Context) -> None:
     """List all organizations. Reads the whole table, including keys and audit records."""
     with terminal.progress_bar("items read") as advance:
-        listed = administration.list_organizations(advance)
+        listed = operator_organizations.list_organizations(advance)
     output = OrganizationList(organizations=[OrganizationOutput.of(organization) for organization in listed])
     answer(context, output, lambda: terminal.print_table(_COLUMNS, [_row(row) for row in output.organizations]))
 
@@ -86,7 +86,7 @@ def _rename(
 ) -> None:
     """Rename an organization."""
     organization_id = existing_organization_id(organization, is_id=is_id)
-    changed = administration.rename_organization(operator(), organization_id, name)
+    changed = operator_organizations.rename_organization(operator(), organization_id, name)
     _answer_change(
         context,
         organization_id,
@@ -101,10 +101,10 @@ def _request_deletion(
 ) -> None:
     """Schedule an organization for deletion. Its keys stop working now; cancel-deletion makes them work again."""
     organization_id = existing_organization_id(organization, is_id=is_id)
-    name = administration.organization(organization_id).name or organization_id
+    name = operator_organizations.show_organization(organization_id).name or organization_id
     confirm(f"Stop all keys of {name} now and delete it after the grace period?", is_confirmed=yes)
-    changed = administration.request_deletion(operator(), organization_id)
-    deletion = administration.organization(organization_id).pending_deletion_at
+    changed = operator_organizations.schedule_deletion(operator(), organization_id)
+    deletion = operator_organizations.show_organization(organization_id).pending_deletion_at
     _answer_change(
         context,
         organization_id,
@@ -119,7 +119,7 @@ def _request_deletion(
 def _cancel_deletion(context: typer.Context, organization: OrganizationArgument, *, is_id: IdOption = False) -> None:
     """Cancel the scheduled deletion of an organization. Its keys work again."""
     organization_id = existing_organization_id(organization, is_id=is_id)
-    changed = administration.cancel_deletion(operator(), organization_id)
+    changed = operator_organizations.cancel_scheduled_deletion(operator(), organization_id)
     _answer_change(
         context,
         organization_id,
@@ -129,7 +129,7 @@ def _cancel_deletion(context: typer.Context, organization: OrganizationArgument,
 
 
 def _answer_change(context: typer.Context, organization_id: UUID, text: str, *, changed: bool) -> None:
-    organization = OrganizationOutput.of(administration.organization(organization_id))
+    organization = OrganizationOutput.of(operator_organizations.show_organization(organization_id))
     answer(
         context,
         ChangedOrganization(changed=changed, organization=organization),

@@ -13,7 +13,8 @@ from keywright.api.schemas import Answer, ApiKeyDetails
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from keywright.operators import administration
+    from keywright.operators import members as operator_members
+    from keywright.operators import organizations as operator_organizations
 
 
 class OrganizationOutput(Answer):
@@ -27,7 +28,7 @@ class OrganizationOutput(Answer):
     pending_deletion_at: fields.WrittenMoment | None
 
     @classmethod
-    def of(cls, organization: administration.Organization) -> OrganizationOutput:
+    def of(cls, organization: operator_organizations.ShownOrganization) -> OrganizationOutput:
         """Return the JSON form of an organization."""
         return cls(
             id=str(organization.id),
@@ -48,7 +49,7 @@ class MemberOutput(Answer):
     suspended_at: fields.WrittenMoment | None
 
     @classmethod
-    def of(cls, member: administration.Member) -> MemberOutput:
+    def of(cls, member: operator_members.ShownMember) -> MemberOutput:
         """Return the JSON form of a member."""
         return cls(user_id=member.user_id, role=member.role, added_at=member.added_at, suspended_at=member.suspended_at)
 

@@ -139,7 +139,7 @@ def issued() -> tuple[UUID, str, list[dict[str, Any]]]:
         "sk": {"S": f"MEMBER#{deployment.USER_ID}"},
         "role": {"S": "admin"},
     }
-    item: Any = api_keys.put(record).operation["Put"]["Item"]
+    item: Any = api_keys.put(record).request["Item"]
     return key_id, text, [dict(item), organization, member]
 
 

@@ -67,13 +67,11 @@ NEEDED_BY = {
     },
     "AuthorizeApiKey": {
         "dynamodb:BatchGetItem": "200_own_route",
-        "dynamodb:ConditionCheckItem": "200_use_is_written",
         "dynamodb:UpdateItem": "200_use_is_written",
         "secretsmanager:GetSecretValue": "200_own_route",
     },
     "VerifyApiKey": {
         "dynamodb:BatchGetItem": "200_disabled",
-        "dynamodb:ConditionCheckItem": "200_first_use_is_written",
         "dynamodb:UpdateItem": "200_hash_of_another_price",
         "secretsmanager:GetSecretValue": "200_disabled",
     },

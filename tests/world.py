@@ -123,6 +123,10 @@ class Table:
             | attributes
         )
 
+    def put_unused(self, key_id: str = KEY_ID, organization_id: str = ORGANIZATION_ID) -> None:
+        """Write the usage of a key that was never used."""
+        self.put(pk=f"ORG#{organization_id}", sk=f"USAGE#{key_id}", request_count=0)
+
     def put_audit(self, record_id: str, organization_id: str = ORGANIZATION_ID, **attributes: Any) -> None:
         """Write an audit record."""
         self.put(

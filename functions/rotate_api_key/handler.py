@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from keywright.api.endpoint import endpoint
 from keywright.api.schemas import RotateApiKey, RotatedApiKey
 from keywright.errors import CONFLICT, ORGANIZATION_FROZEN
-from keywright.keys import create
+from keywright.keys import rotate
 
 if TYPE_CHECKING:
     from keywright.api.envelope import Replayed
@@ -17,4 +17,4 @@ if TYPE_CHECKING:
 @endpoint("rotate_api_key", body=RotateApiKey, raises=(CONFLICT, ORGANIZATION_FROZEN))
 def handler(request: MemberRequest[RotateApiKey]) -> RotatedApiKey | Replayed:
     """Replace the secret of a key, and so its text. Only this response contains the new text."""
-    return create.rotate(request.caller, request.origin, request.key_id, request.body, request.idempotency_key)
+    return rotate.rotate(request.caller, request.origin, request.key_id, request.body, request.idempotency_key)

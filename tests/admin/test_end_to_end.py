@@ -103,7 +103,7 @@ def test_changes_apply_to_the_next_request(empty: EmptyService) -> None:
 
     # The last owner cannot be suspended until there is another one.
     refused = empty.process("--local", "members", "suspend", "org_2abc", "ada")
-    assert (4, f"{NAME}: nobody but ada owns the organization; make somebody else an owner first\n") == (
+    assert (4, f"{NAME}: ada is the last owner of the organization; make another member an owner first\n") == (
         refused.returncode,
         refused.stderr,
     )

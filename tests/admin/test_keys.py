@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keywright.operators import administration
-from keywright.store import api_keys
+from keywright.operators import keys as operator_keys
+from keywright.store.table import Conflict
 from local.demo import ACTIVE_ORGANIZATION_ID, FROZEN_ORGANIZATION_ID
 from tests import faults
 from tests.world import KEY_ID, nth_id
@@ -167,13 +167,13 @@ def test_an_interruption_reports_the_progress(
     keys: Table, run: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The operator learns how many keys are deleted, and to run the command again."""
-    revoke = administration.revoke_keys
+    revoke = operator_keys.revoke_keys
 
     def interrupted(*arguments: Any) -> Any:
         yield next(revoke(*arguments))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(administration, "revoke_keys", interrupted)
+    monkeypatch.setattr(operator_keys, "revoke_keys", interrupted)
     result = run("keys", "revoke", ACTIVE_ORGANIZATION_ID, "--all", "--yes", "--json")
     monkeypatch.undo()
 
@@ -189,9 +189,9 @@ def test_lost_optimistic_locks(keys: Table, run: Callable[..., CommandResult], m
     """A key that always changes in between is refused with one line."""
 
     def overtaken(*_: object) -> None:
-        raise api_keys.ChangedMeanwhileError
+        raise Conflict
 
-    monkeypatch.setattr(administration, "_revoke", overtaken)
+    monkeypatch.setattr(operator_keys, "_revoke", overtaken)
 
     line = run("keys", "revoke", ACTIVE_ORGANIZATION_ID, nth_id(0), "--yes").failure(4)
 
@@ -201,13 +201,13 @@ def test_lost_optimistic_locks(keys: Table, run: Callable[..., CommandResult], m
 
 def test_unavailable_dynamodb(keys: Table, run: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch) -> None:
     """One line says that the change may have been made."""
-    revoke = administration.revoke_key
+    revoke = operator_keys.revoke_key
 
     def unanswered(*arguments: Any) -> None:
         with faults.injected(*[faults.error("ThrottlingException")] * 100):
             revoke(*arguments)
 
-    monkeypatch.setattr(administration, "revoke_key", unanswered)
+    monkeypatch.setattr(operator_keys, "revoke_key", unanswered)
 
     line = run("keys", "revoke", ACTIVE_ORGANIZATION_ID, nth_id(0), "--yes").failure(6)
 

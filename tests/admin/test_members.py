@@ -24,7 +24,7 @@ State = tuple[str, bool] | None
 """Role, and whether suspended; None for a user who is not a member."""
 
 UNCHANGED = 0, None
-LAST_OWNER = 4, "nobody but demo-owner owns the organization; make somebody else an owner first"
+LAST_OWNER = 4, "demo-owner is the last owner of the organization; make another member an owner first"
 
 
 def already_member(user_id: str, role: str) -> tuple[int, str]:

@@ -205,7 +205,7 @@ def test_a_bug_is_not_hidden(run: Callable[..., CommandResult], monkeypatch: pyt
     def broken(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("keywright.operators.administration.organization", broken)
+    monkeypatch.setattr("keywright.operators.organizations.show_organization", broken)
 
     with pytest.raises(RuntimeError, match="a bug"):
         run("organizations", "show", "x")

@@ -36,7 +36,7 @@ from keywright.authorizers import api_key, policies, session_token
 from keywright.domain import access_rules, key_text, keyring, permissions
 from keywright.domain.principals import Backend
 from keywright.errors import Unauthorized
-from keywright.keys.verification import Code, Verification
+from keywright.keys.outcome import UnknownKey
 from keywright.organizations import events
 from keywright.settings import ConfigurationError, settings
 from local.authorization import allows
@@ -113,9 +113,9 @@ def headers(data: bytes) -> None:
     """The whole value of a header is verified, and an unknown caller is refused."""
     presented: list[str] = []
 
-    def verify_by(text: str, _: object) -> Verification:
+    def verify_by(text: str, _: object) -> UnknownKey:
         presented.append(text)
-        return Verification(Code.NOT_FOUND, "no such key")
+        return UnknownKey("no such key")
 
     name = ["x-api-key", "authorization", "Authorization", "X-API-KEY"][data[0] % 4 if data else 0]
     value = edited(f"Bearer {KEYS[0]}", data[1:])

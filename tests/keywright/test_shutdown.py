@@ -236,6 +236,7 @@ def test_pending_uses_are_written_when_the_container_ends(
 ) -> None:
     """GIVEN three uses within a minute WHEN Lambda ends the container THEN the table has them."""
     world.table.put_organization()
+    world.table.put_unused()
     text = SampleKey().put(world.table)
     event: dict[str, object] = {
         "type": "TOKEN",
@@ -265,9 +266,9 @@ def test_pending_uses_are_written_when_the_container_ends(
     while (said := container.says()) != "served":
         assert "ERROR" not in said
         assert said
-    before = world.table.under("USAGE#")
+    before = [item["request_count"] for item in world.table.under("USAGE#")]
 
     status, _ = container.terminate()
 
-    assert (0, []) == (status, before)
+    assert (0, [0]) == (status, before)
     assert [3] == [item["request_count"] for item in world.table.under("USAGE#")]

@@ -200,7 +200,7 @@ class Service:
     def put_keys(self, records: Sequence[ApiKeyRecord]) -> None:
         """Write items of keys."""
         name = self.world.table.name
-        requests: Any = [{"PutRequest": {"Item": api_keys.put(record).operation["Put"]["Item"]}} for record in records]
+        requests: Any = [{"PutRequest": {"Item": api_keys.put(record).request["Item"]}} for record in records]
         for start in range(0, len(requests), _BATCH):
             self.world.table.client.batch_write_item(RequestItems={name: requests[start : start + _BATCH]})
 

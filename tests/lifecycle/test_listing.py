@@ -119,7 +119,7 @@ def test_250_keys_while_others_come_and_go(
         service.put_keys([a_key(next(newer))])
         record = next(going, None)
         if record is not None:
-            service.delete_item(ORGANIZATION_ID, record.sort_key)
+            service.delete_item(ORGANIZATION_ID, f"KEY#{record.key_id}")
             gone.add(str(record.key_id))
 
     seen = [item["id"] for page in pages(service, admin, query, between=change) for item in page]

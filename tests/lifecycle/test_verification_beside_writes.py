@@ -18,7 +18,8 @@ from botocore.httpsession import URLLib3Session
 
 from keywright.domain import key_hash
 from keywright.keys import verification
-from keywright.keys.verification import Code, verify
+from keywright.keys.outcome import Code
+from keywright.keys.verification import verify
 from keywright.settings import Argon2Parameters
 from keywright.store import pepper
 from tests import faults
@@ -171,8 +172,7 @@ def check(
     assert matches(item["hash"], by_generation[int(item["generation"])]), message
     if "previous_hash" in item:
         assert matches(item["previous_hash"], by_generation[int(item["generation"]) - 1]), message
-    usage = table.get(f"USAGE#{key_id}")
-    assert let_in == (0 if usage is None else usage["request_count"]), message
+    assert let_in == table[f"USAGE#{key_id}"]["request_count"], message
     return item
 
 

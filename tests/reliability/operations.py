@@ -13,9 +13,11 @@ from uuid import UUID
 from keywright.domain.permissions import Role
 from keywright.domain.principals import Actor, ActorType
 from keywright.errors import ServiceError, Unauthorized
-from keywright.keys.verification import Code, verify
-from keywright.operators import administration
-from keywright.operators.administration import NotFoundError
+from keywright.keys.outcome import Code
+from keywright.keys.verification import verify
+from keywright.operators import keys as operator_keys
+from keywright.operators import members as operator_members
+from keywright.operators.refusals import NotFoundError
 from tests.bus import about, event, message
 from tests.lifecycle.service import VALID_BODY, Answer, Caller, audit_record, audited, replayed
 
@@ -197,7 +199,7 @@ OPERATIONS = [
     Operation(
         "operator suspends a member",
         2,
-        _operator(lambda organization_id, _: administration.suspend(OPERATOR, organization_id, "user_2")),
+        _operator(lambda organization_id, _: operator_members.suspend(OPERATOR, organization_id, "user_2")),
         event="member.suspended",
         is_idempotent=True,
         has_deadline=False,
@@ -205,7 +207,7 @@ OPERATIONS = [
     Operation(
         "operator removes a member",
         2,
-        _operator(lambda organization_id, _: administration.remove(OPERATOR, organization_id, "user_2")),
+        _operator(lambda organization_id, _: operator_members.remove(OPERATOR, organization_id, "user_2")),
         event="member.removed",
         repeat_status=404,
         has_deadline=False,
@@ -213,7 +215,9 @@ OPERATIONS = [
     Operation(
         "operator sets a role",
         2,
-        _operator(lambda organization_id, _: administration.set_role(OPERATOR, organization_id, "user_2", Role.ADMIN)),
+        _operator(
+            lambda organization_id, _: operator_members.set_role(OPERATOR, organization_id, "user_2", Role.ADMIN)
+        ),
         event="member.role_changed",
         is_idempotent=True,
         has_deadline=False,
@@ -222,7 +226,7 @@ OPERATIONS = [
         "operator revokes a key",
         2,
         _operator(
-            lambda organization_id, scene: administration.revoke_key(OPERATOR, organization_id, UUID(scene.key_id))
+            lambda organization_id, scene: operator_keys.revoke_key(OPERATOR, organization_id, UUID(scene.key_id))
         ),
         event="api_key.deleted",
         repeat_status=404,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keywright.errors import ServiceError
-from keywright.operators import administration
-from keywright.operators.administration import RefusedError
+from keywright.operators import organizations as operator_organizations
+from keywright.operators.refusals import RefusedError
 from keywright.organizations.purge import PurgeFailedError
 from tests.conftest import new_container
 from tests.functions.purge_organizations.conftest import DUE, NOW, SECONDS, Purge, due
@@ -122,7 +122,7 @@ def test_an_organization_is_created_once(
     organization_id = uuid.uuid4()
     with wire.injected(proxy, *[None] * position, *[fault] * repeats):
         try:
-            administration.create_organization(OPERATOR, organization_id, "Acme", "ada")
+            operator_organizations.create_organization(OPERATOR, organization_id, "Acme", "ada")
             is_told = True
         except ServiceError:
             is_told = False
@@ -132,7 +132,7 @@ def test_an_organization_is_created_once(
     assert is_there or not is_told
     if not is_told:
         try:
-            administration.create_organization(OPERATOR, organization_id, "Acme", "ada")
+            operator_organizations.create_organization(OPERATOR, organization_id, "Acme", "ada")
         except RefusedError:
             assert is_there
     kinds = [sort_key.partition("#")[0] for sort_key in world.table.partition(str(organization_id))]

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from keywright import clock
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
-from keywright.keys.verification import Code, verify
+from keywright.keys.outcome import Code
+from keywright.keys.verification import verify
 from keywright.store import pepper
 from tests.reliability import figures, wire
 from tests.reliability.operations import OPERATIONS, Operation, Scene, asks, assert_all_or_nothing

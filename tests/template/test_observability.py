@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keywright.keys.verification import Code
+from keywright.keys.outcome import Code
 from keywright.keys.verification_log import UNITS
 from local.intrinsics import mapping, sequence, text
 from tests.conftest import ROOT

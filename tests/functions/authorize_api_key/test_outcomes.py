@@ -124,6 +124,7 @@ def test_a_use_is_counted(
 ) -> None:
     """A use is written once the usage interval is over."""
     setting("USAGE_FLUSH_SECONDS", "0")
+    table.put_unused()
     authorize(KEY.put(table))
 
     assert [1] == [item["request_count"] for item in table.under("USAGE#")]

@@ -186,14 +186,14 @@ def test_a_purge_without_its_record_stops(purge: Purge, caplog: pytest.LogCaptur
 def test_one_organization_does_not_stop_the_others(purge: Purge, monkeypatch: pytest.MonkeyPatch) -> None:
     """An unexpected failure of one organization fails the invocation after the others were purged."""
     purge.schedule(OTHER_ORGANIZATION_ID, at="2030-01-30T00:00:00.000Z")
-    delete = purges.delete
+    delete = purges.delete_batch
 
     def broken(organization_id: UUID, sort_keys: Sequence[str]) -> None:
         if str(organization_id) == OTHER_ORGANIZATION_ID:
             raise RuntimeError("the details")
         delete(organization_id, sort_keys)
 
-    monkeypatch.setattr(purges, "delete", broken)
+    monkeypatch.setattr(purges, "delete_batch", broken)
     with pytest.raises(PurgeFailedError):
         purge()
 

@@ -139,6 +139,7 @@ def test_the_costs_of_a_warm_verification(call: Call) -> None:
 def test_a_use_is_counted(call: Call, setting: Callable[[str, str], None]) -> None:
     """A use is written once the usage interval is over; tests/keywright/keys cover what lists show of it."""
     setting("USAGE_FLUSH_SECONDS", "0")
+    call.table.put_unused()
     call({"key": KEY.put(call.table)})
 
     assert [1] == [item["request_count"] for item in call.table.under("USAGE#")]

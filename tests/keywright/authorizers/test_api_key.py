@@ -308,6 +308,7 @@ def test_a_denial_by_the_rules_is_logged_as_one(
     """The log has the verdict for the request, not for the policy, and a denial is no use of the key."""
     setting("ACCESS_RULES", json.dumps(RULES))
     setting("HTTP_API_ANSWERS", answers)
+    table.put_unused()
     text = KEY.put(table)
     routes = ("GET/sessions/7", "GET/sessions/all", "DELETE/sessions/7", "GET//sessions/7", OWN_ROUTE)
     verdicts = []

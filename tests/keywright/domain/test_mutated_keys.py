@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keywright.domain import key_text
-from keywright.keys.verification import Code, Verification, verify
+from keywright.keys.outcome import Code, UnknownKey
+from keywright.keys.verification import verify
 from tests.calling import REQUEST_ID
 from tests.counting import counted
 from tests.keys import PREFIX, SampleKey
@@ -198,9 +199,7 @@ def test_every_mutated_key_is_refused(texts: list[str]) -> None:
         outcomes = {verify(next(mutations)) for _ in range(MUTATIONS)}
 
         assert ([], 0) == costs.spent()[:2]
-    assert {
-        Verification(Code.NOT_FOUND, reason) for reason in ("malformed", "wrong tag", "unknown pepper version")
-    } == outcomes
+    assert {UnknownKey(reason) for reason in ("malformed", "wrong tag", "unknown pepper version")} == outcomes
 
 
 def test_all_mutated_keys_get_the_same_answer(texts: list[str], functions: Callable[[str], Call]) -> None:
@@ -228,7 +227,7 @@ def test_mutated_keys_with_valid_tags_are_refused(texts: list[str]) -> None:
             payload[draw.randrange(2, 58)] ^= 1 << draw.randrange(8)
             outcome = verify(key_text.encode(PREFIX, bytes(payload), keyring.tag_key))
 
-            assert (Code.NOT_FOUND, None) == (outcome.code, outcome.key)
+            assert isinstance(outcome, UnknownKey)
             assert ["BatchGetItem"] == costs.spent()[0]
 
 

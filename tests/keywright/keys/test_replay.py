@@ -42,9 +42,8 @@ def keep(environment: pytest.MonkeyPatch) -> Callable[[], dict[str, Any]]:
     environment.setenv("TABLE_NAME", "table")
 
     def kept_item() -> dict[str, Any]:
-        operation: Any = REPEATABLE.keep(ANSWER, KEYRING, NOW).operation
-        item: dict[str, Any] = operation["Put"]["Item"]
-        return item
+        item: Any = REPEATABLE.keep(ANSWER, KEYRING, NOW).request["Item"]
+        return dict(item)
 
     return kept_item
 

@@ -17,7 +17,7 @@ from keywright.domain.audit_event import AuditEvent
 from keywright.domain.organization_state import MemberChange, OrganizationChange
 from keywright.domain.permissions import Role
 from keywright.domain.principals import Actor, ActorType
-from keywright.operators import administration
+from keywright.operators import members as operator_members
 from keywright.organizations.apply import Outcome, ProviderEvent, follow
 from keywright.store.organizations import PurgedError
 from tests import faults
@@ -148,7 +148,7 @@ def test_the_provider_may_remove_the_last_owner() -> None:
     follow(event(AuditEvent.MEMBER_ADDED, 1, role=Role.OWNER))
 
     assert Outcome.CHANGED == follow(event(AuditEvent.MEMBER_REMOVED, 2))
-    assert [] == administration.list_members(uuid.UUID(ORGANIZATION_ID))
+    assert [] == operator_members.list_members(uuid.UUID(ORGANIZATION_ID))
 
 
 def test_a_request_and_its_cancellation_leave_no_pointer_in_either_order(world: World) -> None:
@@ -221,7 +221,7 @@ def test_an_operators_change_is_not_undone_by_an_older_event(world: World) -> No
     world.table.put_member("owner", "owner")
     world.table.put_member("ada", "admin")
     organization_id = uuid.UUID(ORGANIZATION_ID)
-    administration.suspend(OPERATOR, organization_id, "ada")
+    operator_members.suspend(OPERATOR, organization_id, "ada")
 
     outcome = follow(
         ProviderEvent(
@@ -239,7 +239,7 @@ def test_an_operators_change_follows_what_the_provider_has_said(world: World) ->
     follow(event(AuditEvent.MEMBER_ADDED, 1))
     organization_id = uuid.UUID(ORGANIZATION_ID)
 
-    administration.suspend(OPERATOR, organization_id, "ada")
+    operator_members.suspend(OPERATOR, organization_id, "ada")
 
     assert "2030-01-01T00:00:01.001Z" == world.table.item("MEMBER#ada")["suspended_at"]
 

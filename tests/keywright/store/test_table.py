@@ -15,8 +15,8 @@ from keywright.aws import retries
 from keywright.aws.client import AwsError
 from keywright.errors import API_KEY_NOT_FOUND, CONFLICT, FORBIDDEN, SERVICE_UNAVAILABLE, ErrorType, ServiceError
 from keywright.settings import table_settings
-from keywright.store import table
-from keywright.store.table import Condition, Step
+from keywright.store import layout, table
+from keywright.store.table import IS_NEW, Expression, Step
 from tests import faults
 from tests.world import ORGANIZATION_ID
 
@@ -95,7 +95,7 @@ def test_reading_nothing_takes_no_request(sent: list[dict[str, Any]]) -> None:
 def test_read_asks_again_for_what_was_not_processed(sent: list[dict[str, Any]]) -> None:
     """For that alone, again strongly consistent; what had come is kept."""
     name = table_settings().table_name
-    keys = [dict(table.key(ORGANIZATION, f"THING#{number}")) for number in (1, 2, 3)]
+    keys = [dict(layout.in_organization(ORGANIZATION, f"THING#{number}")) for number in (1, 2, 3)]
     partial = {
         "Responses": {name: [keys[0] | {"number": {"N": "1"}}]},
         "UnprocessedKeys": {name: {"Keys": keys[1:], "ConsistentRead": True}},
@@ -111,7 +111,7 @@ def test_read_asks_again_for_what_was_not_processed(sent: list[dict[str, Any]]) 
 def test_read_does_not_ask_for_ever() -> None:
     """What is never processed is a 503, and never an item that seems to be missing."""
     name = table_settings().table_name
-    keys = [dict(table.key(ORGANIZATION, "THING#1"))]
+    keys = [dict(layout.in_organization(ORGANIZATION, "THING#1"))]
     nothing = genuine({"Responses": {}, "UnprocessedKeys": {name: {"Keys": keys}}})
     with faults.injected(*[nothing] * 100) as operations, pytest.raises(ServiceError) as caught:
         table.read(ORGANIZATION, ["THING#1"])
@@ -134,7 +134,7 @@ def listed(
     starting_after: str | None = None,
     *,
     between: tuple[str, str] = ("THING#", "THING#z"),
-    conditions: list[Condition] | None = None,
+    conditions: list[Expression] | None = None,
     page_size: int = 4,
     take: int | None = None,
 ) -> list[int]:
@@ -143,8 +143,8 @@ def listed(
     return [int(item["number"]["N"]) for item in itertools.islice(found, take)]
 
 
-EVEN = Condition("is_even = :even", {":even": {"BOOL": True}})
-ABOVE_TWO = Condition("#number > :two", {":two": {"N": "2"}}, {"#number": "number"})
+EVEN = Expression("is_even = :even", {":even": {"BOOL": True}})
+ABOVE_TWO = Expression("#number > :two", {":two": {"N": "2"}}, {"#number": "number"})
 
 
 @pytest.mark.usefixtures("items")
@@ -196,7 +196,7 @@ def test_it_is_fetched_as_it_is_taken(sent: list[dict[str, Any]]) -> None:
 @pytest.mark.usefixtures("items")
 def test_the_less_a_filter_lets_through_the_more_is_looked_at_together(sent: list[dict[str, Any]]) -> None:
     """A rare thing in a long list takes few requests."""
-    nothing = Condition("#number > :ten", {":ten": {"N": "10"}}, {"#number": "number"})
+    nothing = Expression("#number > :ten", {":ten": {"N": "10"}}, {"#number": "number"})
 
     assert [] == listed(conditions=[nothing], page_size=1)
     assert [1, 4, 16] == [request["Limit"] for request in sent]
@@ -251,15 +251,14 @@ def test_a_list_that_cannot_go_on_is_an_error() -> None:
 
 def put(sort_key: str, error: ErrorType = API_KEY_NOT_FOUND) -> Step:
     """Write an item that must be new; refused with this error."""
-    step = table.put_new({**table.key(ORGANIZATION, sort_key)})
-    return Step(step.operation, lambda _: ServiceError(error))
+    return table.put(layout.in_organization(ORGANIZATION, sort_key), IS_NEW, lambda _: ServiceError(error))
 
 
 @pytest.fixture
 def record(world: World) -> Step:
     """The audit record of a change."""
     del world
-    return table.put_new({**table.key(ORGANIZATION, f"AUDIT#{uuid.uuid4()}")})
+    return table.put_new(layout.in_organization(ORGANIZATION, f"AUDIT#{uuid.uuid4()}"))
 
 
 def sort_keys(world: World) -> list[str]:
@@ -309,14 +308,14 @@ def test_a_refusal_is_given_the_item_as_it_was(world: World, record: Step) -> No
         seen.append(item)
         return ServiceError(FORBIDDEN)
 
-    error_of(Step(put("A").operation, refused), record)
+    error_of(table.put(layout.in_organization(ORGANIZATION, "A"), IS_NEW, refused), record)
 
     assert [{"pk": {"S": f"ORG#{ORGANIZATION}"}, "sk": {"S": "A"}, "number": {"N": "7"}}] == seen
 
 
 def test_a_record_that_exists_at_the_first_attempt_is_somebody_elses(world: World, record: Step) -> None:
     """Then nothing was done, and a success would be a lie."""
-    item: Any = record.operation["Put"]["Item"]
+    item: Any = record.request["Item"]
     world.table.put(pk=item["pk"]["S"], sk=item["sk"]["S"])
 
     assert CONFLICT is error_of(put("A"), record)
@@ -377,7 +376,7 @@ def test_a_refusal_behind_a_conflict_that_does_not_pass_is_unavailable(record: S
 
 def test_a_record_that_exists_after_a_conflict_is_somebody_elses(world: World, record: Step) -> None:
     """What was canceled has done nothing: it is no witness of a change."""
-    item: Any = record.operation["Put"]["Item"]
+    item: Any = record.request["Item"]
     world.table.put(pk=item["pk"]["S"], sk=item["sk"]["S"])
 
     with faults.injected(faults.canceled("TransactionConflict", "ConditionalCheckFailed")):

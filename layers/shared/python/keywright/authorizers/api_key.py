@@ -22,7 +22,8 @@ from keywright.authorizers import policies
 from keywright.authorizers.policies import access_rules
 from keywright.domain import permissions
 from keywright.errors import INSUFFICIENT_PERMISSIONS, ORGANIZATION_FROZEN, UNAUTHORIZED, Unauthorized
-from keywright.keys.verification import Code, verify_by
+from keywright.keys.outcome import Code, IdentifiedKey
+from keywright.keys.verification import verify_by
 from keywright.settings import settings
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def authorize_api_key(event: AuthorizerEvent, context: LambdaContext) -> Authori
     request = _read(event)
     with deadline.within(context.get_remaining_time_in_millis()):
         verification = None if request.text is None else verify_by(request.text, request.missing)
-    if verification is None or verification.key is None or verification.code in {Code.EXPIRED, Code.DISABLED}:
+    if not isinstance(verification, IdentifiedKey) or verification.code in {Code.EXPIRED, Code.DISABLED}:
         if not request.is_payload_2:
             raise Unauthorized
         return _denial(request, "unknown", _refusal(UNAUTHORIZED))

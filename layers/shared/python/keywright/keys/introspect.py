@@ -1,68 +1,37 @@
-"""What backends ask about keys, and what the holder of a key may know of it."""
+"""Verifying a key for a backend, and showing a key to its holder."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
-from keywright import clock
-from keywright.api.schemas import CurrentApiKey, UnknownApiKey, VerifiedApiKey
+from keywright.api.schemas import UnknownApiKey
 from keywright.errors import UNAUTHORIZED, ServiceError
-from keywright.keys import verification
-from keywright.keys.verification import Code
+from keywright.keys import verification, views
+from keywright.keys.outcome import UnknownKey
 from keywright.store import credentials
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from keywright.api.schemas import VerifyApiKey
+    from keywright.api.schemas import CurrentApiKey, VerifiedApiKey, VerifyApiKey
     from keywright.domain.principals import KeyHolder
 
 
 def verify(body: VerifyApiKey) -> VerifiedApiKey | UnknownApiKey:
-    """Tell whether a key is valid and may do what is asked of it.
+    """Verify a key, and check that it has the required permissions.
 
     Raises:
         ServiceError: SERVICE_UNAVAILABLE.
     """
-    outcome = verification.verify(body.key, body.permissions)
-    key = outcome.key
-    if key is None:
-        return UnknownApiKey()
-    return VerifiedApiKey(
-        valid=outcome.code is Code.VALID,
-        code=outcome.code,
-        id=str(key.key_id),
-        organization_id=str(key.organization_id),
-        name=key.name,
-        permissions=list(key.permissions),
-        missing_permissions=list(outcome.missing_permissions),
-        metadata=json.loads(key.metadata),
-        expires_at=_shown(key.expires_at),
-    )
+    result = verification.verify(body.key, body.permissions)
+    return UnknownApiKey() if isinstance(result, UnknownKey) else views.verified(result)
 
 
 def current(holder: KeyHolder) -> CurrentApiKey:
-    """Show a key to the one who holds it, in one request to DynamoDB; the authorizer has verified it a moment ago.
+    """Show a key to its holder, in one request to DynamoDB; the authorizer has just verified it.
 
     Raises:
-        ServiceError: UNAUTHORIZED if it was deleted in that moment; SERVICE_UNAVAILABLE.
+        ServiceError: UNAUTHORIZED if it was deleted since; SERVICE_UNAVAILABLE.
     """
     credential = credentials.read(holder.organization_id, holder.key_id)
     if credential is None:
         raise ServiceError(UNAUTHORIZED, reason="deleted since it was verified")
-    key = credential.key
-    return CurrentApiKey(
-        id=str(key.key_id),
-        organization_id=str(key.organization_id),
-        name=key.name,
-        permissions=list(key.permissions),
-        metadata=json.loads(key.metadata),
-        hint=key.hint,
-        created_at=clock.rfc3339(key.created_at),
-        expires_at=_shown(key.expires_at),
-    )
-
-
-def _shown(moment: datetime | None) -> str | None:
-    return None if moment is None else clock.rfc3339(moment)
+    return views.current(credential.key)

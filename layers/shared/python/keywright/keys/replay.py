@@ -1,7 +1,7 @@
-"""Requests that can be repeated: the same Idempotency-Key and body get the same answer, secret included.
+"""Repeated requests: the same Idempotency-Key and body get the same answer, secret included.
 
-What is kept is encrypted under a key that takes both the pepper and the Idempotency-Key itself, of which the table
-holds only a digest. So neither the table alone nor the table with the pepper gives an answer away.
+The answer is encrypted under a key that is derived from the pepper and from the Idempotency-Key, of which the table
+holds only a digest: neither the table alone nor the table with the pepper reveals it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from keywright import clock
+from keywright.api.envelope import Replayed
 from keywright.api.schemas import Answer
 from keywright.errors import IDEMPOTENCY_KEY_REUSED, SERVICE_UNAVAILABLE, ServiceError
-from keywright.store import idempotency
+from keywright.store import idempotency, pepper
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -26,11 +29,12 @@ if TYPE_CHECKING:
     from keywright.domain.keyring import Keyring
     from keywright.domain.principals import Member
     from keywright.store.idempotency import KeptAnswer
+    from keywright.store.layout import Item
     from keywright.store.table import Step
 
 NONCE_BYTES = 12  # NIST SP 800-38D, section 8.2.1
 
-Given = TypeVar("Given", bound=Answer)
+Model = TypeVar("Model", bound=Answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class Repeatable:
     """A request that came with an Idempotency-Key.
 
     Attributes:
-        operation: what is done, and to what; another operation under the same key is another request.
+        operation: its name and target; another operation with the same Idempotency-Key is another request.
         body: the validated body.
     """
 
@@ -48,7 +52,7 @@ class Repeatable:
     body: BaseModel
 
     def keep(self, answer: Answer, keyring: Keyring, at: datetime) -> Step:
-        """Give the step that keeps the answer, or finds that there is one already (AlreadyAnsweredError)."""
+        """Return the step that keeps the answer, refused if there is one."""
         nonce = secrets.token_bytes(NONCE_BYTES)
         plaintext = answer.model_dump_json(by_alias=True).encode()
         kept = idempotency.KeptAnswer(
@@ -57,13 +61,17 @@ class Repeatable:
             nonce=nonce,
             ciphertext=self._cipher(keyring.current.idempotency_key).encrypt(nonce, plaintext, self._context()),
         )
-        return idempotency.put(self.member, self.idempotency_key, kept, at)
+        return idempotency.keep(self.member, self.idempotency_key, kept, at)
 
-    def replay(self, kept: KeptAnswer, model: type[Given], keyring: Keyring) -> Given:
-        """Read the answer that was kept.
+    def kept_among(self, items: Mapping[str, Item]) -> KeptAnswer | None:
+        """Return the answer that was kept of an earlier request, if its item was read; None if there is none."""
+        return idempotency.live(items.get(self.sort_key), clock.now())
+
+    def replay(self, kept: KeptAnswer, model: type[Model], keyring: Keyring) -> Model:
+        """Decrypt a kept answer.
 
         Raises:
-            ServiceError: IDEMPOTENCY_KEY_REUSED if it answered another request.
+            ServiceError: IDEMPOTENCY_KEY_REUSED if it is the answer of another request.
         """
         if not hmac.compare_digest(kept.request_digest, self._request_digest()):
             raise ServiceError(IDEMPOTENCY_KEY_REUSED)
@@ -75,7 +83,7 @@ class Repeatable:
 
     @property
     def sort_key(self) -> str:
-        """Where the answer is kept."""
+        """The sort key of the kept answer."""
         return idempotency.sort_key(self.member, self.idempotency_key)
 
     def _request_digest(self) -> bytes:
@@ -83,10 +91,45 @@ class Repeatable:
         return hashlib.sha256(content.encode()).digest()
 
     def _context(self) -> bytes:
-        """Bind a ciphertext to its place: moved to another organization or user, it does not decrypt."""
+        """Return what binds a ciphertext to its place: moved to another organization or user, it does not decrypt."""
         return f"{self.member.organization_id}/{self.sort_key}".encode()
 
     def _cipher(self, pepper_key: bytes) -> AESGCM:
         from cryptography.hazmat.primitives.ciphers import aead  # noqa: PLC0415 - few requests need it
 
         return aead.AESGCM(hmac.digest(pepper_key, self.idempotency_key.encode(), "sha256"))
+
+
+def repeatable(member: Member, idempotency_key: str | None, operation: str, body: BaseModel) -> Repeatable | None:
+    """Return a request that can be repeated; None without an Idempotency-Key."""
+    return None if idempotency_key is None else Repeatable(member, idempotency_key, operation, body)
+
+
+# Why two requests at once issue one key:
+#
+#     first request                          second request                         IDEMPOTENCY# item
+#     ----------------------------------     ----------------------------------     -----------------
+#     draw secret A                          draw secret B
+#     commit [.., keep A if there is none]                                          A
+#                                            commit [.., keep B if there is none]
+#                                              canceled, with the item as it is
+#     answers A                              decrypts and answers A
+
+
+def once(request: Repeatable | None, model: type[Model], act: Callable[[], Model | Replayed]) -> Model | Replayed:
+    """Act, or replay the answer of an earlier request that the transaction has found.
+
+    Args:
+        request: None if it cannot be repeated.
+        model: of the answer.
+        act: commits the step of `Repeatable.keep`.
+
+    Raises:
+        ServiceError: IDEMPOTENCY_KEY_REUSED; and what `act` raises.
+    """
+    if request is None:
+        return act()
+    try:
+        return act()
+    except idempotency.AlreadyAnsweredError as answered:
+        return Replayed(request.replay(answered.kept, model, pepper.keyring()))

@@ -18,7 +18,7 @@ from keywright.log import SERVICE, timestamp
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from keywright.store.api_keys import ApiKeyRecord
+    from keywright.keys.outcome import Verification
 
 UNITS = {
     "Verifications": "Count",
@@ -49,12 +49,12 @@ class Measurements:
     is_match_remembered: bool = False
 
 
-def write(code: str, reason: str, key: ApiKeyRecord | None, measured: Measurements) -> None:
+def write(verification: Verification, measured: Measurements) -> None:
     """Write the line of a verification to standard output.
 
     The line has the form of the logger's. The logger itself would cost more than the rest of a refusal.
     """
-    now = time.time()
+    reason, now = verification.reason, time.time()
     metrics: dict[str, float] = {
         "VerificationLatency": _milliseconds(measured.total_seconds),
         "Hashes": measured.hashes,
@@ -71,10 +71,7 @@ def write(code: str, reason: str, key: ApiKeyRecord | None, measured: Measuremen
         "message": "verification",
         "timestamp": timestamp(now),
         "service": SERVICE,
-        "code": code,
-        "reason": reason,
-        "organization_id": key and str(key.organization_id),
-        "api_key_id": key and str(key.key_id),
+        **verification.logged(),
         "stack": os.environ.get("STACK_NAME", ""),
         "Verifications": 1,
         **metrics,

@@ -1,1 +1,1 @@
-"""What operators do from the command line."""
+"""What the command line does: organizations, members and keys, for operators with access to the table."""

@@ -11,9 +11,8 @@ from keywright import clock
 from keywright.domain.audit_event import AuditEvent
 from keywright.domain.organization_state import MemberChange, OrganizationChange, Stamp, merge
 from keywright.domain.principals import Actor, ActorType
-from keywright.errors import CONFLICT, ServiceError
 from keywright.settings import table_settings
-from keywright.store import audit, organizations, table
+from keywright.store import audit, layout, organizations, table
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -76,14 +75,7 @@ def follow(event: ProviderEvent) -> Outcome:
     """
     if _leaves_short_grace(event) and not _was_followed(event):
         raise ShortGraceError
-    for _ in range(_ATTEMPTS):
-        try:
-            return _follow_once(event)
-        except organizations.OvertakenError:
-            continue
-        except _AlreadyFollowedError:
-            return Outcome.REPEATED
-    raise ServiceError(CONFLICT)
+    return table.retry_on_conflict(lambda: _follow_once(event), _ATTEMPTS)
 
 
 def _leaves_short_grace(event: ProviderEvent) -> bool:
@@ -95,7 +87,7 @@ def _leaves_short_grace(event: ProviderEvent) -> bool:
 
 def _was_followed(event: ProviderEvent) -> bool:
     record_id = _record_id(event, "organization", str(event.organization_id))
-    return bool(table.read(event.organization_id, [audit.sort_key(record_id)]))
+    return bool(table.read(event.organization_id, [layout.audit_sort_key(record_id)]))
 
 
 def _record_id(event: ProviderEvent, target_type: str, target_id: str) -> UUID:
@@ -114,16 +106,18 @@ def _follow_once(event: ProviderEvent) -> Outcome:
     record_id = _record_id(event, record.target_type, record.target_id)
     actor = Actor(ActorType.IDENTITY_PROVIDER, event.provider)
     put = audit.put(event.organization_id, actor, None, record, stamp.at, record_id=record_id)
-    table.commit(
-        [organizations.not_purged(event.organization_id), *steps],
-        replace(put, refused=lambda _: _AlreadyFollowedError()),
-    )
+    try:
+        table.commit(
+            [organizations.not_purged(event.organization_id), *steps],
+            replace(put, refused=lambda _: _AlreadyFollowedError()),
+        )
+    except _AlreadyFollowedError:
+        return Outcome.REPEATED
     return Outcome.CHANGED if steps else Outcome.OUTDATED
 
 
 def _organization(event: ProviderEvent, change: OrganizationChange, stamp: Stamp) -> tuple[list[Step], audit.Change]:
-    sort_key = organizations.ORGANIZATION
-    found = table.read(event.organization_id, [sort_key]).get(sort_key)
+    found = organizations.item_of(event.organization_id)
     before = organizations.parse_organization(found)
     learned = change.learned(stamp, timedelta(days=table_settings().deletion_grace_days))
     _, after = change.changes(learned, learned)
@@ -132,7 +126,7 @@ def _organization(event: ProviderEvent, change: OrganizationChange, stamp: Stamp
 
 
 def _member(event: ProviderEvent, change: MemberChange, stamp: Stamp) -> tuple[list[Step], audit.Change]:
-    sort_key = organizations.sort_key(change.user_id)
+    sort_key = layout.member_sort_key(change.user_id)
     found = table.read(event.organization_id, [sort_key]).get(sort_key)
     before = organizations.parse_member(found)
     learned = change.learned(stamp)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from keywright import clock
 from keywright.api.envelope import Listing, Pagination
 from keywright.api.schemas import AuditLog, AuditLogActor
 from keywright.domain.permissions import Role
-from keywright.store import audit, organizations, table
+from keywright.store import audit, authorization, table
 
 if TYPE_CHECKING:
     from keywright.api.schemas import ListAuditLogsQuery
@@ -18,15 +17,13 @@ if TYPE_CHECKING:
 
 
 def list_logs(member: Member, query: ListAuditLogsQuery) -> Listing[AuditLog]:
-    """List the organization's audit records, newest first; a page is full whatever is filtered out.
+    """List the organization's audit records, newest first. Pages are full, however many records are filtered out.
 
     Raises:
         ServiceError: FORBIDDEN unless the member is an admin or owner; SERVICE_UNAVAILABLE.
     """
-    organizations.require(
-        member, Role.ADMIN, table.read(member.organization_id, [organizations.member_sort_key(member)])
-    )
-    wanted = audit.AuditFilter(
+    authorization.read_as(member, Role.ADMIN)
+    records = audit.AuditFilter(
         events=query.event,
         actor_user_id=query.actor_user_id,
         actor_api_key_id=query.actor_api_key_id,
@@ -35,16 +32,12 @@ def list_logs(member: Member, query: ListAuditLogsQuery) -> Listing[AuditLog]:
         created_to=query.created_to,
     )
     # One more than the page holds tells whether there is another page.
-    newest = audit.newest(member.organization_id, query.starting_after, wanted, query.limit + 1, clock.now())
-    records = list(islice(newest, query.limit + 1))
-    page = records[: query.limit]
-    return Listing(
-        [_shown(record) for record in page],
-        Pagination(query.limit, page[-1].record_id if len(records) > len(page) else None),
-    )
+    newest = audit.newest_records(member.organization_id, query.starting_after, records, query.limit + 1, clock.now())
+    page, next_cursor = table.page_of(newest, query.limit, lambda record: record.record_id)
+    return Listing([_audit_log(record) for record in page], Pagination(query.limit, next_cursor))
 
 
-def _shown(record: AuditRecord) -> AuditLog:
+def _audit_log(record: AuditRecord) -> AuditLog:
     return AuditLog(
         id=record.record_id,
         event=record.event,

@@ -1,4 +1,4 @@
-"""The end of an organization: scheduled by an owner, and cancelled by one as long as it has not come."""
+"""Scheduling the deletion of an organization, and canceling it, by an owner."""
 
 from __future__ import annotations
 
@@ -8,90 +8,69 @@ from typing import TYPE_CHECKING
 from keywright import clock
 from keywright.api.schemas import Done
 from keywright.domain.audit_event import AuditEvent
-from keywright.domain.organization_state import OrganizationChange, OrganizationState, Stamp, latest, merge
+from keywright.domain.organization_state import OrganizationChange, OrganizationState, merge
 from keywright.domain.permissions import Role
-from keywright.errors import CONFLICT, ServiceError
-from keywright.settings import table_settings
-from keywright.store import audit, organizations, table
+from keywright.organizations.changes import Moment, grace_period, organization_record
+from keywright.store import authorization, layout, organizations, table
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from keywright.domain.principals import Member, Origin
 
+
 _REQUESTED = OrganizationChange(AuditEvent.ORGANIZATION_DELETION_REQUESTED)
 _CANCELED = OrganizationChange(AuditEvent.ORGANIZATION_DELETION_CANCELED)
 
 
 def request_deletion(member: Member, origin: Origin) -> Done:
-    """Schedule the member's organization for deletion: from now on nothing in it can be changed and no key verifies.
+    """Schedule the deletion of the member's organization; from now on it is frozen and none of its keys verifies.
 
     Raises:
-        ServiceError: FORBIDDEN unless the member is an owner; ORGANIZATION_FROZEN if it is scheduled already;
-            SERVICE_UNAVAILABLE.
+        ServiceError: FORBIDDEN unless the member is an owner; ORGANIZATION_FROZEN if a deletion is scheduled already;
+            CONFLICT after two lost races; SERVICE_UNAVAILABLE.
     """
-    try:
-        return _request_deletion(member, origin, clock.now())
-    except organizations.BehindError as behind:
-        now = clock.after(behind.latest.at)
-    try:
-        return _request_deletion(member, origin, now)
-    except organizations.BehindError:
-        raise ServiceError(CONFLICT) from None
+    not_before = clock.now()
+
+    def act() -> Done:
+        nonlocal not_before
+        try:
+            return _request_deletion(member, origin, not_before)
+        except authorization.BehindError as behind:
+            not_before = clock.after(behind.latest.at)
+            raise table.Conflict from behind
+
+    return table.retry_on_conflict(act, attempts=2)
 
 
-def _request_deletion(member: Member, origin: Origin, now: datetime) -> Done:
-    record_id = audit.new_id(now)
-    stamp = Stamp.of(now, str(record_id))
-    after = _REQUESTED.learned(stamp, timedelta(days=table_settings().deletion_grace_days))
+def _request_deletion(member: Member, origin: Origin, at: datetime) -> Done:
+    moment = Moment.at_time(at)
+    after = _REQUESTED.learned(moment.stamp, grace_period())
     until = after.deletion.value or ""
     table.commit(
-        organizations.freeze(member, until, stamp),
-        audit.put(
-            member.organization_id,
-            member.actor,
-            origin,
-            _change(member, _REQUESTED, OrganizationState(), after),
-            now,
-            record_id=record_id,
+        organizations.freeze(member, until, moment.stamp),
+        organization_record(
+            member.organization_id, (member.actor, origin), moment, _REQUESTED, (OrganizationState(), after)
         ),
     )
     return Done(message=f"The organization will be deleted at {until}. An owner can cancel the deletion until then")
 
 
 def cancel_deletion(member: Member, origin: Origin) -> Done:
-    """Cancel the deletion; keys verify again, and changes are possible again.
+    """Cancel the scheduled deletion; keys verify again, and the organization can be changed again.
 
     Raises:
         ServiceError: FORBIDDEN unless the member is an owner; CONFLICT if no deletion is scheduled;
-            ORGANIZATION_FROZEN if it is being carried out; SERVICE_UNAVAILABLE.
+            ORGANIZATION_FROZEN if the purge has begun; SERVICE_UNAVAILABLE.
     """
-    items = table.read(member.organization_id, [organizations.member_sort_key(member), organizations.ORGANIZATION])
-    organizations.require(member, Role.OWNER, items)
-    found = items.get(organizations.ORGANIZATION, {})
-    before = organizations.parse_organization(found)
+    item = authorization.read_as(member, Role.OWNER, layout.ORGANIZATION).get(layout.ORGANIZATION, {})
+    before = organizations.parse_organization(item)
     if before.deletion.value is None:
         raise organizations.not_scheduled()
-    last = latest(OrganizationState(deletion=before.deletion))
-    now = clock.now() if last is None else clock.after(last)
-    record_id = audit.new_id(now)
-    stamp = Stamp.of(now, str(record_id))
-    after = merge(before, _CANCELED.learned(stamp, timedelta()))
+    moment = Moment.after(OrganizationState(deletion=before.deletion))
+    after = merge(before, _CANCELED.learned(moment.stamp, timedelta()))
     table.commit(
-        organizations.unfreeze(member, found, stamp),
-        audit.put(
-            member.organization_id,
-            member.actor,
-            origin,
-            _change(member, _CANCELED, before, after),
-            now,
-            record_id=record_id,
-        ),
+        organizations.unfreeze(member, item, moment.stamp),
+        organization_record(member.organization_id, (member.actor, origin), moment, _CANCELED, (before, after)),
     )
     return Done(message="The deletion was canceled. The organization's keys work again")
-
-
-def _change(
-    member: Member, change: OrganizationChange, before: OrganizationState, after: OrganizationState
-) -> audit.Change:
-    return audit.Change(change.event, "organization", str(member.organization_id), *change.changes(before, after))

@@ -13,13 +13,14 @@ from keywright.domain.audit_event import AuditEvent
 from keywright.domain.principals import Actor, ActorType
 from keywright.errors import ServiceError
 from keywright.log import describe, logger
-from keywright.store import audit, organizations, purges, table
+from keywright.store import audit, organizations, purges
+from keywright.store.table import Conflict
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from keywright.api.lambda_types import LambdaContext
-    from keywright.store.purges import Appointment
+    from keywright.store.purges import ScheduledDeletion
 
 LEAST_SECONDS = 10.0
 """No batch is begun with less time left: reading and deleting it may each take a retry or two."""
@@ -61,14 +62,14 @@ def purge(context: LambdaContext) -> PurgeAnswer:
     outcomes: Counter[_Outcome] = Counter()
     failed = 0
     with deadline.within(context.get_remaining_time_in_millis()):
-        for appointment in purges.due(clock.now()):
+        for scheduled in purges.due(clock.now()):
             about: dict[str, object] = {
                 "operation": "purge_organizations",
                 "request_id": context.aws_request_id,
-                "organization_id": str(appointment.organization_id),
+                "organization_id": str(scheduled.organization_id),
             }
             try:
-                outcome = _purge(appointment, context.aws_request_id)
+                outcome = _purge(scheduled, context.aws_request_id)
             except ServiceError:
                 raise
             except Exception as error:  # noqa: BLE001 - one organization must not stand in the way of the others
@@ -88,54 +89,53 @@ def purge(context: LambdaContext) -> PurgeAnswer:
     )
 
 
-def _purge(appointment: Appointment, request_id: str) -> _Outcome:
+def _purge(scheduled: ScheduledDeletion, request_id: str) -> _Outcome:
     if _is_late():
         return _Outcome.UNFINISHED
     try:
-        purges.begin(appointment, _requested_by(appointment.organization_id), request_id, clock.now())
+        purges.begin(scheduled, _requested_by(scheduled.organization_id), request_id, clock.now())
     except purges.HasBegunError:
         pass
     except purges.NotDueError:
-        return _forget(appointment)
+        return _forget(scheduled)
     try:
-        return _go_on(appointment)
+        return _go_on(scheduled)
     except purges.IsOverError:
         return _Outcome.PURGED
 
 
-def _go_on(appointment: Appointment) -> _Outcome:
+def _go_on(scheduled: ScheduledDeletion) -> _Outcome:
     batch_items = purges.BATCH_ITEMS
-    while sort_keys := purges.remaining(appointment.organization_id, batch_items):
+    while sort_keys := purges.remaining(scheduled.organization_id, batch_items):
         if _is_late():
             return _Outcome.UNFINISHED
         try:
-            purges.delete(appointment.organization_id, sort_keys)
-        except purges.OvertakenError:
+            purges.delete_batch(scheduled.organization_id, sort_keys)
+        except Conflict:
             continue
         except ThrottledError:
             if len(sort_keys) == 1:
                 raise
             batch_items = len(sort_keys) // 2
-    purges.finish(appointment, clock.now())
+    purges.finish(scheduled, clock.now())
     return _Outcome.PURGED
 
 
-def _forget(appointment: Appointment) -> _Outcome:
-    with suppress(purges.OvertakenError):  # scheduled for that very time once more; the next run sees to it
-        purges.forget(appointment)
+def _forget(scheduled: ScheduledDeletion) -> _Outcome:
+    with suppress(Conflict):  # scheduled for that very time once more; the next run sees to it
+        purges.forget(scheduled)
     return _Outcome.KEPT
 
 
 def _requested_by(organization_id: UUID) -> Actor | None:
     """Find out who has requested the deletion, in the record of the request; None if it is not there (any more)."""
-    items = table.read(organization_id, [organizations.ORGANIZATION])
-    requested = organizations.parse_organization(items.get(organizations.ORGANIZATION)).deletion.as_of
+    requested = organizations.parse_organization(organizations.item_of(organization_id)).deletion.as_of
     if requested is None:
         return None
-    wanted = audit.AuditFilter(
+    requests = audit.AuditFilter(
         events=[AuditEvent.ORGANIZATION_DELETION_REQUESTED], created_from=requested.at, created_to=requested.at
     )
-    record = next(audit.newest(organization_id, None, wanted, 1, clock.now()), None)
+    record = next(audit.newest_records(organization_id, None, requests, 1, clock.now()), None)
     return None if record is None else Actor(ActorType(record.actor_type), record.actor_id)
 
 

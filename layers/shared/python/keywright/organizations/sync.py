@@ -60,7 +60,7 @@ def _is_done(message: QueueMessage, request_id: str) -> bool:
         try:
             _follow(message["body"], about)
         except UnusableEventError as error:
-            dead_letters.put(message["body"], str(error))
+            dead_letters.put_dead_letter(message["body"], str(error))
             logger().error("event put aside", extra={**about, "reason": str(error)})
     except ServiceError as error:
         logger().warning("event comes again", extra={**about, "reason": error.reason or error.error.code})

@@ -1,1 +1,1 @@
-"""Everything that is stored, and the only place that knows how: DynamoDB for data, Secrets Manager for the pepper."""
+"""The stores: DynamoDB for data, Secrets Manager for the pepper, SQS for events that cannot be applied."""

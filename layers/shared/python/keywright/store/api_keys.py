@@ -1,42 +1,35 @@
-"""API keys as they rest in the table."""
+"""API keys as stored."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from keywright.clock import rfc3339, stored
-from keywright.errors import API_KEY_NOT_FOUND, CONFLICT, ServiceError
-from keywright.settings import table_settings
-from keywright.store.table import Condition, Step, key, newest_first, put_new
+from keywright.errors import API_KEY_NOT_FOUND, ServiceError
+from keywright.store import layout, table
+from keywright.store.table import Conflict, Expression, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
+    from uuid import UUID
 
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
-    from keywright.store.table import Item
-
-API_KEY = "KEY#"
-_HIGHEST = API_KEY + "g"  # ids are hexadecimal
-
-
-class ChangedMeanwhileError(Exception):
-    """Somebody else changed the key after it was read."""
+    from keywright.store.layout import Item, Key
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyRecord:
-    """One key's item.
+    """A key's item.
 
     Attributes:
         metadata: JSON text.
         hash: Argon2id PHC string of the keyed digest of the key's text.
         generation: rotations so far.
-        hint: what people may see of the text.
+        hint: the part of the text that may be shown.
         version: changes so far, for optimistic locking.
         previous_hash: of the text before the last rotation, valid until `previous_expires_at`; both or neither.
     """
@@ -58,20 +51,15 @@ class ApiKeyRecord:
     previous_hash: str | None = field(default=None, repr=False)
     previous_expires_at: datetime | None = None
 
-    @property
-    def sort_key(self) -> str:
-        """The sort key of its item."""
-        return sort_key(self.key_id)
-
     def previous_valid_until(self, now: datetime) -> datetime | None:
-        """Until when the secret before the last rotation works, never longer than the key; None if it does not."""
+        """Return until when the previous secret works, never longer than the key; None if it does not."""
         ends = [moment for moment in (self.previous_expires_at, self.expires_at) if moment is not None]
         if self.previous_expires_at is None or min(ends) <= now:
             return None
         return min(ends)
 
     def audited(self) -> dict[str, object]:
-        """Give the fields that people choose, as the audit log tells them."""
+        """Return the fields that users choose, as the audit log shows them."""
         return {
             "name": self.name,
             "enabled": self.enabled,
@@ -83,99 +71,89 @@ class ApiKeyRecord:
 
 @dataclass(frozen=True, slots=True)
 class ApiKeyFilter:
-    """Which keys of a list are wanted; None means all.
+    """Which keys to list; None means all.
 
     Attributes:
-        permission: one that the key was given itself.
+        permission: granted to the key itself.
     """
 
     enabled: bool | None = None
     permission: str | None = None
 
 
-def sort_key(key_id: UUID) -> str:
-    """Give the sort key of a key's item."""
-    return f"{API_KEY}{key_id}"
+def key_of(record: ApiKeyRecord) -> Key:
+    """Return the primary key of a record's item."""
+    return layout.in_organization(record.organization_id, layout.api_key_sort_key(record.key_id))
 
 
 def put(record: ApiKeyRecord) -> Step:
     """Write a new key."""
-    return put_new(_item(record))
+    return table.put_new(_item(record))
 
 
 def replace(before: ApiKeyRecord, after: ApiKeyRecord) -> Step:
-    """Write a changed key over the one that was read, provided that it is still as it was.
+    """Write a changed key, provided that it is as it was read.
 
-    The step is refused with API_KEY_NOT_FOUND if the key is gone, with ChangedMeanwhileError if it has changed.
+    Refused with API_KEY_NOT_FOUND if the key is gone, with Conflict if it has changed.
     """
-    return Step(
-        {
-            "Put": {
-                "TableName": table_settings().table_name,
-                "Item": _item(after),
-                "ConditionExpression": "version = :version",
-                "ExpressionAttributeValues": {":version": {"N": str(before.version)}},
-                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-            }
-        },
-        _gone_or_changed,
-    )
+    return table.put(_item(after), _is_version_of(before), _gone_or_changed)
 
 
 def delete(record: ApiKeyRecord) -> Step:
-    """Delete a key, provided that it is still as it was read.
+    """Delete a key, provided that it is as it was read; refused as `replace`."""
+    return table.delete(key_of(record), _is_version_of(record), _gone_or_changed)
 
-    The step is refused with API_KEY_NOT_FOUND if the key is gone, with ChangedMeanwhileError if it has changed.
-    """
-    return Step(
-        {
-            "Delete": {
-                "TableName": table_settings().table_name,
-                "Key": key(record.organization_id, record.sort_key),
-                "ConditionExpression": "version = :version",
-                "ExpressionAttributeValues": {":version": {"N": str(record.version)}},
-                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-            }
-        },
-        _gone_or_changed,
-    )
+
+def _is_version_of(record: ApiKeyRecord) -> Expression:
+    return Expression("version = :version", {":version": {"N": str(record.version)}})
 
 
 def _gone_or_changed(item: Item | None) -> Exception:
-    return ChangedMeanwhileError() if item else ServiceError(API_KEY_NOT_FOUND)
+    return Conflict() if item else ServiceError(API_KEY_NOT_FOUND)
 
 
-def changed_too_often() -> ServiceError:
-    """Return the error of a change that repeatedly lost the optimistic lock."""
-    return ServiceError(CONFLICT)
+def require(items: Mapping[str, Item], key_id: UUID) -> ApiKeyRecord:
+    """Return a key.
+
+    Args:
+        items: by sort key.
+        key_id: of the key.
+
+    Raises:
+        ServiceError: API_KEY_NOT_FOUND if its item is not among them.
+    """
+    item = items.get(layout.api_key_sort_key(key_id))
+    if item is None:
+        raise ServiceError(API_KEY_NOT_FOUND)
+    return parse_api_key(item)
 
 
-def newest(
-    organization_id: UUID, starting_after: UUID | None, wanted: ApiKeyFilter, page_size: int
+def newest_api_keys(
+    organization_id: UUID, starting_after: UUID | None, keys: ApiKeyFilter, page_size: int
 ) -> Iterator[ApiKeyRecord]:
     """Read an organization's keys, newest first, as they are taken."""
-    conditions = []
-    if wanted.enabled is not None:
-        conditions.append(Condition("enabled = :enabled", {":enabled": {"BOOL": wanted.enabled}}))
-    if wanted.permission is not None:
-        permission = Condition(
+    filters = []
+    if keys.enabled is not None:
+        filters.append(Expression("enabled = :enabled", {":enabled": {"BOOL": keys.enabled}}))
+    if keys.permission is not None:
+        permission = Expression(
             "contains(#permissions, :permission)",
-            {":permission": {"S": wanted.permission}},
+            {":permission": {"S": keys.permission}},
             {"#permissions": "permissions"},
         )
-        conditions.append(permission)
-    after = None if starting_after is None else sort_key(starting_after)
-    items = newest_first(organization_id, (API_KEY, _HIGHEST), after, conditions, page_size)
-    return (parse(item) for item in items)
+        filters.append(permission)
+    after = None if starting_after is None else layout.api_key_sort_key(starting_after)
+    items = table.newest_first(organization_id, layout.API_KEYS, after, filters, page_size)
+    return (parse_api_key(item) for item in items)
 
 
-def parse(item: Item) -> ApiKeyRecord:
-    """Read a key's item."""
+def parse_api_key(item: Item) -> ApiKeyRecord:
+    """Parse a key's item."""
     previous = item.get("previous_expires_at")
     expires_at = item.get("expires_at")
     return ApiKeyRecord(
-        organization_id=UUID(item["pk"]["S"].partition("#")[2]),
-        key_id=UUID(item["sk"]["S"].removeprefix(API_KEY)),
+        organization_id=layout.organization_id_of(item),
+        key_id=layout.key_id_of(item),
         name=item["name"]["S"],
         permissions=tuple(permission["S"] for permission in item["permissions"]["L"]),
         metadata=item["metadata"]["S"],
@@ -195,7 +173,7 @@ def parse(item: Item) -> ApiKeyRecord:
 
 def _item(record: ApiKeyRecord) -> Item:
     item: dict[str, AttributeValueTypeDef] = {
-        **key(record.organization_id, record.sort_key),
+        **key_of(record),
         "name": {"S": record.name},
         "permissions": {"L": [{"S": permission} for permission in record.permissions]},
         "metadata": {"S": record.metadata},

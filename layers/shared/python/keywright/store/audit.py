@@ -1,4 +1,4 @@
-"""Audit records: who did what to what, when and from where. Written in the transaction of the change itself."""
+"""Audit records: who did what to what, when and from where. Written in the transaction of the change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from keywright import clock
 from keywright.clock import rfc3339
 from keywright.ids import uuid7, uuid7_bounds
 from keywright.settings import table_settings
-from keywright.store.table import Condition, Step, key, newest_first, put_new
+from keywright.store import layout
+from keywright.store.table import Expression, Step, newest_first, put_new
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,21 +23,21 @@ if TYPE_CHECKING:
 
     from keywright.domain.audit_event import AuditEvent
     from keywright.domain.principals import Actor, Origin
-    from keywright.store.table import Item
+    from keywright.store.layout import Item
 
-AUDIT = "AUDIT#"
-_HIGHEST = AUDIT + "g"  # ids are hexadecimal
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What was done to one thing.
+    """A change of one target.
 
     Attributes:
         target_type: "api_key", "organization" or "member".
-        before: the fields that changed, as they were; None if the thing is new.
-        after: the same fields, as they are now; None if the thing is gone.
-        knows_before: false for what was heard of and may be late: what was before it depends on what came first.
+        before: the old values of the fields that changed; None if the target is new.
+        after: the new values of the same fields; None if the target is gone.
+        knows_before: false for an event, which may be late: its `before` would depend on the order of arrival.
     """
 
     event: AuditEvent
@@ -49,10 +50,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """One record as it was written.
+    """An audit record as stored.
 
     Attributes:
-        created_at: when the change was made, RFC 3339; for an event of the identity provider, there.
+        created_at: when the change was made, RFC 3339; of an event, by the identity provider's clock.
         received_at: when the record was written, RFC 3339.
     """
 
@@ -71,7 +72,7 @@ class AuditRecord:
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which records are wanted, all conditions together; empty and None mean all.
+    """Which records to list: all conditions together; empty and None mean all.
 
     Attributes:
         created_from, created_to: both included.
@@ -85,7 +86,7 @@ class AuditFilter:
     created_to: datetime | None = None
 
 
-def put(  # noqa: PLR0913 - what a record says
+def put(  # noqa: PLR0913 - the parts of a record
     organization_id: UUID,
     actor: Actor,
     origin: Origin | None,
@@ -96,20 +97,20 @@ def put(  # noqa: PLR0913 - what a record says
 ) -> Step:
     """Write the record of a change; refused if there is one with this id.
 
-    It is kept for the retention from now on, however long ago the change was: no event is recorded unseen.
+    Its retention begins now, not at `at`: even the record of a late event can be read.
 
     Args:
-        organization_id: in whose log.
+        organization_id: whose log.
         actor: who made the change.
-        origin: where the request for it came from, if there was one.
-        change: what was done.
-        at: when.
-        record_id: one of `new_id` or `id_of_event` for the same time; a new one by default.
+        origin: of the request, if there was one.
+        change: of one target.
+        at: when the change was made.
+        record_id: from `new_id` or `id_of_event` for the same time; a new one by default.
     """
     changes = {"before": change.before} if change.knows_before else {}
     received_at = clock.now()
     item: dict[str, AttributeValueTypeDef] = {
-        **key(organization_id, sort_key(record_id or new_id(at))),
+        **layout.in_organization(organization_id, layout.audit_sort_key(record_id or new_id(at))),
         "event": {"S": change.event},
         "actor_type": {"S": actor.type},
         "actor_id": {"S": actor.id},
@@ -127,49 +128,41 @@ def put(  # noqa: PLR0913 - what a record says
     return put_new(item)
 
 
-def sort_key(record_id: UUID) -> str:
-    """Return the sort key of a record."""
-    return f"{AUDIT}{record_id}"
-
-
 def new_id(at: datetime) -> UUID:
-    """Draw a record's id of the time of the change, to the microsecond, so that records sort as the changes did."""
+    """Draw a record's id for the time of its change, to the microsecond, so that records sort as their changes."""
     return uuid7(_nanoseconds(at))
 
 
 def id_of_event(at: datetime, *parts: str) -> UUID:
-    """Derive a record's id of the time of an event and of what tells it from others: always the same.
-
-    So an event that comes twice finds its own record.
-    """
+    """Derive a record's id from an event's time and identity: an event that arrives twice finds its own record."""
     digest = hashlib.sha256("\0".join(parts).encode()).digest()
     return uuid7(_nanoseconds(at), int.from_bytes(digest) >> 256 - 62)
 
 
-def newest(
-    organization_id: UUID, starting_after: UUID | None, wanted: AuditFilter, page_size: int, now: datetime
+def newest_records(
+    organization_id: UUID, starting_after: UUID | None, records: AuditFilter, page_size: int, now: datetime
 ) -> Iterator[AuditRecord]:
     """Read an organization's records, newest first, as they are taken; none whose retention is over."""
-    lowest, highest = AUDIT, _HIGHEST
-    if wanted.created_from is not None:
-        lowest = f"{AUDIT}{uuid7_bounds(_nanoseconds(wanted.created_from))[0]}"
-    if wanted.created_to is not None:
-        highest = f"{AUDIT}{uuid7_bounds(_nanoseconds(wanted.created_to))[1]}"
-    after = None if starting_after is None else f"{AUDIT}{starting_after}"
+    lowest, highest = layout.AUDIT_RECORDS
+    if records.created_from is not None:
+        lowest = layout.audit_sort_key(uuid7_bounds(_nanoseconds(records.created_from))[0])
+    if records.created_to is not None:
+        highest = layout.audit_sort_key(uuid7_bounds(_nanoseconds(records.created_to))[1])
+    after = None if starting_after is None else layout.audit_sort_key(starting_after)
     if after is not None and after > highest:
         after = None
     # DynamoDB refuses a query whose start leaves nothing to be read.
     if lowest > highest or (after is not None and after <= lowest):
         return iter(())
-    items = newest_first(organization_id, (lowest, highest), after, _conditions(wanted, now), page_size)
-    return (parse(item) for item in items)
+    items = newest_first(organization_id, (lowest, highest), after, _filters(records, now), page_size)
+    return (parse_audit_record(item) for item in items)
 
 
-def parse(item: Item) -> AuditRecord:
-    """Read a record's item."""
+def parse_audit_record(item: Item) -> AuditRecord:
+    """Parse a record's item."""
     source_ip, request_id = item.get("source_ip"), item.get("request_id")
     return AuditRecord(
-        record_id=item["sk"]["S"].removeprefix(AUDIT),
+        record_id=layout.record_id_of(item),
         event=item["event"]["S"],
         actor_type=item["actor_type"]["S"],
         actor_id=item["actor_id"]["S"],
@@ -183,35 +176,26 @@ def parse(item: Item) -> AuditRecord:
     )
 
 
-def _conditions(wanted: AuditFilter, now: datetime) -> list[Condition]:
+def _filters(records: AuditFilter, now: datetime) -> list[Expression]:
     # DynamoDB deletes expired items within days, not at once.
-    conditions = [
-        Condition(
-            "(attribute_not_exists(#ttl) OR #ttl > :now)", {":now": {"N": str(int(now.timestamp()))}}, {"#ttl": "ttl"}
-        )
-    ]
-    if wanted.events:
+    is_retained = Expression(
+        "(attribute_not_exists(#ttl) OR #ttl > :now)", {":now": {"N": str(int(now.timestamp()))}}, {"#ttl": "ttl"}
+    )
+    filters = [is_retained]
+    if records.events:
         values: dict[str, AttributeValueTypeDef] = {
-            f":event{index}": {"S": event} for index, event in enumerate(wanted.events)
+            f":event{index}": {"S": event} for index, event in enumerate(records.events)
         }
-        conditions.append(Condition(f"#event IN ({', '.join(values)})", values, {"#event": "event"}))
-    actors = (("user", wanted.actor_user_id), ("api_key", wanted.actor_api_key_id))
+        filters.append(Expression(f"#event IN ({', '.join(values)})", values, {"#event": "event"}))
+    actors = (("user", records.actor_user_id), ("api_key", records.actor_api_key_id))
     for kind, actor_id in actors:
         if actor_id is not None:
-            conditions.append(
-                Condition(
-                    f"(actor_type = :{kind}_type AND actor_id = :{kind}_id)",
-                    {f":{kind}_type": {"S": kind}, f":{kind}_id": {"S": actor_id}},
-                )
-            )
-    if wanted.target_id is not None:
-        conditions.append(Condition("target_id = :target_id", {":target_id": {"S": wanted.target_id}}))
-    return conditions
+            is_actor = f"(actor_type = :{kind}_type AND actor_id = :{kind}_id)"
+            filters.append(Expression(is_actor, {f":{kind}_type": {"S": kind}, f":{kind}_id": {"S": actor_id}}))
+    if records.target_id is not None:
+        filters.append(Expression("target_id = :target_id", {":target_id": {"S": records.target_id}}))
+    return filters
 
 
 def _nanoseconds(moment: datetime) -> int:
     return max(0, (moment - _EPOCH) // _MICROSECOND) * 1000
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)

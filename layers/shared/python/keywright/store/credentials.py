@@ -1,18 +1,12 @@
-"""What verification reads and writes of a key: the hottest lines of the product, behind two functions.
-
-Everything else in the store serves people; this serves every request that an API key makes.
-"""
+"""What verification reads and writes of a key: the hot path, in two functions."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from keywright.aws.client import AwsError
-from keywright.aws.retries import dynamodb, require_genuine, with_retries
-from keywright.settings import table_settings
-from keywright.store import api_keys, table
-from keywright.store.organizations import ORGANIZATION
+from keywright.store import api_keys, layout, table
+from keywright.store.table import Expression
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -29,7 +23,7 @@ class Credential:
 
 
 def read(organization_id: UUID, key_id: UUID) -> Credential | None:
-    """Read a key and its organization, strongly consistent, in one request: two items, two read units at the most.
+    """Read a key and its organization, strongly consistent, in one request of two items.
 
     Returns:
         None if there is no such key, or no such organization.
@@ -37,43 +31,37 @@ def read(organization_id: UUID, key_id: UUID) -> Credential | None:
     Raises:
         ServiceError: SERVICE_UNAVAILABLE if DynamoDB throttles or does not answer.
     """
-    key_name = api_keys.sort_key(key_id)
-    items = table.read(organization_id, (key_name, ORGANIZATION))
-    key, organization = items.get(key_name), items.get(ORGANIZATION)
+    sort_key = layout.api_key_sort_key(key_id)
+    items = table.read(organization_id, (sort_key, layout.ORGANIZATION))
+    key, organization = items.get(sort_key), items.get(layout.ORGANIZATION)
     if key is None or organization is None:
         return None
-    return Credential(api_keys.parse(key), "pending_deletion_at" in organization)
+    return Credential(api_keys.parse_api_key(key), "pending_deletion_at" in organization)
+
+
+# Why the version does not change with the hash:
+#
+#     upgrade, by a verification             change, by a member            hash      version
+#     ----------------------------------     --------------------------     ------    -------
+#                                            read the key                   old       7
+#     hash = new, if hash is old                                            new       7
+#                                            replace, if version is 7       old       8
+#     upgraded again by the next verification
+#
+# The change is not refused because of an upgrade, and the old hash is as good as the new one. A key that was rotated or
+# deleted meanwhile fails the upgrade's condition.
 
 
 def upgrade_hash(key: ApiKeyRecord, hash_: str) -> bool:
-    """Put another hash of the same secret in the place of the one that was read, if it is still there.
-
-    The version of the key stays: nobody who is changing the key has to read it again because of this. If their change
-    wins, it brings the old hash back, which is as good, and the next verification upgrades it. A key that was
-    rotated, or is gone, is not touched.
+    """Replace the hash that was read by another hash of the same secret, if it is still there.
 
     Returns:
-        Whether it is there now.
+        Whether it was replaced.
 
     Raises:
         ServiceError: SERVICE_UNAVAILABLE after one attempt.
     """
-    change = {
-        "TableName": table_settings().table_name,
-        "Key": table.key(key.organization_id, key.sort_key),
-        "UpdateExpression": "SET #hash = :new",
-        "ConditionExpression": "#hash = :old",
-        "ExpressionAttributeNames": {"#hash": "hash"},  # a reserved word
-        "ExpressionAttributeValues": {":new": {"S": hash_}, ":old": {"S": key.hash}},
-    }
-
-    def attempt() -> bool:
-        try:
-            require_genuine(dynamodb().call("UpdateItem", change))
-        except AwsError as error:
-            if error.code != "ConditionalCheckFailedException":
-                raise
-            return False
-        return True
-
-    return with_retries(attempt, attempts=1)
+    names = {"#hash": "hash"}  # a reserved word
+    set_new_hash = Expression("SET #hash = :new", {":new": {"S": hash_}}, names)
+    is_old_hash = Expression("#hash = :old", {":old": {"S": key.hash}}, names)
+    return table.update_now(api_keys.key_of(key), set_new_hash, is_old_hash)

@@ -1,4 +1,4 @@
-"""The queue of the events that could not be used, each with the reason."""
+"""The dead-letter queue: events that cannot be applied, each with the reason."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from keywright.aws.retries import queues, require_genuine, with_retries
 from keywright.settings import settings
 
 
-def put(body: str, reason: str) -> None:
-    """Put an event aside as it came.
+def put_dead_letter(body: str, reason: str) -> None:
+    """Send an event, as it arrived, to the dead-letter queue.
 
     Raises:
         ServiceError: SERVICE_UNAVAILABLE if SQS throttles or does not answer.

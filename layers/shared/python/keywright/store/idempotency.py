@@ -1,4 +1,4 @@
-"""Answers that are kept for a day, so that a request can be repeated without being done twice."""
+"""Answers that are kept for 24 hours, so that a repeated request is not carried out twice."""
 
 from __future__ import annotations
 
@@ -6,26 +6,25 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from keywright.settings import table_settings
-from keywright.store.table import Step, key
+from keywright.store import layout
+from keywright.store.table import Expression, Step, put
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from keywright.domain.principals import Member
-    from keywright.store.table import Item
+    from keywright.store.layout import Item
 
-IDEMPOTENCY = "IDEMPOTENCY#"
 LIFETIME_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
 class KeptAnswer:
-    """What is stored of a request and its answer.
+    """A request and its answer as stored.
 
     Attributes:
-        request_digest: of the request, so that another one under the same Idempotency-Key is noticed.
-        pepper_version: which pepper the answer was encrypted with.
+        request_digest: of the request, to recognize another one with the same Idempotency-Key.
+        pepper_version: of the pepper that the answer was encrypted with.
         nonce, ciphertext: AES-256-GCM.
     """
 
@@ -36,7 +35,7 @@ class KeptAnswer:
 
 
 class AlreadyAnsweredError(Exception):
-    """The request was answered before; here is what was kept of it."""
+    """The request was answered before. Raised by `commit` alone; `keys.replay` turns it into the kept answer."""
 
     def __init__(self, kept: KeptAnswer) -> None:
         super().__init__("a request with this Idempotency-Key was answered before")
@@ -44,42 +43,31 @@ class AlreadyAnsweredError(Exception):
 
 
 def sort_key(member: Member, idempotency_key: str) -> str:
-    """Give the sort key: a digest of user and Idempotency-Key, so that neither another user nor the table has it.
+    """Return the sort key: a digest of user and Idempotency-Key, which the table does not hold in clear.
 
     The parts are separated by a character that neither can hold at that place.
     """
-    digest = hashlib.sha256(f"{member.user_id}\0{idempotency_key}".encode()).hexdigest()
-    return f"{IDEMPOTENCY}{digest}"
+    return layout.idempotency_sort_key(hashlib.sha256(f"{member.user_id}\0{idempotency_key}".encode()).hexdigest())
 
 
-def put(member: Member, idempotency_key: str, kept: KeptAnswer, at: datetime) -> Step:
-    """Keep an answer for a day; refused with AlreadyAnsweredError if there is one under this key."""
+def keep(member: Member, idempotency_key: str, kept: KeptAnswer, at: datetime) -> Step:
+    """Keep an answer for 24 hours; refused with AlreadyAnsweredError if there is one under this key."""
     now = int(at.timestamp())
-    return Step(
-        {
-            "Put": {
-                "TableName": table_settings().table_name,
-                "Item": {
-                    **key(member.organization_id, sort_key(member, idempotency_key)),
-                    "request_digest": {"B": kept.request_digest},
-                    "pepper_version": {"N": str(kept.pepper_version)},
-                    "nonce": {"B": kept.nonce},
-                    "ciphertext": {"B": kept.ciphertext},
-                    "ttl": {"N": str(now + LIFETIME_SECONDS)},
-                },
-                # DynamoDB deletes expired items within days, not at once.
-                "ConditionExpression": "attribute_not_exists(pk) OR #ttl <= :now",
-                "ExpressionAttributeNames": {"#ttl": "ttl"},
-                "ExpressionAttributeValues": {":now": {"N": str(now)}},
-                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-            }
-        },
-        lambda item: AlreadyAnsweredError(_parse(item or {})),
-    )
+    item: Item = {
+        **layout.in_organization(member.organization_id, sort_key(member, idempotency_key)),
+        "request_digest": {"B": kept.request_digest},
+        "pepper_version": {"N": str(kept.pepper_version)},
+        "nonce": {"B": kept.nonce},
+        "ciphertext": {"B": kept.ciphertext},
+        "ttl": {"N": str(now + LIFETIME_SECONDS)},
+    }
+    # DynamoDB deletes expired items within days, not at once.
+    is_free = Expression("attribute_not_exists(pk) OR #ttl <= :now", {":now": {"N": str(now)}}, {"#ttl": "ttl"})
+    return put(item, is_free, lambda kept_item: AlreadyAnsweredError(_parse(kept_item or {})))
 
 
 def live(item: Item | None, at: datetime) -> KeptAnswer | None:
-    """Read an item that may be missing or over."""
+    """Parse an item; None if it is missing or expired."""
     if item is None or int(item["ttl"]["N"]) <= int(at.timestamp()):
         return None
     return _parse(item)

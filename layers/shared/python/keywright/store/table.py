@@ -1,10 +1,11 @@
-"""The one table: its keys, and the one way to change anything in it."""
+"""Reads and writes of the one table. Every change goes through `commit`."""
 
 from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, cast
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from uuid import uuid4
 
 from keywright import deadline
@@ -12,26 +13,42 @@ from keywright.aws.client import AwsError
 from keywright.aws.retries import ATTEMPT_SECONDS, Retryable, Throttled, dynamodb, require_genuine, with_retries
 from keywright.errors import CONFLICT, SERVICE_UNAVAILABLE, ServiceError
 from keywright.settings import table_settings
+from keywright.store import layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from uuid import UUID
 
-    from mypy_boto3_dynamodb.type_defs import (
-        AttributeValueTypeDef,
-        QueryInputTypeDef,
-        ScanInputTypeDef,
-        TransactWriteItemTypeDef,
-    )
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, QueryInputTypeDef, ScanInputTypeDef
 
-    Item = Mapping[str, AttributeValueTypeDef]
+    from keywright.store.layout import Item, Key, Range
 
-CONDITION_FAILED = "ConditionalCheckFailed"
-"""The reason that a cancelled transaction gives for an item whose condition is not fulfilled."""
+LARGEST_PAGE = 1000
+"""Items that one Query looks at, at most."""
 
-_LARGEST_PAGE = 1000
+_CONDITION_FAILED = "ConditionalCheckFailed"
 _THROTTLING_REASONS = frozenset({"ThrottlingError", "ProvisionedThroughputExceeded"})
 _PASSING_REASONS = _THROTTLING_REASONS | {"TransactionConflict"}
+
+Result = TypeVar("Result")
+Record = TypeVar("Record")
+
+
+class Conflict(Exception):  # noqa: N818 - the name of what happened, as `retry_on_conflict` says
+    """An item is not as it was read: another request changed it since. Read again and retry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A condition, filter or update, with its values and names."""
+
+    text: str
+    values: Mapping[str, AttributeValueTypeDef] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+
+
+EXISTS = Expression("attribute_exists(pk)")
+IS_NEW = Expression("attribute_not_exists(pk)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,154 +56,217 @@ class Step:
     """One part of a transaction.
 
     Attributes:
-        operation: an entry of TransactWriteItems, without its table name.
-        refused: explains why its condition failed, given the item as it was (None if there was none).
+        kind: of the part.
+        request: the part without its table's name.
+        refused: returns the exception for a failed condition, given the item as it was (None if there was none).
     """
 
-    operation: TransactWriteItemTypeDef
+    kind: Literal["ConditionCheck", "Put", "Update", "Delete"]
+    request: Mapping[str, object]
     refused: Callable[[Item | None], Exception]
 
 
-def key(organization_id: UUID, sort_key: str) -> dict[str, AttributeValueTypeDef]:
-    """Give the primary key of an item; everything of an organization lies in its one partition."""
-    return {"pk": {"S": partition(organization_id)}, "sk": {"S": sort_key}}
+def _unconditional(_: Item | None) -> Exception:
+    return ServiceError(CONFLICT, reason="a step without condition was refused")
 
 
-def partition(organization_id: UUID) -> str:
-    """Give the partition of an organization."""
-    return f"ORG#{organization_id}"
+def check(key: Key, condition: Expression, refused: Callable[[Item | None], Exception]) -> Step:
+    """Require a condition of an item that the transaction does not change."""
+    return Step("ConditionCheck", {"Key": key, **_conditional(condition)}, refused)
+
+
+def put(
+    item: Item, condition: Expression | None = None, refused: Callable[[Item | None], Exception] = _unconditional
+) -> Step:
+    """Write a whole item."""
+    return Step("Put", {"Item": item, **(_conditional(condition) if condition else {})}, refused)
 
 
 def put_new(item: Item) -> Step:
     """Write an item that must not exist yet."""
-    return Step(
-        {
-            "Put": {
-                "TableName": table_settings().table_name,
-                "Item": item,
-                "ConditionExpression": "attribute_not_exists(pk)",
-                "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-            }
-        },
-        lambda _: ServiceError(CONFLICT, reason="an item that was to be new exists"),
-    )
+    return put(item, IS_NEW, lambda _: ServiceError(CONFLICT, reason="an item that was to be new exists"))
 
 
-def change(key: Item, found: Item | None, attributes: Mapping[str, str | None], refused: Exception) -> Step | None:
-    """Bring attributes of an item to what they shall be, provided that they still are what was read.
+def delete(
+    key: Key, condition: Expression | None = None, refused: Callable[[Item | None], Exception] = _unconditional
+) -> Step:
+    """Delete an item."""
+    return Step("Delete", {"Key": key, **(_conditional(condition) if condition else {})}, refused)
 
-    Attributes that are not named stay as they are, and are not looked at.
+
+def update(key: Key, change: Expression, condition: Expression, refused: Callable[[Item | None], Exception]) -> Step:
+    """Change attributes of an item."""
+    both = Expression(condition.text, {**change.values, **condition.values}, {**change.names, **condition.names})
+    return Step("Update", {"Key": key, "UpdateExpression": change.text, **_conditional(both)}, refused)
+
+
+def _conditional(condition: Expression) -> dict[str, object]:
+    # DynamoDB refuses values and names that are given but empty.
+    parts = {
+        "ConditionExpression": condition.text,
+        "ExpressionAttributeValues": condition.values,
+        "ExpressionAttributeNames": condition.names,
+    }
+    return {name: part for name, part in parts.items() if part}
+
+
+def set_texts(key: Key, before: Item | None, attributes: Mapping[str, str | None], refused: Exception) -> list[Step]:
+    """Set attributes of an item, provided that they are as they were read.
+
+    Attributes that are not named are neither changed nor compared.
 
     Args:
         key: of the item.
-        found: the item as it was read; None if there was none, and then there must be none still.
-        attributes: the texts that the named attributes shall have; None for none.
-        refused: raised if it is not as it was read.
+        before: the item as it was read; None if there was none, and then there must still be none.
+        attributes: the new texts; None removes an attribute.
+        refused: raised if the item is not as it was read.
 
     Returns:
-        None if there is nothing to change.
+        One step; none if nothing changes.
     """
-    if all(_text(found, name) == text for name, text in attributes.items()):
-        return None
-    wanted = [name for name, text in attributes.items() if text is not None]
-    unwanted = [name for name, text in attributes.items() if text is None]
-    values: dict[str, AttributeValueTypeDef] = {f":new_{name}": {"S": attributes[name] or ""} for name in wanted}
-    if found is None:
-        conditions = ["attribute_not_exists(pk)"]
-    else:
-        known = [name for name in attributes if name in found]
-        values |= {f":old_{name}": found[name] for name in known}
-        conditions = [
-            f"#{name} = :old_{name}" if name in known else f"attribute_not_exists(#{name})" for name in attributes
-        ]
-    update = []
-    if wanted:
-        update.append("SET " + ", ".join(f"#{name} = :new_{name}" for name in wanted))
-    if unwanted:
-        update.append("REMOVE " + ", ".join(f"#{name}" for name in unwanted))
-    return Step(
-        {
-            "Update": {
-                "TableName": table_settings().table_name,
-                "Key": key,
-                "UpdateExpression": " ".join(update),
-                "ConditionExpression": " AND ".join(conditions),
-                "ExpressionAttributeNames": {f"#{name}": name for name in attributes},
-                "ExpressionAttributeValues": values,
-            }
-        },
-        lambda _: refused,
+    if all(text_of(before, name) == text for name, text in attributes.items()):
+        return []
+    to_set = {name: text for name, text in attributes.items() if text is not None}
+    to_remove = attributes.keys() - to_set.keys()
+    clauses = ["SET " + ", ".join(f"#{name} = :new_{name}" for name in to_set)] if to_set else []
+    clauses += ["REMOVE " + ", ".join(f"#{name}" for name in attributes if name in to_remove)] if to_remove else []
+    change = Expression(
+        " ".join(clauses),
+        {f":new_{name}": {"S": text} for name, text in to_set.items()},
+        {f"#{name}": name for name in attributes},
     )
+    return [update(key, change, _unchanged(before, attributes), lambda _: refused)]
 
 
-def _text(item: Item | None, name: str) -> str | None:
-    return item[name].get("S") if item and name in item else None
+def _unchanged(before: Item | None, names: Iterable[str]) -> Expression:
+    if before is None:
+        return IS_NEW
+    conditions = [f"#{name} = :old_{name}" if name in before else f"attribute_not_exists(#{name})" for name in names]
+    return Expression(" AND ".join(conditions), {f":old_{name}": before[name] for name in names if name in before})
 
 
-# Why a condition that failed is not believed if an earlier item of the same cancellation met another transaction:
+def text_of(item: Item | None, name: str) -> str | None:
+    """Return a text attribute of an item that may be missing; None if there is none."""
+    return item[name]["S"] if item and name in item else None
+
+
+# When a failed condition is not believed: an earlier step of the same transaction met another transaction.
 #
-#     repeat of a create, by a member        operator                        member's item
+#     repeated create, by a member           operator                        member's item
 #     ----------------------------------     ----------------------------    -----------------
 #                                            remove: prepare                 role: owner
 #     commit [member, ORG, IDEMPOTENCY, ...]                                 (being written)
-#       canceled: TransactionConflict for the
-#       member, a failed condition for the
-#       kept answer
+#       canceled: TransactionConflict for
+#       the member, ConditionalCheckFailed
+#       for the kept answer
 #                                            remove: done                    no role
 #     answers the kept secret: too late
 #
-# The conflict says that the member's condition was not evaluated. Steps stand in the order in which they are to be
-# explained, the caller's authorization first, so a refusal counts only if every earlier step was found to hold. The
-# next attempt finds out: 403 here, or the kept answer if the other transaction changed nothing that matters. A conflict
-# of a later item changes nothing about a refusal.
+# The conflict says that the member's condition was not evaluated. Steps are in the order in which refusals are
+# explained, the caller's authorization first, so a refusal counts only if every earlier step held. The next attempt
+# decides: 403 here, or the kept answer if the other transaction changed nothing that matters. A conflict of a later
+# step changes nothing about a refusal.
 #
 # CancellationReasons has one entry for each item, in the order of the request, with the code None for those that are
 # all right (Amazon DynamoDB API Reference, TransactWriteItems).
 
 
 def commit(steps: Sequence[Step], record: Step) -> None:
-    """Carry out all steps and their audit record in one TransactWriteItems, or none of them.
+    """Carry out all steps and write their audit record in one TransactWriteItems, or change nothing.
 
     No other change writes a record with this id. So if an attempt finds it after one whose answer was lost, that one
-    went through: the change is done, whatever else the table says by now.
+    went through: the change is done.
 
     Raises:
-        ServiceError: what the first step whose condition failed says, if every step before it was found to hold;
-            SERVICE_UNAVAILABLE if DynamoDB throttles, keeps reporting conflicts or does not answer.
-        ThrottledError: the same, if DynamoDB has throttled the last attempt.
+        Exception: as `refused` of the first step whose condition failed, if every step before it held.
+        ServiceError: SERVICE_UNAVAILABLE if DynamoDB throttles, keeps reporting conflicts or does not answer.
+        ThrottledError: the same, if DynamoDB throttled the last attempt.
     """
     every = (*steps, record)
+    request = {
+        "TransactItems": [_with_table(step) for step in every],
+        "ClientRequestToken": str(uuid4()),  # one for all attempts: DynamoDB recognizes a repeat for ten minutes
+    }
     may_be_done = False
-    token = str(uuid4())  # One for all attempts: DynamoDB then takes a repeat for what it is, for ten minutes.
 
     def attempt() -> None:
         nonlocal may_be_done
         could_be_done, may_be_done = may_be_done, True
-        request = {"TransactItems": [step.operation for step in every], "ClientRequestToken": token}
         try:
             answer = dynamodb().call("TransactWriteItems", request)
         except AwsError as error:
             if error.code != "TransactionCanceledException":
                 raise
-            may_be_done = could_be_done  # this attempt is known to have done nothing
+            may_be_done = could_be_done  # this attempt did nothing
             reasons = error.content["CancellationReasons"]
             codes = [reason.get("Code", "None") for reason in reasons]
-            if could_be_done and codes[-1] == CONDITION_FAILED:
+            is_record_there = codes[-1] == _CONDITION_FAILED
+            if could_be_done and is_record_there:
                 return
-            for step, reason, reason_code in zip(every, reasons, codes, strict=True):
-                if reason_code in _PASSING_REASONS:
+            for step, reason, code in zip(every, reasons, codes, strict=True):
+                if code in _PASSING_REASONS:
                     break
-                if reason_code == CONDITION_FAILED:
-                    # The stubs have a type of their own for the same item.
-                    item = cast("Item | None", reason.get("Item"))
-                    raise step.refused(item and _decoded(item)) from None
-            if _PASSING_REASONS.issuperset(code for code in codes if code not in {"None", CONDITION_FAILED}):
-                retryable = Retryable if _THROTTLING_REASONS.isdisjoint(codes) else Throttled
-                raise retryable(", ".join(codes)) from None
+                if code == _CONDITION_FAILED:
+                    raise step.refused(_decoded(reason["Item"]) if "Item" in reason else None) from None
+            failures = set(codes) - {"None", _CONDITION_FAILED}
+            if failures <= _PASSING_REASONS:
+                is_throttled = not _THROTTLING_REASONS.isdisjoint(failures)
+                raise (Throttled if is_throttled else Retryable)(", ".join(codes)) from None
             raise
         require_genuine(answer)
 
     with_retries(attempt)
+
+
+def _with_table(step: Step) -> dict[str, dict[str, object]]:
+    request = {"TableName": table_settings().table_name, **step.request}
+    if "ConditionExpression" in request:
+        request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+    return {step.kind: request}
+
+
+def update_now(key: Key, change: Expression, condition: Expression) -> bool:
+    """Change attributes of one item without a transaction, in one attempt.
+
+    Returns:
+        Whether the condition held.
+
+    Raises:
+        ServiceError: SERVICE_UNAVAILABLE; whether the item has changed is then unknown.
+    """
+    step = update(key, change, condition, _unconditional)
+    request = {"TableName": table_settings().table_name, **step.request}
+
+    def attempt() -> bool:
+        try:
+            require_genuine(dynamodb().call("UpdateItem", request))
+        except AwsError as error:
+            if error.code == "TransactionConflictException":  # Amazon DynamoDB API Reference, UpdateItem
+                raise Retryable("a transaction is changing the item") from None
+            if error.code != "ConditionalCheckFailedException":
+                raise
+            return False
+        return True
+
+    return with_retries(attempt, attempts=1)
+
+
+def retry_on_conflict(act: Callable[[], Result], attempts: int) -> Result:
+    """Read, change and commit, again if another request was faster.
+
+    Args:
+        act: does all of it; raises Conflict if an item is not as it was read.
+        attempts: at most.
+
+    Raises:
+        ServiceError: CONFLICT after the last attempt.
+    """
+    for _ in range(attempts):
+        try:
+            return act()
+        except Conflict:
+            continue
+    raise ServiceError(CONFLICT)
 
 
 def read(organization_id: UUID, sort_keys: Iterable[str]) -> dict[str, Item]:
@@ -199,59 +279,51 @@ def read(organization_id: UUID, sort_keys: Iterable[str]) -> dict[str, Item]:
         ServiceError: SERVICE_UNAVAILABLE if DynamoDB throttles or does not answer.
     """
     name = table_settings().table_name
-    wanted = [key(organization_id, sort_key) for sort_key in sort_keys]
-    found: dict[str, Item] = {}
+    keys: Sequence[Key] = [layout.in_organization(organization_id, sort_key) for sort_key in sort_keys]
+    items: dict[str, Item] = {}
 
     def attempt() -> None:
-        nonlocal wanted
-        request = {"RequestItems": {name: {"Keys": wanted, "ConsistentRead": True}}}
+        nonlocal keys
+        request = {"RequestItems": {name: {"Keys": keys, "ConsistentRead": True}}}
         answer = dynamodb().call("BatchGetItem", request)
         require_genuine(answer, "Responses")
-        found.update((item["sk"]["S"], _decoded(item)) for item in answer.content["Responses"].get(name, []))
+        for item in answer.content["Responses"].get(name, []):
+            items[layout.sort_key_of(item)] = _decoded(item)
         unprocessed = answer.content.get("UnprocessedKeys", {}).get(name)
         if unprocessed:
-            wanted = unprocessed["Keys"]
+            keys = unprocessed["Keys"]
             raise Retryable("not all keys were processed")
 
-    if wanted:
+    if keys:
         with_retries(attempt)
-    return found
+    return items
 
 
 def _decoded(item: Mapping[str, AttributeValueTypeDef]) -> Item:
-    """Give an item as boto3's client does: over HTTP, binary values are base64 text."""
+    """Return an item as boto3's client does: over HTTP, binary values are base64 text."""
     return {
         name: {"B": base64.b64decode(cast("str", value["B"]))} if "B" in value else value
         for name, value in item.items()
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """A filter of a query: an expression, and the names and values in it."""
-
-    expression: str
-    values: Mapping[str, AttributeValueTypeDef]
-    names: Mapping[str, str] = field(default_factory=dict)
-
-
 def newest_first(
     organization_id: UUID,
-    between: tuple[str, str],
+    between: Range,
     starting_after: str | None,
-    conditions: Sequence[Condition],
+    filters: Sequence[Expression],
     page_size: int,
 ) -> Iterator[Item]:
     """Read the items of an organization between two sort keys, from the last to the first, strongly consistent.
 
-    Items are fetched as they are taken, so that a caller who filters much out still gets a full page.
+    Items are fetched as they are taken, so that a filter that matches little still gives full pages.
 
     Args:
         organization_id: whose partition.
         between: the lowest and the highest sort key, both included.
         starting_after: the sort key that the items come after; it need not exist (any more).
-        conditions: what the items must fulfil, all of it.
-        page_size: how many items DynamoDB is asked for at first, before the conditions; more, if that is not enough.
+        filters: all must match.
+        page_size: how many items DynamoDB is first asked for, before the filters; more, if that is not enough.
 
     Raises:
         ServiceError: SERVICE_UNAVAILABLE if DynamoDB throttles, does not answer, or if time runs out.
@@ -260,73 +332,90 @@ def newest_first(
         "TableName": table_settings().table_name,
         "KeyConditionExpression": "pk = :pk AND sk BETWEEN :lowest AND :highest",
         "ExpressionAttributeValues": {
-            ":pk": {"S": partition(organization_id)},
+            ":pk": {"S": layout.organization_partition(organization_id)},
             ":lowest": {"S": between[0]},
             ":highest": {"S": between[1]},
-            **{name: value for condition in conditions for name, value in condition.values.items()},
+            **{name: value for filter_ in filters for name, value in filter_.values.items()},
         },
         "ConsistentRead": True,
         "ScanIndexForward": False,
         "Limit": page_size,
     }
-    if conditions:
-        request["FilterExpression"] = " AND ".join(condition.expression for condition in conditions)
-    names = {name: value for condition in conditions for name, value in condition.names.items()}
+    if filters:
+        request["FilterExpression"] = " AND ".join(filter_.text for filter_ in filters)
+    names = {name: value for filter_ in filters for name, value in filter_.names.items()}
     if names:
         request["ExpressionAttributeNames"] = names
     if starting_after is not None:
-        request["ExclusiveStartKey"] = key(organization_id, starting_after)
+        request["ExclusiveStartKey"] = layout.in_organization(organization_id, starting_after)
 
-    while True:
-        answer = page("Query", request)
+    for answer in _pages("Query", request):
         yield from answer["Items"]
-        if "LastEvaluatedKey" not in answer:
-            return
-        if deadline.remaining_seconds() < ATTEMPT_SECONDS:
+        if "LastEvaluatedKey" in answer and deadline.remaining_seconds() < ATTEMPT_SECONDS:
             raise ServiceError(SERVICE_UNAVAILABLE, reason="too much was filtered out for the time of one invocation")
-        request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
         # The less a filter lets through, the more is looked at together.
-        request["Limit"] = min(4 * request["Limit"], _LARGEST_PAGE)
+        request["Limit"] = min(4 * request["Limit"], LARGEST_PAGE)
 
 
-def everything(condition: Condition, looked_at: Callable[[int], object]) -> Iterator[Item]:
-    """Read the whole table and give the items that fulfil a condition, strongly consistent, as they are taken.
-
-    It costs what the table's size costs: for operators, never for a request.
+def page_of(records: Iterator[Record], limit: int, cursor: Callable[[Record], str]) -> tuple[list[Record], str | None]:
+    """Take a page of records.
 
     Args:
-        condition: what the items must fulfil.
-        looked_at: told after each request how many items it has looked at.
+        records: fetched as they are taken.
+        limit: of the page.
+        cursor: returns what names a record.
+
+    Returns:
+        The page, and the cursor of its last record if there is another page.
+    """
+    page = list(islice(records, limit))
+    has_more = next(records, None) is not None
+    return page, cursor(page[-1]) if has_more else None
+
+
+def scan(filter_: Expression, on_page: Callable[[int], object]) -> Iterator[Item]:
+    """Read the whole table, strongly consistent, as items are taken. For operators only: it costs what the table holds.
+
+    Args:
+        filter_: must match.
+        on_page: called after each request with the number of items that were scanned.
 
     Raises:
         ServiceError: SERVICE_UNAVAILABLE if DynamoDB throttles or does not answer.
     """
     request: ScanInputTypeDef = {
         "TableName": table_settings().table_name,
-        "FilterExpression": condition.expression,
-        "ExpressionAttributeValues": condition.values,
+        "FilterExpression": filter_.text,
+        "ExpressionAttributeValues": filter_.values,
         "ConsistentRead": True,
     }
-
-    while True:
-        answer = page("Scan", request)
-        looked_at(answer["ScannedCount"])
+    for answer in _pages("Scan", request):
+        on_page(answer["ScannedCount"])
         yield from answer["Items"]
-        if "LastEvaluatedKey" not in answer:
-            return
-        request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
 
-def page(operation: Literal["Query", "Scan"], request: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Read one page of items.
+def query(request: Mapping[str, object]) -> Iterator[Item]:
+    """Read the items of a query, strongly consistent, as they are taken.
 
     Raises:
         ServiceError: SERVICE_UNAVAILABLE if DynamoDB throttles or does not answer.
     """
+    request = {"TableName": table_settings().table_name, "ConsistentRead": True, **request}
+    return (item for answer in _pages("Query", request) for item in answer["Items"])
+
+
+def _pages(operation: Literal["Query", "Scan"], request: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Read page by page; the caller may change the request between two of them."""
+    position: Mapping[str, object] = {}
 
     def attempt() -> Mapping[str, Any]:
-        answer = dynamodb().call(operation, request)
+        answer = dynamodb().call(operation, {**request, **position})
         require_genuine(answer, "Items")
         return {**answer.content, "Items": [_decoded(item) for item in answer.content["Items"]]}
 
-    return with_retries(attempt)
+    while True:
+        answer = with_retries(attempt)
+        yield answer
+        if "LastEvaluatedKey" not in answer:
+            return
+        position = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}

@@ -1,27 +1,23 @@
-"""How often and when a key was last used; beside the key's own item, so that use never competes with change."""
+"""How often and when a key was used: an item beside the key's own, so that use never competes with changes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from keywright.aws.client import AwsError
-from keywright.aws.retries import Retryable, dynamodb, require_genuine, with_retries
 from keywright.clock import rfc3339
-from keywright.errors import CONFLICT, ServiceError
-from keywright.settings import table_settings
-from keywright.store import api_keys
-from keywright.store.table import CONDITION_FAILED, Step, key
+from keywright.store import layout, table
+from keywright.store.table import EXISTS, Expression, text_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, TransactWriteItemTypeDef
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
-    from keywright.store.table import Item
-
-USAGE = "USAGE#"
+    from keywright.store.layout import Item, Key
+    from keywright.store.table import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,92 +32,85 @@ class Usage:
     last_used_at: str | None = None
 
 
-def sort_key(key_id: UUID) -> str:
-    """Give the sort key of a key's usage item."""
-    return f"{USAGE}{key_id}"
-
-
-def parse(item: Item | None) -> Usage:
-    """Read a usage item; there is none until a key was used."""
-    if item is None:
-        return Usage()
-    return Usage(request_count=int(item["request_count"]["N"]), last_used_at=item["last_used_at"]["S"])
-
-
 @dataclass(frozen=True, slots=True)
 class Uses:
-    """Uses of one key that are to be added to its item.
+    """Uses of one key that are not written yet.
 
     Attributes:
         last_used_at: the time of the latest of them.
-        token: names this addition, so that DynamoDB carries it out once even if it is sent twice within ten minutes.
     """
 
     organization_id: UUID
     key_id: UUID
     count: int
     last_used_at: datetime
-    token: str
 
 
-def add(uses: Uses) -> None:
-    """Add uses to a key's item, provided that the key still exists: what was deleted does not come back.
+def usage_of(items: Mapping[str, Item], key_id: UUID) -> Usage:
+    """Parse the usage of a key; it is missing if the key was deleted between two reads.
 
-    `last_used_at` never goes back; the container that writes last need not be the one that was used last.
+    Args:
+        items: by sort key.
+        key_id: of the key.
+    """
+    item = items.get(layout.usage_sort_key(key_id))
+    if item is None:
+        return Usage()
+    return Usage(request_count=int(item["request_count"]["N"]), last_used_at=text_of(item, "last_used_at"))
+
+
+def read_usage(organization_id: UUID, key_ids: Sequence[UUID]) -> dict[UUID, Usage]:
+    """Read the usage of keys, up to 100, in one request.
 
     Raises:
-        ServiceError: SERVICE_UNAVAILABLE after one attempt; the same uses can be added again then, with their token.
+        ServiceError: SERVICE_UNAVAILABLE.
     """
-    if not _add(uses, is_latest=True):
-        _add(uses, is_latest=False)
+    items = table.read(organization_id, [layout.usage_sort_key(key_id) for key_id in key_ids])
+    return {key_id: usage_of(items, key_id) for key_id in key_ids}
 
 
-def _add(uses: Uses, *, is_latest: bool) -> bool:
-    """Try to add uses; False if a later one has been written already, so that only the count is to be added."""
-    organization_id, name = uses.organization_id, table_settings().table_name
-    values: dict[str, AttributeValueTypeDef] = {":count": {"N": str(uses.count)}}
-    update: TransactWriteItemTypeDef = {
-        "Update": {
-            "TableName": name,
-            "Key": key(organization_id, sort_key(uses.key_id)),
-            "UpdateExpression": "ADD request_count :count",
-            "ExpressionAttributeValues": values,
-        }
-    }
-    if is_latest:
-        values[":at"] = {"S": rfc3339(uses.last_used_at)}
-        update["Update"]["UpdateExpression"] += " SET last_used_at = :at"
-        update["Update"]["ConditionExpression"] = "attribute_not_exists(last_used_at) OR last_used_at <= :at"
-    exists: TransactWriteItemTypeDef = {
-        "ConditionCheck": {
-            "TableName": name,
-            "Key": key(organization_id, api_keys.sort_key(uses.key_id)),
-            "ConditionExpression": "attribute_exists(pk)",
-        }
-    }
-    token = uses.token if is_latest else uses.token[::-1]  # another request, so another token
-
-    def attempt() -> bool:
-        request = {"TransactItems": [exists, update], "ClientRequestToken": token}
-        try:
-            require_genuine(dynamodb().call("TransactWriteItems", request))
-        except AwsError as error:
-            if error.code != "TransactionCanceledException":
-                raise
-            key_is_gone, is_later = (
-                reason.get("Code") == CONDITION_FAILED for reason in error.content["CancellationReasons"]
-            )
-            if key_is_gone or is_later:
-                return bool(key_is_gone)
-            raise Retryable("the key is being changed") from None
-        return True
-
-    return with_retries(attempt, attempts=1)
+def put(organization_id: UUID, key_id: UUID) -> Step:
+    """Write the usage of a new key."""
+    return table.put({**_key(organization_id, key_id), "request_count": {"N": "0"}})
 
 
 def delete(organization_id: UUID, key_id: UUID) -> Step:
-    """Delete a key's usage item, if there is one."""
-    return Step(
-        {"Delete": {"TableName": table_settings().table_name, "Key": key(organization_id, sort_key(key_id))}},
-        lambda _: ServiceError(CONFLICT, reason="a step without condition was refused"),
-    )
+    """Delete the usage of a key."""
+    return table.delete(_key(organization_id, key_id))
+
+
+# Two containers, and a deletion:
+#
+#     container A                            container B                          USAGE# item
+#     ----------------------------------     --------------------------------     ----------------------------
+#     use at 12:00:30                        use at 12:00:50                      count 0
+#                                            add 5, is_latest holds               count 5, last used 12:00:50
+#     add 7, is_latest fails                                                      the same
+#     add 7, EXISTS holds                                                         count 12, last used 12:00:50
+#                                            use at 12:02:00
+#     the key and its usage are deleted                                           none
+#                                            add 1, is_latest fails
+#                                            add 1, EXISTS fails: dropped         none
+
+
+def add(uses: Uses) -> None:
+    """Add uses to a key's usage: 1 write unit.
+
+    `last_used_at` never goes back: the container that writes last need not be the one that was used last. Then only
+    the count is added, with a second request. The usage of a deleted key does not come back.
+
+    Raises:
+        ServiceError: SERVICE_UNAVAILABLE after one attempt. If only the answer was lost, the uses are added already.
+    """
+    key = _key(uses.organization_id, uses.key_id)
+    count: dict[str, AttributeValueTypeDef] = {":count": {"N": str(uses.count)}}
+    at: dict[str, AttributeValueTypeDef] = {":at": {"S": rfc3339(uses.last_used_at)}}
+    add_count = Expression("ADD request_count :count", count)
+    add_count_and_time = Expression("ADD request_count :count SET last_used_at = :at", count | at)
+    is_latest = Expression("attribute_exists(pk) AND (attribute_not_exists(last_used_at) OR last_used_at <= :at)")
+    if not table.update_now(key, add_count_and_time, is_latest):
+        table.update_now(key, add_count, EXISTS)
+
+
+def _key(organization_id: UUID, key_id: UUID) -> Key:
+    return layout.in_organization(organization_id, layout.usage_sort_key(key_id))

@@ -15,8 +15,12 @@ from keywright.aws import retries
 from keywright.domain.permissions import Role
 from keywright.domain.principals import Actor, ActorType
 from keywright.errors import ServiceError
-from keywright.operators import administration
-from keywright.operators.administration import Member, NotFoundError, Organization, RefusedError
+from keywright.operators import keys as operator_keys
+from keywright.operators import members as operator_members
+from keywright.operators import organizations as operator_organizations
+from keywright.operators.members import ShownMember
+from keywright.operators.organizations import ShownOrganization
+from keywright.operators.refusals import NotFoundError, RefusedError
 from tests import faults
 from tests.calling import UNANSWERED, meanwhile
 from tests.world import KEY_ID, ORGANIZATION_ID, OTHER_ORGANIZATION_ID, PENDING_DELETION_AT, nth_id
@@ -62,9 +66,9 @@ def test_an_organization_is_created_with_its_first_owner(world: World, stop_cloc
     """Two items and two records, in one transaction; the log tells of the organization first."""
     stop_clock(NOW)
     with faults.injected() as operations:
-        created = administration.create_organization(OPERATOR, ID, "Acme", "ada")
+        created = operator_organizations.create_organization(OPERATOR, ID, "Acme", "ada")
 
-    assert Organization(ID, "Acme", NOW, None) == created
+    assert ShownOrganization(ID, "Acme", NOW, None) == created
     assert ["BatchGetItem", "TransactWriteItems"] == operations
     assert [
         ("organization.created", ORGANIZATION_ID, None, {"name": "Acme"}),
@@ -78,21 +82,21 @@ def test_an_organization_is_created_with_its_first_owner(world: World, stop_cloc
 
 def test_an_organization_is_created_once(world: World) -> None:
     """The second time is refused, and changes nothing."""
-    administration.create_organization(OPERATOR, ID, "Acme", "ada")
+    operator_organizations.create_organization(OPERATOR, ID, "Acme", "ada")
     before = world.table.items()
 
     with pytest.raises(RefusedError, match="exists already"):
-        administration.create_organization(OPERATOR, ID, "Acme", "bob")
+        operator_organizations.create_organization(OPERATOR, ID, "Acme", "bob")
 
     assert before == world.table.items()
 
 
 def test_an_organization_that_is_created_elsewhere_meanwhile_is_left_alone(world: World) -> None:
     """What counts is the moment of the creation."""
-    elsewhere = partial(administration.create_organization, OPERATOR, ID, "Theirs", "bob")
+    elsewhere = partial(operator_organizations.create_organization, OPERATOR, ID, "Theirs", "bob")
 
     with faults.injected(None, meanwhile(elsewhere)), pytest.raises(RefusedError, match="exists already"):
-        administration.create_organization(OPERATOR, ID, "Ours", "ada")
+        operator_organizations.create_organization(OPERATOR, ID, "Ours", "ada")
 
     assert ("Theirs", ["MEMBER#bob"]) == (
         world.table.item("ORG")["name"],
@@ -101,16 +105,16 @@ def test_an_organization_that_is_created_elsewhere_meanwhile_is_left_alone(world
 
 
 CHANGES: dict[str, Callable[[], object]] = {
-    "create_organization": lambda: administration.create_organization(OPERATOR, ID, "Acme", "ada"),
-    "rename_organization": lambda: administration.rename_organization(OPERATOR, ID, "New"),
-    "request_deletion": lambda: administration.request_deletion(OPERATOR, ID),
-    "add_member": lambda: administration.add_member(OPERATOR, ID, "new", Role.ADMIN),
-    "set_role": lambda: administration.set_role(OPERATOR, ID, "member", Role.ADMIN),
-    "suspend": lambda: administration.suspend(OPERATOR, ID, "member"),
-    "reinstate": lambda: administration.reinstate(OPERATOR, ID, "suspended"),
-    "remove": lambda: administration.remove(OPERATOR, ID, "member"),
-    "revoke_key": lambda: administration.revoke_key(OPERATOR, ID, uuid.UUID(KEY_ID)),
-    "revoke_keys": lambda: list(administration.revoke_keys(OPERATOR, ID)),
+    "create_organization": lambda: operator_organizations.create_organization(OPERATOR, ID, "Acme", "ada"),
+    "rename_organization": lambda: operator_organizations.rename_organization(OPERATOR, ID, "New"),
+    "request_deletion": lambda: operator_organizations.schedule_deletion(OPERATOR, ID),
+    "add_member": lambda: operator_members.add_member(OPERATOR, ID, "new", Role.ADMIN),
+    "set_role": lambda: operator_members.set_role(OPERATOR, ID, "member", Role.ADMIN),
+    "suspend": lambda: operator_members.suspend(OPERATOR, ID, "member"),
+    "reinstate": lambda: operator_members.reinstate(OPERATOR, ID, "suspended"),
+    "remove": lambda: operator_members.remove(OPERATOR, ID, "member"),
+    "revoke_key": lambda: operator_keys.revoke_key(OPERATOR, ID, uuid.UUID(KEY_ID)),
+    "revoke_keys": lambda: list(operator_keys.revoke_keys(OPERATOR, ID)),
 }
 
 
@@ -143,10 +147,10 @@ def test_there_must_be_an_organization(world: World, name: str) -> None:
 
 def test_an_organization_gets_another_name(table: Table) -> None:
     """Once; the second time there is nothing to do, and no record."""
-    assert administration.rename_organization(OPERATOR, ID, "New")
-    assert not administration.rename_organization(OPERATOR, ID, "New")
+    assert operator_organizations.rename_organization(OPERATOR, ID, "New")
+    assert not operator_organizations.rename_organization(OPERATOR, ID, "New")
 
-    assert "New" == administration.organization(ID).name
+    assert "New" == operator_organizations.show_organization(ID).name
     assert [("organization.updated", ORGANIZATION_ID, {"name": "Acme"}, {"name": "New"})] == records(table)
 
 
@@ -155,14 +159,14 @@ def test_a_deletion_is_requested_and_cancelled(table: Table, stop_clock: Callabl
     stop_clock(NOW)
     until = "2030-03-02T12:00:00.000Z"
 
-    assert administration.request_deletion(OPERATOR, ID)
-    assert not administration.request_deletion(OPERATOR, ID)
-    assert until == administration.organization(ID).pending_deletion_at
+    assert operator_organizations.schedule_deletion(OPERATOR, ID)
+    assert not operator_organizations.schedule_deletion(OPERATOR, ID)
+    assert until == operator_organizations.show_organization(ID).pending_deletion_at
     assert [f"{until}#{ORGANIZATION_ID}"] == [item["sk"] for item in table.items() if item["pk"] == "DELETIONS"]
-    assert administration.cancel_deletion(OPERATOR, ID)
-    assert not administration.cancel_deletion(OPERATOR, ID)
+    assert operator_organizations.cancel_scheduled_deletion(OPERATOR, ID)
+    assert not operator_organizations.cancel_scheduled_deletion(OPERATOR, ID)
 
-    assert not administration.organization(ID).pending_deletion_at
+    assert not operator_organizations.show_organization(ID).pending_deletion_at
     assert not [item for item in table.items() if item["pk"] == "DELETIONS"]
     assert [
         ("organization.deletion_requested", ORGANIZATION_ID, {"pendingDeletionAt": None}, {"pendingDeletionAt": until}),
@@ -174,7 +178,7 @@ def test_an_organization_without_a_creation_is_shown(world: World) -> None:
     """As an event that came before the creation's leaves it."""
     world.table.put(pk=f"ORG#{ORGANIZATION_ID}", sk="ORG")
 
-    assert Organization(ID, None, None, None) == administration.organization(ID)
+    assert ShownOrganization(ID, None, None, None) == operator_organizations.show_organization(ID)
 
 
 def test_every_organization_is_listed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +192,7 @@ def test_every_organization_is_listed(world: World, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(retries.dynamodb(), "call", lambda operation, request: call(operation, {**request, "Limit": 2}))
     looked_at: list[int] = []
 
-    found = administration.list_organizations(looked_at.append)
+    found = operator_organizations.list_organizations(looked_at.append)
 
     assert [("Acme", PENDING_DELETION_AT), ("Second", None), ("Third", None)] == [
         (organization.name, organization.pending_deletion_at) for organization in found
@@ -199,20 +203,20 @@ def test_every_organization_is_listed(world: World, monkeypatch: pytest.MonkeyPa
 # ---- Members -------------------------------------------------------------------------------------------------
 
 
-def roles(members: list[Member]) -> dict[str, tuple[str, bool]]:
+def roles(members: list[ShownMember]) -> dict[str, tuple[str, bool]]:
     """Tell who is a member, as what, and whether they can act."""
     return {member.user_id: (member.role, member.suspended_at is None) for member in members}
 
 
 def test_members_are_listed_by_their_ids(table: Table) -> None:
     """Those who were removed are none."""
-    administration.remove(OPERATOR, ID, "admin")
+    operator_members.remove(OPERATOR, ID, "admin")
 
     assert [
-        Member("member", "member", "2026-01-01T00:00:00.000Z", None),
-        Member("owner", "owner", None, None),
-        Member("suspended", "owner", None, "2026-02-01T00:00:00.000Z"),
-    ] == administration.list_members(ID)
+        ShownMember("member", "member", "2026-01-01T00:00:00.000Z", None),
+        ShownMember("owner", "owner", None, None),
+        ShownMember("suspended", "owner", None, "2026-02-01T00:00:00.000Z"),
+    ] == operator_members.list_members(ID)
     assert table.item("MEMBER#admin")
 
 
@@ -221,20 +225,20 @@ def test_the_life_of_a_member(table: Table, stop_clock: Callable[[str], datetime
     stop_clock(NOW)
     next_times = [f"2030-01-31T12:00:00.00{n}Z" for n in range(1, 7)]
 
-    administration.add_member(OPERATOR, ID, "new", Role.MEMBER)
-    assert administration.set_role(OPERATOR, ID, "new", Role.ADMIN)
-    assert not administration.set_role(OPERATOR, ID, "new", Role.ADMIN)
-    assert administration.suspend(OPERATOR, ID, "new")
-    assert not administration.suspend(OPERATOR, ID, "new")
-    assert ("admin", False) == roles(administration.list_members(ID))["new"]
-    assert administration.reinstate(OPERATOR, ID, "new")
-    assert not administration.reinstate(OPERATOR, ID, "new")
-    administration.suspend(OPERATOR, ID, "new")
-    administration.remove(OPERATOR, ID, "new")
-    assert "new" not in roles(administration.list_members(ID))
-    administration.add_member(OPERATOR, ID, "new", Role.OWNER)
+    operator_members.add_member(OPERATOR, ID, "new", Role.MEMBER)
+    assert operator_members.set_role(OPERATOR, ID, "new", Role.ADMIN)
+    assert not operator_members.set_role(OPERATOR, ID, "new", Role.ADMIN)
+    assert operator_members.suspend(OPERATOR, ID, "new")
+    assert not operator_members.suspend(OPERATOR, ID, "new")
+    assert ("admin", False) == roles(operator_members.list_members(ID))["new"]
+    assert operator_members.reinstate(OPERATOR, ID, "new")
+    assert not operator_members.reinstate(OPERATOR, ID, "new")
+    operator_members.suspend(OPERATOR, ID, "new")
+    operator_members.remove(OPERATOR, ID, "new")
+    assert "new" not in roles(operator_members.list_members(ID))
+    operator_members.add_member(OPERATOR, ID, "new", Role.OWNER)
 
-    assert Member("new", "owner", next_times[5], None) in administration.list_members(ID)
+    assert ShownMember("new", "owner", next_times[5], None) in operator_members.list_members(ID)
     assert [
         ("member.added", "new", None, {"role": "member"}),
         ("member.role_changed", "new", {"role": "member"}, {"role": "admin"}),
@@ -251,16 +255,16 @@ def test_who_is_a_member_is_not_added_again(table: Table) -> None:
     before = table.items()
 
     with pytest.raises(RefusedError, match="admin is a member already, with the role admin"):
-        administration.add_member(OPERATOR, ID, "admin", Role.OWNER)
+        operator_members.add_member(OPERATOR, ID, "admin", Role.OWNER)
 
     assert before == table.items()
 
 
 OF_MEMBERS: dict[str, Callable[[str], object]] = {
-    "set_role": lambda user_id: administration.set_role(OPERATOR, ID, user_id, Role.ADMIN),
-    "suspend": lambda user_id: administration.suspend(OPERATOR, ID, user_id),
-    "reinstate": lambda user_id: administration.reinstate(OPERATOR, ID, user_id),
-    "remove": lambda user_id: administration.remove(OPERATOR, ID, user_id),
+    "set_role": lambda user_id: operator_members.set_role(OPERATOR, ID, user_id, Role.ADMIN),
+    "suspend": lambda user_id: operator_members.suspend(OPERATOR, ID, user_id),
+    "reinstate": lambda user_id: operator_members.reinstate(OPERATOR, ID, user_id),
+    "remove": lambda user_id: operator_members.remove(OPERATOR, ID, user_id),
 }
 
 
@@ -269,7 +273,7 @@ OF_MEMBERS: dict[str, Callable[[str], object]] = {
 def test_whoever_is_no_member_is_not_found(table: Table, change: Callable[[str], object], user_id: str) -> None:
     """Be it that they never were, or that they are not any more."""
     table.put_member("removed")
-    administration.remove(OPERATOR, ID, "removed")
+    operator_members.remove(OPERATOR, ID, "removed")
     before = table.items()
 
     with pytest.raises(NotFoundError, match=f"{user_id} is not a member"):
@@ -285,7 +289,9 @@ def test_what_passes_is_not_seen_by_the_operator(table: Table, fault: faults.Fau
     table.put_key()
     change = CHANGES[name]
     if name == "create_organization":
-        change = partial(administration.create_organization, OPERATOR, uuid.UUID(OTHER_ORGANIZATION_ID), "B", "ada")
+        change = partial(
+            operator_organizations.create_organization, OPERATOR, uuid.UUID(OTHER_ORGANIZATION_ID), "B", "ada"
+        )
 
     with faults.injected(fault, fault, None, fault, fault):
         change()
@@ -303,7 +309,7 @@ def test_the_last_owner_stays(table: Table, end: Callable[[str], object]) -> Non
     """Another owner who is suspended is no help."""
     before = table.items()
 
-    with pytest.raises(RefusedError, match="nobody but owner owns the organization"):
+    with pytest.raises(RefusedError, match="owner is the last owner of the organization"):
         end("owner")
 
     assert before == table.items()
@@ -317,7 +323,9 @@ def test_one_of_two_owners_can_go(table: Table, end: Callable[[str], object]) ->
     end("owner")
 
     assert {"second": ("owner", True)} == {
-        user_id: state for user_id, state in roles(administration.list_members(ID)).items() if state == ("owner", True)
+        user_id: state
+        for user_id, state in roles(operator_members.list_members(ID)).items()
+        if state == ("owner", True)
     }
 
 
@@ -327,7 +335,7 @@ def test_an_owner_who_is_suspended_can_go_if_there_is_another(table: Table, end:
     end("suspended")
     table.put_member("owner", "owner", suspended_at="2026-01-01T00:00:00.000Z")
 
-    with pytest.raises(RefusedError, match="nobody but owner owns"):
+    with pytest.raises(RefusedError, match="owner is the last owner"):
         end("owner")
 
 
@@ -343,15 +351,15 @@ def test_an_owner_stays_if_the_other_goes_meanwhile(
     with faults.injected(None, None, meanwhile(lambda: other("second"))), pytest.raises(RefusedError):
         end("owner")
 
-    assert ("owner", True) == roles(administration.list_members(ID))["owner"]
+    assert ("owner", True) == roles(operator_members.list_members(ID))["owner"]
 
 
 def test_who_is_made_an_owner_meanwhile_counts(table: Table) -> None:
     """The refusal is the last word only if nobody was added."""
-    with faults.injected(None, meanwhile(lambda: administration.set_role(OPERATOR, ID, "admin", Role.OWNER))):
-        assert administration.suspend(OPERATOR, ID, "owner")
+    with faults.injected(None, meanwhile(lambda: operator_members.set_role(OPERATOR, ID, "admin", Role.OWNER))):
+        assert operator_members.suspend(OPERATOR, ID, "owner")
 
-    assert ("owner", True) == roles(administration.list_members(ID))["admin"]
+    assert ("owner", True) == roles(operator_members.list_members(ID))["admin"]
     assert 2 == len(table.under("AUDIT#"))
 
 
@@ -375,7 +383,7 @@ def test_20_attempts_at_once_to_end_the_last_two_owners_leave_one(table: Table, 
     with ThreadPoolExecutor(len(acts)) as pool:
         outcomes = set(pool.map(run, acts))
 
-    active = [user for user, state in roles(administration.list_members(ID)).items() if state == ("owner", True)]
+    active = [user for user, state in roles(operator_members.list_members(ID)).items() if state == ("owner", True)]
     assert 1 == len(active)
     assert {RefusedError, NotFoundError, ServiceError, None} >= outcomes
     assert outcomes >= {RefusedError}
@@ -393,9 +401,9 @@ def test_keys_are_listed_newest_first_with_their_use(table: Table) -> None:
     table.put_key(nth_id(4), OTHER_ORGANIZATION_ID)
 
     assert [(nth_id(3), 42), (nth_id(2), 0), (nth_id(1), 0)] == [
-        (key.id, key.request_count) for key in administration.list_keys(ID)
+        (key.id, key.request_count) for key in operator_keys.list_keys(ID)
     ]
-    assert [nth_id(3), nth_id(1)] == [key.id for key in administration.list_keys(ID, "ada")]
+    assert [nth_id(3), nth_id(1)] == [key.id for key in operator_keys.list_keys(ID, "ada")]
 
 
 def test_many_keys_are_listed(table: Table) -> None:
@@ -404,7 +412,7 @@ def test_many_keys_are_listed(table: Table) -> None:
         table.put_key(nth_id(number))
     table.put_usage(nth_id(0))
 
-    keys = list(administration.list_keys(ID))
+    keys = list(operator_keys.list_keys(ID))
 
     assert [nth_id(number) for number in reversed(range(101))] == [key.id for key in keys]
     assert 42 == keys[-1].request_count
@@ -415,13 +423,13 @@ def test_a_key_is_shown(table: Table) -> None:
     table.put_key()
     table.put_usage()
 
-    shown = administration.show_key(ID, uuid.UUID(KEY_ID))
+    shown = operator_keys.show_key(ID, uuid.UUID(KEY_ID))
 
     assert ("user_9", 42) == (shown.created_by, shown.request_count)
     assert "argon2" not in repr(shown)
 
 
-@pytest.mark.parametrize("act", [administration.show_key, partial(administration.revoke_key, OPERATOR)])
+@pytest.mark.parametrize("act", [operator_keys.show_key, partial(operator_keys.revoke_key, OPERATOR)])
 def test_another_organizations_key_is_not_found(table: Table, act: Callable[[uuid.UUID, uuid.UUID], object]) -> None:
     """It is not shown, and stays."""
     table.put_key(organization_id=OTHER_ORGANIZATION_ID)
@@ -443,7 +451,7 @@ def test_a_key_is_revoked(table: Table, is_frozen: bool) -> None:  # noqa: FBT00
     if is_frozen:
         table.freeze()
 
-    administration.revoke_key(OPERATOR, ID, uuid.UUID(KEY_ID))
+    operator_keys.revoke_key(OPERATOR, ID, uuid.UUID(KEY_ID))
 
     assert [f"KEY#{nth_id(7)}"] == [item["sk"] for item in (*table.under("KEY#"), *table.under("USAGE#"))]
     ((event, target, before, after),) = records(table)
@@ -455,7 +463,7 @@ def test_a_key_that_is_changed_meanwhile_is_revoked_as_it_is(table: Table) -> No
     table.put_key()
 
     with faults.injected(None, meanwhile(lambda: table.put_key(name="New", version=2))):
-        administration.revoke_key(OPERATOR, ID, uuid.UUID(KEY_ID))
+        operator_keys.revoke_key(OPERATOR, ID, uuid.UUID(KEY_ID))
 
     assert ["New"] == [before["name"] for _, _, before, _ in records(table)]
 
@@ -468,7 +476,7 @@ def test_keys_are_revoked_together(table: Table, created_by: str | None, left: l
     table.put_key(nth_id(3), created_by="ada")
     table.put_key(nth_id(4), OTHER_ORGANIZATION_ID, created_by="ada")
 
-    revoked = list(administration.revoke_keys(OPERATOR, ID, created_by))
+    revoked = list(operator_keys.revoke_keys(OPERATOR, ID, created_by))
 
     kept = [nth_id(number) if isinstance(number, int) else number for number in left]
     assert [f"KEY#{key_id}" for key_id in [*kept, nth_id(4)]] == sorted(item["sk"] for item in table.under("KEY#"))
@@ -479,7 +487,7 @@ def test_keys_are_revoked_together(table: Table, created_by: str | None, left: l
 def test_keys_that_are_made_while_others_are_revoked_are_revoked_as_well(table: Table) -> None:
     """It ends when there are none."""
     table.put_key(nth_id(1))
-    revoking = administration.revoke_keys(OPERATOR, ID)
+    revoking = operator_keys.revoke_keys(OPERATOR, ID)
     first = next(revoking)
     table.put_key(nth_id(2))
 
@@ -491,9 +499,9 @@ def test_keys_that_others_delete_or_change_meanwhile_do_not_stop_it(table: Table
     """What is gone is gone, and what was changed is revoked as it is."""
     for number in (1, 2, 3):
         table.put_key(nth_id(number))
-    revoking = administration.revoke_keys(OPERATOR, ID)
+    revoking = operator_keys.revoke_keys(OPERATOR, ID)
     next(revoking)
-    administration.revoke_key(OPERATOR, ID, uuid.UUID(nth_id(2)))
+    operator_keys.revoke_key(OPERATOR, ID, uuid.UUID(nth_id(2)))
     table.put_key(nth_id(1), name="New", version=2)
 
     assert [nth_id(1)] == [str(key_id) for key_id in revoking]

@@ -1,0 +1,109 @@
+"""Rotating a key. Its new text is shown once; the audit record is in the same transaction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from keywright import clock
+from keywright.api.envelope import Replayed
+from keywright.api.schemas import RotatedApiKey
+from keywright.domain import key_text
+from keywright.domain.audit_event import AuditEvent
+from keywright.domain.permissions import Role
+from keywright.errors import CONFLICT, ServiceError
+from keywright.keys import secret
+from keywright.keys.replay import once, repeatable
+from keywright.store import api_keys, audit, authorization, layout, pepper, table
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from keywright.api.schemas import RotateApiKey
+    from keywright.domain.principals import Member, Origin
+    from keywright.keys.replay import Repeatable
+    from keywright.keys.secret import NewSecret
+    from keywright.store.api_keys import ApiKeyRecord
+
+_ATTEMPTS = 2
+
+
+def rotate(
+    member: Member, origin: Origin, key_id: UUID, body: RotateApiKey, idempotency_key: str | None
+) -> RotatedApiKey | Replayed:
+    """Give a key a new secret. The previous one works for the grace period, and no longer than the key.
+
+    At most two secrets are valid: rotating again within a grace period retires the older one. Whether the key is
+    enabled and when it expires stays as it is.
+
+    Raises:
+        ServiceError: as of `create`; also API_KEY_NOT_FOUND, and CONFLICT after two lost races or too many rotations.
+    """
+    request = repeatable(member, idempotency_key, f"rotate {key_id}", body)
+
+    def act() -> RotatedApiKey | Replayed:
+        return table.retry_on_conflict(lambda: _rotate(member, origin, key_id, body, request), _ATTEMPTS)
+
+    return once(request, RotatedApiKey, act)
+
+
+def _rotate(
+    member: Member, origin: Origin, key_id: UUID, body: RotateApiKey, request: Repeatable | None
+) -> RotatedApiKey | Replayed:
+    keyring = pepper.keyring()
+    sort_keys = [layout.api_key_sort_key(key_id), *([request.sort_key] if request else [])]
+    items = authorization.read_to_change(member, Role.ADMIN, *sort_keys)
+    # Before the key: an answered request may be repeated when the key is gone.
+    kept = request.kept_among(items) if request else None
+    if request and kept:
+        return Replayed(request.replay(kept, RotatedApiKey, keyring))
+    before = api_keys.require(items, key_id)
+    if before.generation >= key_text.MAX_GENERATION:
+        raise ServiceError(
+            CONFLICT,
+            f"The API key was rotated {key_text.MAX_GENERATION} times, which is the maximum",
+            hint="Create a new key to replace it.",
+        )
+    drawn = secret.draw(keyring, member.organization_id, key_id, before.generation + 1)
+    now = clock.after(before.updated_at)
+    after = _rotated(before, drawn, now, timedelta(seconds=body.grace_period_seconds))
+    rotated = RotatedApiKey(
+        id=str(key_id),
+        key=drawn.text,
+        previous_key_expires_at=clock.rfc3339(after.previous_expires_at) if after.previous_expires_at else None,
+    )
+    change = audit.Change(
+        AuditEvent.API_KEY_ROTATED,
+        "api_key",
+        str(key_id),
+        before={"generation": before.generation},
+        after={"generation": after.generation, "previousKeyExpiresAt": rotated.previous_key_expires_at},
+    )
+    table.commit(
+        [
+            *authorization.conditions(member, Role.ADMIN),
+            *([request.keep(rotated, keyring, now)] if request else []),
+            api_keys.replace(before, after),
+        ],
+        audit.put(member.organization_id, member.actor, origin, change, now),
+    )
+    return rotated
+
+
+def _rotated(before: ApiKeyRecord, drawn: NewSecret, now: datetime, grace_period: timedelta) -> ApiKeyRecord:
+    previous_expires_at = now + grace_period
+    if before.expires_at is not None:
+        previous_expires_at = min(previous_expires_at, before.expires_at)
+    has_grace = previous_expires_at > now
+    return replace(
+        before,
+        hash=drawn.hash,
+        hint=drawn.hint,
+        generation=before.generation + 1,
+        previous_hash=before.hash if has_grace else None,
+        previous_expires_at=previous_expires_at if has_grace else None,
+        updated_at=now,
+        version=before.version + 1,
+    )

@@ -1,0 +1,92 @@
+"""Keys as the API shows and takes them: the one place between the fields of requests, records and answers.
+
+A field that users choose, such as `name`, is written out in seven places: ApiKeyRecord, its `audited`, `_item` and
+`parse_api_key` (store/api_keys.py); CreateApiKey, UpdateApiKey and ApiKeySummary (api/schemas.py). Add it
+to CurrentApiKey or VerifiedApiKey where holders and backends may see it. Nothing changes here, unless its type needs a
+conversion that `_shown` and `stored_fields` do not have.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from keywright import clock
+from keywright.api.fields import metadata_text
+from keywright.api.schemas import ApiKeyDetails, ApiKeySummary, CurrentApiKey, VerifiedApiKey
+from keywright.keys.outcome import Code
+from keywright.store.api_keys import ApiKeyRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from keywright.keys.outcome import IdentifiedKey
+    from keywright.store.usage import Usage
+
+_SHOWN_FIELDS = tuple(field.name for field in fields(ApiKeyRecord) if field.repr)  # hashes have no repr
+
+
+def summary(record: ApiKeyRecord, usage: Usage) -> ApiKeySummary:
+    """Return a key as lists show it."""
+    return ApiKeySummary.model_validate(_shown(record) | _used(usage))
+
+
+def details(record: ApiKeyRecord, usage: Usage) -> ApiKeyDetails:
+    """Return a key as it is shown alone."""
+    previous = record.previous_valid_until(clock.now())
+    return ApiKeyDetails.model_validate(
+        _shown(record)
+        | _used(usage)
+        | {"previous_key_expires_at": None if previous is None else clock.rfc3339(previous)}
+    )
+
+
+def current(record: ApiKeyRecord) -> CurrentApiKey:
+    """Return a key as its holder sees it."""
+    return CurrentApiKey.model_validate(_shown(record))
+
+
+def verified(verification: IdentifiedKey) -> VerifiedApiKey:
+    """Return the result of verifying a key as backends see it."""
+    return VerifiedApiKey.model_validate(
+        _shown(verification.key)
+        | {
+            "valid": verification.code is Code.VALID,
+            "code": verification.code.value,
+            "missing_permissions": list(verification.missing_permissions),
+        }
+    )
+
+
+def stored_fields(fields_of_request: Mapping[str, object]) -> dict[str, object]:
+    """Convert the fields of a request's body to those of ApiKeyRecord."""
+    stored: dict[str, Any] = dict(fields_of_request)
+    if "permissions" in stored:
+        stored["permissions"] = tuple(stored["permissions"])
+    if "metadata" in stored:
+        stored["metadata"] = metadata_text(stored["metadata"])
+    return stored
+
+
+def _used(usage: Usage) -> dict[str, object]:
+    return {"last_used_at": usage.last_used_at, "request_count": usage.request_count}
+
+
+def _shown(record: ApiKeyRecord) -> dict[str, object]:
+    """Return the fields of a record, but for its hashes, as JSON has them; models take those that they name."""
+    values = {name: _json(getattr(record, name)) for name in _SHOWN_FIELDS}
+    return values | {"id": values["key_id"], "metadata": json.loads(record.metadata)}
+
+
+def _json(value: object) -> object:
+    match value:
+        case UUID():
+            return str(value)
+        case datetime():
+            return clock.rfc3339(value)
+        case tuple():
+            return list(value)
+    return value

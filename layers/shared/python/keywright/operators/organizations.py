@@ -1,0 +1,165 @@
+"""What operators do with organizations, for bootstrap and incidents.
+
+No caller is authorized here: whoever may write the table is an operator. Every change is audited in its transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from keywright.domain.audit_event import AuditEvent
+from keywright.domain.organization_state import MemberChange, OrganizationChange, merge
+from keywright.domain.permissions import Role
+from keywright.ids import organization_uuid
+from keywright.operators.refusals import ATTEMPTS, RefusedError, commit, require_organization
+from keywright.organizations.changes import Moment, grace_period, member_record, organization_record
+from keywright.store import layout, organizations, table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from keywright.domain.organization_state import OrganizationState
+    from keywright.domain.principals import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class ShownOrganization:
+    """An organization as operators see it; times are RFC 3339.
+
+    Attributes:
+        name: None if only the organization's existence is known so far.
+        created_at: the same.
+    """
+
+    id: UUID
+    name: str | None
+    created_at: str | None
+    pending_deletion_at: str | None
+
+
+def derived_id(text: str) -> UUID:
+    """Return the id of the organization that a UUIDv5 stands for: its id, or its name at the identity provider.
+
+    Raises:
+        RefusedError: it is the id of one organization and the name of another, so that a tenant who has chosen a name
+            could make an operator change the wrong one.
+        ServiceError: SERVICE_UNAVAILABLE.
+    """
+    as_id, as_name = UUID(text), organization_uuid(text)
+    is_id, is_name = (organizations.item_of(candidate) is not None for candidate in (as_id, as_name))
+    if is_id and is_name:
+        raise RefusedError(
+            f"{text} is the id of one organization and the provider's name of another; "
+            f"pass --id for the former, {as_name} --id for the latter"
+        )
+    return as_name if is_name else as_id
+
+
+def show_organization(organization_id: UUID) -> ShownOrganization:
+    """Show an organization.
+
+    Raises:
+        NotFoundError: there is none.
+        ServiceError: SERVICE_UNAVAILABLE.
+    """
+    return _shown(organization_id, organizations.parse_organization(require_organization(organization_id)))
+
+
+def list_organizations(on_page: Callable[[int], object]) -> list[ShownOrganization]:
+    """List every organization, by creation. Reads the whole table.
+
+    Args:
+        on_page: called after each page of the table with the number of its items.
+
+    Raises:
+        ServiceError: SERVICE_UNAVAILABLE.
+    """
+    every = [_shown(stored.organization_id, stored.state) for stored in organizations.every_organization(on_page)]
+    return sorted(every, key=lambda organization: (organization.created_at or "", str(organization.id)))
+
+
+def create_organization(actor: Actor, organization_id: UUID, name: str, owner_id: str) -> ShownOrganization:
+    """Create an organization and its first owner, in one transaction.
+
+    Raises:
+        RefusedError: it exists, or was purged.
+        ServiceError: SERVICE_UNAVAILABLE.
+    """
+    creation = OrganizationChange(AuditEvent.ORGANIZATION_CREATED, name)
+    addition = MemberChange(AuditEvent.MEMBER_ADDED, owner_id, Role.OWNER)
+    owner_sort_key = layout.member_sort_key(owner_id)
+
+    def act() -> ShownOrganization:
+        items = table.read(organization_id, [layout.ORGANIZATION, owner_sort_key])
+        if layout.ORGANIZATION in items:
+            raise RefusedError(f"organization {organization_id} exists already")
+        before = organizations.parse_member(items.get(owner_sort_key))
+        moment = Moment.after(before)
+        state = creation.learned(moment.stamp, grace_period())
+        owner = merge(before, addition.learned(moment.stamp))
+        steps = [
+            *organizations.write_organization(organization_id, None, state),
+            *organizations.write_member(organization_id, owner_id, items.get(owner_sort_key), owner),
+            organization_record(organization_id, (actor, None), moment, creation, (state, state)),
+        ]
+        record = member_record(organization_id, (actor, None), moment.next(), addition, (before, owner))
+        commit(organization_id, steps, record)
+        return _shown(organization_id, state)
+
+    return table.retry_on_conflict(act, ATTEMPTS)
+
+
+def rename_organization(actor: Actor, organization_id: UUID, name: str) -> bool:
+    """Rename an organization; False if it has that name.
+
+    Raises:
+        RefusedError: it was purged.
+        NotFoundError: there is none.
+        ServiceError: SERVICE_UNAVAILABLE.
+    """
+    change = OrganizationChange(AuditEvent.ORGANIZATION_UPDATED, name)
+    return _change(actor, organization_id, change, lambda state: state.name.value != name)
+
+
+def schedule_deletion(actor: Actor, organization_id: UUID) -> bool:
+    """Schedule the deletion of an organization; False if one is scheduled.
+
+    Raises:
+        As `rename_organization`.
+    """
+    change = OrganizationChange(AuditEvent.ORGANIZATION_DELETION_REQUESTED)
+    return _change(actor, organization_id, change, lambda state: state.deletion.value is None)
+
+
+def cancel_scheduled_deletion(actor: Actor, organization_id: UUID) -> bool:
+    """Cancel the scheduled deletion of an organization; False if none is scheduled.
+
+    Raises:
+        As `rename_organization`.
+    """
+    change = OrganizationChange(AuditEvent.ORGANIZATION_DELETION_CANCELED)
+    return _change(actor, organization_id, change, lambda state: state.deletion.value is not None)
+
+
+def _change(
+    actor: Actor, organization_id: UUID, change: OrganizationChange, is_new: Callable[[OrganizationState], bool]
+) -> bool:
+    def act() -> bool:
+        item = require_organization(organization_id)
+        before = organizations.parse_organization(item)
+        if not is_new(before):
+            return False
+        moment = Moment.after(before)
+        after = merge(before, change.learned(moment.stamp, grace_period()))
+        steps = organizations.write_organization(organization_id, item, after)
+        record = organization_record(organization_id, (actor, None), moment, change, (before, after))
+        commit(organization_id, steps, record)
+        return True
+
+    return table.retry_on_conflict(act, ATTEMPTS)
+
+
+def _shown(organization_id: UUID, state: OrganizationState) -> ShownOrganization:
+    return ShownOrganization(organization_id, state.name.value, state.creation.value, state.deletion.value)

@@ -1,0 +1,162 @@
+"""Primary keys of the table. No other module spells one.
+
+| pk | sk | holds |
+| --- | --- | --- |
+| ORG#<organization id> | ORG | the organization: name, scheduled deletion |
+| | MEMBER#<user id> | a member: role, suspension |
+| | KEY#<key id> | an API key |
+| | USAGE#<key id> | how often and when the key was used |
+| | AUDIT#<record id> | an audit record |
+| | IDEMPOTENCY#<digest> | an encrypted answer, kept for 24 hours |
+| DELETIONS | <time>#<organization id> | a scheduled deletion |
+| PURGED#<organization id> | PURGED | the record of a purge |
+
+Everything of an organization is in one partition. Ids of keys and audit records are UUIDs of version 7, so their
+sort keys sort by time. Scheduled deletions are in one partition, sorted by time: what is due is found without an index
+and without a scan.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+    Item = Mapping[str, AttributeValueTypeDef]
+    Key = dict[str, AttributeValueTypeDef]
+    Range = tuple[str, str]
+
+ORGANIZATION = "ORG"
+"""Sort key of an organization's item."""
+DELETIONS = "DELETIONS"
+"""Partition of the scheduled deletions."""
+
+_PARTITION = "ORG#"
+_PURGED = "PURGED"
+_MEMBER = "MEMBER#"
+_API_KEY = "KEY#"
+_USAGE = "USAGE#"
+_AUDIT = "AUDIT#"
+_IDEMPOTENCY = "IDEMPOTENCY#"
+_AFTER_SEPARATOR = "$"  # the character after #
+_AFTER_UUIDS = "g"  # ids are hexadecimal
+
+MEMBERS: Range = (_MEMBER, f"MEMBER{_AFTER_SEPARATOR}")
+"""Lowest and highest sort key of members; a Query's BETWEEN includes both."""
+API_KEYS: Range = (_API_KEY, _API_KEY + _AFTER_UUIDS)
+AUDIT_RECORDS: Range = (_AUDIT, _AUDIT + _AFTER_UUIDS)
+
+_KINDS = {_API_KEY: "api_keys", _MEMBER: "members", _AUDIT: "audit_records"}
+OTHER_KIND = "others"
+KINDS = (*_KINDS.values(), OTHER_KIND)
+"""Kinds of items that a purge counts apart."""
+
+
+def key(pk: str, sk: str) -> Key:
+    """Return a primary key."""
+    return {"pk": {"S": pk}, "sk": {"S": sk}}
+
+
+def organization_partition(organization_id: UUID) -> str:
+    """Return the partition of an organization."""
+    return f"{_PARTITION}{organization_id}"
+
+
+def organization_key(organization_id: UUID) -> Key:
+    """Return the primary key of an organization's item."""
+    return in_organization(organization_id, ORGANIZATION)
+
+
+def in_organization(organization_id: UUID, sort_key: str) -> Key:
+    """Return the primary key of an item in an organization's partition."""
+    return key(organization_partition(organization_id), sort_key)
+
+
+def member_sort_key(user_id: str) -> str:
+    """Return the sort key of a member."""
+    return _MEMBER + user_id
+
+
+def api_key_sort_key(key_id: UUID) -> str:
+    """Return the sort key of an API key."""
+    return f"{_API_KEY}{key_id}"
+
+
+def usage_sort_key(key_id: UUID) -> str:
+    """Return the sort key of the usage of an API key."""
+    return f"{_USAGE}{key_id}"
+
+
+def audit_sort_key(record_id: UUID) -> str:
+    """Return the sort key of an audit record."""
+    return f"{_AUDIT}{record_id}"
+
+
+def idempotency_sort_key(digest: str) -> str:
+    """Return the sort key of a kept answer."""
+    return _IDEMPOTENCY + digest
+
+
+def purge_key(organization_id: UUID) -> Key:
+    """Return the primary key of the record of a purge."""
+    return key(f"{_PURGED}#{organization_id}", _PURGED)
+
+
+def scheduled_deletion_key(organization_id: UUID, at: str) -> Key:
+    """Return the primary key of a scheduled deletion.
+
+    Args:
+        organization_id: the organization that is to be deleted.
+        at: when, RFC 3339 in UTC with milliseconds, so that keys sort by time.
+    """
+    return key(DELETIONS, f"{at}#{organization_id}")
+
+
+def scheduled_after(at: str) -> str:
+    """Return the lowest sort key of DELETIONS that is later than every deletion scheduled for `at`."""
+    return at + _AFTER_SEPARATOR
+
+
+def partition_of(item: Item) -> str:
+    """Return the partition key of an item."""
+    return item["pk"]["S"]
+
+
+def sort_key_of(item: Item) -> str:
+    """Return the sort key of an item."""
+    return item["sk"]["S"]
+
+
+def organization_id_of(item: Item) -> UUID:
+    """Parse the organization's id from an item of its partition."""
+    return UUID(partition_of(item).removeprefix(_PARTITION))
+
+
+def user_id_of(item: Item) -> str:
+    """Parse the user's id from a member's item."""
+    return sort_key_of(item).removeprefix(_MEMBER)
+
+
+def key_id_of(item: Item) -> UUID:
+    """Parse the key's id from an API key's item."""
+    return UUID(sort_key_of(item).removeprefix(_API_KEY))
+
+
+def record_id_of(item: Item) -> str:
+    """Parse the record's id from an audit record's item."""
+    return sort_key_of(item).removeprefix(_AUDIT)
+
+
+def scheduled_deletion_of(item: Item) -> tuple[UUID, str]:
+    """Parse the organization's id and the time from a scheduled deletion's item."""
+    at, _, organization_id = sort_key_of(item).partition("#")
+    return UUID(organization_id), at
+
+
+def kind_of(sort_key: str) -> str:
+    """Return the kind, one of KINDS, of an item in an organization's partition."""
+    return _KINDS.get(sort_key.partition("#")[0] + "#", OTHER_KIND)

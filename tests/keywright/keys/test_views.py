@@ -1,0 +1,87 @@
+"""A key's record becomes JSON in one place, which never shows a hash."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from uuid import UUID
+
+from keywright.clock import stored
+from keywright.keys import views
+from keywright.keys.outcome import Code, IdentifiedKey
+from keywright.store.api_keys import ApiKeyRecord
+from keywright.store.usage import Usage
+
+AT = "2026-01-02T03:04:05.678Z"
+LATER = "2099-01-01T00:00:00.000Z"
+RECORD = ApiKeyRecord(
+    organization_id=UUID(int=1),
+    key_id=UUID(int=2),
+    name="CI",
+    permissions=("sessions:read",),
+    metadata='{"plan":"pro"}',
+    hash="the hash",
+    generation=1,
+    hint="kk_...wxyz",
+    created_by="user_9",
+    created_at=stored(AT),
+    updated_at=stored(AT),
+    expires_at=stored(LATER),
+    previous_hash="the previous hash",
+    previous_expires_at=stored(LATER),
+)
+USAGE = Usage(3, AT)
+HELD = {
+    "id": str(UUID(int=2)),
+    "name": "CI",
+    "permissions": ["sessions:read"],
+    "metadata": {"plan": "pro"},
+    "expiresAt": LATER,
+}
+LISTED = HELD | {
+    "enabled": True,
+    "createdAt": AT,
+    "updatedAt": AT,
+    "lastUsedAt": AT,
+    "requestCount": 3,
+    "hint": "kk_...wxyz",
+}
+
+
+def test_a_key_in_a_list() -> None:
+    """With its usage, and without what is shown alone."""
+    assert LISTED == views.summary(RECORD, USAGE).model_dump(by_alias=True)
+
+
+def test_a_key_alone() -> None:
+    """Also who made it, and until when the previous text works."""
+    shown = views.details(RECORD, USAGE).model_dump(by_alias=True)
+
+    assert LISTED | {"createdBy": "user_9", "previousKeyExpiresAt": LATER} == shown
+
+
+def test_a_key_for_its_holder() -> None:
+    """Without what only members see."""
+    expected = HELD | {"organizationId": str(UUID(int=1)), "hint": "kk_...wxyz", "createdAt": AT}
+
+    assert expected == views.current(RECORD).model_dump(by_alias=True)
+
+
+def test_a_key_for_a_backend() -> None:
+    """With the result of its verification."""
+    result = IdentifiedKey(RECORD, Code.INSUFFICIENT_PERMISSIONS, "lacks a:b", ("a:b",))
+    expected = HELD | {
+        "organizationId": str(UUID(int=1)),
+        "valid": False,
+        "code": "INSUFFICIENT_PERMISSIONS",
+        "missingPermissions": ["a:b"],
+    }
+
+    assert expected == views.verified(result).model_dump(by_alias=True)
+
+
+def test_hashes_are_in_no_view() -> None:
+    """GIVEN the fields of a record WHEN one is kept from logs by its repr THEN models cannot take it either."""
+    secret = {field.name for field in fields(ApiKeyRecord) if not field.repr}
+
+    assert {"hash", "previous_hash"} == secret
+    assert set() == secret & views._shown(RECORD).keys()
