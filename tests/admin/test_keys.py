@@ -149,7 +149,7 @@ def test_missing_key(keys: Table, run: Callable[..., CommandResult], command: li
 
     line = run("keys", name, ACTIVE_ORGANIZATION_ID, nth_id(7), *options, "--json").failure(3)
 
-    assert "there is no such API key in this organization" == line
+    assert "the organization has no API key with this id" == line
     assert before == keys.items()
 
 

@@ -44,7 +44,7 @@ def key_id(deployment: Deployment) -> str:
 def deletion_time(response: httpx.Response) -> str:
     """Return the time in the answer to a deletion request."""
     message: str = data(response)["message"]
-    return message.removeprefix("The organization will be deleted at ").partition(";")[0]
+    return message.removeprefix("The organization will be deleted at ").partition(". ")[0]
 
 
 def test_says_when(frozen: httpx.Response) -> None:

@@ -38,6 +38,6 @@ def admin(service: Service) -> Caller:
 def clock(monkeypatch: pytest.MonkeyPatch) -> SteppedClock:
     """The clock of every write and every check."""
     clock = SteppedClock()
-    for module in ("clock", "ids", "api.endpoint"):
+    for module in ("clock", "ids", "api.request"):
         monkeypatch.setattr(f"keywright.{module}.time", clock)
     return clock
