@@ -69,8 +69,8 @@ def test_the_first_of_two_parameters_is_taken(deployment: Deployment) -> None:
 
 
 def test_any_token_opens_a_route_with_aws_iam(deployment: Deployment) -> None:
-    """AWS refuses a token in the place of a signature."""
-    assert 400 == ask(deployment, "POST", VERIFY, "member").status_code
+    """AWS refuses a token in the place of a signature; here the function refuses an event without IAM identity."""
+    assert 500 == ask(deployment, "POST", VERIFY, "member").status_code
 
 
 REFUSED = [
