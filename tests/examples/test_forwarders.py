@@ -16,7 +16,7 @@ import boto3
 import pytest
 from jsonschema import Draft202012Validator
 
-from keywright.organizations.events import parse
+from keywright.organizations.events import parse_event
 from tests.conftest import ROOT
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def usable(events: Events, source: str = "forwarder") -> list[str]:
     for kind, detail in events:
         event = {"source": source, "detail-type": kind, "detail": detail}
         SCHEMA.validate(event)
-        assert kind == parse(json.dumps(event)).type
+        assert kind == parse_event(json.dumps(event)).type
     return [kind for kind, _ in events]
 
 

@@ -323,12 +323,12 @@ def require_sentence(text: str) -> None:
 def event(data: bytes) -> None:
     """An event is refused with a reason, or read the same when written and read again."""
     try:
-        parsed = events.parse(data.decode("utf-8", "surrogateescape"))
+        parsed = events.parse_event(data.decode("utf-8", "surrogateescape"))
     except events.UnusableEventError as error:
         require_sentence(str(error))
         return
     written = parsed.model_dump_json(by_alias=True, exclude_unset=True)
-    assert events.parse(written) == parsed, "an event changes when it is written and read again"
+    assert events.parse_event(written) == parsed, "an event changes when it is written and read again"
 
 
 TARGETS = {

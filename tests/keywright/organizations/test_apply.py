@@ -18,7 +18,7 @@ from keywright.domain.organization_state import MemberChange, OrganizationChange
 from keywright.domain.permissions import Role
 from keywright.domain.principals import Actor, ActorType
 from keywright.operators import members as operator_members
-from keywright.organizations.apply import Outcome, ProviderEvent, follow
+from keywright.organizations.apply import Outcome, ProviderEvent, apply
 from keywright.store.organizations import PurgedError
 from tests import faults
 from tests.calling import meanwhile
@@ -71,7 +71,7 @@ def test_an_addition_makes_a_member(world: World, stop_clock: Callable[[str], da
     added = event(AuditEvent.MEMBER_ADDED, role=Role.ADMIN)
     now = stop_clock("2031-06-01T00:00:00.000Z")
 
-    assert Outcome.CHANGED == follow(added)
+    assert Outcome.CHANGED == apply(added)
 
     record, member = contents(world)
     stamp = "2030-01-01T00:00:00.000Z#member.added-0"
@@ -115,28 +115,28 @@ def test_an_addition_makes_a_member(world: World, stop_clock: Callable[[str], da
 )
 def test_a_record_says_what_the_event_said(world: World, kind: AuditEvent, after: dict[str, Any] | None) -> None:
     """Whatever else was known; nothing of what was before."""
-    follow(event(kind))
+    apply(event(kind))
 
     assert [{"after": after}] == [json.loads(record["changes"]) for record in world.table.under("AUDIT#")]
 
 
 def test_an_event_that_comes_twice_changes_nothing(world: World) -> None:
     """Not even if others came in between; and there is one record."""
-    follow(event(AuditEvent.MEMBER_ADDED, 1))
-    follow(event(AuditEvent.MEMBER_SUSPENDED, 2))
+    apply(event(AuditEvent.MEMBER_ADDED, 1))
+    apply(event(AuditEvent.MEMBER_SUSPENDED, 2))
     before = world.table.items()
 
-    assert Outcome.REPEATED == follow(event(AuditEvent.MEMBER_ADDED, 1))
+    assert Outcome.REPEATED == apply(event(AuditEvent.MEMBER_ADDED, 1))
     assert before == world.table.items()
 
 
 def test_an_older_event_is_recorded_and_changes_nothing(world: World) -> None:
     """The log tells that it came."""
-    follow(event(AuditEvent.MEMBER_ADDED, 1, role=Role.OWNER))
-    follow(event(AuditEvent.MEMBER_ROLE_CHANGED, 3, role=Role.ADMIN))
+    apply(event(AuditEvent.MEMBER_ADDED, 1, role=Role.OWNER))
+    apply(event(AuditEvent.MEMBER_ROLE_CHANGED, 3, role=Role.ADMIN))
     before = world.table.item("MEMBER#ada")
 
-    assert Outcome.OUTDATED == follow(event(AuditEvent.MEMBER_ROLE_CHANGED, 2))
+    assert Outcome.OUTDATED == apply(event(AuditEvent.MEMBER_ROLE_CHANGED, 2))
     assert before == world.table.item("MEMBER#ada")
     assert 3 == len(world.table.under("AUDIT#"))
 
@@ -144,10 +144,10 @@ def test_an_older_event_is_recorded_and_changes_nothing(world: World) -> None:
 @pytest.mark.usefixtures("world")
 def test_the_provider_may_remove_the_last_owner() -> None:
     """It is the truth."""
-    follow(event(AuditEvent.ORGANIZATION_CREATED, 0))
-    follow(event(AuditEvent.MEMBER_ADDED, 1, role=Role.OWNER))
+    apply(event(AuditEvent.ORGANIZATION_CREATED, 0))
+    apply(event(AuditEvent.MEMBER_ADDED, 1, role=Role.OWNER))
 
-    assert Outcome.CHANGED == follow(event(AuditEvent.MEMBER_REMOVED, 2))
+    assert Outcome.CHANGED == apply(event(AuditEvent.MEMBER_REMOVED, 2))
     assert [] == operator_members.list_members(uuid.UUID(ORGANIZATION_ID))
 
 
@@ -156,12 +156,12 @@ def test_a_request_and_its_cancellation_leave_no_pointer_in_either_order(world: 
     requested = event(AuditEvent.ORGANIZATION_DELETION_REQUESTED, 1)
     canceled = event(AuditEvent.ORGANIZATION_DELETION_CANCELED, 2)
 
-    follow(requested)
+    apply(requested)
     assert ["2030-01-31T00:00:01.000Z#..."] == [item["sk"] for item in contents(world) if item["pk"] == "DELETIONS"]
-    follow(canceled)
+    apply(canceled)
     in_order = contents(world)
     for late in (canceled, requested):
-        follow(replace(late, organization_id=uuid.UUID(OTHER_ORGANIZATION_ID)))
+        apply(replace(late, organization_id=uuid.UUID(OTHER_ORGANIZATION_ID)))
 
     assert not [item for item in in_order if item["pk"] == "DELETIONS"]
     assert without_ids(in_order) == without_ids(contents(world, OTHER_ORGANIZATION_ID))
@@ -169,8 +169,8 @@ def test_a_request_and_its_cancellation_leave_no_pointer_in_either_order(world: 
 
 def test_a_second_request_moves_the_pointer(world: World) -> None:
     """There is one pointer, and it says what the organization says."""
-    follow(event(AuditEvent.ORGANIZATION_DELETION_REQUESTED, 1))
-    follow(event(AuditEvent.ORGANIZATION_DELETION_REQUESTED, 2))
+    apply(event(AuditEvent.ORGANIZATION_DELETION_REQUESTED, 1))
+    apply(event(AuditEvent.ORGANIZATION_DELETION_REQUESTED, 2))
 
     assert "2030-01-31T00:00:02.000Z" == world.table.item("ORG")["pending_deletion_at"]
     assert ["2030-01-31T00:00:02.000Z#..."] == [item["sk"] for item in contents(world) if item["pk"] == "DELETIONS"]
@@ -202,7 +202,7 @@ def test_a_shuffled_history_with_repeats_leaves_what_the_history_does(world: Wor
     rng = random.Random(seed)  # noqa: S311 - a test's choice
     events = history(40, rng)
     for followed in events:
-        follow(followed)
+        apply(followed)
     expected = world.table.items()
     for item in expected:
         world.table.client.delete_item(
@@ -210,7 +210,7 @@ def test_a_shuffled_history_with_repeats_leaves_what_the_history_does(world: Wor
         )
 
     for followed in rng.sample(events * 2, len(events) * 2):
-        follow(followed)
+        apply(followed)
 
     assert expected == world.table.items()
 
@@ -223,7 +223,7 @@ def test_an_operators_change_is_not_undone_by_an_older_event(world: World) -> No
     organization_id = uuid.UUID(ORGANIZATION_ID)
     operator_members.suspend(OPERATOR, organization_id, "ada")
 
-    outcome = follow(
+    outcome = apply(
         ProviderEvent(
             "idp", "1", START - timedelta(days=3650), organization_id, MemberChange(AuditEvent.MEMBER_REINSTATED, "ada")
         )
@@ -235,8 +235,8 @@ def test_an_operators_change_is_not_undone_by_an_older_event(world: World) -> No
 
 def test_an_operators_change_follows_what_the_provider_has_said(world: World) -> None:
     """Even if the provider's clock is ahead: the operator has seen it, and decides otherwise."""
-    follow(event(AuditEvent.ORGANIZATION_CREATED, 0))
-    follow(event(AuditEvent.MEMBER_ADDED, 1))
+    apply(event(AuditEvent.ORGANIZATION_CREATED, 0))
+    apply(event(AuditEvent.MEMBER_ADDED, 1))
     organization_id = uuid.UUID(ORGANIZATION_ID)
 
     operator_members.suspend(OPERATOR, organization_id, "ada")
@@ -246,10 +246,10 @@ def test_an_operators_change_follows_what_the_provider_has_said(world: World) ->
 
 def test_an_event_that_is_overtaken_is_followed_all_the_same(world: World) -> None:
     """It is learned again, together with what was quicker."""
-    follow(event(AuditEvent.MEMBER_ADDED, 1))
+    apply(event(AuditEvent.MEMBER_ADDED, 1))
 
-    with faults.injected(None, meanwhile(partial(follow, event(AuditEvent.MEMBER_ROLE_CHANGED, 3, role=Role.OWNER)))):
-        follow(event(AuditEvent.MEMBER_SUSPENDED, 2))
+    with faults.injected(None, meanwhile(partial(apply, event(AuditEvent.MEMBER_ROLE_CHANGED, 3, role=Role.OWNER)))):
+        apply(event(AuditEvent.MEMBER_SUSPENDED, 2))
 
     member = world.table.item("MEMBER#ada")
     assert ("owner", "2030-01-01T00:00:02.000Z") == (member["role"], member["suspended_at"])
@@ -260,8 +260,8 @@ def test_an_event_that_is_followed_elsewhere_meanwhile_is_repeated(world: World)
     """Two deliveries at the same moment are one."""
     added = event(AuditEvent.MEMBER_ADDED)
 
-    with faults.injected(None, meanwhile(partial(follow, added))):
-        outcome = follow(added)
+    with faults.injected(None, meanwhile(partial(apply, added))):
+        outcome = apply(added)
 
     assert Outcome.REPEATED == outcome
     assert 1 == len(world.table.under("AUDIT#"))
@@ -270,7 +270,7 @@ def test_an_event_that_is_followed_elsewhere_meanwhile_is_repeated(world: World)
 def test_an_answer_that_was_lost_is_found_again(world: World) -> None:
     """The change was made."""
     with faults.injected(None, faults.lost_answer):
-        assert Outcome.CHANGED == follow(event(AuditEvent.MEMBER_ADDED))
+        assert Outcome.CHANGED == apply(event(AuditEvent.MEMBER_ADDED))
 
     assert "member" == world.table.item("MEMBER#ada")["role"]
 
@@ -282,6 +282,6 @@ def test_an_organization_that_was_deleted_for_good_does_not_come_back(world: Wor
     before = world.table.items()
 
     with pytest.raises(PurgedError):
-        follow(event(kind))
+        apply(event(kind))
 
     assert before == world.table.items()

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
-from keywright.organizations.events import OrganizationEvent, UnusableEventError, json_schema, parse
+from keywright.organizations.events import OrganizationEvent, UnusableEventError, json_schema, parse_event
 from tests.bus import about, event
 from tests.conftest import ROOT
 
@@ -58,7 +58,7 @@ def test_what_eventbridge_delivers_is_accepted(sample: dict[str, Any]) -> None:
     """By the schema and by the function, EventBridge's own fields included."""
     VALIDATOR.validate(sample)
 
-    assert sample["detail-type"] == parse(json.dumps(sample)).type
+    assert sample["detail-type"] == parse_event(json.dumps(sample)).type
 
 
 @each_sample
@@ -68,7 +68,7 @@ def test_unknown_fields_are_ignored_everywhere(sample: dict[str, Any]) -> None:
     more = {**sample, "x": 1, "detail": {**detail, "x": {"y": []}}}
     VALIDATOR.validate(more)
 
-    assert parse(json.dumps(sample)) == parse(json.dumps(more))
+    assert parse_event(json.dumps(sample)) == parse_event(json.dumps(more))
 
 
 def paths(value: dict[str, Any]) -> list[tuple[str, ...]]:
@@ -93,7 +93,7 @@ def without(value: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
 def is_accepted(sample: dict[str, Any]) -> bool:
     """Ask the function."""
     try:
-        parse(json.dumps(sample))
+        parse_event(json.dumps(sample))
     except UnusableEventError:
         return False
     return True

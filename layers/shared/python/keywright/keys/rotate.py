@@ -33,7 +33,7 @@ _ATTEMPTS = 2
 def rotate(
     member: Member, origin: Origin, key_id: UUID, body: RotateApiKey, idempotency_key: str | None
 ) -> RotatedApiKey | Replayed:
-    """Give a key a new secret. The previous one works for the grace period, and no longer than the key.
+    """Rotate a key to a new secret. The previous one works for the grace period, and no longer than the key.
 
     At most two secrets are valid: rotating again within a grace period retires the older one. Whether the key is
     enabled and when it expires stays as it is.

@@ -1,1 +1,1 @@
-"""What the command line does: organizations, members and keys, for operators with access to the table."""
+"""Organizations, members and keys, for operators with access to the table: the functions of the command line."""

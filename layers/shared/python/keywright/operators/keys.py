@@ -1,4 +1,4 @@
-"""What operators do with the keys of an organization: list, show and revoke them."""
+"""Listing, showing and revoking keys, for operators."""
 
 from __future__ import annotations
 

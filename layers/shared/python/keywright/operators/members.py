@@ -1,4 +1,4 @@
-"""What operators do with the members of an organization. No change leaves it without an owner who can act."""
+"""Operators' changes of members. No change leaves it without an owner who can act."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What operators do with organizations, for bootstrap and incidents.
+"""Operators' changes of organizations, for bootstrap and incidents.
 
 No caller is authorized here: whoever may write the table is an operator. Every change is audited in its transaction.
 """

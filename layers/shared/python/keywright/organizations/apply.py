@@ -1,9 +1,8 @@
-"""Following an identity provider: what it says of organizations and members, whenever and however often it arrives."""
+"""Applying the identity provider's events to organizations and members: late, twice and in any order."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from keywright import clock
 from keywright.domain.audit_event import AuditEvent
 from keywright.domain.organization_state import MemberChange, OrganizationChange, Stamp, merge
 from keywright.domain.principals import Actor, ActorType
-from keywright.settings import table_settings
+from keywright.organizations.changes import grace_period
 from keywright.store import audit, layout, organizations, table
 
 if TYPE_CHECKING:
@@ -21,27 +20,27 @@ if TYPE_CHECKING:
     from keywright.store.table import Step
 
 _ATTEMPTS = 20
-"""As many as a deletion of a key gets: an event that is given up would have to be sent again."""
+"""As many as deleting a key gets: an event that is given up would have to be sent again."""
 
 
 class Outcome(Enum):
-    """What became of an event."""
+    """Results of applying an event."""
 
     CHANGED = "changed"
     OUTDATED = "outdated"
-    """What it says was known, or something later is; its record was written all the same."""
+    """A later event was applied already; the audit record was written all the same."""
     REPEATED = "repeated"
-    """It was followed before."""
+    """The event was applied before."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderEvent:
-    """Something that an identity provider says has happened.
+    """One change of an identity provider's event.
 
     Attributes:
-        provider: who says it, for the audit record.
-        event_id: unique among the events of an organization; the same again where the same is said twice.
-        at: when it happened there; of two events about the same thing the later one counts, whichever comes first.
+        provider: for the audit record.
+        event_id: unique among the events of an organization; the same when an event is sent twice.
+        at: when it happened at the provider; the later of two changes counts, whichever arrives first.
     """
 
     provider: str
@@ -55,48 +54,47 @@ class ShortGraceError(Exception):
     """A deletion was requested so long ago that less than half of its grace period is left."""
 
 
-class _AlreadyFollowedError(Exception):
-    """There is a record of this event."""
+class _AlreadyAppliedError(Exception):
+    """There is an audit record of this event."""
 
 
-def follow(event: ProviderEvent) -> Outcome:
-    """Learn what an event says, and record it, in one transaction.
+def apply(event: ProviderEvent) -> Outcome:
+    """Apply an event and write its audit record, in one transaction.
 
-    The record tells what the event said, not what it changed, so that table and audit log end up the same in
-    whatever order the events come. The provider is the truth: it may leave an organization without an owner.
+    The record shows what the event said, not what it changed, so that table and audit log are the same for every order
+    of arrival. The provider decides: it may leave an organization without an owner.
 
-    A late request for a deletion is not followed, however the organization stands: this depends on nothing but the
-    event and the time, so the order of arrival still leaves no trace. It is no matter if it was followed in time.
+    A late request for a deletion is refused in every state of the organization, unless it was applied in time: that
+    depends on the event and the time alone, not on the order of arrival.
 
     Raises:
-        PurgedError: the organization was deleted for good (of `store.organizations`).
-        ShortGraceError: as it says; nothing has changed.
-        ServiceError: SERVICE_UNAVAILABLE; CONFLICT if others change the same thing all the while.
+        PurgedError: the organization was purged.
+        ShortGraceError: nothing has changed.
+        ServiceError: SERVICE_UNAVAILABLE; CONFLICT after 20 lost races.
     """
-    if _leaves_short_grace(event) and not _was_followed(event):
+    if _leaves_short_grace(event) and not _was_applied(event):
         raise ShortGraceError
-    return table.retry_on_conflict(lambda: _follow_once(event), _ATTEMPTS)
+    return table.retry_on_conflict(lambda: _apply(event), _ATTEMPTS)
 
 
 def _leaves_short_grace(event: ProviderEvent) -> bool:
     return (
-        event.change.event is AuditEvent.ORGANIZATION_DELETION_REQUESTED
-        and clock.now() - event.at > timedelta(days=table_settings().deletion_grace_days) / 2
+        event.change.event is AuditEvent.ORGANIZATION_DELETION_REQUESTED and clock.now() - event.at > grace_period() / 2
     )
 
 
-def _was_followed(event: ProviderEvent) -> bool:
+def _was_applied(event: ProviderEvent) -> bool:
     record_id = _record_id(event, "organization", str(event.organization_id))
     return bool(table.read(event.organization_id, [layout.audit_sort_key(record_id)]))
 
 
 def _record_id(event: ProviderEvent, target_type: str, target_id: str) -> UUID:
-    """Return the id of an event's record, which is the same however often the event comes."""
+    """Return the id of an event's audit record, the same each time the event arrives."""
     stamp = Stamp.of(event.at, event.event_id)
     return audit.id_of_event(stamp.at, event.event_id, event.change.event, target_type, target_id)
 
 
-def _follow_once(event: ProviderEvent) -> Outcome:
+def _apply(event: ProviderEvent) -> Outcome:
     stamp = Stamp.of(event.at, event.event_id)
     match event.change:
         case OrganizationChange() as change:
@@ -109,27 +107,27 @@ def _follow_once(event: ProviderEvent) -> Outcome:
     try:
         table.commit(
             [organizations.not_purged(event.organization_id), *steps],
-            replace(put, refused=lambda _: _AlreadyFollowedError()),
+            replace(put, refused=lambda _: _AlreadyAppliedError()),
         )
-    except _AlreadyFollowedError:
+    except _AlreadyAppliedError:
         return Outcome.REPEATED
     return Outcome.CHANGED if steps else Outcome.OUTDATED
 
 
 def _organization(event: ProviderEvent, change: OrganizationChange, stamp: Stamp) -> tuple[list[Step], audit.Change]:
-    found = organizations.item_of(event.organization_id)
-    before = organizations.parse_organization(found)
-    learned = change.learned(stamp, timedelta(days=table_settings().deletion_grace_days))
+    item = organizations.item_of(event.organization_id)
+    learned = change.learned(stamp, grace_period())
+    state = merge(organizations.parse_organization(item), learned)
     _, after = change.changes(learned, learned)
     record = audit.Change(change.event, "organization", str(event.organization_id), None, after, knows_before=False)
-    return organizations.write_organization(event.organization_id, found, merge(before, learned)), record
+    return organizations.write_organization(event.organization_id, item, state), record
 
 
 def _member(event: ProviderEvent, change: MemberChange, stamp: Stamp) -> tuple[list[Step], audit.Change]:
     sort_key = layout.member_sort_key(change.user_id)
-    found = table.read(event.organization_id, [sort_key]).get(sort_key)
-    before = organizations.parse_member(found)
+    item = table.read(event.organization_id, [sort_key]).get(sort_key)
     learned = change.learned(stamp)
+    state = merge(organizations.parse_member(item), learned)
     _, after = change.changes(learned, learned)
     record = audit.Change(change.event, "member", change.user_id, None, after, knows_before=False)
-    return organizations.write_member(event.organization_id, change.user_id, found, merge(before, learned)), record
+    return organizations.write_member(event.organization_id, change.user_id, item, state), record

@@ -31,7 +31,7 @@ def list_logs(member: Member, query: ListAuditLogsQuery) -> Listing[AuditLog]:
         created_from=query.created_from,
         created_to=query.created_to,
     )
-    # One more than the page holds tells whether there is another page.
+    # One more than the page holds shows whether there is another page.
     newest = audit.newest_records(member.organization_id, query.starting_after, records, query.limit + 1, clock.now())
     page, next_cursor = table.page_of(newest, query.limit, lambda record: record.record_id)
     return Listing([_audit_log(record) for record in page], Pagination(query.limit, next_cursor))

@@ -1,4 +1,4 @@
-"""What an identity provider can tell about organizations and their members, as events on the stack's event bus.
+"""Events of an identity provider about organizations and their members, as the stack's event bus takes them.
 
 docs/schemas/organization-event.json is made of these models; docs/organization-events.md explains them.
 """
@@ -25,7 +25,7 @@ ORGANIZATION_NAME_CHARACTERS = 255
 
 
 class UnusableEventError(Exception):
-    """No retry will mend this event; the message says what is wrong, without repeating anything of it."""
+    """No retry can help this event; the message says what is wrong, without repeating any of its text."""
 
 
 def _wrong(rule: str) -> PydanticCustomError:
@@ -39,7 +39,7 @@ def _organization_id(text: str) -> str:
 
 
 def _user_id(text: str) -> str:
-    # What a session token may have as its subject: no session of anybody else could ever be this member's.
+    # As the subject of a session token: any other id could never sign in.
     if len(text.encode()) > MAXIMUM_ID_BYTES or not is_plain(text):
         raise _wrong(f"must have at most {MAXIMUM_ID_BYTES} bytes, printable, without quotation marks and backslashes")
     return text
@@ -59,13 +59,13 @@ def _ascii(text: str) -> str:
 
 
 class _Part(BaseModel):
-    """A part of an event. Fields that it does not name are ignored."""
+    """A part of an event. Unknown fields are ignored."""
 
     model_config = ConfigDict(strict=True, frozen=True)
 
 
 class OrganizationReference(_Part):
-    """Which organization."""
+    """An organization."""
 
     id: Annotated[str, Field(min_length=1, max_length=MAXIMUM_ID_BYTES), AfterValidator(_organization_id)] = Field(
         description="The value of the session tokens' organization claim: a UUID in lower case, or a name for it."
@@ -73,7 +73,7 @@ class OrganizationReference(_Part):
 
 
 class NamedOrganization(OrganizationReference):
-    """Which organization, and what people call it."""
+    """An organization and its name."""
 
     name: Annotated[str, Field(min_length=1, max_length=ORGANIZATION_NAME_CHARACTERS), AfterValidator(_name)] = Field(
         description="White space around it is removed."
@@ -81,7 +81,7 @@ class NamedOrganization(OrganizationReference):
 
 
 class MemberReference(_Part):
-    """Which member."""
+    """A member."""
 
     user_id: Annotated[str, Field(min_length=1, max_length=MAXIMUM_ID_BYTES), AfterValidator(_user_id)] = Field(
         alias="userId", description="The `sub` of the person's session tokens."
@@ -92,13 +92,13 @@ RoleName = Literal["owner", "admin", "member"]
 
 
 class NewMember(MemberReference):
-    """Which member, and as what."""
+    """A new member and their role."""
 
     role: RoleName = "member"
 
 
 class MemberWithRole(MemberReference):
-    """Which member, and as what from now on."""
+    """A member and their new role."""
 
     role: RoleName
 
@@ -108,7 +108,7 @@ def _without_default(schema: JsonDict) -> None:
 
 
 class MemberState(MemberReference):
-    """Which member, and how it stands with them; what is absent stays as it is."""
+    """A member and their state; omitted fields stay as they are."""
 
     model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["role"]}, {"required": ["suspended"]}]})
 
@@ -124,120 +124,120 @@ class MemberState(MemberReference):
 
 class _Detail(_Part):
     event_id: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(_ascii)] = Field(
-        alias="eventId", description="What the provider calls this event; the same however often it is sent."
+        alias="eventId", description="The provider's id of this event; the same each time it is sent."
     )
-    time: Moment = Field(description="When it happened, as RFC 3339; it decides what is newer. Cut to milliseconds.")
+    time: Moment = Field(description="When it happened, RFC 3339. The later of two events counts. Cut to milliseconds.")
 
 
 class OrganizationDetail(_Detail):
-    """About an organization."""
+    """Details of an event about an organization."""
 
     organization: OrganizationReference
 
 
 class NamedOrganizationDetail(_Detail):
-    """About an organization and its name."""
+    """Details of an event about an organization and its name."""
 
     organization: NamedOrganization
 
 
 class NewMemberDetail(OrganizationDetail):
-    """About somebody who joins."""
+    """Details of an event about a new member."""
 
     member: NewMember
 
 
 class MemberWithRoleDetail(OrganizationDetail):
-    """About a member and their role."""
+    """Details of an event about a member and their role."""
 
     member: MemberWithRole
 
 
 class MemberStateDetail(OrganizationDetail):
-    """About a member as a whole."""
+    """Details of an event about the state of a member."""
 
     member: MemberState
 
 
 class MemberDetail(OrganizationDetail):
-    """About a member."""
+    """Details of an event about a member."""
 
     member: MemberReference
 
 
 class _Event(_Part):
-    """An event as EventBridge delivers it; its other fields (id, time, account, ...) are EventBridge's own."""
+    """An event as EventBridge delivers it; its other fields (id, time, account, ...) are ignored."""
 
     source: Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_ascii)] = Field(
-        description="Who says so, for the audit log."
+        description="The identity provider, for the audit log."
     )
 
 
 class OrganizationCreated(_Event):
-    """An organization exists."""
+    """An organization was created."""
 
     type: Literal["organization.created"] = Field(alias="detail-type")
     detail: NamedOrganizationDetail
 
 
 class OrganizationUpdated(_Event):
-    """An organization is called so from now on."""
+    """An organization was renamed."""
 
     type: Literal["organization.updated"] = Field(alias="detail-type")
     detail: NamedOrganizationDetail
 
 
 class OrganizationDeletionRequested(_Event):
-    """An organization shall be deleted, once the grace period is over; its keys stop working now."""
+    """The deletion of an organization is scheduled for the end of the grace period; its keys stop working now."""
 
     type: Literal["organization.deletion_requested"] = Field(alias="detail-type")
     detail: OrganizationDetail
 
 
 class OrganizationDeletionCanceled(_Event):
-    """An organization shall not be deleted after all."""
+    """The scheduled deletion of an organization is canceled."""
 
     type: Literal["organization.deletion_canceled"] = Field(alias="detail-type")
     detail: OrganizationDetail
 
 
 class MemberAdded(_Event):
-    """Somebody is a member of an organization."""
+    """A user is a member of an organization."""
 
     type: Literal["member.added"] = Field(alias="detail-type")
     detail: NewMemberDetail
 
 
 class MemberRoleChanged(_Event):
-    """A member has this role from now on."""
+    """The role of a member has changed."""
 
     type: Literal["member.role_changed"] = Field(alias="detail-type")
     detail: MemberWithRoleDetail
 
 
 class MemberUpdated(_Event):
-    """A member's role, suspension or both are these from now on; for providers that send a member's whole state."""
+    """A member's role, suspension or both have changed; for providers that send a member's whole state."""
 
     type: Literal["member.updated"] = Field(alias="detail-type")
     detail: MemberStateDetail
 
 
 class MemberSuspended(_Event):
-    """A member may do nothing until they are reinstated."""
+    """A member is suspended: every request is refused until they are reinstated."""
 
     type: Literal["member.suspended"] = Field(alias="detail-type")
     detail: MemberDetail
 
 
 class MemberReinstated(_Event):
-    """A suspended member may do again what their role allows."""
+    """The suspension of a member has ended."""
 
     type: Literal["member.reinstated"] = Field(alias="detail-type")
     detail: MemberDetail
 
 
 class MemberRemoved(_Event):
-    """Somebody is no member any more."""
+    """A user is no longer a member."""
 
     type: Literal["member.removed"] = Field(alias="detail-type")
     detail: MemberDetail
@@ -261,16 +261,16 @@ _MODELS: dict[object, type[OrganizationEvent]] = {
 }
 
 
-def parse(body: str) -> OrganizationEvent:
-    """Read an event as EventBridge writes it.
+def parse_event(body: str) -> OrganizationEvent:
+    """Parse an event as EventBridge writes it.
 
     Raises:
-        UnusableEventError: it is none of these events, or lacks what it needs.
+        UnusableEventError: it is none of these events, or one of its fields is missing or invalid.
     """
     try:
         content = parse_object(body.encode("utf-8", "surrogatepass"))
     except ServiceError as error:
-        # Not its message, which names what is given twice.
+        # Not its message, which names a duplicate field.
         raise UnusableEventError(f"the event cannot be read: {error.reason}") from None
     kind = content.get("detail-type")
     model = _MODELS.get(kind) if isinstance(kind, str) else None
@@ -283,20 +283,20 @@ def parse(body: str) -> OrganizationEvent:
 
 
 class _Untitled(GenerateJsonSchema):
-    """Leaves out the titles that pydantic makes of fields' names."""
+    """A generator without the titles that pydantic makes of fields' names."""
 
     def field_title_should_be_set(self, schema: CoreSchema) -> bool:
-        """Never set one."""
+        """Return False for every field."""
         del schema
         return False
 
 
 def json_schema() -> dict[str, object]:
-    """Give the JSON Schema of all events."""
+    """Return the JSON Schema of all events."""
     events: TypeAdapter[OrganizationEvent] = TypeAdapter(Annotated[OrganizationEvent, Field(discriminator="type")])
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "OrganizationEvent",
-        "description": "What Keywright's event bus for organizations takes.",
+        "description": "An event on Keywright's event bus for organizations.",
         **events.json_schema(schema_generator=_Untitled),
     }

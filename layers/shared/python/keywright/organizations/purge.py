@@ -1,4 +1,4 @@
-"""The end of organizations whose grace period is over: in batches, as far as time goes, and on from there."""
+"""Purging organizations whose grace period is over, in batches; the next run continues where time was up."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from keywright.store.purges import ScheduledDeletion
 
 LEAST_SECONDS = 10.0
-"""No batch is begun with less time left: reading and deleting it may each take a retry or two."""
+"""No batch begins with less time left: reading and deleting it may each take a retry or two."""
 
 
 class PurgeAnswer(TypedDict):
-    """What became of the organizations that were due; nobody but an operator who asks by hand gets to see it.
+    """Numbers of organizations that were due; only an operator who invokes the function sees them.
 
     Attributes:
-        purged: so many are gone.
-        kept: of so many the deletion was cancelled or put off.
-        unfinished: so many go on with the next run, because time was up.
+        purged: completed.
+        kept: their deletion was canceled or is scheduled for a later time.
+        unfinished: continued by the next run, because time was up.
     """
 
     purged: int
@@ -41,7 +41,7 @@ class PurgeAnswer(TypedDict):
 
 
 class PurgeFailedError(Exception):
-    """Some organization could not be purged; the log says why. All others were looked after."""
+    """Some organization could not be purged; the log says why. All others were processed."""
 
 
 class _Outcome(Enum):
@@ -51,13 +51,13 @@ class _Outcome(Enum):
 
 
 def purge(context: LambdaContext) -> PurgeAnswer:
-    """Delete what is due, the earliest first.
+    """Purge the organizations that are due, the earliest first.
 
-    It can be stopped anywhere, even by force, and begun again: what is left is found by looking.
+    A run that is killed anywhere is continued by the next one, which reads what is left.
 
     Raises:
         ServiceError: SERVICE_UNAVAILABLE; the rest is left to the next run.
-        PurgeFailedError: as it says.
+        PurgeFailedError: after all others, if an unexpected error stopped one.
     """
     outcomes: Counter[_Outcome] = Counter()
     failed = 0
@@ -72,7 +72,7 @@ def purge(context: LambdaContext) -> PurgeAnswer:
                 outcome = _purge(scheduled, context.aws_request_id)
             except ServiceError:
                 raise
-            except Exception as error:  # noqa: BLE001 - one organization must not stand in the way of the others
+            except Exception as error:  # noqa: BLE001 - one organization must not stop the others
                 failed += 1
                 logger().error("unexpected error", extra={**about, "details": describe(error)})
                 continue
@@ -122,13 +122,13 @@ def _go_on(scheduled: ScheduledDeletion) -> _Outcome:
 
 
 def _forget(scheduled: ScheduledDeletion) -> _Outcome:
-    with suppress(Conflict):  # scheduled for that very time once more; the next run sees to it
+    with suppress(Conflict):  # scheduled again for that very time: the next run purges it
         purges.forget(scheduled)
     return _Outcome.KEPT
 
 
 def _requested_by(organization_id: UUID) -> Actor | None:
-    """Find out who has requested the deletion, in the record of the request; None if it is not there (any more)."""
+    """Return who requested the deletion, by the audit record of the request; None without such a record."""
     requested = organizations.parse_organization(organizations.item_of(organization_id)).deletion.as_of
     if requested is None:
         return None

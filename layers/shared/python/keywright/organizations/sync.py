@@ -1,4 +1,4 @@
-"""Events of the identity provider, from the queue: followed, put aside, or left for another attempt."""
+"""Events of the identity provider, from the queue: applied, sent to the dead-letter queue, or retried."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from keywright.domain.permissions import Role
 from keywright.errors import ServiceError
 from keywright.ids import organization_uuid
 from keywright.log import describe, logger
-from keywright.organizations.apply import ProviderEvent, ShortGraceError, follow
+from keywright.organizations.apply import ProviderEvent, ShortGraceError, apply
 from keywright.organizations.events import (
     MemberAdded,
     MemberRoleChanged,
@@ -22,7 +22,7 @@ from keywright.organizations.events import (
     OrganizationDeletionRequested,
     OrganizationUpdated,
     UnusableEventError,
-    parse,
+    parse_event,
 )
 from keywright.store import dead_letters, purges
 from keywright.store.organizations import PurgedError
@@ -34,16 +34,16 @@ if TYPE_CHECKING:
     from keywright.organizations.events import OrganizationEvent
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
-"""How far the provider's clock may be ahead of ours. An event of next year would outdo every event until then."""
+"""How far the provider's clock may be ahead of ours. An event of next year would win over every event until then."""
 
 _OUTDATED = "outdated"
 
 
 def sync(event: QueueEvent, context: LambdaContext) -> BatchAnswer:
-    """Follow each event of a batch.
+    """Apply each event of a batch.
 
-    An event that no retry will mend goes to the dead-letter queue at once. One that failed for a reason that passes,
-    or for one that nobody has thought of, is named in the answer and comes again, alone.
+    An event that no retry can help goes to the dead-letter queue at once. Any other failure is named in the answer, and
+    SQS delivers that event again, alone.
     """
     with deadline.within(context.get_remaining_time_in_millis()):
         again = [message["messageId"] for message in event["Records"] if not _is_done(message, context.aws_request_id)]
@@ -58,42 +58,42 @@ def _is_done(message: QueueMessage, request_id: str) -> bool:
     }
     try:
         try:
-            _follow(message["body"], about)
+            _apply(message["body"], about)
         except UnusableEventError as error:
             dead_letters.put_dead_letter(message["body"], str(error))
             logger().error("event put aside", extra={**about, "reason": str(error)})
     except ServiceError as error:
         logger().warning("event comes again", extra={**about, "reason": error.reason or error.error.code})
         return False
-    except Exception as error:  # noqa: BLE001 - one event must not take the rest of its batch with it
+    except Exception as error:  # noqa: BLE001 - one event must not fail the rest of its batch
         logger().error("unexpected error", extra={**about, "details": describe(error)})
         return False
     return True
 
 
-def _follow(body: str, about: dict[str, object]) -> None:
-    event = parse(body)
+def _apply(body: str, about: dict[str, object]) -> None:
+    event = parse_event(body)
     detail = event.detail
     organization_id = organization_uuid(detail.organization.id)
     about |= {"event": event.type, "event_id": detail.event_id, "organization_id": str(organization_id)}
     if detail.time > clock.now() + CLOCK_TOLERANCE:
         raise UnusableEventError("detail.time lies in the future")
     for change in changes(event):
-        followed = ProviderEvent(event.source, detail.event_id, detail.time, organization_id, change)
+        provider_event = ProviderEvent(event.source, detail.event_id, detail.time, organization_id, change)
         try:
-            outcome = follow(followed).value
+            outcome = apply(provider_event).value
         except PurgedError:
-            outcome = _after_the_purge(followed)
+            outcome = _after_the_purge(provider_event)
         except ShortGraceError:
-            outcome = _unless_purged(followed)
+            outcome = _unless_purged(provider_event)
         logger().info("event", extra={**about, "outcome": outcome})
 
 
 def _after_the_purge(event: ProviderEvent) -> str:
-    """Pass over what was said before the organization was purged; what is said later, somebody has to look at.
+    """Ignore an event of before the purge; a later one is an operator's to look at.
 
     Raises:
-        UnusableEventError: it was said later.
+        UnusableEventError: the event is later.
     """
     purged_at = purges.began_at(event.organization_id)
     if purged_at is None or event.at > purged_at:
@@ -102,10 +102,10 @@ def _after_the_purge(event: ProviderEvent) -> str:
 
 
 def _unless_purged(event: ProviderEvent) -> str:
-    """Pass over a late request for a deletion that was carried out since; any other is an operator's to decide.
+    """Ignore a late request for a deletion that was carried out since; any other is an operator's to look at.
 
     Raises:
-        UnusableEventError: the organization was not deleted, or was deleted before the request.
+        UnusableEventError: the organization was not purged, or was purged before the request.
     """
     if purges.began_at(event.organization_id) is None:
         raise UnusableEventError("detail.time is so long ago that more than half of the grace period is over")
@@ -113,7 +113,7 @@ def _unless_purged(event: ProviderEvent) -> str:
 
 
 def changes(event: OrganizationEvent) -> Iterator[OrganizationChange | MemberChange]:
-    """Give what an event says has happened; in most cases one thing."""
+    """Return the changes of an event, in most cases one."""
     match event:
         case OrganizationCreated() | OrganizationUpdated():
             yield OrganizationChange(AuditEvent(event.type), event.detail.organization.name)

@@ -1,4 +1,4 @@
-"""What verification reads and writes of a key: the hot path, in two functions."""
+"""The hot path: reads and writes of a verification."""
 
 from __future__ import annotations
 

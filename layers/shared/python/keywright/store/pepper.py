@@ -1,4 +1,4 @@
-"""The pepper: fetched from Secrets Manager once in a container's life, and again if a version turns up that is new."""
+"""The pepper: fetched from Secrets Manager once per container, and again for an unknown version."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 REFETCH_SECONDS = 60
-"""The shortest time between two fetches for an unknown version: anybody can write any number into a forged key."""
+"""The shortest time between two fetches for an unknown version: a forged key can name any."""
 
 _MAXIMUM_VERSION = 255
 _LONGEST_WAIT_SECONDS = 60.0
@@ -28,7 +28,7 @@ class Peppers:
     """The keys of every pepper version, kept for this container's life.
 
     Args:
-        fetch: gives the secret as it is now.
+        fetch: returns the current keyring.
         clock: seconds, monotonic.
     """
 
@@ -41,27 +41,27 @@ class Peppers:
         self._failed_at = float("-inf")
 
     def keyring(self) -> Keyring:
-        """Give the keys of every version.
+        """Return the keys of every version.
 
         Raises:
-            ServiceError: SERVICE_UNAVAILABLE if Secrets Manager does not answer; asked again on the next call.
-            ConfigurationError: the secret does not hold what it must.
+            ServiceError: SERVICE_UNAVAILABLE if Secrets Manager does not answer; the next call fetches again.
+            ConfigurationError: the secret is invalid.
         """
         return self._keyring or self._refresh()
 
     def tag_key(self, version: int) -> bytes | None:
-        """Give the tag key of a version, None if there is no such version.
+        """Return the tag key of a version; None if there is no such version.
 
-        A version that is not known may be new: the secret is fetched again, at most once in 60 seconds.
+        An unknown version may be new: the secret is fetched again, at most once in 60 seconds.
 
         Raises:
-            ServiceError: as `keyring`; also in the 60 seconds after the secret could not be fetched again, since
-                nobody knows then whether there is such a version.
+            ServiceError: as `keyring`; also in the 60 seconds after such a fetch has failed, since the version may
+                exist.
             ConfigurationError: as `keyring`.
         """
-        found = self.keyring().tag_key(version)
-        if found is not None:
-            return found
+        tag_key = self.keyring().tag_key(version)
+        if tag_key is not None:
+            return tag_key
         if self._clock() < self._failed_at + REFETCH_SECONDS:
             raise ServiceError(SERVICE_UNAVAILABLE, reason=f"pepper version {version} is not known yet")
         if self._clock() < self._fetched_at + REFETCH_SECONDS:
@@ -69,7 +69,7 @@ class Peppers:
         return self._refresh().tag_key(version)
 
     def _refresh(self) -> Keyring:
-        """Fetch the secret; threads that come together share one fetch and its outcome."""
+        """Fetch the secret; threads that ask at the same time share one fetch and its result."""
         asked_at = self._clock()
         if not self._lock.acquire(timeout=max(0, min(deadline.remaining_seconds(), _LONGEST_WAIT_SECONDS))):
             raise ServiceError(SERVICE_UNAVAILABLE, reason="the pepper is still being fetched")
@@ -91,12 +91,12 @@ class Peppers:
 
 @once
 def peppers() -> Peppers:
-    """Give this container's peppers."""
+    """Return this container's peppers."""
     return Peppers(_fetch)
 
 
 def keyring() -> Keyring:
-    """Give the keys of every pepper version; see Peppers."""
+    """Return the keys of every pepper version; see Peppers."""
     return peppers().keyring()
 
 
@@ -112,25 +112,25 @@ def _fetch() -> Keyring:
 
 
 def read(secret: str) -> Keyring:
-    """Read the secret's text: `{"current": 1, "1": "<pepper>", "2": ...}`, versions from 1 to 255.
+    """Parse the secret's text: `{"current": 1, "1": "<pepper>", "2": ...}`, versions from 1 to 255.
 
     Raises:
-        ConfigurationError: it says something else; the message never repeats any of it.
+        ConfigurationError: the text is anything else; the message never repeats any of it.
     """
-    # `from None` throughout: a parser's exception carries the text that it could not read.
+    # `from None` throughout: a parser's exception carries the text that it could not parse.
     try:
         content = json.loads(secret)
         current = content.pop("current")
-        found = {_version(name): pepper.encode() for name, pepper in content.items()}
+        peppers_by_version = {_version(name): pepper.encode() for name, pepper in content.items()}
     except (ValueError, KeyError, AttributeError, TypeError):
         raise ConfigurationError(
             'the pepper secret must be a JSON object like {"current": 1, "1": "<64 random characters>"}'
         ) from None
-    if not isinstance(current, int) or current not in found:
+    if not isinstance(current, int) or current not in peppers_by_version:
         raise ConfigurationError('the pepper secret\'s "current" must be the number of one of its versions')
-    if any(len(pepper) < MINIMUM_PEPPER_BYTES for pepper in found.values()):
+    if any(len(pepper) < MINIMUM_PEPPER_BYTES for pepper in peppers_by_version.values()):
         raise ConfigurationError(f"every pepper must have at least {MINIMUM_PEPPER_BYTES} characters")
-    return Keyring(current, {version: derive(pepper) for version, pepper in found.items()})
+    return Keyring(current, {version: derive(pepper) for version, pepper in peppers_by_version.items()})
 
 
 def _version(name: str) -> int:
