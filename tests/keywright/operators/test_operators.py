@@ -155,7 +155,7 @@ def test_an_organization_gets_another_name(table: Table) -> None:
 
 
 def test_a_deletion_is_requested_and_cancelled(table: Table, stop_clock: Callable[[str], datetime]) -> None:
-    """With the pointer that the purge looks for, and as often as anybody likes."""
+    """With the item that the purge looks for, and repeatedly."""
     stop_clock(NOW)
     until = "2030-03-02T12:00:00.000Z"
 

@@ -58,7 +58,7 @@ def event(
 
 
 def contents(world: World, organization_id: str = ORGANIZATION_ID) -> list[dict[str, Any]]:
-    """Read an organization's items and pointers, without what names it."""
+    """Read an organization's items and scheduled deletions, without what names it."""
     return [
         {name: value.replace(organization_id, "...") if isinstance(value, str) else value for name, value in i.items()}
         for i in world.table.items()
@@ -151,7 +151,7 @@ def test_the_provider_may_remove_the_last_owner() -> None:
     assert [] == operator_members.list_members(uuid.UUID(ORGANIZATION_ID))
 
 
-def test_a_request_and_its_cancellation_leave_no_pointer_in_either_order(world: World) -> None:
+def test_a_request_and_its_cancellation_leave_no_scheduled_deletion_in_either_order(world: World) -> None:
     """A cancellation that arrives first wins all the same."""
     requested = event(AuditEvent.ORGANIZATION_DELETION_REQUESTED, 1)
     canceled = event(AuditEvent.ORGANIZATION_DELETION_CANCELED, 2)
@@ -167,8 +167,8 @@ def test_a_request_and_its_cancellation_leave_no_pointer_in_either_order(world: 
     assert without_ids(in_order) == without_ids(contents(world, OTHER_ORGANIZATION_ID))
 
 
-def test_a_second_request_moves_the_pointer(world: World) -> None:
-    """There is one pointer, and it says what the organization says."""
+def test_a_second_request_moves_the_scheduled_deletion(world: World) -> None:
+    """There is one scheduled deletion, and it says what the organization says."""
     apply(event(AuditEvent.ORGANIZATION_DELETION_REQUESTED, 1))
     apply(event(AuditEvent.ORGANIZATION_DELETION_REQUESTED, 2))
 
