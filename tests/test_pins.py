@@ -70,7 +70,7 @@ def test_npm_installs_from_the_lock_only(tmp_path: Path, monkeypatch: pytest.Mon
         commands.append([str(part) for part in command])
         return ""
 
-    monkeypatch.setattr(environments, "FOLDER", tmp_path / "bench")
+    monkeypatch.setattr(environments, "ENVIRONMENTS", tmp_path / "bench")
     monkeypatch.setattr(shutil, "which", lambda name: name)
     monkeypatch.setattr(environments, "_run", run)
     monkeypatch.setattr(clients, "_run", run)

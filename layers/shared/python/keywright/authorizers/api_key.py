@@ -48,23 +48,16 @@ class _Request:
     Attributes:
         text: the text of the API key; None if the request has none.
         arn: of the request.
+        stage: the start of the ARNs of all requests to the stage, with its slash.
+        route: method and path. The path begins after the stage, with a slash.
         is_payload_2: whether the event is payload 2.0 of an HTTP API.
     """
 
     text: str | None
     arn: str
+    stage: str
+    route: tuple[str, str]
     is_payload_2: bool
-
-    @property
-    def stage(self) -> str:
-        """The start of the ARNs of all requests to the stage, with its slash."""
-        return policies.stage_of(self.arn)
-
-    @property
-    def route(self) -> tuple[str, str]:
-        """Method and path. The path begins after the stage, with a slash."""
-        method, _, path = self.arn.removeprefix(self.stage).partition("/")
-        return method, f"/{path}"
 
     @property
     def is_answered_simply(self) -> bool:
@@ -142,9 +135,11 @@ def _read(event: AuthorizerEvent) -> _Request:
     """Read an event of any of the four forms."""
     is_payload_2 = event.get("version") == "2.0"
     arn = event["routeArn"] if is_payload_2 else event["methodArn"]
-    if event["type"] == "TOKEN":
-        return _Request(_without_scheme(event["authorizationToken"]), arn, is_payload_2)
-    return _Request(_text(event.get("headers") or {}), arn, is_payload_2)
+    is_token = event["type"] == "TOKEN"
+    text = _without_scheme(event["authorizationToken"]) if is_token else _text(event.get("headers") or {})
+    stage = policies.stage_of(arn)
+    method, _, path = arn.removeprefix(stage).partition("/")
+    return _Request(text, arn, stage, (method, f"/{path}"), is_payload_2)
 
 
 def _text(headers: Mapping[str, str]) -> str | None:
