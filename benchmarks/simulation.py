@@ -22,7 +22,7 @@ KEYS_PER_ORGANIZATION = 20
 READ_UNITS_PER_VERIFICATION = 2
 PARTITION_READ_UNITS = 3_000
 """Per second and partition (Amazon DynamoDB Developer Guide, "Best practices for partition keys")."""
-USES_WRITE_UNITS = 4
+USES_WRITE_UNITS = 1
 
 _OWN_MILLISECONDS = 1.0
 """Time of a verification with 1024 MB without DynamoDB: that of the hot path, on a processor half as fast."""
