@@ -5,10 +5,10 @@ import software.amazon.dynamodb.services.local.main.ServerRunner;
 import software.amazon.dynamodb.services.local.server.DynamoDBProxyServer;
 
 /**
- * Runs DynamoDB Local in memory, on a free port of the loopback interface, until the standard input ends.
+ * Runs DynamoDB Local in memory, on a free port of the loopback interface, until standard input ends.
  *
- * <p>Its own main class would listen on every interface, and on a port that somebody else may take meanwhile. Prints
- * the port as soon as requests are answered.
+ * <p>DynamoDB Local's main class listens on every interface, on a port that another process may take first. This class
+ * prints the port once DynamoDB Local answers requests.
  */
 public final class Loopback {
   public static void main(String[] arguments) throws Exception {

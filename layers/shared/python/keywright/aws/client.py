@@ -1,6 +1,6 @@
 """AWS's JSON services without boto3's client, which costs more than a verification itself (docs/decisions/0030).
 
-Retries are the caller's (`aws.with_retries`).
+Callers retry with `keywright.aws.retries.with_retries`.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ _CHECKSUM_HEADER = "x-amz-crc32"
 
 
 class AwsError(Exception):
-    """The service refused a request.
+    """A request that the service refused.
 
     Attributes:
-        code: of the error, as ThrottlingException; the status where the body names none.
-        status: of HTTP.
-        content: the body if it is a JSON object, else empty.
+        code: error code, for example ThrottlingException; the HTTP status if the body has no code.
+        status: HTTP status.
+        content: body if it is a JSON object, else empty.
     """
 
     def __init__(self, code: str, status: int, content: Mapping[str, Any]) -> None:
@@ -44,20 +44,20 @@ class AwsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A successful answer, its header names in lower case."""
+    """A successful answer, with header names in lower case."""
 
     content: Mapping[str, Any]
     headers: Mapping[str, str]
 
 
 class HttpClient:
-    """One service's calls. Threads may share it.
+    """A client of one service. Threads may share it.
 
     Args:
-        service: the service.
-        environment: the function's: region, endpoints, credentials.
-        connect_timeout_seconds: for connecting.
-        read_timeout_seconds: for each read.
+        service: service to call.
+        environment: environment of the function: region, endpoints, credentials.
+        connect_timeout_seconds: time-out of connecting.
+        read_timeout_seconds: time-out of each read.
     """
 
     def __init__(
@@ -78,19 +78,19 @@ class HttpClient:
         self._signer = Signer(service, self.endpoint, endpoints.keys(environment))
 
     def call(self, operation: str, parameters: Mapping[str, Any]) -> Answer:
-        """Make a call, once.
+        """Call an operation once, without retries.
 
         Args:
-            operation: its name, as BatchGetItem.
-            parameters: as the service's HTTP interface takes them; binary values may be bytes.
+            operation: operation name, for example BatchGetItem.
+            parameters: parameters in the format of the service's HTTP interface; binary values may be bytes.
 
         Raises:
-            AwsError: the service refused it.
+            AwsError: the service refused the request.
             NoAnswerError: the outcome is unknown.
         """
         body = json.dumps(parameters, separators=(",", ":"), default=_base64).encode()
         response = self.send(self._signer.headers(operation, body), body)
-        # botocore compares DynamoDB's checksum too, and retries if it does not agree.
+        # botocore also compares DynamoDB's checksum, and retries on a mismatch.
         checksum = response.headers.get(_CHECKSUM_HEADER, "")
         if checksum.isdigit() and zlib.crc32(response.body) != int(checksum):
             raise NoAnswerError("the checksum of the answer does not agree")
@@ -119,12 +119,12 @@ def _object(body: bytes) -> dict[str, Any] | None:
 
 
 def _code(status: int, content: Mapping[str, Any] | None) -> str:
-    """Return an error's code as botocore's parser does: it stands behind the last `#` of `__type`."""
+    """Return an error code like botocore's parser: the part of `__type` after the last `#`."""
     return str((content or {}).get("__type") or status).rpartition("#")[2]
 
 
 def _base64(value: object) -> str:
-    """Return bytes as text; no other type is converted."""
+    """Return bytes in Base64. Refuse every other type."""
     if not isinstance(value, bytes):
         raise TypeError(type(value).__name__)
     return base64.b64encode(value).decode()

@@ -1,4 +1,4 @@
-"""Where AWS is and who calls it, as the environment of the function says."""
+"""AWS endpoints and credentials from the environment of the function."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service that speaks AWS's JSON protocol.
+    """A service with AWS's JSON protocol.
 
     Attributes:
-        name: in host names and signatures.
-        variable: its part of AWS_ENDPOINT_URL_<SERVICE>.
-        target: prefix of its operations.
-        json_version: of the protocol.
+        name: name in host names and signatures.
+        variable: <SERVICE> in AWS_ENDPOINT_URL_<SERVICE>.
+        target: prefix of operation names.
+        json_version: version of the protocol.
     """
 
     name: str
@@ -36,7 +36,7 @@ SECRETS_MANAGER = Service("secretsmanager", "SECRETS_MANAGER", "secretsmanager",
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a service is, and the region that signatures name. The URL always has a path."""
+    """The URL of a service, always with a path, and the region for signatures."""
 
     url: str
     region: str
@@ -44,7 +44,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """AWS credentials: an access key's id, its secret, and the session token of temporary ones."""
+    """AWS credentials: access key id, secret access key, and the session token of temporary credentials."""
 
     access_key: str
     secret_key: str = field(repr=False)
@@ -52,10 +52,10 @@ class Keys:
 
 
 def endpoint(service: Service, environment: Mapping[str, str]) -> Endpoint:
-    """Return a service's endpoint: AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL, or else the region's own.
+    """Return a service's endpoint: AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL, or else the endpoint of the region.
 
     Raises:
-        ConfigurationError: the region, or what its host names end in (AWS::URLSuffix), is not set.
+        ConfigurationError: the region, or AWS_URL_SUFFIX (AWS::URLSuffix) without an endpoint URL, is not set.
     """
     region = _required(environment, "AWS_REGION")
     url = environment.get(f"AWS_ENDPOINT_URL_{service.variable}") or environment.get("AWS_ENDPOINT_URL")
@@ -65,17 +65,17 @@ def endpoint(service: Service, environment: Mapping[str, str]) -> Endpoint:
 
 
 def keys(environment: Mapping[str, str]) -> Callable[[], Keys]:
-    """Return what provides the credentials of each request: Lambda's, which last as long as the environment.
+    """Return a provider of credentials: Lambda's are valid as long as the environment.
 
     Raises:
-        ConfigurationError: there are none.
+        ConfigurationError: the access key id or the secret access key is not set.
     """
-    found = Keys(
+    credentials = Keys(
         _required(environment, "AWS_ACCESS_KEY_ID"),
         _required(environment, "AWS_SECRET_ACCESS_KEY"),
         environment.get("AWS_SESSION_TOKEN"),
     )
-    return lambda: found
+    return lambda: credentials
 
 
 def _required(environment: Mapping[str, str], name: str) -> str:

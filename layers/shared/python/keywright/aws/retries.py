@@ -1,4 +1,4 @@
-"""Calls to AWS that end in time: the clients' time-outs, and one policy of retrying."""
+"""AWS clients with time-outs, and the one retry policy."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ CONNECT_TIMEOUT_SECONDS = 1
 READ_TIMEOUT_SECONDS = 2
 ATTEMPTS = 8
 BACKOFF_SECONDS = 0.05
-"""The upper bound of the first wait; it doubles with each further one, up to a second."""
+"""Upper bound of the first wait. It doubles with each retry, up to MAXIMUM_BACKOFF_SECONDS."""
 MAXIMUM_BACKOFF_SECONDS = 1.0
 
 ATTEMPT_SECONDS = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
-"""The longest that one attempt can take."""
+"""Longest duration of one attempt."""
 _REQUEST_ID_HEADER = "x-amzn-requestid"
 _SERVER_ERROR = 500
 _THROTTLING_CODES = frozenset({"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"})
@@ -39,7 +39,7 @@ _RETRYABLE_CODES = _THROTTLING_CODES | frozenset(
         "LimitExceededException",
         "ServiceUnavailable",
         "TransactionInProgressException",
-        # Secrets Manager's and SQS's, and those of signing behind a proxy or with a slow clock.
+        # Errors of Secrets Manager and SQS, and of signatures delayed by a proxy or a slow clock.
         "InternalServiceError",
         "RequestTimeout",
         "RequestTimeoutException",
@@ -52,33 +52,33 @@ _RETRYABLE_CODES = _THROTTLING_CODES | frozenset(
 Result = TypeVar("Result")
 
 
-class Retryable(Exception):  # noqa: N818 - a signal between two functions, never an error of its own
-    """Raised by a call to say that the same call may succeed in a moment."""
+class Retryable(Exception):  # noqa: N818 - a signal between two functions, never seen by callers
+    """A failure that a retry of the same call may resolve."""
 
 
 class Throttled(Retryable):
-    """Raised by a call in place of Retryable where less at once would have passed."""
+    """A retryable failure that a smaller request may avoid."""
 
 
 class ThrottledError(ServiceError):
-    """SERVICE_UNAVAILABLE because the last of all attempts was throttled: a smaller request may pass."""
+    """SERVICE_UNAVAILABLE after a throttled last attempt: a smaller request may succeed."""
 
 
 @once
 def dynamodb() -> HttpClient:
-    """Return this container's client of DynamoDB. Tests that change the environment call `dynamodb.cache_clear()`."""
+    """Return this container's DynamoDB client. Tests that change the environment call `dynamodb.cache_clear()`."""
     return _http(DYNAMODB)
 
 
 @once
 def secrets_manager() -> HttpClient:
-    """Return this container's client of Secrets Manager."""
+    """Return this container's Secrets Manager client."""
     return _http(SECRETS_MANAGER)
 
 
 @once
 def queues() -> HttpClient:
-    """Return this container's client of SQS."""
+    """Return this container's SQS client."""
     return _http(SQS)
 
 
@@ -92,17 +92,18 @@ def _http(service: Service) -> HttpClient:
 
 
 def with_retries(call: Callable[[], Result], attempts: int = ATTEMPTS) -> Result:
-    """Make a call, again if it failed for a reason that passes, with full jitter between the attempts.
+    """Make a call and retry temporary failures, with full jitter between attempts.
 
-    No attempt is begun that could outlast the invocation, not even the first.
+    No attempt starts that could outlast the invocation, not even the first.
 
     Args:
-        call: what is done; it raises Retryable for what is no failure to AWS.
-        attempts: how often at the most; 1 for what can as well be done another time.
+        call: call to make. It raises Retryable for failures that AWS does not report as errors.
+        attempts: maximum number of attempts; 1 for calls that can be made again later.
 
     Raises:
-        ServiceError: SERVICE_UNAVAILABLE once attempts or time are used up; what the last one did is then unknown.
-        ThrottledError: the same, if the last attempt was throttled.
+        ServiceError: SERVICE_UNAVAILABLE after the last attempt or without time for another. The outcome of the
+            last attempt is unknown.
+        ThrottledError: SERVICE_UNAVAILABLE, and the last attempt was throttled.
     """
     backoff_seconds = BACKOFF_SECONDS
     failure: Exception | None = None
@@ -125,24 +126,24 @@ def with_retries(call: Callable[[], Result], attempts: int = ATTEMPTS) -> Result
 
 
 def require_genuine(answer: Answer, *fields: str) -> None:
-    """Check that an answer is AWS's own and complete: whatever else answers 200 is no success.
+    """Check that an answer with status 200 is complete and comes from AWS, not from a proxy.
 
     Raises:
-        Retryable: it is not.
+        Retryable: the request id or one of the fields is missing.
     """
     if _REQUEST_ID_HEADER not in answer.headers or not answer.content.keys() >= set(fields):
         raise Retryable("the answer is not complete")
 
 
 def _passes(error: Exception) -> bool:
-    """Tell whether the same call may succeed in a moment."""
+    """Return whether a retry of the same call may succeed."""
     if isinstance(error, AwsError):
-        # AWS names its errors: one without a name was cut off on the way, or is somebody else's.
+        # AWS errors have a code. An error without one was cut off, or comes from a proxy.
         is_named = error.code != str(error.status)
         return error.code in _RETRYABLE_CODES or error.status >= _SERVER_ERROR or not is_named
     return isinstance(error, Retryable | NoAnswerError)
 
 
 def _is_throttling(error: Exception) -> bool:
-    """Return whether a smaller request may have passed."""
+    """Return whether a smaller request may succeed."""
     return isinstance(error, Throttled) or (isinstance(error, AwsError) and error.code in _THROTTLING_CODES)

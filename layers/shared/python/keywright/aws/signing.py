@@ -1,7 +1,7 @@
-"""Signature Version 4, for the one kind of request that AWS's JSON services take.
+"""Signature Version 4 for the requests of AWS's JSON services.
 
 Source: AWS Identity and Access Management User Guide, "Create a signed AWS API request". A test
-compares it with botocore's, whose import takes a tenth of a cold start.
+compares the signatures with those of botocore, whose import takes a tenth of a cold start.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _ALGORITHM = "AWS4-HMAC-SHA256"
 
 @dataclass(slots=True)
 class Signer:
-    """Signs requests to one service.
+    """A signer of requests to one service.
 
     Attributes:
-        keys: provides the credentials of each request.
+        keys: provider of the credentials of each request.
     """
 
     service: Service
@@ -35,12 +35,12 @@ class Signer:
     _derived: tuple[str, str, bytes] = field(default=("", "", b""), repr=False)
 
     def headers(self, operation: str, body: bytes, now_seconds: float | None = None) -> dict[str, str]:
-        """Return the headers of a request, its signature among them.
+        """Return the headers of a signed request.
 
         Args:
-            operation: its name, as BatchGetItem.
-            body: as it is sent.
-            now_seconds: since the Unix epoch; the current time if absent.
+            operation: operation name, for example BatchGetItem.
+            body: body of the request.
+            now_seconds: seconds since the Unix epoch; the current time if absent.
         """
         keys = self.keys()
         address = urlsplit(self.endpoint.url)
@@ -53,7 +53,7 @@ class Signer:
         if keys.token:
             headers["x-amz-security-token"] = keys.token
         headers["x-amz-target"] = f"{self.service.target}.{operation}"
-        # They have to be in the order of their names, and they are.
+        # Signature Version 4 requires the order of names, which is the order above.
         names = ";".join(headers)
         canonical = "\n".join(
             (
@@ -75,7 +75,7 @@ class Signer:
         return headers
 
     def _key(self, secret_key: str, day: str) -> bytes:
-        """Derive the key of a day, which is the same for all requests of that day."""
+        """Derive the signing key of a day, once for all requests of that day."""
         known_secret_key, known_day, key = self._derived
         if (known_secret_key, known_day) == (secret_key, day):
             return key

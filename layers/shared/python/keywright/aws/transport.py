@@ -1,4 +1,4 @@
-"""HTTP over Python's own client, which owns sockets and TLS. Connections are kept, and connect again by themselves."""
+"""HTTP over Python's http.client, with connections that are kept and reconnect when closed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class NoAnswerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer, its header names in lower case."""
+    """An answer, with header names in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -32,12 +32,12 @@ class Response:
 
 
 class Host:
-    """One host. Threads may share it: there are as many connections as requests at the same time.
+    """A host. Threads may share it: each concurrent request has a connection.
 
     Args:
-        url: of the host; path and query are ignored.
-        connect_timeout_seconds: for connecting.
-        read_timeout_seconds: for each read.
+        url: URL of the host; path and query are ignored.
+        connect_timeout_seconds: time-out of connecting.
+        read_timeout_seconds: time-out of each read.
     """
 
     def __init__(self, url: str, *, connect_timeout_seconds: float, read_timeout_seconds: float) -> None:
@@ -58,14 +58,14 @@ class Host:
         """Send a request once and return its answer. Redirects are not followed.
 
         Args:
-            method: as POST.
+            method: HTTP method, for example POST.
             target: path and query.
-            headers: further than those of the connection.
-            body: as it is sent.
-            maximum_bytes: how much of the answer's body is read; all of it if absent.
+            headers: headers in addition to those that http.client sends.
+            body: body of the request.
+            maximum_bytes: maximum to read of the answer's body; no limit if absent.
 
         Raises:
-            NoAnswerError: no connection can be made, or it breaks, or nothing arrives in time.
+            NoAnswerError: the connection failed or broke, or a read timed out.
         """
         connection = self._connection()
         is_open = connection.sock is not None
@@ -80,13 +80,13 @@ class Host:
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise NoAnswerError(f"{type(error).__name__}: {error}") from error
-        if not answer.isclosed():  # not read to its end
+        if not answer.isclosed():  # the rest of the body is unread
             connection.close()
         self._idle.append(connection)
         return response
 
     def _connection(self) -> http.client.HTTPConnection:
-        """Return a connection that nothing else uses: open, or about to connect."""
+        """Return an unused connection, open or not yet connected."""
         try:
             connection = self._idle.pop()
         except IndexError:
@@ -104,14 +104,14 @@ class Host:
 
 @once
 def _tls() -> ssl.SSLContext:
-    """Return Python's defaults: host names are checked, authorities are the system's or SSL_CERT_FILE's."""
+    """Return Python's defaults: host names are checked against authorities of the system or of SSL_CERT_FILE."""
     return ssl.create_default_context()
 
 
 def _is_closed(sock: socket.socket) -> bool:
-    """Return whether the other side has closed an idle connection, while Lambda had frozen this one or not.
+    """Return whether the host closed an idle connection, for example while Lambda had frozen the container.
 
-    Nothing else can arrive on a connection that no request is under way on.
+    Nothing else can arrive on a connection without a request.
     """
     poll = select.poll()
     poll.register(sock, select.POLLIN)
