@@ -1,4 +1,4 @@
-"""Calls to AWS without boto3's client: to the same place, as safely."""
+"""The client of AWS's JSON services: the same endpoints, signatures and errors as boto3's client."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ENVIRONMENT = {
 
 
 def client(environment: Mapping[str, str], service: Service = DYNAMODB, read_timeout_seconds: float = 5) -> HttpClient:
-    """Make a client with time-outs for tests."""
+    """Return a client with time-outs for tests."""
     return HttpClient(
         service,
         environment,
@@ -55,7 +55,7 @@ def client(environment: Mapping[str, str], service: Service = DYNAMODB, read_tim
 
 
 def to(server: Canned, **changes: str) -> dict[str, str]:
-    """Give the environment of a function whose DynamoDB is the server."""
+    """Return the environment of a function with the server as DynamoDB."""
     return {**ENVIRONMENT, "AWS_ENDPOINT_URL": server.url, **changes}
 
 
@@ -70,12 +70,12 @@ def to(server: Canned, **changes: str) -> dict[str, str]:
     ids=["all services", "its own first", "another service's", "another partition"],
 )
 def test_endpoints_can_be_set(variables: dict[str, str], expected: str) -> None:
-    """By the variables that every AWS SDK reads."""
+    """Endpoints come from the variables that every AWS SDK reads."""
     assert expected == endpoint(DYNAMODB, {**ENVIRONMENT, **variables}).url
 
 
 def test_secrets_manager_has_a_variable_of_its_own() -> None:
-    """Its name has an underscore there."""
+    """The variable of Secrets Manager has an underscore."""
     environment = {**ENVIRONMENT, "AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://b"}
 
     assert "http://b/" == endpoint(SECRETS_MANAGER, environment).url
@@ -95,15 +95,15 @@ REGIONS = [
 @pytest.mark.parametrize("service", [DYNAMODB, SECRETS_MANAGER, SQS], ids=lambda service: service.name)
 @pytest.mark.parametrize("region", REGIONS)
 def test_the_endpoint_is_the_one_of_the_region(service: Service, region: str) -> None:
-    """In each partition, botocore's endpoint rules give the same; AWS::URLSuffix is the partition's `dnsSuffix`."""
+    """Endpoints equal those of botocore's rules in each partition. AWS::URLSuffix is the partition's `dnsSuffix`."""
     loader = create_loader()
     partitions = loader.load_data("partitions")
     rules = EndpointProvider(loader.load_service_model(service.name, "endpoint-rule-set-1"), partitions)
     (suffix,) = (part["outputs"]["dnsSuffix"] for part in partitions["partitions"] if region in part["regions"])
     expected = rules.resolve_endpoint(Region=region, UseFIPS=False, UseDualStack=False).url
 
-    found = endpoint(service, {"AWS_REGION": region, "AWS_URL_SUFFIX": suffix})
-    assert Endpoint(f"{expected}/", region) == found
+    actual = endpoint(service, {"AWS_REGION": region, "AWS_URL_SUFFIX": suffix})
+    assert Endpoint(f"{expected}/", region) == actual
 
 
 @pytest.mark.parametrize("name", ["AWS_REGION", "AWS_URL_SUFFIX", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
@@ -116,13 +116,13 @@ def test_what_is_not_set_is_named(name: str) -> None:
 
 
 def test_a_call_is_what_the_service_expects() -> None:
-    """The protocol of its HTTP interface, and a signature that can be computed again from what has arrived."""
+    """A call has the format of the service's HTTP interface, and a valid signature."""
     with serving(answer({"Responses": {}})) as server:
-        found = client(to(server)).call("BatchGetItem", {"RequestItems": {"t": {}}})
+        result = client(to(server)).call("BatchGetItem", {"RequestItems": {"t": {}}})
 
     (request,) = server.received
-    assert {"Responses": {}} == found.content
-    assert "VVVVVVVV" == found.headers["x-amzn-requestid"]
+    assert {"Responses": {}} == result.content
+    assert "VVVVVVVV" == result.headers["x-amzn-requestid"]
     assert "POST / HTTP/1.1" == request.line
     assert b'{"RequestItems":{"t":{}}}' == request.body
     assert "application/x-amz-json-1.0" == request.headers["content-type"]
@@ -132,7 +132,7 @@ def test_a_call_is_what_the_service_expects() -> None:
 
 
 def signature(headers: Mapping[str, str], body: bytes) -> str:
-    """Sign a request as AWS's documentation says (Signature Version 4)."""
+    """Sign a request according to AWS's documentation (Signature Version 4)."""
     scope, names = (part.partition("=")[2] for part in headers["authorization"].split(", ")[:2])
     assert {"host", "x-amz-date", "x-amz-target", "content-type"} <= set(names.split(";"))
     lines = [f"{name}:{headers[name]}" for name in names.split(";")]
@@ -154,7 +154,7 @@ def signature(headers: Mapping[str, str], body: bytes) -> str:
 def test_signatures_are_those_of_botocore(  # noqa: PLR0913, PLR0917 - all that a signature depends on
     service: Service, url: str, token: str | None, body: bytes, seconds: int, secret: str
 ) -> None:
-    """Whatever is signed, whenever, with whichever keys."""
+    """Signatures equal botocore's for any request, time and credentials."""
     signer = Signer(service, Endpoint(url, "eu-central-1"), lambda: Keys("AKIDEXAMPLE", secret, token))
     for _ in range(2):  # the second time with a key that is remembered
         headers = signer.headers("BatchGetItem", body, seconds)
@@ -169,7 +169,7 @@ def test_signatures_are_those_of_botocore(  # noqa: PLR0913, PLR0917 - all that 
 
 
 def test_the_connection_is_kept() -> None:
-    """A second call does not connect again."""
+    """A second call uses the connection of the first."""
     with serving(answer({})) as server:
         caller = client(to(server))
         for _ in range(3):
@@ -179,7 +179,7 @@ def test_the_connection_is_kept() -> None:
 
 
 def test_a_connection_that_was_closed_meanwhile_is_made_anew() -> None:
-    """As DynamoDB closes idle ones, without a failed attempt."""
+    """A closed idle connection is replaced without a failed attempt: DynamoDB closes idle connections."""
     with serving(
         answer({}, connection="close").replace(b"connection: close", b"Connection: close"), answer({})
     ) as server:
@@ -191,12 +191,12 @@ def test_a_connection_that_was_closed_meanwhile_is_made_anew() -> None:
 
 
 def test_threads_share_it() -> None:
-    """Each call gets its own answer."""
+    """Each thread gets the answer to its call."""
     with serving(answer({"Table": "t"})) as server, ThreadPoolExecutor(8) as threads:
         caller = client(to(server))
-        found = list(threads.map(lambda number: caller.call("DescribeTable", {"n": number}).content, range(64)))
+        contents = list(threads.map(lambda number: caller.call("DescribeTable", {"n": number}).content, range(64)))
 
-    assert [{"Table": "t"}] * 64 == found
+    assert [{"Table": "t"}] * 64 == contents
     assert set(range(64)) == {json.loads(request.body)["n"] for request in server.received}
 
 
@@ -211,7 +211,7 @@ DAMAGED = {
 
 @pytest.mark.parametrize("damaged", DAMAGED.values(), ids=DAMAGED)
 def test_a_damaged_answer_is_none(damaged: bytes) -> None:
-    """The checksum is compared as botocore does it, for errors too; what was read is not in the exception."""
+    """The checksum is compared as in botocore, for errors too. The exception contains nothing of the answer."""
     with serving(damaged) as server, pytest.raises(NoAnswerError):
         client(to(server)).call("BatchGetItem", {})
 
@@ -231,7 +231,7 @@ def test_a_damaged_answer_is_none(damaged: bytes) -> None:
     ],
 )
 def test_errors_are_those_of_the_client(content: Any, status: int, code: str) -> None:
-    """With the code and the status that the client would give, whoever answers."""
+    """Errors have the code and the status that boto3's client returns, also behind a proxy."""
     with serving(answer(content, status=status)) as server, pytest.raises(AwsError) as caught:
         client(to(server)).call("BatchGetItem", {})
 
@@ -239,7 +239,7 @@ def test_errors_are_those_of_the_client(content: Any, status: int, code: str) ->
 
 
 def test_a_redirection_is_not_followed() -> None:
-    """Credentials stay with the host that they were signed for."""
+    """Redirects are not followed: signed credentials stay with their host."""
     with (
         serving(answer(b"", status=307, location="http://127.0.0.1:1/")) as server,
         pytest.raises(AwsError) as caught,
@@ -258,7 +258,7 @@ UNANSWERED = {
 
 @pytest.mark.parametrize("unanswered", UNANSWERED.values(), ids=UNANSWERED)
 def test_an_answer_that_does_not_come_is_a_failure_of_the_connection(unanswered: bytes | None) -> None:
-    """One kind of exception for all of them, which the retry policy knows; nothing is tried twice here."""
+    """Every broken answer raises NoAnswerError, which the retry policy retries. The client itself retries nothing."""
     with serving(unanswered) as server, pytest.raises(NoAnswerError):
         client(to(server)).call("BatchGetItem", {})
 
@@ -266,13 +266,13 @@ def test_an_answer_that_does_not_come_is_a_failure_of_the_connection(unanswered:
 
 
 def test_an_answer_that_comes_too_late_is_not_waited_for() -> None:
-    """The read time-out is the client's."""
+    """The read time-out of the client applies."""
     with serving(b"HTTP/1.1 200 OK\r\n") as server, pytest.raises(NoAnswerError, match="TimeoutError"):
         client(to(server), read_timeout_seconds=0.2).call("BatchGetItem", {})
 
 
-def test_nobody_listening_is_a_failure_of_the_connection() -> None:
-    """As for the client."""
+def test_a_refused_connection_is_a_failure_of_the_connection() -> None:
+    """A refused connection raises NoAnswerError."""
     with serving(None) as server:
         environment = to(server)
 
@@ -281,7 +281,7 @@ def test_nobody_listening_is_a_failure_of_the_connection() -> None:
 
 
 def test_a_refused_handshake_is_a_failure_of_the_connection() -> None:
-    """A server without TLS, or with a certificate of nobody's, gets nothing."""
+    """A server without TLS or with an untrusted certificate receives no request."""
     with serving(b"not TLS") as server:
         environment = {**ENVIRONMENT, "AWS_ENDPOINT_URL": server.url.replace("http:", "https:")}
         with pytest.raises(NoAnswerError):

@@ -1,4 +1,4 @@
-"""The one read of a verification, and the one write that follows from it."""
+"""The read of a verification, and the upgrade of a hash."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NEW_HASH = "$argon2id$v=19$m=16,t=2,p=1$bmV3c2FsdG5ld3NhbHQ$bmV3bmV3bmV3bmV3bmV3
 
 @pytest.fixture
 def table(world: World) -> Table:
-    """A table with an organization that has a key, and with another organization."""
+    """A table with an organization that has a key, and another organization."""
     world.table.put_organization()
     world.table.put_organization(OTHER_ORGANIZATION_ID)
     SampleKey().put(world.table)
@@ -35,47 +35,47 @@ def table(world: World) -> Table:
 
 def record() -> ApiKeyRecord:
     """Read the key."""
-    found = credentials.read(ORGANIZATION, KEY)
-    assert found
-    return found.key
+    credential = credentials.read(ORGANIZATION, KEY)
+    assert credential
+    return credential.key
 
 
 def test_a_key_and_its_organization(table: Table) -> None:
-    """All of the key, and that the organization is active."""
-    found = credentials.read(ORGANIZATION, KEY)
+    """The read returns the whole key and an active organization."""
+    credential = credentials.read(ORGANIZATION, KEY)
 
-    assert found
+    assert credential
     item = {name: value for name, value in table.item(f"KEY#{KEY_ID}").items() if name not in {"pk", "sk"}}
     assert (ORGANIZATION, KEY, item["hash"], tuple(item["permissions"]), item["metadata"]) == (
-        found.key.organization_id,
-        found.key.key_id,
-        found.key.hash,
-        found.key.permissions,
-        found.key.metadata,
+        credential.key.organization_id,
+        credential.key.key_id,
+        credential.key.hash,
+        credential.key.permissions,
+        credential.key.metadata,
     )
-    assert not found.is_frozen
+    assert not credential.is_frozen
 
 
 def test_a_frozen_organization(table: Table) -> None:
-    """Whenever its deletion is due, even if that is over."""
+    """A scheduled deletion freezes the organization, even after its date."""
     for moment in (PENDING_DELETION_AT, "2020-01-01T00:00:00.000Z"):
         table.put_organization(pending_deletion_at=moment)
-        found = credentials.read(ORGANIZATION, KEY)
+        credential = credentials.read(ORGANIZATION, KEY)
 
-        assert found
-        assert found.is_frozen
+        assert credential
+        assert credential.is_frozen
 
 
 @pytest.mark.parametrize("name", [(ORGANIZATION, UUID(int=7)), (UUID(OTHER_ORGANIZATION_ID), KEY), (UUID(int=7), KEY)])
 def test_no_key(table: Table, name: tuple[UUID, UUID]) -> None:
-    """No such key, another organization's, no such organization: None."""
+    """An unknown key, a key of another organization and an unknown organization are all None."""
     del table
 
     assert credentials.read(*name) is None
 
 
 def test_one_strongly_consistent_request_for_two_items(table: Table) -> None:
-    """What was written before it was sent is in its answer, in every region's every replica."""
+    """The read is strongly consistent, so it returns every earlier write."""
     del table
     sent: list[dict[str, Any]] = []
 
@@ -95,7 +95,7 @@ def test_one_strongly_consistent_request_for_two_items(table: Table) -> None:
 
 
 def test_what_was_not_processed_is_asked_for_again(table: Table) -> None:
-    """A half answer is not taken for a key that is not there."""
+    """Unprocessed items are requested again, so an existing key is never reported missing."""
     unprocessed = {
         table.name: {
             "Keys": [
@@ -119,7 +119,7 @@ def test_what_was_not_processed_is_asked_for_again(table: Table) -> None:
 
 
 def test_a_hash_is_replaced(table: Table) -> None:
-    """And nothing else of the item."""
+    """Only the hash changes."""
     before = table.item(f"KEY#{KEY_ID}")
 
     assert credentials.upgrade_hash(record(), NEW_HASH)
@@ -127,7 +127,7 @@ def test_a_hash_is_replaced(table: Table) -> None:
 
 
 def test_a_hash_that_was_replaced_already_stays(table: Table) -> None:
-    """Whoever comes second learns it."""
+    """The second of two upgrades is refused."""
     seen = record()
     SampleKey().put(table, hash=NEW_HASH)
 
@@ -136,7 +136,7 @@ def test_a_hash_that_was_replaced_already_stays(table: Table) -> None:
 
 
 def test_a_key_that_is_gone_does_not_come_back(table: Table) -> None:
-    """An update without a condition would make an item of nothing."""
+    """The update is conditional, so it never creates an item."""
     seen = record()
     table.client.delete_item(
         TableName=table.name, Key={"pk": {"S": f"ORG#{ORGANIZATION_ID}"}, "sk": {"S": f"KEY#{KEY_ID}"}}
@@ -147,8 +147,8 @@ def test_a_key_that_is_gone_does_not_come_back(table: Table) -> None:
     assert before == table.items()
 
 
-def test_an_upgrade_is_in_nobodys_way(table: Table) -> None:
-    """A change of what was read before it goes through: the version is the same."""
+def test_an_upgrade_does_not_fail_a_concurrent_change(table: Table) -> None:
+    """A later change with the version from before the upgrade succeeds."""
     seen = record()
     credentials.upgrade_hash(seen, NEW_HASH)
 

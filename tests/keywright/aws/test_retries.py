@@ -1,4 +1,4 @@
-"""Retries that end in time."""
+"""Retries end within the invocation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def failing(*errors: Exception) -> tuple[Callable[[], str], list[int]]:
-    """Make a call that fails so often and then succeeds, and a list that counts its attempts."""
+    """Return a call that fails a number of times and then succeeds, and the list of its attempts."""
     remaining: Iterator[Exception] = iter(errors)
     attempts: list[int] = []
 
@@ -35,7 +35,7 @@ def failing(*errors: Exception) -> tuple[Callable[[], str], list[int]]:
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Take no time between attempts, but note what would have been taken."""
+    """Replace waits with a list of their lengths."""
     waits: list[float] = []
     monkeypatch.setattr(time, "sleep", waits.append)
     return waits
@@ -47,7 +47,7 @@ TRANSIENT = [
     AwsError("TransactionInProgressException", 400, {}),
     AwsError("RequestThrottled", 400, {}),
     AwsError("InternalServerError", 500, {}),
-    AwsError("Whatever", 503, {}),
+    AwsError("Unlisted", 503, {}),
     AwsError("400", 400, {}),
     NoAnswerError("TimeoutError"),
     retries.Retryable("TransactionConflict"),
@@ -56,7 +56,7 @@ TRANSIENT = [
 
 @pytest.mark.parametrize("error", TRANSIENT, ids=repr)
 def test_what_passes_is_tried_again(error: Exception) -> None:
-    """Throttling, conflicts, server errors, time-outs and broken connections."""
+    """Throttling, conflicts, server errors, time-outs and broken connections are retried."""
     call, attempts = failing(error, error)
 
     assert "done" == retries.with_retries(call)
@@ -65,7 +65,7 @@ def test_what_passes_is_tried_again(error: Exception) -> None:
 
 @pytest.mark.parametrize("error", TRANSIENT, ids=repr)
 def test_what_does_not_pass_is_unavailable(error: Exception) -> None:
-    """A few attempts, then 503."""
+    """Persistent failures end with 503 after the last attempt."""
     call, attempts = failing(*[error] * 100)
 
     with pytest.raises(ServiceError) as caught:
@@ -75,7 +75,7 @@ def test_what_does_not_pass_is_unavailable(error: Exception) -> None:
 
 
 def test_what_cannot_pass_is_not_tried_again() -> None:
-    """A mistake of ours stays what it is."""
+    """Errors of this service are raised unchanged."""
     call, attempts = failing(AwsError("ValidationException", 400, {}))
 
     with pytest.raises(AwsError):
@@ -84,7 +84,7 @@ def test_what_cannot_pass_is_not_tried_again() -> None:
 
 
 def test_waits_are_jittered_and_bounded(no_waiting: list[float]) -> None:
-    """Full jitter below 50, 100, 200, 400, 800 milliseconds, and a second from then on."""
+    """Waits have full jitter below 50, 100, 200, 400, 800 milliseconds, then a second."""
     call, _ = failing(*[TRANSIENT[0]] * 1000)
     for _ in range(50):
         with pytest.raises(ServiceError):
@@ -96,7 +96,7 @@ def test_waits_are_jittered_and_bounded(no_waiting: list[float]) -> None:
 
 
 def test_no_attempt_is_begun_that_could_outlast_the_invocation() -> None:
-    """With less time left than one attempt may take, the answer is 503 at once."""
+    """Without time for an attempt, the answer is 503 at once."""
     call, attempts = failing(*[TRANSIENT[0]] * 100)
     longest_attempt = retries.CONNECT_TIMEOUT_SECONDS + retries.READ_TIMEOUT_SECONDS
     milliseconds = int((longest_attempt + deadline.RESERVE_SECONDS) * 1000)
@@ -107,7 +107,7 @@ def test_no_attempt_is_begun_that_could_outlast_the_invocation() -> None:
 
 
 def test_the_last_attempt_that_fits_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With just enough time for one attempt, there is one."""
+    """With exactly enough time for one attempt, one is made."""
     call, attempts = failing(*[TRANSIENT[0]] * 100)
     clock = time.monotonic
     # Each attempt takes as long as it may.
@@ -122,7 +122,7 @@ def test_the_last_attempt_that_fits_is_made(monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize("client", [retries.dynamodb, retries.secrets_manager, retries.queues])
 @pytest.mark.usefixtures("environment")
 def test_no_attempt_takes_longer_than_it_may(client: Callable[[], HttpClient]) -> None:
-    """What is known about the longest attempt is true of every client."""
+    """The longest duration of an attempt holds for every client."""
     made = client()
 
     assert (retries.CONNECT_TIMEOUT_SECONDS, retries.READ_TIMEOUT_SECONDS) == (

@@ -1,4 +1,4 @@
-"""HTTP requests: connections that are kept, frozen, closed and refused; TLS; time-outs."""
+"""HTTP requests: kept, frozen, closed and refused connections; TLS; time-outs."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ pytestmark = pytest.mark.allow_hosts([LOOPBACK, LOOPBACK_6])
 
 
 def host(url: str, *, connect_timeout_seconds: float = 5, read_timeout_seconds: float = 5) -> Host:
-    """Make a host with time-outs for tests."""
+    """Return a host with time-outs for tests."""
     return Host(url, connect_timeout_seconds=connect_timeout_seconds, read_timeout_seconds=read_timeout_seconds)
 
 
 @contextmanager
-def closing_when_told() -> Iterator[tuple[int, threading.Event, threading.Event]]:
-    """Answer each request on a connection that is closed once the first event is set; the second says that it is."""
+def closing_on_event() -> Iterator[tuple[int, threading.Event, threading.Event]]:
+    """Serve connections that close after their answer once the first event is set. The second event confirms it."""
     close, closed = threading.Event(), threading.Event()
 
     def serve(listener: socket.socket) -> None:
@@ -72,7 +72,7 @@ def test_a_connection_that_was_closed_while_frozen_is_replaced() -> None:
         "host = Host(sys.argv[1], connect_timeout_seconds=5, read_timeout_seconds=5)\n"
         "for _ in sys.stdin: print(host.send('POST', '/', {}, b'').status, flush=True)"
     )
-    with closing_when_told() as (port, close, closed):
+    with closing_on_event() as (port, close, closed):
         process = subprocess.Popen(  # noqa: S603 - this interpreter
             [sys.executable, "-c", script, f"http://{LOOPBACK}:{port}"],
             env={"PYTHONPATH": str(ROOT / "layers/shared/python")},
@@ -119,7 +119,7 @@ def test_an_answer_that_comes_too_late_is_not_the_next_ones() -> None:
 
 
 def test_only_so_much_of_an_answer_is_read() -> None:
-    """And what is left of it is not taken for the answer to the next request."""
+    """The rest of an answer is not taken for the answer to the next request."""
     with serving(answer(b"x" * 100), answer(b"y" * 10)) as server:
         there = host(server.url)
         bodies = [there.send("GET", "/", {}, maximum_bytes=10).body for _ in range(2)]
@@ -170,7 +170,7 @@ def test_proxies_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_ipv6_addresses_work() -> None:
-    """A host may have nothing else."""
+    """A host may have only an IPv6 address."""
     try:
         listener = socket.create_server((LOOPBACK_6, 0), family=socket.AF_INET6)
     except OSError:
@@ -193,7 +193,7 @@ def test_ipv6_addresses_work() -> None:
 
 @pytest.fixture
 def authorities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The file of the authorities that are believed: none so far."""
+    """The file of trusted authorities, empty at first."""
     path = tmp_path / "authorities.pem"
     path.write_text("")
     monkeypatch.setenv("SSL_CERT_FILE", str(path))
@@ -205,7 +205,7 @@ def authorities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
 
 @contextmanager
 def tls_server(folder: Path, name: x509.GeneralName) -> Iterator[tuple[str, bytes]]:
-    """Serve over TLS with a certificate for a name; gives the URL and the certificate."""
+    """Serve over TLS with a certificate for a name. Yield the URL and the certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Answers that are kept: readable only for whoever has the pepper and the Idempotency-Key, at their own place."""
+"""Kept answers: readable only with the pepper and the Idempotency-Key, under the original primary key."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ REPEATABLE = Repeatable(MEMBER, IDEMPOTENCY_KEY, "rotate", BODY)
 
 @pytest.fixture
 def keep(environment: pytest.MonkeyPatch) -> Callable[[], dict[str, Any]]:
-    """Encrypt the answer, and give the item that the table gets to keep."""
+    """Return a function that encrypts the answer into an item."""
     environment.setenv("TABLE_NAME", "table")
 
     def kept_item() -> dict[str, Any]:
@@ -50,25 +50,25 @@ def keep(environment: pytest.MonkeyPatch) -> Callable[[], dict[str, Any]]:
 
 @pytest.fixture
 def item(keep: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """One such item."""
+    """The item of a kept answer."""
     return keep()
 
 
 @pytest.fixture
 def kept(item: dict[str, Any]) -> KeptAnswer:
-    """The same, as it is read again."""
-    found = idempotency.live(item, NOW)
-    assert found is not None
-    return found
+    """The kept answer as read from the item."""
+    answer = idempotency.live(item, NOW)
+    assert answer is not None
+    return answer
 
 
 def test_an_answer_is_read_again(kept: KeptAnswer) -> None:
-    """All of it."""
+    """A replayed answer equals the original."""
     assert ANSWER == REPEATABLE.replay(kept, CreatedApiKey, KEYRING)
 
 
 def test_a_day_is_a_day(item: dict[str, Any]) -> None:
-    """The answer is there until the last second of its day."""
+    """An answer is kept until the last millisecond of its day."""
     last_moment = datetime(2026, 1, 1, 23, 59, 59, 999_000, tzinfo=UTC)
     is_live = [idempotency.live(item, at) is not None for at in (last_moment, datetime(2026, 1, 2, tzinfo=UTC))]
 
@@ -78,13 +78,13 @@ def test_a_day_is_a_day(item: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("wrong", ["", IDEMPOTENCY_KEY.upper(), IDEMPOTENCY_KEY[:-1], IDEMPOTENCY_KEY + " "])
 def test_another_idempotency_key_reads_nothing(kept: KeptAnswer, wrong: str) -> None:
-    """Even where it asks for the answer at its true place."""
+    """Another Idempotency-Key does not decrypt the answer, even under the original primary key."""
     with pytest.raises(InvalidTag):
         replace(REPEATABLE, idempotency_key=wrong).replay(kept, CreatedApiKey, KEYRING)
 
 
 def test_table_and_pepper_without_the_header_are_not_enough(item: dict[str, Any], kept: KeptAnswer) -> None:
-    """With all that the table holds and every derived key, only the Idempotency-Key itself opens the answer."""
+    """With the whole table and every derived key, only the Idempotency-Key decrypts the answer."""
     context = f"{item['pk']['S'].removeprefix('ORG#')}/{item['sk']['S']}".encode()
     pepper_key = KEYRING.current.idempotency_key
     digest = item["sk"]["S"].removeprefix("IDEMPOTENCY#")
@@ -108,7 +108,7 @@ def test_table_and_pepper_without_the_header_are_not_enough(item: dict[str, Any]
 
 
 def test_the_header_without_the_pepper_is_not_enough(kept: KeptAnswer) -> None:
-    """Who has the table and the Idempotency-Key still lacks the pepper."""
+    """The table and the Idempotency-Key do not decrypt the answer without the pepper."""
     other = keyring.Keyring(1, {1: keyring.derive(b"q" * 64)})
 
     with pytest.raises(InvalidTag):
@@ -117,14 +117,14 @@ def test_the_header_without_the_pepper_is_not_enough(kept: KeptAnswer) -> None:
 
 @pytest.mark.parametrize("member", [OTHER_MEMBER, ELSEWHERE], ids=["another user", "another organization"])
 def test_moved_elsewhere_it_is_not_read(kept: KeptAnswer, member: Member) -> None:
-    """Not even with the same Idempotency-Key and body."""
+    """A moved answer is not decrypted, not even with the same Idempotency-Key and body."""
     with pytest.raises(InvalidTag):
         replace(REPEATABLE, member=member).replay(kept, CreatedApiKey, KEYRING)
 
 
 @given(position=st.integers(0, 10_000), bit=st.integers(0, 7))
 def test_a_changed_answer_is_not_read(position: int, bit: int) -> None:
-    """Whoever can write to the table cannot make the service give out another key."""
+    """With write access to the table, an attacker cannot make the service return another key."""
     nonce = b"n" * NONCE_BYTES
     cipher = AESGCM(hmac.digest(KEYRING.current.idempotency_key, IDEMPOTENCY_KEY.encode(), "sha256"))
     context = f"{MEMBER.organization_id}/{REPEATABLE.sort_key}".encode()
@@ -147,7 +147,7 @@ def test_a_changed_answer_is_not_read(position: int, bit: int) -> None:
     ids=["operation", "value", "fields"],
 )
 def test_another_request_is_noticed(kept: KeptAnswer, other: Repeatable) -> None:
-    """IDEMPOTENCY_KEY_REUSED, before anything is decrypted."""
+    """Another request fails with IDEMPOTENCY_KEY_REUSED before anything is decrypted."""
     with pytest.raises(ServiceError) as caught:
         other.replay(replace(kept, ciphertext=b""), CreatedApiKey, KEYRING)
 
@@ -155,14 +155,14 @@ def test_another_request_is_noticed(kept: KeptAnswer, other: Repeatable) -> None
 
 
 def test_an_older_pepper_still_reads(kept: KeptAnswer) -> None:
-    """The version that the answer was kept under is looked up, not the current one."""
+    """An answer is decrypted with the pepper version that encrypted it, not with the current one."""
     rotated = keyring.Keyring(2, {**KEYRING.versions, 2: keyring.derive(b"q" * 64)})
 
     assert ANSWER == REPEATABLE.replay(kept, CreatedApiKey, rotated)
 
 
 def test_a_pepper_that_is_gone_is_an_outage(kept: KeptAnswer) -> None:
-    """503: neither can the answer be given, nor may the request be done again."""
+    """A missing pepper version is 503: the answer cannot be returned, and the request must not run again."""
     with pytest.raises(ServiceError) as caught:
         REPEATABLE.replay(kept, CreatedApiKey, keyring.Keyring(2, {2: keyring.derive(b"q" * 64)}))
 
@@ -170,7 +170,7 @@ def test_a_pepper_that_is_gone_is_an_outage(kept: KeptAnswer) -> None:
 
 
 def test_no_nonce_is_used_twice(keep: Callable[[], dict[str, Any]]) -> None:
-    """The same answer under the same key is never encrypted the same way."""
+    """Two encryptions of one answer under one key differ."""
     items = [keep() for _ in range(100)]
 
     assert 100 == len({bytes(item["nonce"]["B"]) for item in items})
@@ -182,14 +182,14 @@ PRINTABLE = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size
 
 @given(users=st.tuples(st.text(max_size=3), st.text(max_size=3)), keys=st.tuples(PRINTABLE, PRINTABLE))
 def test_places_are_the_same_only_for_the_same_user_and_key(users: tuple[str, str], keys: tuple[str, str]) -> None:
-    """No user can choose an Idempotency-Key that meets another user's."""
+    """A user cannot choose an Idempotency-Key that collides with another user's."""
     places = [idempotency.sort_key(replace(MEMBER, user_id=user), key) for user, key in zip(users, keys, strict=True)]
 
     assert (places[0] == places[1]) == ((users[0], keys[0]) == (users[1], keys[1]))
 
 
 def test_a_place_does_not_show_its_idempotency_key() -> None:
-    """The table holds a digest, and no more."""
+    """The table holds only a digest of the Idempotency-Key."""
     place = idempotency.sort_key(MEMBER, IDEMPOTENCY_KEY)
 
     assert len("IDEMPOTENCY#") + 64 == len(place)

@@ -1,4 +1,4 @@
-"""Uses are counted: written once an interval, kept when that fails, and never in anybody's way."""
+"""Counting uses: written once per interval, kept after failed writes, and never an obstacle to verifications."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ START = datetime(2026, 6, 1, tzinfo=UTC)
 
 @dataclass(slots=True)
 class Backend:
-    """A meter, a clock, and what is written; it fails as often as it is told to.
+    """A meter with a clock and a recorder of its writes, of which the first `failures` fail.
 
     Attributes:
         written: the additions that succeeded.
@@ -53,23 +53,23 @@ class Backend:
         self.written.append(uses)
 
     def use(self, key: int = 1, *, later: float = 0) -> None:
-        """Let time pass, and use a key."""
+        """Advance the clock and use a key."""
         self.seconds += later
         self.meter.count(ORGANIZATION, UUID(int=key), START + timedelta(seconds=self.seconds))
 
     def counts(self, key: int = 1) -> list[int]:
-        """List how many uses of a key each addition wrote."""
+        """Return the number of uses in each write of a key."""
         return [uses.count for uses in self.written if uses.key_id == UUID(int=key)]
 
 
 @pytest.fixture
 def backend() -> Backend:
-    """A fresh one."""
+    """A backend without uses."""
     return Backend()
 
 
 def test_nothing_is_written_before_the_interval_is_over(backend: Backend) -> None:
-    """However often the key is used."""
+    """Any number of uses within the interval is written after it."""
     for _ in range(1000):
         backend.use()
     backend.use(later=INTERVAL_SECONDS - 0.001)
@@ -78,7 +78,7 @@ def test_nothing_is_written_before_the_interval_is_over(backend: Backend) -> Non
 
 
 def test_all_uses_of_an_interval_are_one_write(backend: Backend) -> None:
-    """With the time of the last of them."""
+    """The write has the time of the last use."""
     for _ in range(10):
         backend.use(later=5)
     backend.use(later=15)
@@ -89,7 +89,7 @@ def test_all_uses_of_an_interval_are_one_write(backend: Backend) -> None:
 
 
 def test_there_is_one_write_a_minute(backend: Backend) -> None:
-    """Ten minutes of a use per second: the last interval is not over yet."""
+    """Ten minutes with a use per second: the last interval is still open."""
     for _ in range(600):
         backend.use(later=1)
 
@@ -97,7 +97,7 @@ def test_there_is_one_write_a_minute(backend: Backend) -> None:
 
 
 def test_each_key_has_an_interval_of_its_own(backend: Backend) -> None:
-    """A write of one says nothing of the others."""
+    """A write of one key does not affect the intervals of others."""
     backend.use(1)
     backend.use(2, later=30)
     backend.use(1, later=30)
@@ -107,7 +107,7 @@ def test_each_key_has_an_interval_of_its_own(backend: Backend) -> None:
 
 
 def test_the_time_of_use_does_not_go_back(backend: Backend) -> None:
-    """Should the system's clock be set back in between, the latest time counts."""
+    """If the system clock is set back, the latest time counts."""
     key = UUID(int=1)
     backend.meter.count(ORGANIZATION, key, START + timedelta(hours=1))
     backend.seconds += INTERVAL_SECONDS
@@ -117,7 +117,7 @@ def test_the_time_of_use_does_not_go_back(backend: Backend) -> None:
 
 
 def test_a_flush_that_fails_is_repeated_with_what_came_since(backend: Backend) -> None:
-    """One addition, with the time of the latest use."""
+    """One write adds the uses of both intervals, with the time of the latest use."""
     backend.use()
     backend.failures = 2
     for _ in range(3):
@@ -129,7 +129,7 @@ def test_a_flush_that_fails_is_repeated_with_what_came_since(backend: Backend) -
 
 
 def test_no_use_is_lost_by_failures(backend: Backend) -> None:
-    """The sum of what is written is what was used."""
+    """The sum of the written uses equals the number of uses."""
     for number in range(20):
         backend.failures = number % 3
         backend.use(later=INTERVAL_SECONDS)
@@ -140,7 +140,7 @@ def test_no_use_is_lost_by_failures(backend: Backend) -> None:
 
 
 def test_a_failure_is_logged_and_not_raised(backend: Backend, caplog: pytest.LogCaptureFixture) -> None:
-    """Whoever uses the key does not notice."""
+    """The caller does not notice a failed write."""
     backend.failures = 1
     with caplog.at_level(logging.WARNING, logger="keywright"):
         backend.use()
@@ -150,7 +150,7 @@ def test_a_failure_is_logged_and_not_raised(backend: Backend, caplog: pytest.Log
 
 
 def test_a_failure_waits_for_another_interval(backend: Backend) -> None:
-    """A table that cannot be written to is not asked with every request."""
+    """A failing table is not called with every request."""
     backend.failures = 100
     for _ in range(5 * INTERVAL_SECONDS):
         backend.use(later=1)
@@ -159,7 +159,7 @@ def test_a_failure_waits_for_another_interval(backend: Backend) -> None:
 
 
 def test_too_many_keys_are_written_early(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one that has waited longest, so that memory stays bounded."""
+    """The key that has waited longest is written, so memory stays bounded."""
     monkeypatch.setattr(usage, "MAXIMUM_KEYS", 3)
     for key in (1, 2, 3, 4, 1, 5):
         backend.use(key, later=1)
@@ -169,7 +169,7 @@ def test_too_many_keys_are_written_early(backend: Backend, monkeypatch: pytest.M
 
 
 def test_flush_all_writes_everything(backend: Backend) -> None:
-    """Of every key, what failed before included; and then nothing is left."""
+    """All keys are written, including those of failed writes, and nothing remains pending."""
     backend.use(1)
     backend.failures = 1
     backend.use(1, later=INTERVAL_SECONDS)
@@ -184,7 +184,7 @@ def test_flush_all_writes_everything(backend: Backend) -> None:
 
 
 def test_flush_all_of_what_fails_keeps_it(backend: Backend) -> None:
-    """It tries once, and does not raise."""
+    """A flush tries each key once and does not raise."""
     backend.use()
     backend.failures = 1
     backend.meter.flush_all()
@@ -196,7 +196,7 @@ def test_flush_all_of_what_fails_keeps_it(backend: Backend) -> None:
 
 
 def test_flush_all_is_over_in_time_although_a_write_hangs() -> None:
-    """Lambda ends the container then, whatever the writes are waiting for."""
+    """Lambda ends the container at that time, even with a pending write."""
     hangs, written = threading.Event(), list[UUID]()
 
     def add(uses: Uses) -> None:
@@ -214,7 +214,7 @@ def test_flush_all_is_over_in_time_although_a_write_hangs() -> None:
 
 
 def test_a_write_that_hangs_does_not_keep_flush_all_from_the_others() -> None:
-    """They are written at the same time: here the first is only answered once the last is written."""
+    """Writes are concurrent: the first one is answered only after the last one is written."""
     last_is_written, written = threading.Event(), list[UUID]()
 
     def add(uses: Uses) -> None:
@@ -234,7 +234,7 @@ def test_a_write_that_hangs_does_not_keep_flush_all_from_the_others() -> None:
 
 
 def test_flush_all_begins_no_write_after_its_time() -> None:
-    """With more keys than can be written, some are left."""
+    """With more keys than time, some stay unwritten."""
     tried: list[Uses] = []
     clock = iter([0.0, *[100.0] * 1000])
     meter = Meter(tried.append, INTERVAL_SECONDS, lambda: 0.0)
@@ -248,7 +248,7 @@ def test_flush_all_begins_no_write_after_its_time() -> None:
 
 
 def test_many_threads_at_once(backend: Backend) -> None:
-    """Each use counts once, however they meet a flush."""
+    """Each use counts once, also during a flush."""
     with ThreadPoolExecutor(8) as pool:
         for number in range(4000):
             pool.submit(backend.use, number % 3, later=0.5)
@@ -262,7 +262,7 @@ def test_many_threads_at_once(backend: Backend) -> None:
     st.booleans(),
 )
 def test_what_is_written_is_what_was_used(acts: list[tuple[int, float, bool]], is_last_failing: bool) -> None:  # noqa: FBT001
-    """Whatever is used when, and whichever writes fail: for every key, count and latest time."""
+    """For any uses and any failed writes, each key's count and latest time are correct."""
     backend = Backend()
     last: dict[UUID, datetime] = {}
     for key, later, is_failing in acts:

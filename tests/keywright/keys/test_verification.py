@@ -1,4 +1,4 @@
-"""Verifying a key: each outcome in its order, at its price, and never from a memory that is not true any more."""
+"""Verifying a key: the order of outcomes, the cost of each, and what a container may remember."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def table(world: World) -> Table:
 
 @pytest.fixture
 def costs(table: Table) -> Iterator[Costs]:
-    """What verifications cost."""
+    """The counted costs of verifications."""
     del table
     with counted() as costs:
         yield costs
@@ -64,11 +64,13 @@ OUTCOMES = dict(
         strict=True,
     )
 )
-EVERY_STATE = [frozenset(found) for count in range(len(STATES) + 1) for found in itertools.combinations(STATES, count)]
+EVERY_STATE = [
+    frozenset(chosen) for count in range(len(STATES) + 1) for chosen in itertools.combinations(STATES, count)
+]
 
 
 def verified(table: Table, state: frozenset[str], text: str) -> Verification:
-    """Put the key and its organization into a state, and verify a text."""
+    """Put the key and its organization into a state and verify a text."""
     frozen = {"pending_deletion_at": PENDING_DELETION_AT} if "frozen" in state else {}
     table.put_organization(**frozen)
     KEY.put(table, expires_at=PAST if "expired" in state else FUTURE, enabled="disabled" not in state)
@@ -76,7 +78,7 @@ def verified(table: Table, state: frozenset[str], text: str) -> Verification:
 
 
 def test_outcomes_come_in_their_order(table: Table, stop_clock: Callable[[str], datetime]) -> None:
-    """Of all that stands against a key, the first in the order of the product is the answer: 16 combinations."""
+    """The first applicable refusal in the documented order is the answer, in all 16 combinations."""
     stop_clock(NOW)
 
     actual = {state: verified(table, state, KEY.text()).code for state in EVERY_STATE}
@@ -87,7 +89,7 @@ def test_outcomes_come_in_their_order(table: Table, stop_clock: Callable[[str], 
 
 
 def test_only_the_right_secret_learns_more_than_not_found(table: Table, stop_clock: Callable[[str], datetime]) -> None:
-    """Whoever knows both ids and even the pepper, but not the secret, does not learn in which state the key is."""
+    """Without the secret, both ids and even the pepper do not reveal the state of a key."""
     stop_clock(NOW)
 
     outcomes = {verified(table, state, WRONG.text()) for state in EVERY_STATE}
@@ -96,7 +98,7 @@ def test_only_the_right_secret_learns_more_than_not_found(table: Table, stop_clo
 
 
 def test_valid(table: Table) -> None:
-    """The key is in the outcome, and nothing is missing."""
+    """The outcome has the key and no missing permissions."""
     outcome = verify(KEY.put(table))
 
     assert isinstance(outcome, IdentifiedKey)
@@ -105,7 +107,7 @@ def test_valid(table: Table) -> None:
 
 
 def test_missing_permissions_are_named_in_their_order(table: Table) -> None:
-    """Each once, without those that the key has or that another one implies."""
+    """Each missing permission appears once, without those that the key has or that another one implies."""
     text = KEY.put(table, permissions=["webhooks:write"])
 
     outcome = verify(text, ["sessions:write", "webhooks:read", "sessions:read", "webhooks:write", "sessions:write"])
@@ -118,12 +120,12 @@ def test_missing_permissions_are_named_in_their_order(table: Table) -> None:
 
 
 def test_a_key_without_organization_is_not_found(world: World) -> None:
-    """Whatever is left of an organization that is gone opens nothing."""
+    """Remaining keys of a deleted organization do not verify."""
     assert (Code.NOT_FOUND, "no such key") == _outcome(verify(KEY.put(world.table)))
 
 
 def test_an_unknown_key_is_not_found(table: Table) -> None:
-    """A well-formed text, of this pepper even."""
+    """A well-formed text with a valid tag is not enough."""
     del table
 
     assert (Code.NOT_FOUND, "no such key") == _outcome(verify(KEY.text()))
@@ -142,14 +144,14 @@ def test_an_unknown_key_is_not_found(table: Table) -> None:
     ids=["empty", "the prefix", "zeros", "a scheme", "lone surrogates", "long"],
 )
 def test_a_malformed_text_is_not_found(table: Table, text: str, reason: str) -> None:
-    """Whatever it is."""
+    """Every malformed text is NOT_FOUND."""
     del table
 
     assert (Code.NOT_FOUND, reason) == _outcome(verify(text))
 
 
 def test_a_text_of_another_pepper_is_not_found(table: Table) -> None:
-    """Its tag says so."""
+    """The tag in the text does not match."""
     KEY.put(table)
 
     assert (Code.NOT_FOUND, "wrong tag") == _outcome(verify(KEY.text(keyring.derive(b"another pepper" * 4))))
@@ -159,7 +161,7 @@ def test_a_text_of_another_pepper_is_not_found(table: Table) -> None:
 def test_a_key_expires_with_its_moment(
     table: Table, stop_clock: Callable[[str], datetime], expires_at: str, code: Code
 ) -> None:
-    """At the very millisecond it is over."""
+    """A key is expired at its exact expiry time."""
     stop_clock(NOW)
 
     assert code == verify(KEY.put(table, expires_at=expires_at)).code
@@ -169,7 +171,7 @@ def test_a_key_expires_with_its_moment(
 def test_a_grace_period_ends_with_its_moment(
     table: Table, stop_clock: Callable[[str], datetime], until: str, code: Code
 ) -> None:
-    """The same is true of the secret before."""
+    """The previous secret is refused at the exact end of its grace period."""
     stop_clock(NOW)
     NEXT.put(table, previous_hash=KEY.hash(), previous_expires_at=until)
 
@@ -178,7 +180,7 @@ def test_a_grace_period_ends_with_its_moment(
 
 @pytest.mark.parametrize("generation", [0, 1, 4, 65_535])
 def test_secrets_of_other_generations_are_rotated_out(table: Table, generation: int) -> None:
-    """Only the last two count, and the one before only in its grace period; the right secret does not help."""
+    """Only the current generation verifies, and the previous one in its grace period, even with a right secret."""
     other = SampleKey(generation=generation)
     SampleKey(generation=3).put(table, previous_hash=KEY.hash(), previous_expires_at="2099-01-01T00:00:00.000Z")
 
@@ -186,7 +188,7 @@ def test_secrets_of_other_generations_are_rotated_out(table: Table, generation: 
 
 
 def test_the_generation_in_a_text_cannot_be_chosen(table: Table) -> None:
-    """The hash covers it: the secret of this generation does not pass for the one before."""
+    """The hash covers the generation: the current secret does not verify as the previous one."""
     SampleKey(generation=3).put(
         table, previous_hash=SampleKey(generation=3).hash(), previous_expires_at="2099-01-01T00:00:00.000Z"
     )
@@ -200,7 +202,7 @@ def test_the_generation_in_a_text_cannot_be_chosen(table: Table) -> None:
     ids=["key", "organization"],
 )
 def test_a_hash_that_is_moved_opens_nothing(table: Table, other: SampleKey) -> None:
-    """Who can write to the table and knows the pepper still cannot make one key's secret work for another."""
+    """With write access to the table and the pepper, one key's secret still cannot verify as another's."""
     KEY.put(table)
     table.put_organization(OTHER_ORGANIZATION_ID)
     other.put(table, hash=KEY.hash())
@@ -210,7 +212,7 @@ def test_a_hash_that_is_moved_opens_nothing(table: Table, other: SampleKey) -> N
 
 @pytest.mark.parametrize("fault", UNANSWERED)
 def test_what_cannot_be_read_is_no_refusal(table: Table, fault: faults.Fault, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The key may be valid: the caller is told to come back."""
+    """The key may be valid: the caller gets 503 and can retry."""
     monkeypatch.setattr("keywright.aws.retries.time.sleep", lambda _: None)
     text = KEY.put(table)
     with faults.injected(*[fault] * 100), pytest.raises(ServiceError) as caught:
@@ -220,7 +222,7 @@ def test_what_cannot_be_read_is_no_refusal(table: Table, fault: faults.Fault, mo
 
 
 def test_a_read_that_fails_once_is_repeated(table: Table) -> None:
-    """Whoever calls does not notice."""
+    """The caller does not notice one failed read."""
     text = KEY.put(table)
     with faults.injected(faults.error("ThrottlingException")) as operations:
         assert Code.VALID == verify(text).code
@@ -229,23 +231,23 @@ def test_a_read_that_fails_once_is_repeated(table: Table) -> None:
 
 
 def test_a_damaged_hash_is_an_error(table: Table) -> None:
-    """Nobody is told that there is no such key when nobody knows."""
+    """A damaged hash is an error, not NOT_FOUND: the key may be valid."""
     text = KEY.put(table, hash="$argon2id$v=19$damaged")
 
     with pytest.raises(VerificationError):
         verify(text)
 
 
-def _outcome(found: Verification) -> tuple[Code, str]:
-    assert isinstance(found, UnknownKey)
-    return found.code, found.reason
+def _outcome(refusal: Verification) -> tuple[Code, str]:
+    assert isinstance(refusal, UnknownKey)
+    return refusal.code, refusal.reason
 
 
 # ---- What it costs ---------------------------------------------------------------------------------------------
 
 
 def test_the_first_verification_of_a_container(table: Table) -> None:
-    """One request and one hash; and the pepper, once in the container's life."""
+    """One read, one hash, and one fetch of the pepper per container."""
     text = KEY.put(table)
     new_container()
     with counted() as costs:
@@ -257,7 +259,7 @@ def test_the_first_verification_of_a_container(table: Table) -> None:
 
 
 def test_a_warm_verification(table: Table, costs: Costs) -> None:
-    """One request and no hash, time and again."""
+    """Each further verification is one read and no hash."""
     text = KEY.put(table)
     verify(text)
     costs.spent()
@@ -269,7 +271,7 @@ def test_a_warm_verification(table: Table, costs: Costs) -> None:
 
 
 def test_a_malformed_text_costs_nothing(table: Table, costs: Costs) -> None:
-    """Not even the pepper is needed to refuse it."""
+    """A malformed text is refused without the pepper."""
     del table
     verify("kk_" + "0" * 85)
 
@@ -277,7 +279,7 @@ def test_a_malformed_text_costs_nothing(table: Table, costs: Costs) -> None:
 
 
 def test_a_forged_text_costs_nothing(table: Table, costs: Costs) -> None:
-    """Its tag is wrong: no request and no hash."""
+    """A forged tag is refused without a read or a hash."""
     KEY.put(table)
     pepper.keyring()
     costs.spent()
@@ -288,7 +290,7 @@ def test_a_forged_text_costs_nothing(table: Table, costs: Costs) -> None:
 
 
 def test_an_unknown_key_costs_one_request(table: Table, costs: Costs) -> None:
-    """And no hash: there is none to compare with."""
+    """Without a record there is no hash to compare."""
     del table
     text = KEY.text()
     costs.spent()
@@ -299,7 +301,7 @@ def test_an_unknown_key_costs_one_request(table: Table, costs: Costs) -> None:
 
 
 def test_a_secret_that_is_rotated_out_costs_one_request(table: Table, costs: Costs) -> None:
-    """And no hash."""
+    """One read and no hash."""
     NEXT.put(table)
     costs.spent()
 
@@ -309,7 +311,7 @@ def test_a_secret_that_is_rotated_out_costs_one_request(table: Table, costs: Cos
 
 
 def test_a_wrong_secret_is_hashed_every_time(table: Table, costs: Costs) -> None:
-    """Only what matched is remembered. Nobody without the pepper can make such a text."""
+    """Only matches are remembered. A text with a valid tag requires the pepper."""
     KEY.put(table)
     text = WRONG.text()
     costs.spent()
@@ -324,7 +326,7 @@ def test_a_wrong_secret_is_hashed_every_time(table: Table, costs: Costs) -> None
 def test_a_refusal_of_the_right_secret_costs_what_success_does(
     table: Table, costs: Costs, state: frozenset[str], stop_clock: Callable[[str], datetime]
 ) -> None:
-    """One request; the hash is remembered whatever state the key is in."""
+    """One read; the match is remembered in every state of the key."""
     stop_clock(NOW)
     text = KEY.text()
     costs.spent()
@@ -337,7 +339,7 @@ def test_a_refusal_of_the_right_secret_costs_what_success_does(
 
 
 def test_each_secret_of_a_key_is_hashed_once(table: Table, costs: Costs) -> None:
-    """Within a grace period there are two."""
+    """In a grace period a key has two secrets."""
     NEXT.put(table, previous_hash=KEY.hash(), previous_expires_at="2099-01-01T00:00:00.000Z")
     texts = [KEY.text(), NEXT.text()] * 2
     costs.spent()
@@ -351,7 +353,7 @@ def test_each_secret_of_a_key_is_hashed_once(table: Table, costs: Costs) -> None
 
 
 def test_a_remembered_match_is_no_longer_one_when_the_hash_changes(table: Table) -> None:
-    """The memory is trusted only while the hash that it knows is the one that was read."""
+    """A remembered match counts only if the record still has the same hash."""
     text = KEY.put(table)
     assert Code.VALID == verify(text).code
     KEY.put(table, hash=WRONG.hash())
@@ -360,7 +362,7 @@ def test_a_remembered_match_is_no_longer_one_when_the_hash_changes(table: Table)
 
 
 def test_the_memory_is_bounded(table: Table, costs: Costs, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was used longest ago is forgotten, and costs a hash once more."""
+    """The least recently used entry is dropped and costs another hash."""
     monkeypatch.setattr(verification, "REMEMBERED_MATCHES", 2)
     keys = [SampleKey(key_id=nth_id(number)) for number in range(3)]
     texts = [key.put(table) for key in keys]
@@ -374,7 +376,7 @@ def test_the_memory_is_bounded(table: Table, costs: Costs, monkeypatch: pytest.M
 
 
 def test_no_memory_holds_the_text_or_the_secret(table: Table) -> None:
-    """What is remembered of a secret is its keyed digest."""
+    """The memory holds a keyed digest of the secret."""
     text = KEY.put(table)
     verify(text)
 
@@ -391,7 +393,7 @@ SECOND_PEPPER = "the-second-pepper-of-no-deployment-0123456789-abcdefghijklmnopq
 
 
 def add_pepper() -> None:
-    """Add version 2 to the secret and make it the current one."""
+    """Add version 2 to the pepper's secret and make it current."""
     client, name = boto3.client("secretsmanager"), settings().pepper_secret_id
     content = json.loads(client.get_secret_value(SecretId=name)["SecretString"])
     secret = json.dumps({**content, "current": 2, "2": SECOND_PEPPER})
@@ -399,7 +401,7 @@ def add_pepper() -> None:
 
 
 def test_keys_of_every_pepper_version_work(table: Table) -> None:
-    """A rotation of the pepper changes nothing for the keys that are there."""
+    """A rotation of the pepper keeps existing keys valid."""
     old = KEY.put(table)
     add_pepper()
     new_container()
@@ -409,7 +411,7 @@ def test_keys_of_every_pepper_version_work(table: Table) -> None:
 
 
 def test_a_version_that_is_new_is_found_by_a_running_container(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The secret is fetched again for it, a minute after the last time at the earliest."""
+    """The secret is fetched again for it, at the earliest a minute after the last fetch."""
     clock = SimpleNamespace(now=1000.0)
     keys = keyring.derive(SECOND_PEPPER.encode())
     key = SampleKey(pepper_version=2)
@@ -426,7 +428,7 @@ def test_a_version_that_is_new_is_found_by_a_running_container(table: Table, mon
 
 
 def test_an_unknown_version_is_refused_without_a_read(table: Table, costs: Costs) -> None:
-    """It may be made up; the pepper has only just been fetched."""
+    """The version may be forged, and the pepper was fetched less than a minute ago."""
     del table
     pepper.keyring()
     costs.spent()
@@ -444,14 +446,14 @@ DEARER = Argon2Parameters(memory_kib=16, iterations=2, parallelism=1)
 
 @pytest.fixture
 def dearer(table: Table, setting: Callable[[str, str], None]) -> Table:
-    """A deployment whose hashes have become dearer."""
+    """A deployment with more expensive hash parameters."""
     setting("ARGON2_MEMORY_KIB", str(DEARER.memory_kib))
     setting("ARGON2_ITERATIONS", str(DEARER.iterations))
     return table
 
 
 def test_an_old_hash_verifies_and_is_upgraded_once(dearer: Table, costs: Costs) -> None:
-    """By one conditional write; nothing else of the item changes, and from then on it is as cheap as ever."""
+    """One conditional write changes only the hash. The next verification is as cheap as any other."""
     text = KEY.put(dearer)
     before = dearer.item(f"KEY#{KEY_ID}")
     costs.spent()
@@ -468,7 +470,7 @@ def test_an_old_hash_verifies_and_is_upgraded_once(dearer: Table, costs: Costs) 
 
 
 def test_another_container_finds_the_upgraded_hash(dearer: Table) -> None:
-    """One hash, as for any other, and no write."""
+    """One hash and no write."""
     text = KEY.put(dearer)
     verify(text)
     new_container()
@@ -479,8 +481,8 @@ def test_another_container_finds_the_upgraded_hash(dearer: Table) -> None:
         assert (READ, 1, 1) == costs.spent()
 
 
-def test_a_key_is_upgraded_whatever_state_it_is_in(dearer: Table) -> None:
-    """The hash is none of those states' business."""
+def test_a_key_is_upgraded_in_every_state(dearer: Table) -> None:
+    """The state of a key does not affect the upgrade of its hash."""
     text = KEY.put(dearer, enabled=False)
 
     assert Code.DISABLED == verify(text).code
@@ -488,7 +490,7 @@ def test_a_key_is_upgraded_whatever_state_it_is_in(dearer: Table) -> None:
 
 
 def test_the_hash_of_a_grace_period_is_not_upgraded(dearer: Table, costs: Costs) -> None:
-    """It is about to go."""
+    """The previous secret expires soon."""
     previous = KEY.hash()
     NEXT.put(
         dearer,
@@ -506,7 +508,7 @@ def test_the_hash_of_a_grace_period_is_not_upgraded(dearer: Table, costs: Costs)
 
 
 def test_a_wrong_secret_upgrades_nothing(dearer: Table, costs: Costs) -> None:
-    """It is not the secret that is hashed there."""
+    """A wrong secret must not replace the hash."""
     KEY.put(dearer)
     text = WRONG.text()
     costs.spent()
@@ -517,30 +519,30 @@ def test_a_wrong_secret_upgrades_nothing(dearer: Table, costs: Costs) -> None:
 
 
 def rotate(table: Table) -> None:
-    """Rotate the key, as somebody else does."""
+    """Rotate the key, like a concurrent request."""
     NEXT.put(table, version=2)
 
 
 def rotate_with_grace(table: Table) -> None:
-    """Rotate it so that both secrets work."""
+    """Rotate the key with a grace period."""
     NEXT.put(table, version=2, previous_hash=KEY.hash(), previous_expires_at="2099-01-01T00:00:00.000Z")
 
 
 def delete(table: Table) -> None:
-    """Delete it."""
+    """Delete the key."""
     table.client.delete_item(
         TableName=table.name, Key={"pk": {"S": f"ORG#{KEY.organization_id}"}, "sk": {"S": f"KEY#{KEY_ID}"}}
     )
 
 
 def upgrade(table: Table) -> None:
-    """Upgrade its hash, as another container does."""
+    """Upgrade the hash, like another container."""
     KEY.put(table, hash=KEY.hash(parameters=DEARER))
 
 
 @pytest.mark.parametrize("change", [rotate, rotate_with_grace, delete, upgrade])
 def test_an_upgrade_does_not_touch_what_has_changed(dearer: Table, change: Callable[[Table], None]) -> None:
-    """What somebody else has written in between stays as they have written it; what is gone stays gone."""
+    """A concurrent change stays, and a deleted key stays deleted."""
     text = KEY.put(dearer)
     expected = list[Any]()
 
@@ -556,7 +558,7 @@ def test_an_upgrade_does_not_touch_what_has_changed(dearer: Table, change: Calla
 
 
 def test_an_upgrade_keeps_a_change_that_it_has_not_seen(dearer: Table) -> None:
-    """A key that was just disabled and renamed stays so, and gets its hash all the same."""
+    """A concurrently disabled and renamed key stays so, and its hash is upgraded."""
     text = KEY.put(dearer)
     with faults.injected(None, meanwhile(lambda: KEY.put(dearer, enabled=False, name="theirs", version=2))):
         verify(text)
@@ -570,7 +572,7 @@ def test_an_upgrade_keeps_a_change_that_it_has_not_seen(dearer: Table) -> None:
     "fault", [*UNANSWERED, faults.error("AccessDeniedException"), faults.error("ValidationException")]
 )
 def test_an_upgrade_that_fails_does_not_fail_the_verification(dearer: Table, fault: faults.Fault) -> None:
-    """Whatever DynamoDB says to it: the key is as valid as before, and the next container tries again."""
+    """On any error of DynamoDB, the key stays valid and the next container tries again."""
     text = KEY.put(dearer)
     before = dearer.items()
     with faults.injected(None, fault) as operations:
@@ -583,7 +585,7 @@ def test_an_upgrade_that_fails_does_not_fail_the_verification(dearer: Table, fau
 def test_an_upgrade_without_memory_does_not_fail_the_verification(
     dearer: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A price that is too high for the function is the operator's mistake, not the caller's."""
+    """Hash parameters beyond the function's memory are the operator's mistake and do not fail the caller."""
     text = KEY.put(dearer)
 
     def too_large(*_: object) -> str:
@@ -601,7 +603,7 @@ REUSE_SECONDS = 5
 
 @pytest.fixture
 def now(table: Table, setting: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """A clock to be moved, in a deployment where records may be reused for 5 seconds."""
+    """A movable clock, in a deployment where records may be reused for 5 seconds."""
     del table
     setting("RECORD_REUSE_SECONDS", str(REUSE_SECONDS))
     clock = SimpleNamespace(seconds=1000.0)
@@ -612,7 +614,7 @@ def now(table: Table, setting: Callable[[str, str], None], monkeypatch: pytest.M
 
 
 def test_a_reused_record_costs_no_request(table: Table, costs: Costs, now: SimpleNamespace) -> None:
-    """Until the seconds are over; then one."""
+    """No read until the reuse time has passed, then one."""
     text = KEY.put(table)
     verify(text)
     costs.spent()
@@ -641,7 +643,7 @@ def test_a_reused_record_costs_no_request(table: Table, costs: Costs, now: Simpl
 def test_what_was_revoked_is_refused_when_the_seconds_are_over(
     table: Table, now: SimpleNamespace, change: Callable[[Table], object], code: Code
 ) -> None:
-    """Accepted until then, and not a moment longer, however often it is used meanwhile."""
+    """A revoked key is accepted until the reuse time has passed, however often it is used."""
     text = KEY.put(table)
     verify(text, ["sessions:read"])
     change(table)
@@ -655,7 +657,7 @@ def test_what_was_revoked_is_refused_when_the_seconds_are_over(
 
 
 def test_the_seconds_count_from_before_the_read(table: Table, now: SimpleNamespace) -> None:
-    """What was changed while the record was on its way is not trusted longer for that."""
+    """A change during the read does not extend the reuse time."""
     text = KEY.put(table)
 
     def disabled_on_the_way() -> None:
@@ -672,7 +674,7 @@ def test_the_seconds_count_from_before_the_read(table: Table, now: SimpleNamespa
 def test_a_reused_record_expires_with_its_moment(
     table: Table, now: SimpleNamespace, stop_clock: Callable[[str], datetime]
 ) -> None:
-    """Times that the record itself tells are kept to the millisecond."""
+    """Times in the record apply to the millisecond."""
     text = KEY.put(table, expires_at=NOW)
     stop_clock(PAST)
     before = verify(text).code
@@ -683,7 +685,7 @@ def test_a_reused_record_expires_with_its_moment(
 
 
 def test_that_a_key_is_unknown_is_not_remembered(table: Table, now: SimpleNamespace) -> None:
-    """A key works from the moment that it was made."""
+    """A key works as soon as it is created."""
     del now
     unknown = verify(KEY.text()).code
 
@@ -691,7 +693,7 @@ def test_that_a_key_is_unknown_is_not_remembered(table: Table, now: SimpleNamesp
 
 
 def test_another_secret_is_not_let_in_by_a_reused_record(table: Table, now: SimpleNamespace) -> None:
-    """Records are reused, secrets are compared every time."""
+    """Secrets are compared every time, also with a reused record."""
     del now
     verify(KEY.put(table))
 
@@ -699,7 +701,7 @@ def test_another_secret_is_not_let_in_by_a_reused_record(table: Table, now: Simp
 
 
 def test_by_default_nothing_is_reused(table: Table) -> None:
-    """What was revoked is refused on the very next request."""
+    """A revoked key is refused on the next request."""
     text = KEY.put(table)
     assert Code.VALID == verify(text).code
     KEY.put(table, enabled=False)
@@ -713,7 +715,7 @@ def test_by_default_nothing_is_reused(table: Table) -> None:
 def test_a_use_is_written_when_the_interval_is_over(
     table: Table, costs: Costs, setting: Callable[[str, str], None]
 ) -> None:
-    """And no earlier: with an interval of nothing that is at once."""
+    """Uses are not written earlier. An interval of zero writes them at once."""
     table.put_unused()
     text = KEY.put(table)
     verify(text)
@@ -731,7 +733,7 @@ def test_a_use_is_written_when_the_interval_is_over(
 def test_a_refusal_is_no_use(
     table: Table, setting: Callable[[str, str], None], state: frozenset[str], stop_clock: Callable[[str], datetime]
 ) -> None:
-    """Only what a key was let in for counts."""
+    """Only accepted verifications count."""
     stop_clock(NOW)
     setting("USAGE_FLUSH_SECONDS", "0")
     table.put_unused()
@@ -744,7 +746,7 @@ def test_a_refusal_is_no_use(
 def test_a_use_that_cannot_be_written_does_not_fail_the_verification(
     table: Table, setting: Callable[[str, str], None], fault: faults.Fault
 ) -> None:
-    """Whatever DynamoDB says to it."""
+    """The key stays valid on any error of DynamoDB."""
     text = KEY.put(table)
     setting("USAGE_FLUSH_SECONDS", "0")
     with faults.injected(None, *[fault] * 100) as operations:

@@ -239,7 +239,7 @@ def test_no_outcome_leaves_a_trace_of_the_key(table: Table, everything_written: 
 
 @pytest.mark.usefixtures("writing")
 def test_success_leaves_no_trace_of_the_key(table: Table, everything_written: Callable[[], str]) -> None:
-    """Not even the upgrade of the hash and the write of the use leave one."""
+    """The upgrade of the hash and the write of the use log nothing of the key."""
     text = KEY.put(table)
     verify(text)
 

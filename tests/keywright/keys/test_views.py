@@ -48,26 +48,26 @@ LISTED = HELD | {
 
 
 def test_a_key_in_a_list() -> None:
-    """With its usage, and without what is shown alone."""
+    """A listed key has its usage, without the fields of a single key."""
     assert LISTED == views.summary(RECORD, USAGE).model_dump(by_alias=True)
 
 
 def test_a_key_alone() -> None:
-    """Also who made it, and until when the previous text works."""
+    """A single key also has its creator and the expiry of the previous text."""
     shown = views.details(RECORD, USAGE).model_dump(by_alias=True)
 
     assert LISTED | {"createdBy": "user_9", "previousKeyExpiresAt": LATER} == shown
 
 
 def test_a_key_for_its_holder() -> None:
-    """Without what only members see."""
+    """A key's holder does not see the fields for members."""
     expected = HELD | {"organizationId": str(UUID(int=1)), "hint": "kk_...wxyz", "createdAt": AT}
 
     assert expected == views.current(RECORD).model_dump(by_alias=True)
 
 
 def test_a_key_for_a_backend() -> None:
-    """With the result of its verification."""
+    """A backend also gets the result of the verification."""
     result = IdentifiedKey(RECORD, Code.INSUFFICIENT_PERMISSIONS, "lacks a:b", ("a:b",))
     expected = HELD | {
         "organizationId": str(UUID(int=1)),
