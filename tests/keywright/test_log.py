@@ -1,4 +1,4 @@
-"""The logger: timestamps that Lambda reads, and descriptions of errors without secrets."""
+"""The logger: timestamps in Lambda's format, and descriptions of errors without secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What operators do: each change with its conditions and its record, and never without an owner who can act."""
+"""Operators' changes: each with its conditions and its audit record, and never without an active owner."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ NOW = "2030-01-31T12:00:00.000Z"
 
 @pytest.fixture
 def table(world: World) -> Table:
-    """An organization of an owner, an admin, a member and a suspended owner."""
+    """An organization with an owner, an admin, a member and a suspended owner."""
     world.table.put_organization()
     world.table.put_member("owner", "owner")
     world.table.put_member("admin", "admin")
@@ -48,14 +48,14 @@ def table(world: World) -> Table:
 
 
 def records(table: Table) -> list[tuple[str, str, Any, Any]]:
-    """Tell what the audit log says, in its order; all of it was done by the operator."""
-    found = table.under("AUDIT#")
-    assert {("operator", OPERATOR.id)} >= {(record["actor_type"], record["actor_id"]) for record in found}
-    assert not [record for record in found if {"source_ip", "request_id"} & record.keys()]
-    changes = [json.loads(record["changes"]) for record in found]
+    """Return the events and changes of the audit log, in order. All of them name the operator."""
+    items = table.under("AUDIT#")
+    assert {("operator", OPERATOR.id)} >= {(record["actor_type"], record["actor_id"]) for record in items}
+    assert not [record for record in items if {"source_ip", "request_id"} & record.keys()]
+    changes = [json.loads(record["changes"]) for record in items]
     return [
         (record["event"], record["target_id"], change["before"], change["after"])
-        for record, change in zip(found, changes, strict=True)
+        for record, change in zip(items, changes, strict=True)
     ]
 
 
@@ -63,7 +63,7 @@ def records(table: Table) -> list[tuple[str, str, Any, Any]]:
 
 
 def test_an_organization_is_created_with_its_first_owner(world: World, stop_clock: Callable[[str], datetime]) -> None:
-    """Two items and two records, in one transaction; the log tells of the organization first."""
+    """Two items and two records are written in one transaction. The record of the organization comes first."""
     stop_clock(NOW)
     with faults.injected() as operations:
         created = operator_organizations.create_organization(OPERATOR, ID, "Acme", "ada")
@@ -81,7 +81,7 @@ def test_an_organization_is_created_with_its_first_owner(world: World, stop_cloc
 
 
 def test_an_organization_is_created_once(world: World) -> None:
-    """The second time is refused, and changes nothing."""
+    """A second creation is refused and changes nothing."""
     operator_organizations.create_organization(OPERATOR, ID, "Acme", "ada")
     before = world.table.items()
 
@@ -91,8 +91,8 @@ def test_an_organization_is_created_once(world: World) -> None:
     assert before == world.table.items()
 
 
-def test_an_organization_that_is_created_elsewhere_meanwhile_is_left_alone(world: World) -> None:
-    """What counts is the moment of the creation."""
+def test_a_concurrently_created_organization_is_left_alone(world: World) -> None:
+    """A concurrent creation wins over a check before it."""
     elsewhere = partial(operator_organizations.create_organization, OPERATOR, ID, "Theirs", "bob")
 
     with faults.injected(None, meanwhile(elsewhere)), pytest.raises(RefusedError, match="exists already"):
@@ -120,7 +120,7 @@ CHANGES: dict[str, Callable[[], object]] = {
 
 @pytest.mark.parametrize("name", CHANGES)
 def test_nothing_is_written_to_an_organization_that_was_deleted_for_good(table: Table, name: str) -> None:
-    """Nor to one that is being deleted: what is left of it will be gone."""
+    """Changes are also refused while the organization is being purged."""
     table.put_key()
     table.put(pk=f"PURGED#{ORGANIZATION_ID}", sk="PURGED")
     if name == "create_organization":
@@ -135,7 +135,7 @@ def test_nothing_is_written_to_an_organization_that_was_deleted_for_good(table: 
 
 @pytest.mark.parametrize("name", [name for name in CHANGES if name not in {"create_organization", "revoke_key"}])
 def test_there_must_be_an_organization(world: World, name: str) -> None:
-    """A mistyped id is told, and makes no half of an organization."""
+    """A mistyped id is refused and writes nothing."""
     world.table.put_organization(OTHER_ORGANIZATION_ID)
     before = world.table.items()
 
@@ -146,7 +146,7 @@ def test_there_must_be_an_organization(world: World, name: str) -> None:
 
 
 def test_an_organization_gets_another_name(table: Table) -> None:
-    """Once; the second time there is nothing to do, and no record."""
+    """The same name again changes nothing and writes no record."""
     assert operator_organizations.rename_organization(OPERATOR, ID, "New")
     assert not operator_organizations.rename_organization(OPERATOR, ID, "New")
 
@@ -154,8 +154,8 @@ def test_an_organization_gets_another_name(table: Table) -> None:
     assert [("organization.updated", ORGANIZATION_ID, {"name": "Acme"}, {"name": "New"})] == records(table)
 
 
-def test_a_deletion_is_requested_and_cancelled(table: Table, stop_clock: Callable[[str], datetime]) -> None:
-    """With the item that the purge looks for, and repeatedly."""
+def test_a_deletion_is_requested_and_canceled(table: Table, stop_clock: Callable[[str], datetime]) -> None:
+    """The item for the purge follows, also when repeated."""
     stop_clock(NOW)
     until = "2030-03-02T12:00:00.000Z"
 
@@ -175,14 +175,14 @@ def test_a_deletion_is_requested_and_cancelled(table: Table, stop_clock: Callabl
 
 
 def test_an_organization_without_a_creation_is_shown(world: World) -> None:
-    """As an event that came before the creation's leaves it."""
+    """An event that arrives before the creation leaves an organization without a name."""
     world.table.put(pk=f"ORG#{ORGANIZATION_ID}", sk="ORG")
 
     assert ShownOrganization(ID, None, None, None) == operator_organizations.show_organization(ID)
 
 
 def test_every_organization_is_listed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By creation, whatever else is in the table and however many pages it takes."""
+    """Organizations are listed by creation, among any other items and over any number of pages."""
     world.table.put(pk=f"ORG#{nth_id(9)}", sk="ORG", name="Second", created_at="2026-01-02T00:00:00.000Z")
     world.table.put(pk=f"ORG#{nth_id(1)}", sk="ORG", name="Third", created_at="2026-01-03T00:00:00.000Z")
     world.table.put_organization()
@@ -192,10 +192,10 @@ def test_every_organization_is_listed(world: World, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(retries.dynamodb(), "call", lambda operation, request: call(operation, {**request, "Limit": 2}))
     looked_at: list[int] = []
 
-    found = operator_organizations.list_organizations(looked_at.append)
+    organizations = operator_organizations.list_organizations(looked_at.append)
 
     assert [("Acme", PENDING_DELETION_AT), ("Second", None), ("Third", None)] == [
-        (organization.name, organization.pending_deletion_at) for organization in found
+        (organization.name, organization.pending_deletion_at) for organization in organizations
     ]
     assert 5 == sum(looked_at)
 
@@ -204,12 +204,12 @@ def test_every_organization_is_listed(world: World, monkeypatch: pytest.MonkeyPa
 
 
 def roles(members: list[ShownMember]) -> dict[str, tuple[str, bool]]:
-    """Tell who is a member, as what, and whether they can act."""
+    """Return the role of each member and whether they are active."""
     return {member.user_id: (member.role, member.suspended_at is None) for member in members}
 
 
 def test_members_are_listed_by_their_ids(table: Table) -> None:
-    """Those who were removed are none."""
+    """Removed members are not listed."""
     operator_members.remove(OPERATOR, ID, "admin")
 
     assert [
@@ -221,7 +221,7 @@ def test_members_are_listed_by_their_ids(table: Table) -> None:
 
 
 def test_the_life_of_a_member(table: Table, stop_clock: Callable[[str], datetime]) -> None:
-    """Every change is seen at once and recorded, with what was before; what is so already is not done again."""
+    """Every change applies at once and is recorded with the previous values. A repeated change is not recorded."""
     stop_clock(NOW)
     next_times = [f"2030-01-31T12:00:00.00{n}Z" for n in range(1, 7)]
 
@@ -250,8 +250,8 @@ def test_the_life_of_a_member(table: Table, stop_clock: Callable[[str], datetime
     ] == records(table)
 
 
-def test_who_is_a_member_is_not_added_again(table: Table) -> None:
-    """Their role is not changed by the way."""
+def test_a_member_is_not_added_again(table: Table) -> None:
+    """The role of an existing member stays."""
     before = table.items()
 
     with pytest.raises(RefusedError, match="admin is a member already, with the role admin"):
@@ -269,9 +269,9 @@ OF_MEMBERS: dict[str, Callable[[str], object]] = {
 
 
 @pytest.mark.parametrize("change", OF_MEMBERS.values(), ids=OF_MEMBERS.keys())
-@pytest.mark.parametrize("user_id", ["nobody", "removed"])
-def test_whoever_is_no_member_is_not_found(table: Table, change: Callable[[str], object], user_id: str) -> None:
-    """Be it that they never were, or that they are not any more."""
+@pytest.mark.parametrize("user_id", ["stranger", "removed"])
+def test_a_stranger_is_not_found(table: Table, change: Callable[[str], object], user_id: str) -> None:
+    """Unknown and removed users are not members."""
     table.put_member("removed")
     operator_members.remove(OPERATOR, ID, "removed")
     before = table.items()
@@ -284,8 +284,8 @@ def test_whoever_is_no_member_is_not_found(table: Table, change: Callable[[str],
 
 @pytest.mark.parametrize("name", CHANGES)
 @pytest.mark.parametrize("fault", UNANSWERED)
-def test_what_passes_is_not_seen_by_the_operator(table: Table, fault: faults.Fault, name: str) -> None:
-    """Two failures in a row are absorbed, before reading and before writing."""
+def test_temporary_failures_are_retried(table: Table, fault: faults.Fault, name: str) -> None:
+    """Two failures in a row are retried, before reading and before writing."""
     table.put_key()
     change = CHANGES[name]
     if name == "create_organization":
@@ -306,7 +306,7 @@ ENDS: dict[str, Callable[[str], object]] = {name: OF_MEMBERS[name] for name in (
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
 def test_the_last_owner_stays(table: Table, end: Callable[[str], object]) -> None:
-    """Another owner who is suspended is no help."""
+    """A suspended owner does not count as another owner."""
     before = table.items()
 
     with pytest.raises(RefusedError, match="owner is the last owner of the organization"):
@@ -317,7 +317,7 @@ def test_the_last_owner_stays(table: Table, end: Callable[[str], object]) -> Non
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS.keys())
 def test_one_of_two_owners_can_go(table: Table, end: Callable[[str], object]) -> None:
-    """As long as the other can act."""
+    """One owner can go while the other is active."""
     table.put_member("second", "owner")
 
     end("owner")
@@ -331,7 +331,7 @@ def test_one_of_two_owners_can_go(table: Table, end: Callable[[str], object]) ->
 
 @pytest.mark.parametrize("end", [ENDS["set_role"], ENDS["remove"]], ids=["set_role", "remove"])
 def test_an_owner_who_is_suspended_can_go_if_there_is_another(table: Table, end: Callable[[str], object]) -> None:
-    """And is the last one otherwise: they can be reinstated, which is the way back."""
+    """The last suspended owner stays if no other is left: reinstating them is the way back."""
     end("suspended")
     table.put_member("owner", "owner", suspended_at="2026-01-01T00:00:00.000Z")
 
@@ -344,7 +344,7 @@ def test_an_owner_who_is_suspended_can_go_if_there_is_another(table: Table, end:
 def test_an_owner_stays_if_the_other_goes_meanwhile(
     table: Table, end: Callable[[str], object], other: Callable[[str], object]
 ) -> None:
-    """What counts is the moment of the change."""
+    """A concurrent change counts up to the write."""
     table.put_member("second", "owner")
 
     # Before the members are read, and before it is written.
@@ -354,8 +354,8 @@ def test_an_owner_stays_if_the_other_goes_meanwhile(
     assert ("owner", True) == roles(operator_members.list_members(ID))["owner"]
 
 
-def test_who_is_made_an_owner_meanwhile_counts(table: Table) -> None:
-    """The refusal is the last word only if nobody was added."""
+def test_a_concurrently_made_owner_counts(table: Table) -> None:
+    """The members are read again before a change is refused."""
     with faults.injected(None, meanwhile(lambda: operator_members.set_role(OPERATOR, ID, "admin", Role.OWNER))):
         assert operator_members.suspend(OPERATOR, ID, "owner")
 
@@ -393,7 +393,7 @@ def test_20_attempts_at_once_to_end_the_last_two_owners_leave_one(table: Table, 
 
 
 def test_keys_are_listed_newest_first_with_their_use(table: Table) -> None:
-    """All of them, or those that one user has made."""
+    """All keys are listed, or those created by one user."""
     table.put_key(nth_id(1), created_by="ada")
     table.put_key(nth_id(2), created_by="bob")
     table.put_key(nth_id(3), created_by="ada")
@@ -407,7 +407,7 @@ def test_keys_are_listed_newest_first_with_their_use(table: Table) -> None:
 
 
 def test_many_keys_are_listed(table: Table) -> None:
-    """More than one request can read the use of."""
+    """The list exceeds what one request can read of usage."""
     for number in range(101):
         table.put_key(nth_id(number))
     table.put_usage(nth_id(0))
@@ -419,7 +419,7 @@ def test_many_keys_are_listed(table: Table) -> None:
 
 
 def test_a_key_is_shown(table: Table) -> None:
-    """With who has made it and how much it is used, and without its hash."""
+    """A shown key has its creator and usage, and no hash."""
     table.put_key()
     table.put_usage()
 
@@ -431,7 +431,7 @@ def test_a_key_is_shown(table: Table) -> None:
 
 @pytest.mark.parametrize("act", [operator_keys.show_key, partial(operator_keys.revoke_key, OPERATOR)])
 def test_another_organizations_key_is_not_found(table: Table, act: Callable[[uuid.UUID, uuid.UUID], object]) -> None:
-    """It is not shown, and stays."""
+    """Another organization's key is not shown and stays."""
     table.put_key(organization_id=OTHER_ORGANIZATION_ID)
     before = table.items()
 
@@ -444,7 +444,7 @@ def test_another_organizations_key_is_not_found(table: Table, act: Callable[[uui
 
 @pytest.mark.parametrize("is_frozen", [False, True])
 def test_a_key_is_revoked(table: Table, is_frozen: bool) -> None:  # noqa: FBT001 - a case
-    """With its use; also in an organization that is scheduled for deletion, which may still be saved."""
+    """The usage is deleted too, also in an organization with a scheduled deletion."""
     table.put_key()
     table.put_usage()
     table.put_key(nth_id(7))
@@ -459,7 +459,7 @@ def test_a_key_is_revoked(table: Table, is_frozen: bool) -> None:  # noqa: FBT00
 
 
 def test_a_key_that_is_changed_meanwhile_is_revoked_as_it_is(table: Table) -> None:
-    """The record says what was deleted."""
+    """The record has the fields that the key had when it was deleted."""
     table.put_key()
 
     with faults.injected(None, meanwhile(lambda: table.put_key(name="New", version=2))):
@@ -468,9 +468,9 @@ def test_a_key_that_is_changed_meanwhile_is_revoked_as_it_is(table: Table) -> No
     assert ["New"] == [before["name"] for _, _, before, _ in records(table)]
 
 
-@pytest.mark.parametrize(("created_by", "left"), [(None, []), ("ada", [nth_id(2)]), ("nobody", [1, 2, 3])])
+@pytest.mark.parametrize(("created_by", "left"), [(None, []), ("ada", [nth_id(2)]), ("stranger", [1, 2, 3])])
 def test_keys_are_revoked_together(table: Table, created_by: str | None, left: list[Any]) -> None:
-    """All of an organization, or all that one user has made, whatever became of that user; a record for each."""
+    """All keys of an organization or of one user, even a former member, are revoked, with a record for each."""
     table.put_key(nth_id(1), created_by="ada")
     table.put_key(nth_id(2), created_by="bob")
     table.put_key(nth_id(3), created_by="ada")
@@ -485,7 +485,7 @@ def test_keys_are_revoked_together(table: Table, created_by: str | None, left: l
 
 
 def test_keys_that_are_made_while_others_are_revoked_are_revoked_as_well(table: Table) -> None:
-    """It ends when there are none."""
+    """Revoking ends when no keys are left."""
     table.put_key(nth_id(1))
     revoking = operator_keys.revoke_keys(OPERATOR, ID)
     first = next(revoking)
@@ -496,7 +496,7 @@ def test_keys_that_are_made_while_others_are_revoked_are_revoked_as_well(table: 
 
 
 def test_keys_that_others_delete_or_change_meanwhile_do_not_stop_it(table: Table) -> None:
-    """What is gone is gone, and what was changed is revoked as it is."""
+    """A deleted key is skipped, and a changed key is revoked in its new state."""
     for number in (1, 2, 3):
         table.put_key(nth_id(number))
     revoking = operator_keys.revoke_keys(OPERATOR, ID)

@@ -1,4 +1,4 @@
-"""Following an identity provider's events: on a real table, late, twice, in any order, among operators' changes."""
+"""Applying an identity provider's events: on a real table, late, twice, in any order, with operators' changes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WITH_ROLE = {AuditEvent.MEMBER_ADDED, AuditEvent.MEMBER_ROLE_CHANGED}
 
 @pytest.fixture(autouse=True)
 def stopped(stop_clock: Callable[[str], datetime]) -> None:
-    """Receive every event at the same time; the provider's clock is ahead."""
+    """Stop the clock: all events arrive at one time, and the provider's clock is ahead."""
     stop_clock(rfc3339(START))
 
 
@@ -46,7 +46,7 @@ def event(
     user_id: str = "ada",
     role: Role = Role.MEMBER,
 ) -> ProviderEvent:
-    """Make an event of a second; it is the only one of its kind then."""
+    """Return an event with a time in seconds, the only one of its kind at that time."""
     change: MemberChange | OrganizationChange
     if kind.startswith("member."):
         change = MemberChange(kind, user_id, role if kind in WITH_ROLE else None)
@@ -58,7 +58,7 @@ def event(
 
 
 def contents(world: World, organization_id: str = ORGANIZATION_ID) -> list[dict[str, Any]]:
-    """Read an organization's items and scheduled deletions, without what names it."""
+    """Read an organization's items and scheduled deletion, with its id replaced."""
     return [
         {name: value.replace(organization_id, "...") if isinstance(value, str) else value for name, value in i.items()}
         for i in world.table.items()
@@ -67,7 +67,7 @@ def contents(world: World, organization_id: str = ORGANIZATION_ID) -> list[dict[
 
 
 def test_an_addition_makes_a_member(world: World, stop_clock: Callable[[str], datetime]) -> None:
-    """The item as conditions expect it, with the stamps; and a record that says what the event said."""
+    """The member has the attributes that conditions expect, with stamps. The record has the content of the event."""
     added = event(AuditEvent.MEMBER_ADDED, role=Role.ADMIN)
     now = stop_clock("2031-06-01T00:00:00.000Z")
 
@@ -114,14 +114,14 @@ def test_an_addition_makes_a_member(world: World, stop_clock: Callable[[str], da
     ],
 )
 def test_a_record_says_what_the_event_said(world: World, kind: AuditEvent, after: dict[str, Any] | None) -> None:
-    """Whatever else was known; nothing of what was before."""
+    """The record has the fields of the event and no previous values."""
     apply(event(kind))
 
     assert [{"after": after}] == [json.loads(record["changes"]) for record in world.table.under("AUDIT#")]
 
 
 def test_an_event_that_comes_twice_changes_nothing(world: World) -> None:
-    """Not even if others came in between; and there is one record."""
+    """A repeated event writes no second record, also after other events."""
     apply(event(AuditEvent.MEMBER_ADDED, 1))
     apply(event(AuditEvent.MEMBER_SUSPENDED, 2))
     before = world.table.items()
@@ -131,7 +131,7 @@ def test_an_event_that_comes_twice_changes_nothing(world: World) -> None:
 
 
 def test_an_older_event_is_recorded_and_changes_nothing(world: World) -> None:
-    """The log tells that it came."""
+    """The record shows that the event arrived."""
     apply(event(AuditEvent.MEMBER_ADDED, 1, role=Role.OWNER))
     apply(event(AuditEvent.MEMBER_ROLE_CHANGED, 3, role=Role.ADMIN))
     before = world.table.item("MEMBER#ada")
@@ -143,7 +143,7 @@ def test_an_older_event_is_recorded_and_changes_nothing(world: World) -> None:
 
 @pytest.mark.usefixtures("world")
 def test_the_provider_may_remove_the_last_owner() -> None:
-    """It is the truth."""
+    """The provider decides who is a member."""
     apply(event(AuditEvent.ORGANIZATION_CREATED, 0))
     apply(event(AuditEvent.MEMBER_ADDED, 1, role=Role.OWNER))
 
@@ -151,8 +151,8 @@ def test_the_provider_may_remove_the_last_owner() -> None:
     assert [] == operator_members.list_members(uuid.UUID(ORGANIZATION_ID))
 
 
-def test_a_request_and_its_cancellation_leave_no_scheduled_deletion_in_either_order(world: World) -> None:
-    """A cancellation that arrives first wins all the same."""
+def test_a_cancellation_wins_in_either_order(world: World) -> None:
+    """A cancellation that arrives first still wins."""
     requested = event(AuditEvent.ORGANIZATION_DELETION_REQUESTED, 1)
     canceled = event(AuditEvent.ORGANIZATION_DELETION_CANCELED, 2)
 
@@ -168,7 +168,7 @@ def test_a_request_and_its_cancellation_leave_no_scheduled_deletion_in_either_or
 
 
 def test_a_second_request_moves_the_scheduled_deletion(world: World) -> None:
-    """There is one scheduled deletion, and it says what the organization says."""
+    """There is one scheduled deletion, with the date in the organization's item."""
     apply(event(AuditEvent.ORGANIZATION_DELETION_REQUESTED, 1))
     apply(event(AuditEvent.ORGANIZATION_DELETION_REQUESTED, 2))
 
@@ -177,12 +177,12 @@ def test_a_second_request_moves_the_scheduled_deletion(world: World) -> None:
 
 
 def without_ids(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Leave out what is derived of the organization's id."""
+    """Remove what is derived from the organization's id."""
     return [item | {"sk": "AUDIT#" if item["sk"].startswith("AUDIT#") else item["sk"]} for item in items]
 
 
 def history(number: int, rng: random.Random) -> list[ProviderEvent]:
-    """Make up what happens in an organization, in its order: two events in each second, at the same time."""
+    """Draw an organization's history: two simultaneous events in each second."""
     kinds = [kind for kind in AuditEvent if kind.split(".")[0] in {"member", "organization"}]
     made = [
         event(
@@ -216,7 +216,7 @@ def test_a_shuffled_history_with_repeats_leaves_what_the_history_does(world: Wor
 
 
 def test_an_operators_change_is_not_undone_by_an_older_event(world: World) -> None:
-    """What the operator did at noon holds against what the provider said at eleven and sends at one."""
+    """A change by an operator at noon wins over an event of 11:00 that arrives at 13:00."""
     world.table.put_organization()
     world.table.put_member("owner", "owner")
     world.table.put_member("ada", "admin")
@@ -234,7 +234,7 @@ def test_an_operators_change_is_not_undone_by_an_older_event(world: World) -> No
 
 
 def test_an_operators_change_follows_what_the_provider_has_said(world: World) -> None:
-    """Even if the provider's clock is ahead: the operator has seen it, and decides otherwise."""
+    """An operator's change is later than what they see, even if the provider's clock is ahead."""
     apply(event(AuditEvent.ORGANIZATION_CREATED, 0))
     apply(event(AuditEvent.MEMBER_ADDED, 1))
     organization_id = uuid.UUID(ORGANIZATION_ID)
@@ -245,7 +245,7 @@ def test_an_operators_change_follows_what_the_provider_has_said(world: World) ->
 
 
 def test_an_event_that_is_overtaken_is_followed_all_the_same(world: World) -> None:
-    """It is learned again, together with what was quicker."""
+    """The event is applied again, on top of the concurrent one."""
     apply(event(AuditEvent.MEMBER_ADDED, 1))
 
     with faults.injected(None, meanwhile(partial(apply, event(AuditEvent.MEMBER_ROLE_CHANGED, 3, role=Role.OWNER)))):
@@ -257,7 +257,7 @@ def test_an_event_that_is_overtaken_is_followed_all_the_same(world: World) -> No
 
 
 def test_an_event_that_is_followed_elsewhere_meanwhile_is_repeated(world: World) -> None:
-    """Two deliveries at the same moment are one."""
+    """Two simultaneous deliveries are applied once."""
     added = event(AuditEvent.MEMBER_ADDED)
 
     with faults.injected(None, meanwhile(partial(apply, added))):
@@ -268,7 +268,7 @@ def test_an_event_that_is_followed_elsewhere_meanwhile_is_repeated(world: World)
 
 
 def test_an_answer_that_was_lost_is_found_again(world: World) -> None:
-    """The change was made."""
+    """The change was made, and a retry reports it."""
     with faults.injected(None, faults.lost_answer):
         assert Outcome.CHANGED == apply(event(AuditEvent.MEMBER_ADDED))
 
@@ -277,7 +277,7 @@ def test_an_answer_that_was_lost_is_found_again(world: World) -> None:
 
 @pytest.mark.parametrize("kind", [AuditEvent.ORGANIZATION_CREATED, AuditEvent.MEMBER_ADDED])
 def test_an_organization_that_was_deleted_for_good_does_not_come_back(world: World, kind: AuditEvent) -> None:
-    """Nothing is written, no record either."""
+    """Neither an item nor a record is written."""
     world.table.put(pk=f"PURGED#{ORGANIZATION_ID}", sk="PURGED")
     before = world.table.items()
 

@@ -1,4 +1,4 @@
-"""The events of organizations and members: what is published of them is what is accepted."""
+"""Events of organizations and members: the published schema equals what is accepted."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ each_sample = pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)
 
 
 def test_the_published_schema_is_the_one_of_the_models() -> None:
-    """A change of either without the other fails here; `make schemas` writes it anew."""
+    """The schema and the models change together. `make schemas` writes the schema."""
     assert json_schema() == SCHEMA
 
 
 def test_the_published_schema_is_one() -> None:
-    """Of draft 2020-12."""
+    """The schema is valid in draft 2020-12."""
     Draft202012Validator.check_schema(SCHEMA)
 
 
 def test_every_kind_has_a_sample() -> None:
-    """The tests below leave none out."""
+    """The tests below cover every kind of event."""
     kinds = {get_args(model.model_fields["type"].annotation)[0] for model in get_args(OrganizationEvent)}
 
     assert kinds == {sample["detail-type"] for sample in SAMPLES.values()}
@@ -55,7 +55,7 @@ def test_every_kind_has_a_sample() -> None:
 
 @each_sample
 def test_what_eventbridge_delivers_is_accepted(sample: dict[str, Any]) -> None:
-    """By the schema and by the function, EventBridge's own fields included."""
+    """The schema and the function accept EventBridge's envelope."""
     VALIDATOR.validate(sample)
 
     assert sample["detail-type"] == parse_event(json.dumps(sample)).type
@@ -63,7 +63,7 @@ def test_what_eventbridge_delivers_is_accepted(sample: dict[str, Any]) -> None:
 
 @each_sample
 def test_unknown_fields_are_ignored_everywhere(sample: dict[str, Any]) -> None:
-    """A provider may say more than is asked for."""
+    """A provider may send more fields than required."""
     detail = {name: {**value, "x": 1} if isinstance(value, dict) else value for name, value in sample["detail"].items()}
     more = {**sample, "x": 1, "detail": {**detail, "x": {"y": []}}}
     VALIDATOR.validate(more)
@@ -72,7 +72,7 @@ def test_unknown_fields_are_ignored_everywhere(sample: dict[str, Any]) -> None:
 
 
 def paths(value: dict[str, Any]) -> list[tuple[str, ...]]:
-    """Give the way to every field that the schema asks for."""
+    """Return the path of every field that the schema requires."""
     return [
         ("source",),
         ("detail-type",),
@@ -83,7 +83,7 @@ def paths(value: dict[str, Any]) -> list[tuple[str, ...]]:
 
 
 def without(value: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
-    """Take a field out."""
+    """Return a copy without a field."""
     first, *rest = path
     if rest:
         return {**value, first: without(value[first], tuple(rest))}
@@ -91,7 +91,7 @@ def without(value: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
 
 
 def is_accepted(sample: dict[str, Any]) -> bool:
-    """Ask the function."""
+    """Return whether the function accepts an event."""
     try:
         parse_event(json.dumps(sample))
     except UnusableEventError:
@@ -108,7 +108,7 @@ def is_accepted(sample: dict[str, Any]) -> bool:
     ],
 )
 def test_schema_and_function_agree_on_what_can_be_left_out(sample: dict[str, Any], path: tuple[str, ...]) -> None:
-    """The role of a new member is all."""
+    """Only the role of a new member is optional."""
     less = without(sample, path)
 
     assert VALIDATOR.is_valid(less) == is_accepted(less)
@@ -122,7 +122,7 @@ def test_schema_and_function_agree_on_what_can_be_left_out(sample: dict[str, Any
 )
 @pytest.mark.parametrize("wrong", [None, 1, True, "", [], ["x"], {}], ids=repr)
 def test_what_is_of_another_type_is_refused_by_both(path: tuple[str, ...], wrong: object) -> None:
-    """Nothing is taken for something else."""
+    """No value is converted to another type."""
     sample = event("member.role_changed", **about(role="admin"))
     place = sample
     for step in path[:-1]:

@@ -24,14 +24,14 @@ AT = "2030-01-31T12:00:00.000Z"
 
 
 def texts(path: Path) -> Iterator[str]:
-    """List the text constants of a module."""
+    """Return the text constants of a module."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
 
 
 def spelled(path: Path) -> set[str]:
-    """List the parts of primary keys that a module spells."""
+    """Return the parts of primary keys that a module contains."""
     return {text for text in texts(path) if text in WHOLE or text.startswith(PREFIXES)}
 
 
@@ -44,7 +44,7 @@ def test_no_other_module_spells_a_primary_key(path: Path) -> None:
 
 
 def test_the_layout_spells_them() -> None:
-    """The check above looks for what is there."""
+    """The check above recognizes the parts of primary keys."""
     assert {"pk", "sk", "ORG", "DELETIONS"} <= spelled(LAYOUT)
 
 
@@ -65,7 +65,7 @@ def test_ranges_hold_their_kind_and_no_other(sort_key: str, between: tuple[str, 
 
 
 def test_items_are_parsed_from_their_keys() -> None:
-    """What a function writes into a key, its counterpart reads."""
+    """Parsers invert the functions that write keys."""
     api_key = layout.in_organization(ORGANIZATION, layout.api_key_sort_key(ID))
     member = layout.in_organization(ORGANIZATION, layout.member_sort_key("a#b"))
     record = layout.in_organization(ORGANIZATION, layout.audit_sort_key(ID))
@@ -77,7 +77,7 @@ def test_items_are_parsed_from_their_keys() -> None:
 
 
 def test_what_is_scheduled_for_a_time_sorts_before_what_is_later() -> None:
-    """So a query finds what is due, and nothing else."""
+    """A query returns exactly what is due."""
     due = layout.sort_key_of(layout.scheduled_deletion_key(UUID(int=2**128 - 1), AT))
     later = layout.sort_key_of(layout.scheduled_deletion_key(UUID(int=0), AT.replace(".000Z", ".001Z")))
 
@@ -85,7 +85,7 @@ def test_what_is_scheduled_for_a_time_sorts_before_what_is_later() -> None:
 
 
 def test_a_purge_counts_kinds_apart() -> None:
-    """Usage and kept answers count together."""
+    """Usage and kept answers count as one kind."""
     sort_keys = [
         layout.api_key_sort_key(ID),
         layout.member_sort_key("ada"),

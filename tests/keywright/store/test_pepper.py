@@ -1,4 +1,4 @@
-"""The pepper's secret."""
+"""The secret with the pepper."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PEPPER = "p" * 64
 
 
 def test_every_version_is_read() -> None:
-    """Versions are numbers, and `current` says which one new keys use."""
+    """Versions are numbers, and `current` is the version for new keys."""
     keyring = read(f'{{"current": 2, "1": "{PEPPER}", "2": "{"q" * 64}"}}')
 
     assert 2 == keyring.current_version
@@ -50,7 +50,7 @@ def test_every_version_is_read() -> None:
     ],
 )
 def test_a_wrong_secret_is_an_error_that_does_not_repeat_it(secret: str) -> None:
-    """The operator learns what is wrong; the log never learns the pepper."""
+    """The operator learns the mistake; the log never contains the pepper."""
     with pytest.raises(ConfigurationError) as caught:
         read(secret)
 
@@ -61,7 +61,7 @@ def test_a_wrong_secret_is_an_error_that_does_not_repeat_it(secret: str) -> None
 
 @pytest.mark.usefixtures("world")
 def test_the_templates_secret_is_fetched_once() -> None:
-    """What GenerateSecretString makes is a pepper; a container asks for it a single time."""
+    """The output of GenerateSecretString is a valid pepper, and a container fetches it once."""
     calls: list[str] = []
 
     with faults.intercepted(retries.secrets_manager(), lambda _, operation: calls.append(operation)):
@@ -73,7 +73,7 @@ def test_the_templates_secret_is_fetched_once() -> None:
 
 @pytest.mark.usefixtures("world", "no_waiting")
 def test_an_outage_is_unavailable_and_not_remembered(environment: pytest.MonkeyPatch) -> None:
-    """A request fails with 503 while Secrets Manager does not answer; the next one may succeed."""
+    """A request fails with 503 while Secrets Manager does not answer. The next one may succeed."""
     environment.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:1")
     retries.secrets_manager.cache_clear()
     with pytest.raises(ServiceError) as caught:
@@ -87,7 +87,7 @@ def test_an_outage_is_unavailable_and_not_remembered(environment: pytest.MonkeyP
 
 @pytest.mark.usefixtures("world")
 def test_the_secret_can_have_a_second_version() -> None:
-    """Adding a version to the secret is all it takes for new keys to use it."""
+    """New keys use a second version once it is in the secret."""
     text = boto3.client("secretsmanager").get_secret_value(SecretId=settings().pepper_secret_id)["SecretString"]
     changed = text.replace('"current": 1', '"current": 2').replace("}", f', "2": "{PEPPER}"}}')
     boto3.client("secretsmanager").put_secret_value(SecretId=settings().pepper_secret_id, SecretString=changed)
@@ -97,7 +97,7 @@ def test_the_secret_can_have_a_second_version() -> None:
 
 @dataclass
 class Secret:
-    """A secret that tests change, and how often it was fetched."""
+    """A replaceable secret that counts its fetches."""
 
     versions: set[int] = field(default_factory=lambda: {1})
     down: bool = False
@@ -106,7 +106,7 @@ class Secret:
     now: float = 1000.0
 
     def __call__(self) -> Keyring:
-        """Fetch it."""
+        """Return the secret and count the fetch."""
         self.fetches += 1
         time.sleep(self.seconds)
         if self.down:
@@ -114,7 +114,7 @@ class Secret:
         return Keyring(max(self.versions), {version: derive(b"p" * version) for version in self.versions})
 
     def kept(self) -> Peppers:
-        """Give a container that has it."""
+        """Return a container's pepper that was fetched once."""
         peppers = Peppers(self, lambda: self.now)
         peppers.keyring()
         self.now += REFETCH_SECONDS
@@ -123,10 +123,10 @@ class Secret:
 
 
 class TestUnknownVersion:
-    """Keys that name a pepper version which this container has not seen."""
+    """Keys with a pepper version that is unknown to the container."""
 
     def test_a_new_version_works_at_once(self) -> None:
-        """The secret is fetched again, so that keys made elsewhere under the new version verify here."""
+        """The secret is fetched again, so keys created elsewhere with the new version verify here."""
         secret = Secret()
         peppers = secret.kept()
         secret.versions.add(2)
@@ -134,26 +134,26 @@ class TestUnknownVersion:
         assert (derive(b"pp").tag_key, 1) == (peppers.tag_key(2), secret.fetches)
 
     def test_known_versions_cost_nothing(self) -> None:
-        """Nothing is fetched for what is known."""
+        """A known version needs no fetch."""
         secret = Secret()
         peppers = secret.kept()
 
         assert (derive(b"p").tag_key, 0) == (peppers.tag_key(1), secret.fetches)
 
     def test_made_up_versions_cost_one_fetch_a_minute(self) -> None:
-        """Forged keys, whatever version they name, do not turn this service against Secrets Manager."""
+        """Forged keys with any version do not overload Secrets Manager."""
         secret = Secret()
         peppers = secret.kept()
 
-        found = []
+        tag_keys = []
         for _ in range(3):
-            found += [peppers.tag_key(version) for version in range(2, 256)]
+            tag_keys += [peppers.tag_key(version) for version in range(2, 256)]
             secret.now += REFETCH_SECONDS
 
-        assert (True, 3) == (not any(found), secret.fetches)
+        assert (True, 3) == (not any(tag_keys), secret.fetches)
 
-    def test_nobody_knows_while_the_secret_cannot_be_fetched(self) -> None:
-        """The key may be good: unavailable, and not refused; tried again after a minute, and not before."""
+    def test_an_outage_is_not_a_refusal(self) -> None:
+        """The key may be valid, so the answer is 503, not a refusal. The next attempt is after a minute."""
         secret = Secret(down=False)
         peppers = secret.kept()
         secret.down = True
@@ -168,7 +168,7 @@ class TestUnknownVersion:
         assert peppers.tag_key(2) is None
 
     def test_a_success_ends_an_outage(self) -> None:
-        """After a fetch that went well, an unknown version is unknown again."""
+        """After a successful fetch, an unknown version is refused again."""
         secret = Secret(down=True)
         peppers = Peppers(secret, lambda: secret.now)
         with pytest.raises(ServiceError):
@@ -181,12 +181,12 @@ class TestUnknownVersion:
 
 
 class TestThreads:
-    """Invocations that come together in one process."""
+    """Concurrent invocations in one process."""
 
     THREADS = 8
 
     def test_one_fetch_for_all(self) -> None:
-        """Whoever comes while the secret is being fetched waits for it, and fetches nothing."""
+        """Concurrent threads wait for a pending fetch and start no other."""
         secret = Secret(seconds=0.2)
         peppers = Peppers(secret)
         with ThreadPoolExecutor(self.THREADS) as pool:
@@ -195,7 +195,7 @@ class TestThreads:
         assert ({id(keyrings[0])}, 1) == ({id(keyring) for keyring in keyrings}, secret.fetches)
 
     def test_one_outage_for_all(self) -> None:
-        """An outage is waited for once, not once for each thread after the other."""
+        """An outage is waited for once, not once per thread."""
         secret = Secret(down=True, seconds=0.2)
         peppers = Peppers(secret)
         together = threading.Barrier(self.THREADS)
@@ -212,7 +212,7 @@ class TestThreads:
         assert ({SERVICE_UNAVAILABLE}, 1) == (errors, secret.fetches)
 
     def test_waiting_ends_with_the_invocation(self) -> None:
-        """Who waits for another's fetch waits no longer than its own time."""
+        """A thread waits for another thread's fetch no longer than its invocation lasts."""
         secret = Secret(seconds=0.5)
         peppers = Peppers(secret)
         with ThreadPoolExecutor(1) as pool:

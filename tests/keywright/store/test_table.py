@@ -1,4 +1,4 @@
-"""The one table: reading in one request, listing page by page, and changing all or nothing."""
+"""The table: reads in one request, lists in pages, and commits of all steps or none."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ OTHER_ORGANIZATION = uuid.UUID(int=1)
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take no time between attempts."""
+    """Remove the waits between attempts."""
     monkeypatch.setattr(time, "sleep", lambda _: None)
 
 
 @pytest.fixture
 def items(world: World) -> Table:
-    """A table with THING#1 to THING#9, another kind of things around them, and another organization's THING#5."""
+    """A table with THING#1 to THING#9, items of another kind, and another organization's THING#5."""
     for number in range(1, 10):
         world.table.put(pk=f"ORG#{ORGANIZATION}", sk=f"THING#{number}", number=number, is_even=number % 2 == 0)
     for sort_key in ("SOMETHING#5", "THINGS#5"):
@@ -50,7 +50,7 @@ def items(world: World) -> Table:
 
 @pytest.fixture
 def sent(world: World) -> Iterator[list[dict[str, Any]]]:
-    """The bodies of all requests to DynamoDB, as they are sent."""
+    """The bodies of all requests to DynamoDB."""
     del world
     requests: list[dict[str, Any]] = []
 
@@ -62,7 +62,7 @@ def sent(world: World) -> Iterator[list[dict[str, Any]]]:
 
 
 def genuine(body: dict[str, Any]) -> faults.Fault:
-    """Answer in DynamoDB's place, and in its name."""
+    """Return an answer of DynamoDB with a request id."""
     answer = faults.answer(200, body)
 
     def fault(request: AWSPreparedRequest) -> AWSResponse:
@@ -78,22 +78,22 @@ def genuine(body: dict[str, Any]) -> faults.Fault:
 
 @pytest.mark.usefixtures("items")
 def test_read_gives_what_there_is(sent: list[dict[str, Any]]) -> None:
-    """By sort key, in one strongly consistent request, of this organization alone; what is missing is left out."""
-    found = table.read(ORGANIZATION, ["THING#5", "THING#2", "THING#0"])
+    """Items by sort key, in one strongly consistent request, of one organization only. Missing items are left out."""
+    items = table.read(ORGANIZATION, ["THING#5", "THING#2", "THING#0"])
 
-    assert {"THING#2": "2", "THING#5": "5"} == {sk: item["number"]["N"] for sk, item in found.items()}
+    assert {"THING#2": "2", "THING#5": "5"} == {sk: item["number"]["N"] for sk, item in items.items()}
     assert [True] == [request["RequestItems"][table_settings().table_name]["ConsistentRead"] for request in sent]
 
 
 def test_reading_nothing_takes_no_request(sent: list[dict[str, Any]]) -> None:
-    """DynamoDB would refuse it."""
+    """DynamoDB refuses a request without keys."""
     assert {} == table.read(ORGANIZATION, [])
     assert [] == sent
 
 
 @pytest.mark.usefixtures("items")
 def test_read_asks_again_for_what_was_not_processed(sent: list[dict[str, Any]]) -> None:
-    """For that alone, again strongly consistent; what had come is kept."""
+    """Only unprocessed keys are requested again, strongly consistent. Earlier items are kept."""
     name = table_settings().table_name
     keys = [dict(layout.in_organization(ORGANIZATION, f"THING#{number}")) for number in (1, 2, 3)]
     partial = {
@@ -101,15 +101,15 @@ def test_read_asks_again_for_what_was_not_processed(sent: list[dict[str, Any]]) 
         "UnprocessedKeys": {name: {"Keys": keys[1:], "ConsistentRead": True}},
     }
     with faults.injected(genuine(partial)):
-        found = table.read(ORGANIZATION, ["THING#1", "THING#2", "THING#3"])
+        items = table.read(ORGANIZATION, ["THING#1", "THING#2", "THING#3"])
 
-    assert {"THING#1": "1", "THING#2": "2", "THING#3": "3"} == {sk: item["number"]["N"] for sk, item in found.items()}
+    assert {"THING#1": "1", "THING#2": "2", "THING#3": "3"} == {sk: item["number"]["N"] for sk, item in items.items()}
     assert {"Keys": keys[1:], "ConsistentRead": True} == sent[1]["RequestItems"][name]
 
 
 @pytest.mark.usefixtures("items")
 def test_read_does_not_ask_for_ever() -> None:
-    """What is never processed is a 503, and never an item that seems to be missing."""
+    """Keys that stay unprocessed are a 503, never missing items."""
     name = table_settings().table_name
     keys = [dict(layout.in_organization(ORGANIZATION, "THING#1"))]
     nothing = genuine({"Responses": {}, "UnprocessedKeys": {name: {"Keys": keys}}})
@@ -122,7 +122,7 @@ def test_read_does_not_ask_for_ever() -> None:
 
 @pytest.mark.usefixtures("items")
 def test_read_tries_again() -> None:
-    """What passes is not seen by the caller."""
+    """The caller does not notice a temporary failure."""
     with faults.injected(faults.error("ThrottlingException"), faults.timeout):
         assert ["THING#1"] == list(table.read(ORGANIZATION, ["THING#1"]))
 
@@ -138,9 +138,9 @@ def listed(
     page_size: int = 4,
     take: int | None = None,
 ) -> list[int]:
-    """List things, and give their numbers."""
-    found = table.newest_first(ORGANIZATION, between, starting_after, conditions or [], page_size)
-    return [int(item["number"]["N"]) for item in itertools.islice(found, take)]
+    """Return the numbers of listed things."""
+    items = table.newest_first(ORGANIZATION, between, starting_after, conditions or [], page_size)
+    return [int(item["number"]["N"]) for item in itertools.islice(items, take)]
 
 
 EVEN = Expression("is_even = :even", {":even": {"BOOL": True}})
@@ -150,13 +150,13 @@ ABOVE_TWO = Expression("#number > :two", {":two": {"N": "2"}}, {"#number": "numb
 @pytest.mark.usefixtures("items")
 @pytest.mark.parametrize("page_size", [1, 2, 3, 8, 9, 10, 100])
 def test_the_list_goes_from_the_last_to_the_first(page_size: int) -> None:
-    """Whatever DynamoDB is asked for at once; nothing of another kind, nothing of another organization."""
+    """The order does not depend on the page size. Items of other kinds and organizations are left out."""
     assert [9, 8, 7, 6, 5, 4, 3, 2, 1] == listed(page_size=page_size)
 
 
 @pytest.mark.usefixtures("items")
 def test_both_bounds_are_included() -> None:
-    """Between two sort keys."""
+    """Items at both sort keys are listed."""
     assert [6, 5, 4, 3] == listed(between=("THING#3", "THING#6"))
 
 
@@ -172,20 +172,20 @@ def test_both_bounds_are_included() -> None:
     ],
 )
 def test_it_starts_after_a_place(starting_after: str, expected: list[int]) -> None:
-    """Behind it, whether there is anything at it or not."""
+    """The list starts after a sort key, with or without an item there."""
     assert expected == listed(starting_after)
 
 
 @pytest.mark.usefixtures("items")
 @pytest.mark.parametrize("page_size", [1, 2, 100])
 def test_all_conditions_hold_together_on_every_page(page_size: int) -> None:
-    """What is filtered out neither shows nor ends the list."""
+    """Filtered items are left out and do not end the list."""
     assert [8, 6, 4] == listed(conditions=[EVEN, ABOVE_TWO], page_size=page_size)
 
 
 @pytest.mark.usefixtures("items")
 def test_it_is_fetched_as_it_is_taken(sent: list[dict[str, Any]]) -> None:
-    """Three of nine, four at a time, is one strongly consistent request; five are two."""
+    """Three of nine in pages of four is one strongly consistent request; five are two."""
     listed(take=3)
     assert [(True, 4)] == [(request["ConsistentRead"], request["Limit"]) for request in sent]
 
@@ -195,7 +195,7 @@ def test_it_is_fetched_as_it_is_taken(sent: list[dict[str, Any]]) -> None:
 
 @pytest.mark.usefixtures("items")
 def test_the_less_a_filter_lets_through_the_more_is_looked_at_together(sent: list[dict[str, Any]]) -> None:
-    """A rare thing in a long list takes few requests."""
+    """Rare items in a long list take few requests."""
     nothing = Expression("#number > :ten", {":ten": {"N": "10"}}, {"#number": "number"})
 
     assert [] == listed(conditions=[nothing], page_size=1)
@@ -204,7 +204,7 @@ def test_the_less_a_filter_lets_through_the_more_is_looked_at_together(sent: lis
 
 @pytest.mark.usefixtures("items")
 def test_a_list_ends_before_the_functions_time_does() -> None:
-    """503, rather than a page that seems to be the last one."""
+    """The list ends with 503, never with a page that seems to be the last one."""
     milliseconds = int((retries.ATTEMPT_SECONDS + deadline.RESERVE_SECONDS) * 1000) - 1
     with deadline.within(milliseconds), pytest.raises(ServiceError) as caught:
         listed()
@@ -217,7 +217,7 @@ def test_a_list_ends_before_the_functions_time_does() -> None:
     "page", [faults.answer(200, {}), faults.answer(200, b""), genuine({})], ids=["proxy", "nothing", "incomplete"]
 )
 def test_a_page_that_is_not_dynamodbs_is_asked_for_again(page: faults.Fault) -> None:
-    """Taken for an empty one, it would hide what there is."""
+    """Read as an empty page, it would hide items."""
     with faults.injected(page, None, page):
         assert [9, 8, 7, 6, 5, 4, 3, 2, 1] == listed()
 
@@ -225,21 +225,21 @@ def test_a_page_that_is_not_dynamodbs_is_asked_for_again(page: faults.Fault) -> 
 @pytest.mark.usefixtures("items")
 @pytest.mark.parametrize("content", [faults.answer(200, {}), genuine({})], ids=["proxy", "incomplete"])
 def test_items_that_are_not_dynamodbs_are_asked_for_again(content: faults.Fault) -> None:
-    """Taken for an answer, it would make keys and members seem to be gone."""
+    """Read as an answer, it would hide keys and members."""
     with faults.injected(content):
         assert ["THING#1"] == list(table.read(ORGANIZATION, ["THING#1"]))
 
 
 @pytest.mark.usefixtures("items")
 def test_each_page_is_tried_again() -> None:
-    """A failure in the middle of a list neither ends it nor shows anything twice."""
+    """A failure in the middle of a list neither ends it nor repeats items."""
     with faults.injected(None, faults.error("ThrottlingException"), faults.timeout, None, faults.answer(500, b"")):
         assert [9, 8, 7, 6, 5, 4, 3, 2, 1] == listed()
 
 
 @pytest.mark.usefixtures("items")
 def test_a_list_that_cannot_go_on_is_an_error() -> None:
-    """503, and never a list that seems to be complete."""
+    """The list ends with 503, never with a list that seems complete."""
     with faults.injected(None, *[faults.timeout] * 100), pytest.raises(ServiceError) as caught:
         listed()
 
@@ -250,7 +250,7 @@ def test_a_list_that_cannot_go_on_is_an_error() -> None:
 
 
 def put(sort_key: str, error: ErrorType = API_KEY_NOT_FOUND) -> Step:
-    """Write an item that must be new; refused with this error."""
+    """Return a step that writes a new item, with the error of its refusal."""
     return table.put(layout.in_organization(ORGANIZATION, sort_key), IS_NEW, lambda _: ServiceError(error))
 
 
@@ -262,19 +262,19 @@ def record(world: World) -> Step:
 
 
 def sort_keys(world: World) -> list[str]:
-    """List what the table holds."""
+    """Return the sort keys in the table."""
     return [item["sk"].partition("#")[0] for item in world.table.items()]
 
 
 def error_of(*steps: Step) -> ErrorType:
-    """Try to commit steps, of which the last one is the record, and give the error."""
+    """Commit steps, the last of which is the record, and return the error."""
     with pytest.raises(ServiceError) as caught:
         table.commit(steps[:-1], steps[-1])
     return caught.value.error
 
 
 def test_all_steps_and_the_record_are_written(world: World, record: Step) -> None:
-    """In one request."""
+    """All are written in one request."""
     with faults.injected() as operations:
         table.commit([put("A"), put("B")], record)
 
@@ -283,7 +283,7 @@ def test_all_steps_and_the_record_are_written(world: World, record: Step) -> Non
 
 
 def test_one_refusal_stops_everything(world: World, record: Step) -> None:
-    """Nothing is written, and the step says why."""
+    """Nothing is written, and the error is that of the refused step."""
     world.table.put(pk=f"ORG#{ORGANIZATION}", sk="B")
 
     assert FORBIDDEN is error_of(put("A"), put("B", FORBIDDEN), put("C"), record)
@@ -291,7 +291,7 @@ def test_one_refusal_stops_everything(world: World, record: Step) -> None:
 
 
 def test_of_several_refusals_the_first_counts(world: World, record: Step) -> None:
-    """Steps are given in the order in which they are to be explained."""
+    """The order of steps is the order of precedence of their errors."""
     for sort_key in ("B", "C"):
         world.table.put(pk=f"ORG#{ORGANIZATION}", sk=sort_key)
 
@@ -300,7 +300,7 @@ def test_of_several_refusals_the_first_counts(world: World, record: Step) -> Non
 
 
 def test_a_refusal_is_given_the_item_as_it_was(world: World, record: Step) -> None:
-    """So that it can tell why."""
+    """The step can choose its error by the item."""
     world.table.put(pk=f"ORG#{ORGANIZATION}", sk="A", number=7)
     seen: list[Any] = []
 
@@ -313,8 +313,8 @@ def test_a_refusal_is_given_the_item_as_it_was(world: World, record: Step) -> No
     assert [{"pk": {"S": f"ORG#{ORGANIZATION}"}, "sk": {"S": "A"}, "number": {"N": "7"}}] == seen
 
 
-def test_a_record_that_exists_at_the_first_attempt_is_somebody_elses(world: World, record: Step) -> None:
-    """Then nothing was done, and a success would be a lie."""
+def test_a_record_that_exists_at_the_first_attempt_is_another_requests(world: World, record: Step) -> None:
+    """Nothing was written, so success would be false."""
     item: Any = record.request["Item"]
     world.table.put(pk=item["pk"]["S"], sk=item["sk"]["S"])
 
@@ -326,7 +326,7 @@ def test_a_record_that_exists_at_the_first_attempt_is_somebody_elses(world: Worl
     "codes", [("TransactionConflict", "None"), ("None", "ThrottlingError"), ("TransactionConflict",) * 2]
 )
 def test_a_conflict_is_tried_again(world: World, record: Step, codes: tuple[str, ...]) -> None:
-    """Two transactions met; the next attempt goes through."""
+    """After a conflict of two transactions the next attempt succeeds."""
     with faults.injected(faults.canceled(*codes), faults.canceled(*codes)) as operations:
         table.commit([put("A")], record)
 
@@ -335,7 +335,7 @@ def test_a_conflict_is_tried_again(world: World, record: Step, codes: tuple[str,
 
 
 def test_a_conflict_that_does_not_pass_is_unavailable(world: World, record: Step) -> None:
-    """503 after a few attempts."""
+    """Persistent conflicts end with 503."""
     with faults.injected(*[faults.canceled("TransactionConflict", "None")] * 100) as operations:
         assert SERVICE_UNAVAILABLE is error_of(put("A"), record)
 
@@ -345,7 +345,7 @@ def test_a_conflict_that_does_not_pass_is_unavailable(world: World, record: Step
 
 @pytest.mark.parametrize("passing", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
 def test_a_refusal_counts_more_than_a_later_conflict(record: Step, passing: str) -> None:
-    """It would still be there at the next attempt, and nothing before it could come first."""
+    """The refusal would stand at the next attempt, and no earlier step could take precedence."""
     with faults.injected(faults.canceled("None", "ConditionalCheckFailed", passing)) as operations:
         assert FORBIDDEN is error_of(put("A"), put("B", FORBIDDEN), record)
 
@@ -366,7 +366,7 @@ def test_an_earlier_conflict_is_tried_again_before_a_refusal_counts(world: World
 
 
 def test_a_refusal_behind_a_conflict_that_does_not_pass_is_unavailable(record: Step) -> None:
-    """And never what the later step would say."""
+    """The later step's error is never raised."""
     canceled = faults.canceled("TransactionConflict", "ConditionalCheckFailed", "None")
     with faults.injected(*[canceled] * 100) as operations:
         assert SERVICE_UNAVAILABLE is error_of(put("A"), put("B", FORBIDDEN), record)
@@ -374,8 +374,8 @@ def test_a_refusal_behind_a_conflict_that_does_not_pass_is_unavailable(record: S
     assert retries.ATTEMPTS == len(operations)
 
 
-def test_a_record_that_exists_after_a_conflict_is_somebody_elses(world: World, record: Step) -> None:
-    """What was canceled has done nothing: it is no witness of a change."""
+def test_a_record_that_exists_after_a_conflict_is_another_requests(world: World, record: Step) -> None:
+    """A canceled transaction wrote nothing, so the record is not a witness of the change."""
     item: Any = record.request["Item"]
     world.table.put(pk=item["pk"]["S"], sk=item["sk"]["S"])
 
@@ -386,7 +386,7 @@ def test_a_record_that_exists_after_a_conflict_is_somebody_elses(world: World, r
 
 
 def test_any_other_reason_is_a_mistake_of_ours(record: Step) -> None:
-    """It is not tried again."""
+    """Other reasons are not retried."""
     with (
         faults.injected(faults.canceled("TransactionConflict", "ItemCollectionSizeLimitExceeded")) as operations,
         pytest.raises(AwsError),
@@ -397,7 +397,7 @@ def test_any_other_reason_is_a_mistake_of_ours(record: Step) -> None:
 
 
 def test_its_own_record_is_the_witness_of_a_lost_answer(world: World, record: Step) -> None:
-    """The first attempt took effect: the second one finds the record, and takes other refusals for its own doing."""
+    """The first attempt took effect: the second one finds the record and ignores refusals that it caused itself."""
     with faults.injected(faults.lost_answer) as operations:
         table.commit([put("A", FORBIDDEN)], record)
 
@@ -406,7 +406,7 @@ def test_its_own_record_is_the_witness_of_a_lost_answer(world: World, record: St
 
 
 def test_without_the_witness_a_refusal_after_a_lost_request_is_one(world: World, record: Step) -> None:
-    """The first attempt did not take effect, and meanwhile somebody else was quicker."""
+    """The first attempt did not take effect, and a concurrent request was faster."""
     world.table.put(pk=f"ORG#{ORGANIZATION}", sk="A")
 
     with faults.injected(faults.timeout):
@@ -416,7 +416,7 @@ def test_without_the_witness_a_refusal_after_a_lost_request_is_one(world: World,
 
 
 def test_the_witness_is_found_behind_further_failures(world: World, record: Step) -> None:
-    """However many attempts lie between the lost answer and the next one that arrives."""
+    """Any number of attempts may fail after the lost answer."""
     conflict = faults.canceled("TransactionConflict", "None")
     with faults.injected(faults.lost_answer, faults.timeout, conflict, faults.error("ThrottlingException")):
         table.commit([put("A", FORBIDDEN)], record)
@@ -425,7 +425,7 @@ def test_the_witness_is_found_behind_further_failures(world: World, record: Step
 
 
 def test_an_answer_that_is_not_dynamodbs_proves_nothing(world: World, record: Step) -> None:
-    """A 200 of something in between, say a proxy, is no success."""
+    """A 200 of a proxy is not a success."""
     with faults.injected(faults.answer(200, {})) as operations:
         table.commit([put("A")], record)
 
@@ -434,7 +434,7 @@ def test_an_answer_that_is_not_dynamodbs_proves_nothing(world: World, record: St
 
 
 def test_all_attempts_carry_one_token(sent: list[dict[str, Any]], record: Step) -> None:
-    """DynamoDB knows a repeat for what it is; another commit has another one."""
+    """DynamoDB recognizes a retry by its token. Another commit has another token."""
     with faults.injected(faults.timeout, faults.canceled("TransactionConflict", "None")):
         table.commit([put("A")], record)
     error_of(put("A"), record)

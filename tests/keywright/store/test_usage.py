@@ -1,4 +1,4 @@
-"""Uses in the table: added with one write unit, never to a key that is gone, never back in time."""
+"""Uses in the table: added with one write unit, never to a deleted key, never back in time."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ WRITE = "UpdateItem"
 
 @pytest.fixture
 def table(world: World) -> Table:
-    """A table with one key that was never used."""
+    """A table with an unused key."""
     world.table.put_key()
     world.table.put_unused()
     return world.table
 
 
 def uses(count: int = 3, *, later: float = 0) -> Uses:
-    """Some uses of the key."""
+    """Return uses of the key."""
     return Uses(UUID(ORGANIZATION_ID), UUID(KEY_ID), count, AT + timedelta(seconds=later))
 
 
 def stored(table: Table) -> tuple[int, str]:
-    """Read count and time."""
+    """Read count and time of last use."""
     item = table.item(f"USAGE#{KEY_ID}")
     return int(item["request_count"]), item["last_used_at"]
 
 
 def delete(table: Table) -> None:
-    """Delete the key, as its deletion does."""
+    """Delete the key and its usage, like the deletion of a key."""
     for prefix in ("KEY#", "USAGE#"):
         key = {"pk": {"S": f"ORG#{ORGANIZATION_ID}"}, "sk": {"S": f"{prefix}{KEY_ID}"}}
         table.client.delete_item(TableName=table.name, Key=key)
 
 
 def test_uses_are_added_in_one_request(table: Table) -> None:
-    """Count and time, without a transaction."""
+    """Count and time are written without a transaction."""
     with faults.injected() as operations:
         usage.add(uses())
 
@@ -60,7 +60,7 @@ def test_uses_are_added_in_one_request(table: Table) -> None:
 
 
 def test_later_uses_are_added(table: Table) -> None:
-    """The counts are summed, the last time stays."""
+    """Counts are summed, and the last time stays."""
     usage.add(uses())
     usage.add(uses(4, later=60.5))
 
@@ -68,7 +68,7 @@ def test_later_uses_are_added(table: Table) -> None:
 
 
 def test_the_time_never_goes_back(table: Table) -> None:
-    """A container that writes later may have been used earlier: only its count is added, with a second request."""
+    """Uses that another container writes late only add their count, with a second request."""
     usage.add(uses(later=60))
     with faults.injected() as operations:
         usage.add(uses(4))
@@ -78,7 +78,7 @@ def test_the_time_never_goes_back(table: Table) -> None:
 
 
 def test_the_same_time_again_is_added_in_one_request(table: Table) -> None:
-    """It is not a step back."""
+    """An equal time is not a step back."""
     usage.add(uses())
     with faults.injected() as operations:
         usage.add(uses())
@@ -106,7 +106,7 @@ def test_a_key_that_is_deleted_between_the_two_requests_is_not_used(table: Table
 
 @pytest.mark.parametrize("fault", [*UNANSWERED, faults.error("TransactionConflictException")])
 def test_what_fails_is_raised_after_one_attempt(table: Table, fault: faults.Fault) -> None:
-    """The meter repeats it later; no verification waits for more than one attempt."""
+    """The meter retries later. No verification waits for more than one attempt."""
     before = table.items()
     with faults.injected(*[fault] * 100) as operations, pytest.raises(ServiceError) as caught:
         usage.add(uses())
