@@ -21,7 +21,11 @@ def printable(text: str) -> str:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table with a heading."""
+    """Print a table with a heading.
+
+    Raises:
+        ValueError: a row has more or fewer cells than the heading.
+    """
     from rich import box  # noqa: PLC0415 - slow to import; most commands print a single line
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -30,7 +34,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row))
+        table.add_row(*(Text(_cell(value)) for _, value in zip(columns, row, strict=True)))
     _console(sys.stdout).print(table)
 
 

@@ -99,8 +99,8 @@ def measured(table: Table) -> Iterator[list[Consumption]]:
         return answer
 
     def note(operation: str, parsed: Mapping[str, Any]) -> None:
-        consumed = parsed.get("ConsumedCapacity", [])
-        units = sum(entry["CapacityUnits"] for entry in ([consumed] if isinstance(consumed, dict) else consumed))
+        reported = parsed.get("ConsumedCapacity", [])
+        units = sum(entry["CapacityUnits"] for entry in ([reported] if isinstance(reported, dict) else reported))
         match operation:
             case "TransactWriteItems":
                 sizes = [max(size, _size_bytes(table, step)) for size, step in zip(before, keys, strict=True)]
