@@ -32,7 +32,13 @@ class Signer:
     service: Service
     endpoint: Endpoint
     keys: Callable[[], Keys]
+    _host: str = field(init=False)
+    _path: str = field(init=False)
     _derived: tuple[str, str, bytes] = field(default=("", "", b""), repr=False)
+
+    def __post_init__(self) -> None:
+        address = urlsplit(self.endpoint.url)
+        self._host, self._path = address.netloc, quote(address.path, safe="/-_.~")
 
     def headers(self, operation: str, body: bytes, now_seconds: float | None = None) -> dict[str, str]:
         """Return the headers of a signed request.
@@ -43,11 +49,10 @@ class Signer:
             now_seconds: seconds since the Unix epoch; the current time if absent.
         """
         keys = self.keys()
-        address = urlsplit(self.endpoint.url)
         timestamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now_seconds))
         headers = {
             "content-type": f"application/x-amz-json-{self.service.json_version}",
-            "host": address.netloc,
+            "host": self._host,
             "x-amz-date": timestamp,
         }
         if keys.token:
@@ -58,7 +63,7 @@ class Signer:
         canonical = "\n".join(
             (
                 "POST",
-                quote(address.path, safe="/-_.~"),
+                self._path,
                 "",
                 *(f"{name}:{value}" for name, value in headers.items()),
                 "",
