@@ -155,6 +155,10 @@ AWS_CREDENTIALS_EXPIRED = UNAUTHORIZED.variant(
     hint="Get new AWS credentials and sign the request again.",
 )
 OWNER_REQUIRED = FORBIDDEN.variant(hint="Only an owner of the organization can do this.")
+NO_ORGANIZATION = FORBIDDEN.variant(
+    message="The session does not act for an organization",
+    hint="Sign in with an organization selected and use that session token.",
+)
 BLOCKED_BY_FIREWALL = FORBIDDEN.variant(
     message="A firewall blocked the request",
     hint="Report the x-request-id of this response to the operator of this API.",

@@ -6,18 +6,14 @@ from typing import TYPE_CHECKING
 
 from keywright.authorizers import policies, session_token
 from keywright.authorizers.session_token import Refused
-from keywright.errors import FORBIDDEN, Unauthorized
+from keywright.errors import NO_ORGANIZATION, Unauthorized
 from keywright.log import logger
 
 if TYPE_CHECKING:
     from keywright.api.lambda_types import AuthorizerAnswer, TokenAuthorizerEvent
 
 
-_NO_ORGANIZATION = {
-    "code": FORBIDDEN.code,
-    "message": "The session does not act for an organization",
-    "hint": "Sign in with an organization selected and use that session token.",
-}
+_NO_ORGANIZATION = {"code": NO_ORGANIZATION.code, "message": NO_ORGANIZATION.message, "hint": NO_ORGANIZATION.hint}
 """Context of the denial. The API's ACCESS_DENIED response takes code, message and hint from it."""
 
 
