@@ -68,7 +68,7 @@ test-layer: $(VENV)/bin/python ## build the layer for this machine and import ev
 	@rm -rf .aws-sam/host-layer
 	@$(MAKE) --no-print-directory -C layers/shared build-SharedLayer ARTIFACTS_DIR=$(CURDIR)/.aws-sam/host-layer \
 	  PYTHON_VERSION=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])') ARCHITECTURE=$$(uname -m)
-	@$(BIN)/python -ISB tests/layer_imports.py .aws-sam/host-layer/python
+	@$(BIN)/python -ISB tests/support/layer_imports.py .aws-sam/host-layer/python
 
 test-runtime: $(VENV)/.dev $(SAM_VENV)/.installed $(RUNTIME_VENV)/.installed test-layer ## run each function under Lambda's runtime client, with the built layer (needs Linux)
 	$(BIN)/pytest tests/runtime --runtime $(RUNTIME_VENV)/bin/python -n auto --dist loadgroup $(ARGS)

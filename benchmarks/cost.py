@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from benchmarks.measuring import Effort
-    from tests.capacity import Consumption
+    from tests.support.capacity import Consumption
 
 PRICES = ROOT / "docs" / "costs" / "prices.json"
 ASSUMPTIONS = ROOT / "benchmarks" / "assumptions.json"
@@ -173,8 +173,8 @@ def _measured(url: str, stack: ExitStack, *, calls: int) -> dict[str, MeasuredOp
     table.put_organizations(client, [deployment.ORGANIZATION_ID])
     for _ in range(_KEYS_LISTED):
         table.issue(deployment.ORGANIZATION_ID)
-    from tests.capacity import measured  # noqa: PLC0415 - after the environment
-    from tests.world import Table as TestTable  # noqa: PLC0415 - the same
+    from tests.support.capacity import measured  # noqa: PLC0415 - after the environment
+    from tests.support.world import Table as TestTable  # noqa: PLC0415 - the same
 
     operations = _operations()
     # Time first: measuring the consumption sends additional requests.
@@ -216,7 +216,7 @@ def _consumed(
 
 
 def _nothing() -> Consumption:
-    from tests.capacity import Consumption  # noqa: PLC0415
+    from tests.support.capacity import Consumption  # noqa: PLC0415
 
     return Consumption()
 

@@ -17,7 +17,7 @@ import boto3
 import hypothesis
 import pytest
 
-from keywright import cache, clock
+from keywright import clock
 from keywright.authorizers import oidc, policies
 from keywright.aws import retries
 from keywright.keys import usage
@@ -27,11 +27,12 @@ from local import backend, credentials
 from local.iam import AccessKey, Decision, Iam
 from local.identity_provider import IdentityProvider
 from local.template import Resource, read_stack
-from tests import issuer as issuers
-from tests.calling import Call, CreateApiKey
+from tests.support import identity_provider
+from tests.support.client import Call, CreateApiKey
+from tests.support.environment import CHEAP_ARGON2, LOOPBACK, ROOT, new_container
 from tests.support.replay import Replay
 from tests.support.tokens import DEVELOPMENT_ISSUER
-from tests.world import ANSWER_SECONDS, Context, Table, World
+from tests.support.world import ANSWER_SECONDS, Context, Table, World
 
 if TYPE_CHECKING:
     import logging
@@ -39,10 +40,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from local.template import Stack
-
-ROOT = Path(__file__).parents[1]
-CHEAP_ARGON2 = {"Argon2MemoryKib": "8", "Argon2Iterations": "1"}
-"""For testing only: cheap hashes."""
 
 # No deadline for examples: a busy machine is not a defect.
 hypothesis.settings.register_profile("keywright", deadline=None)
@@ -53,7 +50,6 @@ DYNAMODB_URL = os.environ.get(backend.DYNAMODB_ENDPOINT)
 DYNAMODB_THREADS = 64
 _REMEMBERED_DECISIONS = 10_000
 
-LOOPBACK = ["127.0.0.1"]
 _FIXTURES_WITH_SOCKETS = {"world", "issuer", "moto_url"}
 
 
@@ -79,7 +75,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def stack() -> Stack:
     """The template, with parameters for tests."""
-    parameters = {"OidcIssuer": "http://127.0.0.1:1", "OidcAudience": issuers.AUDIENCE, **CHEAP_ARGON2}
+    parameters = {"OidcIssuer": "http://127.0.0.1:1", "OidcAudience": identity_provider.AUDIENCE, **CHEAP_ARGON2}
     return read_stack(ROOT / "template.yaml", parameters, {})
 
 
@@ -110,11 +106,6 @@ def setting(environment: pytest.MonkeyPatch) -> Callable[[str, str], None]:
             built.cache_clear()
 
     return change
-
-
-def new_container() -> None:
-    """Forget everything that a container remembers between invocations."""
-    cache.clear_all()
 
 
 @pytest.fixture(scope="session")
@@ -224,23 +215,23 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def issuer() -> Iterator[issuers.Issuer]:
+def issuer() -> Iterator[identity_provider.Issuer]:
     """An identity provider on loopback."""
-    yield from issuers.serve()
+    yield from identity_provider.serve()
 
 
 @pytest.fixture
-def trusted_issuer(issuer: issuers.Issuer, setting: Callable[[str, str], None]) -> issuers.Issuer:
+def trusted_issuer(issuer: identity_provider.Issuer, setting: Callable[[str, str], None]) -> identity_provider.Issuer:
     """The identity provider, trusted by the function."""
     setting("OIDC_ISSUER", issuer.url)
-    setting("OIDC_AUDIENCE", issuers.AUDIENCE)
+    setting("OIDC_AUDIENCE", identity_provider.AUDIENCE)
     return issuer
 
 
 @pytest.fixture
 def development_issuer(monkeypatch: pytest.MonkeyPatch, setting: Callable[[str, str], None]) -> None:
     """Trust the development identity provider, and serve its documents without a port."""
-    provider = IdentityProvider(DEVELOPMENT_ISSUER, issuers.AUDIENCE, "org_id")
+    provider = IdentityProvider(DEVELOPMENT_ISSUER, identity_provider.AUDIENCE, "org_id")
     fetch_document = oidc.fetch_document
 
     def fetch(url: str) -> Mapping[str, object]:

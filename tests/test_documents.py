@@ -12,8 +12,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from local.intrinsics import mapping
-from tests.conftest import ROOT
 from tests.support.aws_commands import OWN_COMMANDS, Command, commands_in, operation, waited_for
+from tests.support.environment import ROOT
 from tests.template.cloudformation import section
 from tools import costs
 

@@ -19,12 +19,12 @@ from keywright.authorizers import session_token
 from keywright.domain import keyring
 from local import authorization
 from local import identity_provider as development
-from tests.conftest import ROOT
-from tests.issuer import AUDIENCE
-from tests.keys import SampleKey
 from tests.support.cases import CASES, QUESTIONS, REQUESTS, WITHOUT_STATUS
+from tests.support.environment import ROOT
+from tests.support.identity_provider import AUDIENCE
 from tests.support.matchers import MATCHERS, differences
 from tests.support.replay import UNTOUCHED, written
+from tests.support.sample_keys import SampleKey
 from tests.support.tokens import DEVELOPMENT_ISSUER, HEADER, ISSUED_AT, claims, sign
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ import pytest
 
 from tests.api.conftest import local_service
 from tests.api.deployment import Deployment
-from tests.aws_profile import with_a_profile
-from tests.conftest import LOOPBACK, ROOT
+from tests.support.aws_profile import with_a_profile
+from tests.support.environment import LOOPBACK, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

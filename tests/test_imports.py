@@ -13,7 +13,7 @@ from functools import cache
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.support.environment import ROOT
 
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
 CLIENT = "import boto3; boto3.client('dynamodb', region_name='eu-central-1')"

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import environments
 from tests.clients import __main__ as clients
-from tests.conftest import ROOT
+from tests.support.environment import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ import pytest
 
 from keywright.errors import CATALOGUE
 from local.intrinsics import mapping
-from tests.conftest import ROOT
+from tests.support.environment import ROOT
 from tests.template.cloudformation import section
 from tools.errors import with_table
 

@@ -16,8 +16,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from tests.aws_profile import with_a_profile
-from tests.conftest import LOOPBACK, ROOT
+from tests.support.aws_profile import with_a_profile
+from tests.support.environment import LOOPBACK, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

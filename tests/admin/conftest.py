@@ -14,12 +14,12 @@ import pytest
 from admin.command_line import main
 from admin.schemas import SCHEMAS_FOLDER
 from local import demo
-from tests.conftest import new_container
+from tests.support.environment import new_container
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.world import Table, World
+    from tests.support.world import Table, World
 
 SCHEMAS = {path.stem: json.loads(path.read_text()) for path in SCHEMAS_FOLDER.glob("*.json")}
 

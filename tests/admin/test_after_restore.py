@@ -8,14 +8,14 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from local.demo import ACTIVE_ORGANIZATION_ID, FROZEN_ORGANIZATION_ID
-from tests.world import nth_id
+from tests.support.world import nth_id
 from tools import after_restore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.admin.conftest import CommandResult
-    from tests.world import Table
+    from tests.support.world import Table
 
 ORGANIZATION = ACTIVE_ORGANIZATION_ID
 

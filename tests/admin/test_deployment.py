@@ -17,7 +17,7 @@ from botocore.httpsession import get_cert_path
 from admin.deployment import DEFAULTS, Deployment, select
 from local.demo import ACTIVE_ORGANIZATION_ID
 from local.server import Server, port_of, reserve
-from tests.conftest import new_container
+from tests.support.environment import new_container
 from tests.template.cloudformation import section
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from tests.admin.conftest import CommandResult
-    from tests.world import Table, World
+    from tests.support.world import Table, World
 
 SHOW = ["organizations", "show", ACTIVE_ORGANIZATION_ID]
 CHANGE = ["members", "suspend", ACTIVE_ORGANIZATION_ID, "demo-admin"]

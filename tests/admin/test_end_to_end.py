@@ -17,7 +17,7 @@ import pytest
 from admin.command import NAME
 from keywright.ids import organization_uuid
 from tests.api.conftest import local_service
-from tests.conftest import LOOPBACK, ROOT
+from tests.support.environment import LOOPBACK, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

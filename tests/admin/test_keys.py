@@ -9,14 +9,14 @@ import pytest
 from keywright.operators import keys as operator_keys
 from keywright.store.table import Conflict
 from local.demo import ACTIVE_ORGANIZATION_ID, FROZEN_ORGANIZATION_ID
-from tests import faults
-from tests.world import KEY_ID, nth_id
+from tests.support import faults
+from tests.support.world import KEY_ID, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.admin.conftest import CommandResult
-    from tests.world import Table
+    from tests.support.world import Table
 
 EITHER = pytest.mark.parametrize("organization_id", [ACTIVE_ORGANIZATION_ID, FROZEN_ORGANIZATION_ID])
 

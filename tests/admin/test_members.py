@@ -9,13 +9,13 @@ import pytest
 
 from keywright.ids import organization_uuid
 from local.demo import ACTIVE_ORGANIZATION_ID, FROZEN_ORGANIZATION_ID, PERSONAS
-from tests.world import nth_id
+from tests.support.world import nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.admin.conftest import CommandResult
-    from tests.world import Table
+    from tests.support.world import Table
 
 USERS = {persona.name: (persona.organization_id, persona.user_id) for persona in PERSONAS}
 MOTO = "arn:aws:sts::123456789012:user/moto"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tests.admin.conftest import CommandResult
-    from tests.world import Table, World
+    from tests.support.world import Table, World
 
 NOW = "2030-01-31T12:00:00.000Z"
 

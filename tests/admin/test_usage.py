@@ -17,15 +17,15 @@ from admin.output import SCHEMAS
 from admin.schemas import SCHEMAS_FOLDER, schema_text
 from keywright.ids import MAXIMUM_ID_BYTES
 from local.demo import ACTIVE_ORGANIZATION_ID
-from tests.conftest import ROOT
-from tests.world import nth_id
+from tests.support.environment import ROOT
+from tests.support.world import nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from tests.admin.conftest import CommandResult
-    from tests.world import Table
+    from tests.support.world import Table
 
 COMMANDS = {
     "organizations": ["create", "show", "list", "rename", "request-deletion", "cancel-deletion"],

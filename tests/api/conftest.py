@@ -16,7 +16,7 @@ import pytest
 
 from local.backend import DYNAMODB_ENDPOINT
 from tests.api.deployment import CANCEL_DELETE, REQUEST_DELETE, Deployment
-from tests.conftest import CHEAP_ARGON2, LOOPBACK, ROOT
+from tests.support.environment import CHEAP_ARGON2, LOOPBACK, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

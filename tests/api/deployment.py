@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from tests import description
 from tests.api.moments import written
 from tests.api.signing import signed
+from tests.support import api_description
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -158,10 +158,10 @@ class Deployment:
 
 def assert_described(method: str, path: str, response: httpx.Response) -> None:
     """Check that an answer is one that docs/openapi.json has for its operation; unknown routes have none."""
-    operation = description.find(method, path)
+    operation = api_description.find(method, path)
     if operation is not None:
         is_json = response.headers["content-type"] == "application/json"
-        assert [] == description.problems(operation, response.status_code, response.json() if is_json else None)
+        assert [] == api_description.problems(operation, response.status_code, response.json() if is_json else None)
 
 
 def is_here(base_url: str) -> bool:

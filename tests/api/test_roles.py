@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tests.api.conftest import connected, local_service
 from tests.api.deployment import CANCEL_DELETE, REQUEST_DELETE
-from tests.conftest import ROOT
+from tests.support.environment import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ import pytest
 
 from tests.api.conftest import connected, local_service
 from tests.browser import webdriver
-from tests.conftest import LOOPBACK
+from tests.support.environment import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keywright.errors import CATALOGUE
-from tests.conftest import ROOT
+from tests.support.environment import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

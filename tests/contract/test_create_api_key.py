@@ -15,13 +15,13 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis_jsonschema import from_schema
 
-from tests.conftest import ROOT
-from tests.world import create_event
+from tests.support.environment import ROOT
+from tests.support.world import create_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.calling import CreateApiKey
+    from tests.support.client import CreateApiKey
 
 CONTRACT: dict[str, Any] = json.loads((ROOT / "tests/contract/create_api_key.json").read_text())
 REQUEST: dict[str, Any] = CONTRACT["request"]

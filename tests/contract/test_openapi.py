@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
-from tests.description import DESCRIPTION, operations, plain
+from tests.support.api_description import DESCRIPTION, operations, plain
+from tests.support.environment import ROOT
 
 CONTRACT: dict[str, Any] = json.loads((ROOT / "tests/contract/create_api_key.json").read_text(encoding="utf-8"))
 CREATE = operations()["create_api_key"]

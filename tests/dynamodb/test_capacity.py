@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.capacity import Consumption, documented, measured, write
+from tests.support.capacity import Consumption, documented, measured, write
 from tests.support.cases import CASES, Case
 from tests.support.replay import invoke, prepare
-from tests.world import nth_id
+from tests.support.world import nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.calling import Call
-    from tests.world import World
+    from tests.support.client import Call
+    from tests.support.world import World
 
 SUCCESSES = [case for case in CASES if case.status == 200]
 

@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 
-from tests.aws_profile import with_a_profile
-from tests.conftest import ROOT
 from tests.e2e import front
 from tests.e2e.__main__ import (
     ARCHITECTURE,
@@ -31,6 +29,8 @@ from tests.e2e.__main__ import (
 )
 from tests.e2e.emulator import PYTHON
 from tests.e2e.guide import Shell, blocks
+from tests.support.aws_profile import with_a_profile
+from tests.support.environment import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

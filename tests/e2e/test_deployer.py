@@ -17,9 +17,9 @@ from botocore.exceptions import ClientError
 
 from local.intrinsics import REGION
 from local.server import HOST
-from tests.conftest import ROOT
 from tests.e2e import emulator
 from tests.e2e.__main__ import ARCHITECTURE, AUDIENCE, DEPLOYED, PYTHON_VERSION, sam
+from tests.support.environment import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -15,10 +15,10 @@ import boto3
 import pytest
 
 from tests.api.deployment import data
-from tests.conftest import ROOT
 from tests.e2e.__main__ import STACK
 from tests.e2e.emulator import PYTHON
 from tests.e2e.guide import Block, Shell, blocks
+from tests.support.environment import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ import pytest
 
 from tests.api.conftest import connected, local_service
 from tests.api.deployment import KEY, data
-from tests.conftest import LOOPBACK, ROOT
+from tests.support.environment import LOOPBACK, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -17,7 +17,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from keywright.organizations.events import parse_event
-from tests.conftest import ROOT
+from tests.support.environment import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -27,7 +27,7 @@ import httpx
 from local.options import ROOT
 from local.template import read_stack
 from tests.api.conftest import local_service
-from tests.sizes import size
+from tests.support.depth import size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -40,7 +40,7 @@ from keywright.keys.outcome import UnknownKey
 from keywright.organizations import events
 from keywright.settings import ConfigurationError, settings
 from local.authorization import allows
-from tests.routing import routed
+from tests.support.routing import routed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from local.intrinsics import Json, load_template, mapping, sequence, text
-from tests.conftest import ROOT
+from tests.support.environment import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

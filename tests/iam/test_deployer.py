@@ -8,8 +8,8 @@ import re
 import pytest
 
 from local.intrinsics import mapping
-from tests.conftest import ROOT
 from tests.iam.policies import ACCOUNT, BOUNDARY, STACK, TEMPLATE, Request, actions, allows, statements
+from tests.support.environment import ROOT
 from tests.template import cloudformation
 from tests.template.cloudformation import function_ids, section
 

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keywright import shutdown
-from tests.conftest import LOOPBACK, ROOT
-from tests.keys import SampleKey
+from tests.support.environment import LOOPBACK, ROOT
+from tests.support.sample_keys import SampleKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from local.iam import AccessKey
-    from tests.world import World
+    from tests.support.world import World
 
 pytestmark = pytest.mark.allow_hosts(LOOPBACK)
 
@@ -218,7 +218,7 @@ import importlib.util, time
 specification = importlib.util.spec_from_file_location("handler", "functions/FUNCTION/handler.py")
 module = importlib.util.module_from_spec(specification)
 specification.loader.exec_module(module)
-from tests.world import Context
+from tests.support.world import Context
 for _ in range(3):
     module.handler(EVENT, Context())
 print("served")

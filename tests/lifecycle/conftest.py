@@ -8,7 +8,7 @@ import pytest
 
 from keywright.aws import retries
 from tests.lifecycle.service import METHODS, Caller, Service, SteppedClock
-from tests.world import ORGANIZATION_ID, Context, World
+from tests.support.world import ORGANIZATION_ID, Context, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable

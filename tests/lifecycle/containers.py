@@ -117,7 +117,7 @@ class _Inside:
     keys: dict[str, AccessKey] = field(default_factory=dict)
 
     def begin(self, environment: dict[str, str], keys: dict[str, AccessKey]) -> None:
-        from tests.conftest import new_container  # noqa: PLC0415 - slow, so not at process start
+        from tests.support.environment import new_container  # noqa: PLC0415 - slow, so not at process start
 
         os.environ.clear()
         os.environ.update(environment, AWS_ACCESS_KEY_ID=NONE)
@@ -128,7 +128,7 @@ class _Inside:
 
     def write(self, function: str, user_id: str, request: dict[str, Any]) -> Written:
         from tests.lifecycle.service import METHODS  # noqa: PLC0415 - needs the environment
-        from tests.world import Context, create_event  # noqa: PLC0415 - needs the environment
+        from tests.support.world import Context, create_event  # noqa: PLC0415 - needs the environment
 
         key_id = request.get("key_id")
         event = create_event(

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from keywright import clock
 from keywright.aws import retries
 from keywright.store import api_keys
-from tests import faults
-from tests.world import create_event, signed
+from tests.support import faults
+from tests.support.world import create_event, signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest
 
     from keywright.store.api_keys import ApiKeyRecord
-    from tests.world import World
+    from tests.support.world import World
 
 METHODS = {
     "create_api_key": "POST",

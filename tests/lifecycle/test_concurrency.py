@@ -12,9 +12,9 @@ import argon2
 import pytest
 
 from keywright.store import pepper
-from tests.keys import key_parts
 from tests.lifecycle.service import Caller, audited, meanwhile, replayed
-from tests.world import ORGANIZATION_ID
+from tests.support.sample_keys import key_parts
+from tests.support.world import ORGANIZATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

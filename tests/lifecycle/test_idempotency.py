@@ -17,10 +17,10 @@ from boto3.dynamodb.types import TypeSerializer
 from keywright.domain import key_text
 from keywright.settings import settings
 from keywright.store import pepper
-from tests import faults, refusals
-from tests.conftest import new_container
 from tests.lifecycle.service import VALID_BODY, Answer, Caller, Service, SteppedClock, meanwhile
-from tests.world import ORGANIZATION_ID
+from tests.support import dynamodb_errors, faults
+from tests.support.environment import new_container
+from tests.support.world import ORGANIZATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -327,7 +327,7 @@ def test_a_repeat_does_not_overtake_a_removal(service: Service, create: Repeat, 
     reasons: list[dict[str, Any]] = [{"Code": "None"} for _ in range(5)]
     reasons[position] = {"Code": passing}
     reasons[2] = {"Code": "ConditionalCheckFailed", "Item": on_the_wire(item)}
-    canceled = faults.answer(400, refusals.canceled() | {"CancellationReasons": reasons})
+    canceled = faults.answer(400, dynamodb_errors.canceled() | {"CancellationReasons": reasons})
 
     def removed_meanwhile(sent: AWSPreparedRequest) -> AWSResponse:
         service.delete_item(ORGANIZATION_ID, ["MEMBER#user_1", "ORG"][position])

@@ -12,7 +12,7 @@ import pytest
 from keywright.ids import uuid7
 from keywright.store.api_keys import ApiKeyRecord
 from tests.lifecycle.service import Caller
-from tests.world import ORGANIZATION_ID
+from tests.support.world import ORGANIZATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -16,14 +16,14 @@ import pytest
 
 from tests.lifecycle.containers import Container
 from tests.lifecycle.service import VALID_BODY
-from tests.sizes import size
+from tests.support.depth import size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from local.iam import AccessKey
     from tests.lifecycle.containers import Verified, Written
-    from tests.world import World
+    from tests.support.world import World
 
 pytestmark = pytest.mark.xdist_group("containers")
 

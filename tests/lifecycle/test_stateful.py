@@ -16,10 +16,10 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 
 from keywright.keys import verification
 from keywright.store import pepper
-from tests.keys import key_parts
 from tests.lifecycle import memory, model
 from tests.lifecycle.model import SECOND, Kept, Key, Organization, Refused, Repeated, rfc3339
 from tests.lifecycle.service import READS, Caller, audit_record, audited, replayed
+from tests.support.sample_keys import key_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

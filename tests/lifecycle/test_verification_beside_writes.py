@@ -22,10 +22,10 @@ from keywright.keys.outcome import Code
 from keywright.keys.verification import verify
 from keywright.settings import Argon2Parameters
 from keywright.store import pepper
-from tests import faults
-from tests.keys import key_parts
 from tests.lifecycle.service import Caller, audit_record, audited, replayed
-from tests.sizes import size
+from tests.support import faults
+from tests.support.depth import size
+from tests.support.sample_keys import key_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

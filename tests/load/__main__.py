@@ -32,8 +32,8 @@ from tests.api.conftest import local_process
 from tests.load.books import Books, violations
 from tests.load.memory import has_grown, resident_megabytes
 from tests.load.traffic import Caller, Figures
-from tests.sizes import size
-from tests.world import Table
+from tests.support.depth import size
+from tests.support.world import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

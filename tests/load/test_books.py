@@ -10,7 +10,7 @@ from keywright.keys import usage
 from tests.lifecycle.service import METHODS, VALID_BODY, Caller, Service
 from tests.load.books import Books, Key, violations
 from tests.load.memory import has_grown
-from tests.world import ORGANIZATION_ID, World
+from tests.support.world import ORGANIZATION_ID, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable

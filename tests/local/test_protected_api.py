@@ -16,17 +16,17 @@ from local.iam import NONE, AccessKey, Iam
 from local.server import HOST, Server, port_of, reserve
 from local.sigv4 import SigningCredential
 from local.template import read_stack
-from tests.conftest import ROOT
-from tests.keys import SampleKey
 from tests.local.serving import ANSWER_SECONDS, ECHO, add_function
-from tests.world import KEY_ID, ORGANIZATION_ID
+from tests.support.environment import ROOT
+from tests.support.sample_keys import SampleKey
+from tests.support.world import KEY_ID, ORGANIZATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from local.template import Stack
-    from tests.world import Table, World
+    from tests.support.world import Table, World
 
 KEY = SampleKey()
 CACHED_SECONDS = 300

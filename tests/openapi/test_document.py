@@ -9,9 +9,9 @@ import pytest
 
 from keywright.errors import CATALOGUE
 from openapi.document import describe, text
-from tests.conftest import ROOT
-from tests.description import DESCRIPTION, find, operations, plain, problems, validator
+from tests.support.api_description import DESCRIPTION, find, operations, plain, problems, validator
 from tests.support.cases import REQUESTS
+from tests.support.environment import ROOT
 
 if TYPE_CHECKING:
     from local.template import Stack

@@ -9,14 +9,14 @@ import pytest
 from keywright.aws import retries
 from keywright.store import pepper
 from local import backend
-from tests.bus import Sync
-from tests.conftest import new_container
 from tests.lifecycle.service import METHODS, Service
 from tests.reliability import figures
 from tests.reliability.operations import Scene
 from tests.reliability.proxy import FaultProxy
 from tests.reliability.simulated import SimulatedTime
-from tests.world import ORGANIZATION_ID, Context, World
+from tests.support.environment import new_container
+from tests.support.event_queue import Sync
+from tests.support.world import ORGANIZATION_ID, Context, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,8 +18,8 @@ from keywright.keys.verification import verify
 from keywright.operators import keys as operator_keys
 from keywright.operators import members as operator_members
 from keywright.operators.refusals import NotFoundError
-from tests.bus import about, event, message
 from tests.lifecycle.service import VALID_BODY, Answer, Caller, audit_record, audited, replayed
+from tests.support.event_queue import about, event, message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,21 +12,21 @@ from keywright.errors import ServiceError
 from keywright.operators import organizations as operator_organizations
 from keywright.operators.refusals import RefusedError
 from keywright.organizations.purge import PurgeFailedError
-from tests.conftest import new_container
 from tests.functions.purge_organizations.conftest import DUE, NOW, SECONDS, Purge, due
 from tests.reliability import figures, wire
 from tests.reliability.operations import OPERATOR
-from tests.sizes import size
+from tests.support.depth import size
+from tests.support.environment import new_container
 from tests.support.history import batches, delayed, history
-from tests.world import OTHER_ORGANIZATION_ID
+from tests.support.world import OTHER_ORGANIZATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.bus import Sync
     from tests.reliability.proxy import FaultProxy
     from tests.reliability.simulated import SimulatedTime
-    from tests.world import Table, World
+    from tests.support.event_queue import Sync
+    from tests.support.world import Table, World
 
 ROUNDS = size("FAULT_ROUNDS", 4)
 MOST_DELIVERIES = 100

@@ -9,15 +9,15 @@ import pytest
 from keywright.aws import retries
 from keywright.errors import ServiceError
 from keywright.store import pepper
-from tests.conftest import new_container
 from tests.reliability import wire
 from tests.reliability.proxy import FaultProxy
+from tests.support.environment import new_container
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.reliability.simulated import SimulatedTime
-    from tests.world import World
+    from tests.support.world import World
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from keywright.keys.verification import verify
 from keywright.store import pepper
 from tests.reliability import figures, wire
 from tests.reliability.operations import OPERATIONS, Operation, Scene, asks, assert_all_or_nothing
-from tests.sizes import size
-from tests.world import OTHER_ORGANIZATION_ID
+from tests.support.depth import size
+from tests.support.world import OTHER_ORGANIZATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

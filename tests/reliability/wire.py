@@ -8,8 +8,8 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tests import refusals
 from tests.reliability.proxy import Exchange, FaultProxy, Reply, passed_on
+from tests.support import dynamodb_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,12 +63,12 @@ def genuine(body: dict[str, Any]) -> Fault:
 
 def error(code: str, status: int = 400) -> Fault:
     """Respond with an error of DynamoDB."""
-    return answer(status, refusals.error(code))
+    return answer(status, dynamodb_errors.error(code))
 
 
 def canceled(*codes: str) -> Fault:
     """Cancel a transaction, with one reason for each of its items."""
-    return answer(400, refusals.canceled(*codes))
+    return answer(400, dynamodb_errors.canceled(*codes))
 
 
 def throttled(exchange: Exchange) -> None:

@@ -16,13 +16,13 @@ from local import backend
 from local.identity_provider import IdentityProvider
 from local.server import HOST, Server, port_of, reserve
 from local.template import Resource
-from tests.conftest import LOOPBACK
-from tests.issuer import AUDIENCE
 from tests.runtime.container import Container, running
 from tests.support.cases import CASES, Case
+from tests.support.environment import LOOPBACK
+from tests.support.identity_provider import AUDIENCE
 from tests.support.replay import NO_SERVER, in_envelope, put_items
 from tests.support.tokens import DEVELOPMENT_ISSUER, sign
-from tests.world import Context, Table, World
+from tests.support.world import Context, Table, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -16,7 +16,7 @@ import httpx
 
 from local import backend
 from local.server import HOST, port_of, reserve
-from tests.conftest import ROOT
+from tests.support.environment import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

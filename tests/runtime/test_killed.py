@@ -14,7 +14,7 @@ from tests.runtime.conftest import patient
 from tests.support.cases import CASES, MESSAGES, Case, outcome_of
 from tests.support.matchers import differences
 from tests.support.replay import UNTOUCHED, items, written
-from tests.world import Context
+from tests.support.world import Context
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ import pytest
 from tests.support.cases import CASES, MESSAGES, Case
 from tests.support.matchers import differences
 from tests.support.replay import UNTOUCHED, items, written
-from tests.world import Context
+from tests.support.world import Context
 
 if TYPE_CHECKING:
     from tests.runtime.conftest import Deployments

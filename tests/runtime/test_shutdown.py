@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.runtime.conftest import PATIENCE_SECONDS
 from tests.support.cases import CASES
-from tests.world import create_event, signed
+from tests.support.world import create_event, signed
 
 if TYPE_CHECKING:
     from tests.runtime.conftest import Deployed, Deployments

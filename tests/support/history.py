@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from keywright import clock
-from tests import bus
+from tests.support import event_queue
 
 if TYPE_CHECKING:
     import random
@@ -33,7 +33,7 @@ def history(chance: random.Random, length: int) -> list[Event]:
         detail = KINDS[kind](chance)
         detail["organization"] = {"id": chance.choice(organizations), **detail.get("organization", {})}
         event_id = f"evt_{chance.getrandbits(64):016x}"
-        events.append(bus.event(kind, time=clock.rfc3339(now), event_id=event_id, **detail))
+        events.append(event_queue.event(kind, time=clock.rfc3339(now), event_id=event_id, **detail))
     return sorted(events, key=order)
 
 
@@ -55,14 +55,14 @@ KINDS: dict[str, Callable[[random.Random], dict[str, Any]]] = {
     "organization.updated": _named,
     "organization.deletion_requested": lambda _: {},
     "organization.deletion_canceled": lambda _: {},
-    "member.added": lambda chance: bus.about(_user_id(chance), role=chance.choice(ROLES)),
-    "member.role_changed": lambda chance: bus.about(_user_id(chance), role=chance.choice(ROLES)),
-    "member.updated": lambda chance: bus.about(
+    "member.added": lambda chance: event_queue.about(_user_id(chance), role=chance.choice(ROLES)),
+    "member.role_changed": lambda chance: event_queue.about(_user_id(chance), role=chance.choice(ROLES)),
+    "member.updated": lambda chance: event_queue.about(
         _user_id(chance), role=chance.choice(ROLES), suspended=chance.choice([True, False])
     ),
-    "member.suspended": lambda chance: bus.about(_user_id(chance)),
-    "member.reinstated": lambda chance: bus.about(_user_id(chance)),
-    "member.removed": lambda chance: bus.about(_user_id(chance)),
+    "member.suspended": lambda chance: event_queue.about(_user_id(chance)),
+    "member.reinstated": lambda chance: event_queue.about(_user_id(chance)),
+    "member.removed": lambda chance: event_queue.about(_user_id(chance)),
 }
 
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, SupportsBytes, cast
 import boto3
 from boto3.dynamodb.types import Binary
 
-from tests.bus import EventQueue
 from tests.support.cases import WITHOUT_STATUS
+from tests.support.event_queue import EventQueue
 from tests.support.matchers import differences
-from tests.world import Context
+from tests.support.world import Context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from local.iam import AccessKey
     from local.template import Stack
     from tests.support.cases import Case
-    from tests.world import World
+    from tests.support.world import World
 
 NO_SERVER = "http://127.0.0.1:1"
 """An address on which no server listens."""

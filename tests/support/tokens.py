@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from local import identity_provider as development
 from local.options import Options
 from local.server import HOST
-from tests.issuer import AUDIENCE
+from tests.support.identity_provider import AUDIENCE
 
 DEVELOPMENT_ISSUER = f"http://{HOST}:{Options().port + 1}"
 """The identity provider of `make run`."""

@@ -11,7 +11,7 @@ import pytest
 from keywright.keys.outcome import Code
 from keywright.keys.verification_log import UNITS
 from local.intrinsics import mapping, sequence, text
-from tests.conftest import ROOT
+from tests.support.environment import ROOT
 from tests.template.cloudformation import properties, resources
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local.intrinsics import load_template
-from tests.conftest import ROOT
+from tests.support.environment import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,15 +9,15 @@ import pytest
 
 from keywright.domain import keyring
 from keywright.errors import ServiceError, Unauthorized
-from tests import faults
-from tests.counting import counted
-from tests.keys import SampleKey, secret_parts
-from tests.world import KEY_ID, nth_id
+from tests.support import faults
+from tests.support.costs import counted
+from tests.support.sample_keys import SampleKey, secret_parts
+from tests.support.world import KEY_ID, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.world import Context, Table, World
+    from tests.support.world import Context, Table, World
 
 KEY = SampleKey()
 FOREIGN = keyring.derive(b"another pepper" * 4)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.calling import Call
+    from tests.support.client import Call
 
 
 @pytest.fixture

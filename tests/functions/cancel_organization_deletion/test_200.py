@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import faults
-from tests.calling import REQUEST_ID, UNANSWERED, VALID_BODY
-from tests.world import ORGANIZATION_ID, OTHER_ORGANIZATION_ID, PENDING_DELETION_AT
+from tests.support import faults
+from tests.support.client import REQUEST_ID, UNANSWERED, VALID_BODY
+from tests.support.world import ORGANIZATION_ID, OTHER_ORGANIZATION_ID, PENDING_DELETION_AT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from tests.calling import Call
+    from tests.support.client import Call
 
 NOW = "2030-01-31T12:00:00.000Z"
 

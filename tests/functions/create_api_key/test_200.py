@@ -15,15 +15,15 @@ import pytest
 
 from keywright.domain import key_text
 from keywright.store import pepper
-from tests import faults
-from tests.calling import VALID_BODY
-from tests.keys import key_parts
-from tests.world import ORGANIZATION_ID
+from tests.support import faults
+from tests.support.client import VALID_BODY
+from tests.support.sample_keys import key_parts
+from tests.support.world import ORGANIZATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.calling import CreateApiKey
+    from tests.support.client import CreateApiKey
 
 
 def data(answer: dict[str, Any]) -> dict[str, str]:

@@ -16,16 +16,16 @@ from keywright.domain import key_text
 from keywright.keys import create as key_create
 from keywright.store import audit, table
 from keywright.store import pepper as store_pepper
-from tests import faults
-from tests.calling import VALID_BODY
-from tests.world import KEY_ID, ORGANIZATION_ID, Context, create_event
+from tests.support import faults
+from tests.support.client import VALID_BODY
+from tests.support.world import KEY_ID, ORGANIZATION_ID, Context, create_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
-    from tests.calling import CreateApiKey
+    from tests.support.client import CreateApiKey
 
 
 def refused(create: CreateApiKey, body: object = None, **changes: Any) -> tuple[int, dict[str, str]]:

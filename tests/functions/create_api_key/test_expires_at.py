@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.calling import VALID_BODY
+from tests.support.client import VALID_BODY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from tests.calling import Call
+    from tests.support.client import Call
 
 NOW = "2030-01-31T12:00:00.000Z"
 

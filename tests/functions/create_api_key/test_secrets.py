@@ -12,12 +12,12 @@ import pytest
 from keywright.domain import key_text
 from keywright.settings import settings
 from keywright.store import table
-from tests import faults
-from tests.calling import VALID_BODY
-from tests.keys import WINDOW, secret_parts
+from tests.support import faults
+from tests.support.client import VALID_BODY
+from tests.support.sample_keys import WINDOW, secret_parts
 
 if TYPE_CHECKING:
-    from tests.calling import CreateApiKey
+    from tests.support.client import CreateApiKey
 
 CREATES = 1_000
 

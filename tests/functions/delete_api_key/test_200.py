@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests import faults
-from tests.calling import REQUEST_ID, UNANSWERED, meanwhile
-from tests.world import HASH, KEY_ID, ORGANIZATION_ID, OTHER_ORGANIZATION_ID, PREVIOUS_HASH, nth_id
+from tests.support import faults
+from tests.support.client import REQUEST_ID, UNANSWERED, meanwhile
+from tests.support.world import HASH, KEY_ID, ORGANIZATION_ID, OTHER_ORGANIZATION_ID, PREVIOUS_HASH, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from tests.calling import Call
+    from tests.support.client import Call
 
 NOW = "2030-01-31T12:00:00.000Z"
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests import faults
-from tests.calling import REQUEST_ID, UNANSWERED
-from tests.world import HASH, KEY_ID, ORGANIZATION_ID, OTHER_ORGANIZATION_ID, PREVIOUS_HASH, nth_id
+from tests.support import faults
+from tests.support.client import REQUEST_ID, UNANSWERED
+from tests.support.world import HASH, KEY_ID, ORGANIZATION_ID, OTHER_ORGANIZATION_ID, PREVIOUS_HASH, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
-    from tests.calling import Call
+    from tests.support.client import Call
 
 NOW = "2030-01-31T12:00:00.000Z"
 A_MOMENT_LATER = "2030-01-31T12:00:00.001Z"

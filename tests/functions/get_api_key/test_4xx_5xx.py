@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keywright.store import table
-from tests import faults
-from tests.calling import UNANSWERED, Refusal
-from tests.world import HASH, KEY_ID, OTHER_ORGANIZATION_ID, STRANGERS, nth_id
+from tests.support import faults
+from tests.support.client import UNANSWERED, Refusal
+from tests.support.world import HASH, KEY_ID, OTHER_ORGANIZATION_ID, STRANGERS, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.calling import Call
-    from tests.world import Table
+    from tests.support.client import Call
+    from tests.support.world import Table
 
 
 def test_401_an_expired_session_in_the_gateways_cache(call: Call) -> None:

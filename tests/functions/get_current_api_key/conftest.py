@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.calling import REQUEST_ID, Call
-from tests.world import KEY_ID, ORGANIZATION_ID
+from tests.support.client import REQUEST_ID, Call
+from tests.support.world import KEY_ID, ORGANIZATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable

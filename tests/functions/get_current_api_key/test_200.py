@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from tests import faults
-from tests.keys import SampleKey, secret_parts
-from tests.world import KEY_ID, ORGANIZATION_ID, OTHER_ORGANIZATION_ID
+from tests.support import faults
+from tests.support.sample_keys import SampleKey, secret_parts
+from tests.support.world import KEY_ID, ORGANIZATION_ID, OTHER_ORGANIZATION_ID
 
 if TYPE_CHECKING:
     import pytest
 
-    from tests.calling import Call
+    from tests.support.client import Call
 
 KEY = SampleKey()
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import faults
-from tests.calling import UNANSWERED
-from tests.keys import SampleKey
+from tests.support import faults
+from tests.support.client import UNANSWERED
+from tests.support.sample_keys import SampleKey
 
 if TYPE_CHECKING:
-    from tests.calling import Call
+    from tests.support.client import Call
 
 KEY = SampleKey()
 

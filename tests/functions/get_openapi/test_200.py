@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.description import DESCRIPTION
+from tests.support.api_description import DESCRIPTION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.calling import Call
+    from tests.support.client import Call
 
 DOMAIN = "https://abc.execute-api.eu-central-1.amazonaws.com"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.calling import Call
+    from tests.support.client import Call
 
 
 def test_500_a_setting_is_missing(call: Call, setting: Callable[[str, str], None]) -> None:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keywright.errors import CATALOGUE
-from tests.conftest import ROOT
+from tests.support.environment import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.calling import Call
+    from tests.support.client import Call
 
 LIBRARY = ROOT / "functions" / "get_reference" / "swagger-ui"
 LAMBDA_ANSWER_BYTES = 6 * 1024 * 1024

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests import faults
-from tests.calling import UNANSWERED
-from tests.world import HASH, KEY_ID, OTHER_ORGANIZATION_ID, PREVIOUS_HASH, nth_id
+from tests.support import faults
+from tests.support.client import UNANSWERED
+from tests.support.world import HASH, KEY_ID, OTHER_ORGANIZATION_ID, PREVIOUS_HASH, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tests.calling import Call
+    from tests.support.client import Call
 
 LAST_ID = "ffffffff-ffff-7fff-bfff-ffffffffffff"
 FIRST_ID = "00000000-0000-7000-8000-000000000000"

@@ -10,9 +10,9 @@ from botocore.httpsession import URLLib3Session
 
 from keywright import clock
 from keywright.ids import uuid7
-from tests import faults
-from tests.calling import REQUEST_ID, UNANSWERED, VALID_BODY
-from tests.world import KEY_ID, ORGANIZATION_ID, OTHER_ORGANIZATION_ID, nth_id
+from tests.support import faults
+from tests.support.client import REQUEST_ID, UNANSWERED, VALID_BODY
+from tests.support.world import KEY_ID, ORGANIZATION_ID, OTHER_ORGANIZATION_ID, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
-    from tests.calling import Call
+    from tests.support.client import Call
 
 NOW = "2030-01-31T12:00:00.000Z"
 LAST_ID = "ffffffff-ffff-7fff-bfff-ffffffffffff"

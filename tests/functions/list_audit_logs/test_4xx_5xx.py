@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keywright.store import table
-from tests import faults
-from tests.calling import UNANSWERED, Refusal
-from tests.world import KEY_ID, STRANGERS, nth_id
+from tests.support import faults
+from tests.support.client import UNANSWERED, Refusal
+from tests.support.world import KEY_ID, STRANGERS, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.calling import Call
-    from tests.world import Table
+    from tests.support.client import Call
+    from tests.support.world import Table
 
 NO_PAGE = {"limit": 10, "has_more": False, "next_cursor": None}
 NO_PAGE_OF_25 = {"limit": 25, "has_more": False, "next_cursor": None}

@@ -9,7 +9,7 @@ import pytest
 
 from keywright.aws import retries
 from keywright.ids import uuid7
-from tests.world import ORGANIZATION_ID, OTHER_ORGANIZATION_ID, Context, Table, World, nth_id
+from tests.support.world import ORGANIZATION_ID, OTHER_ORGANIZATION_ID, Context, Table, World, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from keywright import clock
 from keywright.aws import retries
-from tests.conftest import ROOT
 from tests.functions.purge_organizations.conftest import NOW, SCHEDULED
-from tests.world import Context
+from tests.support.environment import ROOT
+from tests.support.world import Context
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

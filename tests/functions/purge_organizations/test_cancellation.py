@@ -8,17 +8,17 @@ import pytest
 
 from keywright.organizations.purge import PurgeFailedError
 from keywright.store.purges import BATCH_ITEMS
-from tests import faults
-from tests.bus import event, message
-from tests.calling import Refusal, meanwhile
 from tests.functions.purge_organizations.conftest import DUE, NOW
-from tests.world import ORGANIZATION_ID, nth_id
+from tests.support import faults
+from tests.support.client import Refusal, meanwhile
+from tests.support.event_queue import event, message
+from tests.support.world import ORGANIZATION_ID, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.calling import Call
     from tests.functions.purge_organizations.conftest import Purge
+    from tests.support.client import Call
 
 SCHEDULED_DELETION = {"pk": "DELETIONS", "sk": f"{DUE}#{ORGANIZATION_ID}"}
 

@@ -16,10 +16,10 @@ from keywright.organizations import purge as organization_purge
 from keywright.organizations.purge import LEAST_SECONDS, PurgeFailedError
 from keywright.store import purges
 from keywright.store.purges import BATCH_ITEMS
-from tests import faults
-from tests.calling import UNANSWERED, meanwhile
 from tests.functions.purge_organizations.conftest import NOW
-from tests.world import ORGANIZATION_ID, OTHER_ORGANIZATION_ID, nth_id
+from tests.support import faults
+from tests.support.client import UNANSWERED, meanwhile
+from tests.support.world import ORGANIZATION_ID, OTHER_ORGANIZATION_ID, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keywright.store.purges import BATCH_ITEMS
-from tests.conftest import ROOT
-from tests.world import ORGANIZATION_ID
+from tests.support.environment import ROOT
+from tests.support.world import ORGANIZATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from keywright.store.purges import BATCH_ITEMS
-from tests import faults
 from tests.functions.purge_organizations.conftest import DUE, NOW
-from tests.world import ORGANIZATION_ID, OTHER_ORGANIZATION_ID, nth_id
+from tests.support import faults
+from tests.support.world import ORGANIZATION_ID, OTHER_ORGANIZATION_ID, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keywright.store import table
-from tests import faults
-from tests.calling import UNANSWERED, Refusal, meanwhile
-from tests.world import OTHER_ORGANIZATION_ID, STRANGERS
+from tests.support import faults
+from tests.support.client import UNANSWERED, Refusal, meanwhile
+from tests.support.world import OTHER_ORGANIZATION_ID, STRANGERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.calling import Call
-    from tests.world import Table
+    from tests.support.client import Call
+    from tests.support.world import Table
 
 
 def admin(table: Table) -> None:

@@ -13,16 +13,16 @@ import pytest
 
 from keywright import clock
 from keywright.store import pepper
-from tests import faults
-from tests.calling import REQUEST_ID, UNANSWERED, VALID_BODY, meanwhile
-from tests.keys import key_parts
-from tests.world import HASH, KEY_ID, ORGANIZATION_ID, OTHER_ORGANIZATION_ID, PREVIOUS_HASH, nth_id
+from tests.support import faults
+from tests.support.client import REQUEST_ID, UNANSWERED, VALID_BODY, meanwhile
+from tests.support.sample_keys import key_parts
+from tests.support.world import HASH, KEY_ID, ORGANIZATION_ID, OTHER_ORGANIZATION_ID, PREVIOUS_HASH, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from tests.calling import Call
+    from tests.support.client import Call
 
 NOW = "2030-01-31T12:00:00.000Z"
 WEEK_SECONDS = 604_800

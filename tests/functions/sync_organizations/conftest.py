@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keywright.aws import retries
-from tests.bus import Sync
+from tests.support.event_queue import Sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from tests.world import World
+    from tests.support.world import World
 
 
 @pytest.fixture

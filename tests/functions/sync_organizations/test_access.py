@@ -9,15 +9,15 @@ import pytest
 
 from keywright import clock
 from keywright.ids import organization_uuid
-from tests.bus import about, event
-from tests.calling import VALID_BODY
-from tests.world import ORGANIZATION_ID
+from tests.support.client import VALID_BODY
+from tests.support.event_queue import about, event
+from tests.support.world import ORGANIZATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.bus import Sync
-    from tests.calling import Call
+    from tests.support.client import Call
+    from tests.support.event_queue import Sync
 
 
 @pytest.fixture

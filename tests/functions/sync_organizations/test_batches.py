@@ -10,16 +10,16 @@ import pytest
 
 from keywright.aws import retries
 from keywright.store import table
-from tests import faults
-from tests.bus import TIME, about, event
-from tests.calling import UNANSWERED
-from tests.world import ORGANIZATION_ID
+from tests.support import faults
+from tests.support.client import UNANSWERED
+from tests.support.event_queue import TIME, about, event
+from tests.support.world import ORGANIZATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from tests.bus import Sync
+    from tests.support.event_queue import Sync
 
 SECRET = "kk_" + "0ETHK3Teh1d8Ge8g" * 5
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from keywright.ids import organization_uuid
-from tests.bus import NAME_OF_PROVIDER, TIME, about, event
-from tests.world import ORGANIZATION_ID
+from tests.support.event_queue import NAME_OF_PROVIDER, TIME, about, event
+from tests.support.world import ORGANIZATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from tests.bus import Sync
-    from tests.world import Table
+    from tests.support.event_queue import Sync
+    from tests.support.world import Table
 
 LATER = "2026-03-02T12:00:00.000Z"
 LATEST = "2026-03-03T12:00:00.000Z"

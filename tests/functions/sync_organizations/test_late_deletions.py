@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from keywright import clock
-from tests.bus import event
-from tests.world import ORGANIZATION_ID
+from tests.support.event_queue import event
+from tests.support.world import ORGANIZATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.bus import Sync
+    from tests.support.event_queue import Sync
 
 REASON = "detail.time is so long ago that more than half of the grace period is over"
 DAY = timedelta(days=1)

@@ -20,9 +20,9 @@ from tests.support.history import backwards, batches, delayed, history, shuffled
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tests.bus import Sync
+    from tests.support.event_queue import Sync
     from tests.support.history import Event
-    from tests.world import Table
+    from tests.support.world import Table
 
 EVENTS = int(os.environ.get("EVENTS", "100"))
 GRACE_DAYS = 365

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from keywright.store import table
-from tests import faults
-from tests.calling import UNANSWERED, Refusal, meanwhile
-from tests.world import KEY_ID, OTHER_ORGANIZATION_ID, STRANGERS, nth_id
+from tests.support import faults
+from tests.support.client import UNANSWERED, Refusal, meanwhile
+from tests.support.world import KEY_ID, OTHER_ORGANIZATION_ID, STRANGERS, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from tests.calling import Call
-    from tests.world import Table
+    from tests.support.client import Call
+    from tests.support.world import Table
 
 BODY = {"name": "New"}
 NOW = "2030-01-31T12:00:00.000Z"

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from keywright.domain import keyring
-from tests.calling import REQUEST_ID
-from tests.counting import counted
-from tests.keys import SampleKey, secret_parts
-from tests.world import BACKEND, KEY_ID, ORGANIZATION_ID, nth_id
+from tests.support.client import REQUEST_ID
+from tests.support.costs import counted
+from tests.support.sample_keys import SampleKey, secret_parts
+from tests.support.world import BACKEND, KEY_ID, ORGANIZATION_ID, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.calling import Call
+    from tests.support.client import Call
 
 KEY = SampleKey()
 WRONG = SampleKey(secret="another-than-the-right")

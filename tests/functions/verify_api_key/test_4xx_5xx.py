@@ -10,16 +10,16 @@ import boto3
 import pytest
 
 from keywright.settings import settings
-from tests import faults
-from tests.calling import REQUEST_ID, UNANSWERED, Refusal
-from tests.conftest import new_container
-from tests.keys import SampleKey, secret_parts
-from tests.world import SIGNER
+from tests.support import faults
+from tests.support.client import REQUEST_ID, UNANSWERED, Refusal
+from tests.support.environment import new_container
+from tests.support.sample_keys import SampleKey, secret_parts
+from tests.support.world import SIGNER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.calling import Call
+    from tests.support.client import Call
 
 KEY = SampleKey()
 CATALOG = "webhooks:read, webhooks:write, sessions:read, sessions:write, analytics:read"

@@ -13,14 +13,14 @@ from keywright.errors import CATALOGUE, SERVICE_UNAVAILABLE, ServiceError, Unaut
 from keywright.keys.usage import meter
 from keywright.settings import ConfigurationError
 from local.authorization import allows
-from tests import faults
-from tests.keys import SampleKey
-from tests.world import KEY_ID, ORGANIZATION_ID, Context
+from tests.support import faults
+from tests.support.sample_keys import SampleKey
+from tests.support.world import KEY_ID, ORGANIZATION_ID, Context
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.world import Table, World
+    from tests.support.world import Table, World
 
 KEY = SampleKey()
 API = "arn:aws:execute-api:eu-central-1:123456789012:abcdef1234/prod"

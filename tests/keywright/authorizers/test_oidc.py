@@ -23,10 +23,10 @@ from keywright.authorizers.oidc import (
     IssuerKeys,
     fetch_document,
 )
-from tests.issuer import jwk
+from tests.support.identity_provider import jwk
 
 if TYPE_CHECKING:
-    from tests.issuer import Issuer
+    from tests.support.identity_provider import Issuer
 
 DISCOVERY = "/.well-known/openid-configuration"
 

@@ -15,7 +15,7 @@ from keywright.domain import permissions
 from keywright.domain.access_rules import METHODS as EVERY_METHOD
 from keywright.settings import ConfigurationError
 from local.authorization import allows
-from tests.access_rules import (
+from tests.support.access_rules import (
     ADMIN,
     ANALYZE,
     ENTRIES,
@@ -28,8 +28,8 @@ from tests.access_rules import (
     many_rules,
     rules,
 )
-from tests.readings import readings
-from tests.routing import routed
+from tests.support.path_readings import readings
+from tests.support.routing import routed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -12,11 +12,11 @@ from keywright.authorizers.oidc import IdentityProviderUnavailable
 from keywright.authorizers.session import authorize_session
 from keywright.authorizers.session_token import LEEWAY_SECONDS
 from keywright.errors import Unauthorized
-from tests.issuer import ORGANIZATION_ID
+from tests.support.identity_provider import ORGANIZATION_ID
 
 if TYPE_CHECKING:
     from keywright.api.lambda_types import TokenAuthorizerEvent
-    from tests.issuer import Issuer
+    from tests.support.identity_provider import Issuer
 
 pytestmark = pytest.mark.usefixtures("trusted_issuer")
 

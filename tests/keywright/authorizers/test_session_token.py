@@ -18,12 +18,12 @@ from keywright.authorizers import session_token
 from keywright.authorizers.oidc import IdentityProviderUnavailable
 from keywright.authorizers.session_token import Refused, Session
 from keywright.ids import organization_uuid
-from tests.issuer import KEYS, ORGANIZATION_ID
+from tests.support.identity_provider import KEYS, ORGANIZATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.issuer import Issuer
+    from tests.support.identity_provider import Issuer
 
 pytestmark = pytest.mark.usefixtures("trusted_issuer")
 

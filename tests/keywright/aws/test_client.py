@@ -25,7 +25,7 @@ from keywright.aws.endpoints import DYNAMODB, SECRETS_MANAGER, SQS, Endpoint, Ke
 from keywright.aws.signing import Signer
 from keywright.aws.transport import NoAnswerError
 from keywright.settings import ConfigurationError
-from tests.canned import Canned, answer, serving
+from tests.support.canned_server import Canned, answer, serving
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

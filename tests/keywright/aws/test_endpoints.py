@@ -9,16 +9,16 @@ from uuid import UUID
 import pytest
 
 from keywright.store import credentials
-from tests import faults
-from tests.calling import meanwhile
-from tests.keys import SampleKey
-from tests.world import KEY_ID, ORGANIZATION_ID, OTHER_ORGANIZATION_ID, PENDING_DELETION_AT
+from tests.support import faults
+from tests.support.client import meanwhile
+from tests.support.sample_keys import SampleKey
+from tests.support.world import KEY_ID, ORGANIZATION_ID, OTHER_ORGANIZATION_ID, PENDING_DELETION_AT
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
     from keywright.store.api_keys import ApiKeyRecord
-    from tests.world import Table, World
+    from tests.support.world import Table, World
 
 ORGANIZATION, KEY = UUID(ORGANIZATION_ID), UUID(KEY_ID)
 NEW_HASH = "$argon2id$v=19$m=16,t=2,p=1$bmV3c2FsdG5ld3NhbHQ$bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmV3bmU"

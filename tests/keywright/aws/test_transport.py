@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from keywright.aws import transport
 from keywright.aws.transport import Host, NoAnswerError
-from tests.canned import answer, serving
-from tests.conftest import ROOT
+from tests.support.canned_server import answer, serving
+from tests.support.environment import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

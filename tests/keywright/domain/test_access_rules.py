@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from keywright.domain import permissions
 from keywright.domain.access_rules import RouteClosed, parse_rules
 from keywright.settings import ConfigurationError
-from tests.access_rules import (
+from tests.support.access_rules import (
     ADMIN,
     ADMIN_DECODED,
     ANALYZE,
@@ -26,8 +26,8 @@ from tests.access_rules import (
     many_rules,
     rules,
 )
-from tests.readings import readings
-from tests.routing import routed
+from tests.support.path_readings import readings
+from tests.support.routing import routed
 
 pytestmark = pytest.mark.usefixtures("environment")
 

@@ -17,17 +17,17 @@ import pytest
 from keywright.domain import key_text
 from keywright.keys.outcome import Code, UnknownKey
 from keywright.keys.verification import verify
-from tests.calling import REQUEST_ID
-from tests.counting import counted
-from tests.keys import PREFIX, SampleKey
-from tests.sizes import size
-from tests.world import ORGANIZATION_ID, OTHER_ORGANIZATION_ID, nth_id
+from tests.support.client import REQUEST_ID
+from tests.support.costs import counted
+from tests.support.depth import size
+from tests.support.sample_keys import PREFIX, SampleKey
+from tests.support.world import ORGANIZATION_ID, OTHER_ORGANIZATION_ID, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.calling import Call
-    from tests.world import Table, World
+    from tests.support.client import Call
+    from tests.support.world import Table, World
 
 MUTATIONS = size("MUTATIONS", 20_000)
 KEYS = (

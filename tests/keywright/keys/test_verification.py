@@ -18,19 +18,19 @@ from keywright.keys.outcome import Code, IdentifiedKey, UnknownKey, Verification
 from keywright.keys.verification import verify
 from keywright.settings import Argon2Parameters, settings
 from keywright.store import pepper
-from tests import faults
-from tests.calling import UNANSWERED, meanwhile
-from tests.conftest import new_container
-from tests.counting import counted
-from tests.keys import SampleKey
-from tests.world import KEY_ID, OTHER_ORGANIZATION_ID, PENDING_DELETION_AT, nth_id
+from tests.support import faults
+from tests.support.client import UNANSWERED, meanwhile
+from tests.support.costs import counted
+from tests.support.environment import new_container
+from tests.support.sample_keys import SampleKey
+from tests.support.world import KEY_ID, OTHER_ORGANIZATION_ID, PENDING_DELETION_AT, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
-    from tests.counting import Costs
-    from tests.world import Table, World
+    from tests.support.costs import Costs
+    from tests.support.world import Table, World
 
 KEY = SampleKey()
 NEXT = SampleKey(generation=1, secret="the-secret-after-that-")

@@ -18,15 +18,15 @@ from keywright.keys.usage import meter
 from keywright.keys.verification import verify
 from keywright.keys.verification_log import UNITS
 from keywright.log import describe
-from tests import faults
-from tests.calling import UNANSWERED
-from tests.keys import WINDOW, SampleKey, secret_parts
-from tests.world import KEY_ID, ORGANIZATION_ID
+from tests.support import faults
+from tests.support.client import UNANSWERED
+from tests.support.sample_keys import WINDOW, SampleKey, secret_parts
+from tests.support.world import KEY_ID, ORGANIZATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.world import Table, World
+    from tests.support.world import Table, World
 
 KEY = SampleKey()
 WRONG = SampleKey(secret="another-than-the-right")

@@ -21,15 +21,15 @@ from keywright.operators import organizations as operator_organizations
 from keywright.operators.members import ShownMember
 from keywright.operators.organizations import ShownOrganization
 from keywright.operators.refusals import NotFoundError, RefusedError
-from tests import faults
-from tests.calling import UNANSWERED, meanwhile
-from tests.world import KEY_ID, ORGANIZATION_ID, OTHER_ORGANIZATION_ID, PENDING_DELETION_AT, nth_id
+from tests.support import faults
+from tests.support.client import UNANSWERED, meanwhile
+from tests.support.world import KEY_ID, ORGANIZATION_ID, OTHER_ORGANIZATION_ID, PENDING_DELETION_AT, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from tests.world import Table, World
+    from tests.support.world import Table, World
 
 OPERATOR = Actor(ActorType.OPERATOR, "arn:aws:sts::123456789012:assumed-role/Ops/ada")
 ID = uuid.UUID(ORGANIZATION_ID)

@@ -20,14 +20,14 @@ from keywright.domain.principals import Actor, ActorType
 from keywright.operators import members as operator_members
 from keywright.organizations.apply import Outcome, ProviderEvent, apply
 from keywright.store.organizations import PurgedError
-from tests import faults
-from tests.calling import meanwhile
-from tests.world import ORGANIZATION_ID, OTHER_ORGANIZATION_ID
+from tests.support import faults
+from tests.support.client import meanwhile
+from tests.support.world import ORGANIZATION_ID, OTHER_ORGANIZATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.world import World
+    from tests.support.world import World
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 OPERATOR = Actor(ActorType.OPERATOR, "ops")

@@ -9,8 +9,8 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 from keywright.organizations.events import OrganizationEvent, UnusableEventError, json_schema, parse_event
-from tests.bus import about, event
-from tests.conftest import ROOT
+from tests.support.environment import ROOT
+from tests.support.event_queue import about, event
 
 pytestmark = pytest.mark.usefixtures("environment")
 

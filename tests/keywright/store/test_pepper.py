@@ -17,7 +17,7 @@ from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
 from keywright.settings import ConfigurationError, settings
 from keywright.store import pepper
 from keywright.store.pepper import REFETCH_SECONDS, Peppers, read
-from tests import faults
+from tests.support import faults
 
 PEPPER = "p" * 64
 

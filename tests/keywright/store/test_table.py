@@ -17,15 +17,15 @@ from keywright.errors import API_KEY_NOT_FOUND, CONFLICT, FORBIDDEN, SERVICE_UNA
 from keywright.settings import table_settings
 from keywright.store import layout, table
 from keywright.store.table import IS_NEW, Expression, Step
-from tests import faults
-from tests.world import ORGANIZATION_ID
+from tests.support import faults
+from tests.support.world import ORGANIZATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
-    from tests.world import Table, World
+    from tests.support.world import Table, World
 
 ORGANIZATION = uuid.UUID(ORGANIZATION_ID)
 OTHER_ORGANIZATION = uuid.UUID(int=1)

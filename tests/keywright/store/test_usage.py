@@ -13,12 +13,12 @@ from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
 from keywright.keys.usage import Meter
 from keywright.store import usage
 from keywright.store.usage import Uses
-from tests import faults
-from tests.calling import UNANSWERED, meanwhile
-from tests.world import KEY_ID, ORGANIZATION_ID
+from tests.support import faults
+from tests.support.client import UNANSWERED, meanwhile
+from tests.support.world import KEY_ID, ORGANIZATION_ID
 
 if TYPE_CHECKING:
-    from tests.world import Table, World
+    from tests.support.world import Table, World
 
 AT = clock.stored("2026-06-01T12:00:00.000Z")
 WRITE = "UpdateItem"

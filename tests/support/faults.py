@@ -13,7 +13,7 @@ from botocore.httpsession import URLLib3Session
 
 from keywright.aws import retries
 from keywright.aws.transport import NoAnswerError, Response
-from tests import refusals
+from tests.support import dynamodb_errors
 
 if TYPE_CHECKING:
     from keywright.aws.client import HttpClient
@@ -51,12 +51,12 @@ def answer(status: int, body: dict[str, Any] | bytes) -> Fault:
 
 def error(code: str, status: int = 400) -> Fault:
     """Respond with an error of DynamoDB."""
-    return answer(status, refusals.error(code))
+    return answer(status, dynamodb_errors.error(code))
 
 
 def canceled(*codes: str) -> Fault:
     """Cancel a transaction, with one reason for each of its items."""
-    return answer(400, refusals.canceled(*codes))
+    return answer(400, dynamodb_errors.canceled(*codes))
 
 
 def timeout(request: AWSPreparedRequest) -> AWSResponse:

@@ -12,11 +12,11 @@ from argon2.low_level import Type, hash_secret
 from keywright.domain import key_hash, key_text
 from keywright.settings import Argon2Parameters
 from keywright.store import pepper
-from tests.world import KEY_ID, ORGANIZATION_ID
+from tests.support.world import KEY_ID, ORGANIZATION_ID
 
 if TYPE_CHECKING:
     from keywright.domain.keyring import PepperKeys
-    from tests.world import Table
+    from tests.support.world import Table
 
 PREFIX = "kk_"
 CHEAP = Argon2Parameters(memory_kib=8, iterations=1, parallelism=1)

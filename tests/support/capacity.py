@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from keywright.aws import retries
 from keywright.aws.client import AwsError
-from tests.conftest import ROOT
+from tests.support.environment import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from keywright.aws.client import Answer
-    from tests.world import Table
+    from tests.support.world import Table
 
 DOCUMENT = ROOT / "docs" / "capacity.md"
 

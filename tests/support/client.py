@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.httpsession import URLLib3Session
 
 from local.template import IAM_AUTHORIZER
-from tests import faults
-from tests.world import KEY_ID, ORGANIZATION_ID, Context, create_event, signed
+from tests.support import faults
+from tests.support.world import KEY_ID, ORGANIZATION_ID, Context, create_event, signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
     from local.template import Route
-    from tests.world import Table, World
+    from tests.support.world import Table, World
 
 REQUEST_ID = "request-1"
 """The request id of every request made by `Call`."""

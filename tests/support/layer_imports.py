@@ -1,4 +1,7 @@
-"""Import every function with a built layer and nothing else: `python -ISB tests/layer_imports.py <layer>/python`."""
+"""Import every function with a built layer and nothing else.
+
+Usage: `python -ISB tests/support/layer_imports.py <layer>/python`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
-FUNCTIONS = Path(__file__).parents[1] / "functions"
+FUNCTIONS = Path(__file__).parents[2] / "functions"
 LARGEST_BYTES = 40 * 1000 * 1000
 """Limit for the layer, which each cold start downloads and unpacks."""
 

@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from keywright.domain import key_hash
 from keywright.store import pepper
-from tests import faults
+from tests.support import faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

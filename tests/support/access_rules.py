@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from keywright.authorizers.policies import expressible_rules
 from keywright.settings import ConfigurationError
-from tests.sizes import size
+from tests.support.depth import size
 
 if TYPE_CHECKING:
     from keywright.domain.access_rules import AccessRules
