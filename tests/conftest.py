@@ -27,7 +27,7 @@ from local import backend, credentials
 from local.iam import AccessKey, Decision, Iam
 from local.identity_provider import IdentityProvider
 from local.template import Resource, read_stack
-from tests.support import identity_provider
+from tests.support import depth, identity_provider
 from tests.support.client import Call, CreateApiKey
 from tests.support.environment import CHEAP_ARGON2, LOOPBACK, ROOT, new_container
 from tests.support.replay import Replay
@@ -65,8 +65,12 @@ class StandardOutput:
         sys.stdout.flush()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Allow sockets to this machine for tests with a local server, and none for all others."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect deep tests unless DEPTH=full; allow sockets to this machine for tests with a local server only."""
+    deep = [] if depth.FULL else [item for item in items if item.get_closest_marker("deep")]
+    if deep:
+        config.hook.pytest_deselected(items=deep)
+        items[:] = [item for item in items if not item.get_closest_marker("deep")]
     for item in items:
         if _FIXTURES_WITH_SOCKETS.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
