@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from local.template import Stack
 
 # No deadline for examples: a busy machine is not a defect.
-hypothesis.settings.register_profile("keywright", deadline=None)
+hypothesis.settings.register_profile("keywright", deadline=None, max_examples=depth.size("EXAMPLES", 30, full=100))
 hypothesis.settings.load_profile("keywright")
 
 DYNAMODB_URL = os.environ.get(backend.DYNAMODB_ENDPOINT)
