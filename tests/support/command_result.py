@@ -23,19 +23,22 @@ class CommandResult:
 
     def failure(self, code: int) -> str:
         """Return the single line on standard error of a failed command, without its prefix."""
-        assert (code, "") == (self.code, self.output), self.errors
+        assert code == self.code, self.errors
+        assert "" == self.output, self.errors
         assert 1 == self.errors.count("\n")
         assert self.errors.startswith("keywright-admin: ")
         return self.errors.removeprefix("keywright-admin: ").rstrip("\n")
 
     def text(self) -> str:
         """Return the standard output of a command that succeeded."""
-        assert (0, "") == (self.code, self.errors)
+        assert 0 == self.code
+        assert "" == self.errors
         return self.output
 
     def json(self, schema: str) -> dict[str, Any]:
         """Return the JSON output of a command that succeeded, after validating it against its published schema."""
-        assert (0, "") == (self.code, self.errors)
+        assert 0 == self.code
+        assert "" == self.errors
         assert 1 == self.output.count("\n")
         content: dict[str, Any] = json.loads(self.output)
         jsonschema.validate(content, SCHEMAS[schema], format_checker=jsonschema.FormatChecker())

@@ -33,7 +33,8 @@ def test_a_function_runs_the_handler_of_the_folder_of_its_name(function: str) ->
     """The logical id, the folder and the code are one identity."""
     declared = properties(function)
 
-    assert (declared["CodeUri"], declared["Handler"]) == (f"functions/{folder_name(function)}", "handler.handler")
+    assert declared["CodeUri"] == f"functions/{folder_name(function)}"
+    assert declared["Handler"] == "handler.handler"
 
 
 @each_function
