@@ -16,8 +16,8 @@ import pytest
 
 from admin.command import NAME
 from keywright.ids import organization_uuid
-from tests.api.conftest import local_service
 from tests.support.environment import LOOPBACK, ROOT
+from tests.support.local_service import local_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,8 @@ class EmptyService:
     def run(self, *arguments: str) -> Any:
         """Run a command that succeeds, and return its JSON output."""
         completed = self.process("--local", "--json", *arguments)
-        assert (0, "") == (completed.returncode, completed.stderr)
+        assert 0 == completed.returncode
+        assert "" == completed.stderr
         return json.loads(completed.stdout)
 
     def token(self, user: str, organization: str) -> str:
@@ -103,10 +104,8 @@ def test_changes_apply_to_the_next_request(empty: EmptyService) -> None:
 
     # The last owner cannot be suspended until there is another one.
     refused = empty.process("--local", "members", "suspend", "org_2abc", "ada")
-    assert (4, f"{NAME}: ada is the last owner of the organization; make another member an owner first\n") == (
-        refused.returncode,
-        refused.stderr,
-    )
+    assert 4 == refused.returncode
+    assert f"{NAME}: ada is the last owner of the organization; make another member an owner first\n" == refused.stderr
     bob = empty.token("bob", "org_2abc")
     assert 403 == empty.status(bob)
     empty.run("members", "add", "org_2abc", "bob", "--role", "owner")
@@ -154,7 +153,8 @@ def test_the_welcome_of_an_empty_service(empty: EmptyService) -> None:
         if line.startswith(("STACK_FILE=", "make ", "TOKEN=", "curl "))
     ]
     variable, *command = shlex.split(make)
-    assert (f"STACK_FILE={empty.stack_file}", ["make", "admin"]) == (variable, command[:2])
+    assert f"STACK_FILE={empty.stack_file}" == variable
+    assert ["make", "admin"] == command[:2]
     assert 0 == empty.process(*shlex.split(command[2].removeprefix("ARGS="))).returncode
 
     url = shlex.split(sign_in.removeprefix("TOKEN=$(").removesuffix(")"))[-1]
@@ -167,4 +167,5 @@ def test_the_welcome_of_an_empty_service(empty: EmptyService) -> None:
         content=values["-d"],
     )
 
-    assert (200, 1) == (answer.status_code, len(create)), answer.text
+    assert 200 == answer.status_code, answer.text
+    assert 1 == len(create), answer.text

@@ -15,7 +15,7 @@ from tests.support.world import KEY_ID, nth_id
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.admin.conftest import CommandResult
+    from tests.support.command_result import CommandResult
     from tests.support.world import Table
 
 EITHER = pytest.mark.parametrize("organization_id", [ACTIVE_ORGANIZATION_ID, FROZEN_ORGANIZATION_ID])
@@ -102,7 +102,9 @@ def test_one_key_is_revoked(keys: Table, run: Callable[..., CommandResult], orga
     assert [nth_id(0), nth_id(2)] == ids(keys, organization_id)
     assert 5 == len(keys.under("KEY#"))
     (record,) = keys.under("AUDIT#")
-    assert ("api_key.deleted", nth_id(1), "operator") == (record["event"], record["target_id"], record["actor_type"])
+    assert "api_key.deleted" == record["event"]
+    assert nth_id(1) == record["target_id"]
+    assert "operator" == record["actor_type"]
 
 
 @EITHER
@@ -177,7 +179,8 @@ def test_an_interruption_reports_the_progress(
     result = run("keys", "revoke", ACTIVE_ORGANIZATION_ID, "--all", "--yes", "--json")
     monkeypatch.undo()
 
-    assert (130, "") == (result.code, result.output)
+    assert 130 == result.code
+    assert "" == result.output
     assert [
         "keywright-admin: deleted 1 of 3 keys before the failure; run the command again for the rest",
         "keywright-admin: stopped",

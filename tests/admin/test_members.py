@@ -14,7 +14,7 @@ from tests.support.world import nth_id
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.admin.conftest import CommandResult
+    from tests.support.command_result import CommandResult
     from tests.support.world import Table
 
 USERS = {persona.name: (persona.organization_id, persona.user_id) for persona in PERSONAS}
@@ -134,15 +134,21 @@ def test_every_command_for_every_persona(
             assert line == result.failure(code)
         else:
             answer = result.json("changed-member")
-            assert (False, before) == (answer["changed"], shown(answer["member"]))
+            assert answer["changed"] is False
+            assert before == shown(answer["member"])
         assert items == table.items()
         return
     answer = result.json("changed-member")
-    assert (True, organization_id, user_id) == (answer["changed"], answer["organizationId"], answer["userId"])
+    assert answer["changed"] is True
+    assert organization_id == answer["organizationId"]
+    assert user_id == answer["userId"]
     assert expected == shown(answer["member"]) == state(table, persona)
     (record,) = table.under("AUDIT#")
-    assert (f"ORG#{organization_id}", EVENTS[name], user_id) == (record["pk"], record["event"], record["target_id"])
-    assert ("operator", MOTO) == (record["actor_type"], record["actor_id"])
+    assert f"ORG#{organization_id}" == record["pk"]
+    assert EVENTS[name] == record["event"]
+    assert user_id == record["target_id"]
+    assert "operator" == record["actor_type"]
+    assert MOTO == record["actor_id"]
     assert {"before", "after"} == json.loads(record["changes"]).keys()
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.admin.conftest import CommandResult
+    from tests.support.command_result import CommandResult
     from tests.support.world import Table
 
 COMMANDS = {
@@ -154,7 +154,8 @@ def test_declined_confirmation(
 
     result = run(*arguments)
 
-    assert (130, "") == (result.code, result.output)
+    assert 130 == result.code
+    assert "" == result.output
     assert result.errors.endswith("? [y/N] keywright-admin: stopped; nothing was changed\n")
     assert before == table.items()
 
@@ -194,7 +195,9 @@ def test_progress_on_a_terminal(
 
     result = run(*arguments, "--json")
 
-    assert (0, True, False) == (result.code, label in result.errors, label in result.output)
+    assert 0 == result.code
+    assert label in result.errors
+    assert label not in result.output
     assert json.loads(result.output)
 
 
@@ -261,4 +264,5 @@ def test_the_script(tmp_path: Path) -> None:
 
     completed = subprocess.run([link, "versions"], cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603
 
-    assert (2, f"{NAME}: No such command 'versions'.\n") == (completed.returncode, completed.stderr)
+    assert 2 == completed.returncode
+    assert f"{NAME}: No such command 'versions'.\n" == completed.stderr

@@ -117,7 +117,9 @@ def test_secret_is_generated_as_the_template_says(resources: Resources) -> None:
     backend.create_secret(secret)
     value = json.loads(boto3.client("secretsmanager").get_secret_value(SecretId=secret.name)["SecretString"])
 
-    assert (1, 40, True) == (value["current"], len(value["1"]), value["1"].isalnum())
+    assert 1 == value["current"]
+    assert 40 == len(value["1"])
+    assert value["1"].isalnum()
 
 
 def test_failed_transaction_is_rolled_back(resources: Resources) -> None:
@@ -138,7 +140,8 @@ def test_transactions_do_not_copy_items(resources: Resources) -> None:
     original = dynamodb_backends["123456789012"]["us-east-1"].tables[table.name]
     (items,), (copied,) = original.items.values(), copy.deepcopy(original).items.values()
 
-    assert (False, True) == (items is copied, all(copied[key] is item for key, item in items.items()))
+    assert items is not copied
+    assert all(copied[key] is item for key, item in items.items())
 
 
 def test_concurrent_transactions_are_atomic(resources: Resources) -> None:
@@ -152,7 +155,8 @@ def test_concurrent_transactions_are_atomic(resources: Resources) -> None:
         list(pool.map(write, range(40)))
     counter = client.get_item(TableName=table.name, Key={"pk": {"S": "p"}, "sk": {"S": "counter"}})["Item"]
 
-    assert ("40", 41) == (counter["amount"].get("N"), client.scan(TableName=table.name)["Count"])
+    assert "40" == counter["amount"].get("N")
+    assert 41 == client.scan(TableName=table.name)["Count"]
 
 
 def test_isolation_from_aws() -> None:

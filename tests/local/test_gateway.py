@@ -53,11 +53,9 @@ class TestEvent:
         """Only requestContext.path has the stage; resource is the path of the route."""
         event = served.client.get("/v1/things/t-1").json()["event"]
 
-        assert ("/things/t-1", "/v1/things/t-1", "/things/{id}") == (
-            event["path"],
-            event["requestContext"]["path"],
-            event["resource"],
-        )
+        assert "/things/t-1" == event["path"]
+        assert "/v1/things/t-1" == event["requestContext"]["path"]
+        assert "/things/{id}" == event["resource"]
 
     def test_absent_parts_are_null(self, served: Served) -> None:
         """Absent body, query and path parameters are null, not empty."""
@@ -72,16 +70,15 @@ class TestEvent:
         """A repeated query parameter has its last value and all values."""
         event = served.client.get("/v1/open?a=1&a=2%20&b=").json()["event"]
 
-        assert ({"a": "2 ", "b": ""}, {"a": ["1", "2 "], "b": [""]}) == (
-            event["queryStringParameters"],
-            event["multiValueQueryStringParameters"],
-        )
+        assert {"a": "2 ", "b": ""} == event["queryStringParameters"]
+        assert {"a": ["1", "2 "], "b": [""]} == event["multiValueQueryStringParameters"]
 
     def test_headers_keep_case_and_every_value(self, served: Served) -> None:
         """Header names keep their case, and repeated lines stay separate."""
         event = served.client.get("/v1/open", headers=[("X-ThinG", "1"), ("x-thing", "2")]).json()["event"]
 
-        assert ("2", ["1", "2"]) == (event["headers"]["X-ThinG"], event["multiValueHeaders"]["X-ThinG"])
+        assert "2" == event["headers"]["X-ThinG"]
+        assert ["1", "2"] == event["multiValueHeaders"]["X-ThinG"]
 
     def test_forwarding_headers_cannot_be_chosen(self, served: Served) -> None:
         """A client cannot spoof its address."""
@@ -93,13 +90,15 @@ class TestEvent:
         """A UTF-8 body is passed as text."""
         event = served.client.post("/v1/open", content="é".encode()).json()["event"]
 
-        assert ("é", False) == (event["body"], event["isBase64Encoded"])
+        assert "é" == event["body"]
+        assert event["isBase64Encoded"] is False
 
     def test_binary_body(self, served: Served) -> None:
         """A body that is not UTF-8 is passed base64-encoded."""
         event = served.client.post("/v1/open", content=b"\xff\x00").json()["event"]
 
-        assert (base64.b64encode(b"\xff\x00").decode(), True) == (event["body"], event["isBase64Encoded"])
+        assert base64.b64encode(b"\xff\x00").decode() == event["body"]
+        assert event["isBase64Encoded"] is True
 
     def test_time_counts_down_from_the_template(self, read: Read, serve: Serve) -> None:
         """The remaining time of the context starts at the Timeout of the function."""
@@ -129,7 +128,8 @@ class TestRouting:
         """An unknown path is answered with MISSING_AUTHENTICATION_TOKEN."""
         response = served.client.get(path)
 
-        assert (404, {"missing": True}) == (response.status_code, response.json())
+        assert 404 == response.status_code
+        assert {"missing": True} == response.json()
 
     def test_unknown_method(self, served: Served) -> None:
         """A method that the path lacks is refused, even if a less specific path has it."""
@@ -139,11 +139,9 @@ class TestRouting:
         """HEAD is answered with the length of the body but without it."""
         response = served.client.head("/v1/open")
 
-        assert (200, b"", True) == (
-            response.status_code,
-            response.content,
-            int(response.headers["content-length"]) > 0,
-        )
+        assert 200 == response.status_code
+        assert b"" == response.content
+        assert int(response.headers["content-length"]) > 0
 
     def test_requests_run_concurrently(
         self, read: Read, serve: Serve, write_function: Callable[[str, str], None]
@@ -179,7 +177,8 @@ class TestRouting:
         served = serve(read(("\n  Say:\n", addition)))
         response = served.client.patch("/v1/late/1")
 
-        assert (201, "late") == (response.status_code, response.text)
+        assert 201 == response.status_code
+        assert "late" == response.text
 
 
 class TestAuthorizer:
@@ -224,19 +223,22 @@ class TestAuthorizer:
         """Without the identity header the answer is 401, and the authorizer is not asked."""
         response = served.client.post("/v1/things")
 
-        assert (401, []) == (response.status_code, served.asked)
+        assert 401 == response.status_code
+        assert [] == served.asked
 
     def test_invalid_token(self, served: Served) -> None:
         """A token that does not match the validation expression is 401, and the authorizer is not asked."""
         response = served.post("/v1/things", "NOT a token")
 
-        assert (401, []) == (response.status_code, served.asked)
+        assert 401 == response.status_code
+        assert [] == served.asked
 
     def test_two_tokens(self, served: Served) -> None:
         """Two identity headers are refused, even if each is valid."""
         tokens = [("Authorization", "Bearer allow"), ("Authorization", "Bearer allow")]
 
-        assert (401, []) == (served.client.post("/v1/things", headers=tokens).status_code, served.asked)
+        assert 401 == served.client.post("/v1/things", headers=tokens).status_code
+        assert [] == served.asked
 
     def test_unauthorized(self, served: Served) -> None:
         """An authorizer that raises "Unauthorized" is 401."""
@@ -250,20 +252,23 @@ class TestAuthorizer:
         """Another exception or a malformed answer is a server error."""
         response = served.post("/v1/things", token)
 
-        assert (500, kind) == (response.status_code, response.headers["x-amzn-errortype"])
+        assert 500 == response.status_code
+        assert kind == response.headers["x-amzn-errortype"]
 
     @pytest.mark.parametrize("token", ["deny", "nothing"])
     def test_denied(self, served: Served, token: str) -> None:
         """A Deny wins over an Allow, and the default is to deny."""
         response = served.post("/v1/things", token)
 
-        assert (403, "ACCESS_DENIED") == (response.status_code, response.json()["type"])
+        assert 403 == response.status_code
+        assert "ACCESS_DENIED" == response.json()["type"]
 
     def test_token_of_another_header(self, served: Served) -> None:
         """The template names the identity header; without a validation expression every value is accepted."""
         response = served.client.get("/v1/fresh", headers={"x-token": "allow", "Authorization": "Bearer deny"})
 
-        assert (200, ["allow"]) == (response.status_code, [question["authorizationToken"] for question in served.asked])
+        assert 200 == response.status_code
+        assert ["allow"] == [question["authorizationToken"] for question in served.asked]
 
     def test_answer_is_not_cached(self, served: Served) -> None:
         """With ReauthorizeEvery 0, every request asks the authorizer."""
@@ -276,7 +281,8 @@ class TestAuthorizer:
         """A denial is cached with its context."""
         first, second = (served.post("/v1/things", "deny").json() for _ in range(2))
 
-        assert (first, 1) == (second, len(served.asked))
+        assert first == second
+        assert 1 == len(served.asked)
 
     def test_answer_is_cached(self, served: Served) -> None:
         """The authorizer is asked once about a token until its answer expires."""
@@ -284,7 +290,8 @@ class TestAuthorizer:
             served.post("/v1/things", "allow")
         served.now = 299
 
-        assert (200, 1) == (served.post("/v1/things", "allow").status_code, len(served.asked))
+        assert 200 == served.post("/v1/things", "allow").status_code
+        assert 1 == len(served.asked)
 
     def test_cached_answer_expires(self, served: Served) -> None:
         """After ReauthorizeEvery seconds the authorizer is asked again."""
@@ -306,7 +313,9 @@ class TestAuthorizer:
         served.client.get("/v1/asked", headers={"x-api-key": "k"})
         question = served.asked[0]
 
-        assert ("REQUEST", "/asked", False) == (question["type"], question["path"], "body" in question)
+        assert "REQUEST" == question["type"]
+        assert "/asked" == question["path"]
+        assert "body" not in question
 
     def test_request_authorizer_gets_empty_for_null(self, served: Served) -> None:
         """An absent query is an empty object for an authorizer, not null as for a function."""
@@ -318,27 +327,18 @@ class TestAuthorizer:
             "stageVariables",
         )
 
-        assert ([None] * 4, [{}] * 4) == (
-            [event[name] for name in names],
-            [served.asked[0][name] for name in names],
-        )
+        assert [None] * 4 == [event[name] for name in names]
+        assert [{}] * 4 == [served.asked[0][name] for name in names]
 
     def test_request_authorizer_gets_query_and_path(self, served: Served) -> None:
         """Query and path parameters are those of the function's event; the method ARN is added."""
         served.client.get("/v1/asked/7?a=1&a=2", headers={"x-api-key": "allow"})
         question = served.asked[0]
 
-        assert (
-            {"id": "7"},
-            {"a": "2"},
-            {"a": ["1", "2"]},
-            "arn:aws:execute-api:us-east-1:123456789012:local/v1/GET/asked/7",
-        ) == (
-            question["pathParameters"],
-            question["queryStringParameters"],
-            question["multiValueQueryStringParameters"],
-            question["methodArn"],
-        )
+        assert {"id": "7"} == question["pathParameters"]
+        assert {"a": "2"} == question["queryStringParameters"]
+        assert {"a": ["1", "2"]} == question["multiValueQueryStringParameters"]
+        assert "arn:aws:execute-api:us-east-1:123456789012:local/v1/GET/asked/7" == question["methodArn"]
 
     def test_events_are_copied(self, read: Read, serve: Serve, project: Path) -> None:
         """Changes that an authorizer makes to its event do not reach the function."""
@@ -348,16 +348,15 @@ class TestAuthorizer:
         served = serve(read())
         event = served.client.get("/v1/asked", headers={"x-api-key": "allow"}).json()["event"]
 
-        assert ("allow", "127.0.0.1") == (
-            event["headers"]["x-api-key"],
-            event["requestContext"]["identity"]["sourceIp"],
-        )
+        assert "allow" == event["headers"]["x-api-key"]
+        assert "127.0.0.1" == event["requestContext"]["identity"]["sourceIp"]
 
     def test_request_authorizer_without_identity(self, served: Served) -> None:
         """Without the identity sources, the authorizer is not asked."""
         response = served.client.get("/v1/asked")
 
-        assert (401, []) == (response.status_code, served.asked)
+        assert 401 == response.status_code
+        assert [] == served.asked
 
 
 class TestGatewayResponses:
@@ -379,7 +378,8 @@ class TestGatewayResponses:
         """Headers are static values, $context variables, or copies of request headers."""
         headers = served.client.post("/v1/things", headers={"origin": "https://app.example"}).headers
 
-        assert ("Bearer", "https://app.example") == (headers["www-authenticate"], headers["x-origin"])
+        assert "Bearer" == headers["www-authenticate"]
+        assert "https://app.example" == headers["x-origin"]
 
     def test_header_without_value_is_left_out(self, served: Served) -> None:
         """A copy of an absent request header is omitted."""
@@ -389,23 +389,22 @@ class TestGatewayResponses:
         """The context of a denial is in $context; JSON in it is inserted unescaped."""
         response = served.post("/v1/things", "deny")
 
-        assert (
-            403,
-            {
-                "type": "ACCESS_DENIED",
-                "reason": "deny",
-                "missing": "",
-                "who": "someone",
-                "details": {"word": "deny"},
-                "truth": True,
-            },
-        ) == (response.status_code, response.json())
+        assert 403 == response.status_code
+        assert {
+            "type": "ACCESS_DENIED",
+            "reason": "deny",
+            "missing": "",
+            "who": "someone",
+            "details": {"word": "deny"},
+            "truth": True,
+        } == response.json()
 
     def test_denial_with_headers_of_the_context(self, served: Served) -> None:
         """Headers can have values of the context; absent values are omitted."""
         headers = served.post("/v1/things", "deny").headers
 
-        assert ("deny", False) == (headers["x-reason"], "x-missing" in headers)
+        assert "deny" == headers["x-reason"]
+        assert "x-missing" not in headers
 
     def test_context_is_not_escaped(self, served: Served) -> None:
         """A quotation mark in the context of an authorizer ends the JSON string around it."""
@@ -417,17 +416,16 @@ class TestGatewayResponses:
         """A line break in the context does not create another header."""
         response = served.client.get("/v1/fresh", headers={"x-token": "a%0D%0Ax-injected:%201"})
 
-        assert (403, False, False) == (
-            response.status_code,
-            "x-reason" in response.headers,
-            "x-injected" in response.headers,
-        )
+        assert 403 == response.status_code
+        assert "x-reason" not in response.headers
+        assert "x-injected" not in response.headers
 
     def test_context_with_a_surrogate(self, served: Served) -> None:
         """Half a surrogate pair in the context does not prevent an answer."""
         response = served.client.get("/v1/fresh", headers={"x-token": "surrogate"})
 
-        assert (403, True) == (response.status_code, '"reason": "?", ' in response.text)
+        assert 403 == response.status_code
+        assert '"reason": "?", ' in response.text
 
     def test_other_refusals_have_no_context(self, read: Read, serve: Serve) -> None:
         """Without an answer of an authorizer, its context is empty."""
@@ -440,13 +438,15 @@ class TestGatewayResponses:
         served = serve(read(("MISSING_AUTHENTICATION_TOKEN:", "THROTTLED:"), ("DEFAULT_4XX:", "WAF_FILTERED:")))
         response = served.client.get("/v1/nothing")
 
-        assert (403, {"message": "Missing Authentication Token"}) == (response.status_code, response.json())
+        assert 403 == response.status_code
+        assert {"message": "Missing Authentication Token"} == response.json()
 
     def test_large_body(self, served: Served) -> None:
         """A body of more than 10 MB is refused with REQUEST_TOO_LARGE."""
         response = served.client.post("/v1/open", content=b"x" * (10 * 1024 * 1024 + 1))
 
-        assert (413, {"large": True}) == (response.status_code, response.json())
+        assert 413 == response.status_code
+        assert {"large": True} == response.json()
 
     @pytest.mark.parametrize(
         "header",
@@ -459,7 +459,8 @@ class TestGatewayResponses:
             connection.sendall(b"GET /v1/open HTTP/1.1\r\n" + header + b"\r\n\r\n")
             answer = connection.makefile("rb").read()
 
-        assert (True, True) == (b" 400 Bad Request\r\n" in answer, b'{"default": "4xx"' in answer)
+        assert b" 400 Bad Request\r\n" in answer
+        assert b'{"default": "4xx"' in answer
 
     def test_every_answer_has_one_length(self, served: Served) -> None:
         """A content-length header of a function is not added to that of the server."""
@@ -475,7 +476,8 @@ class TestProxyAnswers:
         """An exception of a function is answered with DEFAULT_5XX."""
         response = served.client.post("/v1/say")
 
-        assert (500, {"default": "5xx"}) == (response.status_code, response.json())
+        assert 500 == response.status_code
+        assert {"default": "5xx"} == response.json()
 
     @pytest.mark.parametrize(
         "answer",
@@ -495,7 +497,8 @@ class TestProxyAnswers:
     )
     def test_malformed(self, served: Served, answer: object) -> None:
         """A malformed answer is answered with DEFAULT_5XX."""
-        assert (500, {"default": "5xx"}) == (served.say(answer).status_code, served.say(answer).json())
+        assert 500 == served.say(answer).status_code
+        assert {"default": "5xx"} == served.say(answer).json()
 
     def test_multiple_values(self, served: Served) -> None:
         """A name in multiValueHeaders overrides the same name in headers and may have several lines."""
@@ -513,7 +516,8 @@ class TestProxyAnswers:
         """The www-authenticate header of a function is renamed, as by API Gateway."""
         headers = served.say({"statusCode": 401, "headers": {"WWW-Authenticate": "Bearer"}}).headers
 
-        assert (False, "Bearer") == ("www-authenticate" in headers, headers["x-amzn-remapped-www-authenticate"])
+        assert "www-authenticate" not in headers
+        assert "Bearer" == headers["x-amzn-remapped-www-authenticate"]
 
     def test_content_type_by_default(self, served: Served) -> None:
         """An answer without content type is JSON."""
@@ -523,7 +527,9 @@ class TestProxyAnswers:
         """A 204 has neither body nor length."""
         response = served.say({"statusCode": 204, "body": "ignored"})
 
-        assert (204, b"", False) == (response.status_code, response.content, "content-length" in response.headers)
+        assert 204 == response.status_code
+        assert b"" == response.content
+        assert "content-length" not in response.headers
 
 
 class TestTerminal:

@@ -13,7 +13,10 @@ def test_defaults() -> None:
     """Without variables, the service is where the examples of the documentation expect it."""
     options = Options.from_environment({})
 
-    assert (8787, 28800, False, {}) == (options.port, options.demo_ttl_seconds, options.empty, options.parameters)
+    assert 8787 == options.port
+    assert 28800 == options.demo_ttl_seconds
+    assert options.empty is False
+    assert {} == options.parameters
 
 
 def test_values() -> None:

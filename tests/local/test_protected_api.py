@@ -203,7 +203,8 @@ def test_401_revoked_key(protected: Protected, table: Table) -> None:
     before = protected.send(text).status_code
     KEY.put(table, enabled=False)
 
-    assert (200, 401) == (before, protected.send(text).status_code)
+    assert 200 == before
+    assert 401 == protected.send(text).status_code
 
 
 def test_403_missing_permission(protected: Protected, table: Table) -> None:
@@ -271,7 +272,8 @@ def test_a_revoked_key_works_until_the_cache_expires(serve: Callable[..., Protec
     within = protected.send(text).status_code
     protected.now += 1
 
-    assert (200, 401) == (within, protected.send(text).status_code)
+    assert 200 == within
+    assert 401 == protected.send(text).status_code
 
 
 def test_the_cache_is_by_key(serve: Callable[..., Protected], table: Table) -> None:

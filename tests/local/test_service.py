@@ -196,11 +196,9 @@ class TestRunning:
         """One of two organizations is scheduled for deletion, not the one in the stack file."""
         frozen = {item["pk"]: "pending_deletion_at" in item for item in items(running.stack) if item["sk"] == "ORG"}
 
-        assert (2, False, True) == (
-            len(frozen),
-            frozen[f"ORG#{running.stack['organization_id']}"],
-            any(frozen.values()),
-        )
+        assert 2 == len(frozen)
+        assert frozen[f"ORG#{running.stack['organization_id']}"] is False
+        assert any(frozen.values())
 
     def test_demo_members(self, running: Running) -> None:
         """Personas have the roles of their names; the outsider is not a member."""
@@ -235,7 +233,9 @@ class TestStopping:
         with service(project) as running:
             code, _, errors = running.stop(number)
 
-        assert (0, "", False) == (code, errors, running.stack_file.exists())
+        assert 0 == code
+        assert "" == errors
+        assert not running.stack_file.exists()
 
     def test_stack_file_of_another_stays(self, project: Path) -> None:
         """A stack file that another service has replaced is not removed."""
@@ -256,10 +256,10 @@ class TestStarting:
         command = output[output.index("curl ") :].split("\n\n")[0]
         arguments = shlex.split(command)
 
-        assert (f"{stack['base_url']}/auth/api-keys", f"Authorization: Bearer {stack['tokens']['admin']}") == (
-            next(argument for argument in arguments if argument.startswith("http")),
-            arguments[arguments.index("-H") + 1],
+        assert f"{stack['base_url']}/auth/api-keys" == next(
+            argument for argument in arguments if argument.startswith("http")
         )
+        assert f"Authorization: Bearer {stack['tokens']['admin']}" == arguments[arguments.index("-H") + 1]
 
     def test_request_log(self, project: Path) -> None:
         """A request is one line on the terminal, without its query."""
@@ -278,14 +278,18 @@ class TestStarting:
             _, output, _ = running.stop()
         log = running.stack_file.with_name("service.log").read_text()
 
-        assert (False, True) == ("printed by echo" in output, "printed by echo" in log)
+        assert "printed by echo" not in output
+        assert "printed by echo" in log
 
     def test_empty(self, project: Path) -> None:
         """EMPTY=1 starts with an empty table, without organization, users and tokens."""
         with service(project, EMPTY="1") as running:
             stack = running.stack
 
-            assert ([], None, {}, {}) == (items(stack), stack["organization_id"], stack["tokens"], stack["users"])
+            assert [] == items(stack)
+            assert stack["organization_id"] is None
+            assert {} == stack["tokens"]
+            assert {} == stack["users"]
 
     def test_used_port(self, project: Path) -> None:
         """A port in use is reported in one line that suggests a fix, with exit code 1."""
@@ -296,14 +300,17 @@ class TestStarting:
                 "or choose another port: PORT=9000 make run\n"
             )
 
-            assert (1, expected) == (code, errors)
+            assert 1 == code
+            assert expected == errors
 
     def test_used_port_of_the_identity_provider(self, project: Path) -> None:
         """A port in use that the identity provider needs is reported as such."""
         with used_port_after_a_free_one() as listener:
             code, _, errors = start(project, PORT=str(port_of(listener) - 1)).wait()
 
-        assert (1, True, 1) == (code, "which the development identity provider needs" in errors, errors.count("\n"))
+        assert 1 == code
+        assert "which the development identity provider needs" in errors
+        assert 1 == errors.count("\n")
 
     @pytest.mark.parametrize(
         ("environment", "code", "message"),
@@ -320,7 +327,9 @@ class TestStarting:
         """An invalid option is reported in one line."""
         exit_code, _, errors = start(project, **environment).wait()
 
-        assert (code, True, 1) == (exit_code, errors.startswith(message), errors.count("\n"))
+        assert code == exit_code
+        assert errors.startswith(message)
+        assert 1 == errors.count("\n")
 
     def test_unreachable_dynamodb(self, project: Path) -> None:
         """A DynamoDB that does not answer is reported in one line with its endpoint."""
@@ -329,7 +338,8 @@ class TestStarting:
         code, _, errors = start(project, AWS_ENDPOINT_URL_DYNAMODB=endpoint).wait()
 
         expected = f"keywright: DynamoDB does not answer at {endpoint}; start it, or unset AWS_ENDPOINT_URL_DYNAMODB\n"
-        assert (1, expected) == (code, errors)
+        assert 1 == code
+        assert expected == errors
 
     def test_failed_start(self, project: Path) -> None:
         """A service that could not start writes no stack file."""

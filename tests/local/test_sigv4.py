@@ -142,26 +142,21 @@ class TestGoodSignature:
         """A request that the AWS SDK for Python signed is accepted, and reaches the function unchanged."""
         code, content = answer(served, signed(served))
 
-        assert (200, BODY.decode()) == (code, content["event"]["body"])
+        assert 200 == code
+        assert BODY.decode() == content["event"]["body"]
 
     def test_names_the_caller(self, served: Served) -> None:
         """The function receives the identity of an IAM user as from API Gateway, without an authorizer context."""
         context = answer(served, signed(served))[1]["event"]["requestContext"]
         identity = context["identity"]
 
-        assert (
-            ["AKIDLOCALDEVELOPMENT", "123456789012", "arn:aws:iam::123456789012:user/local-developer"],
-            True,
-            None,
-            "127.0.0.1",
-            False,
-        ) == (
-            [identity[name] for name in ("accessKey", "accountId", "userArn")],
-            identity["caller"] == identity["user"] == "AIDALOCALDEVELOPMENT",
-            identity["cognitoIdentityId"],
-            identity["sourceIp"],
-            "authorizer" in context,
-        )
+        assert ["AKIDLOCALDEVELOPMENT", "123456789012", "arn:aws:iam::123456789012:user/local-developer"] == [
+            identity[name] for name in ("accessKey", "accountId", "userArn")
+        ]
+        assert identity["caller"] == identity["user"] == "AIDALOCALDEVELOPMENT"
+        assert identity["cognitoIdentityId"] is None
+        assert "127.0.0.1" == identity["sourceIp"]
+        assert "authorizer" not in context
 
     def test_without_body(self, served: Served) -> None:
         """A GET without query and body can be signed."""
@@ -288,7 +283,8 @@ class TestCanonicalRequest:
         """The digest of the body is signed, even that of a GET."""
         sent = by_hand(served, target="/v1/signed/a", path="/v1/signed/a", query="", body=BODY)
 
-        assert (200, 401) == (status(served, sent), status(served, replace(sent, body=b"")))
+        assert 200 == status(served, sent)
+        assert 401 == status(served, replace(sent, body=b""))
 
 
 class TestWrongSignature:
@@ -340,13 +336,15 @@ class TestWrongSignature:
         sent = signed(served, target="/v1/signed/a?a=1&b=2")
         before, after = answer(served, sent)[0], answer(served, replace(sent, **change))
 
-        assert (200, INVALID) == (before, after)
+        assert 200 == before
+        assert INVALID == after
 
     def test_path_with_unsigned_characters(self, served: Served) -> None:
         """Characters that no URL path has, and that are not signed, do not reach the function."""
         sent = signed(served, target="/v1/signed/a")
 
-        assert (200, INVALID) == (status(served, sent), answer(served, replace(sent, target="/v1/signed/a#b")))
+        assert 200 == status(served, sent)
+        assert INVALID == answer(served, replace(sent, target="/v1/signed/a#b"))
 
     @pytest.mark.parametrize(
         ("name", "value"),
@@ -395,10 +393,8 @@ class TestWrongSignature:
         _Signer(credentials, "execute-api", credential.region).add_auth(request)
         sent = Sent("POST", whole.target, list(request.headers.items()), BODY)
 
-        assert (True, INVALID) == (
-            f"SignedHeaders={';'.join(names)}," in sent.header("Authorization"),
-            answer(served, sent),
-        )
+        assert f"SignedHeaders={';'.join(names)}," in sent.header("Authorization")
+        assert INVALID == answer(served, sent)
 
     @pytest.mark.parametrize("digest", ["UNSIGNED-PAYLOAD", hashlib.sha256(b"another").hexdigest(), ""])
     def test_other_digest_of_the_body(self, served: Served, digest: str) -> None:
@@ -456,19 +452,15 @@ class TestWrongSignature:
         sent = signed(served)
         swapped = sent.header("Authorization").replace("host;x-amz-date", "x-amz-date;host")
 
-        assert (True, INVALID) == (
-            swapped != sent.header("Authorization"),
-            answer(served, sent.with_header("Authorization", swapped)),
-        )
+        assert swapped != sent.header("Authorization")
+        assert INVALID == answer(served, sent.with_header("Authorization", swapped))
 
     def test_of_another_run(self, served: Served) -> None:
         """Each run has a new secret for the same access key id."""
         before, now = SigningCredential.generate(), served.credential
 
-        assert (True, INVALID) == (
-            before.access_key_id == now.access_key_id,
-            answer(served, signed(served, credential=before)),
-        )
+        assert before.access_key_id == now.access_key_id
+        assert INVALID == answer(served, signed(served, credential=before))
 
 
 class TestNoSignature:
@@ -493,7 +485,5 @@ def test_secret_is_not_shown() -> None:
     """The representation of an access key, as in a traceback, does not show its secret."""
     credential = SigningCredential.generate()
 
-    assert (True, False) == (
-        credential.access_key_id in repr(credential),
-        credential.secret_access_key in repr(credential),
-    )
+    assert credential.access_key_id in repr(credential)
+    assert credential.secret_access_key not in repr(credential)

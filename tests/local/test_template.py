@@ -104,12 +104,10 @@ class TestStack:
         )
         function = changed.functions["Authorize"]
 
-        assert (9, 512, "1", "keywright-local-Table") == (
-            function.timeout_seconds,
-            function.memory_mib,
-            function.environment["A"],
-            function.environment["TABLE_NAME"],
-        )
+        assert 9 == function.timeout_seconds
+        assert 512 == function.memory_mib
+        assert "1" == function.environment["A"]
+        assert "keywright-local-Table" == function.environment["TABLE_NAME"]
 
     def test_environment_is_shared(self, read: Read) -> None:
         """The environment of the process has the variables of every function."""
@@ -136,12 +134,10 @@ class TestStack:
         """A route has its own authorizer, AWS_IAM, none, or the default."""
         authorizers = {route.path: route.authorizer for route in read().api.routes}
 
-        assert ("Session", None, "Asked", "AWS_IAM") == (
-            authorizers["/things"],
-            authorizers["/open"],
-            authorizers["/asked"],
-            authorizers["/signed"],
-        )
+        assert "Session" == authorizers["/things"]
+        assert authorizers["/open"] is None
+        assert "Asked" == authorizers["/asked"]
+        assert "AWS_IAM" == authorizers["/signed"]
 
     def test_iam_can_be_the_default(self, read: Read) -> None:
         """AWS_IAM can be the default authorizer."""

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from botocore.httpsession import URLLib3Session
 
 from local.template import IAM_AUTHORIZER
@@ -22,6 +23,16 @@ if TYPE_CHECKING:
 
 REQUEST_ID = "request-1"
 """The request id of every request made by `Call`."""
+
+API_KEY_AUTHORIZER = "ApiKeyAuthorizer"
+KEY_CONTEXT = {
+    "principalId": KEY_ID,
+    "organizationId": ORGANIZATION_ID,
+    "apiKeyId": KEY_ID,
+    "keyName": "CI",
+    "permissions": "sessions:read",
+}
+"""The context of the API key authorizer, in place of that of a session."""
 
 VALID_BODY: dict[str, Any] = {"name": "CI", "permissions": ["sessions:read", "webhooks:write"]}
 
@@ -104,6 +115,8 @@ class Call:
         )
         event["requestContext"]["authorizer"] |= {"organizationId": ORGANIZATION_ID, **(authorizer or {})}
         event["requestContext"]["requestId"] = REQUEST_ID
+        if self.route.authorizer == API_KEY_AUTHORIZER:
+            event["requestContext"]["authorizer"] = dict(KEY_CONTEXT)
         if self.route.authorizer == IAM_AUTHORIZER:
             event = signed(event)
         answer: dict[str, Any] = self.handler(event | changes, self.world.context)
@@ -150,6 +163,19 @@ class Call:
         assert all(isinstance(value, str) and value for value in error.values())
         assert error["docs"].endswith(f"/v1/docs#{error['code']}")
         return Refusal(answer["statusCode"], error["code"], error["message"], error["hint"], pagination)
+
+
+def calling(name: str, role: str = "admin") -> object:
+    """Return a fixture for a test module: a function by its folder's name, where user_1 has a role."""
+
+    @pytest.fixture
+    def call(functions: Callable[[str], Call]) -> Call:
+        """The function under test, called as API Gateway calls it."""
+        function = functions(name)
+        function.table.put_member("user_1", role)
+        return function
+
+    return call
 
 
 def meanwhile(change: Callable[[], object]) -> faults.Fault:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from local.intrinsics import Json, mapping, sequence, text
-from tests.template.cloudformation import function_ids, properties, resource
+from tests.support.cloudformation import function_ids, properties, resource
 
 HEADER, PAYLOAD, SIGNATURE = "eyJhbGciOiJFUzI1NiJ9", "eyJzdWIiOiJ1c2VyIn0", "c2ln-bmF0_dXJl"
 TOKEN = f"{HEADER}.{PAYLOAD}.{SIGNATURE}"
@@ -54,7 +54,8 @@ def test_the_stage_is_the_version_in_the_path() -> None:
     """Routes are served under /v1, and no second stage appears beside it."""
     api = properties("Api")
 
-    assert (api["StageName"], api["OpenApiVersion"]) == ("v1", "3.0.1")
+    assert api["StageName"] == "v1"
+    assert api["OpenApiVersion"] == "3.0.1"
 
 
 @each_route
@@ -121,7 +122,8 @@ def test_public_documents_are_throttled_low(route: str) -> None:
     """The page has 2 MB: a flood of requests for it costs the operator little, and leaves the other routes alone."""
     rate, burst = _limits(_method_settings(ThrottlingRate="9000", ThrottlingBurst="4000")[route])
 
-    assert (2, 10) == (rate, burst)
+    assert 2 == rate
+    assert 10 == burst
 
 
 def test_separate_limits_are_those_of_routes_that_exist() -> None:
@@ -147,7 +149,8 @@ def test_every_route_is_measured() -> None:
 def test_the_gateway_logs_no_headers_and_no_bodies() -> None:
     """Tokens and keys do not reach API Gateway's execution logs, which nothing ever deletes."""
     for settings in _method_settings().values():
-        assert (settings["LoggingLevel"], settings["DataTraceEnabled"]) == ("OFF", False)
+        assert settings["LoggingLevel"] == "OFF"
+        assert settings["DataTraceEnabled"] is False
 
 
 def test_each_deployment_of_the_stack_reaches_the_stage() -> None:
@@ -228,7 +231,8 @@ def test_the_session_authorizer_is_asked_by_token_and_its_answer_reused() -> Non
     identity = mapping(authorizer["Identity"], "Identity")
 
     assert authorizer["FunctionPayloadType"] == "TOKEN"
-    assert (identity["Header"], identity["ReauthorizeEvery"]) == ("Authorization", 300)
+    assert identity["Header"] == "Authorization"
+    assert identity["ReauthorizeEvery"] == 300
 
 
 @pytest.mark.parametrize(
@@ -286,7 +290,8 @@ def test_the_validation_expression_is_read_alike_by_every_engine() -> None:
     """API Gateway's engine is Java's: only what Java and Python agree on, no flags or groups, anchored at both ends."""
     expression = _validation_expression()
 
-    assert (expression[0], expression[-1]) == ("^", "$")
+    assert expression[0] == "^"
+    assert expression[-1] == "$"
     assert "(" not in expression
 
 

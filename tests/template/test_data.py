@@ -7,7 +7,7 @@ import json
 import pytest
 
 from local.intrinsics import mapping, text
-from tests.template.cloudformation import properties, resource, resources, section
+from tests.support.cloudformation import properties, resource, resources, section
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,8 @@ def test_what_others_depend_on_outlives_the_stack(logical_id: str, policy: str) 
     """Neither deleting the stack nor replacing the resource deletes it; a pepper that no key has seen yet may go."""
     declared = resource(logical_id)
 
-    assert (policy, "Retain") == (declared["DeletionPolicy"], declared["UpdateReplacePolicy"])
+    assert policy == declared["DeletionPolicy"]
+    assert "Retain" == declared["UpdateReplacePolicy"]
 
 
 def test_the_table_has_one_key_and_no_index() -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.intrinsics import mapping, text
-from tests.template.cloudformation import ROOT, properties, resource, section
+from tests.support.cloudformation import properties, resource, section
+from tests.support.environment import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +26,8 @@ def test_sam_builds_the_layer_with_its_makefile() -> None:
     """Sam looks for a target named after the logical id."""
     metadata = mapping(resource("SharedLayer")["Metadata"], "Metadata")
 
-    assert (properties("SharedLayer")["ContentUri"], metadata["BuildMethod"]) == ("layers/shared", "makefile")
+    assert properties("SharedLayer")["ContentUri"] == "layers/shared"
+    assert metadata["BuildMethod"] == "makefile"
     assert "\nbuild-SharedLayer:" in (LAYER / "Makefile").read_text(encoding="utf-8")
 
 

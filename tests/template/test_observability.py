@@ -11,8 +11,8 @@ import pytest
 from keywright.keys.outcome import Code
 from keywright.keys.verification_log import UNITS
 from local.intrinsics import mapping, sequence, text
+from tests.support.cloudformation import properties, resources
 from tests.support.environment import ROOT
-from tests.template.cloudformation import properties, resources
 
 if TYPE_CHECKING:
     from local.intrinsics import Json
@@ -51,8 +51,11 @@ def test_a_made_up_key_alone_raises_no_alarm() -> None:
     """A single forged key with an unknown pepper version does not raise the alarm."""
     alarm = properties("UnknownPepperVersionAlarm")
 
-    assert (300, 3, 2) == (alarm["Period"], alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"])
-    assert ("GreaterThanOrEqualToThreshold", 10) == (alarm["ComparisonOperator"], alarm["Threshold"])
+    assert 300 == alarm["Period"]
+    assert 3 == alarm["EvaluationPeriods"]
+    assert 2 == alarm["DatapointsToAlarm"]
+    assert "GreaterThanOrEqualToThreshold" == alarm["ComparisonOperator"]
+    assert 10 == alarm["Threshold"]
 
 
 @each_alarm
@@ -67,10 +70,8 @@ def test_an_alarm_looks_at_metrics_that_are_written(name: str) -> None:
 @each_alarm
 def test_an_alarm_goes_to_the_topic(name: str) -> None:
     """If one is given; an alarm without a topic is shown in CloudWatch alone."""
-    assert ([TOPIC], []) == (
-        properties(name, AlarmTopicArn=TOPIC)["AlarmActions"],
-        [action for action in sequence(properties(name)["AlarmActions"], name) if action],
-    )
+    assert [TOPIC] == properties(name, AlarmTopicArn=TOPIC)["AlarmActions"]
+    assert [] == [action for action in sequence(properties(name)["AlarmActions"], name) if action]
 
 
 @each_alarm

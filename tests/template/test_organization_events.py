@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.intrinsics import Json, mapping, sequence, text
-from tests.template.cloudformation import properties, resource, section
+from tests.support.cloudformation import properties, resource, section
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,8 @@ def test_queues_are_encrypted_and_wait_as_long_as_queues_can(queue: str) -> None
     """Nothing is lost over a weekend."""
     found = properties(queue)
 
-    assert (found["SqsManagedSseEnabled"], found["MessageRetentionPeriod"]) == (True, FOURTEEN_DAYS)
+    assert found["SqsManagedSseEnabled"] is True
+    assert found["MessageRetentionPeriod"] == FOURTEEN_DAYS
 
 
 def test_an_event_comes_again_once_no_invocation_can_still_have_it() -> None:
@@ -78,10 +79,13 @@ def test_only_the_rule_may_put_events_into_a_queue_by_its_policy(queue: str) -> 
     """Only EventBridge can send, for this rule, and only with TLS."""
     allow, deny = statements(queue)
 
-    assert (allow["Effect"], allow["Action"]) == ("Allow", "sqs:SendMessage")
+    assert allow["Effect"] == "Allow"
+    assert allow["Action"] == "sqs:SendMessage"
     assert allow["Principal"] == {"Service": "events.amazonaws.com"}
     assert allow["Condition"] == {"ArnEquals": {"aws:SourceArn": arn_of("OrganizationEventsRule")}}
-    assert (deny["Effect"], deny["Action"], deny["Principal"]) == ("Deny", "sqs:*", "*")
+    assert deny["Effect"] == "Deny"
+    assert deny["Action"] == "sqs:*"
+    assert deny["Principal"] == "*"
     assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     assert [allow["Resource"], deny["Resource"]] == [arn_of(queue)] * 2
 
@@ -98,12 +102,16 @@ def test_what_cannot_be_used_raises_an_alarm() -> None:
     """With the first event, within a minute; an empty queue that reports nothing is no trouble."""
     alarm = declared("OrganizationEventsAlarm")
 
-    assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/SQS", "ApproximateNumberOfMessagesVisible")
+    assert alarm["Namespace"] == "AWS/SQS"
+    assert alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
     assert alarm["Dimensions"] == [
         {"Name": "QueueName", "Value": {"Fn::GetAtt": ["OrganizationEventsDeadLetters", "QueueName"]}}
     ]
-    assert (alarm["Statistic"], alarm["Period"], alarm["EvaluationPeriods"]) == ("Maximum", 60, 1)
-    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", 0)
+    assert alarm["Statistic"] == "Maximum"
+    assert alarm["Period"] == 60
+    assert alarm["EvaluationPeriods"] == 1
+    assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
+    assert alarm["Threshold"] == 0
     assert alarm["TreatMissingData"] == "notBreaching"
 
 
@@ -111,9 +119,12 @@ def test_a_purge_that_fails_raises_an_alarm() -> None:
     """No caller waits for the function, so only the alarm notices failures."""
     alarm = declared("PurgeFailuresAlarm")
 
-    assert (alarm["Namespace"], alarm["MetricName"], alarm["Statistic"]) == ("AWS/Lambda", "Errors", "Sum")
+    assert alarm["Namespace"] == "AWS/Lambda"
+    assert alarm["MetricName"] == "Errors"
+    assert alarm["Statistic"] == "Sum"
     assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": "PurgeOrganizations"}}]
-    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", 0)
+    assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
+    assert alarm["Threshold"] == 0
 
 
 def test_the_function_is_told_where_to_put_what_it_cannot_use() -> None:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.client import VALID_BODY
+from tests.support.client import VALID_BODY, calling
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
     from tests.support.client import Call
+
+call = calling("create_api_key")
 
 NOW = "2030-01-31T12:00:00.000Z"
 

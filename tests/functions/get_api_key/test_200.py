@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support import faults
-from tests.support.client import REQUEST_ID, UNANSWERED
+from tests.support.client import calling
 from tests.support.world import HASH, KEY_ID, ORGANIZATION_ID, OTHER_ORGANIZATION_ID, PREVIOUS_HASH, nth_id
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
     from tests.support.client import Call
+
+call = calling("get_api_key")
 
 NOW = "2030-01-31T12:00:00.000Z"
 A_MOMENT_LATER = "2030-01-31T12:00:00.001Z"
@@ -134,14 +136,6 @@ def test_metadata_is_returned_unchanged(call: Call) -> None:
     assert repr(expected) == repr(metadata)
 
 
-def test_an_id_may_be_in_upper_case(call: Call) -> None:
-    """A key id is accepted in upper case."""
-    key_id = "0198abcd-ef00-7000-8000-000000000001"
-    call.table.put_key(key_id)
-
-    assert key_id == call.data(key_id=key_id.upper())["id"]
-
-
 def test_it_is_the_requested_key(call: Call) -> None:
     """Neighboring keys, and one with the same id in another organization, are not returned."""
     call.table.put_key(name="mine")
@@ -154,61 +148,6 @@ def test_it_is_the_requested_key(call: Call) -> None:
 
     assert "mine" == key["name"]
     assert 1 == key["requestCount"]
-
-
-@pytest.mark.parametrize("role", ["owner", "admin"])
-def test_owners_and_admins_are_allowed(call: Call, role: str) -> None:
-    """Owners and admins manage keys."""
-    call.table.put_key()
-    call.table.put_member("someone", role)
-
-    assert 200 == call(user_id="someone")["statusCode"]
-
-
-def test_reading_goes_on_in_a_frozen_organization(call: Call) -> None:
-    """An organization scheduled for deletion can still be read."""
-    call.table.put_key()
-    call.table.freeze()
-
-    assert 200 == call()["statusCode"]
-
-
-def test_reading_changes_nothing(call: Call) -> None:
-    """A read writes nothing, not even an audit record."""
-    call.table.put_key()
-    before = call.table.items()
-
-    call.data()
-
-    assert before == call.table.items()
-
-
-def test_it_takes_one_request_to_dynamodb(call: Call) -> None:
-    """Member, key and usage are one request."""
-    call.table.put_key()
-    with faults.injected() as operations:
-        call.data()
-
-    assert ["BatchGetItem"] == operations
-
-
-def test_headers_forbid_caching_and_name_the_request(call: Call) -> None:
-    """A key's state can change at any moment, so no answer is cached."""
-    call.table.put_key()
-
-    assert {"content-type": "application/json", "cache-control": "no-store", "x-request-id": REQUEST_ID} == call()[
-        "headers"
-    ]
-
-
-@pytest.mark.parametrize("fault", UNANSWERED)
-def test_transient_failures_are_retried(call: Call, fault: faults.Fault) -> None:
-    """Two transient failures in a row are retried."""
-    call.table.put_key()
-    with faults.injected(fault, fault) as operations:
-        call.data()
-
-    assert 3 == len(operations)
 
 
 def test_unprocessed_keys_are_requested_again(call: Call) -> None:

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from tests.support import faults
+from tests.support.client import calling
 from tests.support.sample_keys import SampleKey, secret_parts
 from tests.support.world import KEY_ID, ORGANIZATION_ID, OTHER_ORGANIZATION_ID
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     import pytest
 
     from tests.support.client import Call
+
+call = calling("get_current_api_key")
 
 KEY = SampleKey()
 

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import faults
-from tests.support.client import UNANSWERED
+from tests.support.client import UNANSWERED, calling
 from tests.support.sample_keys import SampleKey
 
 if TYPE_CHECKING:
     from tests.support.client import Call
+
+call = calling("get_current_api_key")
 
 KEY = SampleKey()
 

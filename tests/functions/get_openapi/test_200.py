@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.api_description import DESCRIPTION
+from tests.support.client import calling
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.support.client import Call
+
+call = calling("get_openapi")
 
 DOMAIN = "https://abc.execute-api.eu-central-1.amazonaws.com"
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.support.client import calling
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.support.client import Call
+
+call = calling("get_openapi")
 
 
 def test_500_a_setting_is_missing(call: Call, setting: Callable[[str, str], None]) -> None:

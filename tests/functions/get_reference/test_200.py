@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keywright.errors import CATALOGUE
+from tests.support.client import calling
 from tests.support.environment import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.support.client import Call
+
+call = calling("get_reference")
 
 LIBRARY = ROOT / "functions" / "get_reference" / "swagger-ui"
 LAMBDA_ANSWER_BYTES = 6 * 1024 * 1024

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support import faults
-from tests.support.client import UNANSWERED
+from tests.support.client import calling
 from tests.support.world import HASH, KEY_ID, OTHER_ORGANIZATION_ID, PREVIOUS_HASH, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tests.support.client import Call
+
+call = calling("list_api_keys")
 
 LAST_ID = "ffffffff-ffff-7fff-bfff-ffffffffffff"
 FIRST_ID = "00000000-0000-7000-8000-000000000000"
@@ -30,47 +32,6 @@ def newest_first(*numbers: int) -> list[str]:
     return [nth_id(number) for number in sorted(numbers, reverse=True)]
 
 
-def test_every_field_of_a_key(call: Call) -> None:
-    """A key with a value in every field shows exactly these fields, in camelCase."""
-    call.table.put_key(
-        permissions=["webhooks:write", "sessions:read"],
-        enabled=False,
-        generation=3,
-        updated_at="2026-02-03T04:05:06.789Z",
-        expires_at="2031-01-01T00:00:00.000Z",
-        previous_hash=PREVIOUS_HASH,
-        previous_expires_at="2030-02-01T00:00:00.000Z",
-    )
-    call.table.put_usage()
-
-    assert [
-        {
-            "id": KEY_ID,
-            "name": "CI",
-            "enabled": False,
-            "permissions": ["webhooks:write", "sessions:read"],
-            "metadata": {"plan": "pro"},
-            "createdAt": "2026-01-02T03:04:05.678Z",
-            "updatedAt": "2026-02-03T04:05:06.789Z",
-            "expiresAt": "2031-01-01T00:00:00.000Z",
-            "lastUsedAt": "2026-06-01T12:00:00.000Z",
-            "requestCount": 42,
-            "hint": "kk_...wxyz",
-        }
-    ] == call.page()[0]
-
-
-def test_absent_values_are_null(call: Call) -> None:
-    """A key that was never used and never expires has every field."""
-    call.table.put_key()
-
-    ((key,), _) = call.page()
-
-    assert key["expiresAt"] is None
-    assert key["lastUsedAt"] is None
-    assert 0 == key["requestCount"]
-
-
 def test_no_answer_shows_a_hash(call: Call) -> None:
     """The answer holds no hash, neither of a current secret nor of a previous one."""
     call.table.put_key(previous_hash=PREVIOUS_HASH, previous_expires_at="2099-01-01T00:00:00.000Z")
@@ -79,11 +40,6 @@ def test_no_answer_shows_a_hash(call: Call) -> None:
 
     assert KEY_ID in body
     assert [] == [hidden for hidden in (HASH, PREVIOUS_HASH, "argon2", HASH[-20:]) if hidden in body]
-
-
-def test_an_organization_without_keys(call: Call) -> None:
-    """The answer is an empty last page."""
-    assert ([], {"limit": 10, "has_more": False, "next_cursor": None}) == call.page()
 
 
 def test_newest_first(call: Call) -> None:
@@ -224,32 +180,6 @@ def test_nothing_but_the_organizations_own_keys(call: Call) -> None:
     assert [("mine", 42)] == [(key["name"], key["requestCount"]) for key in keys]
 
 
-@pytest.mark.parametrize("role", ["owner", "admin"])
-def test_owners_and_admins_are_allowed(call: Call, role: str) -> None:
-    """Owners and admins manage keys."""
-    call.table.put_member("someone", role)
-
-    assert 200 == call(user_id="someone")["statusCode"]
-
-
-def test_reading_goes_on_in_a_frozen_organization(call: Call) -> None:
-    """An organization scheduled for deletion can still be read."""
-    call.table.put_key()
-    call.table.freeze()
-
-    assert [KEY_ID] == call.ids()
-
-
-def test_reading_changes_nothing(call: Call) -> None:
-    """A read writes nothing, not even an audit record."""
-    call.table.put_key()
-    before = call.table.items()
-
-    call.page()
-
-    assert before == call.table.items()
-
-
 def test_it_takes_three_requests_to_dynamodb(call: Call) -> None:
     """Member, keys, and the usage of all keys at once: three requests, even for the longest page."""
     put_keys(call, range(101))
@@ -274,19 +204,3 @@ def test_a_filter_reads_many_keys_in_a_request(call: Call) -> None:
         assert [] == call.ids({"enabled": "false", "limit": "1"})
 
     assert operations.count("Query") <= 10
-
-
-@pytest.mark.parametrize("position", range(3), ids=["member", "keys", "usage"])
-@pytest.mark.parametrize("fault", UNANSWERED)
-def test_transient_failures_are_retried(call: Call, fault: faults.Fault, position: int) -> None:
-    """Two transient failures in a row are retried, at any of the three requests."""
-    call.table.put_key()
-    with faults.injected(*[None] * position, fault, fault) as operations:
-        assert [KEY_ID] == call.ids()
-
-    assert 5 == len(operations)
-
-
-def test_headers_forbid_caching(call: Call) -> None:
-    """A key's state can change at any moment, so no answer is cached."""
-    assert "no-store" == call()["headers"]["cache-control"]

@@ -11,7 +11,7 @@ from botocore.httpsession import URLLib3Session
 from keywright import clock
 from keywright.ids import uuid7
 from tests.support import faults
-from tests.support.client import REQUEST_ID, UNANSWERED, VALID_BODY
+from tests.support.client import REQUEST_ID, VALID_BODY, calling
 from tests.support.world import KEY_ID, ORGANIZATION_ID, OTHER_ORGANIZATION_ID, nth_id
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
     from tests.support.client import Call
+
+call = calling("list_audit_logs")
 
 NOW = "2030-01-31T12:00:00.000Z"
 LAST_ID = "ffffffff-ffff-7fff-bfff-ffffffffffff"
@@ -113,11 +115,6 @@ def test_every_change_is_listed(call: Call, functions: Callable[[str], Call]) ->
     assert [("user_1", key_id, "203.0.113.7", REQUEST_ID)] * 4 == [
         (record["actor"]["id"], record["targetId"], record["sourceIp"], record["requestId"]) for record in records
     ]
-
-
-def test_an_organization_without_records(call: Call) -> None:
-    """The answer is an empty last page."""
-    assert ([], {"limit": 10, "has_more": False, "next_cursor": None}) == call.page()
 
 
 @pytest.mark.parametrize(
@@ -413,32 +410,6 @@ def test_nothing_but_the_organizations_own_records(call: Call) -> None:
     assert [(nth_id(1), "api_key.created")] == [(record["id"], record["event"]) for record in call.page()[0]]
 
 
-@pytest.mark.parametrize("role", ["owner", "admin"])
-def test_owners_and_admins_are_allowed(call: Call, role: str) -> None:
-    """Owners and admins manage keys."""
-    call.table.put_member("someone", role)
-
-    assert 200 == call(user_id="someone")["statusCode"]
-
-
-def test_reading_goes_on_in_a_frozen_organization(call: Call) -> None:
-    """The audit log of an organization scheduled for deletion can still be read."""
-    put_records(call, [1])
-    call.table.freeze()
-
-    assert newest_first(1) == call.ids()
-
-
-def test_reading_changes_nothing(call: Call) -> None:
-    """A read writes nothing, not even to the audit log."""
-    put_records(call, [1])
-    before = call.table.items()
-
-    call.page()
-
-    assert before == call.table.items()
-
-
 def test_it_takes_two_requests_to_dynamodb(call: Call) -> None:
     """Member and records: two requests, even for the longest page."""
     put_records(call, range(101))
@@ -455,19 +426,3 @@ def test_a_filter_reads_many_records_in_a_request(call: Call) -> None:
         assert [] == call.ids({"event": "member.removed", "limit": "1"})
 
     assert operations.count("Query") <= 10
-
-
-@pytest.mark.parametrize("position", range(2), ids=["member", "records"])
-@pytest.mark.parametrize("fault", UNANSWERED)
-def test_transient_failures_are_retried(call: Call, fault: faults.Fault, position: int) -> None:
-    """Two transient failures in a row are retried."""
-    put_records(call, [1])
-    with faults.injected(*[None] * position, fault, fault) as operations:
-        assert newest_first(1) == call.ids()
-
-    assert 4 == len(operations)
-
-
-def test_headers_forbid_caching(call: Call) -> None:
-    """A record can be added at any moment, so no answer is cached."""
-    assert "no-store" == call()["headers"]["cache-control"]

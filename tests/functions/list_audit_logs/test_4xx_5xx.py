@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from keywright.store import table
 from tests.support import faults
-from tests.support.client import UNANSWERED, Refusal
-from tests.support.world import KEY_ID, STRANGERS, nth_id
+from tests.support.client import calling
+from tests.support.world import KEY_ID, nth_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.support.client import Call
-    from tests.support.world import Table
+
+call = calling("list_audit_logs")
 
 NO_PAGE = {"limit": 10, "has_more": False, "next_cursor": None}
 NO_PAGE_OF_25 = {"limit": 25, "has_more": False, "next_cursor": None}
@@ -84,72 +80,6 @@ def test_400_hints_at_a_plus_that_became_a_space(call: Call, name: str) -> None:
 def test_400_repeats_a_valid_limit(call: Call, wrong: dict[str, str]) -> None:
     """The pagination of a refusal repeats a valid limit, even when another parameter is wrong."""
     assert NO_PAGE_OF_25 == call.refused(query=ASKED_FOR_25 | wrong).pagination
-
-
-def test_401_an_expired_session_in_the_gateways_cache(call: Call) -> None:
-    """An expired session is refused even while API Gateway caches the authorizer's answer."""
-    refusal = call.refused(query=ASKED_FOR_25, authorizer={"expiresAt": str(int(time.time()))})
-
-    assert 401 == refusal.status
-    assert NO_PAGE_OF_25 == refusal.pagination
-
-
-def test_401_without_an_authorizer(call: Call) -> None:
-    """A request without an authorizer's context is refused."""
-    assert 401 == call.refused(requestContext={"requestId": "r", "stage": "v1", "domainName": "d"}).status
-
-
-@pytest.mark.parametrize("arrange", STRANGERS, ids=lambda arrange: arrange.__name__)
-def test_403_is_one_answer_for_all(call: Call, arrange: Callable[[Table], None]) -> None:
-    """Every forbidden caller gets the same answer, without a reason or any record."""
-    for number in range(30):
-        call.table.put_audit(nth_id(number))
-    arrange(call.table)
-
-    assert Refusal(
-        status=403,
-        code="FORBIDDEN",
-        message="You are not allowed to do this in this organization",
-        hint="Ask an owner or admin of the organization to do it, or to change your role.",
-        pagination=NO_PAGE_OF_25,
-    ) == call.refused(query=ASKED_FOR_25, user_id="someone")
-
-
-def test_403_costs_one_request_to_dynamodb(call: Call) -> None:
-    """No record is read for a forbidden caller."""
-    with faults.injected() as operations:
-        call.refused(user_id="stranger")
-
-    assert ["BatchGetItem"] == operations
-
-
-def test_500_hides_the_exception(call: Call, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    """The caller gets a generic message; the log gets the exception."""
-
-    def broken(*_: object) -> None:
-        raise RuntimeError("the details")
-
-    monkeypatch.setattr(table, "read", broken)
-    with caplog.at_level(logging.INFO, logger="keywright"):
-        refusal = call.refused(query=ASKED_FOR_25)
-
-    assert 500 == refusal.status
-    assert "An unexpected error occurred" == refusal.message
-    assert NO_PAGE_OF_25 == refusal.pagination
-    assert "RuntimeError: the details" in " ".join(str(record.__dict__) for record in caplog.records)
-
-
-@pytest.mark.parametrize("position", range(2), ids=["member", "records"])
-@pytest.mark.parametrize("fault", UNANSWERED)
-def test_503_when_dynamodb_does_not_recover(call: Call, fault: faults.Fault, position: int) -> None:
-    """If either of the two requests fails, no partial page is returned."""
-    call.table.put_audit(nth_id(1))
-    with faults.injected(*[None] * position, *[fault] * 100):
-        refusal = call.refused(query=ASKED_FOR_25)
-
-    assert 503 == refusal.status
-    assert "SERVICE_UNAVAILABLE" == refusal.code
-    assert NO_PAGE_OF_25 == refusal.pagination
 
 
 def test_503_within_the_functions_time(call: Call) -> None:

@@ -6,7 +6,7 @@ import hmac
 import json
 import uuid
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import argon2
 import pytest
@@ -14,7 +14,7 @@ import pytest
 from keywright import clock
 from keywright.store import pepper
 from tests.support import faults
-from tests.support.client import REQUEST_ID, UNANSWERED, VALID_BODY, meanwhile
+from tests.support.client import VALID_BODY, calling, meanwhile
 from tests.support.sample_keys import key_parts
 from tests.support.world import HASH, KEY_ID, ORGANIZATION_ID, OTHER_ORGANIZATION_ID, PREVIOUS_HASH, nth_id
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from tests.support.client import Call
+
+call = calling("rotate_api_key")
 
 NOW = "2030-01-31T12:00:00.000Z"
 WEEK_SECONDS = 604_800
@@ -222,7 +224,7 @@ def test_a_request_without_a_body_needs_no_content_type(call: Call, content_type
     assert 200 == call(headers=content_type)["statusCode"]
 
 
-def test_the_audit_record_is_complete(call: Call, stop_clock: Callable[[str], datetime]) -> None:
+def test_the_audit_record_holds_no_secret(call: Call, stop_clock: Callable[[str], datetime]) -> None:
     """The audit record holds the generation and the end of the previous secret; no secret and no hash."""
     now = stop_clock(NOW)
     call.table.put_key()
@@ -231,26 +233,10 @@ def test_the_audit_record_is_complete(call: Call, stop_clock: Callable[[str], da
 
     (record,) = call.table.under("AUDIT#")
     assert [] == [hidden for hidden in (text, text[-10:], "argon2") if hidden in repr(record)]
-    record_id = uuid.UUID(record.pop("sk").removeprefix("AUDIT#"))
-    assert 7 == record_id.version
-    assert int(now.timestamp() * 1000) == record_id.int >> 80
     assert {
         "before": {"generation": 0},
         "after": {"generation": 1, "previousKeyExpiresAt": in_seconds(now, 60)},
-    } == json.loads(record.pop("changes"))
-    assert {
-        "pk": f"ORG#{ORGANIZATION_ID}",
-        "event": "api_key.rotated",
-        "actor_type": "user",
-        "actor_id": "user_1",
-        "target_type": "api_key",
-        "target_id": KEY_ID,
-        "source_ip": "203.0.113.7",
-        "request_id": REQUEST_ID,
-        "created_at": NOW,
-        "received_at": NOW,
-        "ttl": int(now.timestamp()) + 365 * 86400,
-    } == record
+    } == json.loads(record["changes"])
 
 
 def test_the_text_is_not_in_the_table(call: Call) -> None:
@@ -278,15 +264,13 @@ def test_nothing_else_in_the_table_changes(call: Call) -> None:
     ]
 
 
-def test_times_never_go_back(call: Call, stop_clock: Callable[[str], datetime]) -> None:
+def test_a_grace_period_counts_from_the_time_of_the_change(call: Call, stop_clock: Callable[[str], datetime]) -> None:
     """A slow clock is moved behind the key's last change, and the grace period counts from there."""
     stop_clock(NOW)
     call.table.put_key(updated_at="2030-01-31T12:00:05.000Z")
 
     rotated = call.data({"gracePeriodSeconds": 1})
 
-    (record,) = call.table.under("AUDIT#")
-    assert "2030-01-31T12:00:05.001Z" == call.table.item(f"KEY#{KEY_ID}")["updated_at"] == record["created_at"]
     assert "2030-01-31T12:00:06.001Z" == rotated["previousKeyExpiresAt"]
 
 
@@ -313,61 +297,6 @@ def test_one_conflict_is_absorbed(call: Call) -> None:
     assert "Theirs" == item["name"]
     assert theirs == item["previous_hash"]
     assert 3 == item["version"]
-
-
-@pytest.mark.parametrize("role", ["owner", "admin"])
-def test_owners_and_admins_are_allowed(call: Call, role: str) -> None:
-    """Owners and admins manage keys."""
-    call.table.put_key()
-    call.table.put_member("someone", role)
-
-    assert 200 == call(user_id="someone")["statusCode"]
-
-
-def test_it_takes_two_requests_to_dynamodb(call: Call) -> None:
-    """One request reads; one transaction writes everything."""
-    call.table.put_key()
-    with faults.injected() as operations:
-        call.data()
-
-    assert ["BatchGetItem", "TransactWriteItems"] == operations
-
-
-def test_it_takes_one_hash(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Argon2id takes most of the time of a rotation."""
-    call.table.put_key()
-    hashes: list[object] = []
-    run = argon2.PasswordHasher.hash
-
-    def counted(self: argon2.PasswordHasher, password: bytes, **keywords: Any) -> str:
-        hashes.append(1)
-        return run(self, password, **keywords)
-
-    monkeypatch.setattr(argon2.PasswordHasher, "hash", counted)
-    call.data()
-
-    assert [1] == hashes
-
-
-def test_headers_forbid_caching(call: Call) -> None:
-    """An answer that holds a key is not cached."""
-    call.table.put_key()
-
-    assert {"content-type": "application/json", "cache-control": "no-store", "x-request-id": REQUEST_ID} == call()[
-        "headers"
-    ]
-
-
-@pytest.mark.parametrize("position", range(2), ids=["read", "write"])
-@pytest.mark.parametrize("fault", UNANSWERED)
-def test_transient_failures_are_retried(call: Call, fault: faults.Fault, position: int) -> None:
-    """Two transient failures in a row are retried, and the key is rotated once."""
-    call.table.put_key()
-    with faults.injected(*[None] * position, fault, fault):
-        call.data()
-
-    assert 1 == call.table.item(f"KEY#{KEY_ID}")["generation"]
-    assert 1 == len(call.table.under("AUDIT#"))
 
 
 def test_a_lost_response_is_recovered(call: Call) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from keywright.domain import keyring
-from tests.support.client import REQUEST_ID
+from tests.support.client import REQUEST_ID, calling
 from tests.support.costs import counted
 from tests.support.sample_keys import SampleKey, secret_parts
 from tests.support.world import BACKEND, KEY_ID, ORGANIZATION_ID, nth_id
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.support.client import Call
+
+call = calling("verify_api_key")
 
 KEY = SampleKey()
 WRONG = SampleKey(secret="another-than-the-right")

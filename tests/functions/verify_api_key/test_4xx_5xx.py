@@ -11,7 +11,7 @@ import pytest
 
 from keywright.settings import settings
 from tests.support import faults
-from tests.support.client import REQUEST_ID, UNANSWERED, Refusal
+from tests.support.client import REQUEST_ID, UNANSWERED, Refusal, calling
 from tests.support.environment import new_container
 from tests.support.sample_keys import SampleKey, secret_parts
 from tests.support.world import SIGNER
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.support.client import Call
+
+call = calling("verify_api_key")
 
 KEY = SampleKey()
 CATALOG = "webhooks:read, webhooks:write, sessions:read, sessions:write, analytics:read"
@@ -74,22 +76,6 @@ def test_400_does_not_repeat_a_misplaced_key(
     written = capsys.readouterr().out + str(answers) + "".join(str(record.__dict__) for record in caplog.records)
     assert [400] * 3 == [answer["statusCode"] for answer in answers]
     assert not [part for part in secret_parts(text) if part in written]
-
-
-@pytest.mark.parametrize("name", ["content-type", "Content-Type"])
-def test_400_another_media_type(call: Call, name: str) -> None:
-    """A form is not parsed as JSON."""
-    refusal = call.refused({"key": KEY.put(call.table)}, headers={name: "application/x-www-form-urlencoded"})
-
-    assert 400 == refusal.status
-
-
-def test_413(call: Call) -> None:
-    """A body of more than 64 KiB is refused."""
-    refusal = call.refused({"key": "k" * 65_536})
-
-    assert 413 == refusal.status
-    assert "PAYLOAD_TOO_LARGE" == refusal.code
 
 
 @pytest.mark.parametrize(

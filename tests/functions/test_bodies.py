@@ -1,0 +1,144 @@
+"""The endpoints that take a body: how it is read, and when it is refused."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.endpoints import CREATE, ROTATE, UPDATE, VERIFY, Endpoint, each
+
+if TYPE_CHECKING:
+    from tests.support.client import Call
+
+LONGEST_BODY_BYTES = 64 * 1024
+WITH_A_BODY = (CREATE, UPDATE, ROTATE, VERIFY)
+
+
+def in_each_field(value: str) -> str:
+    """Return a body with a value, as JSON, in each field that one of the endpoints knows."""
+    fields = ("name", "permissions", "enabled", "expiresAt", "key", "gracePeriodSeconds")
+    return "{" + ", ".join([f'"metadata": {{"a": {value}}}', *(f'"{field}": {value}' for field in fields)]) + "}"
+
+
+HOSTILE_BODIES = {
+    "white space": " ",
+    "array": "[]",
+    "null": "null",
+    "boolean": "true",
+    "string": '"name"',
+    "number": "60",
+    "form": "name=CI",
+    "not closed": "{",
+    "NaN": in_each_field("NaN"),
+    "1e400": in_each_field("1e400"),
+    "5,000 digits": in_each_field("9" * 5_000),
+    "a name twice": '{"name": "a", "name": "b"}',
+    "30,000 nested arrays": "[" * 30_000 + "]" * 30_000,
+    "500 nested arrays": in_each_field("[" * 500 + "]" * 500),
+    "lone surrogate": in_each_field('"\\ud800"'),
+    "lone surrogate, raw": in_each_field('"\ud800"'),
+    "byte order mark": "\ufeff{}",
+}
+
+
+@each(*WITH_A_BODY)
+def test_400_hostile_bodies(call: Call, endpoint: Endpoint) -> None:
+    """A hostile body gets a 400 in the envelope, never a 5xx."""
+    endpoint.prepare(call.table)
+
+    refusals = {name: call.refused(body) for name, body in HOSTILE_BODIES.items()}
+
+    assert dict.fromkeys(HOSTILE_BODIES, (400, "BAD_REQUEST")) == {
+        name: (refusal.status, refusal.code) for name, refusal in refusals.items()
+    }
+
+
+@pytest.mark.parametrize("body", [None, ""])
+@each(CREATE, UPDATE, VERIFY)
+def test_400_no_body(call: Call, endpoint: Endpoint, body: str | None) -> None:
+    """A missing body, for which API Gateway sends null, is refused; a rotation needs none."""
+    endpoint.prepare(call.table)
+
+    message = "the body contains no changes" if endpoint == UPDATE else "The request has no body"
+    assert message == call.refused(body).message
+
+
+@pytest.mark.parametrize(
+    "text", ["AA", "!!!!", "e", "eyJuYW1l!!!", "\N{SNOWMAN}", "{}", base64.b64encode(b'{"a": "\xff"}').decode()]
+)
+@each(*WITH_A_BODY)
+def test_400_invalid_base64(call: Call, endpoint: Endpoint, text: str) -> None:
+    """A body marked as base64 must be base64 of UTF-8."""
+    endpoint.prepare(call.table)
+
+    assert 400 == call.refused(text, isBase64Encoded=True).status
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "json", ""]
+)
+@each(*WITH_A_BODY)
+def test_400_another_content_type(call: Call, endpoint: Endpoint, content_type: str) -> None:
+    """A body with another content type is not parsed as JSON; the hint names the right one."""
+    endpoint.prepare(call.table)
+
+    refusal = call.refused(endpoint.body or {}, headers={"content-type": content_type})
+
+    assert 400 == refusal.status
+    assert "content-type: application/json" in refusal.hint
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        None,
+        {},
+        {"content-type": "application/json"},
+        {"CONTENT-TYPE": "Application/JSON; charset=utf-8"},
+        {"Content-Type": "application/vnd.example+json"},
+    ],
+)
+@each(*WITH_A_BODY)
+def test_every_json_media_type_is_accepted(call: Call, endpoint: Endpoint, headers: dict[str, str] | None) -> None:
+    """A media type in any case, with parameters or a JSON suffix, or no content-type at all, is read as JSON."""
+    endpoint.prepare(call.table)
+
+    assert 200 == call(endpoint.body or {}, headers=headers)["statusCode"]
+
+
+@each(*WITH_A_BODY)
+def test_a_base64_body_is_decoded(call: Call, endpoint: Endpoint) -> None:
+    """A base64 body is decoded: API Gateway encodes media types that the API declares as binary."""
+    endpoint.prepare(call.table)
+    body = base64.b64encode(json.dumps(endpoint.body or {}).encode()).decode()
+
+    assert 200 == call(body, isBase64Encoded=True)["statusCode"]
+
+
+@each(*WITH_A_BODY)
+def test_413_a_large_body(call: Call, endpoint: Endpoint) -> None:
+    """A body of more than 64 KiB, counted in bytes, is refused; one of exactly 64 KiB is not."""
+    endpoint.prepare(call.table)
+    longest = json.dumps((endpoint.body or {}) | {"filler": ""})
+    longest = longest[:-2] + "x" * (LONGEST_BODY_BYTES - len(longest)) + longest[-2:]
+
+    refusal = call.refused(longest + " ")
+
+    assert 413 == refusal.status
+    assert "PAYLOAD_TOO_LARGE" == refusal.code
+    assert 200 == call(longest)["statusCode"]
+
+
+@pytest.mark.parametrize("idempotency_key", ["", "x" * 256, "a\tb", "\N{SNOWMAN}", "a\n"])
+@each(CREATE, ROTATE)
+def test_400_an_invalid_idempotency_key(call: Call, endpoint: Endpoint, idempotency_key: str) -> None:
+    """An Idempotency-Key has 1 to 255 printable ASCII characters; with another one nothing is done."""
+    endpoint.prepare(call.table)
+
+    refusal = call.refused(endpoint.body, headers={"idempotency-key": idempotency_key})
+
+    assert 400 == refusal.status
+    assert "The Idempotency-Key must have 1 to 255 printable ASCII characters" == refusal.message
