@@ -13,4 +13,3 @@ SCHEMAS_FOLDER = Path(__file__).parents[1] / "docs" / "schemas" / "admin"
 def schema_text(name: str) -> str:
     """Return the content of a schema file."""
     return readable_json.dumps(json_schema_of(name))
-

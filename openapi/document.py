@@ -434,6 +434,7 @@ def _share(kind: str, places: list[tuple[Json, Json, Json]], name: Callable[[Jso
     """Replace what is in several places by references to components, and return the components.
 
     Args:
+        kind: the part of the components.
         places: a list or an object, an index or a name in it, and what is there.
         name: returns the name of a component. Of several with one name, the most frequent gets it.
     """

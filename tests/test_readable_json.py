@@ -23,7 +23,7 @@ def test_the_value_stays_the_same(value: object) -> None:
 
 
 def test_what_fits_is_on_one_line() -> None:
-    """A short entry is on one line, a long one has an entry a line, and a single one opens on the line of its parent."""
+    """A short value is on one line, a long one has an entry a line, and a single entry opens on the line before."""
     rows = [{"name": "a" * 40, "value": number} for number in range(3)]
 
     row = '{"name": "' + "a" * 40 + '", "value": '

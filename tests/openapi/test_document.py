@@ -30,7 +30,7 @@ ANSWERED = [case for case in REQUESTS if case.status != 204]
 
 
 def test_the_file_is_what_the_code_says() -> None:
-    """Neither is changed without the other: `make openapi` brings the file up to date."""
+    """Neither is changed without the other: `make generate` brings the file up to date."""
     assert text(describe(ROOT)) == (ROOT / "docs" / "openapi.json").read_text(encoding="utf-8")
 
 
