@@ -27,9 +27,10 @@ from local import backend, credentials
 from local.iam import AccessKey, Decision, Iam
 from local.identity_provider import IdentityProvider
 from local.template import Resource, read_stack
-from tests.support import identity_provider
+from tests.support import depth, identity_provider
 from tests.support.client import Call, CreateApiKey
 from tests.support.environment import CHEAP_ARGON2, LOOPBACK, ROOT, new_container
+from tests.support.local_service import connected, local_service
 from tests.support.replay import Replay
 from tests.support.tokens import DEVELOPMENT_ISSUER
 from tests.support.world import ANSWER_SECONDS, Context, Table, World
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from local.template import Stack
+    from tests.api.deployment import Deployment
 
 # No deadline for examples: a busy machine is not a defect.
 hypothesis.settings.register_profile("keywright", deadline=None)
@@ -65,8 +67,12 @@ class StandardOutput:
         sys.stdout.flush()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Allow sockets to this machine for tests with a local server, and none for all others."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect deep tests unless DEPTH=full; allow sockets to this machine for tests with a local server only."""
+    deep = [] if depth.FULL else [item for item in items if item.get_closest_marker("deep")]
+    if deep:
+        config.hook.pytest_deselected(items=deep)
+        items[:] = [item for item in items if not item.get_closest_marker("deep")]
     for item in items:
         if _FIXTURES_WITH_SOCKETS.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
@@ -306,10 +312,18 @@ def functions(
     return lambda name: Call(routes[name], load_handler(name), world)
 
 
-@pytest.fixture
-def call(functions: Callable[[str], Call], request: pytest.FixtureRequest) -> Call:
-    """The function that the test's folder is named after."""
-    return functions(request.path.parent.name)
+@pytest.fixture(scope="session")
+def local_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The stack file of a local service with its demo data, one for all tests of a worker."""
+    with local_service(tmp_path_factory.mktemp("service")) as stack_file:
+        yield stack_file
+
+
+@pytest.fixture(scope="session")
+def deployment(request: pytest.FixtureRequest) -> Iterator[Deployment]:
+    """The deployment of `--stack`, or the local service of this worker."""
+    stack_file: Path | None = request.config.getoption("--stack")
+    yield from connected(stack_file or request.getfixturevalue("local_stack"))
 
 
 @pytest.fixture

@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-import ast
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from importlinter.cli import lint_imports
 
-ROOT = Path(__file__).parents[1]
-PACKAGE = ROOT / "layers/shared/python/keywright"
-MODULES = sorted(PACKAGE.rglob("*.py"))
-HANDLERS = sorted((ROOT / "functions").glob("*/handler.py"))
+from tests.support.environment import ROOT
+from tests.support.modules import HANDLERS, MODULES, PACKAGE, imports, named
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 DOCUMENTS = {"get_openapi": {"openapi.json"}, "get_reference": {"page.html", "page.css", "page.js", "swagger-ui"}}
 """The files that functions serve."""
-
-
-def imports(path: Path) -> set[str]:
-    """Return every module that a file imports, as `a.b`; for `from a import b` both `a` and `a.b`."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            names |= {node.module or ""} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
 
 
 def under(name: str, *packages: str) -> bool:
     """Return whether a module is one of the packages or inside one."""
     return any(name == package or name.startswith(f"{package}.") for package in packages)
-
-
-def named(path: Path) -> str:
-    """Return the name of a module or handler, for the ids of tests."""
-    return ".".join(path.relative_to(PACKAGE if path.is_relative_to(PACKAGE) else ROOT).with_suffix("").parts)
 
 
 def test_there_is_something_to_check() -> None:

@@ -13,8 +13,8 @@ import pytest
 
 from local.intrinsics import mapping
 from tests.support.aws_commands import OWN_COMMANDS, Command, commands_in, operation, waited_for
+from tests.support.cloudformation import section
 from tests.support.environment import ROOT
-from tests.template.cloudformation import section
 from tools import costs
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.api.conftest import local_service
 from tests.api.deployment import Deployment
 from tests.support.aws_profile import with_a_profile
 from tests.support.environment import LOOPBACK, ROOT
+from tests.support.local_service import local_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

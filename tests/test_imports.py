@@ -14,8 +14,8 @@ from functools import cache
 import pytest
 
 from tests.support.environment import ROOT
+from tests.support.modules import FUNCTIONS
 
-FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/handler.py"))
 CLIENT = "import boto3; boto3.client('dynamodb', region_name='eu-central-1')"
 ON_THE_WAY = ("boto3", "botocore", "urllib3", "awscrt", "jmespath", "dateutil")
 """Packages that no function imports."""

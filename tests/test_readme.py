@@ -9,8 +9,8 @@ import pytest
 
 from keywright.errors import CATALOGUE
 from local.intrinsics import mapping
+from tests.support.cloudformation import section
 from tests.support.environment import ROOT
-from tests.template.cloudformation import section
 from tools.errors import with_table
 
 if TYPE_CHECKING:

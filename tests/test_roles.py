@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.support.cases import EVENTS, Case
-from tests.template.cloudformation import folder_name
+from tests.support.cloudformation import folder_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

@@ -14,7 +14,7 @@ from tools import after_restore
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.admin.conftest import CommandResult
+    from tests.support.command_result import CommandResult
     from tests.support.world import Table
 
 ORGANIZATION = ACTIVE_ORGANIZATION_ID

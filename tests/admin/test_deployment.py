@@ -17,15 +17,15 @@ from botocore.httpsession import get_cert_path
 from admin.deployment import DEFAULTS, Deployment, select
 from local.demo import ACTIVE_ORGANIZATION_ID
 from local.server import Server, port_of, reserve
+from tests.support.cloudformation import section
 from tests.support.environment import new_container
-from tests.template.cloudformation import section
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-    from tests.admin.conftest import CommandResult
+    from tests.support.command_result import CommandResult
     from tests.support.world import Table, World
 
 SHOW = ["organizations", "show", ACTIVE_ORGANIZATION_ID]

@@ -11,15 +11,15 @@ from admin.command_line import EXIT_CODES, app
 from admin.failures import ExitCode
 from keywright.aws.client import HttpClient
 from local.demo import ACTIVE_ORGANIZATION_ID
-from tests.iam.policies import actions, statements
 from tests.support.environment import ROOT
+from tests.support.iam_policies import actions, statements
 from tests.support.world import nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from keywright.aws.client import Answer
-    from tests.admin.conftest import CommandResult
+    from tests.support.command_result import CommandResult
     from tests.support.world import Table
 
 DOCUMENT = ROOT / "docs" / "command-line.md"

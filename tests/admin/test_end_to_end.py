@@ -16,8 +16,8 @@ import pytest
 
 from admin.command import NAME
 from keywright.ids import organization_uuid
-from tests.api.conftest import local_service
 from tests.support.environment import LOOPBACK, ROOT
+from tests.support.local_service import local_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from tests.support.world import nth_id
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.admin.conftest import CommandResult
+    from tests.support.command_result import CommandResult
     from tests.support.world import Table
 
 USERS = {persona.name: (persona.organization_id, persona.user_id) for persona in PERSONAS}

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-import subprocess
-import sys
-import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from local.backend import DYNAMODB_ENDPOINT
-from tests.api.deployment import CANCEL_DELETE, REQUEST_DELETE, Deployment
-from tests.support.environment import CHEAP_ARGON2, LOOPBACK, ROOT
+from tests.api.deployment import CANCEL_DELETE, REQUEST_DELETE
+from tests.support.environment import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import httpx
 
+    from tests.api.deployment import Deployment
+
 HERE = Path(__file__).parent
-START_SECONDS = 60
-STOP_SECONDS = 60
-
-ALLOWED_ORIGINS = ("https://admin.example.com", "https://app.example.com")
-"""Of the local service; what another deployment allows is not known."""
-
 _OF_THE_LOCAL_SERVICE = {"test_cors_allowed_origins.py", "test_roles.py", "test_usage_at_once.py"}
 
 
@@ -51,17 +41,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(marker)
 
 
-@pytest.fixture(scope="session")
-def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """Yield a running deployment; each worker of pytest-xdist starts its own, unless they would share a table."""
-    given: Path | None = request.config.getoption("--stack")
-    if given is not None:
-        yield from connected(given)
-        return
-    with local_service(tmp_path_factory.mktemp("service")) as stack_file:
-        yield from connected(stack_file)
-
-
 @pytest.fixture
 def frozen(deployment: Deployment) -> Iterator[httpx.Response]:
     """The demo organization, scheduled for deletion until the test is over; the answer to the request."""
@@ -69,60 +48,3 @@ def frozen(deployment: Deployment) -> Iterator[httpx.Response]:
         yield deployment.request("POST", REQUEST_DELETE, persona="owner")
     finally:
         deployment.request("POST", CANCEL_DELETE, persona="owner")
-
-
-def connected(stack_file: Path) -> Iterator[Deployment]:
-    """Yield a deployment, and close its connections afterwards."""
-    deployment = Deployment.read(stack_file)
-    with deployment.client:
-        yield deployment
-
-
-@contextmanager
-def local_service(directory: Path, **options: str) -> Iterator[Path]:
-    """Run the local service in a process, as `make run` does with these options; yield its stack file."""
-    with local_process(directory, **options) as (stack_file, _):
-        yield stack_file
-
-
-@contextmanager
-def local_process(directory: Path, **options: str) -> Iterator[tuple[Path, int]]:
-    """Run the same; give its stack file and the id of its process.
-
-    It ends by Ctrl-C, and has to end well.
-    """
-    stack_file, output = directory / "stack.json", directory / "output.txt"
-    environment = {
-        **os.environ,
-        "PORT": "0",
-        "STACK_FILE": str(stack_file),
-        "PARAMETERS": json.dumps({**CHEAP_ARGON2, "AllowedOrigins": ",".join(ALLOWED_ORIGINS)}),
-        **dict.fromkeys(("TEMPLATE", "EMPTY", "DEMO_TTL"), ""),
-        **options,
-    }
-    # A file: a pipe that is not read during the tests would fill up and stop the service.
-    with output.open("wb") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "local"], cwd=ROOT, env=environment, stdout=stream, stderr=subprocess.STDOUT
-        )
-    try:
-        wait_for(stack_file, process, output)
-        yield stack_file, process.pid
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-        assert 0 == process.wait(STOP_SECONDS), output.read_text()
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-
-
-def wait_for(stack_file: Path, process: subprocess.Popen[bytes], output: Path) -> None:
-    """Wait until the service answers, which it does once the stack file is there."""
-    deadline = time.monotonic() + START_SECONDS
-    while not stack_file.exists():
-        if process.poll() is not None:
-            pytest.fail(f"the local service ended with {process.returncode}:\n{output.read_text()}")
-        if time.monotonic() > deadline:
-            pytest.fail(f"the local service did not start within {START_SECONDS} seconds:\n{output.read_text()}")
-        time.sleep(0.02)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.api.conftest import ALLOWED_ORIGINS
 from tests.api.deployment import CREATE, FIRST_PAGE, PATHS, data, values
+from tests.support.local_service import ALLOWED_ORIGINS
 
 if TYPE_CHECKING:
     from tests.api.deployment import Deployment

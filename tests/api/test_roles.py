@@ -6,9 +6,9 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tests.api.conftest import connected, local_service
 from tests.api.deployment import CANCEL_DELETE, REQUEST_DELETE
 from tests.support.environment import ROOT
+from tests.support.local_service import connected, local_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

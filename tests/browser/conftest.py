@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.api.conftest import connected, local_service
 from tests.browser import webdriver
 from tests.support.environment import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.api.deployment import Deployment
     from tests.browser.webdriver import Browser
 
 HERE = Path(__file__).parent
@@ -30,13 +28,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
-
-
-@pytest.fixture(scope="session")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """A local service."""
-    with local_service(tmp_path_factory.mktemp("service")) as stack_file:
-        yield from connected(stack_file)
 
 
 @pytest.fixture(scope="session")

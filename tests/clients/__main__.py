@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.request import urlopen
 
-from tests.api.conftest import local_service
+from tests.support.local_service import local_service
 
 HERE = Path(__file__).parent
 MINIMUM_NODE = 20

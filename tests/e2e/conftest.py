@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.conftest import deployment  # noqa: F401 - a fixture
-
 HERE = Path(__file__).parent
 
 

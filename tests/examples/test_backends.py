@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import httpx
 import pytest
 
-from tests.api.conftest import connected, local_service
 from tests.api.deployment import KEY, data
 from tests.support.environment import LOOPBACK, ROOT
+from tests.support.local_service import connected, local_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

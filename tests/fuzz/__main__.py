@@ -26,8 +26,8 @@ import httpx
 
 from local.options import ROOT
 from local.template import read_stack
-from tests.api.conftest import local_service
 from tests.support.depth import size
+from tests.support.local_service import local_service
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from local.intrinsics import mapping, sequence, text
-from tests.iam.policies import ACCOUNT, STACK, Request, actions, allows, statements
-from tests.template.cloudformation import function_ids, properties, resource
+from tests.support.cloudformation import function_ids, properties, resource
+from tests.support.iam_policies import ACCOUNT, STACK, Request, actions, allows, statements
 
 BOUNDARY = statements("Boundary")
 

@@ -8,10 +8,10 @@ import re
 import pytest
 
 from local.intrinsics import mapping
-from tests.iam.policies import ACCOUNT, BOUNDARY, STACK, TEMPLATE, Request, actions, allows, statements
+from tests.support import cloudformation
+from tests.support.cloudformation import function_ids, section
 from tests.support.environment import ROOT
-from tests.template import cloudformation
-from tests.template.cloudformation import function_ids, section
+from tests.support.iam_policies import ACCOUNT, BOUNDARY, STACK, TEMPLATE, Request, actions, allows, statements
 
 DEPLOYER = statements("Deployer", "DeployerData")
 

@@ -10,9 +10,9 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from tests.iam.policies import ACCOUNT, STACK, Request, Statement, allows, statements
 from tests.support.aws_commands import Command, commands_in, waited_for
 from tests.support.environment import ROOT
+from tests.support.iam_policies import ACCOUNT, STACK, Request, Statement, allows, statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ from keywright.settings import (
     is_trusted_address,
 )
 from local.intrinsics import mapping
-from tests.template.cloudformation import section
+from tests.support.cloudformation import section
 
 TABLE = {"TABLE_NAME": "keywright", "AUDIT_RETENTION_DAYS": "365", "DELETION_GRACE_DAYS": "30"}
 FUNCTION = {

@@ -28,11 +28,11 @@ import boto3
 
 from local import dynamodb_local
 from local.backend import DYNAMODB_ENDPOINT
-from tests.api.conftest import local_process
 from tests.load.books import Books, violations
 from tests.load.memory import has_grown, resident_megabytes
 from tests.load.traffic import Caller, Figures
 from tests.support.depth import size
+from tests.support.local_service import local_process
 from tests.support.world import Table
 
 if TYPE_CHECKING:

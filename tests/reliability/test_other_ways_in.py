@@ -12,12 +12,12 @@ from keywright.errors import ServiceError
 from keywright.operators import organizations as operator_organizations
 from keywright.operators.refusals import RefusedError
 from keywright.organizations.purge import PurgeFailedError
-from tests.functions.purge_organizations.conftest import DUE, NOW, SECONDS, Purge, due
 from tests.reliability import figures, wire
 from tests.reliability.operations import OPERATOR
 from tests.support.depth import size
 from tests.support.environment import new_container
 from tests.support.history import batches, delayed, history
+from tests.support.purge import DUE, NOW, SECONDS, Purge, due
 from tests.support.world import OTHER_ORGANIZATION_ID
 
 if TYPE_CHECKING:

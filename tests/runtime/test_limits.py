@@ -13,7 +13,7 @@ import pytest
 from tests.runtime.between import Request, standing_before
 from tests.runtime.conftest import patient
 from tests.support.cases import BATCHES, CASES, TICKS, outcome_of
-from tests.template.cloudformation import properties
+from tests.support.cloudformation import properties
 
 if TYPE_CHECKING:
     from tests.runtime.conftest import Deployments

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 
 from local.intrinsics import text
+from tests.support.cloudformation import properties
 from tests.support.world import ORGANIZATION_ID, Context, World
-from tests.template.cloudformation import properties
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

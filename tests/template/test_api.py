@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from local.intrinsics import Json, mapping, sequence, text
-from tests.template.cloudformation import function_ids, properties, resource
+from tests.support.cloudformation import function_ids, properties, resource
 
 HEADER, PAYLOAD, SIGNATURE = "eyJhbGciOiJFUzI1NiJ9", "eyJzdWIiOiJ1c2VyIn0", "c2ln-bmF0_dXJl"
 TOKEN = f"{HEADER}.{PAYLOAD}.{SIGNATURE}"

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from local.intrinsics import TemplateError
-from tests.template import cloudformation, test_api, test_data, test_functions
+from tests.support import cloudformation
+from tests.template import test_api, test_data, test_functions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

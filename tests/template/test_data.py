@@ -7,7 +7,7 @@ import json
 import pytest
 
 from local.intrinsics import mapping, text
-from tests.template.cloudformation import properties, resource, resources, section
+from tests.support.cloudformation import properties, resource, resources, section
 
 
 @pytest.mark.parametrize(

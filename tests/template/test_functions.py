@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from local.intrinsics import Json, mapping, sequence, text
-from tests.template.cloudformation import ROOT, folder_name, function_ids, properties, resource, resources, section
+from tests.support.cloudformation import folder_name, function_ids, properties, resource, resources, section
+from tests.support.environment import ROOT
+from tests.support.modules import FUNCTIONS
 
 each_function = pytest.mark.parametrize("function", function_ids())
 
@@ -23,9 +25,7 @@ OWN_RESOURCES = [
 
 def test_the_template_and_the_functions_folder_name_the_same_functions() -> None:
     """A function cannot be deployed without its code, nor code be left out of the deployment."""
-    folders = {path.name for path in (ROOT / "functions").iterdir() if path.is_dir() and path.name != "__pycache__"}
-
-    assert {folder_name(function) for function in function_ids()} == folders
+    assert sorted(FUNCTIONS) == sorted(folder_name(function) for function in function_ids())
 
 
 @each_function

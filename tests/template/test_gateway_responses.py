@@ -10,7 +10,8 @@ import botocore.session
 import pytest
 
 from local.intrinsics import Json, mapping, text
-from tests.template.cloudformation import ROOT, properties
+from tests.support.cloudformation import properties
+from tests.support.environment import ROOT
 from tools.errors import RESPONSES, with_responses
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.intrinsics import mapping, text
-from tests.template.cloudformation import ROOT, properties, resource, section
+from tests.support.cloudformation import properties, resource, section
+from tests.support.environment import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path

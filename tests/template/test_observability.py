@@ -11,8 +11,8 @@ import pytest
 from keywright.keys.outcome import Code
 from keywright.keys.verification_log import UNITS
 from local.intrinsics import mapping, sequence, text
+from tests.support.cloudformation import properties, resources
 from tests.support.environment import ROOT
-from tests.template.cloudformation import properties, resources
 
 if TYPE_CHECKING:
     from local.intrinsics import Json

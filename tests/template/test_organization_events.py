@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.intrinsics import Json, mapping, sequence, text
-from tests.template.cloudformation import properties, resource, section
+from tests.support.cloudformation import properties, resource, section
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from local.intrinsics import Json, mapping, sequence, text
-from tests.template.cloudformation import REQUIRED_PARAMETERS, section
+from tests.support.cloudformation import REQUIRED_PARAMETERS, section
 
 each_parameter = pytest.mark.parametrize("parameter", sorted(section("Parameters")))
 

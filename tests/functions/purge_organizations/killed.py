@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from keywright import clock
 from keywright.aws import retries
-from tests.functions.purge_organizations.conftest import NOW, SCHEDULED
 from tests.support.environment import ROOT
+from tests.support.purge import NOW, SCHEDULED
 from tests.support.world import Context
 
 if TYPE_CHECKING:

@@ -8,17 +8,17 @@ import pytest
 
 from keywright.organizations.purge import PurgeFailedError
 from keywright.store.purges import BATCH_ITEMS
-from tests.functions.purge_organizations.conftest import DUE, NOW
 from tests.support import faults
 from tests.support.client import Refusal, meanwhile
 from tests.support.event_queue import event, message
+from tests.support.purge import DUE, NOW
 from tests.support.world import ORGANIZATION_ID, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.functions.purge_organizations.conftest import Purge
     from tests.support.client import Call
+    from tests.support.purge import Purge
 
 SCHEDULED_DELETION = {"pk": "DELETIONS", "sk": f"{DUE}#{ORGANIZATION_ID}"}
 

@@ -16,9 +16,9 @@ from keywright.organizations import purge as organization_purge
 from keywright.organizations.purge import LEAST_SECONDS, PurgeFailedError
 from keywright.store import purges
 from keywright.store.purges import BATCH_ITEMS
-from tests.functions.purge_organizations.conftest import NOW
 from tests.support import faults
 from tests.support.client import UNANSWERED, meanwhile
+from tests.support.purge import NOW
 from tests.support.world import ORGANIZATION_ID, OTHER_ORGANIZATION_ID, nth_id
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
-    from tests.functions.purge_organizations.conftest import Purge
+    from tests.support.purge import Purge
 
 STEPS = {"due": 0, "requested": 1, "by whom": 2, "begin": 3, "look": 4, "delete": 5, "look again": 6, "end": 7}
 """The requests of the purge of an organization with one batch, in order."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from local.iam import AccessKey
-    from tests.functions.purge_organizations.conftest import Purge
+    from tests.support.purge import Purge
 
 ITEMS = int(os.environ.get("PURGE_ITEMS", "300"))
 TO_BEGIN = 1

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from keywright.store.purges import BATCH_ITEMS
-from tests.functions.purge_organizations.conftest import DUE, NOW
 from tests.support import faults
+from tests.support.purge import DUE, NOW
 from tests.support.world import ORGANIZATION_ID, OTHER_ORGANIZATION_ID, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.functions.purge_organizations.conftest import Purge
+    from tests.support.purge import Purge
 
 DAY = 86400
 NOW_SECONDS = 1896049800

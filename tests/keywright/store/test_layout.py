@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from keywright.store import layout
-from tests.test_architecture import HANDLERS, MODULES, named
+from tests.support.modules import HANDLERS, MODULES, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from pathlib import Path
 
 from local.intrinsics import Json, Resolver, load_template, mapping
-
-ROOT = Path(__file__).parents[2]
+from tests.support.environment import ROOT
 
 REQUIRED_PARAMETERS = {"OidcIssuer": "https://issuer.example/", "OidcAudience": "keywright"}
 """Values for the parameters that have no default."""
