@@ -1,5 +1,5 @@
 # `make run` serves Keywright on this machine, `make test` proves it; both install what they need into .venv.
-# `make help` lists the rest.
+# `make help` lists the commands with ##, `make help-all` also those with #:.
 
 PYTHON ?= python3
 VENV := .venv
@@ -38,64 +38,71 @@ DYNAMODB_LOCAL := .dynamodb-local
 DYNAMODB_TESTS := tests/dynamodb tests/keywright/store tests/keywright/operators/test_operators.py tests/keywright/organizations/test_apply.py \
   tests/functions tests/contract tests/test_events.py tests/lifecycle tests/reliability tests/api
 
-.PHONY: help run admin test test-api test-dynamodb test-layer test-runtime capacity e2e test-browser test-clients fuzz load bench bench-report lint errors openapi docs schemas format build lock clean
+.PHONY: help help-all run admin test test-api test-dynamodb test-layer test-runtime capacity e2e test-browser test-clients fuzz load \
+  bench figures lint generate format build lock clean
 .DEFAULT_GOAL := help
 
-help: ## list these commands
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+# $(call list,MARK): the targets with a comment that begins with the mark.
+list = @sed -nE 's/^([a-z0-9-]+):.* $(1) (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
-run: $(VENV)/.local ## serve Keywright on http://127.0.0.1:8787 (PORT=..., DEMO_TTL=seconds, EMPTY=1)
+help:
+	$(call list,\#\#)
+
+help-all: ## list all commands
+	$(call list,\#[\#:])
+
+run: $(VENV)/.local ## serve Keywright on http://127.0.0.1:8787
 	@exec $(BIN)/python -m local
 
-admin: $(VENV)/.admin ## the operator's command line: make admin ARGS="--stack NAME organizations list"
+admin: $(VENV)/.admin ## the operator's command line: ARGS="--stack NAME ..."
 	@exec $(BIN)/python -m admin $(ARGS)
 
 test: $(VENV)/.dev ## run every test that needs nothing but this machine
 	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
 
-test-api: $(VENV)/.dev ## run the HTTP suite against a running deployment: make test-api STACK=.local/stack.json
+test-api: $(VENV)/.dev #: run the HTTP suite against a deployment: STACK=FILE
 	@test -n "$(STACK)" || { echo "name the deployment: make test-api STACK=.local/stack.json"; exit 2; }
 	$(BIN)/pytest tests/api --stack $(STACK) $(ARGS)
 
-test-dynamodb: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed ## run every test that writes to DynamoDB on DynamoDB Local (needs Java 17)
+test-dynamodb: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed #: run the tests that write on DynamoDB Local (Java 17)
 	$(BIN)/python -m local.dynamodb_local $(BIN)/pytest $(DYNAMODB_TESTS) -n auto --dist loadgroup $(ARGS)
 
-capacity: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed ## measure what each operation consumes, and write it into docs/capacity.md
+capacity: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed #: measure the first table of docs/capacity.md (Java 17)
 	WRITE_CAPACITY=1 $(BIN)/python -m local.dynamodb_local $(BIN)/pytest tests/dynamodb -q -k test_a_success_consumes
 
 # As Lambda unpacks it, but for the Python and the processor of this machine; -I shuts out everything else.
-test-layer: $(VENV)/bin/python ## build the layer for this machine and import every function with it
+test-layer: $(VENV)/bin/python #: build the layer here, import every function with it
 	@rm -rf .aws-sam/host-layer
 	@$(MAKE) --no-print-directory -C layers/shared build-SharedLayer ARTIFACTS_DIR=$(CURDIR)/.aws-sam/host-layer \
 	  PYTHON_VERSION=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])') ARCHITECTURE=$$(uname -m)
 	@$(BIN)/python -ISB tests/support/layer_imports.py .aws-sam/host-layer/python
 
-test-runtime: $(VENV)/.dev $(SAM_VENV)/.installed $(RUNTIME_VENV)/.installed test-layer ## run each function under Lambda's runtime client, with the built layer (needs Linux)
+test-runtime: $(VENV)/.dev $(SAM_VENV)/.installed $(RUNTIME_VENV)/.installed test-layer #: run each function under Lambda's runtime client (Linux)
 	$(BIN)/pytest tests/runtime --runtime $(RUNTIME_VENV)/bin/python -n auto --dist loadgroup $(ARGS)
 
-e2e: $(VENV)/.dev $(SAM_VENV)/.installed $(E2E_VENV)/.installed ## deploy the template to an AWS emulator, run the HTTP suite there, update it, follow the deploy guide
+e2e: $(VENV)/.dev $(SAM_VENV)/.installed $(E2E_VENV)/.installed #: deploy to an AWS emulator, test, update, follow the guide
 	@$(BIN)/python -m tests.e2e $(ARGS)
 
-fuzz: $(VENV)/.dev $(FUZZ_VENV)/.installed ## schemathesis on the local service, atheris on what parses (RUNS=, SECONDS=, SEED=, TARGETS=; Linux)
+fuzz: $(VENV)/.dev $(FUZZ_VENV)/.installed #: fuzz API and parsers (RUNS= SECONDS= SEED= TARGETS=)
 	@PYTHONPATH=layers/shared/python $(BIN)/python -m tests.fuzz
 
-load: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed ## 200 connections on the local service for a minute, then count (CONNECTIONS=, SECONDS=; Linux, Java 17)
+load: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed #: put load on the local service (CONNECTIONS= SECONDS=)
 	@PYTHONPATH=layers/shared/python $(BIN)/python -m tests.load
 
-test-browser: $(VENV)/.dev ## look at the reference page in headless Chromium (Debian: chromium chromium-driver)
+test-browser: $(VENV)/.dev #: look at the reference page in headless Chromium
 	@test -n "$(CHROMIUM)" || { echo "Chromium is missing: apt install chromium chromium-driver, or CHROMIUM=path"; exit 2; }
 	$(BIN)/pytest tests/browser --browser $(CHROMIUM) $(ARGS)
 
-test-clients: $(VENV)/.dev $(CLIENTS_VENV)/.installed ## generate a Python and a TypeScript client, create keys (needs Node.js 20)
+test-clients: $(VENV)/.dev $(CLIENTS_VENV)/.installed #: use generated Python and TypeScript clients (Node.js)
 	@PYTHONPATH=layers/shared/python $(BIN)/python -m tests.clients $(CLIENTS_VENV)/bin
 
-bench: $(VENV)/.dev $(SAM_VENV)/.installed $(DYNAMODB_LOCAL)/.installed test-layer ## compare with budgets and with other products (QUICK=1; PARTS="hot_path cost")
+bench: $(VENV)/.dev $(SAM_VENV)/.installed $(DYNAMODB_LOCAL)/.installed test-layer #: compare with budgets and products (QUICK=1 PARTS="cost")
 	$(BIN)/python -m benchmarks $(PARTS)
 
-bench-report: $(VENV)/.dev ## update the tables and pictures of docs/performance from the last make bench
-	$(BIN)/python -m benchmarks.pictures
+figures: $(VENV)/.dev #: run the suites of docs/reliability.md (SUITES="load e2e")
+	@$(BIN)/python -m tools.figures $(SUITES)
 
-lint: $(VENV)/.dev $(SAM_VENV)/.installed ## ruff, mypy --strict, import-linter, sam validate --lint, and cfn-lint on what SAM makes of the template
+lint: $(VENV)/.dev $(SAM_VENV)/.installed ## ruff, mypy, import-linter, and cfn-lint on the templates
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -105,37 +112,25 @@ lint: $(VENV)/.dev $(SAM_VENV)/.installed ## ruff, mypy --strict, import-linter,
 	$(SAM_VENV)/bin/python -m tools.translated template.yaml
 	$(BIN)/pytest tests/translated --sam $(SAM_VENV)/bin/python
 
-openapi: $(VENV)/.dev ## rewrite docs/openapi.json from the handlers, the template and the events
-	@PYTHONPATH=layers/shared/python $(BIN)/python -m openapi
-
-errors: $(VENV)/.dev ## rewrite the errors in template.yaml and docs/using.md from keywright/errors.py
-	@PYTHONPATH=layers/shared/python $(BIN)/python -m tools.errors
-
-docs: errors openapi ## rewrite what is computed in docs/: openapi.json, the costs, the picture of the first run (port 8787 free)
-	@$(BIN)/python -m tools.costs
-	@$(BIN)/python -m tools.terminal
+generate: $(VENV)/.dev ## write all computed files, such as docs/openapi.json
+	@PYTHONPATH=layers/shared/python $(BIN)/python -m tools.generate
 
 format: $(VENV)/.dev ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-schemas: $(VENV)/.local ## write docs/schemas anew, from the models
-	PYTHONPATH=layers/shared/python $(BIN)/python -c 'import json; from keywright.organizations.events import json_schema; \
-	  print(json.dumps(json_schema(), indent=2))' > docs/schemas/organization-event.json
-	$(BIN)/python -m admin.schemas
-
-build: $(SAM_VENV)/.installed ## sam build, for the platform that template.yaml names
+build: $(SAM_VENV)/.installed ## build the functions and the layer with SAM, to deploy them
 	PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" $(SAM) build
 
-lock: ## pin every dependency anew, with hashes (needs uv)
+lock: #: pin every dependency anew, with hashes (needs uv)
 	@test -n "$(UV)" || { echo "make lock needs uv: pip install uv"; exit 2; }
 	for name in layers/shared/requirements requirements/local requirements/admin requirements/dev requirements/sam requirements/runtime \
-	  requirements/clients requirements/e2e requirements/fuzz requirements/pip $(patsubst %,benchmarks/%/requirements,runtime drawing peers/drf_api_key peers/keyshield); do \
+	  requirements/clients requirements/e2e requirements/fuzz requirements/pip $(patsubst %,benchmarks/%/requirements,runtime peers/drf_api_key peers/keyshield); do \
 	  $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-annotate --no-header --upgrade $$name.in -o $$name.txt || exit 1; \
 	done
 
-clean: ## remove everything these commands have made
+clean: ## remove everything that these commands have made
 	rm -rf $(VENV) $(SAM_VENV) $(RUNTIME_VENV) $(CLIENTS_VENV) $(E2E_VENV) $(FUZZ_VENV) $(DYNAMODB_LOCAL) .bench .fuzz .local .aws-sam .hypothesis .mypy_cache \
 	  .pytest_cache .ruff_cache
 

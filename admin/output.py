@@ -1,4 +1,4 @@
-"""The JSON that `--json` prints. `python -m admin.schemas` publishes its JSON Schemas in docs/schemas/admin."""
+"""The JSON that `--json` prints. Its JSON Schemas are in docs/schemas/admin."""
 
 from __future__ import annotations
 

@@ -10,10 +10,8 @@ import sys
 
 from benchmarks import report
 from benchmarks.measuring import FULL, QUICK
-from benchmarks.report import Budget
 from local.options import ROOT
 
-REPORT = ROOT / "benchmarks" / "report.json"
 PARTS = ("hot_path", "cold_start", "cost", "growth", "comparison", "simulation")
 
 
@@ -28,11 +26,11 @@ def main(parts: list[str]) -> int:
         sections = importlib.import_module(f"benchmarks.{parts[0]}").run(effort)
         for section in sections if isinstance(sections, tuple) else (sections,):
             report.show(section)
-            report.write_report(REPORT, [section], is_quick=effort.is_quick)
+            report.write_report(report.REPORT, [section], is_quick=effort.is_quick)
+            report.write_samples(report.SAMPLES, section)
         return 0
     failed = [name for name in parts or PARTS if subprocess.call([sys.executable, "-m", "benchmarks", name], cwd=ROOT)]  # noqa: S603
-    written = json.loads(REPORT.read_text(encoding="utf-8"))
-    report.show_budgets([Budget(entry["name"], entry["value"], entry["limit"]) for entry in written["budgets"]])
+    report.show_budgets(report.budgets(json.loads(report.REPORT.read_text(encoding="utf-8"))))
     if failed:
         print(f"\nFailed: {', '.join(failed)}")
     return 1 if failed else 0

@@ -12,14 +12,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import environments
-from benchmarks.measuring import quartiles
 from benchmarks.peers.protocol import ACCEPTED_KINDS, CHECKS, KINDS, LARGEST_CONCURRENCY
-from benchmarks.report import Section, Table
+from benchmarks.report import Bars, Section, Table, format_cell
 from local import dynamodb_local
 from local.options import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from benchmarks.measuring import Effort
 
@@ -132,13 +131,37 @@ def _running(subject: Subject) -> Iterator[DriverProcess]:
 
 
 @dataclass
-class _Times:
-    """The results of a subject, kind and concurrency, with a value for each round."""
+class Counted:
+    """What a product did for keys of a kind.
+
+    Attributes:
+        counts: reads, writes and hashes of each call.
+        is_right: whether every key was accepted or refused as it should be.
+    """
+
+    counts: tuple[float, float, float]
+    cpu_milliseconds: float
+    is_right: bool
+
+
+@dataclass
+class Timed:
+    """How long a product took for keys of a kind, with a value for each round."""
 
     milliseconds: list[float] = field(default_factory=list)
     per_second: list[float] = field(default_factory=list)
     calls: int = 0
     failures: int = 0
+
+
+@dataclass
+class Checked:
+    """The result of a check of a product."""
+
+    product: str
+    check: str
+    outcome: str
+    detail: str
 
 
 def run(effort: Effort) -> tuple[Section, Section]:
@@ -174,11 +197,22 @@ def _compare(subjects: list[Subject], effort: Effort) -> tuple[Section, Section]
                 drivers.append(driver)
             except (environments.NotInstalledError, DriverError, OSError) as error:
                 speed.failures.append(f"{subject.name}: {error}")
-        speed.tables.append(_counted(drivers, speed))
-        speed.tables += _timed(drivers, effort, speed)
-        correctness.tables.append(_checked(drivers, correctness))
+        counted, timed = _counted(drivers), _timed(drivers, effort)
+        speed.tables = [counted_table(counted), timed_table(timed, 1), timed_table(timed, LARGEST_CONCURRENCY)]
+        speed.pictures["peers-valid"] = Bars(
+            "A valid key that was verified before: median of one at a time",
+            "milliseconds",
+            [
+                (product, statistics.median(entry.milliseconds), product.startswith("Keywright"))
+                for (product, kind, at_once), entry in timed.items()
+                if kind == "valid" and at_once == 1 and entry.milliseconds
+            ],
+        )
+        speed.samples = [(*key, vars(entry)) for key, entry in timed.items()]
+        correctness.tables = checked_tables(_checked(drivers, correctness))
     speed.notes = [
         f"{effort.keys:,} keys in each store. 'first': keys before their first verification; 'valid': keys after it.",
+        "keyshield and djangorestframework-api-key are written in Python, as Keywright; @better-auth/api-key in Node.",
         "Unknown keys are well-formed but were never issued; Keywright detects them and wrong secrets by their tag.",
         "CPU is user and system time of the process, without that of a database server (Keywright's DynamoDB Local).",
         "keyshield and Keywright use a slow hash (Argon2id), the others a fast one (SHA-2).",
@@ -187,10 +221,9 @@ def _compare(subjects: list[Subject], effort: Effort) -> tuple[Section, Section]
     return speed, correctness
 
 
-def _counted(drivers: list[DriverProcess], section: Section) -> Table:
-    """Count operations, which are the same on every machine."""
-    rows: list[tuple[Any, ...]] = []
-    data = section.data.setdefault("counts", [])
+def _counted(drivers: list[DriverProcess]) -> dict[tuple[str, str], Counted]:
+    """Count operations, which are the same on every machine, by product and kind of key."""
+    counted = {}
     for driver in drivers:
         for kind in KINDS:
             calls = 8 if kind == "first" else _COUNTED_CALLS
@@ -199,22 +232,40 @@ def _counted(drivers: list[DriverProcess], section: Section) -> Table:
             answer = driver.ask("verify", kind=kind, at_once=1, calls=calls, seconds=10)
             done = max(answer["calls"], 1)
             wrong = answer["calls"] - answer["accepted"] if kind in ACCEPTED_KINDS else answer["accepted"]
-            counts = [answer["counts"][name] / done for name in ("reads", "writes", "hashes")]
-            cpu = answer["cpu_seconds"] / done * 1000
-            rows.append(
-                (driver.subject.name, driver.subject.language, kind, *counts, cpu, "" if not wrong else "WRONG")
+            reads, writes, hashes = (answer["counts"][name] / done for name in ("reads", "writes", "hashes"))
+            counted[driver.subject.name, kind] = Counted(
+                (reads, writes, hashes), answer["cpu_seconds"] / done * 1000, is_right=not wrong
             )
-            data.append({"subject": driver.subject.name, "kind": kind, "counts": answer["counts"], "calls": done})
+    return counted
+
+
+def counted_table(counted: Mapping[tuple[str, str], Counted]) -> Table:
+    """Return the table of operations, a product a line."""
+    products = dict.fromkeys(product for product, _ in counted)
+    rows: list[tuple[Any, ...]] = [
+        (product, *(_counts(counted[product, kind]) for kind in KINDS), counted[product, "valid"].cpu_milliseconds)
+        for product in products
+    ]
     return Table(
-        "Per verification",
-        ("product", "language", "key", "reads", "writes", "hashes", "CPU ms", ""),
+        "Reads, writes and hashes of a verification, and its CPU time",
+        ("product", *map(_heading, KINDS), "CPU ms of valid"),
         rows,
     )
 
 
-def _timed(drivers: list[DriverProcess], effort: Effort, section: Section) -> list[Table]:
+def _counts(entry: Counted) -> str:
+    text = " / ".join(f"{count:.3g}" for count in entry.counts)
+    return text if entry.is_right else f"{text} WRONG"
+
+
+def _heading(kind: str) -> str:
+    return kind.replace("_", " ")
+
+
+def _timed(drivers: list[DriverProcess], effort: Effort) -> dict[tuple[str, str, int], Timed]:
+    """Measure verifications, by product, kind of key and number of calls at once."""
     seconds = _SECONDS_PER_TURN[effort.is_quick]
-    times: dict[tuple[str, str, int], _Times] = {}
+    times: dict[tuple[str, str, int], Timed] = {}
     rounds = max(3, effort.rounds // 4)
     for number in range(rounds):
         print(f"Round {number + 1} of {rounds} ...", flush=True)
@@ -223,45 +274,37 @@ def _timed(drivers: list[DriverProcess], effort: Effort, section: Section) -> li
                 for driver in drivers:
                     calls = 8 if kind == "first" else 4 * effort.calls
                     answer = driver.ask("verify", kind=kind, at_once=at_once, calls=calls, seconds=seconds)
-                    entry = times.setdefault((driver.subject.name, kind, at_once), _Times())
+                    entry = times.setdefault((driver.subject.name, kind, at_once), Timed())
                     if answer["calls"]:
                         entry.milliseconds.append(statistics.median(answer["microseconds"]) / 1000)
                         entry.per_second.append(answer["calls"] / answer["seconds"])
                         entry.calls += answer["calls"]
                         entry.failures += answer["failures"]
-    section.data["times"] = [
-        {"subject": name, "kind": kind, "at_once": at_once, **vars(entry)}
-        for (name, kind, at_once), entry in times.items()
+    return times
+
+
+def timed_table(times: Mapping[tuple[str, str, int], Timed], at_once: int) -> Table:
+    """Return the table of times with a number of calls at once, a product a line."""
+    products = dict.fromkeys(product for product, _, _ in times)
+    kinds = [kind for kind in KINDS if any(key[1:] == (kind, at_once) for key in times)]
+    rows: list[tuple[Any, ...]] = [
+        (product, *(_time(times.get((product, kind, at_once))) for kind in kinds)) for product in products
     ]
-    tables = []
-    for at_once in (1, LARGEST_CONCURRENCY):
-        rows: list[tuple[Any, ...]] = []
-        for driver in drivers:
-            for kind in KINDS:
-                measured = times.get((driver.subject.name, kind, at_once))
-                if measured is None or not measured.milliseconds:
-                    continue
-                low, high = quartiles(measured.milliseconds)
-                spread = f"{low:.3g} .. {high:.3g}"
-                rows.append(
-                    (
-                        driver.subject.name,
-                        driver.subject.language,
-                        kind,
-                        statistics.median(measured.milliseconds),
-                        spread,
-                        statistics.median(measured.per_second),
-                        f"{measured.failures / measured.calls:.1%}" if measured.failures else "",
-                    )
-                )
-        title = "One at a time" if at_once == 1 else f"{at_once} at once"
-        columns = ("product", "language", "key", "median ms", "quartiles", "per second", "failed")
-        tables.append(Table(title, columns, rows))
-    return tables
+    what = "one at a time" if at_once == 1 else f"{at_once} at once"
+    title = f"Median milliseconds, and verifications per second, {what}"
+    return Table(title, ("product", *map(_heading, kinds)), rows)
 
 
-def _checked(drivers: list[DriverProcess], section: Section) -> Table:
-    rows: list[tuple[Any, ...]] = []
+def _time(entry: Timed | None) -> str | None:
+    if entry is None or not entry.milliseconds:
+        return None
+    milliseconds, per_second = statistics.median(entry.milliseconds), statistics.median(entry.per_second)
+    failed = f", {entry.failures / entry.calls:.1%} failed" if entry.failures else ""
+    return f"{format_cell(milliseconds)} ({format_cell(per_second)}/s{failed})"
+
+
+def _checked(drivers: list[DriverProcess], section: Section) -> list[Checked]:
+    results = []
     for driver in drivers:
         for check in CHECKS:
             try:
@@ -269,9 +312,27 @@ def _checked(drivers: list[DriverProcess], section: Section) -> Table:
             except DriverError as error:
                 section.failures.append(str(error))
                 continue
-            rows.append((driver.subject.name, _NAMES[check], result["outcome"], result["detail"]))
-    section.data["checks"] = [
-        {"subject": subject, "check": check, "outcome": outcome, "detail": detail}
-        for subject, check, outcome, detail in rows
+            results.append(Checked(driver.subject.name, check, result["outcome"], result["detail"]))
+    return results
+
+
+def checked_tables(results: list[Checked]) -> list[Table]:
+    """Return the table of outcomes, a product a line, and that of the details of all others than yes."""
+    outcomes = {(result.product, result.check): result.outcome for result in results}
+    products = dict.fromkeys(result.product for result in results)
+    details: dict[tuple[str, str, str], list[str]] = {}
+    for result in results:
+        if result.outcome != "yes":
+            details.setdefault((_NAMES[result.check], result.outcome, result.detail), []).append(result.product)
+    return [
+        Table(
+            "Results",
+            ("product", *_NAMES.values()),
+            [(product, *(outcomes.get((product, check)) for check in _NAMES)) for product in products],
+        ),
+        Table(
+            "What is not a yes",
+            ("check", "", "detail", "products"),
+            [(*key, "; ".join(affected)) for key, affected in details.items()],
+        ),
     ]
-    return Table("Results", ("product", "check", "", "detail"), rows)

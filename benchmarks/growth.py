@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import deployment, hot_path, stub, table
 from benchmarks.measuring import in_turns
-from benchmarks.report import Section, Table
+from benchmarks.report import Bars, Section, Table
 from local import dynamodb_local
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _SIZES = {False: (10, 1_000, 100_000), True: (10, 100, 1_000)}
 _ORGANIZATIONS = {False: 10_000, True: 200}
 _VERIFICATIONS = {False: 1_000_000, True: 20_000}
 _CONTAINER_KEYS = {False: 100_000, True: 2_000}
-_STEPS = 10
+_STEPS = 5
 _PAGE_BYTES = 4096
 _CHEAP = {"ARGON2_MEMORY_KIB": "8", "ARGON2_ITERATIONS": "1"}
 
@@ -73,7 +73,12 @@ def _by_size(effort: Effort, section: Section, stack: ExitStack) -> Table:
     functions |= _actions(f"one of {number:,} organizations more, 1 key", many[0])
     with hot_path.discarded_output():
         samples = in_turns(functions, effort)
-    section.data["milliseconds"] = {name: sample.median * 1000 for name, sample in samples.items()}
+    section.pictures["growth"] = Bars(
+        "The same work on more data, on DynamoDB Local",
+        "milliseconds",
+        [(name, sample.median * 1000, True) for name, sample in samples.items()],
+    )
+    section.samples = {name: sample.rounds for name, sample in samples.items()}
     first = {action: samples[f"{action}: {next(iter(organizations))}"] for action in ("verify", "list a page of 100")}
     del stack
     return Table(
@@ -124,8 +129,7 @@ def _memory(effort: Effort, section: Section) -> Table:
             taken = (time.perf_counter() - started) / (total // _STEPS)
             megabytes = _resident_megabytes()
             rows.append((f"after {(step + 1) * total // _STEPS:,}", megabytes, megabytes - before, taken * 1e6))
-    section.data["memory"] = [list(row) for row in rows]
-    growth = statistics.fmean(row[1] for row in rows[-3:]) - rows[len(rows) // 2][1]
+    growth = statistics.fmean(row[1] for row in rows[-2:]) - rows[len(rows) // 2][1]
     section.notes.append(f"In its second half the container grew by {growth:.1f} MB.")
     return Table(
         f"Memory of a container that verifies {number:,} keys at random",

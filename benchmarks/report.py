@@ -1,4 +1,4 @@
-"""Results of the benchmarks: tables on the terminal, and a JSON report."""
+"""Results of the benchmarks: tables on the terminal, and the report that docs/performance is written from."""
 
 from __future__ import annotations
 
@@ -10,11 +10,21 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from local.options import ROOT
+from tools import readable_json
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 Cell = str | int | float | None
+
+REPORT = ROOT / "benchmarks" / "report.json"
+SAMPLES = ROOT / ".bench" / "samples"
+"""The folder of what was measured in each round, which is not committed."""
+_DIGITS = 4
+_WIDTH = 400
+"""Room for every row of a table on a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +33,20 @@ class Table:
 
     title: str
     columns: tuple[str, ...]
-    rows: list[tuple[Cell, ...]]
+    rows: Sequence[tuple[Cell, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """A picture of values as bars.
+
+    Attributes:
+        values: name and value of each bar, and whether it is Keywright's; the first is at the top.
+    """
+
+    title: str
+    unit: str
+    values: list[tuple[str, float, bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +58,9 @@ class Budget:
     limit: float
 
     @property
-    def met(self) -> bool:
+    def verdict(self) -> str:
         """Whether the result is within its limit."""
-        return self.value <= self.limit
-
-    def as_json(self) -> dict[str, object]:
-        """Return the budget as in the report."""
-        return {"name": self.name, "value": self.value, "limit": self.limit, "met": self.met}
+        return "met" if self.value <= self.limit else "missed"
 
 
 @dataclass(slots=True)
@@ -51,7 +70,8 @@ class Section:
     Attributes:
         notes: explanations of the numbers.
         failures: what could not be measured, and why.
-        data: data for pictures, beyond the tables.
+        pictures: by the name of the file.
+        samples: what was measured in each round.
     """
 
     name: str
@@ -60,7 +80,8 @@ class Section:
     notes: list[str] = field(default_factory=list)
     budgets: list[Budget] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
-    data: dict[str, Any] = field(default_factory=dict)
+    pictures: dict[str, Bars] = field(default_factory=dict)
+    samples: Any = None
 
 
 def machine() -> dict[str, object]:
@@ -70,21 +91,41 @@ def machine() -> dict[str, object]:
         "architecture": platform.machine(),
         "system": platform.system(),
         "python": platform.python_version(),
-        "load": [round(value, 2) for value in os.getloadavg()] if hasattr(os, "getloadavg") else None,
+        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
     }
 
 
 def write_report(path: Path, sections: Sequence[Section], *, is_quick: bool) -> None:
-    """Write sections to the report. Other sections stay, with their time and machine."""
-    before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    entries = before.get("sections", {})
+    """Write sections to the report, with rounded numbers. Other sections stay, with their time and machine."""
+    entries = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     for section in sections:
-        entry = asdict(section)
-        entry["budgets"] = [budget.as_json() for budget in section.budgets]
-        entries[section.name] = {"made_at": now, "is_quick": is_quick, "machine": machine(), **entry}
-    budgets = [budget for entry in entries.values() for budget in entry["budgets"]]
-    path.write_text(json.dumps({"budgets": budgets, "sections": entries}, indent=1) + "\n", encoding="utf-8")
+        entry = {name: value for name, value in asdict(section).items() if name not in {"name", "samples"} and value}
+        entries[section.name] = {"made_at": now, "is_quick": is_quick, "machine": machine(), **_rounded(entry)}
+    path.write_text(readable_json.dumps(entries, width=_WIDTH), encoding="utf-8")
+
+
+def write_samples(folder: Path, section: Section) -> None:
+    """Write what a section measured in each round."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{section.name}.json").write_text(json.dumps(section.samples), encoding="utf-8")
+
+
+def _rounded(value: Any) -> Any:
+    match value:
+        case float():
+            return float(f"{value:.{_DIGITS}g}")
+        case dict():
+            return {name: _rounded(entry) for name, entry in value.items()}
+        case list() | tuple():
+            return [_rounded(entry) for entry in value]
+        case _:
+            return value
+
+
+def budgets(report: dict[str, Any]) -> list[Budget]:
+    """Return the budgets of all sections of a report."""
+    return [Budget(**budget) for section in report.values() for budget in section.get("budgets", [])]
 
 
 def show(section: Section) -> None:
@@ -101,10 +142,10 @@ def show(section: Section) -> None:
     sys.stdout.flush()
 
 
-def show_budgets(budgets: Sequence[Budget]) -> None:
+def show_budgets(measured: Sequence[Budget]) -> None:
     """Print every budget, and whether it is met."""
     print("\nBudgets\n=======\n")
-    rows = [(b.name, b.value, b.limit, "met" if b.met else "MISSED") for b in budgets]
+    rows = [(budget.name, budget.value, budget.limit, budget.verdict) for budget in measured]
     for line in _lines([("what", "measured", "limit", ""), *rows]):
         print(f"  {line}")
 

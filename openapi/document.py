@@ -8,6 +8,7 @@ import json
 import re
 import tomllib
 import typing
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,10 @@ from local.intrinsics import text as plain
 from local.template import IAM_AUTHORIZER, read_stack
 from openapi.examples import KEY_ID, Example, examples, refusals, success
 from openapi.schemas import Mode, parameters, reference, schemas, sentence
+from tools import readable_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pydantic import BaseModel
@@ -211,6 +214,8 @@ def describe(root: Path) -> dict[str, Json]:
     paths: dict[str, Json] = {}
     for item in described:
         paths.setdefault(item.path, {})[item.route.method.lower()] = _described(item)
+    operations = [operation for methods in paths.values() for operation in methods.values()]
+    shared = {"responses": _share_responses(operations), "parameters": _share_parameters(operations)}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -232,14 +237,15 @@ def describe(root: Path) -> dict[str, Json]:
             "headers": {
                 name: {"description": description, "schema": schema} for name, (description, schema) in _HEADERS.items()
             },
+            **shared,
             "schemas": _schemas(described, plain(stack.parameters["Permissions"], "Permissions").split(",")),
         },
     }
 
 
 def text(document: dict[str, Json]) -> str:
-    """Return a description as indented JSON, for docs/openapi.json."""
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    """Return a description as readable JSON, for docs/openapi.json."""
+    return readable_json.dumps(document)
 
 
 def served(document: dict[str, Json]) -> str:
@@ -393,6 +399,54 @@ def _success(item: _Described) -> Json:
     if example is not None:
         content["example"] = example.answer
     return {"description": "Success.", "headers": headers, "content": {"application/json": content}}
+
+
+def _share_responses(operations: list[Json]) -> dict[str, Json]:
+    """Replace equal errors of several operations by references, and return these errors by name."""
+    places = [
+        (operation["responses"], status, response)
+        for operation in operations
+        for status, response in operation["responses"].items()
+        if status != "200"
+    ]
+    return _share("responses", places, _response_name)
+
+
+def _response_name(response: Json) -> str:
+    """Return the name of an error: that of its codes, after List if it has a pagination."""
+    content = response["content"]["application/json"]
+    codes = dict.fromkeys(example["value"]["error"]["code"] for example in content["examples"].values())
+    kind = "List" if content["schema"] == reference("ListFailure") else ""
+    return kind + "Or".join(code.title().replace("_", "") for code in codes)
+
+
+def _share_parameters(operations: list[Json]) -> dict[str, Json]:
+    """Replace equal parameters of several operations by references, and return these parameters by name."""
+    places = [
+        (operation["parameters"], number, parameter)
+        for operation in operations
+        for number, parameter in enumerate(operation.get("parameters", []))
+    ]
+    return _share("parameters", places, lambda parameter: str(parameter["name"]))
+
+
+def _share(kind: str, places: list[tuple[Json, Json, Json]], name: Callable[[Json], str]) -> dict[str, Json]:
+    """Replace what is in several places by references to components, and return the components.
+
+    Args:
+        kind: the part of the components.
+        places: a list or an object, an index or a name in it, and what is there.
+        name: returns the name of a component. Of several with one name, the most frequent gets it.
+    """
+    times = Counter(json.dumps(value) for _, _, value in places)
+    shared: dict[str, Json] = {}
+    for text, number in times.most_common():
+        if number > 1:
+            shared.setdefault(name(json.loads(text)), json.loads(text))
+    for container, key, value in places:
+        if shared.get(name(value)) == value:
+            container[key] = {"$ref": f"#/components/{kind}/{name(value)}"}
+    return dict(sorted(shared.items()))
 
 
 def _headers(*names: str) -> Json:

@@ -211,7 +211,7 @@ def test_the_picture_of_the_first_run_is_current() -> None:
 
 
 def test_the_costs_are_those_of_the_prices() -> None:
-    """The table of costs is current; `make docs` writes it after a change of prices or assumptions."""
+    """The table of costs is current; `make generate` writes it after a change of prices or assumptions."""
     guide = costs.GUIDE.read_text(encoding="utf-8")
 
     assert costs.with_table(guide) == guide

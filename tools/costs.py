@@ -1,10 +1,9 @@
-"""Writes the table of costs in docs/deploy.md, from docs/costs/prices.json and docs/costs/sizes.json: `make docs`."""
+"""The table of costs in docs/deploy.md, from docs/costs/prices.json and docs/costs/sizes.json."""
 
 from __future__ import annotations
 
 import json
 import re
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,13 +103,3 @@ def _money(amount: float) -> str:
 def with_table(guide: str) -> str:
     """Return the guide with the current table of costs."""
     return _PLACE.sub(lambda _: costs_table(), guide)
-
-
-def main() -> int:
-    """Write the table into the guide; return 0."""
-    GUIDE.write_text(with_table(GUIDE.read_text(encoding="utf-8")), encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,10 +1,9 @@
-"""Write the errors of keywright.errors into template.yaml and docs/using.md: `make errors`."""
+"""The errors of keywright.errors in template.yaml and docs/using.md; `make generate` writes them."""
 
 from __future__ import annotations
 
 import json
 import re
-import sys
 from http import HTTPStatus
 from pathlib import Path
 
@@ -46,7 +45,7 @@ RESPONSES: dict[str, ErrorType] = {
 ACCESS_DENIED takes code, message and hint from the authorizer, and is written in template.yaml by hand.
 """
 
-_RESPONSES = re.compile(r"(?<=# errors \(make errors\)\n).*?(?=^ *# end of errors$)", re.DOTALL | re.MULTILINE)
+_RESPONSES = re.compile(r"(?<=# errors \(make generate\)\n).*?(?=^ *# end of errors$)", re.DOTALL | re.MULTILINE)
 _TABLE = re.compile(r"(?<=<!-- errors -->\n).*?(?=<!-- end of errors -->)", re.DOTALL)
 _INDENT = " " * 8
 
@@ -124,14 +123,3 @@ def with_responses(template: str) -> str:
 def with_table(guide: str) -> str:
     """Return the guide with the table of the catalogue."""
     return _TABLE.sub(lambda _: table(), guide)
-
-
-def main() -> int:
-    """Rewrite both files; 0."""
-    TEMPLATE.write_text(with_responses(TEMPLATE.read_text(encoding="utf-8")), encoding="utf-8")
-    GUIDE.write_text(with_table(GUIDE.read_text(encoding="utf-8")), encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

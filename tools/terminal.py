@@ -1,4 +1,4 @@
-"""Draws docs/first-run.svg: starts the service, creates a key, and draws the terminal."""
+"""The picture of the first run, docs/first-run.svg: starts the service, creates a key, and draws the terminal."""
 
 from __future__ import annotations
 
@@ -26,8 +26,13 @@ TITLE_PIXELS = 34
 FONT_PIXELS = 14
 
 _START_SECONDS = 60
-_SECRET = re.compile(r"(eyJ[\w-]{12})[\w.-]+|(kk_\w{10})\w+")
-"""A token or a key, of which the picture shows only the beginning."""
+_SHOWN = [
+    (re.compile(r"(eyJ[\w-]{12})[\w.-]+"), r"\1..."),
+    (re.compile(r"kk_\w+"), "kk_0ETHK3Teh1..."),
+    (re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "01a20a38-9585-719d-81cb-3b8af1c594c2"),
+    (re.compile(r"127\.0\.0\.1:\d+"), "127.0.0.1:8787"),
+]
+"""What is shown in place of the token, and of the key, id and port of this run, so that the picture stays the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +48,10 @@ class Line:
 
 
 def record() -> list[Line]:
-    """Start the service on its default port, create a key with the command that it prints, and return the lines."""
+    """Start the service on a free port, create a key with the command that it prints, and return the lines."""
     with TemporaryDirectory() as directory:
         stack_file = Path(directory) / "stack.json"
-        environment = {**os.environ, "STACK_FILE": str(stack_file)}
+        environment = {**os.environ, "STACK_FILE": str(stack_file), "PORT": "0"}
         process = subprocess.Popen(
             [sys.executable, "-m", "local"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
         )
@@ -87,9 +92,9 @@ def _until_ready(process: subprocess.Popen[str], stack_file: Path) -> str:
 
 
 def _lines(kind: str, text: str) -> list[Line]:
-    return [
-        Line(kind, _clipped(_SECRET.sub(lambda match: f"{match[1] or match[2]}...", line))) for line in text.split("\n")
-    ]
+    for pattern, shown in _SHOWN:
+        text = pattern.sub(shown, text)
+    return [Line(kind, _clipped(line)) for line in text.split("\n")]
 
 
 def _clipped(line: str) -> str:
@@ -126,13 +131,3 @@ def draw_terminal(lines: list[Line]) -> str:
             "",
         ]
     )
-
-
-def main() -> int:
-    """Write the picture; return 0."""
-    PICTURE.write_text(draw_terminal(record()), encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -216,7 +216,7 @@ def test_a_bug_is_not_hidden(run: Callable[..., CommandResult], monkeypatch: pyt
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_the_published_schemas(name: str) -> None:
-    """They are as `python -m admin.schemas` writes them."""
+    """They are as `make generate` writes them."""
     assert schema_text(name) == (SCHEMAS_FOLDER / f"{name}.json").read_text()
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
 
 from benchmarks.measuring import Effort, Sample, in_turns
-from benchmarks.pictures import fill_tables
-from benchmarks.report import Budget, Section, Table, write_report
+from benchmarks.pictures import draw, fill_tables
+from benchmarks.report import Bars, Budget, Section, Table, budgets, write_report
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,11 +27,21 @@ def test_budgets(tmp_path: Path) -> None:
     write_report(path, [section("two", 1.5)], is_quick=False)
 
     report = json.loads(path.read_text())
-    assert [
-        {"name": "b", "value": 1.0, "limit": 1.0, "met": True},
-        {"name": "b", "value": 1.5, "limit": 1.0, "met": False},
-    ] == report["budgets"]
-    assert {"one": True, "two": False} == {name: entry["is_quick"] for name, entry in report["sections"].items()}
+    assert ["met", "missed"] == [budget.verdict for budget in budgets(report)]
+    assert {"one": True, "two": False} == {name: entry["is_quick"] for name, entry in report.items()}
+
+
+def test_samples_are_not_in_the_report(tmp_path: Path) -> None:
+    """The report has rounded results; what was measured in each round stays out of it."""
+    path = tmp_path / "report.json"
+    measured = section("one", 1 / 3)
+    measured.samples = [0.1, 0.2]
+
+    write_report(path, [measured], is_quick=False)
+
+    entry = json.loads(path.read_text())["one"]
+    assert "samples" not in entry
+    assert [["a|b", 0.3333]] == entry["tables"][0]["rows"]
 
 
 def test_a_new_run_replaces_a_section(tmp_path: Path) -> None:
@@ -39,7 +50,7 @@ def test_a_new_run_replaces_a_section(tmp_path: Path) -> None:
     for value in (1.5, 0.5):
         write_report(path, [section("one", value)], is_quick=True)
 
-    assert [0.5] == [budget["value"] for budget in json.loads(path.read_text())["budgets"]]
+    assert [0.5] == [budget.value for budget in budgets(json.loads(path.read_text()))]
 
 
 def test_tables_in_the_document(tmp_path: Path) -> None:
@@ -54,6 +65,22 @@ def test_tables_in_the_document(tmp_path: Path) -> None:
     assert "old" not in text
     assert text.startswith("before\n<!-- one -->\n")
     assert text.endswith("<!-- /one -->\nbetween\n<!-- two -->\nkept\n<!-- /two -->\nafter\n")
+
+
+def test_a_picture_has_a_bar_for_each_value() -> None:
+    """A bar is as long as its value, in proportion, and is labeled with name and value."""
+    picture = ET.fromstring(draw(Bars("Title", "ms", [("ours <1>", 10.0, True), ("theirs", 20.0, False)])))  # noqa: S314
+
+    _, *bars = [element for element in picture if element.tag.endswith("rect")]
+    assert [1, 2] == [float(bar.attrib["width"]) / float(bars[0].attrib["width"]) for bar in bars]
+    assert ["Title (ms)", "ours <1>", "10", "theirs", "20"] == [
+        element.text for element in picture if element.tag.endswith("text")
+    ]
+
+
+def test_a_wide_range_has_a_logarithmic_scale() -> None:
+    """Values that differ by more than a factor of thirty are drawn on a logarithmic scale, which the title says."""
+    assert "Title (ms, logarithmic)" in draw(Bars("Title", "ms", [("a", 1.0, True), ("b", 1000.0, False)]))
 
 
 def test_functions_run_in_turns() -> None:

@@ -30,7 +30,7 @@ ANSWERED = [case for case in REQUESTS if case.status != 204]
 
 
 def test_the_file_is_what_the_code_says() -> None:
-    """Neither is changed without the other: `make openapi` brings the file up to date."""
+    """Neither is changed without the other: `make generate` brings the file up to date."""
     assert text(describe(ROOT)) == (ROOT / "docs" / "openapi.json").read_text(encoding="utf-8")
 
 
@@ -149,3 +149,12 @@ def test_references_are_followed() -> None:
     assert {"type": "string", "enum": DESCRIPTION["components"]["schemas"]["Permission"]["enum"]} == plain(
         {"$ref": "#/components/schemas/Permission"}
     )
+
+
+def test_an_error_of_several_operations_is_described_once() -> None:
+    """Every shared error and parameter is referenced by at least two operations."""
+    text = (ROOT / "docs" / "openapi.json").read_text(encoding="utf-8")
+
+    for kind in ("responses", "parameters"):
+        for name in DESCRIPTION["components"][kind]:
+            assert text.count(f'"#/components/{kind}/{name}"') > 1

@@ -19,9 +19,15 @@ _ANNOTATIONS = {"description", "title", "example", "examples", "summary"}
 
 
 def operations() -> dict[str, dict[str, Any]]:
-    """Return every operation by its id, with its method and path."""
+    """Return every operation by its id, with its method, its path and its shared responses and parameters."""
     return {
-        operation["operationId"]: {**operation, "method": method.upper(), "path": path}
+        operation["operationId"]: {
+            **operation,
+            "method": method.upper(),
+            "path": path,
+            "parameters": [_resolved(parameter) for parameter in operation.get("parameters", [])],
+            "responses": {status: _resolved(response) for status, response in operation["responses"].items()},
+        }
         for path, methods in DESCRIPTION["paths"].items()
         for method, operation in methods.items()
     }
@@ -30,11 +36,8 @@ def operations() -> dict[str, dict[str, Any]]:
 def plain(schema: Any) -> Any:
     """Return a schema in comparable form: references resolved, annotations removed."""
     match schema:
-        case {"$ref": str(reference)}:
-            target: Any = DESCRIPTION
-            for step in reference.removeprefix("#/").split("/"):
-                target = target[step]
-            return plain(target)
+        case {"$ref": str()}:
+            return plain(_resolved(schema))
         case {"properties": dict(properties)}:
             rest = plain({name: value for name, value in schema.items() if name != "properties"})
             return {**rest, "properties": {name: plain(value) for name, value in properties.items()}}
@@ -67,6 +70,16 @@ def problems(operation: dict[str, Any], status: int, body: object) -> list[str]:
 def validator(schema: dict[str, Any]) -> Draft202012Validator:
     """Return a validator of a schema, which resolves references into the description."""
     return Draft202012Validator({**schema, "components": DESCRIPTION["components"]})
+
+
+def _resolved(value: dict[str, Any]) -> dict[str, Any]:
+    """Return what a reference refers to, and anything else as it is."""
+    if "$ref" not in value:
+        return value
+    target: dict[str, Any] = DESCRIPTION
+    for step in value["$ref"].removeprefix("#/").split("/"):
+        target = target[step]
+    return target
 
 
 @cache

@@ -36,7 +36,7 @@ each_kind = pytest.mark.parametrize("kind", ["ACCESS_DENIED", *RESPONSES])
 
 
 def test_the_template_holds_the_errors_of_the_catalogue() -> None:
-    """`make errors` changes nothing: an error that is edited in one place only is found here."""
+    """`make generate` changes nothing: an error that is edited in one place only is found here."""
     template = (ROOT / "template.yaml").read_text(encoding="utf-8")
 
     assert with_responses(template) == template

@@ -37,7 +37,7 @@ each_sample = pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)
 
 
 def test_the_published_schema_is_the_one_of_the_models() -> None:
-    """The schema and the models change together. `make schemas` writes the schema."""
+    """The schema and the models change together. `make generate` writes the schema."""
     assert json_schema() == SCHEMA
 
 

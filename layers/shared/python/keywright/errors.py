@@ -1,6 +1,6 @@
 """The catalogue of errors: every code, with the status, message, hint and cause that are published for it.
 
-An error is defined here and nowhere else. `make errors` copies it to the gateway responses of template.yaml and to
+An error is defined here and nowhere else. `make generate` copies it to the gateway responses of template.yaml and to
 docs/using.md; the OpenAPI description and the reference page read it.
 """
 

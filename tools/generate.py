@@ -1,0 +1,59 @@
+"""Write every computed file and every computed part of one: `make generate`."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from admin.output import SCHEMAS
+from admin.schemas import SCHEMAS_FOLDER, schema_text
+from benchmarks import pictures
+from keywright.organizations.events import json_schema
+from openapi import document
+from tools import costs, errors, readable_json, terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parents[1]
+_PERFORMANCE = ROOT / "docs" / "performance"
+
+
+def files() -> dict[Path, Callable[[str], str]]:
+    """Return what writes each file, but for the picture of the first run: a function of its present text."""
+    report, description = pictures.report(), document.describe(ROOT)
+    fill_tables = partial(pictures.fill_tables, measured=report)
+    return {
+        errors.TEMPLATE: errors.with_responses,
+        errors.GUIDE: errors.with_table,
+        costs.GUIDE: costs.with_table,
+        ROOT / "docs" / "performance.md": fill_tables,
+        _PERFORMANCE / "report.md": fill_tables,
+        **{_PERFORMANCE / f"{name}.svg": _always(text) for name, text in pictures.pictures(report).items()},
+        ROOT / "docs" / "openapi.json": _always(document.text(description)),
+        ROOT / "functions" / "get_openapi" / "openapi.json": _always(document.served(description)),
+        ROOT / "docs" / "schemas" / "organization-event.json": _always(readable_json.dumps(json_schema())),
+        **{SCHEMAS_FOLDER / f"{name}.json": _always(schema_text(name)) for name in SCHEMAS},
+    }
+
+
+def _always(text: str) -> Callable[[str], str]:
+    return lambda _: text
+
+
+def main() -> int:
+    """Write the files that change, and name them; return 0."""
+    for path, write in files().items():
+        before = path.read_text(encoding="utf-8") if path.is_file() else ""
+        after = write(before)
+        if after != before:
+            path.write_text(after, encoding="utf-8")
+            sys.stdout.write(f"{path.relative_to(ROOT)}\n")
+    terminal.PICTURE.write_text(terminal.draw_terminal(terminal.record()), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
