@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.backend import DYNAMODB_ENDPOINT
-from tests.api.deployment import CANCEL_DELETE, REQUEST_DELETE, Deployment
+from tests.api.deployment import Deployment
 from tests.support.environment import CHEAP_ARGON2, LOOPBACK, ROOT
 
 if TYPE_CHECKING:
@@ -64,11 +64,9 @@ def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture
 def frozen(deployment: Deployment) -> Iterator[httpx.Response]:
-    """The demo organization, scheduled for deletion until the test is over; the answer to the request."""
-    try:
-        yield deployment.request("POST", REQUEST_DELETE, persona="owner")
-    finally:
-        deployment.request("POST", CANCEL_DELETE, persona="owner")
+    """Freeze the demo organization during the test; the response to the deletion request."""
+    with deployment.frozen() as response:
+        yield response
 
 
 def connected(stack_file: Path) -> Iterator[Deployment]:
