@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.backend import DYNAMODB_ENDPOINT
-from tests.api.deployment import CANCEL_DELETE, REQUEST_DELETE
 from tests.support.environment import LOOPBACK
 
 if TYPE_CHECKING:
@@ -43,8 +42,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture
 def frozen(deployment: Deployment) -> Iterator[httpx.Response]:
-    """The demo organization, scheduled for deletion until the test is over; the answer to the request."""
-    try:
-        yield deployment.request("POST", REQUEST_DELETE, persona="owner")
-    finally:
-        deployment.request("POST", CANCEL_DELETE, persona="owner")
+    """Freeze the demo organization during the test; the response to the deletion request."""
+    with deployment.frozen() as response:
+        yield response

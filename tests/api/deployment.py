@@ -1,9 +1,10 @@
-"""A running deployment, as its clients see it: HTTP, session tokens, and nothing else."""
+"""A client of a running deployment: HTTP with session tokens, API keys and AWS signatures."""
 
 from __future__ import annotations
 
 import json
 import uuid
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from tests.api.signing import signed
 from tests.support import api_description
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 CREATE = "/auth/api-keys"
@@ -30,15 +31,15 @@ CANCEL_DELETE = "/auth/orgs/cancel-delete"
 OPENAPI = "/openapi.json"
 DOCS = "/docs"
 PATHS = (CREATE, KEY, ROTATE, CURRENT, AUDIT_LOGS, REQUEST_DELETE, CANCEL_DELETE, OPENAPI, DOCS)
-"""Those that pages of a browser may call; backends have no page."""
+"""The paths that web pages may call: all but that for backends."""
 
 VALID_BODY: dict[str, Any] = {"name": "HTTP suite", "permissions": ["sessions:read"]}
 TIMEOUT_SECONDS = 30
-"""API Gateway itself gives up after 29."""
+"""API Gateway's integration timeout is 29 seconds."""
 
 ERROR_FIELDS = {"code", "message", "hint", "docs"}
 FIRST_PAGE = {"limit": 10, "has_more": False, "next_cursor": None}
-"""The pagination of a list that could not be given, or that is empty, unless another limit was asked for."""
+"""The pagination of an empty list, and of an error of a list; the limit is that of the request, or 10."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +47,10 @@ class Deployment:
     """A deployment as described by stack.json, with an HTTP client.
 
     Attributes:
-        base_url: with the stage, without a slash at its end.
-        organization_id: the organization of all personas but frozen_admin.
+        base_url: address with the stage, without a trailing slash.
+        organization_id: organization of all personas except frozen_admin.
         tokens: a session token for each persona.
-        iam: the AWS credentials that routes for backends are called with.
+        iam: the AWS credentials of a backend.
     """
 
     base_url: str
@@ -62,7 +63,7 @@ class Deployment:
     def read(cls, stack_file: Path) -> Deployment:
         """Read a stack.json."""
         stack = json.loads(stack_file.read_text(encoding="utf-8"))
-        # A proxy of the user's could not reach the loopback interface of this machine.
+        # The user's proxy cannot reach the loopback interface of this machine.
         client = httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=not is_here(stack["base_url"]))
         return cls(stack["base_url"], stack["organization_id"], stack["tokens"], stack["iam"], client)
 
@@ -82,17 +83,17 @@ class Deployment:
         return response
 
     def create(self, body: Any = None, **options: Any) -> httpx.Response:
-        """Send a body to the endpoint that creates keys: as JSON, or as it is if it is bytes; valid by default."""
+        """Send a body to the endpoint that creates keys: bytes as they are, anything else as JSON; valid by default."""
         content = body if isinstance(body, bytes) else json.dumps(VALID_BODY if body is None else body).encode()
         headers = {"content-type": "application/json", **options.pop("headers", {})}
         return self.request("POST", CREATE, content=content, headers=headers, **options)
 
     def create_key(self, persona: str = "admin", **fields: Any) -> dict[str, Any]:
-        """Create a key; give its id and text."""
+        """Create a key; return its id and text."""
         return data(self.create({**VALID_BODY, **fields}, persona=persona))
 
     def get_key(self, key_id: str) -> dict[str, Any]:
-        """Show a key."""
+        """Return a key."""
         return data(self.request("GET", KEY.format(id=key_id)))
 
     def update(self, key_id: str, body: Any, **options: Any) -> httpx.Response:
@@ -104,35 +105,51 @@ class Deployment:
         return self.request("DELETE", KEY.format(id=key_id), **options)
 
     def rotate(self, key_id: str, body: Any = None, **options: Any) -> httpx.Response:
-        """Rotate a key; by default without a body."""
+        """Rotate a key, by default without a body."""
         return self.request("POST", ROTATE.format(id=key_id), json=body, **options)
 
     def verify(self, key: Any, *permissions: str, **iam: str) -> httpx.Response:
-        """Verify a key as a backend; `iam` replaces parts of the credentials that the request is signed with."""
+        """Verify a key as a backend; `iam` overrides parts of the credentials."""
         body = json.dumps({"key": key, **({"permissions": permissions} if permissions else {})}).encode()
         url = self.base_url + VERIFY
         return self.client.post(url, content=body, headers=signed(url, body, {**self.iam, **iam}))
 
     def outcome(self, key: Any, *permissions: str) -> str:
-        """Verify a key; give the code."""
+        """Verify a key; return the code."""
         code: str = data(self.verify(key, *permissions))["code"]
         return code
 
     def current(self, key: str) -> httpx.Response:
-        """Ask for a key as its holder."""
+        """Request the current key as its holder."""
         return self.request("GET", CURRENT, persona=None, headers={"x-api-key": key})
 
-    def newest(self, path: str, *, since: str = "", **query: Any) -> list[dict[str, Any]]:
-        """Walk through a list, page by page, from the newest item down to the one with an id.
+    def delete_organization(self) -> httpx.Response:
+        """Request the deletion of the organization as its owner."""
+        return self.request("POST", REQUEST_DELETE, persona="owner")
 
-        Others may use the deployment too, and nothing is said of how much is in it: only what came since is read.
+    def cancel_deletion(self, persona: str = "owner") -> httpx.Response:
+        """Cancel the scheduled deletion of the organization."""
+        return self.request("POST", CANCEL_DELETE, persona=persona)
+
+    @contextmanager
+    def frozen(self) -> Iterator[httpx.Response]:
+        """Freeze the organization while the context is open; yield the response to the deletion request."""
+        try:
+            yield self.delete_organization()
+        finally:
+            self.cancel_deletion()
+
+    def newest(self, path: str, *, since: str = "", **query: Any) -> list[dict[str, Any]]:
+        """Return the items of all pages of a list, newest first, down to the id `since`.
+
+        The deployment may be shared and have any number of older items, which are not read.
         """
-        found: list[dict[str, Any]] = []
+        items: list[dict[str, Any]] = []
         while True:
             page, pagination = listed(self.request("GET", path, params=query))
-            found += [item for item in page if item["id"] >= since]
+            items += [item for item in page if item["id"] >= since]
             if pagination["next_cursor"] is None or pagination["next_cursor"] < since:
-                return found
+                return items
             query["starting_after"] = pagination["next_cursor"]
 
     def records(self, key_id: str, **query: Any) -> list[dict[str, Any]]:
@@ -143,7 +160,9 @@ class Deployment:
     def refusal(self, response: httpx.Response, pagination: object = None) -> tuple[int, str]:
         """Return status and code of an error after checking envelope, headers and link.
 
-        Functions that list give a pagination with their refusals as well; all others, and the gateway, give none.
+        Args:
+            response: the response.
+            pagination: expected pagination, which only errors of functions that list have.
         """
         body = response.json()
         assert {"data", "error"} | ({"pagination"} if pagination else set()) == body.keys(), body
@@ -157,7 +176,7 @@ class Deployment:
 
 
 def assert_described(method: str, path: str, response: httpx.Response) -> None:
-    """Check that an answer is one that docs/openapi.json has for its operation; unknown routes have none."""
+    """Check that docs/openapi.json describes a response. Unknown routes are not described."""
     operation = api_description.find(method, path)
     if operation is not None:
         is_json = response.headers["content-type"] == "application/json"
@@ -196,7 +215,7 @@ def listed(response: httpx.Response) -> tuple[list[dict[str, Any]], dict[str, An
 
 
 def assert_headers_of_the_contract(response: httpx.Response) -> None:
-    """Check the headers that every answer has, each of them once."""
+    """Check that each header of the contract is present, once."""
     assert ["application/json"] == values(response, "content-type")
     assert ["no-store"] == values(response, "cache-control")
     (request_id,) = values(response, "x-request-id")

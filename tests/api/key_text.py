@@ -1,4 +1,4 @@
-"""Keys as their text and their ids show them, without knowing any secret."""
+"""The parts of a key's text, read without any secret."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def hint(text: str) -> str:
 
 
 def unused_id() -> str:
-    """Make an id that a key of this moment could have, and that none has: a UUID of version 7."""
+    """Return the id of no key: a UUID of version 7 of the present time."""
     return str(uuid.UUID(int=time.time_ns() // 1_000_000 << 80 | 0x7 << 76 | 0b10 << 62 | secrets.randbits(62)))
 
 

@@ -1,4 +1,4 @@
-"""Signing requests as AWS's tools do (Signature Version 4), for routes that backends call."""
+"""AWS signatures (Signature Version 4) of requests to routes for backends."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def signed(url: str, body: bytes, iam: Mapping[str, str], method: str = "POST") 
 
     Args:
         url: the whole address.
-        body: as it is sent.
+        body: the body of the request.
         iam: access_key_id, secret_access_key and region, and a session_token if they are temporary.
         method: of the request.
     """

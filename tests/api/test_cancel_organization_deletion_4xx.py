@@ -1,4 +1,4 @@
-"""POST /auth/orgs/cancel-delete: requests that are refused; test_personas.py has who is refused."""
+"""POST /auth/orgs/cancel-delete: errors. test_personas.py has the callers that are refused."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.api.deployment import CANCEL_DELETE, data
+from tests.api.deployment import data
 
 if TYPE_CHECKING:
     import httpx
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("persona", ["admin", "member", "outsider"])
 def test_403_while_it_is_scheduled(deployment: Deployment, frozen: httpx.Response, persona: str) -> None:
-    """Members who cannot request a deletion cannot cancel it; it stays scheduled."""
+    """Callers who cannot request a deletion cannot cancel it; it stays scheduled."""
     assert data(frozen)
 
-    response = deployment.request("POST", CANCEL_DELETE, persona=persona)
+    response = deployment.cancel_deletion(persona)
 
     assert (403, "FORBIDDEN") == deployment.refusal(response)
     assert (410, "ORGANIZATION_FROZEN") == deployment.refusal(deployment.create())
@@ -29,17 +29,17 @@ def test_403_while_it_is_scheduled(deployment: Deployment, frozen: httpx.Respons
 def test_409_the_second_time(deployment: Deployment, frozen: httpx.Response) -> None:
     """A canceled deletion cannot be canceled again."""
     assert data(frozen)
-    assert data(deployment.request("POST", CANCEL_DELETE, persona="owner"))
+    assert data(deployment.cancel_deletion())
 
-    response = deployment.request("POST", CANCEL_DELETE, persona="owner")
+    response = deployment.cancel_deletion()
 
     assert (409, "CONFLICT") == deployment.refusal(response)
 
 
 def test_409_all_but_one_of_five_at_once(deployment: Deployment, frozen: httpx.Response) -> None:
-    """Of those who cancel together one has done it."""
+    """One of several concurrent cancellations succeeds."""
     assert data(frozen)
     with ThreadPoolExecutor(5) as pool:
-        responses = list(pool.map(lambda _: deployment.request("POST", CANCEL_DELETE, persona="owner"), range(5)))
+        responses = list(pool.map(lambda _: deployment.cancel_deletion(), range(5)))
 
     assert [200, 409, 409, 409, 409] == sorted(response.status_code for response in responses)

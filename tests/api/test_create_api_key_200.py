@@ -1,4 +1,4 @@
-"""POST /auth/api-keys: 200."""
+"""POST /auth/api-keys: successes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.api.deployment import CREATE, VALID_BODY, data
-from tests.api.key_text import key_bytes
+from tests.api.key_text import generation, key_bytes
 from tests.api.moments import CLOCK_SECONDS, in_the_future
 
 if TYPE_CHECKING:
@@ -21,55 +21,55 @@ BODY_BYTES = 64 * 1024
 
 
 def padded(size: int) -> bytes:
-    """Return a valid body of this many bytes."""
+    """Return a valid body with a length in bytes."""
     body = json.dumps({**VALID_BODY, "filler": ""})
     return f"{body[:-2]}{'x' * (size - len(body))}{body[-2:]}".encode()
 
 
 def test_data_is_exactly_id_and_key(deployment: Deployment) -> None:
-    """Nothing else comes with the key."""
+    """The response has the key's id and text, and no other field."""
     assert {"id", "key"} == data(deployment.create()).keys()
 
 
 def test_id_is_a_uuid_of_now(deployment: Deployment) -> None:
-    """Ids are UUIDs of version 7 in their usual spelling: they sort by creation."""
+    """An id is a UUID of version 7 with the time of creation, in canonical spelling."""
     created = data(deployment.create())["id"]
     key_id = uuid.UUID(created)
 
-    assert (str(key_id), 7) == (created, key_id.version)
+    assert str(key_id) == created
+    assert 7 == key_id.version
     assert abs((key_id.int >> 80) / 1000 - time.time()) < CLOCK_SECONDS
 
 
-def test_key_names_its_organization_and_id(deployment: Deployment) -> None:
-    """A prefix and 86 base62 characters: format 1, the organization's UUID, the key's id, generation 0."""
+def test_the_text_contains_organization_and_id(deployment: Deployment) -> None:
+    """A text is in format 1 and contains the organization's id, the key's id and generation 0."""
     created = data(deployment.create())
     content = key_bytes(created["key"])
 
-    assert (1, uuid.UUID(deployment.organization_id), uuid.UUID(created["id"]), 0) == (
-        content[0],
-        uuid.UUID(bytes=content[2:18]),
-        uuid.UUID(bytes=content[18:34]),
-        int.from_bytes(content[34:36]),
-    )
+    assert 1 == content[0]
+    assert uuid.UUID(deployment.organization_id).bytes == content[2:18]
+    assert uuid.UUID(created["id"]).bytes == content[18:34]
+    assert 0 == generation(created["key"])
 
 
 def test_two_keys_have_nothing_secret_in_common(deployment: Deployment) -> None:
-    """The same request twice makes two keys; secret and tag differ in most of their bytes."""
+    """Two equal requests create keys whose secrets and tags differ in most bytes."""
     first, second = (key_bytes(data(deployment.create())["key"])[36:] for _ in range(2))
 
     assert sum(a != b for a, b in zip(first, second, strict=True)) > len(first) // 2
 
 
 def test_forty_at_once(deployment: Deployment) -> None:
-    """Creates that arrive together do not get in each other's way."""
+    """Forty concurrent requests create forty keys."""
     with ThreadPoolExecutor(40) as pool:
         created = [data(response) for response in pool.map(lambda _: deployment.create(), range(40))]
 
-    assert (40, 40) == (len({item["id"] for item in created}), len({item["key"] for item in created}))
+    assert 40 == len({item["id"] for item in created})
+    assert 40 == len({item["key"] for item in created})
 
 
 def test_request_ids_differ(deployment: Deployment) -> None:
-    """Each answer can be told from any other in the log."""
+    """Every response has its own request id."""
     ids = {deployment.create().headers["x-request-id"] for _ in range(3)}
 
     assert 3 == len(ids)
@@ -96,20 +96,20 @@ def test_bodies_at_the_edge(deployment: Deployment, fields: dict[str, Any]) -> N
 
 
 def test_64_kib_exactly(deployment: Deployment) -> None:
-    """The largest body that is allowed is allowed."""
+    """A body of the maximum size is accepted."""
     assert {"id", "key"} == data(deployment.create(padded(BODY_BYTES))).keys()
 
 
 @pytest.mark.parametrize(
     "content_type", ["application/json; charset=utf-8", "Application/JSON", "application/vnd.example+json"]
 )
-def test_json_under_its_other_names(deployment: Deployment, content_type: str) -> None:
-    """Media types are compared as RFC 9110 and RFC 6839 have it."""
+def test_media_types_of_json(deployment: Deployment, content_type: str) -> None:
+    """Case, parameters and the suffix +json are accepted (RFC 9110, section 8.3.1; RFC 6839, section 3.1)."""
     assert {"id", "key"} == data(deployment.create(headers={"content-type": content_type})).keys()
 
 
 def test_no_content_type(deployment: Deployment) -> None:
-    """A body that does not say what it is is taken for JSON."""
+    """A body without a content-type is parsed as JSON."""
     response = deployment.request("POST", CREATE, content=json.dumps(VALID_BODY).encode())
 
     assert {"id", "key"} == data(response).keys()
@@ -123,22 +123,22 @@ def test_a_query_is_ignored(deployment: Deployment) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("sent", "stored"),
     [
         ("2099-01-31T12:00:00Z", "2099-01-31T12:00:00.000Z"),
         ("2099-01-31t13:30:00.9999+01:30", "2099-01-31T12:00:00.999Z"),
         (None, None),
     ],
 )
-def test_expires_at(deployment: Deployment, given: str | None, kept: str | None) -> None:
-    """Any time of RFC 3339 that is to come, kept in UTC with milliseconds; null is none."""
-    created = deployment.create_key(expiresAt=given)
+def test_expires_at(deployment: Deployment, sent: str | None, stored: str | None) -> None:
+    """A future time of RFC 3339 is stored in UTC with milliseconds; null is no expiry."""
+    created = deployment.create_key(expiresAt=sent)
 
-    assert kept == deployment.get_key(created["id"])["expiresAt"]
+    assert stored == deployment.get_key(created["id"])["expiresAt"]
 
 
 def test_repeated_with_its_idempotency_key(deployment: Deployment) -> None:
-    """A repeat gets the very same bytes, secret included, and is told that it is one; the first time is not."""
+    """Repeats get the bytes of the first response, secret included, and the header idempotent-replayed."""
     headers = {"idempotency-key": str(uuid.uuid4())}
     responses = [deployment.create(headers=headers) for _ in range(3)]
 
@@ -147,8 +147,8 @@ def test_repeated_with_its_idempotency_key(deployment: Deployment) -> None:
     assert [None, "true", "true"] == [response.headers.get("idempotent-replayed") for response in responses]
 
 
-def test_repeated_in_other_words(deployment: Deployment) -> None:
-    """Bodies are compared by content: order, white space and unknown fields do not matter."""
+def test_repeated_with_another_spelling(deployment: Deployment) -> None:
+    """A repeat may differ in order, white space, defaults and unknown fields."""
     headers = {"idempotency-key": str(uuid.uuid4())}
     first = data(deployment.create(b'{"name": "a", "permissions": ["sessions:read"]}', headers=headers))
 
@@ -158,7 +158,7 @@ def test_repeated_in_other_words(deployment: Deployment) -> None:
 
 
 def test_repeated_leaves_one_key_and_one_record(deployment: Deployment) -> None:
-    """A repeated request creates no second key."""
+    """A repeated request creates neither a second key nor a second audit record."""
     headers, body = {"idempotency-key": str(uuid.uuid4())}, {**VALID_BODY, "name": str(uuid.uuid4())}
     created, _ = (data(deployment.create(body, headers=headers)) for _ in range(2))
 
@@ -189,7 +189,7 @@ def test_the_idempotency_key_of_another_member(deployment: Deployment) -> None:
 
 @pytest.mark.parametrize("length", [1, 255])
 def test_idempotency_keys_at_the_edge(deployment: Deployment, length: int) -> None:
-    """From one character to 255 of printable ASCII; the same one leads to the same answer."""
+    """An Idempotency-Key has 1 to 255 characters of printable ASCII."""
     headers = {"idempotency-key": ("~" + uuid.uuid4().hex * 8)[:length]}
     first, second = (deployment.create(headers=headers) for _ in range(2))
 
@@ -197,7 +197,7 @@ def test_idempotency_keys_at_the_edge(deployment: Deployment, length: int) -> No
 
 
 def test_repeated_after_the_key_has_expired(deployment: Deployment) -> None:
-    """A repeat may come when the time in it is over; it is the same request all the same."""
+    """A repeat after its expiresAt gets the first response."""
     headers, body = {"idempotency-key": str(uuid.uuid4())}, {**VALID_BODY, "expiresAt": in_the_future(seconds=2)}
     first = data(deployment.create(body, headers=headers))
     time.sleep(2.5)

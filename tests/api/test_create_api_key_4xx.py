@@ -1,4 +1,4 @@
-"""POST /auth/api-keys: requests that are refused, never with a 5xx."""
+"""POST /auth/api-keys: errors. No request leads to a 5xx."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BODY_BYTES = 64 * 1024
 
 
 def with_metadata(value: str) -> bytes:
-    """Write a body whose metadata has one value, given as JSON text."""
+    """Return a body whose metadata has one value, given as JSON text."""
     return f'{{"name": "a", "permissions": ["sessions:read"], "metadata": {{"a": {value}}}}}'.encode()
 
 
@@ -30,7 +30,7 @@ HOSTILE = {
     "array": b"[]",
     "null": b"null",
     "string": b'"a"',
-    # Bytes that are no UTF-8 in an object that lacks a field: a gateway that replaces them makes it no better.
+    # A field is missing, so the body stays invalid if a gateway replaces the bytes.
     "invalid UTF-8": b'{"name": "\xff\xfe"}',
     "UTF-16": json.dumps(VALID_BODY).encode("utf-16"),
     "byte order mark": b"\xef\xbb\xbf" + json.dumps(VALID_BODY).encode(),
@@ -55,7 +55,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE.keys())
 def test_400_hostile_bodies(deployment: Deployment, body: bytes) -> None:
-    """An invalid body is a 400 in the envelope."""
+    """A hostile body is refused with 400 and the usual error."""
     assert (400, "BAD_REQUEST") == deployment.refusal(deployment.create(body))
 
 
@@ -86,7 +86,7 @@ INVALID: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("body", "place"), INVALID.values(), ids=INVALID.keys())
 def test_400_names_the_field(deployment: Deployment, body: dict[str, Any], place: str) -> None:
-    """The message begins with where the value stands that breaks a rule."""
+    """The message begins with the place of the invalid value."""
     response = deployment.create(body)
 
     assert (400, "BAD_REQUEST") == deployment.refusal(response)
@@ -113,12 +113,12 @@ LARGE = {
 
 @pytest.mark.parametrize("body", LARGE.values(), ids=LARGE.keys())
 def test_413_more_than_64_kib(deployment: Deployment, body: bytes) -> None:
-    """A body is refused for its size, in bytes, before anything else is said about it."""
+    """The size in bytes is checked before the body is parsed."""
     assert (413, "PAYLOAD_TOO_LARGE") == deployment.refusal(deployment.create(body))
 
 
 def test_400_comes_before_403_and_410(deployment: Deployment) -> None:
-    """A body is checked before the table is asked about the caller and the organization."""
+    """A body is validated before the caller's role and the organization's state are checked."""
     refused = [deployment.refusal(deployment.create(b"{", persona=persona)) for persona in ("outsider", "frozen_admin")]
 
     assert [(400, "BAD_REQUEST")] * 2 == refused
@@ -128,7 +128,7 @@ def test_400_comes_before_403_and_410(deployment: Deployment) -> None:
     "key", [b"x" * 256, "\N{LATIN SMALL LETTER E WITH ACUTE}".encode("latin-1"), b"a\tb"], ids=["long", "latin", "tab"]
 )
 def test_400_idempotency_key(deployment: Deployment, key: bytes) -> None:
-    """An Idempotency-Key that could be mangled on its way is refused; it would not protect from anything."""
+    """An Idempotency-Key that is too long or not printable ASCII is refused."""
     response = deployment.client.post(
         deployment.base_url + CREATE,
         json=VALID_BODY,
@@ -140,7 +140,7 @@ def test_400_idempotency_key(deployment: Deployment, key: bytes) -> None:
 
 @pytest.mark.parametrize("change", [{"name": "b"}, {"metadata": {"a": 1}}, {"expiresAt": "2099-01-01T00:00:00Z"}])
 def test_422_another_body(deployment: Deployment, change: dict[str, Any]) -> None:
-    """An Idempotency-Key belongs to one request: a request with any difference is refused."""
+    """An Idempotency-Key belongs to one request; another body with it is refused."""
     headers = {"idempotency-key": str(uuid.uuid4())}
     assert {"id", "key"} == data(deployment.create(headers=headers)).keys()
 
@@ -150,7 +150,7 @@ def test_422_another_body(deployment: Deployment, change: dict[str, Any]) -> Non
 
 
 def test_422_another_operation(deployment: Deployment) -> None:
-    """The Idempotency-Key of a create is none for a rotation."""
+    """The Idempotency-Key of a create request is refused for a rotation."""
     headers = {"idempotency-key": str(uuid.uuid4())}
     created = data(deployment.create(headers=headers))
 
@@ -160,7 +160,7 @@ def test_422_another_operation(deployment: Deployment) -> None:
 
 
 def test_a_refusal_is_not_kept(deployment: Deployment) -> None:
-    """A failed request uses up no Idempotency-Key: the corrected request can send the same one."""
+    """A refused request does not use its Idempotency-Key: the corrected request can send the same one."""
     headers = {"idempotency-key": str(uuid.uuid4())}
     refused = deployment.create({**VALID_BODY, "name": ""}, headers=headers)
 

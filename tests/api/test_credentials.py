@@ -26,14 +26,14 @@ def test_200_the_scheme_in_any_case(deployment: Deployment, scheme: str) -> None
 
 
 def test_200_white_space_around_the_value(deployment: Deployment) -> None:
-    """It is no part of a header's value (RFC 9110, section 5.5)."""
+    """White space around a header's value is ignored (RFC 9110, section 5.5)."""
     status = post_raw(deployment, f"  Bearer {deployment.tokens['admin']} \t")
 
     assert 200 == status
 
 
 def post_raw(deployment: Deployment, authorization: str) -> int:
-    """Create a key through a client that sends headers as they are; give the status."""
+    """Create a key with http.client, which sends any header; return the status."""
     url = httpx.URL(deployment.base_url + CREATE)
     connect = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
     connection = connect(url.host, url.port, timeout=TIMEOUT_SECONDS)
@@ -47,20 +47,20 @@ def post_raw(deployment: Deployment, authorization: str) -> int:
 
 @pytest.mark.parametrize("character", ["\x00", "\x01", "\x7f", "\x80"])
 def test_4xx_control_characters(deployment: Deployment, character: str) -> None:
-    """A client that lets them through gets a refusal, from whoever reads the header first."""
+    """Control characters in the header are refused by the gateway or by the authorizer."""
     status = post_raw(deployment, f"Bearer {deployment.tokens['admin']}{character}")
 
     assert status in {400, 401}
 
 
 def tampered(token: str) -> str:
-    """Change one character in the middle of a token's signature."""
+    """Return a token with one changed character in its signature."""
     position = len(token) - 40
     return token[:position] + ("A" if token[position] != "A" else "B") + token[position + 1 :]
 
 
 def unsigned(token: str) -> str:
-    """Take the signature away."""
+    """Return a token without its signature."""
     return token.rsplit(".", 1)[0] + "."
 
 
@@ -90,8 +90,8 @@ REFUSED: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("authorization", REFUSED.values(), ids=REFUSED.keys())
-def test_401_what_is_no_token(deployment: Deployment, authorization: Callable[[str], str]) -> None:
-    """Anything but one well-formed, valid token behind one space is refused, with the challenge of RFC 6750."""
+def test_401_malformed_credentials(deployment: Deployment, authorization: Callable[[str], str]) -> None:
+    """All but `Bearer`, one space and one valid token is refused with a challenge (RFC 6750, section 3)."""
     value = authorization(deployment.tokens["admin"]).encode("latin-1")
     response = deployment.client.post(deployment.base_url + CREATE, json=VALID_BODY, headers={b"authorization": value})
 
@@ -99,8 +99,8 @@ def test_401_what_is_no_token(deployment: Deployment, authorization: Callable[[s
     assert ["Bearer"] == values(response, "www-authenticate")
 
 
-def test_401_two_headers_of_which_none_is_valid(deployment: Deployment) -> None:
-    """Whichever a gateway takes, and if it takes both."""
+def test_401_two_headers_without_a_valid_one(deployment: Deployment) -> None:
+    """Two invalid Authorization headers are refused, regardless of which of them a gateway reads."""
     refused = [f"Bearer {deployment.tokens[persona]}" for persona in ("expired", "wrong_audience")]
     response = deployment.client.post(
         deployment.base_url + CREATE, json=VALID_BODY, headers=[("authorization", value) for value in refused]
@@ -109,21 +109,21 @@ def test_401_two_headers_of_which_none_is_valid(deployment: Deployment) -> None:
     assert (401, "UNAUTHORIZED") == deployment.refusal(response)
 
 
-def test_401_comes_before_the_body_is_looked_at(deployment: Deployment) -> None:
-    """Without a session the body is not validated."""
+def test_401_comes_before_400(deployment: Deployment) -> None:
+    """The session is checked before the body."""
     assert (401, "UNAUTHORIZED") == deployment.refusal(deployment.create(b"{", persona=None))
 
 
 @pytest.mark.parametrize("name", ["x-api-key", "x-amz-security-token", "cookie", "proxy-authorization"])
 def test_401_a_token_elsewhere(deployment: Deployment, name: str) -> None:
-    """Only the Authorization header counts."""
+    """A token in any header but Authorization is ignored."""
     response = deployment.create(persona=None, headers={name: f"Bearer {deployment.tokens['admin']}"})
 
     assert (401, "UNAUTHORIZED") == deployment.refusal(response)
 
 
 def test_401_a_token_in_the_query(deployment: Deployment) -> None:
-    """RFC 6750's access_token parameter is not supported: it would end up in logs."""
+    """The parameter access_token of RFC 6750 is not supported, since queries are logged."""
     path = f"{CREATE}?access_token={deployment.tokens['admin']}"
 
     assert (401, "UNAUTHORIZED") == deployment.refusal(deployment.request("POST", path, json=VALID_BODY, persona=None))

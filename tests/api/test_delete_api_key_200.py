@@ -1,4 +1,4 @@
-"""DELETE /auth/api-keys/{id}: 200."""
+"""DELETE /auth/api-keys/{id}: successes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def test_the_key_is_gone(deployment: Deployment) -> None:
-    """At once: it is neither shown nor listed any more."""
+    """On the next request, a deleted key is neither shown nor listed."""
     key_id = deployment.create_key()["id"]
 
     assert {"status": "success", "message": "The API key was deleted"} == data(deployment.delete(key_id))
@@ -25,7 +25,7 @@ def test_the_key_is_gone(deployment: Deployment) -> None:
 
 @pytest.mark.parametrize("change", [{"enabled": False}, {"expiresAt": "2099-01-01T00:00:00Z"}, {"name": "b"}])
 def test_deletes_a_key_in_any_state(deployment: Deployment, change: dict[str, object]) -> None:
-    """A key that was changed, or switched off, can be deleted like any other."""
+    """A changed or disabled key can be deleted."""
     key_id = deployment.create_key()["id"]
     assert data(deployment.update(key_id, change))
 
@@ -33,7 +33,7 @@ def test_deletes_a_key_in_any_state(deployment: Deployment, change: dict[str, ob
 
 
 def test_the_others_stay(deployment: Deployment) -> None:
-    """Only the key that was named is deleted."""
+    """Deleting a key does not change another one."""
     first, second = (deployment.create_key()["id"] for _ in range(2))
     before = deployment.get_key(second)
     assert data(deployment.delete(first))
@@ -41,8 +41,8 @@ def test_the_others_stay(deployment: Deployment) -> None:
     assert before == deployment.get_key(second)
 
 
-def test_the_audit_log_keeps_what_it_was(deployment: Deployment) -> None:
-    """The record of a deletion has the key's last state, and outlives it."""
+def test_the_audit_record_has_the_last_state(deployment: Deployment) -> None:
+    """The record of a deletion has the key's last state."""
     key_id = deployment.create_key()["id"]
     assert data(deployment.delete(key_id))
 
@@ -52,7 +52,7 @@ def test_the_audit_log_keeps_what_it_was(deployment: Deployment) -> None:
 
 
 def test_once_of_ten_at_once(deployment: Deployment) -> None:
-    """Of those who delete a key together one has done it; to the others it is gone."""
+    """One of ten concurrent deletions succeeds; the others get 404."""
     key_id = deployment.create_key()["id"]
     with ThreadPoolExecutor(10) as pool:
         statuses = sorted(response.status_code for response in pool.map(deployment.delete, [key_id] * 10))

@@ -1,4 +1,4 @@
-"""DELETE /auth/api-keys/{id}: requests that are refused; test_hostile_ids.py has more of them."""
+"""DELETE /auth/api-keys/{id}: errors. test_hostile_ids.py has more of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_404_the_second_time(deployment: Deployment) -> None:
 
 
 def test_403_leaves_the_key(deployment: Deployment) -> None:
-    """A refusal does nothing."""
+    """A refused deletion does not change the key."""
     key_id = deployment.create_key()["id"]
     before = deployment.get_key(key_id)
 

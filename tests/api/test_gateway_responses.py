@@ -1,4 +1,4 @@
-"""Errors that the gateway returns itself, without a function. Emulators of API Gateway can differ here."""
+"""Errors that API Gateway returns itself, without a function."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNKNOWN = ["/nothing", "/auth", "/auth/api-key", "/AUTH/API-KEYS", f"{CREATE}/a/
 
 @pytest.mark.parametrize("path", UNKNOWN)
 def test_404_unknown_route(deployment: Deployment, path: str) -> None:
-    """An unknown route is a 404 without a token too."""
+    """An unknown route is a 404, also without a token."""
     response = deployment.request("POST", path, json=VALID_BODY, persona=None)
 
     assert (404, "NOT_FOUND") == deployment.refusal(response)
@@ -27,7 +27,7 @@ def test_404_unknown_route(deployment: Deployment, path: str) -> None:
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
 def test_404_unknown_method(deployment: Deployment, method: str) -> None:
-    """API Gateway does not tell a method that a path lacks from a path that is not there."""
+    """An unknown method of a path is an unknown route."""
     response = deployment.request(method, CREATE, json=VALID_BODY, persona=None)
 
     assert (404, "NOT_FOUND") == deployment.refusal(response)
@@ -35,14 +35,14 @@ def test_404_unknown_method(deployment: Deployment, method: str) -> None:
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/nothing"), ("PUT", CREATE)])
 def test_404_unknown_route_or_method_with_a_token(deployment: Deployment, method: str, path: str) -> None:
-    """The same with a token. API Gateway may take it for an AWS signature there, and answer 400 or 401 instead."""
+    """An unknown route is a 404 with a token. API Gateway may parse it as an AWS signature: 400 or 401."""
     response = deployment.request(method, path, json=VALID_BODY)
 
     assert (404, "NOT_FOUND") == deployment.refusal(response)
 
 
 def test_401_challenges_once(deployment: Deployment) -> None:
-    """A refusal for want of a token says, once, how to present one (RFC 6750, section 3)."""
+    """The response to a request without a token has one challenge (RFC 6750, section 3)."""
     response = deployment.create(persona=None)
 
     assert (401, "UNAUTHORIZED") == deployment.refusal(response)
@@ -57,21 +57,21 @@ def test_413_more_than_the_gateway_takes(deployment: Deployment, persona: str | 
     assert (413, "PAYLOAD_TOO_LARGE") == deployment.refusal(response)
 
 
-def test_request_ids_of_refusals_differ(deployment: Deployment) -> None:
-    """Each refusal can be told from any other in the log."""
+def test_request_ids_differ(deployment: Deployment) -> None:
+    """Every gateway response has its own request id."""
     ids = {deployment.create(persona=None).headers["x-request-id"] for _ in range(3)}
 
     assert 3 == len(ids)
 
 
 @pytest.mark.parametrize("name", ["x-powered-by", "server"])
-def test_the_gateway_does_not_say_what_it_runs_on(deployment: Deployment, name: str) -> None:
-    """No header names a product."""
+def test_no_product_is_named(deployment: Deployment, name: str) -> None:
+    """No header names the software of the gateway."""
     assert [] == values(deployment.create(persona=None), name)
 
 
-def test_401_two_headers_the_last_of_which_is_not_valid(deployment: Deployment) -> None:
-    """Of several Authorization headers the last one counts."""
+def test_401_two_headers_with_an_invalid_last_one(deployment: Deployment) -> None:
+    """Of several Authorization headers the last one is used."""
     lines = [("authorization", f"Bearer {deployment.tokens['admin']}"), ("authorization", "Basic eDp5")]
     response = deployment.client.post(deployment.base_url + CREATE, json=VALID_BODY, headers=lines)
 

@@ -1,4 +1,4 @@
-"""GET /auth/api-keys/{id}: 200."""
+"""GET /auth/api-keys/{id}: successes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def test_shows_all_but_the_secret(deployment: Deployment) -> None:
-    """A list's item, and also who made the key and that no previous secret works."""
+    """A new key has every field except its text."""
     created = deployment.create_key()
     shown = deployment.get_key(created["id"])
 
@@ -46,8 +46,8 @@ METADATA: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("metadata", METADATA.values(), ids=METADATA.keys())
-def test_metadata_comes_back_as_it_was_given(deployment: Deployment, metadata: dict[str, Any]) -> None:
-    """Each name, each character and each digit."""
+def test_metadata_is_returned_as_sent(deployment: Deployment, metadata: dict[str, Any]) -> None:
+    """Names, characters, digits and types of metadata are preserved."""
     shown = deployment.get_key(deployment.create_key(metadata=metadata)["id"])["metadata"]
 
     assert metadata == shown
@@ -55,14 +55,14 @@ def test_metadata_comes_back_as_it_was_given(deployment: Deployment, metadata: d
 
 
 def test_an_id_in_capitals(deployment: Deployment) -> None:
-    """The hexadecimal digits of a UUID have no case (RFC 9562, section 4)."""
+    """Ids are not case-sensitive (RFC 9562, section 4)."""
     key_id = deployment.create_key()["id"]
 
     assert key_id == deployment.get_key(key_id.upper())["id"]
 
 
 def test_every_admin_sees_every_key(deployment: Deployment) -> None:
-    """Keys belong to the organization, not to who made them."""
+    """Keys belong to the organization: every admin gets the same response."""
     key_id = deployment.create_key(persona="owner")["id"]
     by_admin, by_owner = (
         data(deployment.request("GET", KEY.format(id=key_id), persona=persona)) for persona in ("admin", "owner")
@@ -72,7 +72,7 @@ def test_every_admin_sees_every_key(deployment: Deployment) -> None:
 
 
 def test_a_body_and_a_query_are_ignored(deployment: Deployment) -> None:
-    """A request that needs neither is not refused for what is in them."""
+    """The request has neither body nor query; both are ignored, even if invalid."""
     key_id = deployment.create_key()["id"]
     response = deployment.request("GET", f"{KEY.format(id=key_id)}?limit=x&id=y", content=b"{")
 

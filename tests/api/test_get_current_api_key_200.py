@@ -1,4 +1,4 @@
-"""GET /v1/auth/api-keys/current over HTTP: what the holder of a key sees."""
+"""GET /auth/api-keys/current: successes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def test_200_all_fields(deployment: Deployment) -> None:
-    """The key as it was made; not its text."""
+    """The holder of a key gets its fields, without its text."""
     expires_at = in_the_future(days=1)
     made = deployment.create_key(name="Mine", metadata={"größe": "12 µm"}, expiresAt=expires_at)
     shown = data(deployment.current(made["key"]))
@@ -45,7 +45,7 @@ HEADERS: dict[str, Callable[[str], dict[str, str]]] = {
 
 @pytest.mark.parametrize("headers", HEADERS.values(), ids=HEADERS)
 def test_200_either_header(deployment: Deployment, headers: Callable[[str], dict[str, str]]) -> None:
-    """`x-api-key`, or `Authorization: Bearer`; the first wins."""
+    """A key is sent in x-api-key or in Authorization: Bearer; x-api-key takes precedence."""
     made = deployment.create_key()
     response = deployment.request("GET", CURRENT, persona=None, headers=headers(made["key"]))
 
@@ -54,7 +54,7 @@ def test_200_either_header(deployment: Deployment, headers: Callable[[str], dict
 
 @pytest.mark.parametrize("permissions", [["webhooks:write"], ["analytics:read"]], ids=str)
 def test_200_with_any_permissions(deployment: Deployment, permissions: list[str]) -> None:
-    """Every valid key may see itself."""
+    """A valid key needs no permission to see itself."""
     key = deployment.create_key(permissions=permissions)["key"]
 
     assert permissions == data(deployment.current(key))["permissions"]
@@ -63,8 +63,8 @@ def test_200_with_any_permissions(deployment: Deployment, permissions: list[str]
 @pytest.mark.parametrize(
     ("changes", "field"), [({"name": "Renamed"}, "name"), ({"permissions": ["sessions:write"]}, "permissions")]
 )
-def test_200_as_it_is_now(deployment: Deployment, changes: dict[str, Any], field: str) -> None:
-    """On the very next request."""
+def test_200_after_a_change(deployment: Deployment, changes: dict[str, Any], field: str) -> None:
+    """A change of the key is visible on the next request."""
     made = deployment.create_key()
     data(deployment.current(made["key"]))
     data(deployment.update(made["id"], changes))
@@ -73,7 +73,7 @@ def test_200_as_it_is_now(deployment: Deployment, changes: dict[str, Any], field
 
 
 def test_200_with_both_secrets_of_a_grace_period(deployment: Deployment) -> None:
-    """It is one key; the hint is that of the new text."""
+    """In a grace period, both texts show the same key, with the hint of the new text."""
     made = deployment.create_key()
     rotated = data(deployment.rotate(made["id"], {"gracePeriodSeconds": 3600}))["key"]
 

@@ -1,4 +1,4 @@
-"""GET /auth/api-keys: queries that are refused, never with a 5xx, and always with a pagination."""
+"""GET /auth/api-keys: errors. No query leads to a 5xx, and every error of the function has a pagination."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ INVALID = {
 
 @pytest.mark.parametrize("query", INVALID.values(), ids=INVALID.keys())
 def test_400_names_the_parameter(deployment: Deployment, query: str) -> None:
-    """An invalid parameter is a bad request whose message begins with the parameter's name."""
+    """The message of an invalid parameter begins with its name."""
     response = deployment.request("GET", f"{CREATE}?{query}")
 
     assert (400, "BAD_REQUEST") == deployment.refusal(response, FIRST_PAGE)
@@ -52,7 +52,7 @@ def test_400_names_the_parameter(deployment: Deployment, query: str) -> None:
 
 
 def test_400_names_each_parameter(deployment: Deployment) -> None:
-    """Of several mistakes none has to be found by trying again."""
+    """The message names all invalid parameters."""
     response = deployment.request("GET", f"{CREATE}?limit=0&enabled=x&permission=y")
 
     assert (400, "BAD_REQUEST") == deployment.refusal(response, FIRST_PAGE)
@@ -61,22 +61,22 @@ def test_400_names_each_parameter(deployment: Deployment) -> None:
     ]
 
 
-def test_400_gives_the_limit_that_was_asked_for(deployment: Deployment) -> None:
-    """The pagination of an error has the limit of the request if it is valid."""
+def test_400_has_the_limit_of_the_request(deployment: Deployment) -> None:
+    """The pagination of a 400 has the limit of the request if it is valid."""
     response = deployment.request("GET", f"{CREATE}?limit=7&enabled=x")
 
     assert (400, "BAD_REQUEST") == deployment.refusal(response, {**FIRST_PAGE, "limit": 7})
 
 
-def test_403_gives_the_limit_that_was_asked_for(deployment: Deployment) -> None:
-    """So does that of any other refusal of the function."""
+def test_403_has_the_limit_of_the_request(deployment: Deployment) -> None:
+    """The pagination of a 403 has the limit of the request."""
     response = deployment.request("GET", f"{CREATE}?limit=100", persona="member")
 
     assert (403, "FORBIDDEN") == deployment.refusal(response, {**FIRST_PAGE, "limit": 100})
 
 
 def test_400_comes_before_403(deployment: Deployment) -> None:
-    """A query is checked before the table is asked about the caller."""
+    """The query is validated before the caller's role is checked."""
     response = deployment.request("GET", f"{CREATE}?limit=0", persona="outsider")
 
     assert (400, "BAD_REQUEST") == deployment.refusal(response, FIRST_PAGE)
@@ -86,7 +86,7 @@ IGNORED = ["limits=0", "Limit=0", "enabled%00=x", "=", "&&&", "x=" + "y" * 4000,
 
 
 @pytest.mark.parametrize("query", IGNORED)
-def test_200_ignores_what_is_no_parameter(deployment: Deployment, query: str) -> None:
+def test_200_ignores_unknown_parameters(deployment: Deployment, query: str) -> None:
     """Unknown query parameters are ignored."""
     _, pagination = listed(deployment.request("GET", f"{CREATE}?{query}"))
 

@@ -1,4 +1,4 @@
-"""GET /auth/orgs/audit-logs: queries that are refused, never with a 5xx, and always with a pagination."""
+"""GET /auth/orgs/audit-logs: errors. No query leads to a 5xx, and every error has a pagination."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ INVALID = {
 
 @pytest.mark.parametrize("query", INVALID.values(), ids=INVALID.keys())
 def test_400_names_the_parameter(deployment: Deployment, query: str) -> None:
-    """An invalid parameter is a bad request whose message begins with the parameter's name."""
+    """The message of an invalid parameter begins with its name."""
     response = deployment.request("GET", f"{AUDIT_LOGS}?{query}")
 
     assert (400, "BAD_REQUEST") == deployment.refusal(response, FIRST_PAGE)
@@ -47,7 +47,7 @@ def test_400_names_the_parameter(deployment: Deployment, query: str) -> None:
 
 
 def test_400_lists_the_events(deployment: Deployment) -> None:
-    """The hint says what the parameter takes."""
+    """The hint for an unknown event lists the known ones."""
     response = deployment.request("GET", f"{AUDIT_LOGS}?event=x&limit=5")
 
     assert (400, "BAD_REQUEST") == deployment.refusal(response, {**FIRST_PAGE, "limit": 5})

@@ -1,4 +1,4 @@
-"""Access to every route for every persona. A route that is missing here fails the suite."""
+"""The status of every route for every persona."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 PERSONAS = (
     "owner", "admin", "member", "suspended", "outsider", "frozen_admin", "expired", "wrong_audience", None,
 )  # fmt: skip
-"""The tokens of stack.json; None is a caller without one."""
+"""The names of the tokens in stack.json; None is a caller without a token."""
 
 CODES = {
     401: "UNAUTHORIZED",
@@ -45,11 +45,11 @@ CODES = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One route, a request to it, and the statuses that the personas get, in their order.
+    """A request to a route, and the status for each persona, in the order of PERSONAS.
 
     Attributes:
-        path: an {id} in it is that of a fresh key of the organization of all personas but frozen_admin, in whose
-            organization there is no such key.
+        path: {id} is replaced by the id of a new key, which belongs to the organization of all personas except
+            frozen_admin.
     """
 
     method: str
@@ -60,7 +60,7 @@ class Row:
     is_document: bool = False
 
     def code(self, status: int) -> str:
-        """The code that goes with a refusal's status. To who signs nothing, there is no route for backends."""
+        """Return the error code for a status. Without a signature, a route for backends is unknown."""
         return "NOT_FOUND" if (self.path, status) == (VERIFY, 404) else CODES[status]
 
 
@@ -92,18 +92,18 @@ CELLS = [
 
 @pytest.mark.parametrize(("row", "persona", "status"), CELLS)
 def test_status(deployment: Deployment, row: Row, persona: str | None, status: int) -> None:
-    """Each persona gets the status of its row; a refusal has the one code that goes with it."""
+    """Each persona gets its status in the row; an error has the code of its status."""
     key_id = deployment.create_key()["id"] if "{id}" in row.path else ""
 
     try:
         response = deployment.request(row.method, row.path.format(id=key_id), json=row.body, persona=persona)
     finally:
-        if row.path == REQUEST_DELETE:  # in any case: the other tests need their organization
-            deployment.request("POST", CANCEL_DELETE, persona="owner")
+        if row.path == REQUEST_DELETE:  # the other tests need the organization
+            deployment.cancel_deletion()
 
     assert status == response.status_code, response.text
     if status != 200:
-        # A 401 is the gateway's, which does not know what a list is.
+        # A 401 comes from the gateway and has no pagination.
         pagination = FIRST_PAGE if row.is_list and status != 401 else None
         assert (status, row.code(status)) == deployment.refusal(response, pagination)
     elif row.is_document:
@@ -135,14 +135,14 @@ def test_every_route_is_here(stack: Stack) -> None:
 
 
 def test_every_persona_is_here(deployment: Deployment) -> None:
-    """So would be a kind of caller without a column."""
+    """Every persona of the deployment has a column."""
     assert set(deployment.tokens) == set(PERSONAS) - {None}
 
 
 @pytest.mark.parametrize(
     "row", [row for row in MATRIX if not row.is_document], ids=lambda row: f"{row.method} {row.path}"
 )
-def test_refusals_of_members_and_outsiders_are_the_same(deployment: Deployment, row: Row) -> None:
+def test_members_and_outsiders_get_the_same_error(deployment: Deployment, row: Row) -> None:
     """A forbidden caller does not learn the reason: membership is not disclosed."""
     path = row.path.format(id=unused_id())
     answers = [

@@ -1,4 +1,4 @@
-"""POST /auth/orgs/request-delete: requests that are refused; test_personas.py has who is refused."""
+"""POST /auth/orgs/request-delete: errors. test_personas.py has the callers that are refused."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 
 def test_410_requested_already(deployment: Deployment, frozen: httpx.Response) -> None:
-    """To ask again does not put it off: the first time stays."""
+    """A second request is refused and does not postpone the deletion."""
     assert data(frozen)
     query = {"target_id": deployment.organization_id, "limit": 1}
     before = listed(deployment.request("GET", AUDIT_LOGS, params=query))
 
-    response = deployment.request("POST", REQUEST_DELETE, persona="owner")
+    response = deployment.delete_organization()
 
     assert (410, "ORGANIZATION_FROZEN") == deployment.refusal(response)
     assert before == listed(deployment.request("GET", AUDIT_LOGS, params=query))
 
 
 def test_403_changes_nothing(deployment: Deployment) -> None:
-    """An admin's request is refused, and the organization goes on."""
+    """An admin's request is refused and does not freeze the organization."""
     response = deployment.request("POST", REQUEST_DELETE, persona="admin")
 
     assert (403, "FORBIDDEN") == deployment.refusal(response)

@@ -1,4 +1,4 @@
-"""The local service runs each function with the role that the template gives it, and with nothing more."""
+"""The local service runs each function with the permissions of its role in the template."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tests.api.deployment import CANCEL_DELETE, REQUEST_DELETE
 from tests.support.environment import ROOT
 from tests.support.local_service import connected, local_service
 
@@ -22,12 +21,12 @@ DELETE_SCHEDULED_DELETION = """\
               Action: dynamodb:DeleteItem
               Resource: !GetAtt Table.Arn
 """
-"""Of the role of CancelOrganizationDeletion."""
+"""A statement of the role of CancelOrganizationDeletion."""
 
 
 @contextmanager
 def serving(directory: Path, removed: str) -> Iterator[tuple[Deployment, Path]]:
-    """Serve the template without a part of it; the log is the second of the two."""
+    """Serve the template without a part of it; yield the deployment and its log."""
     template = (ROOT / "template.yaml").read_text(encoding="utf-8")
     assert 1 == template.count(removed)
     (directory / "template.yaml").write_text(template.replace(removed, ""), encoding="utf-8")
@@ -39,13 +38,14 @@ def serving(directory: Path, removed: str) -> Iterator[tuple[Deployment, Path]]:
 
 
 def test_a_role_without_an_action_is_denied_as_on_aws(tmp_path: Path) -> None:
-    """GIVEN a role that lacks DeleteItem WHEN a deletion is canceled THEN that is a 500, and the log says why."""
+    """GIVEN a role without DeleteItem WHEN a deletion is canceled THEN it is a 500 and the log has the denial."""
     with serving(tmp_path, DELETE_SCHEDULED_DELETION) as (deployment, log):
-        requested = deployment.request("POST", REQUEST_DELETE, persona="owner")
-        canceled = deployment.request("POST", CANCEL_DELETE, persona="owner")
+        requested = deployment.delete_organization()
+        canceled = deployment.cancel_deletion()
         lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
 
-    assert (200, 500) == (requested.status_code, canceled.status_code)
+    assert 200 == requested.status_code
+    assert 500 == canceled.status_code
     assert "INTERNAL_SERVER_ERROR" == canceled.json()["error"]["code"]
     (error,) = [line for line in lines if line["level"] == "ERROR"]
     assert "cancel_organization_deletion" == error["operation"]

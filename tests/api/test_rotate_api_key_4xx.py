@@ -1,4 +1,4 @@
-"""POST /auth/api-keys/{id}/rotate: requests that are refused, and that leave the secret as it is."""
+"""POST /auth/api-keys/{id}/rotate: errors, which do not change the secret."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("value", [-1, 604_801, 2**64, 1.5, "60", True, None, [], 1e300], ids=str)
 def test_400_grace_period(deployment: Deployment, value: Any) -> None:
-    """It is a whole number of seconds from 0 to seven days, and nothing that could be taken for one."""
+    """The grace period is an integer of seconds, from 0 to seven days."""
     key_id = deployment.create_key()["id"]
     before = deployment.get_key(key_id)
     response = deployment.rotate(key_id, {"gracePeriodSeconds": value})
@@ -32,7 +32,7 @@ def test_400_grace_period(deployment: Deployment, value: Any) -> None:
     ids=["not json", "array", "null", "no UTF-8", "NaN", "30,000 arrays that are never closed"],
 )
 def test_400_hostile_bodies(deployment: Deployment, body: bytes) -> None:
-    """A body may be left out; one that is there is a JSON object."""
+    """A body, if any, is a JSON object."""
     headers = {"content-type": "application/json"}
     response = deployment.request("POST", ROTATE.format(id=unused_id()), content=body, headers=headers)
 
@@ -55,14 +55,14 @@ def test_404_deleted(deployment: Deployment) -> None:
 
 
 def test_413_more_than_64_kib(deployment: Deployment) -> None:
-    """A body is refused for its size before anything else is said about it."""
+    """The size is checked before the body is parsed."""
     response = deployment.request("POST", ROTATE.format(id=unused_id()), content=b" " * (64 * 1024 + 1))
 
     assert (413, "PAYLOAD_TOO_LARGE") == deployment.refusal(response)
 
 
 def test_422_another_body(deployment: Deployment) -> None:
-    """An Idempotency-Key stands for one request; another one under it is refused, and does nothing."""
+    """An Idempotency-Key belongs to one request; another body with it is refused and changes nothing."""
     key_id, headers = deployment.create_key()["id"], {"idempotency-key": str(uuid.uuid4())}
     assert data(deployment.rotate(key_id, headers=headers))
     before = deployment.get_key(key_id)
@@ -74,7 +74,7 @@ def test_422_another_body(deployment: Deployment) -> None:
 
 
 def test_422_another_key(deployment: Deployment) -> None:
-    """The same body for another key is another request."""
+    """The Idempotency-Key of a rotation is refused for another key."""
     headers = {"idempotency-key": str(uuid.uuid4())}
     first, second = (deployment.create_key()["id"] for _ in range(2))
     assert data(deployment.rotate(first, headers=headers))

@@ -1,4 +1,4 @@
-"""PATCH /auth/api-keys/{id}: 200."""
+"""PATCH /auth/api-keys/{id}: successes."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize(("body", "changed"), CHANGES.values(), ids=CHANGES.keys())
-def test_changes_what_the_body_names(deployment: Deployment, body: dict[str, Any], changed: dict[str, Any]) -> None:
-    """And nothing else, the secret included; only the time of the last change moves on."""
+def test_only_the_fields_of_the_body_change(
+    deployment: Deployment, body: dict[str, Any], changed: dict[str, Any]
+) -> None:
+    """An update changes the fields of the body and the time of the last change, and nothing else."""
     key_id = deployment.create_key(**BEFORE)["id"]
     before = deployment.get_key(key_id)
 
@@ -45,7 +47,7 @@ def test_changes_what_the_body_names(deployment: Deployment, body: dict[str, Any
 
 
 def test_off_and_on_again(deployment: Deployment) -> None:
-    """A key that was switched off can be switched on again."""
+    """A disabled key can be enabled again."""
     key_id = deployment.create_key()["id"]
     states = []
     for enabled in (False, True):
@@ -56,8 +58,8 @@ def test_off_and_on_again(deployment: Deployment) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "application/merge-patch+json"])
-def test_json_under_its_other_names(deployment: Deployment, content_type: str) -> None:
-    """Media types are compared as RFC 9110 and RFC 6839 have it."""
+def test_media_types_of_json(deployment: Deployment, content_type: str) -> None:
+    """Parameters and the suffix +json are accepted (RFC 9110, section 8.3.1; RFC 6839, section 3.1)."""
     key_id = deployment.create_key()["id"]
     response = deployment.request(
         "PATCH", KEY.format(id=key_id), content=b'{"name": "b"}', headers={"content-type": content_type}
@@ -85,7 +87,7 @@ def test_ten_at_once_lose_nothing(deployment: Deployment) -> None:
 
 
 def test_the_largest_body(deployment: Deployment) -> None:
-    """64 KiB are allowed here as well."""
+    """A body of the maximum size, 64 KiB, is accepted."""
     key_id = deployment.create_key()["id"]
     body = json.dumps({"name": "b"}).encode().ljust(64 * 1024)
     response = deployment.request(

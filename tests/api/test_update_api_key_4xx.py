@@ -1,4 +1,4 @@
-"""PATCH /auth/api-keys/{id}: requests that are refused, and that change nothing."""
+"""PATCH /auth/api-keys/{id}: errors, which change nothing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ INVALID: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("body", "place"), INVALID.values(), ids=INVALID.keys())
 def test_400_names_the_field(deployment: Deployment, body: dict[str, Any], place: str) -> None:
-    """The message begins with where the value stands that breaks a rule; the key stays as it was."""
+    """The message begins with the place of the invalid value; the key is unchanged."""
     key_id = deployment.create_key()["id"]
     before = deployment.get_key(key_id)
     response = deployment.update(key_id, body)
@@ -62,7 +62,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE.keys())
 def test_400_hostile_bodies(deployment: Deployment, body: bytes) -> None:
-    """An invalid body is a 400 in the envelope, even before the key is read."""
+    """A hostile body is refused with 400, before the key is read."""
     response = deployment.request(
         "PATCH", KEY.format(id=unused_id()), content=body, headers={"content-type": "application/json"}
     )
@@ -79,7 +79,7 @@ def test_404_deleted(deployment: Deployment) -> None:
 
 
 def test_413_more_than_64_kib(deployment: Deployment) -> None:
-    """A body is refused for its size before anything else is said about it."""
+    """The size is checked before the body is parsed."""
     response = deployment.request("PATCH", KEY.format(id=unused_id()), content=b" " * (64 * 1024 + 1))
 
     assert (413, "PAYLOAD_TOO_LARGE") == deployment.refusal(response)

@@ -1,4 +1,4 @@
-"""POST /v1/auth/api-keys/verify over HTTP: who may not ask, and what is no question."""
+"""POST /auth/api-keys/verify: errors."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ BODY = json.dumps({"key": "kk_" + "0" * 86}).encode()
 
 
 def send(deployment: Deployment, headers: dict[str, str], body: bytes = BODY) -> httpx.Response:
-    """Send a body with these headers alone."""
+    """Send a body with no other credentials than those in headers."""
     return deployment.client.post(
         deployment.base_url + VERIFY, content=body, headers={"content-type": "application/json", **headers}
     )
 
 
 def test_404_unsigned(deployment: Deployment) -> None:
-    """API Gateway does not tell a route for backends from one that is not there."""
+    """Without a signature, a route for backends looks like an unknown route."""
     assert (404, "NOT_FOUND") == deployment.refusal(send(deployment, {}))
 
 
@@ -36,43 +36,43 @@ def test_404_unsigned(deployment: Deployment) -> None:
     ids=lambda iam: next(iter(iam)),
 )
 def test_401_signed_with_something_else(deployment: Deployment, iam: dict[str, str]) -> None:
-    """Another secret, another id, another region."""
+    """A signature with another secret, access key or region is refused."""
     assert (401, "UNAUTHORIZED") == deployment.refusal(deployment.verify("kk_" + "0" * 86, **iam))
 
 
 def test_401_signed_for_another_body(deployment: Deployment) -> None:
-    """The signature covers the key that is asked about."""
+    """The signature covers the body, so the key cannot be replaced."""
     headers = signed(deployment.base_url + VERIFY, b'{"key": "another"}', deployment.iam)
 
     assert (401, "UNAUTHORIZED") == deployment.refusal(send(deployment, headers))
 
 
 @pytest.mark.parametrize("credential", ["a session", "an API key"])
-def test_401_with_what_opens_other_routes(deployment: Deployment, credential: str) -> None:
-    """Neither an owner nor a key may verify keys."""
+def test_401_other_credentials(deployment: Deployment, credential: str) -> None:
+    """Neither a session token nor an API key may verify keys."""
     token = deployment.tokens["owner"] if credential == "a session" else deployment.create_key()["key"]
 
     assert (401, "UNAUTHORIZED") == deployment.refusal(send(deployment, {"authorization": f"Bearer {token}"}))
 
 
-def test_404_an_api_key_in_its_own_header(deployment: Deployment) -> None:
-    """It is no signature."""
+def test_404_an_api_key_in_x_api_key(deployment: Deployment) -> None:
+    """An API key in x-api-key is not a signature."""
     key = deployment.create_key()["key"]
 
     assert (404, "NOT_FOUND") == deployment.refusal(send(deployment, {"x-api-key": key}))
 
 
 @pytest.mark.parametrize("body", [{}, {"key": 1}, {"key": "kk_", "permissions": ["x"]}, [], "kk_"], ids=str)
-def test_400(deployment: Deployment, body: Any) -> None:
-    """A signed request is looked at; what is not a question is refused."""
+def test_400_invalid_bodies(deployment: Deployment, body: Any) -> None:
+    """A signed request with an invalid body is refused."""
     content = json.dumps(body).encode()
     headers = signed(deployment.base_url + VERIFY, content, deployment.iam)
 
     assert (400, "BAD_REQUEST") == deployment.refusal(send(deployment, headers, content))
 
 
-def test_413(deployment: Deployment) -> None:
-    """More than 64 KiB."""
+def test_413_more_than_64_kib(deployment: Deployment) -> None:
+    """A signed body of more than 64 KiB is refused."""
     content = json.dumps({"key": "k" * 65_536}).encode()
     headers = signed(deployment.base_url + VERIFY, content, deployment.iam)
 
@@ -81,7 +81,7 @@ def test_413(deployment: Deployment) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def test_404_another_method(deployment: Deployment, method: str) -> None:
-    """`verify` is not the id of a key: the route of keys with an id does not step in."""
+    """Another method of `verify` is an unknown route, not the route of the key with the id `verify`."""
     headers = signed(deployment.base_url + VERIFY, b"", deployment.iam, method)
     response = deployment.client.request(method, deployment.base_url + VERIFY, headers=headers)
 

@@ -25,6 +25,7 @@ from tests.e2e.__main__ import (
     PYTHON_VERSION,
     STAGE,
     TOKEN_SECONDS,
+    api_id,
     serve_identity_provider,
 )
 from tests.e2e.emulator import PYTHON
@@ -135,8 +136,7 @@ def _follow(shell: Shell, folder: Path, address: front.Front, provider: Identity
             claims = _claims(shell.run('echo "$TOKEN"'))
             owner = shell.run('echo "$OWNER"')
         if "sam deploy" in text:
-            detail = client.describe_stack_resource(StackName=STACK, LogicalResourceId="Api")["StackResourceDetail"]
-            address.api_id = detail["PhysicalResourceId"]
+            address.api_id = api_id(STACK)
     return Followed(outputs, address.url, provider.issuer, claims, owner, parameters)
 
 

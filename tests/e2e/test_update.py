@@ -34,3 +34,8 @@ def test_the_new_grace_period_applies(deployment: Deployment) -> None:
     assert any(f"{moment:%Y-%m-%d}" in message for moment in (week, week - timedelta(minutes=10)))
     (record, *_), _ = listed(deployment.request("GET", AUDIT_LOGS, params={"limit": "1"}))
     assert "organization.deletion_canceled" == record["event"]
+
+
+def test_gateway_responses_are_still_the_templates(deployment: Deployment) -> None:
+    """A request without a token gets the error of the template."""
+    assert (401, "UNAUTHORIZED") == deployment.refusal(deployment.create(persona=None))
