@@ -139,6 +139,32 @@ def test_no_use_is_lost_by_failures(backend: Backend) -> None:
     assert 20 == sum(backend.counts())
 
 
+@pytest.mark.parametrize("is_failing", [False, True], ids=["written", "failed"])
+def test_uses_that_arrive_during_a_write_count_once(is_failing: bool) -> None:  # noqa: FBT001 - a case
+    """GIVEN a write that takes a while, and may fail WHEN the key is used meanwhile THEN each use is written once."""
+    written: list[Uses] = []
+    is_first = True
+
+    def add(uses: Uses) -> None:
+        nonlocal is_first
+        if is_first:
+            is_first = False
+            for later in (1, 2, 3):
+                meter.count(ORGANIZATION, UUID(int=1), START + timedelta(seconds=later))
+            if is_failing:
+                raise ServiceError(SERVICE_UNAVAILABLE)
+        written.append(uses)
+
+    meter = Meter(add, INTERVAL_SECONDS, lambda: 0.0)
+    for _ in range(5):
+        meter.count(ORGANIZATION, UUID(int=1), START)
+    for _ in range(3):
+        meter.flush_all()
+
+    assert 5 + 3 == sum(uses.count for uses in written)
+    assert START + timedelta(seconds=3) == max(uses.last_used_at for uses in written)
+
+
 def test_a_failure_is_logged_and_not_raised(backend: Backend, caplog: pytest.LogCaptureFixture) -> None:
     """The caller does not notice a failed write."""
     backend.failures = 1
@@ -166,6 +192,17 @@ def test_too_many_keys_are_written_early(backend: Backend, monkeypatch: pytest.M
 
     assert [UUID(int=1), UUID(int=2), UUID(int=3)] == [uses.key_id for uses in backend.written]
     assert len(backend.meter._pending) <= 3
+
+
+def test_10000_keys_are_remembered(backend: Backend) -> None:
+    """The 10,001st key within an interval makes the oldest one be written, and no key before."""
+    for key in range(10_000):
+        backend.use(key)
+    assert [] == backend.tried
+
+    backend.use(10_000)
+    assert [UUID(int=0)] == [uses.key_id for uses in backend.written]
+    assert 10_000 == len(backend.meter._pending)
 
 
 def test_flush_all_writes_everything(backend: Backend) -> None:
@@ -211,6 +248,17 @@ def test_flush_all_is_over_in_time_although_a_write_hangs() -> None:
     hangs.set()
 
     assert [] == written_in_time
+
+
+def test_flush_all_takes_400_milliseconds_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lambda gives a container 500 milliseconds to end, and ending the process takes some of them."""
+    waits: list[float] = []
+    monkeypatch.setattr(usage, "wait", lambda _, seconds: waits.append(seconds))
+    meter = Meter(lambda _: None, INTERVAL_SECONDS, lambda: 0.0)
+
+    meter.flush_all()
+
+    assert [0.4] == waits
 
 
 def test_a_write_that_hangs_does_not_keep_flush_all_from_the_others() -> None:
