@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
+    from keywright.cache import Recent
     from tests.support.costs import Costs
     from tests.support.world import Table, World
 
@@ -375,6 +376,21 @@ def test_the_memory_is_bounded(table: Table, costs: Costs, monkeypatch: pytest.M
     assert [1, 1, 0, 1, 0, 1] == hashes
 
 
+@pytest.mark.parametrize(
+    ("memory", "size"), [(verification.matches, 20_000), (verification.records, 2_000)], ids=["matches", "records"]
+)
+def test_the_memory_has_a_size(memory: Callable[[], Recent[object, object]], size: int) -> None:
+    """A container remembers 20,000 secrets that matched and 2,000 records, which bounds its memory."""
+    new_container()
+    for number in range(size + 1):
+        memory().put(number, number)
+
+    assert size == len(memory())
+    assert memory().get(0) is None
+    assert 1 == memory().get(1)
+    new_container()
+
+
 def test_no_memory_holds_the_text_or_the_secret(table: Table) -> None:
     """The memory holds a keyed digest of the secret."""
     text = KEY.put(table)
@@ -421,7 +437,7 @@ def test_a_version_that_is_new_is_found_by_a_running_container(table: Table, mon
     add_pepper()
 
     early = verify(key.text(keys))
-    clock.now += pepper.REFETCH_SECONDS
+    clock.now += 60
     late = verify(key.text(keys))
 
     assert ((Code.NOT_FOUND, "unknown pepper version"), Code.VALID) == (_outcome(early), late.code)
@@ -467,6 +483,17 @@ def test_an_old_hash_verifies_and_is_upgraded_once(dearer: Table, costs: Costs) 
     assert ((["BatchGetItem", "UpdateItem"], 2, 0), (READ, 0, 0)) == (first, second)
     assert before == after | {"hash": before["hash"]}
     assert key_hash.is_current(after["hash"], DEARER)
+
+
+def test_a_dearer_hash_is_replaced_by_one_of_the_configured_cost(table: Table, costs: Costs) -> None:
+    """GIVEN a deployment that lowers the cost of a hash WHEN a key is verified THEN its hash has the lower cost."""
+    text = KEY.put(table, hash=KEY.hash(parameters=DEARER))
+    costs.spent()
+
+    assert Code.VALID == verify(text).code
+
+    assert (["BatchGetItem", "UpdateItem"], 2, 0) == costs.spent()
+    assert key_hash.is_current(table.item(f"KEY#{KEY_ID}")["hash"], settings().argon2)
 
 
 def test_another_container_finds_the_upgraded_hash(dearer: Table) -> None:
