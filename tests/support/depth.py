@@ -1,13 +1,17 @@
-"""The number of repetitions of tests that can be repeated at will.
+"""How deep tests go: the number of repetitions of tests that can be repeated at will, and tests that only run deep.
 
-For the full proofs: RACES=200 INTERLEAVINGS=1000 MUTATIONS=1000000 POLICIES=20000 make test
+`make test` is quick. `make test-all` sets DEPTH=full. A variable of one test wins over both:
+RACES=200 INTERLEAVINGS=1000 MUTATIONS=1000000 POLICIES=20000 make test
 """
 
 from __future__ import annotations
 
 import os
 
+FULL = os.environ.get("DEPTH") == "full"
+"""Whether everything runs, at full depth."""
 
-def size(name: str, default: int) -> int:
-    """Return a number of repetitions: by default a few, for the full proof that of an environment variable."""
-    return int(os.environ.get(name, default))
+
+def size(name: str, quick: int, full: int | None = None) -> int:
+    """Return a number of repetitions: that of the variable `name`, or `full` with DEPTH=full, or `quick`."""
+    return int(os.environ.get(name, full if FULL and full is not None else quick))
