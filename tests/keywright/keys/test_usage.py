@@ -84,7 +84,9 @@ def test_all_uses_of_an_interval_are_one_write(backend: Backend) -> None:
     backend.use(later=15)
 
     (uses,) = backend.written
-    assert (ORGANIZATION, UUID(int=1), 11) == (uses.organization_id, uses.key_id, uses.count)
+    assert ORGANIZATION == uses.organization_id
+    assert UUID(int=1) == uses.key_id
+    assert 11 == uses.count
     assert START + timedelta(seconds=backend.seconds) == uses.last_used_at
 
 
@@ -103,7 +105,8 @@ def test_each_key_has_an_interval_of_its_own(backend: Backend) -> None:
     backend.use(1, later=30)
     backend.use(2)
 
-    assert ([2], []) == (backend.counts(1), backend.counts(2))
+    assert [2] == backend.counts(1)
+    assert [] == backend.counts(2)
 
 
 def test_the_time_of_use_does_not_go_back(backend: Backend) -> None:
@@ -225,7 +228,8 @@ def test_flush_all_of_what_fails_keeps_it(backend: Backend) -> None:
     backend.use()
     backend.failures = 1
     backend.meter.flush_all()
-    assert (1, []) == (len(backend.tried), backend.written)
+    assert 1 == len(backend.tried)
+    assert [] == backend.written
 
     backend.meter.flush_all()
 
