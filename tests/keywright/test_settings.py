@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import pytest
 
+import keywright
 from keywright.settings import (
     AnswerSettings,
     Argon2Parameters,
@@ -14,6 +18,11 @@ from keywright.settings import (
 )
 from local.intrinsics import mapping
 from tests.support.cloudformation import section
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from local.template import Stack
 
 TABLE = {"TABLE_NAME": "keywright", "AUDIT_RETENTION_DAYS": "365", "DELETION_GRACE_DAYS": "30"}
 FUNCTION = {
@@ -47,6 +56,55 @@ def test_a_complete_environment_is_read() -> None:
     assert Argon2Parameters(19456, 2, 1) == settings.argon2
     assert "https://id.example.com/" == settings.oidc_issuer
     assert TableSettings("keywright", 365, 30) == TableSettings.from_environment(TABLE)
+
+
+ELSEWHERE = {
+    "AWS_URL_SUFFIX": "aws/endpoints.py",
+    "POWERTOOLS_LOG_LEVEL": "aws_lambda_powertools",
+    "POWERTOOLS_METRICS_NAMESPACE": "keys/verification_log.py",
+    "STACK_NAME": "keys/verification_log.py",
+}
+"""Variables of the template that settings.py does not read, and what reads them."""
+
+
+class Recorded(dict[str, str]):
+    """An environment that records which of its variables are read."""
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        super().__init__(variables)
+        self.read: set[str] = set()
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a variable."""
+        self.read.add(name)
+        return super().get(name, default)
+
+
+def test_every_variable_of_the_template_is_read(stack: Stack) -> None:
+    """A parameter of the template that changes nothing, and a setting that no parameter has, are mistakes."""
+    environment = Recorded(stack.environment())
+    for settings in (Settings, TableSettings, AnswerSettings):
+        settings.from_environment(environment)
+
+    assert environment.keys() == environment.read | ELSEWHERE.keys()
+    assert not environment.read & ELSEWHERE.keys()
+
+
+@pytest.mark.parametrize("name", ["AWS_URL_SUFFIX", "POWERTOOLS_METRICS_NAMESPACE", "STACK_NAME"])
+def test_variables_that_are_read_elsewhere_are_named_there(name: str) -> None:
+    """The list of exceptions is right."""
+    assert name in (Path(keywright.__file__).parent / ELSEWHERE[name]).read_text()
+
+
+@pytest.mark.parametrize(
+    ("parameter", "default"),
+    [("UsageFlushSeconds", 60), ("RecordReuseSeconds", 0), ("AuditRetentionDays", 365), ("DeletionGraceDays", 30)],
+)
+def test_the_defaults_of_the_template_are_those_documented(parameter: str, default: int) -> None:
+    """Without a parameter, uses are written once a minute and a revoked key is refused on the next request."""
+    declared = mapping(section("Parameters")[parameter], parameter)
+
+    assert default == declared["Default"]
 
 
 def test_the_default_cost_of_a_hash_is_owasps_minimum() -> None:

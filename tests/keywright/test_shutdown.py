@@ -270,5 +270,6 @@ def test_pending_uses_are_written_when_the_container_ends(
 
     status, _ = container.terminate()
 
-    assert (0, [0]) == (status, before)
+    assert 0 == status
+    assert [0] == before
     assert [3] == [item["request_count"] for item in world.table.under("USAGE#")]

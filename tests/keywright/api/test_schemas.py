@@ -131,7 +131,8 @@ def test_metadata_keeps_value_and_type(value: object) -> None:
     body = validate(CreateApiKey, VALID | {"metadata": {"": value}})
 
     stored = json.loads(metadata_text(body.metadata))
-    assert (value, type(value)) == (stored[""], type(stored[""]))
+    assert value == stored[""]
+    assert type(value) is type(stored[""])
 
 
 def test_repr_of_a_created_key_shows_no_key() -> None:

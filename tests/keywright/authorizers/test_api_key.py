@@ -199,7 +199,8 @@ def test_403_of_a_frozen_organization(table: Table, form: Callable[..., dict[str
     answer = ask(form(KEY.put(table)))
 
     assert [{"Action": INVOKE, "Effect": "Deny", "Resource": f"{API}/*"}] == answer["policyDocument"]["Statement"]
-    assert ("ORGANIZATION_FROZEN", KEY_ID) == (answer["context"]["code"], answer["context"]["apiKeyId"])
+    assert "ORGANIZATION_FROZEN" == answer["context"]["code"]
+    assert KEY_ID == answer["context"]["apiKeyId"]
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
@@ -390,6 +391,33 @@ def test_the_own_route_of_a_key_opens_no_other(table: Table, setting: Callable[[
 
     routes = ("POST/auth/api-keys/current", "GET/auth/api-keys/current/7", "GET/auth/api-keys", "GET/sessions/all")
     assert not any(is_let_in(answer, route) for route in routes)
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("answers", ["policy", "simple"])
+def test_other_methods_of_the_own_route_follow_the_rules(
+    table: Table, setting: Callable[[str, str], None], form: Callable[..., dict[str, Any]], answers: str
+) -> None:
+    """GIVEN a refused route with the own route's path and another method THEN it is denied as any other."""
+    setting("ACCESS_RULES", json.dumps([{"method": "ANY", "path": "/auth/{rest+}", "permission": "analytics:read"}]))
+    setting("HTTP_API_ANSWERS", answers)
+    text = KEY.put(table)
+    routes = [f"{method}/auth/api-keys/current" for method in ("DELETE", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")]
+
+    answered = {route: ask(form(text, route)) for route in routes}
+
+    assert [] == [route for route, answer in answered.items() if is_let_in(answer, route)]
+    assert {"INSUFFICIENT_PERMISSIONS"} == {answer["context"]["code"] for answer in answered.values()}
+
+
+@pytest.mark.parametrize("path", ["auth/api-keys/current/", "auth/api-keys//current", "v1/auth/api-keys/current"])
+def test_other_spellings_of_the_own_route_follow_the_rules(
+    table: Table, setting: Callable[[str, str], None], path: str
+) -> None:
+    """Only the path itself is open under any rules."""
+    setting("ACCESS_RULES", json.dumps(RULES))
+
+    assert not is_let_in(ask(rest({"x-api-key": KEY.put(table)}, f"GET/{path}")), f"GET/{path}")
 
 
 def test_a_long_path_is_denied(table: Table, setting: Callable[[str, str], None]) -> None:

@@ -14,11 +14,9 @@ from urllib.parse import urlsplit
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from keywright.authorizers import oidc
 from keywright.authorizers.oidc import (
     DOCUMENT_BYTES,
-    MAXIMUM_AGE_SECONDS,
-    REFETCH_SECONDS,
-    RETRY_SECONDS,
     IdentityProviderUnavailable,
     IssuerKeys,
     fetch_document,
@@ -26,9 +24,12 @@ from keywright.authorizers.oidc import (
 from tests.support.identity_provider import jwk
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.identity_provider import Issuer
 
 DISCOVERY = "/.well-known/openid-configuration"
+HOUR = 3600
 
 
 @dataclass
@@ -86,7 +87,7 @@ def test_an_unknown_key_id_fetches_again() -> None:
     provider = Provider([jwk("EdDSA")])
     keys, clock = cached(provider)
     provider.keys.append(jwk("EdDSA", kid="new"))
-    clock.now += REFETCH_SECONDS
+    clock.now += 30
 
     assert keys.find("new")
 
@@ -95,7 +96,7 @@ def test_random_key_ids_do_not_flood_the_provider() -> None:
     """A thousand made-up ids within half a minute cost no request."""
     provider = Provider([jwk("EdDSA")])
     keys, clock = cached(provider)
-    clock.now += REFETCH_SECONDS - 1
+    clock.now += 29
 
     results = [keys.find(f"made up {number}") for number in range(1000)]
 
@@ -108,14 +109,11 @@ def test_random_key_ids_cost_one_fetch_per_interval() -> None:
     provider = Provider([jwk("EdDSA")])
     keys, clock = cached(provider)
     for _ in range(5):
-        clock.now += REFETCH_SECONDS
+        clock.now += 30
         for number in range(100):
             keys.find(f"made up {number}")
 
     assert 5 * 2 == len(provider.fetched)
-
-
-HOUR = 3600
 
 
 def test_cached_keys_work_while_the_provider_is_down() -> None:
@@ -143,7 +141,7 @@ def test_keys_are_trusted_for_a_day_without_a_fetch(key_id: str | None) -> None:
         with pytest.raises(IdentityProviderUnavailable):
             keys.find(key_id)
     provider.down = False
-    clock.now += RETRY_SECONDS
+    clock.now += 5
     assert keys.find(key_id)
 
 
@@ -167,7 +165,7 @@ def test_an_unknown_key_is_unavailable_during_an_outage() -> None:
     provider = Provider([jwk("EdDSA")])
     keys, clock = cached(provider)
     provider.down = True
-    clock.now += REFETCH_SECONDS
+    clock.now += 30
 
     for _ in range(2):
         with pytest.raises(IdentityProviderUnavailable):
@@ -175,7 +173,7 @@ def test_an_unknown_key_is_unavailable_during_an_outage() -> None:
 
 
 def test_a_failed_fetch_is_repeated_after_a_pause() -> None:
-    """The next fetch comes after RETRY_SECONDS, not before."""
+    """The next fetch comes after five seconds, not before."""
     provider = Provider([jwk("EdDSA")], down=True)
     clock = Clock()
     keys = IssuerKeys(provider.issuer, provider, clock)
@@ -183,11 +181,24 @@ def test_a_failed_fetch_is_repeated_after_a_pause() -> None:
         keys.find("EdDSA")
     provider.down = False
 
-    clock.now += RETRY_SECONDS - 1
+    clock.now += 4
     with pytest.raises(IdentityProviderUnavailable):
         keys.find("EdDSA")
     clock.now += 1
     assert keys.find("EdDSA")
+
+
+def test_keys_are_not_fetched_again_within_an_hour() -> None:
+    """A key that is used all the time costs two requests an hour, for discovery and keys."""
+    provider = Provider([jwk("EdDSA")])
+    keys, clock = cached(provider)
+    clock.now += HOUR - 1
+    assert keys.find("EdDSA")
+    assert 0 == len(provider.fetched)
+
+    clock.now += 1
+    assert keys.find("EdDSA")
+    assert 2 == len(provider.fetched)
 
 
 def test_withdrawn_keys_stop_working() -> None:
@@ -195,7 +206,7 @@ def test_withdrawn_keys_stop_working() -> None:
     provider = Provider([jwk("EdDSA", kid="old"), jwk("EdDSA", kid="new")])
     keys, clock = cached(provider)
     del provider.keys[0]
-    clock.now += MAXIMUM_AGE_SECONDS
+    clock.now += HOUR
 
     assert keys.find("old") is None
 
@@ -217,7 +228,11 @@ def test_a_token_without_key_id_has_the_only_key() -> None:
         pytest.param(jwk("RS256", kid="x") | {"alg": "RS512"}, id="another algorithm"),
         pytest.param(
             jwk("RS256", rsa.generate_private_key(public_exponent=65537, key_size=1024), "x"),  # noqa: S505
-            id="weak",
+            id="RSA of 1,024 bits",
+        ),
+        pytest.param(
+            jwk("RS256", rsa.generate_private_key(public_exponent=65537, key_size=2040), "x"),  # noqa: S505
+            id="RSA of 2,040 bits",
         ),
         pytest.param(jwk("ES256", ec.generate_private_key(ec.SECP384R1()), "x") | {"alg": "ES384"}, id="another curve"),
         pytest.param({"kty": "unknown", "kid": "x"}, id="unknown type"),
@@ -355,6 +370,19 @@ class SlowProvider(Provider):
 class TestSlowProvider:
     """Threads during a slow fetch."""
 
+    def test_a_refresh_may_take_five_seconds(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Both documents together may take half of the function's ten seconds."""
+        limits: list[float] = []
+
+        def within(seconds: float, call: Callable[[], object]) -> object:
+            limits.append(seconds)
+            return call()
+
+        monkeypatch.setattr(oidc, "_within", within)
+        cached(Provider([jwk("EdDSA")]))
+
+        assert [5] == limits
+
     def test_a_refresh_ends_in_time(self) -> None:
         """A slow fetch becomes an outage after refresh_seconds."""
         provider = SlowProvider([jwk("EdDSA")])
@@ -373,7 +401,7 @@ class TestSlowProvider:
         keys.find("EdDSA")
         provider.go_on.clear()
         provider.fetched.clear()
-        clock.now += MAXIMUM_AGE_SECONDS
+        clock.now += HOUR
         with ThreadPoolExecutor(1) as pool:
             asking = pool.submit(keys.find, "EdDSA")
             while not provider.fetched:
@@ -425,7 +453,7 @@ class TestSlowProvider:
         with pytest.raises(IdentityProviderUnavailable):
             keys.find("EdDSA")
         provider.down = False
-        clock.now += RETRY_SECONDS
+        clock.now += 5
         keys.find("EdDSA")
 
         assert keys.find("new") is None

@@ -241,7 +241,8 @@ def test_errors_are_those_of_the_client(content: Any, status: int, code: str) ->
     with serving(answer(content, status=status)) as server, pytest.raises(AwsError) as caught:
         client(to(server)).call("BatchGetItem", {})
 
-    assert (code, status) == (caught.value.code, caught.value.status)
+    assert code == caught.value.code
+    assert status == caught.value.status
 
 
 def test_a_redirection_is_not_followed() -> None:

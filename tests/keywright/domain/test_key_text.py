@@ -137,7 +137,8 @@ def test_decode_inverts_encode(secret: bytes, generation: int) -> None:
     parts = key_text.decode(any_key(secret, generation), "kk_", tag_key)
 
     assert isinstance(parts, key_text.KeyParts)
-    assert (generation, secret) == (parts.generation, parts.payload[36:])
+    assert generation == parts.generation
+    assert secret == parts.payload[36:]
 
 
 @given(position=st.integers(3, 88), character=st.characters())

@@ -25,6 +25,8 @@ from keywright.store.idempotency import KeptAnswer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pydantic import BaseModel
+
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MEMBER = Member(uuid.UUID("5b1c6f0e-4d2a-4c8f-9e37-a1b2c3d4e5f6"), "user_1")
 OTHER_MEMBER = replace(MEMBER, user_id="user_2")
@@ -152,6 +154,66 @@ def test_another_request_is_noticed(kept: KeptAnswer, other: Repeatable) -> None
         other.replay(replace(kept, ciphertext=b""), CreatedApiKey, KEYRING)
 
     assert IDEMPOTENCY_KEY_REUSED is caught.value.error
+
+
+class LaterRotateApiKey(RotateApiKey):
+    """RotateApiKey of a later deployment, with another field that can be omitted."""
+
+    reason: str | None = None
+
+
+class LaterCreateApiKey(CreateApiKey):
+    """CreateApiKey of a later deployment, with another field that can be omitted."""
+
+    environment: str = "production"
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize(
+    ("model", "later", "sent"),
+    [
+        (RotateApiKey, LaterRotateApiKey, {}),
+        (RotateApiKey, LaterRotateApiKey, {"gracePeriodSeconds": 60}),
+        (CreateApiKey, LaterCreateApiKey, {"name": "CI", "permissions": ["sessions:read"]}),
+    ],
+    ids=["rotate without a body", "rotate", "create"],
+)
+def test_a_new_field_does_not_change_a_request(
+    model: type[BaseModel], later: type[BaseModel], sent: dict[str, object]
+) -> None:
+    """GIVEN a deployment that adds a field WHEN a request of before is repeated THEN it is the same request."""
+    digests = [replace(REPEATABLE, body=each.model_validate(sent))._request_digest() for each in (model, later)]
+
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.usefixtures("environment")
+def test_the_order_of_fields_does_not_change_a_request() -> None:
+    """A client may write the same JSON object in another order, at every depth."""
+    one = {"name": "CI", "permissions": ["sessions:read"], "metadata": {"a": 1, "b": "é"}}
+    other = {"metadata": {"b": "é", "a": 1}, "permissions": ["sessions:read"], "name": "CI"}
+    digests = [replace(REPEATABLE, body=CreateApiKey.model_validate(sent))._request_digest() for sent in (one, other)]
+
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.usefixtures("environment")
+def test_every_field_that_was_sent_is_part_of_the_request() -> None:
+    """Requests that differ in one field are different ones."""
+    fields = {"name": "CI", "permissions": ["sessions:read"]}
+    bodies: list[dict[str, object]] = [
+        fields,
+        fields | {"name": "CD"},
+        fields | {"permissions": ["webhooks:read"]},
+        fields | {"metadata": {"a": 1}},
+        fields | {"metadata": {"a": "1"}},
+        fields | {"metadata": {"a": True}},
+        fields | {"expiresAt": "2099-01-01T00:00:00Z"},
+        fields | {"expiresAt": "2099-01-01T00:00:00.001Z"},
+    ]
+    digests = {replace(REPEATABLE, body=CreateApiKey.model_validate(sent))._request_digest() for sent in bodies}
+
+    assert len(bodies) == len(digests)
 
 
 def test_an_older_pepper_still_reads(kept: KeptAnswer) -> None:

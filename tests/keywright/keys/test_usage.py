@@ -84,7 +84,9 @@ def test_all_uses_of_an_interval_are_one_write(backend: Backend) -> None:
     backend.use(later=15)
 
     (uses,) = backend.written
-    assert (ORGANIZATION, UUID(int=1), 11) == (uses.organization_id, uses.key_id, uses.count)
+    assert ORGANIZATION == uses.organization_id
+    assert UUID(int=1) == uses.key_id
+    assert 11 == uses.count
     assert START + timedelta(seconds=backend.seconds) == uses.last_used_at
 
 
@@ -103,7 +105,8 @@ def test_each_key_has_an_interval_of_its_own(backend: Backend) -> None:
     backend.use(1, later=30)
     backend.use(2)
 
-    assert ([2], []) == (backend.counts(1), backend.counts(2))
+    assert [2] == backend.counts(1)
+    assert [] == backend.counts(2)
 
 
 def test_the_time_of_use_does_not_go_back(backend: Backend) -> None:
@@ -139,6 +142,32 @@ def test_no_use_is_lost_by_failures(backend: Backend) -> None:
     assert 20 == sum(backend.counts())
 
 
+@pytest.mark.parametrize("is_failing", [False, True], ids=["written", "failed"])
+def test_uses_that_arrive_during_a_write_count_once(is_failing: bool) -> None:  # noqa: FBT001 - a case
+    """GIVEN a write that takes a while, and may fail WHEN the key is used meanwhile THEN each use is written once."""
+    written: list[Uses] = []
+    is_first = True
+
+    def add(uses: Uses) -> None:
+        nonlocal is_first
+        if is_first:
+            is_first = False
+            for later in (1, 2, 3):
+                meter.count(ORGANIZATION, UUID(int=1), START + timedelta(seconds=later))
+            if is_failing:
+                raise ServiceError(SERVICE_UNAVAILABLE)
+        written.append(uses)
+
+    meter = Meter(add, INTERVAL_SECONDS, lambda: 0.0)
+    for _ in range(5):
+        meter.count(ORGANIZATION, UUID(int=1), START)
+    for _ in range(3):
+        meter.flush_all()
+
+    assert 5 + 3 == sum(uses.count for uses in written)
+    assert START + timedelta(seconds=3) == max(uses.last_used_at for uses in written)
+
+
 def test_a_failure_is_logged_and_not_raised(backend: Backend, caplog: pytest.LogCaptureFixture) -> None:
     """The caller does not notice a failed write."""
     backend.failures = 1
@@ -168,6 +197,17 @@ def test_too_many_keys_are_written_early(backend: Backend, monkeypatch: pytest.M
     assert len(backend.meter._pending) <= 3
 
 
+def test_10000_keys_are_remembered(backend: Backend) -> None:
+    """The 10,001st key within an interval makes the oldest one be written, and no key before."""
+    for key in range(10_000):
+        backend.use(key)
+    assert [] == backend.tried
+
+    backend.use(10_000)
+    assert [UUID(int=0)] == [uses.key_id for uses in backend.written]
+    assert 10_000 == len(backend.meter._pending)
+
+
 def test_flush_all_writes_everything(backend: Backend) -> None:
     """All keys are written, including those of failed writes, and nothing remains pending."""
     backend.use(1)
@@ -188,7 +228,8 @@ def test_flush_all_of_what_fails_keeps_it(backend: Backend) -> None:
     backend.use()
     backend.failures = 1
     backend.meter.flush_all()
-    assert (1, []) == (len(backend.tried), backend.written)
+    assert 1 == len(backend.tried)
+    assert [] == backend.written
 
     backend.meter.flush_all()
 
@@ -211,6 +252,17 @@ def test_flush_all_is_over_in_time_although_a_write_hangs() -> None:
     hangs.set()
 
     assert [] == written_in_time
+
+
+def test_flush_all_takes_400_milliseconds_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lambda gives a container 500 milliseconds to end, and ending the process takes some of them."""
+    waits: list[float] = []
+    monkeypatch.setattr(usage, "wait", lambda _, seconds: waits.append(seconds))
+    meter = Meter(lambda _: None, INTERVAL_SECONDS, lambda: 0.0)
+
+    meter.flush_all()
+
+    assert [0.4] == waits
 
 
 def test_a_write_that_hangs_does_not_keep_flush_all_from_the_others() -> None:

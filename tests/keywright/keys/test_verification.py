@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import boto3
 import pytest
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from datetime import datetime
 
+    from keywright.cache import Recent
     from tests.support.costs import Costs
     from tests.support.world import Table, World
 
@@ -37,6 +38,15 @@ NEXT = SampleKey(generation=1, secret="the-secret-after-that-")
 WRONG = SampleKey(secret="another-than-the-right")
 PAST, NOW, FUTURE = "2026-06-01T11:59:59.999Z", "2026-06-01T12:00:00.000Z", "2026-06-01T12:00:00.001Z"
 READ = ["BatchGetItem"]
+READ_AND_WRITE = ["BatchGetItem", "UpdateItem"]
+
+
+class Spent(NamedTuple):
+    """Requests to DynamoDB, Argon2id hashes and fetches of the pepper, as `Costs.spent` returns them."""
+
+    requests: list[str]
+    hashes: int = 0
+    fetches: int = 0
 
 
 @pytest.fixture
@@ -102,8 +112,11 @@ def test_valid(table: Table) -> None:
     outcome = verify(KEY.put(table))
 
     assert isinstance(outcome, IdentifiedKey)
-    assert (Code.VALID, ()) == (outcome.code, outcome.missing_permissions)
-    assert (KEY_ID, "CI", ("sessions:read",)) == (str(outcome.key.key_id), outcome.key.name, outcome.key.permissions)
+    assert Code.VALID is outcome.code
+    assert () == outcome.missing_permissions
+    assert KEY_ID == str(outcome.key.key_id)
+    assert "CI" == outcome.key.name
+    assert ("sessions:read",) == outcome.key.permissions
 
 
 def test_missing_permissions_are_named_in_their_order(table: Table) -> None:
@@ -113,22 +126,20 @@ def test_missing_permissions_are_named_in_their_order(table: Table) -> None:
     outcome = verify(text, ["sessions:write", "webhooks:read", "sessions:read", "webhooks:write", "sessions:write"])
 
     assert isinstance(outcome, IdentifiedKey)
-    assert (Code.INSUFFICIENT_PERMISSIONS, ("sessions:write", "sessions:read")) == (
-        outcome.code,
-        outcome.missing_permissions,
-    )
+    assert Code.INSUFFICIENT_PERMISSIONS is outcome.code
+    assert ("sessions:write", "sessions:read") == outcome.missing_permissions
 
 
 def test_a_key_without_organization_is_not_found(world: World) -> None:
     """Remaining keys of a deleted organization do not verify."""
-    assert (Code.NOT_FOUND, "no such key") == _outcome(verify(KEY.put(world.table)))
+    assert UnknownKey("no such key") == verify(KEY.put(world.table))
 
 
 def test_an_unknown_key_is_not_found(table: Table) -> None:
     """A well-formed text with a valid tag is not enough."""
     del table
 
-    assert (Code.NOT_FOUND, "no such key") == _outcome(verify(KEY.text()))
+    assert UnknownKey("no such key") == verify(KEY.text())
 
 
 @pytest.mark.parametrize(
@@ -147,14 +158,14 @@ def test_a_malformed_text_is_not_found(table: Table, text: str, reason: str) -> 
     """Every malformed text is NOT_FOUND."""
     del table
 
-    assert (Code.NOT_FOUND, reason) == _outcome(verify(text))
+    assert UnknownKey(reason) == verify(text)
 
 
 def test_a_text_of_another_pepper_is_not_found(table: Table) -> None:
     """The tag in the text does not match."""
     KEY.put(table)
 
-    assert (Code.NOT_FOUND, "wrong tag") == _outcome(verify(KEY.text(keyring.derive(b"another pepper" * 4))))
+    assert UnknownKey("wrong tag") == verify(KEY.text(keyring.derive(b"another pepper" * 4)))
 
 
 @pytest.mark.parametrize(("expires_at", "code"), [(PAST, Code.EXPIRED), (NOW, Code.EXPIRED), (FUTURE, Code.VALID)])
@@ -175,7 +186,8 @@ def test_a_grace_period_ends_with_its_moment(
     stop_clock(NOW)
     NEXT.put(table, previous_hash=KEY.hash(), previous_expires_at=until)
 
-    assert (Code.VALID, code) == (verify(NEXT.text()).code, verify(KEY.text()).code)
+    assert Code.VALID is verify(NEXT.text()).code
+    assert code is verify(KEY.text()).code
 
 
 @pytest.mark.parametrize("generation", [0, 1, 4, 65_535])
@@ -184,7 +196,7 @@ def test_secrets_of_other_generations_are_rotated_out(table: Table, generation: 
     other = SampleKey(generation=generation)
     SampleKey(generation=3).put(table, previous_hash=KEY.hash(), previous_expires_at="2099-01-01T00:00:00.000Z")
 
-    assert (Code.NOT_FOUND, "rotated out") == _outcome(verify(other.text()))
+    assert UnknownKey("rotated out") == verify(other.text())
 
 
 def test_the_generation_in_a_text_cannot_be_chosen(table: Table) -> None:
@@ -193,7 +205,7 @@ def test_the_generation_in_a_text_cannot_be_chosen(table: Table) -> None:
         table, previous_hash=SampleKey(generation=3).hash(), previous_expires_at="2099-01-01T00:00:00.000Z"
     )
 
-    assert (Code.NOT_FOUND, "wrong secret") == _outcome(verify(SampleKey(generation=2).text()))
+    assert UnknownKey("wrong secret") == verify(SampleKey(generation=2).text())
 
 
 @pytest.mark.parametrize(
@@ -207,7 +219,7 @@ def test_a_hash_that_is_moved_opens_nothing(table: Table, other: SampleKey) -> N
     table.put_organization(OTHER_ORGANIZATION_ID)
     other.put(table, hash=KEY.hash())
 
-    assert (Code.NOT_FOUND, "wrong secret") == _outcome(verify(other.text()))
+    assert UnknownKey("wrong secret") == verify(other.text())
 
 
 @pytest.mark.parametrize("fault", UNANSWERED)
@@ -238,11 +250,6 @@ def test_a_damaged_hash_is_an_error(table: Table) -> None:
         verify(text)
 
 
-def _outcome(refusal: Verification) -> tuple[Code, str]:
-    assert isinstance(refusal, UnknownKey)
-    return refusal.code, refusal.reason
-
-
 # ---- What it costs ---------------------------------------------------------------------------------------------
 
 
@@ -255,7 +262,8 @@ def test_the_first_verification_of_a_container(table: Table) -> None:
         first = costs.spent()
         assert Code.VALID == verify(text).code
 
-        assert ((READ, 1, 1), (READ, 0, 0)) == (first, costs.spent())
+        assert Spent(READ, hashes=1, fetches=1) == first
+        assert Spent(READ) == costs.spent()
 
 
 def test_a_warm_verification(table: Table, costs: Costs) -> None:
@@ -267,7 +275,7 @@ def test_a_warm_verification(table: Table, costs: Costs) -> None:
     for _ in range(10):
         verify(text)
 
-    assert (READ * 10, 0, 0) == costs.spent()
+    assert Spent(READ * 10) == costs.spent()
 
 
 def test_a_malformed_text_costs_nothing(table: Table, costs: Costs) -> None:
@@ -275,7 +283,7 @@ def test_a_malformed_text_costs_nothing(table: Table, costs: Costs) -> None:
     del table
     verify("kk_" + "0" * 85)
 
-    assert ([], 0, 0) == costs.spent()
+    assert Spent([]) == costs.spent()
 
 
 def test_a_forged_text_costs_nothing(table: Table, costs: Costs) -> None:
@@ -286,7 +294,7 @@ def test_a_forged_text_costs_nothing(table: Table, costs: Costs) -> None:
 
     verify(KEY.text(keyring.derive(b"another pepper" * 4)))
 
-    assert ([], 0, 0) == costs.spent()
+    assert Spent([]) == costs.spent()
 
 
 def test_an_unknown_key_costs_one_request(table: Table, costs: Costs) -> None:
@@ -297,7 +305,7 @@ def test_an_unknown_key_costs_one_request(table: Table, costs: Costs) -> None:
 
     verify(text)
 
-    assert (READ, 0, 0) == costs.spent()
+    assert Spent(READ) == costs.spent()
 
 
 def test_a_secret_that_is_rotated_out_costs_one_request(table: Table, costs: Costs) -> None:
@@ -307,7 +315,7 @@ def test_a_secret_that_is_rotated_out_costs_one_request(table: Table, costs: Cos
 
     verify(KEY.text())
 
-    assert (READ, 0, 0) == costs.spent()
+    assert Spent(READ) == costs.spent()
 
 
 def test_a_wrong_secret_is_hashed_every_time(table: Table, costs: Costs) -> None:
@@ -319,7 +327,7 @@ def test_a_wrong_secret_is_hashed_every_time(table: Table, costs: Costs) -> None
     for _ in range(3):
         verify(text)
 
-    assert (READ * 3, 3, 0) == costs.spent()
+    assert Spent(READ * 3, hashes=3) == costs.spent()
 
 
 @pytest.mark.parametrize("state", [state for state in EVERY_STATE if len(state) == 1], ids=str)
@@ -335,7 +343,7 @@ def test_a_refusal_of_the_right_secret_costs_what_success_does(
     costs.spent()
     verified(table, state, text)
 
-    assert (READ, 0, 0) == costs.spent()
+    assert Spent(READ) == costs.spent()
 
 
 def test_each_secret_of_a_key_is_hashed_once(table: Table, costs: Costs) -> None:
@@ -346,7 +354,7 @@ def test_each_secret_of_a_key_is_hashed_once(table: Table, costs: Costs) -> None
 
     assert [Code.VALID] * 4 == [verify(text).code for text in texts]
 
-    assert (READ * 4, 2, 0) == costs.spent()
+    assert Spent(READ * 4, hashes=2) == costs.spent()
 
 
 # ---- What a container remembers --------------------------------------------------------------------------------
@@ -358,7 +366,7 @@ def test_a_remembered_match_is_no_longer_one_when_the_hash_changes(table: Table)
     assert Code.VALID == verify(text).code
     KEY.put(table, hash=WRONG.hash())
 
-    assert (Code.NOT_FOUND, "wrong secret") == _outcome(verify(text))
+    assert UnknownKey("wrong secret") == verify(text)
 
 
 def test_the_memory_is_bounded(table: Table, costs: Costs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -373,6 +381,21 @@ def test_the_memory_is_bounded(table: Table, costs: Costs, monkeypatch: pytest.M
         hashes.append(costs.spent()[1])
 
     assert [1, 1, 0, 1, 0, 1] == hashes
+
+
+@pytest.mark.parametrize(
+    ("memory", "size"), [(verification.matches, 20_000), (verification.records, 2_000)], ids=["matches", "records"]
+)
+def test_the_memory_has_a_size(memory: Callable[[], Recent[object, object]], size: int) -> None:
+    """A container remembers 20,000 secrets that matched and 2,000 records, which bounds its memory."""
+    new_container()
+    for number in range(size + 1):
+        memory().put(number, number)
+
+    assert size == len(memory())
+    assert memory().get(0) is None
+    assert 1 == memory().get(1)
+    new_container()
 
 
 def test_no_memory_holds_the_text_or_the_secret(table: Table) -> None:
@@ -421,10 +444,11 @@ def test_a_version_that_is_new_is_found_by_a_running_container(table: Table, mon
     add_pepper()
 
     early = verify(key.text(keys))
-    clock.now += pepper.REFETCH_SECONDS
+    clock.now += 60
     late = verify(key.text(keys))
 
-    assert ((Code.NOT_FOUND, "unknown pepper version"), Code.VALID) == (_outcome(early), late.code)
+    assert UnknownKey("unknown pepper version") == early
+    assert Code.VALID is late.code
 
 
 def test_an_unknown_version_is_refused_without_a_read(table: Table, costs: Costs) -> None:
@@ -435,8 +459,8 @@ def test_an_unknown_version_is_refused_without_a_read(table: Table, costs: Costs
 
     outcome = verify(SampleKey(pepper_version=9).text(keyring.derive(SECOND_PEPPER.encode())))
 
-    assert (Code.NOT_FOUND, "unknown pepper version") == _outcome(outcome)
-    assert ([], 0, 0) == costs.spent()
+    assert UnknownKey("unknown pepper version") == outcome
+    assert Spent([]) == costs.spent()
 
 
 # ---- Hashes of another price -----------------------------------------------------------------------------------
@@ -464,9 +488,21 @@ def test_an_old_hash_verifies_and_is_upgraded_once(dearer: Table, costs: Costs) 
     second = costs.spent()
 
     after = dearer.item(f"KEY#{KEY_ID}")
-    assert ((["BatchGetItem", "UpdateItem"], 2, 0), (READ, 0, 0)) == (first, second)
+    assert Spent(READ_AND_WRITE, hashes=2) == first
+    assert Spent(READ) == second
     assert before == after | {"hash": before["hash"]}
     assert key_hash.is_current(after["hash"], DEARER)
+
+
+def test_a_dearer_hash_is_replaced_by_one_of_the_configured_cost(table: Table, costs: Costs) -> None:
+    """GIVEN a deployment that lowers the cost of a hash WHEN a key is verified THEN its hash has the lower cost."""
+    text = KEY.put(table, hash=KEY.hash(parameters=DEARER))
+    costs.spent()
+
+    assert Code.VALID == verify(text).code
+
+    assert Spent(READ_AND_WRITE, hashes=2) == costs.spent()
+    assert key_hash.is_current(table.item(f"KEY#{KEY_ID}")["hash"], settings().argon2)
 
 
 def test_another_container_finds_the_upgraded_hash(dearer: Table) -> None:
@@ -478,7 +514,7 @@ def test_another_container_finds_the_upgraded_hash(dearer: Table) -> None:
     with counted() as costs:
         assert Code.VALID == verify(text).code
 
-        assert (READ, 1, 1) == costs.spent()
+        assert Spent(READ, hashes=1, fetches=1) == costs.spent()
 
 
 def test_a_key_is_upgraded_in_every_state(dearer: Table) -> None:
@@ -503,7 +539,7 @@ def test_the_hash_of_a_grace_period_is_not_upgraded(dearer: Table, costs: Costs)
 
     assert Code.VALID == verify(text).code
 
-    assert (READ, 1, 0) == costs.spent()
+    assert Spent(READ, hashes=1) == costs.spent()
     assert previous == dearer.item(f"KEY#{KEY_ID}")["previous_hash"]
 
 
@@ -515,7 +551,7 @@ def test_a_wrong_secret_upgrades_nothing(dearer: Table, costs: Costs) -> None:
 
     verify(text)
 
-    assert (READ, 1, 0) == costs.spent()
+    assert Spent(READ, hashes=1) == costs.spent()
 
 
 def rotate(table: Table) -> None:
@@ -564,7 +600,9 @@ def test_an_upgrade_keeps_a_change_that_it_has_not_seen(dearer: Table) -> None:
         verify(text)
 
     item = dearer.item(f"KEY#{KEY_ID}")
-    assert (False, "theirs", 2) == (item["enabled"], item["name"], item["version"])
+    assert item["enabled"] is False
+    assert "theirs" == item["name"]
+    assert 2 == item["version"]
     assert key_hash.is_current(item["hash"], DEARER)
 
 
@@ -625,7 +663,8 @@ def test_a_reused_record_costs_no_request(table: Table, costs: Costs, now: Simpl
     now.seconds += 0.001
     verify(text)
 
-    assert (([], 0, 0), (READ, 0, 0)) == (within, costs.spent())
+    assert Spent([]) == within
+    assert Spent(READ) == costs.spent()
 
 
 @pytest.mark.parametrize(
@@ -681,7 +720,8 @@ def test_a_reused_record_expires_with_its_moment(
     now.seconds += 0.001
     stop_clock(NOW)
 
-    assert (Code.VALID, Code.EXPIRED) == (before, verify(text).code)
+    assert Code.VALID is before
+    assert Code.EXPIRED is verify(text).code
 
 
 def test_that_a_key_is_unknown_is_not_remembered(table: Table, now: SimpleNamespace) -> None:
@@ -689,7 +729,8 @@ def test_that_a_key_is_unknown_is_not_remembered(table: Table, now: SimpleNamesp
     del now
     unknown = verify(KEY.text()).code
 
-    assert (Code.NOT_FOUND, Code.VALID) == (unknown, verify(KEY.put(table)).code)
+    assert Code.NOT_FOUND is unknown
+    assert Code.VALID is verify(KEY.put(table)).code
 
 
 def test_another_secret_is_not_let_in_by_a_reused_record(table: Table, now: SimpleNamespace) -> None:
@@ -697,7 +738,7 @@ def test_another_secret_is_not_let_in_by_a_reused_record(table: Table, now: Simp
     del now
     verify(KEY.put(table))
 
-    assert (Code.NOT_FOUND, "wrong secret") == _outcome(verify(WRONG.text()))
+    assert UnknownKey("wrong secret") == verify(WRONG.text())
 
 
 def test_by_default_nothing_is_reused(table: Table) -> None:
@@ -719,13 +760,13 @@ def test_a_use_is_written_when_the_interval_is_over(
     table.put_unused()
     text = KEY.put(table)
     verify(text)
-    before = costs.spent()[0], [usage["request_count"] for usage in table.under("USAGE#")]
+    assert READ == costs.spent()[0]
+    assert [0] == [usage["request_count"] for usage in table.under("USAGE#")]
 
     setting("USAGE_FLUSH_SECONDS", "0")
     verify(text)
 
-    assert (READ, [0]) == before
-    assert (["BatchGetItem", "UpdateItem"], 0, 0) == costs.spent()
+    assert Spent(READ_AND_WRITE) == costs.spent()
     assert [1] == [usage["request_count"] for usage in table.under("USAGE#")]
 
 

@@ -70,7 +70,8 @@ def test_items_are_parsed_from_their_keys() -> None:
     member = layout.in_organization(ORGANIZATION, layout.member_sort_key("a#b"))
     record = layout.in_organization(ORGANIZATION, layout.audit_sort_key(ID))
 
-    assert (ORGANIZATION, ID) == (layout.organization_id_of(api_key), layout.key_id_of(api_key))
+    assert ORGANIZATION == layout.organization_id_of(api_key)
+    assert ID == layout.key_id_of(api_key)
     assert "a#b" == layout.user_id_of(member)
     assert str(ID) == layout.record_id_of(record)
     assert (ORGANIZATION, AT) == layout.scheduled_deletion_of(layout.scheduled_deletion_key(ORGANIZATION, AT))

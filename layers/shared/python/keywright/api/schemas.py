@@ -54,7 +54,7 @@ class CreateApiKey(Body):
 
 
 _OMITTED: Any = None
-"""The default of a field that can be omitted and cannot be null; `UpdateApiKey.changes` never returns it."""
+"""The default of a field that can be omitted and cannot be null. An update never reads it."""
 
 
 def _at_least_one(schema: JsonDict) -> None:
@@ -89,10 +89,6 @@ class UpdateApiKey(Body):
                 "contains no changes", "Send at least one of: name, enabled, permissions, metadata, expiresAt."
             )
         return self
-
-    def changes(self) -> dict[str, Any]:
-        """Return the fields that were sent, by the names they have here."""
-        return self.model_dump(exclude_unset=True)
 
 
 class RotateApiKey(Body):

@@ -87,7 +87,12 @@ class Repeatable:
         return idempotency.sort_key(self.member, self.idempotency_key)
 
     def _request_digest(self) -> bytes:
-        content = json.dumps([self.operation, self.body.model_dump(mode="json")], sort_keys=True)
+        """Return a digest of the operation and of the fields that the caller sent.
+
+        Without defaults: a repeat may spell them out, and it stays the same request when a deployment adds a field.
+        """
+        sent = self.body.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        content = json.dumps([self.operation, sent], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(content.encode()).digest()
 
     def _context(self) -> bytes:
