@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tests.support.event_queue import Sync
-    from tests.support.depth import size
-from tests.support.history import Event
+    from tests.support.history import Event
     from tests.support.world import Table
 
 EVENTS = size("EVENTS", 40, full=100)
