@@ -17,12 +17,12 @@ import boto3
 import hypothesis
 import pytest
 
-from keywright import clock
-from keywright.authorizers import oidc, policies
+from keywright import cache, clock
+from keywright.authorizers import oidc
 from keywright.aws import retries
-from keywright.keys import usage
+from keywright.keys import verification
 from keywright.log import logger
-from keywright.settings import answer_settings, settings, table_settings
+from keywright.store import pepper
 from local import backend, credentials
 from local.iam import AccessKey, Decision, Iam
 from local.identity_provider import IdentityProvider
@@ -52,6 +52,14 @@ DYNAMODB_URL = os.environ.get(backend.DYNAMODB_ENDPOINT)
 DYNAMODB_THREADS = 64
 _REMEMBERED_DECISIONS = 10_000
 
+_KEPT_WHEN_A_SETTING_CHANGES = (
+    retries.dynamodb,
+    retries.secrets_manager,
+    retries.queues,
+    pepper.peppers,
+    verification.matches,
+    verification.records,
+)
 _FIXTURES_WITH_SOCKETS = {"world", "issuer", "moto_url"}
 
 
@@ -100,12 +108,11 @@ def environment(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytes
 
 @pytest.fixture
 def setting(environment: pytest.MonkeyPatch) -> Callable[[str, str], None]:
-    """Change one setting of the running container, which keeps its clients and the pepper."""
+    """Change one setting of the running container, which keeps its clients, the pepper and verified keys."""
 
     def change(name: str, value: str) -> None:
         environment.setenv(name, value)
-        for built in (settings, answer_settings, table_settings, usage.meter, policies.access_rules):
-            built.cache_clear()
+        cache.clear_all(keep=_KEPT_WHEN_A_SETTING_CHANGES)
 
     return change
 
