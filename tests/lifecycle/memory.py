@@ -17,7 +17,7 @@ from local.intrinsics import REGION
 if TYPE_CHECKING:
     from moto.dynamodb.models.dynamo_type import DynamoType
 
-    from tests.lifecycle.service import Service
+    from tests.support.service import Service
 
 _ACCOUNT_ID = "123456789012"  # moto's account for unknown credentials
 
