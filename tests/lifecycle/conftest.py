@@ -1,4 +1,4 @@
-"""The whole service over one table."""
+"""The whole service over one table, with an organization."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keywright.aws import retries
-from tests.lifecycle.service import METHODS, Caller, Service, SteppedClock
-from tests.support.world import ORGANIZATION_ID, Context, World
+from tests.support.service import Caller, Service
+from tests.support.stepped_clock import SteppedClock
+from tests.support.world import ORGANIZATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tests.support.world import World
 
 PATIENCE_SECONDS = 120
 
@@ -23,8 +26,7 @@ def service(
     """Every function over an empty table, with enough time for fifty simultaneous calls on a test machine."""
     monkeypatch.setattr(retries, "CONNECT_TIMEOUT_SECONDS", PATIENCE_SECONDS)
     monkeypatch.setattr(retries, "READ_TIMEOUT_SECONDS", PATIENCE_SECONDS)
-    context = Context(remaining_milliseconds=10 * PATIENCE_SECONDS * 1000)
-    return Service(World(world.table, context), {name: load_handler(name) for name in METHODS})
+    return Service.opened(world, load_handler, seconds=10 * PATIENCE_SECONDS)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
-"""Six ways to revoke a key: once the write is answered, the next verification in another container refuses it.
+"""Ways to revoke a key: once the write is answered, the next verification in another container refuses the key.
 
-RACES sets the number of repetitions: 200 for the full proof.
+The containers are processes. One verifies the key in several threads while the other one revokes it; RACES=200 repeats
+each race 200 times.
 """
 
 from __future__ import annotations
@@ -14,43 +15,49 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.lifecycle.containers import Container
-from tests.lifecycle.service import VALID_BODY
+from tests.support.client import VALID_BODY
 from tests.support.depth import size
+from tests.support.function_process import FunctionProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from local.iam import AccessKey
-    from tests.lifecycle.containers import Verified, Written
+    from tests.support.function_process import Verified, Written
     from tests.support.world import World
 
 pytestmark = pytest.mark.xdist_group("containers")
 
 THREADS = 3
-ROUNDS = size("RACES", 10)
+ROUNDS = size("RACES", 3, full=10)
 REUSE_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Race:
-    """A way to revoke a key, and the code of every verification afterwards."""
+class Revocation:
+    """A way to revoke a key.
+
+    Attributes:
+        function: name of the function.
+        code: the code of every verification afterwards.
+        body: body of the request.
+    """
 
     function: str
     code: str
     body: dict[str, Any] | None = None
 
-    def run(self, writer: Container, key_id: str) -> Written:
+    def run(self, writer: FunctionProcess, key_id: str) -> Written:
         """Revoke the key."""
         user_id = "owner" if self.code == "ORGANIZATION_FROZEN" else "user_1"
         return writer.write(self.function, user_id, key_id=key_id, body=self.body)
 
 
 @dataclass(frozen=True, slots=True)
-class Expiry(Race):
+class Expiry(Revocation):
     """An expiry: set in the future, and reached when `run` returns."""
 
-    def run(self, writer: Container, key_id: str) -> Written:
+    def run(self, writer: FunctionProcess, key_id: str) -> Written:
         """Set the expiry and wait for it."""
         milliseconds = 50
         while True:
@@ -65,23 +72,25 @@ class Expiry(Race):
         return replace(written, answered=time.monotonic())
 
 
-RACES = {
-    "disable": Race("update_api_key", "DISABLED", {"enabled": False}),
-    "revoke a permission": Race("update_api_key", "INSUFFICIENT_PERMISSIONS", {"permissions": ["webhooks:write"]}),
-    "rotate": Race("rotate_api_key", "NOT_FOUND"),
+REVOCATIONS = {
+    "disable": Revocation("update_api_key", "DISABLED", {"enabled": False}),
+    "revoke a permission": Revocation(
+        "update_api_key", "INSUFFICIENT_PERMISSIONS", {"permissions": ["webhooks:write"]}
+    ),
+    "rotate": Revocation("rotate_api_key", "NOT_FOUND"),
     "expire": Expiry("update_api_key", "EXPIRED"),
-    "freeze": Race("request_organization_deletion", "ORGANIZATION_FROZEN"),
-    "delete": Race("delete_api_key", "NOT_FOUND"),
+    "freeze": Revocation("request_organization_deletion", "ORGANIZATION_FROZEN"),
+    "delete": Revocation("delete_api_key", "NOT_FOUND"),
 }
-each_race = pytest.mark.parametrize("race", RACES.values(), ids=RACES)
+EVERY_REVOCATION = pytest.mark.parametrize("revocation", REVOCATIONS.values(), ids=REVOCATIONS)
 
 
 @dataclass(frozen=True, slots=True)
 class Containers:
     """A container that writes and one that verifies."""
 
-    writer: Container
-    verifier: Container
+    writer: FunctionProcess
+    verifier: FunctionProcess
 
     def new_key(self) -> tuple[str, str]:
         """Create a key in the first container, verify it in the second; return its id and text."""
@@ -97,77 +106,77 @@ def reuse_seconds() -> int:
 
 
 @pytest.fixture(scope="module")
-def processes() -> Iterator[tuple[Container, Container]]:
+def processes() -> Iterator[Containers]:
     """The two processes of all tests."""
-    both = Container(), Container()
+    both = Containers(FunctionProcess(), FunctionProcess())
     yield both
-    for container in both:
-        container.end()
+    both.writer.end()
+    both.verifier.end()
 
 
 @pytest.fixture
 def containers(
-    world: World, processes: tuple[Container, Container], reuse_seconds: int, access_keys: Mapping[str, AccessKey]
+    world: World, processes: Containers, reuse_seconds: int, access_keys: Mapping[str, AccessKey]
 ) -> Containers:
-    """Two containers, over a table with one organization that has an admin and an owner."""
+    """Two new containers, over a table with one organization that has an admin and an owner."""
     world.table.put_organization()
     world.table.put_member("user_1", "admin")
     world.table.put_member("owner", "owner")
-    writer, verifier = processes
-    writer.begin(os.environ, access_keys)
-    verifier.begin({**os.environ, "RECORD_REUSE_SECONDS": str(reuse_seconds), "USAGE_FLUSH_SECONDS": "1"}, access_keys)
-    return Containers(writer, verifier)
+    reuse = {"RECORD_REUSE_SECONDS": str(reuse_seconds), "USAGE_FLUSH_SECONDS": "1"}
+    processes.writer.begin(os.environ, access_keys)
+    processes.verifier.begin({**os.environ, **reuse}, access_keys)
+    return processes
 
 
-@each_race
-def test_the_next_verification_refuses(containers: Containers, race: Race) -> None:
-    """GIVEN threads that verify a key WHEN a write is answered THEN no verification that begins later is valid.
+@EVERY_REVOCATION
+def test_the_next_verification_refuses_the_key(containers: Containers, revocation: Revocation) -> None:
+    """GIVEN threads that verify a key WHEN its revocation is answered THEN no verification that begins later is valid.
 
-    One that ended before the write was sent is valid; one in between may be either.
+    A verification that ended before the write was sent is valid; one in between may be either.
     """
     verifications = 0
     for _ in range(ROUNDS):
         key_id, text = containers.new_key()
         containers.verifier.keep_verifying(text, THREADS)
-        written = race.run(containers.writer, key_id)
+        written = revocation.run(containers.writer, key_id)
         next_one = containers.verifier.verify(text)
         others = containers.verifier.stop()
         after = containers.verifier.verify(text)
-        thaw(containers, race)
+        thaw(containers, revocation)
 
         assert 200 == written.status, written.body
         assert written.answered < next_one.started
-        assert [race.code] * 2 == [next_one.code, after.code]
-        assert_in_order(others, written, race.code)
+        assert [revocation.code] * 2 == [next_one.code, after.code]
+        check_order(others, written, revocation.code)
         verifications += len(others)
     print(f"{ROUNDS} rounds, {verifications} verifications beside them")  # noqa: T201 - the size of the proof
 
 
-def assert_in_order(results: list[Verified], written: Written, code: str) -> None:
+def check_order(results: list[Verified], written: Written, code: str) -> None:
     """Check each verification against the times of the write."""
     assert {"VALID", code} >= {verified.code for verified in results}
     assert {"VALID"} >= {verified.code for verified in results if verified.ended < written.sent}
     assert {code} >= {verified.code for verified in results if verified.started > written.answered}
 
 
-def thaw(containers: Containers, race: Race) -> None:
+def thaw(containers: Containers, revocation: Revocation) -> None:
     """Cancel the scheduled deletion, for the next round."""
-    if race.code == "ORGANIZATION_FROZEN":
+    if revocation.code == "ORGANIZATION_FROZEN":
         assert 200 == containers.writer.write("cancel_organization_deletion", "owner").status
 
 
-@each_race
+@EVERY_REVOCATION
 @pytest.mark.parametrize("reuse_seconds", [REUSE_SECONDS])
-def test_a_reused_record_expires(containers: Containers, race: Race) -> None:
-    """GIVEN records reused for N seconds WHEN a key is revoked THEN it is valid for less than N seconds."""
+def test_a_reused_record_expires(containers: Containers, revocation: Revocation) -> None:
+    """GIVEN records that are reused for 30 seconds WHEN a key is revoked THEN it is refused after 30 seconds."""
     for _ in range(max(1, ROUNDS // 10)):
         key_id, text = containers.new_key()
-        written = race.run(containers.writer, key_id)
+        written = revocation.run(containers.writer, key_id)
         within = containers.verifier.verify(text)
         containers.verifier.pass_time(REUSE_SECONDS)
         after = containers.verifier.verify(text)
-        thaw(containers, race)
+        thaw(containers, revocation)
 
         assert 200 == written.status, written.body
         assert "VALID" == within.code
-        assert race.code == after.code
+        assert revocation.code == after.code

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tests.lifecycle.service import audit_record, audited, replayed
+from tests.support.audit_log import audit_log, key_states, replayed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -68,8 +68,7 @@ def violations(books: Books, partition: Mapping[str, Mapping[str, Any]]) -> list
         partition: its items, ordered by sort key.
     """
     items = {sort_key.removeprefix("KEY#"): item for sort_key, item in partition.items() if sort_key.startswith("KEY#")}
-    log = [audit_record(item) for sort_key, item in partition.items() if sort_key.startswith("AUDIT#")]
-    log = [record for record in log if record["targetType"] == "api_key"]
+    log = [record for record in audit_log(partition) if record["targetType"] == "api_key"]
     lines = list(_keys(books, items))
     lines += _records(books, log)
     lines += _uses(books, partition)
@@ -77,8 +76,8 @@ def violations(books: Books, partition: Mapping[str, Mapping[str, Any]]) -> list
         replayed_state = replayed(log)
     except (AssertionError, KeyError) as error:
         return [*lines, f"the audit log cannot be replayed: {error!r}"]
-    there = {key_id: audited(item) for key_id, item in items.items()}
-    return lines if replayed_state == there else [*lines, "the audit log, replayed, is not what the table has"]
+    is_same = replayed_state == key_states(partition)
+    return lines if is_same else [*lines, "the audit log, replayed, is not what the table has"]
 
 
 def _keys(books: Books, items: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from keywright.keys import usage
-from tests.lifecycle.service import METHODS, VALID_BODY, Caller, Service
 from tests.load.books import Books, Key, violations
 from tests.load.memory import has_grown
-from tests.support.world import ORGANIZATION_ID, World
+from tests.support.client import VALID_BODY
+from tests.support.service import Caller, Service
+from tests.support.world import ANSWER_SECONDS, ORGANIZATION_ID, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +25,7 @@ CALLER = Caller(ORGANIZATION_ID)
 @pytest.fixture
 def agreement(world: World, load_handler: Callable[[str], Callable[..., object]]) -> tuple[Books, Partition]:
     """Answers and table of an organization with three keys, one of them deleted."""
-    service = Service(world, {name: load_handler(name) for name in METHODS})
+    service = Service.opened(world, load_handler, seconds=ANSWER_SECONDS)
     service.open_organization(ORGANIZATION_ID, user_1="admin")
     books = Books()
     for name in ("used", "changed", "deleted"):

@@ -9,19 +9,20 @@ import pytest
 from keywright.aws import retries
 from keywright.store import pepper
 from local import backend
-from tests.lifecycle.service import METHODS, Service
-from tests.reliability import figures
-from tests.reliability.operations import Scene
-from tests.reliability.proxy import FaultProxy
-from tests.reliability.simulated import SimulatedTime
+from tests.support import counts
 from tests.support.environment import new_container
 from tests.support.event_queue import Sync
-from tests.support.world import ORGANIZATION_ID, Context, World
+from tests.support.fault_proxy import FaultProxy
+from tests.support.operations import Scene
+from tests.support.service import Service
+from tests.support.simulated_time import SimulatedTime
+from tests.support.world import ORGANIZATION_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from local.template import Stack
+    from tests.support.world import World
 
 PATIENCE_SECONDS = retries.READ_TIMEOUT_SECONDS
 """The service's read timeout, read before other tests raise it for slow emulators."""
@@ -33,7 +34,7 @@ def session_proxy(moto_url: str, dynamodb_url: str | None) -> Iterator[FaultProx
     proxy = FaultProxy(dynamodb_url or moto_url)
     yield proxy
     proxy.stop()
-    figures.add(requests=proxy.requests, faults=proxy.faults)
+    counts.add(requests=proxy.requests, faults=proxy.faults)
 
 
 @pytest.fixture
@@ -73,16 +74,14 @@ def service(
     """Every function over an empty table, with the template's time limit."""
     del proxy
     setting("DEAD_LETTER_QUEUE_URL", "http://127.0.0.1:1/no-such-queue")
-    context = Context(remaining_milliseconds=limit_seconds * 1000)
-    names = [*METHODS, "authorize_api_key", "sync_organizations"]
-    return Service(World(world.table, context), {name: load_handler(name) for name in names})
+    return Service.opened(world, load_handler, "authorize_api_key", "sync_organizations", seconds=limit_seconds)
 
 
 @pytest.fixture
-def scene(service: Service, proxy: FaultProxy) -> Scene:
+def scene(service: Service, proxy: FaultProxy, time: SimulatedTime) -> Scene:
     """An organization, in a container that has served a request."""
     pepper.keyring()
-    return Scene.opened(service, proxy, ORGANIZATION_ID)
+    return Scene.opened(service, proxy, time, ORGANIZATION_ID)
 
 
 @pytest.fixture
@@ -103,16 +102,16 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Send a worker's counts to the main process."""
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output["figures"] = figures.total()
+        output["counts"] = counts.total()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Add a worker's counts."""
-    figures.add(**getattr(node, "workeroutput", {}).get("figures", {}))
+    counts.add(**getattr(node, "workeroutput", {}).get("counts", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the counts."""
-    if figures.total():
-        terminalreporter.write_line(figures.line())
+    if counts.total():
+        terminalreporter.write_line(counts.line())

@@ -1,4 +1,10 @@
-"""Every operation under every fault: once at each of its requests, and at every request from there on."""
+"""Every operation under every fault: once at each of its requests, and at every request from there on.
+
+GIVEN an operation and a number of its requests that go through WHEN the next one fails, or all others, THEN it was done
+completely or not at all, is answered in time, and a repeat leads to it having been done once.
+
+`make test` injects all faults into three operations and the typical ones into all; `make test-all` all into all.
+"""
 
 from __future__ import annotations
 
@@ -6,36 +12,51 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.reliability import figures, wire
-from tests.reliability.operations import (
+from tests.support import network_faults
+from tests.support.operations import (
     NAMES,
     OPERATIONS,
     Operation,
-    assert_all_or_nothing,
-    assert_consistent,
-    assert_there,
+    check_issued_key,
+    check_repeat,
+    run_under_faults,
+    was_done,
 )
 
 if TYPE_CHECKING:
     from local.template import Stack
-    from tests.lifecycle.service import Answer
-    from tests.reliability.operations import Partition, Scene
-    from tests.reliability.simulated import SimulatedTime
+    from tests.support.audit_log import Partition
+    from tests.support.network_faults import Fault
+    from tests.support.operations import Scene
+    from tests.support.service import Answer
 
 ELSEWHERE = {"get_openapi", "get_reference", "authorize_session", "purge_organizations"}
-"""Three functions send no request to DynamoDB; test_other_ways_in.py covers the purge."""
-KEY = "8e03978e-40d5-43dd-bc93-6894a57f9324"
+"""The first three send no request to DynamoDB; test_other_ways_in.py covers the purge."""
+IDEMPOTENCY_KEY = "8e03978e-40d5-43dd-bc93-6894a57f9324"
 
+ALWAYS_UNDER_ALL_FAULTS = {("create_api_key", 0), ("get_api_key", 0), ("list_api_keys", 1)}
+TYPICAL = {"throttled", "lost answer", "late", "silent afterwards", "delayed twice"}
 EVERY_OPERATION = pytest.mark.parametrize("operation", OPERATIONS, ids=NAMES)
-EVERY_REQUEST = pytest.mark.parametrize(
-    "place",
-    [
-        pytest.param((operation, position), id=f"{operation.name}-request {position + 1}")
-        for operation in OPERATIONS
-        for position in range(operation.requests)
-    ],
-)
-"""An operation, and the number of its requests before the fault."""
+
+
+def at_every_request(faults: dict[str, Fault]) -> pytest.MarkDecorator:
+    """Run a test for each operation, each number of requests before the fault, and each fault."""
+    return pytest.mark.parametrize(
+        ("operation", "position", "fault"),
+        [
+            pytest.param(
+                operation,
+                position,
+                fault,
+                id=f"{operation.name}-request {position + 1}-{name}",
+                marks=[] if is_quick else [pytest.mark.deep],
+            )
+            for operation in OPERATIONS
+            for position in range(operation.requests)
+            for name, fault in faults.items()
+            for is_quick in [name in TYPICAL or (operation.name, position) in ALWAYS_UNDER_ALL_FAULTS]
+        ],
+    )
 
 
 def test_every_function_is_among_the_operations(stack: Stack) -> None:
@@ -47,98 +68,54 @@ def test_every_function_is_among_the_operations(stack: Stack) -> None:
 
 @EVERY_OPERATION
 def test_the_operations_are_as_described(scene: Scene, operation: Operation) -> None:
-    """Without faults each operation succeeds with the declared number of requests and the declared audit record."""
+    """Without faults an operation succeeds with the declared number of requests and the declared audit record."""
     operation.prepare(scene)
     before = scene.partition()
-    with wire.injected(scene.proxy) as requests:
-        answer = operation.ask(scene, KEY)
+    with network_faults.injected(scene.proxy) as requests:
+        answer = operation.run(scene, IDEMPOTENCY_KEY)
 
     assert 200 == answer.status
     assert operation.requests == len(requests)
-    is_done = assert_all_or_nothing(operation, before, scene.partition(), has_key=True)
-    assert (operation.event is not None) == is_done
-    assert_there(operation, answer, scene.partition())
+    assert (operation.event is not None) == was_done(operation, before, scene.partition())
+    check_issued_key(operation, answer, scene.partition())
 
 
-@EVERY_REQUEST
-@pytest.mark.parametrize("fault", wire.FAULTS.values(), ids=wire.FAULTS)
-def test_a_single_fault_is_absorbed(
-    scene: Scene, time: SimulatedTime, limit_seconds: int, place: tuple[Operation, int], fault: wire.Fault
-) -> None:
-    """A single fault is retried: the answer is a success, the change is done once, and a repeat finds it."""
-    operation, position = place
-    before, answer = asked(operation, scene, time, limit_seconds, *[None] * position, fault)
+@at_every_request(network_faults.FAULTS)
+def test_a_single_fault_is_absorbed(scene: Scene, operation: Operation, position: int, fault: Fault) -> None:
+    """GIVEN one fault THEN the answer is a success, the change is done once, and a repeat finds it."""
+    before, answer = run(scene, operation, *[None] * position, fault)
 
     after = scene.partition()
     assert 200 == answer.status
-    is_done = assert_all_or_nothing(operation, before, after, has_key=True)
-    assert (operation.event is not None) == is_done
-    assert_there(operation, answer, after)
-    assert_repeated(scene, operation, answer, before)
+    assert (operation.event is not None) == was_done(operation, before, after)
+    check_issued_key(operation, answer, after)
+    check_repeat(scene, operation, IDEMPOTENCY_KEY, before, answer)
 
 
-@EVERY_REQUEST
-@pytest.mark.parametrize("fault", wire.LASTING.values(), ids=wire.LASTING)
-def test_a_lasting_fault_is_answered_in_time(
-    scene: Scene, time: SimulatedTime, limit_seconds: int, place: tuple[Operation, int], fault: wire.Fault
-) -> None:
-    """A lasting fault is a 503 within the time limit; all or nothing is done, and after a repeat it is done once."""
-    operation, position = place
-    before, answer = asked(operation, scene, time, limit_seconds, *[None] * position, *[fault] * 100)
+@at_every_request(network_faults.LASTING)
+def test_a_lasting_fault_is_answered_in_time(scene: Scene, operation: Operation, position: int, fault: Fault) -> None:
+    """GIVEN a fault that lasts THEN the answer is a 503 in time, all or nothing is done, and a repeat completes it."""
+    before, answer = run(scene, operation, *[None] * position, *[fault] * 100)
 
-    assert 503 == answer.status
-    assert "SERVICE_UNAVAILABLE" == answer.code
+    assert "503 SERVICE_UNAVAILABLE" == answer.refusal
     assert "1" == answer.headers["retry-after"]
-    assert_all_or_nothing(operation, before, scene.partition(), has_key=True)
-    assert_repeated(scene, operation, answer, before)
+    check_repeat(scene, operation, IDEMPOTENCY_KEY, before, answer)
 
 
 @EVERY_OPERATION
-@pytest.mark.parametrize("fault", wire.HARMLESS.values(), ids=wire.HARMLESS)
-def test_harmless_faults_may_last(
-    scene: Scene, time: SimulatedTime, limit_seconds: int, operation: Operation, fault: wire.Fault
-) -> None:
-    """With every response late or every request doubled, the operation succeeds in time, once."""
-    before, answer = asked(operation, scene, time, limit_seconds, *[fault] * 100)
+@pytest.mark.parametrize("fault", network_faults.HARMLESS.values(), ids=network_faults.HARMLESS)
+def test_harmless_faults_may_last(scene: Scene, operation: Operation, fault: Fault) -> None:
+    """GIVEN that every response is late or every request is doubled THEN the operation succeeds in time, once."""
+    before, answer = run(scene, operation, *[fault] * 100)
 
     assert 200 == answer.status
-    assert_all_or_nothing(operation, before, scene.partition(), has_key=True)
-    assert_repeated(scene, operation, answer, before)
+    check_repeat(scene, operation, IDEMPOTENCY_KEY, before, answer)
 
 
-def asked(
-    operation: Operation, scene: Scene, time: SimulatedTime, limit_seconds: int, *script: wire.Fault | None
-) -> tuple[Partition, Answer]:
-    """Run an operation under faults and check its time limit; return the items before it, and the answer."""
+def run(scene: Scene, operation: Operation, *script: Fault | None) -> tuple[Partition, Answer]:
+    """Prepare an operation and run it with at least one fault; return the items before it, and the answer."""
     operation.prepare(scene)
-    before, started, inflicted = scene.partition(), time.monotonic(), scene.proxy.faults
-    with wire.injected(scene.proxy, *script):
-        answer = operation.ask(scene, KEY)
-    assert scene.proxy.faults > inflicted
-    assert time.monotonic() - started < limit_seconds or not operation.has_deadline
-    figures.add(operations=1)
+    before, injected = scene.partition(), scene.proxy.faults
+    answer = run_under_faults(scene, operation, IDEMPOTENCY_KEY, *script)
+    assert scene.proxy.faults > injected
     return before, answer
-
-
-def assert_repeated(scene: Scene, operation: Operation, answer: Answer, before: Partition) -> None:
-    """Repeat a request without faults and check that it is done once in all, and that the answer matches the table."""
-    figures.add(operations=1)
-    was_done = assert_all_or_nothing(operation, before, scene.partition(), has_key=True)
-    between = scene.partition()
-    repeated = operation.ask(scene, KEY)
-    after = scene.partition()
-    assert (operation.repeat_status if was_done else 200) == repeated.status
-    if operation.is_repeatable:
-        assert was_done == repeated.is_replayed
-        assert was_done == (between == after)
-        if answer.status == 200:
-            assert answer.body == repeated.body
-        assert assert_all_or_nothing(operation, before, after, has_key=True)
-        assert_there(operation, repeated, after)
-    elif repeated.status == 200 and not (was_done and operation.is_idempotent):
-        assert (operation.event is not None) == assert_all_or_nothing(operation, between, after, has_key=False)
-        if operation.event is None and answer.status == 200:
-            assert answer.body == repeated.body
-    else:
-        assert between == after
-    assert_consistent(after)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.reliability import wire
-from tests.reliability.proxy import FaultProxy
+from tests.support import network_faults
+from tests.support.fault_proxy import FaultProxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +98,9 @@ def test_without_faults_everything_passes(client: http.client.HTTPConnection, up
 
 def test_a_script_is_one_fault_for_each_request(client: http.client.HTTPConnection, upstream: Upstream) -> None:
     """None passes a request, as does the end of the script; every operation is recorded."""
-    with wire.injected(upstream.proxy, wire.throttled, None, wire.error("InternalServerError", 500)) as operations:
+    with network_faults.injected(
+        upstream.proxy, network_faults.throttled, None, network_faults.error("InternalServerError", 500)
+    ) as operations:
         statuses = [ask(client, str(number))[0] for number in range(4)]
 
     assert [400, 200, 500, 200] == statuses
@@ -109,7 +111,7 @@ def test_a_script_is_one_fault_for_each_request(client: http.client.HTTPConnecti
 
 def test_throttling_has_dynamodbs_error_type(client: http.client.HTTPConnection, upstream: Upstream) -> None:
     """Clients recognize throttling by DynamoDB's error type."""
-    with wire.injected(upstream.proxy, wire.throttled):
+    with network_faults.injected(upstream.proxy, network_faults.throttled):
         status, _, body = ask(client)
 
     assert 400 == status
@@ -118,7 +120,7 @@ def test_throttling_has_dynamodbs_error_type(client: http.client.HTTPConnection,
 
 def test_a_conflict_has_a_reason_for_each_item(client: http.client.HTTPConnection, upstream: Upstream) -> None:
     """A transaction's conflict has one reason for each of its items."""
-    with wire.injected(upstream.proxy, wire.conflicted, wire.conflicted):
+    with network_faults.injected(upstream.proxy, network_faults.conflicted, network_faults.conflicted):
         _, _, transaction = ask(client, json.dumps({"TransactItems": [{}, {}, {}]}), "TransactWriteItems")
         _, _, read = ask(client)
 
@@ -129,7 +131,7 @@ def test_a_conflict_has_a_reason_for_each_item(client: http.client.HTTPConnectio
 def test_a_batch_is_left_unprocessed(client: http.client.HTTPConnection, upstream: Upstream) -> None:
     """All keys of the batch are reported as unprocessed, in a response of DynamoDB's form."""
     keys = {"a table": {"Keys": [{"pk": {"S": "1"}}], "ConsistentRead": True}}
-    with wire.injected(upstream.proxy, wire.unprocessed):
+    with network_faults.injected(upstream.proxy, network_faults.unprocessed):
         status, request_id, body = ask(client, json.dumps({"RequestItems": keys}), "BatchGetItem")
 
     assert 200 == status
@@ -140,24 +142,24 @@ def test_a_batch_is_left_unprocessed(client: http.client.HTTPConnection, upstrea
 @pytest.mark.parametrize(
     ("fault", "expected", "arrived"),
     [
-        (wire.lost_request, http.client.RemoteDisconnected, 0),
-        (wire.reset, ConnectionResetError, 0),
-        (wire.silent, TimeoutError, 0),
-        (wire.lost_answer, http.client.RemoteDisconnected, 1),
-        (wire.silent_afterwards, TimeoutError, 1),
-        (wire.cut_in_body, http.client.IncompleteRead, 1),
+        (network_faults.lost_request, http.client.RemoteDisconnected, 0),
+        (network_faults.reset, ConnectionResetError, 0),
+        (network_faults.silent, TimeoutError, 0),
+        (network_faults.lost_answer, http.client.RemoteDisconnected, 1),
+        (network_faults.silent_afterwards, TimeoutError, 1),
+        (network_faults.cut_in_body, http.client.IncompleteRead, 1),
     ],
     ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_a_broken_exchange(
     client: http.client.HTTPConnection,
     upstream: Upstream,
-    fault: wire.Fault,
+    fault: network_faults.Fault,
     expected: type[Exception],
     arrived: int,
 ) -> None:
     """Each fault has the described effect on the client and on the server."""
-    with wire.injected(upstream.proxy, fault), pytest.raises(expected):
+    with network_faults.injected(upstream.proxy, fault), pytest.raises(expected):
         ask(client)
 
     assert arrived == len(upstream.arrived)
@@ -166,7 +168,7 @@ def test_a_broken_exchange(
 
 def test_a_response_can_end_within_its_head(client: http.client.HTTPConnection, upstream: Upstream) -> None:
     """A client that does not check gets an empty success."""
-    with wire.injected(upstream.proxy, wire.cut_in_head):
+    with network_faults.injected(upstream.proxy, network_faults.cut_in_head):
         assert (200, "", b"") == ask(client)
 
     assert 1 == len(upstream.arrived)
@@ -174,23 +176,26 @@ def test_a_response_can_end_within_its_head(client: http.client.HTTPConnection, 
 
 def test_half_a_response_is_recognized(client: http.client.HTTPConnection, upstream: Upstream) -> None:
     """The head promises a longer body than is sent."""
-    with wire.injected(upstream.proxy, wire.cut_in_body), pytest.raises(http.client.IncompleteRead) as caught:
+    with (
+        network_faults.injected(upstream.proxy, network_faults.cut_in_body),
+        pytest.raises(http.client.IncompleteRead) as caught,
+    ):
         ask(client)
 
     whole = json.dumps(ANSWER).encode()
     assert whole[: len(whole) // 2] == caught.value.partial
 
 
-@pytest.mark.parametrize("fault", [wire.delayed, wire.delayed_twice])
+@pytest.mark.parametrize("fault", [network_faults.delayed, network_faults.delayed_twice])
 def test_a_delayed_answer_comes(
     client: http.client.HTTPConnection,
     upstream: Upstream,
     monkeypatch: pytest.MonkeyPatch,
-    fault: wire.Fault,
+    fault: network_faults.Fault,
 ) -> None:
     """A delayed response is late but complete."""
-    monkeypatch.setattr(wire, "DELAY_SECONDS", 0.1)
-    with wire.injected(upstream.proxy, fault):
+    monkeypatch.setattr(network_faults, "DELAY_SECONDS", 0.1)
+    with network_faults.injected(upstream.proxy, fault):
         assert (200, "answer 1", json.dumps(ANSWER).encode()) == ask(client)
 
     assert ["{}"] == upstream.arrived
@@ -198,7 +203,7 @@ def test_a_delayed_answer_comes(
 
 def test_a_duplicate_arrives_twice(client: http.client.HTTPConnection, upstream: Upstream) -> None:
     """A duplicate arrives twice and is answered once."""
-    with wire.injected(upstream.proxy, wire.duplicated):
+    with network_faults.injected(upstream.proxy, network_faults.duplicated):
         assert "answer 1" == ask(client, "1")[1]
         assert "answer 3" == ask(client, "2")[1]
 
@@ -207,7 +212,7 @@ def test_a_duplicate_arrives_twice(client: http.client.HTTPConnection, upstream:
 
 def test_a_late_request_arrives_behind_the_next_one(client: http.client.HTTPConnection, upstream: Upstream) -> None:
     """A late request arrives before the next one's response is sent."""
-    with wire.injected(upstream.proxy, wire.late):
+    with network_faults.injected(upstream.proxy, network_faults.late):
         with pytest.raises(http.client.RemoteDisconnected):
             ask(client, "1")
         ask(client, "2")
@@ -218,7 +223,7 @@ def test_a_late_request_without_a_next_one_arrives_at_the_end(
     client: http.client.HTTPConnection, upstream: Upstream
 ) -> None:
     """A late request without a next one arrives when the script ends."""
-    with wire.injected(upstream.proxy, wire.late):
+    with network_faults.injected(upstream.proxy, network_faults.late):
         with pytest.raises(http.client.RemoteDisconnected):
             ask(client, "1")
         assert [] == upstream.arrived
@@ -233,7 +238,7 @@ def test_an_exception_of_a_fault_fails_the_test(client: http.client.HTTPConnecti
         raise AssertionError("seen")
 
     def run() -> None:
-        with wire.injected(upstream.proxy, fails), pytest.raises(http.client.RemoteDisconnected):
+        with network_faults.injected(upstream.proxy, fails), pytest.raises(http.client.RemoteDisconnected):
             ask(client)
 
     with pytest.raises(AssertionError, match="seen"):

@@ -9,14 +9,14 @@ import pytest
 from keywright.aws import retries
 from keywright.errors import ServiceError
 from keywright.store import pepper
-from tests.reliability import wire
-from tests.reliability.proxy import FaultProxy
+from tests.support import network_faults
 from tests.support.environment import new_container
+from tests.support.fault_proxy import FaultProxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.reliability.simulated import SimulatedTime
+    from tests.support.simulated_time import SimulatedTime
     from tests.support.world import World
 
 
@@ -32,20 +32,20 @@ def secrets(time: SimulatedTime, world: World, environment: pytest.MonkeyPatch, 
     proxy.stop()
 
 
-@pytest.mark.parametrize("fault", wire.FAULTS.values(), ids=wire.FAULTS)
-def test_a_single_fault_is_absorbed(secrets: FaultProxy, fault: wire.Fault) -> None:
+@pytest.mark.parametrize("fault", network_faults.FAULTS.values(), ids=network_faults.FAULTS)
+def test_a_single_fault_is_absorbed(secrets: FaultProxy, fault: network_faults.Fault) -> None:
     """A single fault is retried, and no part of a broken response is used as the secret."""
-    with wire.injected(secrets, fault) as requests:
+    with network_faults.injected(secrets, fault) as requests:
         assert 1 == pepper.keyring().current_version
 
     assert 2 >= len(requests)
 
 
-@pytest.mark.parametrize("fault", wire.LASTING.values(), ids=wire.LASTING)
-def test_a_lasting_fault_is_unavailable(secrets: FaultProxy, fault: wire.Fault) -> None:
+@pytest.mark.parametrize("fault", network_faults.LASTING.values(), ids=network_faults.LASTING)
+def test_a_lasting_fault_is_unavailable(secrets: FaultProxy, fault: network_faults.Fault) -> None:
     """A lasting fault is a 503, not a 500, and ends with it."""
     with (
-        wire.injected(secrets, *[fault] * 2 * retries.ATTEMPTS),
+        network_faults.injected(secrets, *[fault] * 2 * retries.ATTEMPTS),
         pytest.raises(ServiceError, match="SERVICE_UNAVAILABLE"),
     ):
         pepper.keyring()

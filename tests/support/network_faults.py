@@ -8,8 +8,8 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tests.reliability.proxy import Exchange, FaultProxy, Reply, passed_on
 from tests.support import dynamodb_errors
+from tests.support.fault_proxy import Exchange, FaultProxy, Reply, passed_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

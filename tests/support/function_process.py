@@ -1,4 +1,4 @@
-"""Two Lambda containers: processes that share only the table, each with several threads.
+"""A Lambda container as a process: containers share nothing but the table, and each has several threads.
 
 Times are seconds of `time.monotonic`, which on Linux is the same clock in all processes.
 """
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from local import credentials
 from local.iam import NONE
+from tests.support.environment import ROOT, new_container
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
     from local.iam import AccessKey
 
-ROOT = Path(__file__).parents[2]
 REQUIRED = "sessions:read"
 """The permissions of every verification."""
 
@@ -53,7 +53,7 @@ class Written:
     body: str
 
 
-class Container:
+class FunctionProcess:
     """A process with functions in it. One thread serves all requests, except for `keep_verifying`."""
 
     def __init__(self) -> None:
@@ -117,8 +117,6 @@ class _Inside:
     keys: dict[str, AccessKey] = field(default_factory=dict)
 
     def begin(self, environment: dict[str, str], keys: dict[str, AccessKey]) -> None:
-        from tests.support.environment import new_container  # noqa: PLC0415 - slow, so not at process start
-
         os.environ.clear()
         os.environ.update(environment, AWS_ACCESS_KEY_ID=NONE)
         self.keys = keys
@@ -127,7 +125,7 @@ class _Inside:
         self.pass_time(-self.passed_seconds)
 
     def write(self, function: str, user_id: str, request: dict[str, Any]) -> Written:
-        from tests.lifecycle.service import METHODS  # noqa: PLC0415 - needs the environment
+        from tests.support.service import METHODS  # noqa: PLC0415 - needs the environment
         from tests.support.world import Context, create_event  # noqa: PLC0415 - needs the environment
 
         key_id = request.get("key_id")

@@ -1,7 +1,7 @@
 """A proxy in front of DynamoDB that injects faults of networks and busy services.
 
-It speaks HTTP on loopback, so it works for any client. A fault is a function of the exchange: see wire.py. Without
-a fault, requests and answers pass unchanged.
+It speaks HTTP on loopback, so it works for any client. A fault is a function of the exchange (network_faults.py).
+Without a fault, requests and answers pass unchanged.
 """
 
 from __future__ import annotations

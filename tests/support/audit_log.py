@@ -1,0 +1,74 @@
+"""Audit logs, and the state of an organization's keys: as the log describes it, and as the table has it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    Partition = Mapping[str, Mapping[str, Any]]
+
+
+def audit_log(partition: Partition) -> list[dict[str, Any]]:
+    """Return an organization's audit records as the API shows them, oldest first.
+
+    Args:
+        partition: the organization's items by sort key, in order.
+    """
+    return [_shown(item) for sort_key, item in partition.items() if sort_key.startswith("AUDIT#")]
+
+
+def _shown(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "id": item["sk"].removeprefix("AUDIT#"),
+        "event": item["event"],
+        "actor": {"type": item["actor_type"], "id": item["actor_id"]},
+        "targetId": item["target_id"],
+        "targetType": item["target_type"],
+        "changes": json.loads(item["changes"]),
+        "sourceIp": item.get("source_ip"),
+        "requestId": item.get("request_id"),
+        "createdAt": item["created_at"],
+        "receivedAt": item["received_at"],
+    }
+
+
+def replayed(log: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the state of each key by its id, after all changes of a log in order.
+
+    Raises:
+        AssertionError: the `before` of a record is not the state that the records before it describe.
+    """
+    keys: dict[str, dict[str, Any]] = {}
+    for record in log:
+        key_id, before, after = record["targetId"], record["changes"]["before"], record["changes"]["after"]
+        match record["event"]:
+            case "api_key.created":
+                assert key_id not in keys
+                keys[key_id] = {**after, "generation": 0, "previousKeyExpiresAt": None}
+            case "api_key.updated" | "api_key.rotated":
+                assert before == {name: keys[key_id][name] for name in before}
+                keys[key_id] |= after
+            case "api_key.deleted":
+                assert before == {name: keys[key_id][name] for name in before}
+                del keys[key_id]
+    return keys
+
+
+def key_states(partition: Partition) -> dict[str, dict[str, Any]]:
+    """Return the same state as the items of the keys have it."""
+    return {
+        sort_key.removeprefix("KEY#"): {
+            "name": item["name"],
+            "enabled": item["enabled"],
+            "permissions": item["permissions"],
+            "metadata": json.loads(item["metadata"]),
+            "expiresAt": item.get("expires_at"),
+            "generation": int(item["generation"]),
+            "previousKeyExpiresAt": item.get("previous_expires_at"),
+        }
+        for sort_key, item in partition.items()
+        if sort_key.startswith("KEY#")
+    }

@@ -1,0 +1,434 @@
+"""A model of the service in plain Python: dictionaries instead of a table, and one request after the other.
+
+A method of an organization checks a request, changes the model, and returns the data of the expected answer; it raises
+Refused or Repeated for the other answers. Times are milliseconds since the Unix epoch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Data = dict[str, Any]
+
+SECOND = 1000
+DAY = 24 * 3600 * SECOND
+AUDIT_RETENTION = 365 * DAY  # the template's default
+DELETION_GRACE = 30 * DAY  # the template's default
+IDEMPOTENCY_LIFETIME = DAY
+
+MANAGERS = {"owner", "admin"}
+OWNERS = {"owner"}
+MALFORMED_ID = "no-id"
+
+
+def rfc3339(milliseconds: int) -> str:
+    """Return a time as answers show it."""
+    seconds, rest = divmod(milliseconds, SECOND)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
+
+
+def optional_rfc3339(milliseconds: int | None) -> str | None:
+    """Return a time as answers show it, or None."""
+    return None if milliseconds is None else rfc3339(milliseconds)
+
+
+def as_json(value: object) -> str:
+    """Return a value as JSON text, which distinguishes 1, 1.0 and true."""
+    return json.dumps(value, sort_keys=True, default=int)
+
+
+class Refused(Exception):  # noqa: N818 - an outcome, not an error
+    """The service refuses the request with this code."""
+
+
+class Repeated(Exception):  # noqa: N818 - an outcome, not an error
+    """The service returns the data of an earlier answer again."""
+
+    def __init__(self, data: Data) -> None:
+        super().__init__()
+        self.data = data
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request: who sends it, and when.
+
+    Attributes:
+        issue: returns the id and the text of a key that the service issued.
+    """
+
+    request_id: str
+    user_id: str
+    now: int
+    issue: Callable[[], Data]
+    idempotency_key: str | None = None
+
+
+@dataclass
+class Member:
+    """A user of an organization."""
+
+    role: str
+    is_suspended: bool = False
+
+
+@dataclass
+class Key:
+    """A key."""
+
+    key_id: str
+    text: str
+    name: str
+    permissions: list[str]
+    metadata: Data
+    expires_at: int | None
+    created_by: str
+    created_at: int
+    updated_at: int
+    enabled: bool = True
+    generation: int = 0
+    version: int = 1
+    previous_text: str | None = None
+    previous_expires_at: int | None = None
+    request_count: int = 0
+    last_used_at: str | None = None
+
+    def chosen(self) -> Data:
+        """Return the fields that people choose."""
+        return {
+            "name": self.name,
+            "enabled": self.enabled,
+            "permissions": self.permissions,
+            "metadata": self.metadata,
+            "expiresAt": optional_rfc3339(self.expires_at),
+        }
+
+    def summary(self) -> Data:
+        """Return the fields that lists show."""
+        return {
+            **self.chosen(),
+            "id": self.key_id,
+            "createdAt": rfc3339(self.created_at),
+            "updatedAt": rfc3339(self.updated_at),
+            "lastUsedAt": self.last_used_at,
+            "requestCount": self.request_count,
+            "hint": f"kk_...{self.text[-4:]}",
+        }
+
+    def details(self, now: int) -> Data:
+        """Return the fields that the answer about one key shows."""
+        until = self.previous_expires_at
+        if until is not None and self.expires_at is not None:
+            until = min(until, self.expires_at)
+        return {
+            **self.summary(),
+            "createdBy": self.created_by,
+            "previousKeyExpiresAt": rfc3339(until) if until is not None and until > now else None,
+        }
+
+    def item(self) -> Data:
+        """Return the key's item in the table, without its key and the hashes."""
+        optional = {"expires_at": self.expires_at, "previous_expires_at": self.previous_expires_at}
+        return {
+            "name": self.name,
+            "permissions": self.permissions,
+            "metadata": self.metadata,
+            "enabled": self.enabled,
+            "generation": self.generation,
+            "hint": f"kk_...{self.text[-4:]}",
+            "created_by": self.created_by,
+            "created_at": rfc3339(self.created_at),
+            "updated_at": rfc3339(self.updated_at),
+            "version": self.version,
+            **{name: rfc3339(value) for name, value in optional.items() if value is not None},
+        }
+
+
+@dataclass(frozen=True)
+class StoredAnswer:
+    """An answer that can be returned again."""
+
+    request: str
+    data: Data
+    at: int
+
+    def is_live(self, now: int) -> bool:
+        """Return whether the answer's day is not over, counted in whole seconds."""
+        return now // SECOND < (self.at + IDEMPOTENCY_LIFETIME) // SECOND
+
+
+@dataclass(frozen=True)
+class AuditRecord:
+    """An audit record, identified by its request; the service chooses the record's own id.
+
+    Attributes:
+        shown: the record as the API shows it, without its id.
+        written_at: the time from which its retention counts.
+    """
+
+    shown: Data
+    written_at: int
+
+    def is_live(self, now: int) -> bool:
+        """Return whether the record's retention is not over, counted in whole seconds."""
+        return now // SECOND < (self.written_at + AUDIT_RETENTION) // SECOND
+
+
+@dataclass
+class Organization:
+    """An organization and everything in it."""
+
+    organization_id: str
+    members: dict[str, Member] = field(default_factory=dict)
+    pending_deletion_at: int | None = None
+    keys: dict[str, Key] = field(default_factory=dict)
+    audit_log: list[AuditRecord] = field(default_factory=list)
+    answers: dict[tuple[str, str], StoredAnswer] = field(default_factory=dict)
+
+    def count_items(self) -> Counter[str]:
+        """Return the number of items in the table, by the first part of their sort keys."""
+        return Counter(
+            ORG=1,
+            MEMBER=len(self.members),
+            KEY=len(self.keys),
+            USAGE=len(self.keys),
+            AUDIT=len(self.audit_log),
+            IDEMPOTENCY=len(self.answers),
+        )
+
+    # Requests of members.
+
+    def create(self, request: Request, fields: Data, expires_at: int | None) -> Data:
+        """Create a key."""
+        wanted = as_json(["create", fields, expires_at])
+        has_passed = expires_at is not None and expires_at <= request.now
+        if has_passed and request.idempotency_key is None:
+            raise Refused("BAD_REQUEST")
+        self._check_write(request)
+        self._look_up(request, wanted)
+        if has_passed:  # unless the request repeats an earlier one
+            raise Refused("BAD_REQUEST")
+        issued = request.issue()
+        times: Data = {"expires_at": expires_at, "created_at": request.now, "updated_at": request.now}
+        key = Key(issued["id"], issued["key"], **fields, **times, created_by=request.user_id)
+        self.keys[key.key_id] = key
+        self._record(request, "api_key.created", key, None, key.chosen(), at=key.created_at)
+        return self._store_answer(request, wanted, {"id": key.key_id, "key": key.text}, at=key.created_at)
+
+    def get(self, request: Request, key_id: str) -> Data:
+        """Show a key."""
+        _check_id(key_id)
+        self._require(request, MANAGERS)
+        return self._find(key_id).details(request.now)
+
+    def update(self, request: Request, key_id: str, changes: Data) -> Data:
+        """Change fields of a key."""
+        if not changes:
+            raise Refused("BAD_REQUEST")
+        _check_id(key_id)
+        if (changes.get("expires_at") or request.now + 1) <= request.now:
+            raise Refused("BAD_REQUEST")
+        self._check_write(request)
+        key = self._find(key_id)
+        before = key.chosen()
+        for name, value in changes.items():
+            setattr(key, name, value)
+        after = key.chosen()
+        changed = [name for name in before if as_json(before[name]) != as_json(after[name])]
+        key.updated_at = max(request.now, key.updated_at + 1)
+        key.version += 1
+        self._record(
+            request,
+            "api_key.updated",
+            key,
+            {name: before[name] for name in changed},
+            {name: after[name] for name in changed},
+            at=key.updated_at,
+        )
+        return _success("The API key was updated")
+
+    def rotate(self, request: Request, key_id: str, grace_period: int) -> Data:
+        """Replace the text of a key."""
+        wanted = as_json(["rotate", key_id, grace_period])
+        _check_id(key_id)
+        self._check_write(request)
+        self._look_up(request, wanted)
+        key = self._find(key_id)
+        at = max(request.now, key.updated_at + 1)
+        until = min(at + grace_period, key.expires_at or at + grace_period)
+        key.previous_text, key.previous_expires_at = (key.text, until) if until > at else (None, None)
+        key.text, key.updated_at = request.issue()["key"], at
+        key.generation += 1
+        key.version += 1
+        shown = optional_rfc3339(key.previous_expires_at)
+        self._record(
+            request,
+            "api_key.rotated",
+            key,
+            {"generation": key.generation - 1},
+            {"generation": key.generation, "previousKeyExpiresAt": shown},
+            at=at,
+        )
+        return self._store_answer(
+            request, wanted, {"id": key_id, "key": key.text, "previousKeyExpiresAt": shown}, at=at
+        )
+
+    def delete(self, request: Request, key_id: str) -> Data:
+        """Delete a key."""
+        _check_id(key_id)
+        self._check_write(request)
+        key = self._find(key_id)
+        del self.keys[key_id]
+        self._record(request, "api_key.deleted", key, key.chosen(), None, at=max(request.now, key.updated_at + 1))
+        return _success("The API key was deleted")
+
+    def schedule_deletion(self, request: Request) -> Data:
+        """Schedule the deletion of the organization."""
+        self._require(request, OWNERS)
+        self._require_active()
+        until = request.now + DELETION_GRACE
+        self._set_deletion(request, "organization.deletion_requested", until)
+        return _success(
+            f"The organization will be deleted at {rfc3339(until)}. An owner can cancel the deletion until then"
+        )
+
+    def cancel_deletion(self, request: Request) -> Data:
+        """Cancel the scheduled deletion."""
+        self._require(request, OWNERS)
+        if self.pending_deletion_at is None:
+            raise Refused("CONFLICT")
+        self._set_deletion(request, "organization.deletion_canceled", None)
+        return _success("The deletion was canceled. The organization's keys work again")
+
+    def show(self, request: Request, items: list[Data]) -> list[Data]:
+        """Show a page of a list."""
+        self._require(request, MANAGERS)
+        return items
+
+    # Verifications, and acts of operators.
+
+    def verify(self, text: str, required: list[str], now: int) -> Data:
+        """Verify a text, and count the use if it is valid."""
+        key = next((key for key in self.keys.values() if text in {key.text, key.previous_text}), None)
+        if key is None or (text != key.text and (key.previous_expires_at or now) <= now):
+            return {"valid": False, "code": "NOT_FOUND"}
+        code, missing = self._verdict(key, required, now)
+        if code == "VALID":
+            key.request_count += 1
+            key.last_used_at = max(key.last_used_at or "", rfc3339(now))
+        return {
+            "valid": code == "VALID",
+            "code": code,
+            "id": key.key_id,
+            "organizationId": self.organization_id,
+            "name": key.name,
+            "permissions": key.permissions,
+            "missingPermissions": missing,
+            "metadata": key.metadata,
+            "expiresAt": optional_rfc3339(key.expires_at),
+        }
+
+    def _verdict(self, key: Key, required: list[str], now: int) -> tuple[str, list[str]]:
+        if key.expires_at is not None and key.expires_at <= now:
+            return "EXPIRED", []
+        if not key.enabled:
+            return "DISABLED", []
+        if self.pending_deletion_at is not None:
+            return "ORGANIZATION_FROZEN", []
+        granted = {*key.permissions, *(permission.replace(":write", ":read") for permission in key.permissions)}
+        missing = [name for name in dict.fromkeys(required) if name not in granted]
+        return ("INSUFFICIENT_PERMISSIONS" if missing else "VALID"), missing
+
+    def change_member(self, user_id: str, change: str) -> None:
+        """Give a user a role, or suspend, reinstate or remove a member."""
+        member = self.members.get(user_id)
+        if change == "remove":
+            self.members.pop(user_id, None)
+        elif change in {"suspend", "reinstate"}:
+            if member:
+                member.is_suspended = change == "suspend"
+        else:
+            self.members[user_id] = Member(change, is_suspended=member is not None and member.is_suspended)
+
+    # Checks and records.
+
+    def _check_write(self, request: Request) -> None:
+        self._require(request, MANAGERS)
+        self._require_active()
+
+    def _require(self, request: Request, roles: set[str]) -> None:
+        member = self.members.get(request.user_id)
+        if member is None or member.is_suspended or member.role not in roles:
+            raise Refused("FORBIDDEN")
+
+    def _require_active(self) -> None:
+        if self.pending_deletion_at is not None:
+            raise Refused("ORGANIZATION_FROZEN")
+
+    def _find(self, key_id: str) -> Key:
+        if key_id not in self.keys:
+            raise Refused("API_KEY_NOT_FOUND")
+        return self.keys[key_id]
+
+    def _look_up(self, request: Request, wanted: str) -> None:
+        """Return an earlier answer again, or refuse a different request with the same Idempotency-Key."""
+        stored = self.answers.get((request.user_id, request.idempotency_key or ""))
+        if stored and stored.is_live(request.now):
+            raise Repeated(stored.data) if stored.request == wanted else Refused("IDEMPOTENCY_KEY_REUSED")
+
+    def _store_answer(self, request: Request, wanted: str, data: Data, at: int) -> Data:
+        if request.idempotency_key:
+            self.answers[request.user_id, request.idempotency_key] = StoredAnswer(wanted, data, at)
+        return data
+
+    def _set_deletion(self, request: Request, event: str, until: int | None) -> None:
+        before, self.pending_deletion_at = self.pending_deletion_at, until
+        self._record(
+            request,
+            event,
+            self,
+            {"pendingDeletionAt": optional_rfc3339(before)},
+            {"pendingDeletionAt": optional_rfc3339(until)},
+            at=request.now,
+        )
+
+    def _record(  # noqa: PLR0913 - what an audit record is made of
+        self,
+        request: Request,
+        event: str,
+        target: Key | Organization,
+        before: Data | None,
+        after: Data | None,
+        *,
+        at: int,
+    ) -> None:
+        is_key = isinstance(target, Key)
+        shown = {
+            "event": event,
+            "actor": {"type": "user", "id": request.user_id},
+            "targetId": target.key_id if isinstance(target, Key) else target.organization_id,
+            "targetType": "api_key" if is_key else "organization",
+            "changes": {"before": before, "after": after},
+            "sourceIp": "203.0.113.7",
+            "requestId": request.request_id,
+            "createdAt": rfc3339(at),
+            "receivedAt": rfc3339(request.now),
+        }
+        # A copy: later changes of the key must not change the record.
+        self.audit_log.append(AuditRecord(json.loads(json.dumps(shown)), request.now))
+
+
+def _check_id(key_id: str) -> None:
+    if key_id == MALFORMED_ID:
+        raise Refused("API_KEY_NOT_FOUND")
+
+
+def _success(message: str) -> Data:
+    return {"status": "success", "message": message}

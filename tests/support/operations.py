@@ -1,0 +1,341 @@
+"""Every operation of the service, and what holds after it whatever happens to its requests.
+
+A new function needs one entry in OPERATIONS; a test compares them with the template.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from keywright.domain.permissions import Role
+from keywright.domain.principals import Actor, ActorType
+from keywright.errors import ServiceError, Unauthorized
+from keywright.keys.outcome import Code
+from keywright.keys.verification import verify
+from keywright.operators import keys as operator_keys
+from keywright.operators import members as operator_members
+from keywright.operators.refusals import NotFoundError
+from tests.support import counts, network_faults
+from tests.support.audit_log import audit_log, key_states, replayed
+from tests.support.client import VALID_BODY
+from tests.support.event_queue import about, event, message
+from tests.support.service import Answer, Caller
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support.audit_log import Partition
+    from tests.support.fault_proxy import FaultProxy
+    from tests.support.network_faults import Fault
+    from tests.support.service import Service
+    from tests.support.simulated_time import SimulatedTime
+
+    Run = Callable[["Scene", str], Answer]
+
+SECONDS_TO_LIVE = 3600
+OPERATOR = Actor(ActorType.OPERATOR, "arn:aws:sts::123456789012:assumed-role/Ops/ada")
+ROUTE = "arn:aws:execute-api:eu-central-1:123456789012:abcdef1234/v1/GET/auth/api-keys/current"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """An organization with an owner, an admin (user_1), another member, and one key.
+
+    Attributes:
+        proxy: the proxy between service and DynamoDB.
+        time: the simulated time of both.
+        text: the key's text.
+    """
+
+    service: Service
+    proxy: FaultProxy
+    time: SimulatedTime
+    organization_id: str
+    key_id: str
+    text: str
+
+    @classmethod
+    def opened(cls, service: Service, proxy: FaultProxy, time: SimulatedTime, organization_id: str) -> Scene:
+        """Write the organization and create its key."""
+        service.open_organization(organization_id, user_1="admin", owner="owner", user_2="member")
+        created = service.create(Caller(organization_id)).data
+        return cls(service, proxy, time, organization_id, created["id"], created["key"])
+
+    def partition(self) -> Partition:
+        """Return the organization's items."""
+        return self.service.partition(self.organization_id)
+
+
+class Repeat(Enum):
+    """The effect of a request that is sent again after it was done."""
+
+    IS_DONE_AGAIN = auto()
+    IS_REFUSED = auto()
+    CHANGES_NOTHING = auto()
+    IS_REPLAYED = auto()
+    """It has an Idempotency-Key: it changes nothing, and the first answer is returned again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operation of the service, with valid arguments.
+
+    Attributes:
+        name: name of the function, or of the operator's act.
+        requests: number of requests to DynamoDB without faults.
+        run: runs it, with an Idempotency-Key, which only some operations take.
+        event: its event in the audit log; None if it only reads.
+        repeat: the effect of a repeat.
+        refusal: status of a repeat that is refused.
+        has_deadline: whether its time is limited; an operator's is not.
+        prepare: what to do before it.
+    """
+
+    name: str
+    requests: int
+    run: Run
+    event: str | None = None
+    repeat: Repeat = Repeat.IS_DONE_AGAIN
+    refusal: int | None = None
+    has_deadline: bool = True
+    prepare: Callable[[Scene], object] = field(default=lambda _: None)
+
+    @property
+    def issues_a_key(self) -> bool:
+        """Return whether its answer holds the text of a key; these operations take an Idempotency-Key."""
+        return self.repeat is Repeat.IS_REPLAYED
+
+
+def call(function: str, *, body: object = None, user_id: str = "user_1", has_key_id: bool = False) -> Run:
+    """Return how to call a function with a route."""
+
+    def run(scene: Scene, idempotency_key: str) -> Answer:
+        return scene.service.call(
+            function,
+            Caller(scene.organization_id, user_id),
+            body={"key": scene.text} if function == "verify_api_key" else body,
+            key_id=scene.key_id if has_key_id else None,
+            idempotency_key=idempotency_key,
+            authorizer={"apiKeyId": scene.key_id, "keyName": "CI", "permissions": "sessions:read"},
+        )
+
+    return run
+
+
+def _authorize(scene: Scene, _: str) -> Answer:
+    """Call the authorizer as API Gateway does, which turns every outcome into an answer."""
+    request = {"type": "REQUEST", "methodArn": ROUTE, "headers": {"x-api-key": scene.text}}
+    try:
+        answer = scene.service.handlers["authorize_api_key"](request, scene.service.world.context)
+    except Unauthorized:
+        return Answer(401, {}, "")
+    except ServiceError as error:
+        return _failure(error)
+    (statement,) = answer["policyDocument"]["Statement"]
+    return Answer(200 if statement["Effect"] == "Allow" else 403, {}, json.dumps(answer))
+
+
+def _sync(scene: Scene, _: str) -> Answer:
+    """Deliver an event; one that returns to the queue is unavailable."""
+    added = event(
+        "member.added", event_id="evt_1", organization={"id": scene.organization_id}, **about("user_9", role="admin")
+    )
+    answer = scene.service.handlers["sync_organizations"](
+        {"Records": [message(added, "message-1")]}, scene.service.world.context
+    )
+    return UNAVAILABLE if answer["batchItemFailures"] else Answer(200, {}, json.dumps(answer))
+
+
+def _operator(act: Callable[[UUID, Scene], object]) -> Run:
+    """Return how to run an act of the operator's command line."""
+
+    def run(scene: Scene, _: str) -> Answer:
+        try:
+            return Answer(200, {}, json.dumps(act(UUID(scene.organization_id), scene), default=str))
+        except NotFoundError:
+            return Answer(404, {}, "")
+        except ServiceError as error:
+            return _failure(error)
+
+    return run
+
+
+def _failure(error: ServiceError) -> Answer:
+    return Answer(error.error.status, UNAVAILABLE.headers, json.dumps({"error": {"code": error.error.code}}))
+
+
+UNAVAILABLE = Answer(503, {"retry-after": "1"}, '{"error": {"code": "SERVICE_UNAVAILABLE"}}')
+
+OPERATIONS = [
+    Operation(
+        "create_api_key",
+        1,
+        call("create_api_key", body=VALID_BODY),
+        event="api_key.created",
+        repeat=Repeat.IS_REPLAYED,
+    ),
+    Operation("list_api_keys", 3, call("list_api_keys")),
+    Operation("get_api_key", 1, call("get_api_key", has_key_id=True)),
+    Operation(
+        "update_api_key",
+        2,
+        call("update_api_key", body={"name": "new", "enabled": False}, has_key_id=True),
+        event="api_key.updated",
+    ),
+    Operation(
+        "delete_api_key",
+        2,
+        call("delete_api_key", has_key_id=True),
+        event="api_key.deleted",
+        repeat=Repeat.IS_REFUSED,
+        refusal=404,
+    ),
+    Operation(
+        "rotate_api_key",
+        2,
+        call("rotate_api_key", body={"gracePeriodSeconds": SECONDS_TO_LIVE}, has_key_id=True),
+        event="api_key.rotated",
+        repeat=Repeat.IS_REPLAYED,
+    ),
+    Operation("list_audit_logs", 2, call("list_audit_logs")),
+    Operation("verify_api_key", 1, call("verify_api_key")),
+    Operation("get_current_api_key", 1, call("get_current_api_key")),
+    Operation("authorize_api_key", 1, _authorize),
+    Operation(
+        "request_organization_deletion",
+        1,
+        call("request_organization_deletion", user_id="owner"),
+        event="organization.deletion_requested",
+        repeat=Repeat.IS_REFUSED,
+        refusal=410,
+    ),
+    Operation(
+        "cancel_organization_deletion",
+        2,
+        call("cancel_organization_deletion", user_id="owner"),
+        event="organization.deletion_canceled",
+        repeat=Repeat.IS_REFUSED,
+        refusal=409,
+        prepare=lambda scene: scene.service.freeze(scene.organization_id),
+    ),
+    Operation("sync_organizations", 2, _sync, event="member.added", repeat=Repeat.CHANGES_NOTHING),
+    Operation(
+        "operator suspends a member",
+        2,
+        _operator(lambda organization_id, _: operator_members.suspend(OPERATOR, organization_id, "user_2")),
+        event="member.suspended",
+        repeat=Repeat.CHANGES_NOTHING,
+        has_deadline=False,
+    ),
+    Operation(
+        "operator removes a member",
+        2,
+        _operator(lambda organization_id, _: operator_members.remove(OPERATOR, organization_id, "user_2")),
+        event="member.removed",
+        repeat=Repeat.IS_REFUSED,
+        refusal=404,
+        has_deadline=False,
+    ),
+    Operation(
+        "operator sets a role",
+        2,
+        _operator(
+            lambda organization_id, _: operator_members.set_role(OPERATOR, organization_id, "user_2", Role.ADMIN)
+        ),
+        event="member.role_changed",
+        repeat=Repeat.CHANGES_NOTHING,
+        has_deadline=False,
+    ),
+    Operation(
+        "operator revokes a key",
+        2,
+        _operator(
+            lambda organization_id, scene: operator_keys.revoke_key(OPERATOR, organization_id, UUID(scene.key_id))
+        ),
+        event="api_key.deleted",
+        repeat=Repeat.IS_REFUSED,
+        refusal=404,
+        has_deadline=False,
+    ),
+]
+NAMES = [operation.name for operation in OPERATIONS]
+
+
+def run_under_faults(scene: Scene, operation: Operation, idempotency_key: str, *script: Fault | None) -> Answer:
+    """Run an operation with faults at its requests, and check that it is answered within the function's time."""
+    started = scene.time.monotonic()
+    with network_faults.injected(scene.proxy, *script):
+        answer = operation.run(scene, idempotency_key)
+    limit_seconds = scene.service.world.context.remaining_milliseconds / 1000
+    assert scene.time.monotonic() - started < limit_seconds or not operation.has_deadline
+    counts.add(operations=1)
+    return answer
+
+
+def check_audit_log(partition: Partition) -> None:
+    """Check that the audit log, replayed, is the state of the table: there is one record for each change."""
+    log = audit_log(partition)
+    assert replayed(record for record in log if record["targetType"] == "api_key") == key_states(partition)
+    ends = [record["changes"]["after"]["pendingDeletionAt"] for record in log if record["targetType"] == "organization"]
+    assert (ends or [None])[-1] == partition["ORG"].get("pending_deletion_at")
+
+
+def was_done(operation: Operation, before: Partition, after: Partition) -> bool:
+    """Return whether an operation was done once, by the items before and after it.
+
+    Raises:
+        AssertionError: it was done in part, or more than once.
+    """
+    check_audit_log(after)
+    new = after.keys() - before.keys()
+    events = [after[sort_key]["event"] for sort_key in new if sort_key.startswith("AUDIT#")]
+    if not events:
+        assert before == after
+        return False
+    assert [operation.event] == events
+    assert operation.issues_a_key == sum(sort_key.startswith("IDEMPOTENCY#") for sort_key in new)
+    return True
+
+
+def check_issued_key(operation: Operation, answer: Answer, after: Partition) -> None:
+    """Check that a key whose text was answered exists, and that the text works."""
+    if operation.issues_a_key:
+        assert f"KEY#{answer.data['id']}" in after
+        assert Code.VALID == verify(answer.data["key"]).code
+
+
+def check_repeat(scene: Scene, operation: Operation, idempotency_key: str, before: Partition, answer: Answer) -> None:
+    """Repeat a request without faults, and check that it has been done once in all.
+
+    Args:
+        scene: the organization.
+        operation: its operation.
+        idempotency_key: that of the request.
+        before: the organization's items before the request.
+        answer: the first answer.
+    """
+    counts.add(operations=1)
+    between = scene.partition()
+    was_done_before = was_done(operation, before, between)
+    repeated = operation.run(scene, idempotency_key)
+    after = scene.partition()
+    check_audit_log(after)
+    if operation.event is None:
+        assert 200 == repeated.status
+        assert between == after
+        assert answer.status != 200 or answer.body == repeated.body
+    elif not was_done_before or operation.repeat is Repeat.IS_DONE_AGAIN:
+        assert 200 == repeated.status
+        assert not repeated.is_replayed
+        assert was_done(operation, between, after)
+        check_issued_key(operation, repeated, after)
+    else:
+        assert (operation.refusal or 200) == repeated.status
+        assert operation.issues_a_key == repeated.is_replayed
+        assert between == after
+        assert answer.status != 200 or not operation.issues_a_key or answer.body == repeated.body
+        check_issued_key(operation, repeated, after)
