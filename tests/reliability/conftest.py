@@ -16,6 +16,7 @@ from tests.reliability.proxy import FaultProxy
 from tests.reliability.simulated import SimulatedTime
 from tests.support.environment import new_container
 from tests.support.event_queue import Sync
+from tests.support.figures import record
 from tests.support.world import ORGANIZATION_ID, Context, World
 
 if TYPE_CHECKING:
@@ -116,3 +117,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the counts."""
     if figures.total():
         terminalreporter.write_line(figures.line())
+        record("faults", **figures.total())
