@@ -12,7 +12,7 @@ from admin.schemas import SCHEMAS_FOLDER, schema_text
 from benchmarks import pictures
 from keywright.organizations.events import json_schema
 from openapi import document
-from tools import costs, errors, readable_json, terminal
+from tools import costs, errors, figures, readable_json, terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +29,7 @@ def files() -> dict[Path, Callable[[str], str]]:
         errors.TEMPLATE: errors.with_responses,
         errors.GUIDE: errors.with_table,
         costs.GUIDE: costs.with_table,
+        figures.PAGE: figures.with_figures,
         ROOT / "docs" / "performance.md": fill_tables,
         _PERFORMANCE / "report.md": fill_tables,
         **{_PERFORMANCE / f"{name}.svg": _always(text) for name, text in pictures.pictures(report).items()},

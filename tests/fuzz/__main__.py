@@ -27,6 +27,7 @@ import httpx
 from local.options import ROOT
 from local.template import read_stack
 from tests.support.depth import size
+from tests.support.figures import record
 from tests.support.local_service import local_service
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ LEFT_OUT = {
 def main() -> int:
     """Run everything; return 0 if no target failed."""
     FOUND.mkdir(exist_ok=True)
+    record("fuzz", targets=len(set(TARGETS) - {"http"}))
     failed = [name for name in TARGETS if not (http() if name == "http" else covered(name))]
     print(f"failed: {', '.join(failed)}" if failed else "no target failed")
     return 1 if failed else 0
@@ -100,13 +102,18 @@ def http() -> bool:
             # Freezing an organization breaks all other operations, so it runs separately and last.
             schemathesis(directory, stack_file, stack, "owner", ["--include-path-regex", "orgs/.*-delete"]),
         ]
-    return all(described)
+    record(
+        "fuzz",
+        requests=sum(requests for _, requests, _ in described),
+        operations=sum(tested for *_, tested in described),
+    )
+    return all(has_passed for has_passed, *_ in described)
 
 
 def schemathesis(
     directory: str, stack_file: Path, stack: Mapping[str, Any], persona: str, options: Sequence[str]
-) -> bool:
-    """Run schemathesis with the credentials of a user."""
+) -> tuple[bool, int, int]:
+    """Run schemathesis with the credentials of a user; return whether it passed, its requests and its operations."""
     configuration = Path(directory) / "schemathesis.toml"
     configuration.write_text(configured(stack, persona), encoding="utf-8")
     command = [str(BIN / "schemathesis"), "--config-file", str(configuration), "run"]
@@ -121,15 +128,14 @@ def schemathesis(
     }
     location = f"{stack['base_url']}/openapi.json"
     finished = run([*command, location, *options, *excluded, *bounds], environment, cwd=directory)
-    counted = re.search(r"(?s)Test cases:\s+(.*?)\n\n", finished.stdout)
-    operations = re.search(r"Tested: *([0-9]+)", finished.stdout)
-    print(f"http, as {persona}: {operations[1] if operations else 0} operations, ", end="")
-    print(" ".join(counted[1].split()) if counted else "no requests", flush=True)
+    found = [re.search(pattern, finished.stdout) for pattern in (r"(\d+) generated", r"Tested: *(\d+)")]
+    requests, operations = (int(match[1]) if match else 0 for match in found)
+    print(f"http, as {persona}: {operations} operations, {requests:,} requests", flush=True)
     if finished.returncode:
         (FOUND / f"http-{persona}.txt").write_text(finished.stdout, encoding="utf-8")
         print(finished.stdout[-6000:])
         print(f"all of it is in .fuzz/http-{persona}.txt; repeat it: make fuzz TARGETS=http SEED={SEED}")
-    return finished.returncode == 0
+    return finished.returncode == 0, requests, operations
 
 
 def configured(stack: Mapping[str, Any], persona: str) -> str:

@@ -32,6 +32,7 @@ from tests.load.books import Books, violations
 from tests.load.memory import has_grown, resident_megabytes
 from tests.load.traffic import Caller, Figures
 from tests.support.depth import size
+from tests.support.figures import record
 from tests.support.local_service import local_process
 from tests.support.world import Table
 
@@ -137,6 +138,14 @@ def report(figures: Figures, books: Mapping[str, Books], memory: list[float]) ->
         *figures.violations[:SHOWN],
     ]
     sys.stdout.write("\n".join(lines) + "\n")
+    record(
+        "load",
+        requests=total,
+        changes=changes.total(),
+        uses=sum(key.uses for key in keys),
+        deliberate_503s=sum(number for (_, status), number in figures.answers.items() if status == 503),
+        megabytes=round(max(memory)),
+    )
 
 
 def describe(memory: list[float]) -> str:

@@ -13,6 +13,7 @@ from tests.support import counts
 from tests.support.environment import new_container
 from tests.support.event_queue import Sync
 from tests.support.fault_proxy import FaultProxy
+from tests.support.figures import record
 from tests.support.operations import Scene
 from tests.support.service import Service
 from tests.support.simulated_time import SimulatedTime
@@ -115,3 +116,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the counts."""
     if counts.total():
         terminalreporter.write_line(counts.line())
+        record("faults", **counts.total())

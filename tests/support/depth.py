@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import os
 
+from tests.support.figures import record
+
 FULL = os.environ.get("DEPTH") == "full"
 """Whether everything runs, at full depth."""
 
 
 def size(name: str, quick: int, full: int | None = None) -> int:
     """Return a number of repetitions: that of the variable `name`, or `full` with DEPTH=full, or `quick`."""
-    return int(os.environ.get(name, full if FULL and full is not None else quick))
+    number = int(os.environ.get(name, full if FULL and full is not None else quick))
+    record("depth", **{name.lower(): number})
+    return number
