@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from tests.api.conftest import ALLOWED_ORIGINS
-from tests.api.deployment import CREATE, FIRST_PAGE, PATHS, data, values
-
-if TYPE_CHECKING:
-    from tests.api.deployment import Deployment
+from tests.api.deployment import CREATE, FIRST_PAGE, PATHS, Deployment, data, values
 
 
 @pytest.mark.parametrize("origin", ALLOWED_ORIGINS)
