@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.api.deployment import AUDIT_LOGS, data, listed
+from tests.api.deployment import AUDIT_LOGS, Deployment, data, listed
 
 if TYPE_CHECKING:
     import httpx
-
-    from tests.api.deployment import Deployment
 
 
 def test_keys_can_be_changed_again(deployment: Deployment, frozen: httpx.Response) -> None:

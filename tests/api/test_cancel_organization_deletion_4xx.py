@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.api.deployment import data
+from tests.api.deployment import Deployment, data
 
 if TYPE_CHECKING:
     import httpx
-
-    from tests.api.deployment import Deployment
 
 
 @pytest.mark.parametrize("persona", ["admin", "member", "outsider"])

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-from tests.api.deployment import PATHS, data
-
-if TYPE_CHECKING:
-    from tests.api.deployment import Deployment
+from tests.api.deployment import PATHS, Deployment, data
 
 FOREIGN = ["https://elsewhere.invalid", "null", "https://app.example.com.elsewhere.invalid"]
 

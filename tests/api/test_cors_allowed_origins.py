@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-from tests.api.deployment import CREATE, FIRST_PAGE, PATHS, data, values
+from tests.api.deployment import CREATE, FIRST_PAGE, PATHS, Deployment, data, values
 from tests.support.local_service import ALLOWED_ORIGINS
-
-if TYPE_CHECKING:
-    from tests.api.deployment import Deployment
 
 
 @pytest.mark.parametrize("origin", ALLOWED_ORIGINS)

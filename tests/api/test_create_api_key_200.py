@@ -6,16 +6,13 @@ import json
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from tests.api.deployment import CREATE, VALID_BODY, data
+from tests.api.deployment import CREATE, VALID_BODY, Deployment, data
 from tests.api.key_text import generation, key_bytes
 from tests.api.moments import CLOCK_SECONDS, in_the_future
-
-if TYPE_CHECKING:
-    from tests.api.deployment import Deployment
 
 BODY_BYTES = 64 * 1024
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 import base64
 import json
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from tests.api.deployment import CREATE, VALID_BODY, data
-
-if TYPE_CHECKING:
-    from tests.api.deployment import Deployment
+from tests.api.deployment import CREATE, VALID_BODY, Deployment, data
 
 BODY_BYTES = 64 * 1024
 

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from tests.api.deployment import CREATE, TIMEOUT_SECONDS, VALID_BODY, data, values
+from tests.api.deployment import CREATE, TIMEOUT_SECONDS, VALID_BODY, Deployment, data, values
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from tests.api.deployment import Deployment
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])

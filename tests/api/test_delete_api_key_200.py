@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.api.deployment import CREATE, KEY, VALID_BODY, data
-
-if TYPE_CHECKING:
-    from tests.api.deployment import Deployment
+from tests.api.deployment import CREATE, KEY, VALID_BODY, Deployment, data
 
 
 def test_the_key_is_gone(deployment: Deployment) -> None:

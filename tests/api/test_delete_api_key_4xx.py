@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from tests.api.deployment import data
-
-if TYPE_CHECKING:
-    from tests.api.deployment import Deployment
+from tests.api.deployment import Deployment, data
 
 
 def test_404_the_second_time(deployment: Deployment) -> None:

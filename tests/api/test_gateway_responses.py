@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-from tests.api.deployment import CREATE, VALID_BODY, values
-
-if TYPE_CHECKING:
-    from tests.api.deployment import Deployment
+from tests.api.deployment import CREATE, VALID_BODY, Deployment, values
 
 GATEWAY_LIMIT_BYTES = 10 * 1024 * 1024
 

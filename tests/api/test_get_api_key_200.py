@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from tests.api.deployment import KEY, VALID_BODY, data
+from tests.api.deployment import KEY, VALID_BODY, Deployment, data
 from tests.api.key_text import hint
 from tests.api.moments import is_now
-
-if TYPE_CHECKING:
-    from tests.api.deployment import Deployment
 
 
 def test_shows_all_but_the_secret(deployment: Deployment) -> None:

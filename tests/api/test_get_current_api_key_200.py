@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.api.deployment import CURRENT, VALID_BODY, data
+from tests.api.deployment import CURRENT, VALID_BODY, Deployment, data
 from tests.api.key_text import hint
 from tests.api.moments import in_the_future, is_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from tests.api.deployment import Deployment
 
 
 def test_200_all_fields(deployment: Deployment) -> None:

@@ -16,6 +16,7 @@ from tests.api.deployment import (
     REQUEST_DELETE,
     ROTATE,
     VALID_BODY,
+    Deployment,
     data,
     values,
 )
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import httpx
-
-    from tests.api.deployment import Deployment
 
 UNAUTHORIZED = (401, "UNAUTHORIZED")
 

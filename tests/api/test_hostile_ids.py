@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from tests.api.deployment import CREATE, KEY, ROTATE
+from tests.api.deployment import CREATE, KEY, ROTATE, Deployment
 from tests.api.key_text import unused_id
-
-if TYPE_CHECKING:
-    from tests.api.deployment import Deployment
 
 REQUESTS: dict[str, tuple[str, str, Any]] = {
     "get": ("GET", KEY, None),

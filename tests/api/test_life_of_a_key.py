@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from tests.api.deployment import CREATE, KEY, VALID_BODY, data
+from tests.api.deployment import CREATE, KEY, VALID_BODY, Deployment, data
 from tests.api.key_text import generation, hint
 from tests.api.moments import is_now, moment
-
-if TYPE_CHECKING:
-    from tests.api.deployment import Deployment
 
 CHANGES = {
     "name": "Renamed",

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from tests.api.deployment import CREATE, FIRST_PAGE, VALID_BODY, data, listed
+from tests.api.deployment import CREATE, FIRST_PAGE, VALID_BODY, Deployment, data, listed
 from tests.api.key_text import hint, unused_id
 from tests.api.moments import is_now
-
-if TYPE_CHECKING:
-    from tests.api.deployment import Deployment
 
 
 def create_keys(deployment: Deployment, count: int, **fields: Any) -> list[str]:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-from tests.api.deployment import CREATE, FIRST_PAGE, listed
-
-if TYPE_CHECKING:
-    from tests.api.deployment import Deployment
+from tests.api.deployment import CREATE, FIRST_PAGE, Deployment, listed
 
 INVALID = {
     "limit is empty": "limit=",

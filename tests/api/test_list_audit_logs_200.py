@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from tests.api.deployment import AUDIT_LOGS, CREATE, FIRST_PAGE, VALID_BODY, data, listed
+from tests.api.deployment import AUDIT_LOGS, CREATE, FIRST_PAGE, VALID_BODY, Deployment, data, listed
 from tests.api.key_text import unused_id
 from tests.api.moments import is_now
-
-if TYPE_CHECKING:
-    from tests.api.deployment import Deployment
 
 CREATED, UPDATED, ROTATED, DELETED = "api_key.created", "api_key.updated", "api_key.rotated", "api_key.deleted"
 

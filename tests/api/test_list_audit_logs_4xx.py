@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-from tests.api.deployment import AUDIT_LOGS, FIRST_PAGE
-
-if TYPE_CHECKING:
-    from tests.api.deployment import Deployment
+from tests.api.deployment import AUDIT_LOGS, FIRST_PAGE, Deployment
 
 INVALID = {
     "limit is 0": "limit=0",

@@ -20,6 +20,7 @@ from tests.api.deployment import (
     ROTATE,
     VALID_BODY,
     VERIFY,
+    Deployment,
     data,
     listed,
 )
@@ -27,7 +28,6 @@ from tests.api.key_text import unused_id
 
 if TYPE_CHECKING:
     from local.template import Stack
-    from tests.api.deployment import Deployment
 
 PERSONAS = (
     "owner", "admin", "member", "suspended", "outsider", "frozen_admin", "expired", "wrong_audience", None,

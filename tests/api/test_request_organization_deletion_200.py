@@ -8,22 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.api.deployment import (
-    AUDIT_LOGS,
-    CREATE,
-    KEY,
-    REQUEST_DELETE,
-    ROTATE,
-    VALID_BODY,
-    data,
-    listed,
-)
+from tests.api.deployment import AUDIT_LOGS, CREATE, KEY, REQUEST_DELETE, ROTATE, VALID_BODY, Deployment, data, listed
 from tests.api.moments import moment
 
 if TYPE_CHECKING:
     import httpx
-
-    from tests.api.deployment import Deployment
 
 WRITES: dict[str, tuple[str, str, Any]] = {
     "create": ("POST", CREATE, VALID_BODY),

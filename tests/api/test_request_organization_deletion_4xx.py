@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.api.deployment import AUDIT_LOGS, REQUEST_DELETE, data, listed
+from tests.api.deployment import AUDIT_LOGS, REQUEST_DELETE, Deployment, data, listed
 
 if TYPE_CHECKING:
     import httpx
-
-    from tests.api.deployment import Deployment
 
 
 def test_410_requested_already(deployment: Deployment, frozen: httpx.Response) -> None:

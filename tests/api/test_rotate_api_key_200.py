@@ -5,16 +5,13 @@ from __future__ import annotations
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from tests.api.deployment import data
+from tests.api.deployment import Deployment, data
 from tests.api.key_text import generation, hint, key_bytes
 from tests.api.moments import CLOCK_SECONDS, in_the_future, moment
-
-if TYPE_CHECKING:
-    from tests.api.deployment import Deployment
 
 
 def test_another_secret_of_the_same_key(deployment: Deployment) -> None:

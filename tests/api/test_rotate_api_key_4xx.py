@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from tests.api.deployment import ROTATE, data
+from tests.api.deployment import ROTATE, Deployment, data
 from tests.api.key_text import unused_id
-
-if TYPE_CHECKING:
-    from tests.api.deployment import Deployment
 
 
 @pytest.mark.parametrize("value", [-1, 604_801, 2**64, 1.5, "60", True, None, [], 1e300], ids=str)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from tests.api.deployment import KEY, VALID_BODY, data
+from tests.api.deployment import KEY, VALID_BODY, Deployment, data
 from tests.api.moments import moment
-
-if TYPE_CHECKING:
-    from tests.api.deployment import Deployment
 
 BEFORE: dict[str, Any] = {**VALID_BODY, "metadata": {"plan": "free"}, "expiresAt": "2099-01-31T12:00:00.000Z"}
 CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from tests.api.deployment import KEY, data
+from tests.api.deployment import KEY, Deployment, data
 from tests.api.key_text import unused_id
-
-if TYPE_CHECKING:
-    from tests.api.deployment import Deployment
 
 INVALID: dict[str, tuple[dict[str, Any], str]] = {
     "nothing": ({}, "the"),

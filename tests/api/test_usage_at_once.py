@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from tests.api.deployment import data
+from tests.api.deployment import Deployment, data
 from tests.api.moments import is_now
-
-if TYPE_CHECKING:
-    from tests.api.deployment import Deployment
 
 
 def test_200_uses_are_counted(deployment: Deployment) -> None:

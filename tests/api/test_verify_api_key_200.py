@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.api.deployment import VALID_BODY, data
+from tests.api.deployment import VALID_BODY, Deployment, data
 from tests.api.key_text import unused_id
 from tests.api.moments import in_the_future
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import httpx
-
-    from tests.api.deployment import Deployment
 
 UNKNOWN = {"valid": False, "code": "NOT_FOUND"}
 

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.api.deployment import VERIFY
+from tests.api.deployment import VERIFY, Deployment
 from tests.api.signing import signed
 
 if TYPE_CHECKING:
     import httpx
-
-    from tests.api.deployment import Deployment
 
 BODY = json.dumps({"key": "kk_" + "0" * 86}).encode()
 

@@ -12,7 +12,7 @@ from botocore.exceptions import WaiterError
 from local.intrinsics import load_template, mapping
 from local.options import ROOT
 from local.template import GatewayResponse, read_stack
-from tests.api.deployment import CREATE, KEY, VERIFY
+from tests.api.deployment import CREATE, KEY, VERIFY, Deployment
 from tests.e2e.__main__ import STACK, api_id
 from tests.e2e.differences import is_refused
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import httpx
 
     from local.intrinsics import Json
-    from tests.api.deployment import Deployment
 
 RESPONSES = "x-amazon-apigateway-gateway-responses"
 HEADER = "gatewayresponse.header."

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import boto3
 import pytest
 
-from tests.api.deployment import data
+from tests.api.deployment import Deployment, data
 from tests.e2e.__main__ import STACK
 from tests.e2e.emulator import PYTHON
 from tests.e2e.guide import Block, Shell, blocks
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.api.deployment import Deployment
 
 RUNBOOK = ROOT / "docs" / "runbooks" / "restore.md"
 GONE = "The table is gone"

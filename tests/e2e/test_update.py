@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
-from tests.api.deployment import AUDIT_LOGS, CANCEL_DELETE, REQUEST_DELETE, data, listed
-
-if TYPE_CHECKING:
-    from tests.api.deployment import Deployment
+from tests.api.deployment import AUDIT_LOGS, CANCEL_DELETE, REQUEST_DELETE, Deployment, data, listed
 
 
 def test_new_keys_begin_with_the_new_prefix(deployment: Deployment) -> None:
