@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import uuid
 from dataclasses import dataclass
 
@@ -181,6 +182,21 @@ def test_an_unknown_pepper_version_is_refused() -> None:
 def test_a_tag_of_another_pepper_is_refused() -> None:
     """A key of another pepper is a forgery."""
     assert key_text.NotIssuedHere.FORGED == key_text.decode(any_key(), "kk_", lambda _: bytes(32))
+
+
+@pytest.mark.parametrize("pepper_key", [KEYS.tag_key, bytes(32)], ids=["right", "wrong"])
+def test_tags_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch, pepper_key: bytes) -> None:
+    """GIVEN a text with any tag THEN the time of the comparison tells nothing about the right one."""
+    compared: list[tuple[int, int]] = []
+
+    def compare_digest(one: bytes, other: bytes) -> bool:
+        compared.append((len(one), len(other)))
+        return one == other
+
+    monkeypatch.setattr(hmac, "compare_digest", compare_digest)
+    key_text.decode(any_key(), "kk_", lambda _: pepper_key)
+
+    assert [(6, 6)] == compared
 
 
 def test_another_format_version_is_refused() -> None:

@@ -200,6 +200,29 @@ class TestUnknownVersion:
         assert {None} == set(tag_keys)
         assert 3 == secret.fetches
 
+    def test_within_a_minute_nothing_is_fetched(self) -> None:
+        """Of two texts with an unknown version, 59 seconds apart, the second one costs no fetch."""
+        secret = Secret()
+        peppers = secret.kept()
+        peppers.tag_key(2)
+        secret.now += MINUTE - 1
+
+        assert peppers.tag_key(2) is None
+        assert 1 == secret.fetches
+
+    def test_within_a_minute_of_a_failure_nothing_is_fetched(self) -> None:
+        """While Secrets Manager does not answer, it is asked for an unknown version once a minute."""
+        secret = Secret()
+        peppers = secret.kept()
+        secret.down = True
+        with pytest.raises(ServiceError):
+            peppers.tag_key(2)
+        secret.now += MINUTE - 1
+
+        with pytest.raises(ServiceError, match="not known yet"):
+            peppers.tag_key(2)
+        assert 1 == secret.fetches
+
     def test_an_outage_is_not_a_refusal(self) -> None:
         """The key may be valid, so the answer is 503, not a refusal. The next attempt is after a minute."""
         secret = Secret(down=False)
