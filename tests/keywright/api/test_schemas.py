@@ -38,7 +38,7 @@ def refusal(body: dict[str, Any]) -> ServiceError:
     ],
 )
 def test_name_is_trimmed_and_otherwise_kept(name: str, expected: str) -> None:
-    """1 to 120 code points of any Unicode."""
+    """A name has 1 to 120 characters of any alphabet; only white space around it is removed."""
     assert expected == validate(CreateApiKey, VALID | {"name": name}).name
 
 
@@ -99,7 +99,7 @@ def test_missing_field_is_named_and_explained(field: str) -> None:
 
 
 def test_several_problems_are_told_at_once_but_not_all() -> None:
-    """Three are named, the rest counted."""
+    """The message names three broken rules and counts the rest."""
     message = refusal({"name": 1, "permissions": ["a", "b", "c", "d"]}).message
 
     assert message.startswith("name must be a string; permissions[0] ")

@@ -180,7 +180,7 @@ def test_an_unknown_pepper_version_is_refused() -> None:
 
 
 def test_a_tag_of_another_pepper_is_refused() -> None:
-    """A key of another pepper is a forgery."""
+    """A key that was made with another pepper is a forgery."""
     assert key_text.NotIssuedHere.FORGED == key_text.decode(any_key(), "kk_", lambda _: bytes(32))
 
 
