@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from keywright.api import schemas
 from keywright.api.fields import metadata_text
-from keywright.api.schemas import CreateApiKey, CreatedApiKey
+from keywright.api.schemas import CreateApiKey, CreatedApiKey, RotatedApiKey, VerifyApiKey
 from keywright.api.validation import validate
 from keywright.errors import ServiceError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 pytestmark = pytest.mark.usefixtures("environment")
 
@@ -135,6 +139,20 @@ def test_metadata_keeps_value_and_type(value: object) -> None:
     assert type(value) is type(stored[""])
 
 
-def test_repr_of_a_created_key_shows_no_key() -> None:
-    """An answer that ends up in an exception does not give the key away."""
-    assert "CreatedApiKey(id='1')" == repr(CreatedApiKey(id="1", key="secret"))
+WITH_A_KEY = [
+    model for model in vars(schemas).values() if isinstance(model, type) and "key" in getattr(model, "model_fields", ())
+]
+
+
+@pytest.mark.parametrize("model", WITH_A_KEY, ids=lambda model: model.__name__)
+def test_repr_shows_no_key(model: type[BaseModel]) -> None:
+    """A body or an answer with the text of a key that ends up in an exception does not give the key away."""
+    shown = model.model_construct(key="the-text-of-a-key")
+
+    assert "the-text-of-a-key" not in repr(shown)
+    assert "the-text-of-a-key" not in str(shown)
+
+
+def test_three_models_hold_a_key() -> None:
+    """The test above finds the models."""
+    assert {CreatedApiKey, RotatedApiKey, VerifyApiKey} == set(WITH_A_KEY)

@@ -174,6 +174,16 @@ def test_a_malformed_text_is_refused(text: str) -> None:
     assert key_text.NotIssuedHere.MALFORMED == key_text.decode(text, "kk_", tag_key)
 
 
+def test_a_key_has_one_text() -> None:
+    """GIVEN the other 86 characters that are the same number modulo 2**512 THEN they are refused."""
+    alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+    number = 2**512 + sum(alphabet.index(c) * 62**power for power, c in enumerate(reversed(any_key()[3:])))
+    other = "kk_" + "".join(alphabet[number // 62**power % 62] for power in reversed(range(86)))
+
+    assert number < 62**86
+    assert key_text.NotIssuedHere.MALFORMED == key_text.decode(other, "kk_", tag_key)
+
+
 def test_an_unknown_pepper_version_is_refused() -> None:
     """A version that does not exist has its own reason, so that it can raise an alarm."""
     assert key_text.NotIssuedHere.UNKNOWN_PEPPER_VERSION == key_text.decode(any_key(), "kk_", lambda _: None)
