@@ -200,7 +200,7 @@ def test_the_order_of_fields_does_not_change_a_request() -> None:
 @pytest.mark.usefixtures("environment")
 def test_every_field_that_was_sent_is_part_of_the_request() -> None:
     """Requests that differ in one field are different ones."""
-    fields = {"name": "CI", "permissions": ["sessions:read"]}
+    fields: dict[str, object] = {"name": "CI", "permissions": ["sessions:read"]}
     bodies: list[dict[str, object]] = [
         fields,
         fields | {"name": "CD"},
