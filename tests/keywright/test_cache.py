@@ -12,7 +12,7 @@ from keywright.cache import once
 
 
 def test_threads_share_a_value() -> None:
-    """Concurrent calls build one value."""
+    """Threads that call at once get one value, which is built once."""
     made: list[object] = []
 
     @once

@@ -49,7 +49,7 @@ def test_times_are_written_in_utc_with_milliseconds() -> None:
 
 @given(MOMENTS, MOMENTS)
 def test_texts_sort_like_times(first: datetime, second: datetime) -> None:
-    """DynamoDB compares texts."""
+    """The later of two times is the greater text: DynamoDB compares texts."""
     assert (first < second) == (clock.rfc3339(first) < clock.rfc3339(second))
 
 
@@ -126,7 +126,7 @@ def test_other_texts_are_no_times(text: str) -> None:
 
 @given(st.text(alphabet="0123456789-+:.TtZz ", max_size=35) | st.text())
 def test_no_text_raises(text: str) -> None:
-    """Any text is a time in UTC or None."""
+    """Any text is parsed as a time in UTC or as None, and never raises."""
     moment = clock.parse(text)
 
     assert moment is None or moment.tzinfo is UTC

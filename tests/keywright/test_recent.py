@@ -11,7 +11,7 @@ from keywright.cache import Recent
 
 
 def test_a_value_is_found_by_its_key() -> None:
-    """Other keys have no value."""
+    """A stored value is returned for its key, and for no other."""
     memory: Recent[str, int] = Recent(2)
     memory.put("a", 1)
 
@@ -20,7 +20,7 @@ def test_a_value_is_found_by_its_key() -> None:
 
 
 def test_a_value_replaces_the_earlier_one() -> None:
-    """A key has one value."""
+    """A key has one value, the latest."""
     memory: Recent[str, int] = Recent(2)
     memory.put("a", 1)
     memory.put("a", 2)

@@ -92,7 +92,7 @@ def test_every_variable_of_the_template_is_read(stack: Stack) -> None:
 
 @pytest.mark.parametrize("name", ["AWS_URL_SUFFIX", "POWERTOOLS_METRICS_NAMESPACE", "STACK_NAME"])
 def test_variables_that_are_read_elsewhere_are_named_there(name: str) -> None:
-    """The list of exceptions is right."""
+    """Each exception is a variable that its module names."""
     assert name in (Path(keywright.__file__).parent / ELSEWHERE[name]).read_text()
 
 

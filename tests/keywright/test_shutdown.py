@@ -197,7 +197,7 @@ def test_a_refused_registration_is_logged(api: ExtensionsApi, start: Callable[..
 
 
 def test_a_missing_api_is_logged(start: Callable[..., Container]) -> None:
-    """An emulator may have no extensions API."""
+    """Without an extensions API, as in an emulator, the function starts with a warning."""
     container = start(REGISTERING, "127.0.0.1:1")
 
     assert "WARNING" == json.loads(container.says())["level"]

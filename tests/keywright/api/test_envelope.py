@@ -73,5 +73,5 @@ def test_what_cannot_be_encoded_is_escaped() -> None:
 
 
 def test_internal_error_has_the_contracts_message() -> None:
-    """Callers match on this sentence."""
+    """The message of a 500 is the published sentence, which callers match on."""
     assert "An unexpected error occurred" == CATALOGUE["INTERNAL_SERVER_ERROR"].message

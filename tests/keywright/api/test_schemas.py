@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from keywright.api import schemas
 from keywright.api.fields import metadata_text
-from keywright.api.schemas import CreateApiKey, CreatedApiKey
+from keywright.api.schemas import CreateApiKey, CreatedApiKey, RotatedApiKey, VerifyApiKey
 from keywright.api.validation import validate
 from keywright.errors import ServiceError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 pytestmark = pytest.mark.usefixtures("environment")
 
@@ -38,7 +42,7 @@ def refusal(body: dict[str, Any]) -> ServiceError:
     ],
 )
 def test_name_is_trimmed_and_otherwise_kept(name: str, expected: str) -> None:
-    """1 to 120 code points of any Unicode."""
+    """A name has 1 to 120 characters of any alphabet; only white space around it is removed."""
     assert expected == validate(CreateApiKey, VALID | {"name": name}).name
 
 
@@ -99,7 +103,7 @@ def test_missing_field_is_named_and_explained(field: str) -> None:
 
 
 def test_several_problems_are_told_at_once_but_not_all() -> None:
-    """Three are named, the rest counted."""
+    """The message names three broken rules and counts the rest."""
     message = refusal({"name": 1, "permissions": ["a", "b", "c", "d"]}).message
 
     assert message.startswith("name must be a string; permissions[0] ")
@@ -135,6 +139,20 @@ def test_metadata_keeps_value_and_type(value: object) -> None:
     assert type(value) is type(stored[""])
 
 
-def test_repr_of_a_created_key_shows_no_key() -> None:
-    """An answer that ends up in an exception does not give the key away."""
-    assert "CreatedApiKey(id='1')" == repr(CreatedApiKey(id="1", key="secret"))
+WITH_A_KEY = [
+    model for model in vars(schemas).values() if isinstance(model, type) and "key" in getattr(model, "model_fields", ())
+]
+
+
+@pytest.mark.parametrize("model", WITH_A_KEY, ids=lambda model: model.__name__)
+def test_repr_shows_no_key(model: type[BaseModel]) -> None:
+    """A body or an answer with the text of a key that ends up in an exception does not give the key away."""
+    shown = model.model_construct(key="the-text-of-a-key")
+
+    assert "the-text-of-a-key" not in repr(shown)
+    assert "the-text-of-a-key" not in str(shown)
+
+
+def test_three_models_hold_a_key() -> None:
+    """The test above finds the models."""
+    assert {CreatedApiKey, RotatedApiKey, VerifyApiKey} == set(WITH_A_KEY)

@@ -385,7 +385,7 @@ def test_the_own_route_of_a_key_is_open_under_any_rules(
 
 
 def test_the_own_route_of_a_key_opens_no_other(table: Table, setting: Callable[[str, str], None]) -> None:
-    """The answer allows this one request only."""
+    """The answer for the own route allows this one request only."""
     setting("ACCESS_RULES", json.dumps(RULES))
     answer = ask(rest({"x-api-key": KEY.put(table)}, OWN_ROUTE))
 

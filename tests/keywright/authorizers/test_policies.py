@@ -291,7 +291,7 @@ def test_the_same_rules_with_one_permission_are_fine() -> None:
 
 
 def test_the_rules_of_a_deployment_are_read_once(setting: Callable[[str, str], None]) -> None:
-    """They come from the setting and are kept."""
+    """The rules come from the setting, and a container parses them once."""
     setting("ACCESS_RULES", json.dumps([{"method": "GET", "path": "/a", "permission": None}]))
 
     assert ["/a"] == [rule.path for rule in policies.access_rules().rules]

@@ -90,7 +90,7 @@ def test_tokens_of_another_time_are_refused(issuer: Issuer, claim: str, seconds:
 
 @pytest.mark.parametrize(("claim", "sign"), [("exp", -1), ("nbf", 1), ("iat", 1)], ids=["exp", "nbf", "iat"])
 def test_clocks_may_differ_a_little(issuer: Issuer, claim: str, sign: int) -> None:
-    """Times may be off by less than the leeway."""
+    """A token is accepted if its times are off by less than the leeway."""
     claims: dict[str, Any] = {claim: int(time.time()) + sign * session_token.LEEWAY_SECONDS // 2}
 
     assert isinstance(read(issuer.token(**claims)), Session)

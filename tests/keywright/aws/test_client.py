@@ -273,7 +273,7 @@ def test_an_answer_that_does_not_come_is_a_failure_of_the_connection(unanswered:
 
 
 def test_an_answer_that_comes_too_late_is_not_waited_for() -> None:
-    """The read time-out of the client applies."""
+    """A call ends with the read time-out of its client."""
     with serving(b"HTTP/1.1 200 OK\r\n") as server, pytest.raises(NoAnswerError, match="TimeoutError"):
         client(to(server), read_timeout_seconds=0.2).call("BatchGetItem", {})
 

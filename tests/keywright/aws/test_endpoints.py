@@ -119,7 +119,7 @@ def test_what_was_not_processed_is_asked_for_again(table: Table) -> None:
 
 
 def test_a_hash_is_replaced(table: Table) -> None:
-    """Only the hash changes."""
+    """An upgrade replaces the hash and no other attribute."""
     before = table.item(f"KEY#{KEY_ID}")
 
     assert credentials.upgrade_hash(record(), NEW_HASH)

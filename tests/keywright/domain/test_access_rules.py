@@ -115,7 +115,7 @@ def test_a_slash_at_the_end_needs_the_permissions_of_both_readings() -> None:
     """GIVEN a path whose readings with and without the slash have two rules THEN the key needs both permissions."""
     access = rules(("GET", "/a", READ), ("GET", "/{rest+}", ANALYZE))
 
-    assert (READ, ANALYZE) == access.missing("GET", "/a/", [])
+    assert access.missing("GET", "/a/", []) in {(READ, ANALYZE), (ANALYZE, READ)}
     assert (ANALYZE,) == access.missing("GET", "/a/", [READ])
     assert (READ,) == access.missing("GET", "/a/", [ANALYZE])
     assert () == access.missing("GET", "/a/", [READ, ANALYZE])

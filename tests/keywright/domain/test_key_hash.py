@@ -56,6 +56,11 @@ def test_a_hash_names_its_parameters() -> None:
     assert phc.startswith("$argon2id$v=19$m=16,t=2,p=1$")
 
 
+def test_a_hash_has_256_bits() -> None:
+    """The hash in a PHC string has 32 bytes."""
+    assert 32 == argon2.extract_parameters(hash_payload(bytes(58), b"k" * 32, CHEAP)).hash_len
+
+
 def test_each_hash_has_its_own_salt() -> None:
     """Two hashes of a key differ by their salts of 16 bytes."""
     first, second = (hash_payload(bytes(58), b"k" * 32, CHEAP) for _ in range(2))

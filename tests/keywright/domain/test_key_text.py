@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import uuid
 from dataclasses import dataclass
 
@@ -173,14 +174,39 @@ def test_a_malformed_text_is_refused(text: str) -> None:
     assert key_text.NotIssuedHere.MALFORMED == key_text.decode(text, "kk_", tag_key)
 
 
+def test_a_key_has_one_text() -> None:
+    """GIVEN the other 86 characters that are the same number modulo 2**512 THEN they are refused."""
+    alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+    number = 2**512 + sum(alphabet.index(c) * 62**power for power, c in enumerate(reversed(any_key()[3:])))
+    other = "kk_" + "".join(alphabet[number // 62**power % 62] for power in reversed(range(86)))
+
+    assert number < 62**86
+    assert key_text.NotIssuedHere.MALFORMED == key_text.decode(other, "kk_", tag_key)
+
+
 def test_an_unknown_pepper_version_is_refused() -> None:
     """A version that does not exist has its own reason, so that it can raise an alarm."""
     assert key_text.NotIssuedHere.UNKNOWN_PEPPER_VERSION == key_text.decode(any_key(), "kk_", lambda _: None)
 
 
 def test_a_tag_of_another_pepper_is_refused() -> None:
-    """A key of another pepper is a forgery."""
+    """A key that was made with another pepper is a forgery."""
     assert key_text.NotIssuedHere.FORGED == key_text.decode(any_key(), "kk_", lambda _: bytes(32))
+
+
+@pytest.mark.parametrize("pepper_key", [KEYS.tag_key, bytes(32)], ids=["right", "wrong"])
+def test_tags_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch, pepper_key: bytes) -> None:
+    """GIVEN a text with any tag THEN the time of the comparison tells nothing about the right one."""
+    compared: list[tuple[int, int]] = []
+
+    def compare_digest(one: bytes, other: bytes) -> bool:
+        compared.append((len(one), len(other)))
+        return one == other
+
+    monkeypatch.setattr(hmac, "compare_digest", compare_digest)
+    key_text.decode(any_key(), "kk_", lambda _: pepper_key)
+
+    assert [(6, 6)] == compared
 
 
 def test_another_format_version_is_refused() -> None:

@@ -153,13 +153,13 @@ def test_a_deletion_follows_its_request_by_the_grace_period() -> None:
 
 @given(stamps)
 def test_stamps_parse_their_own_text(stamp: Stamp) -> None:
-    """The table keeps stamps as texts."""
+    """A stamp is read again as it was written: the table keeps stamps as texts."""
     assert stamp == Stamp.parse(str(stamp))
 
 
 @given(stamps, stamps)
 def test_stamps_sort_like_their_texts(one: Stamp, other: Stamp) -> None:
-    """DynamoDB compares texts."""
+    """The later of two stamps is the greater text: DynamoDB compares texts."""
     assert (one < other) == (str(one) < str(other))
 
 
@@ -172,13 +172,13 @@ def test_stamps_are_cut_to_milliseconds() -> None:
 
 @pytest.mark.parametrize("event", [event for event in AuditEvent if event not in MEMBER_EVENTS])
 def test_other_events_do_not_change_members(event: AuditEvent) -> None:
-    """Another event is an error of the program."""
+    """A change of a member by an event of organizations is refused as an error of the program."""
     with pytest.raises(ValueError, match="is not an event of members"):
         MemberChange(event, "u").learned(Stamp(START, "a"))
 
 
 @pytest.mark.parametrize("event", [event for event in AuditEvent if event not in ORGANIZATION_EVENTS])
 def test_other_events_do_not_change_organizations(event: AuditEvent) -> None:
-    """Another event is an error of the program."""
+    """A change of an organization by an event of members is refused as an error of the program."""
     with pytest.raises(ValueError, match="is not an event of organizations"):
         OrganizationChange(event).learned(Stamp(START, "a"), GRACE)

@@ -78,7 +78,7 @@ def test_nothing_is_written_before_the_interval_is_over(backend: Backend) -> Non
 
 
 def test_all_uses_of_an_interval_are_one_write(backend: Backend) -> None:
-    """The write has the time of the last use."""
+    """Uses of one interval are one write, with the time of the last one."""
     for _ in range(10):
         backend.use(later=5)
     backend.use(later=15)

@@ -155,14 +155,14 @@ def test_an_unknown_key_is_not_found(table: Table) -> None:
     ids=["empty", "the prefix", "zeros", "a scheme", "lone surrogates", "long"],
 )
 def test_a_malformed_text_is_not_found(table: Table, text: str, reason: str) -> None:
-    """Every malformed text is NOT_FOUND."""
+    """Every text without the form of a key is NOT_FOUND."""
     del table
 
     assert UnknownKey(reason) == verify(text)
 
 
 def test_a_text_of_another_pepper_is_not_found(table: Table) -> None:
-    """The tag in the text does not match."""
+    """A text whose tag was made with another pepper is NOT_FOUND."""
     KEY.put(table)
 
     assert UnknownKey("wrong tag") == verify(KEY.text(keyring.derive(b"another pepper" * 4)))
@@ -309,7 +309,7 @@ def test_an_unknown_key_costs_one_request(table: Table, costs: Costs) -> None:
 
 
 def test_a_secret_that_is_rotated_out_costs_one_request(table: Table, costs: Costs) -> None:
-    """One read and no hash."""
+    """A text of an earlier generation costs one read and no hash."""
     NEXT.put(table)
     costs.spent()
 
@@ -347,7 +347,7 @@ def test_a_refusal_of_the_right_secret_costs_what_success_does(
 
 
 def test_each_secret_of_a_key_is_hashed_once(table: Table, costs: Costs) -> None:
-    """In a grace period a key has two secrets."""
+    """In a grace period a key has two secrets, and each one is hashed once in a container."""
     NEXT.put(table, previous_hash=KEY.hash(), previous_expires_at="2099-01-01T00:00:00.000Z")
     texts = [KEY.text(), NEXT.text()] * 2
     costs.spent()
@@ -506,7 +506,7 @@ def test_a_dearer_hash_is_replaced_by_one_of_the_configured_cost(table: Table, c
 
 
 def test_another_container_finds_the_upgraded_hash(dearer: Table) -> None:
-    """One hash and no write."""
+    """After an upgrade, another container needs one hash and no write."""
     text = KEY.put(dearer)
     verify(text)
     new_container()
@@ -526,7 +526,7 @@ def test_a_key_is_upgraded_in_every_state(dearer: Table) -> None:
 
 
 def test_the_hash_of_a_grace_period_is_not_upgraded(dearer: Table, costs: Costs) -> None:
-    """The previous secret expires soon."""
+    """The hash of a previous secret stays as it is, because the secret expires soon."""
     previous = KEY.hash()
     NEXT.put(
         dearer,
@@ -725,7 +725,7 @@ def test_a_reused_record_expires_with_its_moment(
 
 
 def test_that_a_key_is_unknown_is_not_remembered(table: Table, now: SimpleNamespace) -> None:
-    """A key works as soon as it is created."""
+    """A key works as soon as it is created, even if it was asked for just before."""
     del now
     unknown = verify(KEY.text()).code
 
@@ -774,7 +774,7 @@ def test_a_use_is_written_when_the_interval_is_over(
 def test_a_refusal_is_no_use(
     table: Table, setting: Callable[[str, str], None], state: frozenset[str], stop_clock: Callable[[str], datetime]
 ) -> None:
-    """Only accepted verifications count."""
+    """Only accepted verifications are counted as uses."""
     stop_clock(NOW)
     setting("USAGE_FLUSH_SECONDS", "0")
     table.put_unused()

@@ -281,7 +281,7 @@ def test_a_damaged_hash_is_not_shown(table: Table) -> None:
 
 
 def test_the_meter_does_not_hold_the_text(table: Table) -> None:
-    """The meter counts by ids."""
+    """Uses are counted by ids: neither text nor secret is kept for it."""
     text = KEY.put(table)
     verify(text)
 

@@ -253,7 +253,7 @@ def test_the_life_of_a_member(table: Table, stop_clock: Callable[[str], datetime
 
 
 def test_a_member_is_not_added_again(table: Table) -> None:
-    """The role of an existing member stays."""
+    """Adding an existing member is refused, and their role stays."""
     before = table.items()
 
     with pytest.raises(RefusedError, match="admin is a member already, with the role admin"):
@@ -491,7 +491,7 @@ def test_keys_are_revoked_together(table: Table, created_by: str | None, left: l
 
 
 def test_keys_that_are_made_while_others_are_revoked_are_revoked_as_well(table: Table) -> None:
-    """Revoking ends when no keys are left."""
+    """Revoking all keys ends only when none is left."""
     table.put_key(nth_id(1))
     revoking = operator_keys.revoke_keys(OPERATOR, ID)
     first = next(revoking)

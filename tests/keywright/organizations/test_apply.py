@@ -131,7 +131,7 @@ def test_an_event_that_comes_twice_changes_nothing(world: World) -> None:
 
 
 def test_an_older_event_is_recorded_and_changes_nothing(world: World) -> None:
-    """The record shows that the event arrived."""
+    """An event that is older than the state is written to the audit log only."""
     apply(event(AuditEvent.MEMBER_ADDED, 1, role=Role.OWNER))
     apply(event(AuditEvent.MEMBER_ROLE_CHANGED, 3, role=Role.ADMIN))
     before = world.table.item("MEMBER#ada")
@@ -143,7 +143,7 @@ def test_an_older_event_is_recorded_and_changes_nothing(world: World) -> None:
 
 @pytest.mark.usefixtures("world")
 def test_the_provider_may_remove_the_last_owner() -> None:
-    """The provider decides who is a member."""
+    """The identity provider decides who is a member, even if no owner is left."""
     apply(event(AuditEvent.ORGANIZATION_CREATED, 0))
     apply(event(AuditEvent.MEMBER_ADDED, 1, role=Role.OWNER))
 
@@ -278,7 +278,7 @@ def test_an_answer_that_was_lost_is_found_again(world: World) -> None:
 
 @pytest.mark.parametrize("kind", [AuditEvent.ORGANIZATION_CREATED, AuditEvent.MEMBER_ADDED])
 def test_an_organization_that_was_deleted_for_good_does_not_come_back(world: World, kind: AuditEvent) -> None:
-    """Neither an item nor a record is written."""
+    """An event about a purged organization writes neither an item nor a record."""
     world.table.put(pk=f"PURGED#{ORGANIZATION_ID}", sk="PURGED")
     before = world.table.items()
 

@@ -42,7 +42,7 @@ def test_the_published_schema_is_the_one_of_the_models() -> None:
 
 
 def test_the_published_schema_is_one() -> None:
-    """The schema is valid in draft 2020-12."""
+    """The published schema is a valid JSON Schema (draft 2020-12)."""
     Draft202012Validator.check_schema(SCHEMA)
 
 
@@ -122,7 +122,7 @@ def test_schema_and_function_agree_on_what_can_be_left_out(sample: dict[str, Any
 )
 @pytest.mark.parametrize("wrong", [None, 1, True, "", [], ["x"], {}], ids=repr)
 def test_what_is_of_another_type_is_refused_by_both(path: tuple[str, ...], wrong: object) -> None:
-    """No value is converted to another type."""
+    """Schema and function convert no value to another type."""
     sample = event("member.role_changed", **about(role="admin"))
     place = sample
     for step in path[:-1]:

@@ -78,7 +78,7 @@ def test_items_are_parsed_from_their_keys() -> None:
 
 
 def test_what_is_scheduled_for_a_time_sorts_before_what_is_later() -> None:
-    """A query returns exactly what is due."""
+    """The query for a time returns every deletion scheduled until then, and no later one."""
     due = layout.sort_key_of(layout.scheduled_deletion_key(UUID(int=2**128 - 1), AT))
     later = layout.sort_key_of(layout.scheduled_deletion_key(UUID(int=0), AT.replace(".000Z", ".001Z")))
 

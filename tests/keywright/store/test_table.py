@@ -156,7 +156,7 @@ def test_the_list_goes_from_the_last_to_the_first(page_size: int) -> None:
 
 @pytest.mark.usefixtures("items")
 def test_both_bounds_are_included() -> None:
-    """Items at both sort keys are listed."""
+    """The items at the lowest and at the highest sort key are listed."""
     assert [6, 5, 4, 3] == listed(between=("THING#3", "THING#6"))
 
 
@@ -274,7 +274,7 @@ def error_of(*steps: Step) -> ErrorType:
 
 
 def test_all_steps_and_the_record_are_written(world: World, record: Step) -> None:
-    """All are written in one request."""
+    """The steps of a change and its audit record are written in one request."""
     with faults.injected() as operations:
         table.commit([put("A"), put("B")], record)
 
@@ -335,7 +335,7 @@ def test_a_conflict_is_tried_again(world: World, record: Step, codes: tuple[str,
 
 
 def test_a_conflict_that_does_not_pass_is_unavailable(world: World, record: Step) -> None:
-    """Persistent conflicts end with 503."""
+    """A change whose conflicts persist ends with 503."""
     with faults.injected(*[faults.canceled("TransactionConflict", "None")] * 100) as operations:
         assert SERVICE_UNAVAILABLE is error_of(put("A"), record)
 
@@ -366,7 +366,7 @@ def test_an_earlier_conflict_is_tried_again_before_a_refusal_counts(world: World
 
 
 def test_a_refusal_behind_a_conflict_that_does_not_pass_is_unavailable(record: Step) -> None:
-    """The later step's error is never raised."""
+    """While an earlier step is in conflict, the error of a later step is never raised."""
     canceled = faults.canceled("TransactionConflict", "ConditionalCheckFailed", "None")
     with faults.injected(*[canceled] * 100) as operations:
         assert SERVICE_UNAVAILABLE is error_of(put("A"), put("B", FORBIDDEN), record)
@@ -386,7 +386,7 @@ def test_a_record_that_exists_after_a_conflict_is_another_requests(world: World,
 
 
 def test_any_other_reason_is_a_mistake_of_ours(record: Step) -> None:
-    """Other reasons are not retried."""
+    """A transaction that is canceled for any other reason is not retried."""
     with (
         faults.injected(faults.canceled("TransactionConflict", "ItemCollectionSizeLimitExceeded")) as operations,
         pytest.raises(AwsError),
@@ -425,7 +425,7 @@ def test_the_witness_is_found_behind_further_failures(world: World, record: Step
 
 
 def test_an_answer_that_is_not_dynamodbs_proves_nothing(world: World, record: Step) -> None:
-    """A 200 of a proxy is not a success."""
+    """A response with status 200 of a proxy is not taken for a successful change."""
     with faults.injected(faults.answer(200, {})) as operations:
         table.commit([put("A")], record)
 

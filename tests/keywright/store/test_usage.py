@@ -78,7 +78,7 @@ def test_the_time_never_goes_back(table: Table) -> None:
 
 
 def test_the_same_time_again_is_added_in_one_request(table: Table) -> None:
-    """An equal time is not a step back."""
+    """Uses with the stored time are added in one request: an equal time is not a step back."""
     usage.add(uses())
     with faults.injected() as operations:
         usage.add(uses())

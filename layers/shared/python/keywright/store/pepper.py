@@ -126,7 +126,7 @@ def read(secret: str) -> Keyring:
         raise ConfigurationError(
             'the pepper secret must be a JSON object like {"current": 1, "1": "<64 random characters>"}'
         ) from None
-    if not isinstance(current, int) or current not in peppers_by_version:
+    if type(current) is not int or current not in peppers_by_version:
         raise ConfigurationError('the pepper secret\'s "current" must be the number of one of its versions')
     if any(len(pepper) < MINIMUM_PEPPER_BYTES for pepper in peppers_by_version.values()):
         raise ConfigurationError(f"every pepper must have at least {MINIMUM_PEPPER_BYTES} characters")
