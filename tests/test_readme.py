@@ -28,7 +28,7 @@ def rows(document: str, heading: str) -> list[list[str]]:
 
 
 def test_the_errors_match_the_catalog() -> None:
-    """`make errors` changes nothing."""
+    """The table of errors is that of keywright.errors: `make errors` changes nothing."""
     guide = (ROOT / "docs" / "using.md").read_text(encoding="utf-8")
 
     assert with_table(guide) == guide

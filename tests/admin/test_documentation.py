@@ -37,7 +37,7 @@ def rows(heading: str) -> list[list[str]]:
 
 
 def test_every_command_is_documented() -> None:
-    """In the order of the help. A command with several forms has several rows."""
+    """The document has every command, in the order of the help, with a row for each form."""
     commands = [
         f"{group.name} {command.name}"
         for group in app.registered_groups
@@ -50,7 +50,7 @@ def test_every_command_is_documented() -> None:
 
 
 def test_the_exit_codes_are_those_commands() -> None:
-    """In the document and in the help."""
+    """The document and the help have the exit codes that commands return."""
     assert [str(code.value) for code in ExitCode] == [row[0] for row in rows("For programs")]
     assert [str(code.value) for code in ExitCode] == re.findall(r"(?:^|; )(\d+) ", EXIT_CODES)
 

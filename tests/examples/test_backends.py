@@ -85,7 +85,7 @@ def bearer(key: str) -> dict[str, str]:
 
 
 def test_valid_key(get: Get, deployment: Deployment) -> None:
-    """The route has the organization and the name of the key."""
+    """A route sees the organization and the name of a valid key."""
     key = deployment.create_key(name="CI", permissions=["analytics:read"])["key"]
 
     assert (200, {"reports of": deployment.organization_id, "read with": "CI"}) == get("/reports", bearer(key))
@@ -117,7 +117,7 @@ def test_revoked_key(get: Get, deployment: Deployment) -> None:
 
 
 def test_unreachable_keywright(get: Get, deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The answer is 503, not 401: the key may be valid."""
+    """If Keywright cannot be reached, the answer is 503, not 401: the key may be valid."""
     key = deployment.create_key(permissions=["analytics:read"])["key"]
     monkeypatch.setenv("KEYWRIGHT_URL", "http://127.0.0.1:1/v1")
 
@@ -125,7 +125,7 @@ def test_unreachable_keywright(get: Get, deployment: Deployment, monkeypatch: py
 
 
 def test_wrong_aws_credentials(get: Get, deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The answer is 503: the caller is not admitted, and not blamed for a mistake of the backend."""
+    """With wrong AWS credentials the answer is 503: the caller is neither admitted nor blamed."""
     key = deployment.create_key(permissions=["analytics:read"])["key"]
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
 
