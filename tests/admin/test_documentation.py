@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from admin.command_line import EXIT_CODES, app
 from admin.failures import ExitCode
 from keywright.aws.client import HttpClient
@@ -17,6 +15,8 @@ from tests.support.world import nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    import pytest
 
     from keywright.aws.client import Answer
     from tests.support.command_result import CommandResult
@@ -53,12 +53,6 @@ def test_the_exit_codes_are_those_commands() -> None:
     """The document and the help have the exit codes that commands return."""
     assert [str(code.value) for code in ExitCode] == [row[0] for row in rows("For programs")]
     assert [str(code.value) for code in ExitCode] == re.findall(r"(?:^|; )(\d+) ", EXIT_CODES)
-
-
-@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\((?!https?://)([^)#]+)", TEXT))))
-def test_links(link: str) -> None:
-    """Every linked file exists."""
-    assert (DOCUMENT.parent / link).exists()
 
 
 def test_the_policy_allows_exactly_what_the_commands_do(
