@@ -12,10 +12,9 @@ import pytest
 
 from tests.api.deployment import KEY, data
 from tests.support.environment import LOOPBACK, ROOT
-from tests.support.local_service import connected, local_service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from types import ModuleType
 
     from fastapi import FastAPI
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.api.deployment import Deployment
 
-pytestmark = [pytest.mark.allow_hosts(LOOPBACK), pytest.mark.xdist_group("examples")]
+pytestmark = pytest.mark.allow_hosts(LOOPBACK)
 
 BACKENDS = ROOT / "examples" / "backends"
 
@@ -34,13 +33,6 @@ class Get(Protocol):
     def __call__(self, path: str, headers: dict[str, str]) -> tuple[int, Any]:
         """Return status and body."""
         ...
-
-
-@pytest.fixture(scope="module")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """Return a service for these tests alone."""
-    with local_service(tmp_path_factory.mktemp("service")) as stack_file:
-        yield from connected(stack_file)
 
 
 @pytest.fixture
