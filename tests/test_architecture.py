@@ -90,5 +90,5 @@ def test_only_document_functions_import_the_documents() -> None:
 
 @pytest.mark.parametrize("path", MODULES + HANDLERS, ids=named)
 def test_nothing_imports_the_x_ray_sdk(path: Path) -> None:
-    """The platform traces requests, and the support of the X-Ray SDK ends (docs/decisions)."""
+    """No module imports the X-Ray SDK: the platform traces requests (docs/decisions)."""
     assert not [name for name in imports(path) if under(name, "aws_xray_sdk")]

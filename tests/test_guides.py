@@ -10,20 +10,19 @@ import os
 import re
 import subprocess
 import sys
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.api.deployment import Deployment
 from tests.support.aws_profile import with_a_profile
 from tests.support.environment import LOOPBACK, ROOT
-from tests.support.local_service import local_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.api.deployment import Deployment
 
 GUIDES = ("docs/deploy.md", "docs/using.md", "README.md")
 END = "---- end of a block ----"
@@ -72,7 +71,7 @@ class Reader:
 
 
 @pytest.fixture(scope="module")
-def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, deployment: Deployment) -> Reader:
     """A new reader: with the address, an owner's session token, an AWS profile, and a key with its id.
 
     The deployment is that of `--stack`, or a local service.
@@ -84,32 +83,26 @@ def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     (folder / "bin").mkdir()
     (folder / "admin").mkdir()
     (folder / "admin" / "keywright-admin").symlink_to(ROOT / "admin" / "keywright-admin")
-    stack_option: Path | None = request.config.getoption("--stack")
-    with ExitStack() as opened:
-        if stack_option is None:
-            stack_file = opened.enter_context(local_service(folder / ".local"))
-        else:
-            stack_file = folder / ".local" / "stack.json"
-            stack_file.write_bytes(stack_option.read_bytes())
-        stack = json.loads(stack_file.read_text(encoding="utf-8"))
-        with_a_profile(folder / "bin" / "aws", stack["iam"]["access_key_id"], stack["iam"]["secret_access_key"])
-        deployment = Deployment.read(stack_file)
-        with deployment.client:
-            created = deployment.create_key("owner")
-        yield Reader(
-            folder,
-            {
-                "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
-                "API_URL": stack["base_url"],
-                "TOKEN": stack["tokens"]["owner"],
-                "AWS_REGION": stack["iam"]["region"],
-                "ID": created["id"],
-                "KEY": created["key"],
-                "OWNER": "newcomer",
-                **({"STACK_FILE": str(stack_file)} if stack_option is None else _credentials_of(stack)),
-            },
-            "--local" if stack_option is None else f"--table {stack['table_name']}",
-        )
+    is_local = request.config.getoption("--stack") is None
+    stack_file = folder / ".local" / "stack.json"
+    stack_file.write_bytes((request.config.getoption("--stack") or request.getfixturevalue("local_stack")).read_bytes())
+    stack = json.loads(stack_file.read_text(encoding="utf-8"))
+    with_a_profile(folder / "bin" / "aws", stack["iam"]["access_key_id"], stack["iam"]["secret_access_key"])
+    created = deployment.create_key("owner")
+    return Reader(
+        folder,
+        {
+            "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            "API_URL": stack["base_url"],
+            "TOKEN": stack["tokens"]["owner"],
+            "AWS_REGION": stack["iam"]["region"],
+            "ID": created["id"],
+            "KEY": created["key"],
+            "OWNER": "newcomer",
+            **({"STACK_FILE": str(stack_file)} if is_local else _credentials_of(stack)),
+        },
+        "--local" if is_local else f"--table {stack['table_name']}",
+    )
 
 
 def _credentials_of(stack: dict[str, Any]) -> dict[str, str]:

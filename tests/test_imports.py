@@ -46,18 +46,18 @@ def belonging_to(packages: tuple[str, ...], names: frozenset[str]) -> list[str]:
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_no_function_imports_an_aws_client(function: str) -> None:
-    """Requests are sent by Python's HTTP client."""
+    """No function imports boto3 or one of its parts."""
     assert [] == belonging_to(ON_THE_WAY, modules(function))
 
 
 def test_the_key_authorizer_imports_only_the_verification() -> None:
-    """The authorizer runs before every request of every API that accepts keys."""
+    """The key authorizer, which runs before every request of protected APIs, does without the slow packages."""
     assert [] == belonging_to(AUTHORIZER_DOES_WITHOUT, modules("authorize_api_key"))
 
 
 @pytest.mark.parametrize(("function", "most"), [("authorize_api_key", 0.6), ("create_api_key", 1.1)])
 def test_functions_import_no_more_than_their_share_of_a_client(function: str, most: float) -> None:
-    """Modules are counted here; docs/performance.md has the budgets in time."""
+    """A function imports at most its share of the modules of boto3's client."""
     ratio = len(modules(function)) / len(modules(None))
 
     assert ratio <= most, f"{ratio:.2f}"

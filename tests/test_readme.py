@@ -14,7 +14,9 @@ from tests.support.environment import ROOT
 from tools.errors import with_table
 
 if TYPE_CHECKING:
-    from local.template import Stack
+    from collections.abc import Mapping
+
+    from local.intrinsics import Json
 
 README = (ROOT / "README.md").read_text()
 
@@ -28,16 +30,26 @@ def rows(document: str, heading: str) -> list[list[str]]:
 
 
 def test_the_errors_match_the_catalog() -> None:
-    """`make generate` changes nothing."""
+    """The table of errors is that of keywright.errors: `make generate` changes nothing."""
     guide = (ROOT / "docs" / "using.md").read_text(encoding="utf-8")
 
     assert with_table(guide) == guide
     assert [f"`{code}`" for code in CATALOGUE] == [row[0] for row in rows("using.md", "Errors")]
 
 
-def test_the_configuration_matches_the_template(stack: Stack) -> None:
-    """The table has every parameter of template.yaml and no other."""
-    assert {f"`{name}`" for name in stack.parameters} == {row[0] for row in rows("configuration.md", "Configuration")}
+def test_the_configuration_matches_the_template() -> None:
+    """The table has every parameter of template.yaml and no other, in its order, with its default."""
+    declared = {name: mapping(parameter, name) for name, parameter in section("Parameters").items()}
+
+    assert [[f"`{name}`", shown_default(parameter)] for name, parameter in declared.items()] == [
+        row[:2] for row in rows("configuration.md", "Configuration")
+    ]
+
+
+def shown_default(parameter: Mapping[str, Json]) -> str:
+    """Return the default of a parameter as the table shows it: empty without one, the items of a list one by one."""
+    default = str(parameter.get("Default", ""))
+    return ", ".join(f"`{item}`" for item in default.split(",")) if default else ""
 
 
 def test_the_greatest_lengths_are_those_of_the_template() -> None:

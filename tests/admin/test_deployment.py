@@ -57,7 +57,7 @@ def test_table_option(unnamed_table: Table, run: Callable[..., CommandResult], i
 
 
 def test_a_deployment_named_after_the_command_wins(unnamed_table: Table, run: Callable[..., CommandResult]) -> None:
-    """Even if it is named by another option."""
+    """A deployment named after the command wins, even over another option before it."""
     assert ACTIVE_ORGANIZATION_ID in run("--stack", "another", *SHOW, "--table", unnamed_table.name).text()
 
 
@@ -79,7 +79,7 @@ def test_options_before_and_after_the_command_are_combined(
 
 
 def test_no_table(unnamed_table: Table, run: Callable[..., CommandResult]) -> None:
-    """The message lists the ways to name one."""
+    """Without a table, the message lists the ways to name one."""
     del unnamed_table
 
     line = run(*SHOW).failure(2)
@@ -108,7 +108,7 @@ def test_settings_without_a_stack(
 
 
 def test_the_defaults_are_those_of_the_template() -> None:
-    """For the two parameters that the command line needs."""
+    """Retention and grace period have the defaults of the template."""
     parameters = section("Parameters")
 
     assert DEFAULTS == {
@@ -194,7 +194,7 @@ def test_the_stack_provides_table_and_settings(
 )
 @pytest.mark.usefixtures("cloudformation")
 def test_unusable_stack(run: Callable[..., CommandResult], name: str, code: int, expected: str) -> None:
-    """Each reason has an exit code and one line."""
+    """Each reason why a stack cannot be used has an exit code and one line."""
     assert expected == run("--stack", name, *SHOW).failure(code)
 
 
@@ -229,7 +229,7 @@ def test_local_selects_the_table_of_the_local_service(
 
 
 def test_no_local_service(run: Callable[..., CommandResult], stack_file: Path) -> None:
-    """The message says how to start one."""
+    """Without a local service, the message says how to start one."""
     line = run("--local", *SHOW).failure(2)
 
     assert f"no local service is running: no file {stack_file}; start one with `make run`" == line
@@ -237,7 +237,7 @@ def test_no_local_service(run: Callable[..., CommandResult], stack_file: Path) -
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"aws_endpoint_url": "http://127.0.0.1:1"}'])
 def test_malformed_stack_file(run: Callable[..., CommandResult], stack_file: Path, content: str) -> None:
-    """The message names the file."""
+    """The message about a malformed stack file names the file."""
     stack_file.write_text(content)
 
     assert f"{stack_file} is not the stack file of a local service" == run("--local", *SHOW).failure(2)
@@ -304,7 +304,7 @@ def test_missing_table(run: Callable[..., CommandResult]) -> None:
 
 @pytest.mark.usefixtures("world", "signed_out")
 def test_no_credentials(run: Callable[..., CommandResult], environment: pytest.MonkeyPatch) -> None:
-    """The message says how to sign in."""
+    """Without credentials, the message says how to sign in."""
     environment.delenv("AWS_ACCESS_KEY_ID")
     environment.delenv("AWS_SECRET_ACCESS_KEY")
 
@@ -313,7 +313,7 @@ def test_no_credentials(run: Callable[..., CommandResult], environment: pytest.M
 
 @pytest.mark.usefixtures("world", "signed_out")
 def test_no_region(run: Callable[..., CommandResult], environment: pytest.MonkeyPatch) -> None:
-    """The message names the variable to set."""
+    """Without a region, the message names the variable to set."""
     environment.delenv("AWS_REGION")
     environment.delenv("AWS_DEFAULT_REGION")
 
@@ -330,7 +330,7 @@ def test_aws_region_is_enough(run: Callable[..., CommandResult], environment: py
 
 @pytest.mark.usefixtures("world", "signed_out")
 def test_missing_profile(run: Callable[..., CommandResult], environment: pytest.MonkeyPatch) -> None:
-    """The message of boto3 is passed on."""
+    """For a missing profile, the message of boto3 is passed on."""
     environment.setenv("AWS_PROFILE", "missing")
 
     line = run(*SHOW).failure(5)
@@ -410,7 +410,7 @@ def test_unreachable_aws(run: Callable[..., CommandResult], environment: pytest.
 
 
 def test_invalid_setting(world: World, run: Callable[..., CommandResult], environment: pytest.MonkeyPatch) -> None:
-    """The message names the variable and its value."""
+    """The message about an invalid setting names the variable and its value."""
     del world
     environment.setenv("AUDIT_RETENTION_DAYS", "-1")
     new_container()

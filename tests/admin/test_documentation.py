@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from admin.command_line import EXIT_CODES, app
 from admin.failures import ExitCode
 from keywright.aws.client import HttpClient
@@ -17,6 +15,8 @@ from tests.support.world import nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    import pytest
 
     from keywright.aws.client import Answer
     from tests.support.command_result import CommandResult
@@ -37,7 +37,7 @@ def rows(heading: str) -> list[list[str]]:
 
 
 def test_every_command_is_documented() -> None:
-    """In the order of the help. A command with several forms has several rows."""
+    """The document has every command, in the order of the help, with a row for each form."""
     commands = [
         f"{group.name} {command.name}"
         for group in app.registered_groups
@@ -50,15 +50,9 @@ def test_every_command_is_documented() -> None:
 
 
 def test_the_exit_codes_are_those_commands() -> None:
-    """In the document and in the help."""
+    """The document and the help have the exit codes that commands return."""
     assert [str(code.value) for code in ExitCode] == [row[0] for row in rows("For programs")]
     assert [str(code.value) for code in ExitCode] == re.findall(r"(?:^|; )(\d+) ", EXIT_CODES)
-
-
-@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\((?!https?://)([^)#]+)", TEXT))))
-def test_links(link: str) -> None:
-    """Every linked file exists."""
-    assert (DOCUMENT.parent / link).exists()
 
 
 def test_the_policy_allows_exactly_what_the_commands_do(

@@ -1,4 +1,4 @@
-"""The command line and the local service, in separate processes, starting from an empty table."""
+"""The command line works on the local service, from an empty table on."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import httpx
 import pytest
 
-from admin.command import NAME
 from keywright.ids import organization_uuid
 from tests.support.environment import LOOPBACK, ROOT
 from tests.support.local_service import local_service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from tests.support.command_result import CommandResult
 
 pytestmark = pytest.mark.allow_hosts(LOOPBACK)
 
@@ -41,24 +43,6 @@ class EmptyService:
         """The content of its stack file."""
         content: dict[str, Any] = json.loads(self.stack_file.read_text())
         return content
-
-    def process(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command against the service."""
-        return subprocess.run(  # noqa: S603 - our own program
-            [sys.executable, "-m", "admin", *arguments],
-            cwd=ROOT,
-            env={**os.environ, "STACK_FILE": str(self.stack_file)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def run(self, *arguments: str) -> Any:
-        """Run a command that succeeds, and return its JSON output."""
-        completed = self.process("--local", "--json", *arguments)
-        assert 0 == completed.returncode
-        assert "" == completed.stderr
-        return json.loads(completed.stdout)
 
     def token(self, user: str, organization: str) -> str:
         """Return a session token from the development identity provider."""
@@ -92,47 +76,64 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmptyService]:
         yield EmptyService(stack_file, client)
 
 
-def test_changes_apply_to_the_next_request(empty: EmptyService) -> None:
+@pytest.fixture
+def command(
+    empty: EmptyService, run: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., CommandResult]:
+    """Run a command of the operator against the service."""
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    monkeypatch.setenv("STACK_FILE", str(empty.stack_file))
+    return lambda *arguments: run("--local", "--json", *arguments)
+
+
+@pytest.fixture
+def output(command: Callable[..., CommandResult]) -> Callable[..., Any]:
+    """Run a command that succeeds, and return its JSON output."""
+    return lambda *arguments: json.loads(command(*arguments).text())
+
+
+def test_changes_apply_to_the_next_request(
+    empty: EmptyService, command: Callable[..., CommandResult], output: Callable[..., Any]
+) -> None:
     """GIVEN an empty table WHEN an operator changes members and keys THEN the next request follows."""
     ada = empty.token("ada", "org_2abc")
     assert 403 == empty.status(ada)
 
-    organization = empty.run("organizations", "create", "org_2abc", "--name", "Acme", "--owner", "ada")["organization"]
+    organization = output("organizations", "create", "org_2abc", "--name", "Acme", "--owner", "ada")["organization"]
     assert str(organization_uuid("org_2abc")) == organization["id"]
     key = empty.answer(ada).json()["data"]
     assert 200 == empty.key_status(key["key"])
 
     # The last owner cannot be suspended until there is another one.
-    refused = empty.process("--local", "members", "suspend", "org_2abc", "ada")
-    assert 4 == refused.returncode
-    assert f"{NAME}: ada is the last owner of the organization; make another member an owner first\n" == refused.stderr
+    refused = command("members", "suspend", "org_2abc", "ada").failure(4)
+    assert "ada is the last owner of the organization; make another member an owner first" == refused
     bob = empty.token("bob", "org_2abc")
     assert 403 == empty.status(bob)
-    empty.run("members", "add", "org_2abc", "bob", "--role", "owner")
+    output("members", "add", "org_2abc", "bob", "--role", "owner")
     assert 200 == empty.status(bob)
 
-    for command, status in (
+    for change, status in (
         (["suspend", "org_2abc", "ada"], 403),
         (["reinstate", "org_2abc", "ada"], 200),
         (["set-role", "org_2abc", "ada", "member"], 403),
         (["set-role", "org_2abc", "ada", "admin"], 200),
         (["remove", "org_2abc", "ada", "--yes"], 403),
     ):
-        assert empty.run("members", *command)["changed"]
-        assert status == empty.status(ada), command
+        assert output("members", *change)["changed"]
+        assert status == empty.status(ada), change
 
     # Keys outlive the member who created them, until they are revoked.
     assert 200 == empty.key_status(key["key"])
-    assert 3 == len(empty.run("keys", "revoke", "org_2abc", "--created-by", "ada", "--yes")["revoked"])
+    assert 3 == len(output("keys", "revoke", "org_2abc", "--created-by", "ada", "--yes")["revoked"])
     assert 401 == empty.key_status(key["key"])
-    (remaining,) = empty.run("keys", "list", "org_2abc")["keys"]
+    (remaining,) = output("keys", "list", "org_2abc")["keys"]
     assert "bob" == remaining["createdBy"]
 
 
-def test_owners_see_what_operators_did(empty: EmptyService) -> None:
+def test_owners_see_what_operators_did(empty: EmptyService, output: Callable[..., Any]) -> None:
     """The audit log names the operator and the target."""
-    empty.run("organizations", "create", "umbrella", "--name", "Umbrella", "--owner", "eve")
-    empty.run("members", "add", "umbrella", "mal", "--role", "admin")
+    output("organizations", "create", "umbrella", "--name", "Umbrella", "--owner", "eve")
+    output("members", "add", "umbrella", "mal", "--role", "admin")
 
     log = empty.answer(empty.token("eve", "umbrella"), "GET", AUDIT_LOGS).json()["data"]
 
@@ -155,7 +156,13 @@ def test_the_welcome_of_an_empty_service(empty: EmptyService) -> None:
     variable, *command = shlex.split(make)
     assert f"STACK_FILE={empty.stack_file}" == variable
     assert ["make", "admin"] == command[:2]
-    assert 0 == empty.process(*shlex.split(command[2].removeprefix("ARGS="))).returncode
+    subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-m", "admin", *shlex.split(command[2].removeprefix("ARGS="))],
+        cwd=ROOT,
+        env={**os.environ, "STACK_FILE": str(empty.stack_file)},
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
 
     url = shlex.split(sign_in.removeprefix("TOKEN=$(").removesuffix(")"))[-1]
     token = empty.client.get(url).text

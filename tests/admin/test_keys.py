@@ -37,7 +37,7 @@ def ids(table: Table, organization_id: str) -> list[str]:
 
 @EITHER
 def test_keys_are_listed(keys: Table, run: Callable[..., CommandResult], organization_id: str) -> None:
-    """Newest first, as the API shows them, without the hash."""
+    """Keys are listed newest first, as the API shows them, without the hash."""
     keys.put_usage(nth_id(1), organization_id)
 
     result = run("keys", "list", organization_id, "--json")
@@ -68,7 +68,7 @@ def test_keys_are_listed_as_a_table(run: Callable[..., CommandResult]) -> None:
 
 @EITHER
 def test_a_key_is_shown(keys: Table, run: Callable[..., CommandResult], organization_id: str) -> None:
-    """All fields that the API shows, as JSON and as text."""
+    """A key is shown with all fields of the API, as JSON and as text."""
     keys.put_key(KEY_ID, organization_id, expires_at="2030-01-01T00:00:00.000Z")
 
     result = run("keys", "show", organization_id, KEY_ID, "--json")
@@ -95,7 +95,7 @@ def test_a_key_is_shown(keys: Table, run: Callable[..., CommandResult], organiza
 
 @EITHER
 def test_one_key_is_revoked(keys: Table, run: Callable[..., CommandResult], organization_id: str) -> None:
-    """Only this key is deleted, also in an organization that is scheduled for deletion."""
+    """Only the named key is deleted, also in an organization that is scheduled for deletion."""
     answer = run("keys", "revoke", organization_id, nth_id(1), "--yes", "--json").json("revoked-keys")
 
     assert {"organizationId": organization_id, "revoked": [nth_id(1)]} == answer
@@ -125,7 +125,7 @@ def test_several_keys_are_revoked(  # noqa: PLR0913, PLR0917 - a row of the tabl
     remaining: list[str],
     text: str,
 ) -> None:
-    """All keys of the organization, or all keys of one user; no others."""
+    """All keys of the organization, or all keys of one user, are deleted, and no others."""
     assert text == run("keys", "revoke", organization_id, *selection, "--yes").text()
 
     assert remaining == ids(keys, organization_id)
@@ -134,7 +134,7 @@ def test_several_keys_are_revoked(  # noqa: PLR0913, PLR0917 - a row of the tabl
 
 
 def test_revoked_keys_are_returned_as_json(keys: Table, run: Callable[..., CommandResult]) -> None:
-    """The second time, the list is empty."""
+    """The revoked keys are listed as JSON; the second time the list is empty."""
     arguments = ["keys", "revoke", ACTIVE_ORGANIZATION_ID, "--created-by", "ada", "-y", "--json"]
 
     assert [nth_id(0), nth_id(2)] == sorted(run(*arguments).json("revoked-keys")["revoked"])
@@ -168,7 +168,7 @@ def test_missing_organization(keys: Table, run: Callable[..., CommandResult], co
 def test_an_interruption_reports_the_progress(
     keys: Table, run: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The operator learns how many keys are deleted, and to run the command again."""
+    """After an interruption the operator learns how many keys are deleted, and to run the command again."""
     revoke = operator_keys.revoke_keys
 
     def interrupted(*arguments: Any) -> Any:
@@ -203,7 +203,7 @@ def test_lost_optimistic_locks(keys: Table, run: Callable[..., CommandResult], m
 
 
 def test_unavailable_dynamodb(keys: Table, run: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line says that the change may have been made."""
+    """If DynamoDB does not answer, one line says that the change may have been made."""
     revoke = operator_keys.revoke_key
 
     def unanswered(*arguments: Any) -> None:

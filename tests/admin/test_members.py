@@ -163,7 +163,7 @@ def test_every_persona_has_cases() -> None:
 
 
 def test_members_are_listed(table: Table, run: Callable[..., CommandResult]) -> None:
-    """All members of the organization, and none of another."""
+    """All members of the organization are listed, and none of another."""
     members = run("members", "list", ACTIVE_ORGANIZATION_ID, "--json").json("members")["members"]
 
     assert [
@@ -185,7 +185,7 @@ def test_members_are_listed_as_a_table(run: Callable[..., CommandResult]) -> Non
 
 
 def test_an_organization_id_of_the_provider(table: Table, run: Callable[..., CommandResult]) -> None:
-    """It stands for the same UUIDv5 as in the API."""
+    """The provider's id stands for the same UUIDv5 as in the API."""
     organization_id = str(organization_uuid("org_2abc"))
     table.put_organization(organization_id)
 
@@ -197,7 +197,7 @@ def test_an_organization_id_of_the_provider(table: Table, run: Callable[..., Com
 @pytest.mark.parametrize("command", [["list"], ["add", "ada", "--role", "admin"], ["suspend", "ada"]])
 @pytest.mark.usefixtures("table")
 def test_missing_organization(run: Callable[..., CommandResult], command: list[str]) -> None:
-    """The message names the UUID that was derived."""
+    """The message about a missing organization names the UUID that was derived."""
     name, *rest = command
 
     line = run("members", name, "org_other", *rest).failure(3)
@@ -207,7 +207,7 @@ def test_missing_organization(run: Callable[..., CommandResult], command: list[s
 
 @pytest.mark.usefixtures("table")
 def test_the_text_of_every_change(run: Callable[..., CommandResult]) -> None:
-    """One sentence, also if there was nothing to do."""
+    """Each change is reported in one sentence, also if there was nothing to do."""
     texts = [
         run("members", *command.split(), *options).text()
         for command, *options in (

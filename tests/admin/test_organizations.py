@@ -22,7 +22,7 @@ NOW = "2030-01-31T12:00:00.000Z"
 def test_an_organization_is_created(
     world: World, run: Callable[..., CommandResult], stop_clock: Callable[[str], datetime]
 ) -> None:
-    """With its owner; the output has the UUID derived from the provider's id."""
+    """An organization is created with its owner; the output has the UUID derived from the provider's id."""
     stop_clock(NOW)
 
     answer = run("organizations", "create", "org_2abc", "--name", " Acme ", "--owner", "ada", "--json")
@@ -38,7 +38,7 @@ def test_an_organization_is_created(
 
 @pytest.mark.usefixtures("world")
 def test_the_text_of_a_creation(run: Callable[..., CommandResult]) -> None:
-    """It names the UUID; the provider's own UUID is used unchanged."""
+    """The text names the UUID; the provider's own UUID is used unchanged."""
     text = run("organizations", "create", ACTIVE_ORGANIZATION_ID, "--name", "Acme", "--owner", "ada").text()
 
     assert f"Created organization {ACTIVE_ORGANIZATION_ID} with the owner ada.\n" == text
@@ -48,7 +48,7 @@ def test_the_text_of_a_creation(run: Callable[..., CommandResult]) -> None:
 def test_an_existing_organization_is_not_created(
     table: Table, run: Callable[..., CommandResult], organization_id: str
 ) -> None:
-    """It is refused and nothing changes."""
+    """Creating an existing organization is refused and changes nothing."""
     before = table.items()
 
     line = run("organizations", "create", organization_id, "--name", "New", "--owner", "ada", "--json").failure(4)
@@ -58,7 +58,7 @@ def test_an_existing_organization_is_not_created(
 
 
 def test_a_purged_organization_is_not_created(world: World, run: Callable[..., CommandResult]) -> None:
-    """Its id cannot be used again."""
+    """The id of a purged organization cannot be used again."""
     world.table.put(pk=f"PURGED#{ACTIVE_ORGANIZATION_ID}", sk="PURGED")
 
     line = run("organizations", "create", ACTIVE_ORGANIZATION_ID, "--name", "New", "--owner", "ada").failure(4)
@@ -67,7 +67,7 @@ def test_a_purged_organization_is_not_created(world: World, run: Callable[..., C
 
 
 def test_organizations_are_listed(table: Table, run: Callable[..., CommandResult]) -> None:
-    """All organizations, with their scheduled deletions."""
+    """All organizations are listed, with their scheduled deletions."""
     listed = run("organizations", "list", "--json").json("organizations")["organizations"]
 
     assert {
@@ -95,7 +95,7 @@ def test_no_organizations(run: Callable[..., CommandResult]) -> None:
 
 @pytest.mark.parametrize("organization_id", [ACTIVE_ORGANIZATION_ID, FROZEN_ORGANIZATION_ID])
 def test_an_organization_is_shown(table: Table, run: Callable[..., CommandResult], organization_id: str) -> None:
-    """As stored, as JSON and as text."""
+    """An organization is shown as stored, as JSON and as text."""
     item = table.item("ORG", organization_id)
 
     assert {
@@ -122,7 +122,7 @@ COMMANDS: dict[str, list[str]] = {
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_missing_organization(table: Table, run: Callable[..., CommandResult], command: str) -> None:
-    """Exit code 3, and nothing changes."""
+    """A missing organization is exit code 3, and nothing changes."""
     before = table.items()
 
     line = run("organizations", command, "org_2abc", *COMMANDS[command], "--json").failure(3)
@@ -190,7 +190,7 @@ def test_the_text_of_every_change(  # noqa: PLR0913, PLR0917 - the same
     change: dict[str, Any],
     text: str,
 ) -> None:
-    """One sentence, also if there was nothing to do."""
+    """Each change is reported in one sentence, also if there was nothing to do."""
     del table, change
     stop_clock(NOW)
     shown = run("organizations", "show", organization_id, "--json").json("organization")
@@ -199,7 +199,7 @@ def test_the_text_of_every_change(  # noqa: PLR0913, PLR0917 - the same
 
 
 def test_rename_to_the_same_name(table: Table, run: Callable[..., CommandResult]) -> None:
-    """Nothing changes and no audit record is written."""
+    """Renaming to the same name changes nothing and writes no audit record."""
     before = table.items()
 
     assert (
@@ -268,7 +268,7 @@ def test_an_ambiguous_organization_is_refused(world: World, run: Callable[..., C
 def test_the_id_option_selects_one_of_both(
     world: World, run: Callable[..., CommandResult], organization_id: str
 ) -> None:
-    """The name that a tenant chose never blocks an operator."""
+    """With --id an operator selects the organization with that id, not one of that name."""
     world.table.put_organization(ORGANIZATION_ID)
     world.table.put_organization(NAMESAKE_ID)
 
@@ -279,7 +279,7 @@ def test_the_id_option_selects_one_of_both(
 
 @pytest.mark.usefixtures("world")
 def test_the_id_option_refuses_a_name(run: Callable[..., CommandResult]) -> None:
-    """A name is an error and is not derived."""
+    """With --id a name is an error and is not derived."""
     line = run("organizations", "show", "org_2abc", "--id").failure(2)
 
     assert "--id requires ORGANIZATION to be a UUID; `organizations list` shows it" == line

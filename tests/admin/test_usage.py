@@ -47,7 +47,7 @@ def test_the_commands() -> None:
 
 @every_command
 def test_the_help_of_every_command(run: Callable[..., CommandResult], group: str, command: str) -> None:
-    """It has an example, and the common options."""
+    """The help of every command has an example and the common options."""
     text = run(group, command, "--help").text()
 
     assert f"Usage: {NAME} {group} {command}" in text
@@ -60,7 +60,7 @@ def test_the_help_of_every_command(run: Callable[..., CommandResult], group: str
 
 @pytest.mark.parametrize("arguments", [[], ["--help"]])
 def test_the_help_of_the_program(run: Callable[..., CommandResult], arguments: list[str]) -> None:
-    """It has examples and exit codes. It is also shown without arguments."""
+    """The help has examples and exit codes, and is also shown without arguments."""
     text = " ".join(run(*arguments).text().split())
 
     assert f"{NAME} --stack keywright organizations create org_2abc --name Acme --owner user_1" in text
@@ -114,7 +114,7 @@ WRONG = [
 def test_wrong_usage_is_one_line_and_changes_nothing(
     table: Table, run: Callable[..., CommandResult], arguments: list[str]
 ) -> None:
-    """Exit code 2. A destructive command without --yes is wrong usage if standard input is not a terminal."""
+    """Wrong usage is exit code 2 and one line, as is a destructive command without --yes and terminal."""
     table.put_key(nth_id(0), ORGANIZATION)
     before = table.items()
 
@@ -147,7 +147,7 @@ DESTRUCTIVE = [
 def test_declined_confirmation(
     table: Table, run: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch, arguments: list[str], answer: str
 ) -> None:
-    """Nothing changes. The default answer is no."""
+    """Without confirmation nothing changes; the default answer is no."""
     table.put_key(nth_id(0), ORGANIZATION)
     before = table.items()
     monkeypatch.setattr("sys.stdin", Terminal(answer))
@@ -165,7 +165,7 @@ def test_declined_confirmation(
 def test_accepted_confirmation(
     table: Table, run: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch, arguments: list[str], answer: str
 ) -> None:
-    """The command runs. The question is not part of its output."""
+    """A confirmed command runs, and the question is not part of its output."""
     table.put_key(nth_id(0), ORGANIZATION)
     monkeypatch.setattr("sys.stdin", Terminal(answer))
 
@@ -203,7 +203,7 @@ def test_progress_on_a_terminal(
 
 @pytest.mark.usefixtures("table")
 def test_a_bug_is_not_hidden(run: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its traceback is shown."""
+    """An unexpected exception is shown with its traceback."""
 
     def broken(*_: object) -> None:
         raise RuntimeError("a bug")
@@ -216,7 +216,7 @@ def test_a_bug_is_not_hidden(run: Callable[..., CommandResult], monkeypatch: pyt
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_the_published_schemas(name: str) -> None:
-    """They are as `make generate` writes them."""
+    """The published schemas are as `make generate` writes them."""
     assert schema_text(name) == (SCHEMAS_FOLDER / f"{name}.json").read_text()
 
 
@@ -257,7 +257,7 @@ def test_shell_completion(words: str, expected: set[str]) -> None:
 
 
 def test_the_script(tmp_path: Path) -> None:
-    """It runs from any folder, also through a link."""
+    """The script runs from any folder, also through a link."""
     link = tmp_path / "elsewhere" / NAME
     link.parent.mkdir()
     link.symlink_to(ROOT / "admin" / NAME)

@@ -45,7 +45,7 @@ def test_samples_are_not_in_the_report(tmp_path: Path) -> None:
 
 
 def test_a_new_run_replaces_a_section(tmp_path: Path) -> None:
-    """Its old budgets are removed."""
+    """A new run of a section replaces it and its budgets."""
     path = tmp_path / "report.json"
     for value in (1.5, 0.5):
         write_report(path, [section("one", value)], is_quick=True)

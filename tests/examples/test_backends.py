@@ -12,10 +12,9 @@ import pytest
 
 from tests.api.deployment import KEY, data
 from tests.support.environment import LOOPBACK, ROOT
-from tests.support.local_service import connected, local_service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from types import ModuleType
 
     from fastapi import FastAPI
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.api.deployment import Deployment
 
-pytestmark = [pytest.mark.allow_hosts(LOOPBACK), pytest.mark.xdist_group("examples")]
+pytestmark = pytest.mark.allow_hosts(LOOPBACK)
 
 BACKENDS = ROOT / "examples" / "backends"
 
@@ -34,13 +33,6 @@ class Get(Protocol):
     def __call__(self, path: str, headers: dict[str, str]) -> tuple[int, Any]:
         """Return status and body."""
         ...
-
-
-@pytest.fixture(scope="module")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """Return a service for these tests alone."""
-    with local_service(tmp_path_factory.mktemp("service")) as stack_file:
-        yield from connected(stack_file)
 
 
 @pytest.fixture
@@ -85,7 +77,7 @@ def bearer(key: str) -> dict[str, str]:
 
 
 def test_valid_key(get: Get, deployment: Deployment) -> None:
-    """The route has the organization and the name of the key."""
+    """A route sees the organization and the name of a valid key."""
     key = deployment.create_key(name="CI", permissions=["analytics:read"])["key"]
 
     assert (200, {"reports of": deployment.organization_id, "read with": "CI"}) == get("/reports", bearer(key))
@@ -117,7 +109,7 @@ def test_revoked_key(get: Get, deployment: Deployment) -> None:
 
 
 def test_unreachable_keywright(get: Get, deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The answer is 503, not 401: the key may be valid."""
+    """If Keywright cannot be reached, the answer is 503, not 401: the key may be valid."""
     key = deployment.create_key(permissions=["analytics:read"])["key"]
     monkeypatch.setenv("KEYWRIGHT_URL", "http://127.0.0.1:1/v1")
 
@@ -125,7 +117,7 @@ def test_unreachable_keywright(get: Get, deployment: Deployment, monkeypatch: py
 
 
 def test_wrong_aws_credentials(get: Get, deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The answer is 503: the caller is not admitted, and not blamed for a mistake of the backend."""
+    """With wrong AWS credentials the answer is 503: the caller is neither admitted nor blamed."""
     key = deployment.create_key(permissions=["analytics:read"])["key"]
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
 

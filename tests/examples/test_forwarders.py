@@ -88,7 +88,7 @@ def test_documented_samples(provider: str) -> None:
 
 
 def test_every_event_is_documented() -> None:
-    """Under the name that the schema has."""
+    """The table of the document lists every type of event in the schema."""
     properties = [model.get("properties", {}) for model in PUBLISHED["$defs"].values()]
     kinds = {event["detail-type"]["const"] for event in properties if "detail-type" in event}
     section = DOCUMENT.split("\n## The events\n", 1)[1].split("\n## ", 1)[0]
@@ -112,19 +112,6 @@ def test_the_reasons_in_the_runbook() -> None:
     ):
         assert reason in runbook
         assert reason in code
-
-
-LINKS = [
-    (path, link)
-    for path in ("docs/organization-events.md", "docs/runbooks/dead-letters.md")
-    for link in sorted(set(re.findall(r"\]\((?!https?://)([^)#]+)", (ROOT / path).read_text(encoding="utf-8"))))
-]
-
-
-@pytest.mark.parametrize(("path", "link"), LINKS)
-def test_links(path: str, link: str) -> None:
-    """Every linked file exists."""
-    assert ((ROOT / path).parent / link).exists()
 
 
 # ---- Mappings ------------------------------------------------------------------------------------------------
@@ -184,7 +171,7 @@ def test_cognito_disabling_and_enabling(name: str, kind: str) -> None:
 
 
 def test_cognito_other_calls() -> None:
-    """They are ignored if the rule lets them through."""
+    """Calls that change no membership are ignored, should the rule let them through."""
     assert [] == cognito.translate(trail("AdminSetUserPassword"), ["a:admin"], is_enabled=True)
 
 
@@ -208,7 +195,7 @@ USER = {"user_id": "auth0|1"}
     ],
 )
 def test_auth0_organizations(kind: str, content: dict[str, Any], expected: list[str]) -> None:
-    """Other events are ignored."""
+    """Creation, update and deletion of an organization are translated; other events are ignored."""
     assert expected == usable(auth0.translate(stream(kind, **content)))
 
 
@@ -297,7 +284,7 @@ def membership(status: str, slug: str = "admin") -> dict[str, Any]:
     ],
 )
 def test_workos_organizations(kind: str, expected: list[str]) -> None:
-    """Other events are ignored."""
+    """Creation, update and deletion of an organization are translated; other events are ignored."""
     assert expected == usable(workos.translate(workos_event(kind, id="org_1", name="Acme")))
 
 
@@ -344,7 +331,7 @@ def workos_header(body: bytes, timestamp: float = NOW, secret: str = SECRET) -> 
 
 
 def test_clerk_valid_signature() -> None:
-    """Also with two signatures, as during a rotation of the secret."""
+    """A valid signature is accepted, also beside another one during a rotation of the secret."""
     headers = clerk_headers(b"{}")
 
     assert clerk.is_genuine(SECRET, headers, b"{}", NOW + 299)
@@ -367,7 +354,7 @@ def test_clerk_valid_signature() -> None:
     ids=range(9),
 )
 def test_clerk_invalid_signature(change: dict[str, str]) -> None:
-    """Another body, id, time or secret, or an expired timestamp."""
+    """A signature for another body, id, time or secret is refused, and so is an expired timestamp."""
     assert not clerk.is_genuine(SECRET, {**clerk_headers(b"{}"), **change}, b"{}", NOW)
 
 
@@ -417,7 +404,7 @@ def test_workos_valid_signature() -> None:
     ids=range(7),
 )
 def test_workos_invalid_signature(header: str) -> None:
-    """Another body, time or secret, or an expired timestamp."""
+    """A signature for another body, time or secret is refused, and so is an expired timestamp."""
     assert not workos.is_genuine(SECRET, header, b"{}", NOW)
 
 
@@ -503,7 +490,7 @@ def test_webhooks_are_forwarded(aws: FakeAws, provider: str, is_encoded: bool) -
 
 @pytest.mark.parametrize("provider", HANDLERS)
 def test_forged_webhooks_are_refused(aws: FakeAws, provider: str) -> None:
-    """Before the body is parsed."""
+    """A forged webhook is refused before its body is parsed."""
     answer = HANDLERS[provider](request(provider, b"no JSON", is_genuine=False), None)
 
     assert {"statusCode": 401} == answer
@@ -512,7 +499,7 @@ def test_forged_webhooks_are_refused(aws: FakeAws, provider: str) -> None:
 
 @pytest.mark.parametrize("provider", HANDLERS)
 def test_irrelevant_webhooks(aws: FakeAws, provider: str) -> None:
-    """They are answered 204, so that the provider does not send them again."""
+    """Irrelevant webhooks are answered 204, so that the provider does not send them again."""
     body = json.dumps({"type": "x", "event": "x", "id": "1", "created_at": TIME, "timestamp": 0, "data": {}}).encode()
 
     assert {"statusCode": 204} == HANDLERS[provider](request(provider, body), None)
@@ -520,7 +507,7 @@ def test_irrelevant_webhooks(aws: FakeAws, provider: str) -> None:
 
 
 def test_cognito_forwards_events(aws: FakeAws) -> None:
-    """One for each organization, in batches of ten."""
+    """The forwarder puts one event for each organization on the bus, in batches of ten."""
     aws.groups = [f"organization-{number}:admin" for number in range(12)]
 
     cognito.handler({"detail": trail("AdminDisableUser")}, None)
@@ -548,7 +535,7 @@ def test_auth0_forwards_events(aws: FakeAws) -> None:
 
 @pytest.mark.parametrize("module", [cognito, auth0, clerk, workos], ids=PROVIDERS)
 def test_rejected_events(aws: FakeAws, module: ModuleType) -> None:
-    """The forwarder raises, so that the event is delivered again."""
+    """The forwarder raises if the bus rejects an event, so that it is delivered again."""
     aws.failed_entries = 1
 
     with pytest.raises(RuntimeError, match="1 events were not accepted"):

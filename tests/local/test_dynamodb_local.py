@@ -50,7 +50,7 @@ def test_command(java: Callable[[str], None], tmp_path: Path) -> None:
 
 
 def test_server_that_fails_to_start(java: Callable[[str], None]) -> None:
-    """The error has the output of the server."""
+    """The error of a server that fails to start has its output."""
     java("echo 'no such class'")
 
     with pytest.raises(NotStartedError, match="no such class"), dynamodb_local.run_server(dynamodb_local.JARS):
@@ -58,7 +58,7 @@ def test_server_that_fails_to_start(java: Callable[[str], None]) -> None:
 
 
 def test_not_installed(java: Callable[[str], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The message has the command that installs it."""
+    """Without an installation, the message has the command that installs it."""
     java(SERVES)
     (tmp_path / "DynamoDBLocal-0.jar").unlink()
 
@@ -67,6 +67,6 @@ def test_not_installed(java: Callable[[str], None], tmp_path: Path, capsys: pyte
 
 
 def test_no_command(capsys: pytest.CaptureFixture[str]) -> None:
-    """The usage is printed, with exit status 2."""
+    """Without a command the usage is printed, with exit status 2."""
     assert 2 == dynamodb_local.main([])
     assert "python -m local.dynamodb_local COMMAND" in capsys.readouterr().out

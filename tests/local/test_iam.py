@@ -247,7 +247,7 @@ def test_other_resources_are_denied(client: Callable[..., Any], names: dict[str,
 
 
 def test_secrets_manager_and_sqs_deny_as_on_aws(client: Callable[..., Any], names: dict[str, str]) -> None:
-    """Status, code and message are those of the service."""
+    """A denial of Secrets Manager or SQS has the status, code and message of the service."""
     with pytest.raises(ClientError) as secret:
         client("secretsmanager", "GetApiKey").get_secret_value(SecretId=names["PEPPER_SECRET_ID"])
     with pytest.raises(ClientError) as queue:
@@ -260,7 +260,7 @@ def test_secrets_manager_and_sqs_deny_as_on_aws(client: Callable[..., Any], name
 
 
 def test_a_secret_by_its_arn(client: Callable[..., Any], names: dict[str, str]) -> None:
-    """The suffix that Secrets Manager appends is ignored."""
+    """The suffix that Secrets Manager appends to an ARN is ignored."""
     arn = boto3.client("secretsmanager").describe_secret(SecretId=names["PEPPER_SECRET_ID"])["ARN"]
 
     assert client("secretsmanager", "CreateApiKey").get_secret_value(SecretId=arn)["SecretString"]

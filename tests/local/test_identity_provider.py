@@ -86,7 +86,7 @@ def test_tokens_outlive_a_restart(provider: IdentityProvider) -> None:
 
 
 def test_unknown_path(provider: IdentityProvider) -> None:
-    """Other paths are 404."""
+    """Paths other than those of the documents and tokens are 404."""
     assert 404 == httpx.get(f"{provider.issuer}/private-key", timeout=ANSWER_SECONDS, trust_env=False).status_code
 
 
@@ -96,7 +96,7 @@ def ask(provider: IdentityProvider, query: str) -> httpx.Response:
 
 
 def test_token_endpoint(provider: IdentityProvider) -> None:
-    """It returns a valid token for any user and organization, as plain text for `$(curl ...)`."""
+    """The token endpoint returns a valid token for any user and organization, as plain text for `$(curl ...)`."""
     answer = ask(provider, "?user=ada%40example.com&organization=org_2abc")
 
     claims = verify(answer.text, provider)

@@ -45,6 +45,6 @@ def test_values() -> None:
     ],
 )
 def test_invalid_value(name: str, value: str) -> None:
-    """The message names the variable."""
+    """The message about an invalid value names the variable."""
     with pytest.raises(OptionError, match=f"^{name} must be "):
         Options.from_environment({name: value})

@@ -190,7 +190,7 @@ def test_200_with_a_token_authorizer(protected: Protected, table: Table) -> None
 
 @pytest.mark.parametrize("key", [None, "", "kk_" + "0" * 86, "nonsense"], ids=str)
 def test_401_no_key(protected: Protected, table: Table, key: str | None) -> None:
-    """The refusal is in the envelope, with a challenge."""
+    """A request without a key gets a 401 in the envelope, with a challenge."""
     KEY.put(table)
 
     assert (401, "UNAUTHORIZED") == protected.refusal(key)[:2]
@@ -208,7 +208,7 @@ def test_401_revoked_key(protected: Protected, table: Table) -> None:
 
 
 def test_403_missing_permission(protected: Protected, table: Table) -> None:
-    """The hint names the permissions of the key."""
+    """The hint of a refusal names the permissions of the key."""
     text = KEY.put(table)
 
     assert (
@@ -226,19 +226,19 @@ def test_403_route_without_a_rule(protected: Protected, table: Table) -> None:
 
 
 def test_403_frozen_organization(protected: Protected, table: Table) -> None:
-    """The code says that the organization is frozen."""
+    """The code of the refusal says that the organization is frozen."""
     table.freeze()
 
     assert (403, "ORGANIZATION_FROZEN") == protected.refusal(KEY.put(table))[:2]
 
 
 def test_404_unknown_route(protected: Protected, table: Table) -> None:
-    """The authorizer is not asked."""
+    """For an unknown route the authorizer is not asked."""
     assert (404, "NOT_FOUND") == protected.refusal(KEY.put(table), "GET", "/nothing")[:2]
 
 
 def test_503_invalid_rules(protected: Protected, table: Table, setting: Callable[[str, str], None]) -> None:
-    """The key may be valid, so the client is told to retry."""
+    """With invalid rules the answer is 503: the key may be valid, so the client is told to retry."""
     text = KEY.put(table)
     setting("ACCESS_RULES", "[{}]")
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -150,6 +151,46 @@ def items(stack: dict[str, Any]) -> list[dict[str, str]]:
     return [{name: str(value.get("S")) for name, value in item.items()} for item in scanned]
 
 
+@dataclass(frozen=True, slots=True)
+class Life:
+    """A service that was started, called and stopped with Ctrl-C.
+
+    Attributes:
+        stack: the content of its stack file.
+        welcome: its output until it was ready.
+        answer: the answer of a function that called DynamoDB with a boto3 client.
+        output: its output from then on.
+        log: the log of its functions.
+        is_announced: whether its stack file is still there.
+    """
+
+    stack: dict[str, Any]
+    welcome: str
+    answer: str
+    code: int
+    output: str
+    errors: str
+    log: str
+    is_announced: bool
+
+
+@pytest.fixture(scope="module")
+def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
+    """Start a service, call two of its functions, and stop it."""
+    project = tmp_path_factory.mktemp("project")
+    write_project(project)
+    (project / "functions" / "say" / "handler.py").write_text(LIST_TABLES)
+    echo = project / "functions" / "echo" / "handler.py"
+    echo.write_text(echo.read_text().replace("body = {", "print('printed by echo'); body = {"))
+    with service(project) as running:
+        stack, welcome = running.stack, running.welcome()
+        httpx.get(f"{stack['base_url']}/open?q=1", timeout=ANSWER_SECONDS, trust_env=False)
+        answer = httpx.post(f"{stack['base_url']}/say", timeout=ANSWER_SECONDS, trust_env=False).text
+        code, output, errors = running.stop(signal.SIGINT)
+    log = running.stack_file.with_name("service.log").read_text()
+    return Life(stack, welcome, answer, code, output, errors, log, running.stack_file.exists())
+
+
 class TestRunning:
     """A running service."""
 
@@ -176,15 +217,6 @@ class TestRunning:
         assert (
             200 == httpx.get(f"{running.stack['base_url']}/open", timeout=ANSWER_SECONDS, trust_env=False).status_code
         )
-
-    def test_other_clients_have_no_role(self, tmp_path: Path) -> None:
-        """A boto3 client of a function signs with the credentials of the environment, and is denied."""
-        write_project(tmp_path)
-        (tmp_path / "functions" / "say" / "handler.py").write_text(LIST_TABLES)
-        with service(tmp_path) as running:
-            answer = httpx.post(f"{running.stack['base_url']}/say", timeout=ANSWER_SECONDS, trust_env=False)
-
-        assert "UnrecognizedClientException" == answer.text
 
     def test_token_lifetime(self, running: Running) -> None:
         """DEMO_TTL is the lifetime of the tokens."""
@@ -224,84 +256,77 @@ class TestRunning:
         assert {len("2026-01-01T00:00:00.000Z")} == times
 
 
-class TestStopping:
-    """Stopping a service."""
+class TestLife:
+    """A service from its start to its end."""
 
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    def test_signal(self, project: Path, number: int) -> None:
-        """Ctrl-C and SIGTERM end the service with exit code 0 and without errors, and remove the stack file."""
-        with service(project) as running:
-            code, _, errors = running.stop(number)
+    def test_welcome_has_lines_to_paste(self, life: Life) -> None:
+        """The first command of the welcome creates a key as the admin."""
+        command = life.welcome[life.welcome.index("curl ") :].split("\n\n")[0]
+        arguments = shlex.split(command)
 
+        url = next(argument for argument in arguments if argument.startswith("http"))
+        assert f"{life.stack['base_url']}/auth/api-keys" == url
+        assert f"Authorization: Bearer {life.stack['tokens']['admin']}" == arguments[arguments.index("-H") + 1]
+
+    def test_request_log(self, life: Life) -> None:
+        """A request is one line on the terminal, without its query."""
+        assert 1 == life.output.count("GET /v1/open 200")
+
+    def test_function_log(self, life: Life) -> None:
+        """The output of functions is written to the log file, not to the terminal."""
+        assert "printed by echo" not in life.output
+        assert "printed by echo" in life.log
+
+    def test_other_clients_have_no_role(self, life: Life) -> None:
+        """A boto3 client of a function signs with the credentials of the environment, and is denied."""
+        assert "UnrecognizedClientException" == life.answer
+
+    def test_ctrl_c(self, life: Life) -> None:
+        """Ctrl-C ends the service with exit code 0 and without errors, and removes the stack file."""
+        assert 0 == life.code
+        assert "" == life.errors
+        assert not life.is_announced
+
+
+class TestStarting:
+    """Other ways to start and to stop a service."""
+
+    def test_empty(self, project: Path) -> None:
+        """EMPTY=1 starts with an empty table, without organization, users and tokens; SIGTERM ends it like Ctrl-C."""
+        with service(project, EMPTY="1") as running:
+            stack = running.stack
+            content = items(stack)
+            code, _, errors = running.stop(signal.SIGTERM)
+
+        assert [] == content
+        assert stack["organization_id"] is None
+        assert {} == stack["tokens"]
+        assert {} == stack["users"]
         assert 0 == code
         assert "" == errors
         assert not running.stack_file.exists()
 
     def test_stack_file_of_another_stays(self, project: Path) -> None:
         """A stack file that another service has replaced is not removed."""
-        with service(project) as running:
+        with service(project, EMPTY="1") as running:
             running.stack_file.write_text("{}")
             running.stop()
 
         assert "{}" == running.stack_file.read_text()
 
-
-class TestStarting:
-    """Starting a service, and its output."""
-
-    def test_welcome_has_lines_to_paste(self, project: Path) -> None:
-        """The first command of the welcome creates a key as the admin."""
-        with service(project) as running:
-            stack, output = running.stack, running.welcome()
-        command = output[output.index("curl ") :].split("\n\n")[0]
-        arguments = shlex.split(command)
-
-        assert f"{stack['base_url']}/auth/api-keys" == next(
-            argument for argument in arguments if argument.startswith("http")
-        )
-        assert f"Authorization: Bearer {stack['tokens']['admin']}" == arguments[arguments.index("-H") + 1]
-
-    def test_request_log(self, project: Path) -> None:
-        """A request is one line on the terminal, without its query."""
-        with service(project) as running:
-            httpx.get(f"{running.stack['base_url']}/open?q=1", timeout=ANSWER_SECONDS, trust_env=False)
-            _, output, _ = running.stop()
-
-        assert 1 == output.count("GET /v1/open 200")
-
-    def test_function_log(self, project: Path) -> None:
-        """The output of functions is written to the log file, not to the terminal."""
-        handler = project / "functions" / "echo" / "handler.py"
-        handler.write_text(handler.read_text().replace("body = {", "print('printed by echo'); body = {"))
-        with service(project) as running:
-            httpx.get(f"{running.stack['base_url']}/open", timeout=ANSWER_SECONDS, trust_env=False)
-            _, output, _ = running.stop()
-        log = running.stack_file.with_name("service.log").read_text()
-
-        assert "printed by echo" not in output
-        assert "printed by echo" in log
-
-    def test_empty(self, project: Path) -> None:
-        """EMPTY=1 starts with an empty table, without organization, users and tokens."""
-        with service(project, EMPTY="1") as running:
-            stack = running.stack
-
-            assert [] == items(stack)
-            assert stack["organization_id"] is None
-            assert {} == stack["tokens"]
-            assert {} == stack["users"]
-
     def test_used_port(self, project: Path) -> None:
-        """A port in use is reported in one line that suggests a fix, with exit code 1."""
+        """A port in use is reported in one line that suggests a fix, with exit code 1; no stack file is written."""
         with reserve(0) as listener:
-            code, _, errors = start(project, PORT=str(port_of(listener))).wait()
+            failed = start(project, PORT=str(port_of(listener)))
+            code, _, errors = failed.wait()
             expected = (
                 f"keywright: port {port_of(listener)} is in use; stop the program that uses it "
                 "or choose another port: PORT=9000 make run\n"
             )
 
-            assert 1 == code
-            assert expected == errors
+        assert 1 == code
+        assert expected == errors
+        assert not failed.stack_file.exists()
 
     def test_used_port_of_the_identity_provider(self, project: Path) -> None:
         """A port in use that the identity provider needs is reported as such."""
@@ -340,11 +365,3 @@ class TestStarting:
         expected = f"keywright: DynamoDB does not answer at {endpoint}; start it, or unset AWS_ENDPOINT_URL_DYNAMODB\n"
         assert 1 == code
         assert expected == errors
-
-    def test_failed_start(self, project: Path) -> None:
-        """A service that could not start writes no stack file."""
-        with reserve(0) as listener:
-            failed = start(project, PORT=str(port_of(listener)))
-            failed.wait()
-
-        assert not failed.stack_file.exists()

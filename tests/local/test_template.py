@@ -184,7 +184,7 @@ class TestStack:
 
 
 def test_bounds_of_numbers_are_not_enforced() -> None:
-    """Tests can hash more cheaply than a deployment."""
+    """Bounds of numbers are not enforced, so that tests can hash more cheaply than a deployment."""
     values = {"OidcIssuer": "http://127.0.0.1:1", "OidcAudience": "x", "Argon2MemoryKib": "8"}
 
     assert "8" == read_stack(ROOT / "template.yaml", values, {}).environment()["ARGON2_MEMORY_KIB"]

@@ -30,19 +30,19 @@ ANSWERED = [case for case in REQUESTS if case.status != 204]
 
 
 def test_the_file_is_what_the_code_says() -> None:
-    """Neither is changed without the other: `make generate` brings the file up to date."""
+    """docs/openapi.json is what `make generate` writes."""
     assert text(describe(ROOT)) == (ROOT / "docs" / "openapi.json").read_text(encoding="utf-8")
 
 
 def test_what_is_served_is_the_file() -> None:
-    """The function's copy, which sam build takes along, says the same."""
+    """The copy that get_openapi serves is docs/openapi.json."""
     served = (ROOT / "functions" / "get_openapi" / "openapi.json").read_text(encoding="utf-8")
 
     assert DESCRIPTION == json.loads(served)
 
 
 def test_every_route_is_described(stack: Stack) -> None:
-    """Each method of each path of the template, and none else."""
+    """The description has each method of each path of the template, and no other."""
     routes = {(route.method, f"/{stack.api.stage}{route.path}") for route in stack.api.routes}
 
     assert {route for route in routes if route[0] != "OPTIONS"} == {
@@ -51,46 +51,85 @@ def test_every_route_is_described(stack: Stack) -> None:
 
 
 def test_operations_have_the_names_of_their_functions() -> None:
-    """A name in a generated client leads to the code."""
+    """Each operation is named after the folder of its function."""
     assert all((ROOT / "functions" / name / "handler.py").is_file() for name in OPERATIONS)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_an_operation_is_described(name: str) -> None:
-    """In a line, in a sentence, and under a heading that the description explains."""
+    """Each operation has a summary, a description and a tag that is explained."""
     operation = OPERATIONS[name]
 
     assert all(operation[part].strip() for part in ("summary", "description"))
     assert set(operation["tags"]) <= {tag["name"] for tag in DESCRIPTION["tags"]}
 
 
-@pytest.mark.parametrize("case", ANSWERED, ids=str)
-def test_every_recorded_answer_is_described(case: Case) -> None:
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_each_parameter_is_described(name: str) -> None:
+    """Each parameter of the path, the query and the headers has a description and a schema."""
+    parameters = OPERATIONS[name].get("parameters", [])
+
+    assert [] == [parameter["name"] for parameter in parameters if not parameter.get("description", "").strip()]
+    assert [] == [parameter["name"] for parameter in parameters if not parameter.get("schema")]
+
+
+@pytest.mark.parametrize("name", DESCRIPTION["components"]["schemas"])
+def test_each_schema_and_field_is_described(name: str) -> None:
+    """Each schema, and each field of an object that is not described itself, has a description."""
+    schema = DESCRIPTION["components"]["schemas"][name]
+
+    assert schema["description"].strip()
+    assert [] == undescribed(schema)
+
+
+def undescribed(schema: dict[str, Any], place: str = "") -> list[str]:
+    """Return the fields of a schema without a description, at any depth; references lead to described schemas."""
+    missing = []
+    for name, field in schema.get("properties", {}).items():
+        if "properties" in field:
+            missing += undescribed(field, f"{place}{name}.")
+        elif "$ref" not in field and not field.get("description", "").strip():
+            missing.append(f"{place}{name}")
+    return missing
+
+
+def test_every_recorded_answer_is_described() -> None:
     """GIVEN an event WHEN it is replayed THEN its answer has a status, a code and a form that are described."""
-    operation = OPERATIONS[case.function]
-    body = case.expected["answer"]["body"]
+    wrong = {str(case): found for case in ANSWERED if (found := undescribed_parts(case))}
 
+    assert {} == wrong
+
+
+def undescribed_parts(case: Case) -> list[str]:
+    """Return what the description does not say about a recorded answer."""
+    operation, body = OPERATIONS[case.function], case.expected["answer"]["body"]
     if isinstance(body, str):  # a document
-        assert "200" in operation["responses"]
-        return
-    assert [] == problems(operation, case.status, body)
-    if case.status != 200:
-        assert body["error"]["code"] in codes(operation, str(case.status))
+        return [] if "200" in operation["responses"] else ["200"]
+    found = problems(operation, case.status, body)
+    if not found and case.status != 200 and body["error"]["code"] not in codes(operation, str(case.status)):
+        found.append(body["error"]["code"])
+    return found
 
 
-@pytest.mark.parametrize("case", [case for case in ANSWERED if case.status == 200 and case.event["body"]], ids=str)
-def test_every_recorded_body_that_was_accepted_is_described(case: Case) -> None:
+def test_every_recorded_body_that_was_accepted_is_described() -> None:
     """Every accepted body is valid by the description."""
-    if case.event["isBase64Encoded"]:
-        return
-    content = OPERATIONS[case.function]["requestBody"]["content"]["application/json"]
+    bodies = {
+        str(case): (OPERATIONS[case.function]["requestBody"]["content"]["application/json"], case.event["body"])
+        for case in ANSWERED
+        if case.status == 200 and case.event["body"] and not case.event["isBase64Encoded"]
+    }
 
-    assert [] == [error.message for error in validator(content["schema"]).iter_errors(json.loads(case.event["body"]))]
+    assert bodies
+    assert {} == {
+        name: found
+        for name, (content, body) in bodies.items()
+        if (found := [error.message for error in validator(content["schema"]).iter_errors(json.loads(body))])
+    }
 
 
 @pytest.mark.parametrize(("operation", "status", "name", "answer"), EXAMPLES)
 def test_an_example_of_an_error_is_one(operation: str, status: str, name: str, answer: Any) -> None:
-    """It has the form that is described, and its code belongs to its status."""
+    """Each example of an error has the described form, and its code belongs to its status."""
     assert name
     assert [] == problems(OPERATIONS[operation], int(status), answer)
     code = answer["error"]["code"]
@@ -104,7 +143,7 @@ def test_an_example_of_an_error_is_one(operation: str, status: str, name: str, a
     ),
 )
 def test_an_operation_has_an_example_of_its_success(name: str) -> None:
-    """As has the body of its request, if it takes one."""
+    """Each operation has valid examples of its success and of its body, if it takes one."""
     operation = OPERATIONS[name]
     answer = operation["responses"]["200"]["content"]["application/json"]["example"]
     assert [] == problems(operation, 200, answer)
@@ -116,7 +155,7 @@ def test_an_operation_has_an_example_of_its_success(name: str) -> None:
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_every_code_of_an_operation_has_an_example(name: str) -> None:
-    """No status is listed without the codes that it stands for."""
+    """Each status other than 200 has examples with its codes."""
     responses = OPERATIONS[name]["responses"]
 
     assert all(codes(OPERATIONS[name], status) for status in responses if status != "200")
@@ -129,7 +168,7 @@ def codes(operation: dict[str, Any], status: str) -> set[str]:
 
 
 def test_only_the_documents_are_open_to_everybody() -> None:
-    """All other operations need credentials."""
+    """All operations but the two documents need credentials."""
     open_to_everybody = {name for name, operation in OPERATIONS.items() if operation.get("security") == []}
 
     assert {"get_openapi", "get_reference"} == open_to_everybody

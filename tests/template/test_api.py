@@ -10,6 +10,7 @@ import pytest
 
 from local.intrinsics import Json, mapping, sequence, text
 from tests.support.cloudformation import function_ids, properties, resource
+from tests.support.mistakes import GONE, Mistake, about, checks_in, mistakes
 
 HEADER, PAYLOAD, SIGNATURE = "eyJhbGciOiJFUzI1NiJ9", "eyJzdWIiOiJ1c2VyIn0", "c2ln-bmF0_dXJl"
 TOKEN = f"{HEADER}.{PAYLOAD}.{SIGNATURE}"
@@ -51,7 +52,7 @@ each_route = pytest.mark.parametrize("route", declared_routes(), ids=str)
 
 
 def test_the_stage_is_the_version_in_the_path() -> None:
-    """Routes are served under /v1, and no second stage appears beside it."""
+    """Routes are served under /v1, and SAM adds no second stage."""
     api = properties("Api")
 
     assert api["StageName"] == "v1"
@@ -88,12 +89,12 @@ def test_a_path_answers_preflight_requests(route: Route) -> None:
 
 
 def test_documents_travel_compressed_and_answers_with_a_key_do_not() -> None:
-    """The page shrinks to a quarter; a key, 89 characters in a short answer, never stands in compressed text."""
+    """Documents are compressed; an answer with a key is too short for it, so compression reveals nothing of the key."""
     assert 10_000 <= int(text(properties("Api")["MinimumCompressionSize"], "MinimumCompressionSize")) <= 100_000
 
 
 def test_requests_are_traced_from_the_gateway_on() -> None:
-    """A trace begins where the request arrives."""
+    """API Gateway traces requests with X-Ray."""
     assert properties("Api")["TracingEnabled"] is True
 
 
@@ -102,7 +103,7 @@ OWN_LIMITS = ["POST /~1auth~1api-keys~1verify", "GET /~1docs", "GET /~1openapi.j
 
 
 def test_every_route_is_throttled() -> None:
-    """No caller can use up the account's share."""
+    """Every route has a limit: no caller can use up the account's quota."""
     settings = _method_settings(ThrottlingRate="5", ThrottlingBurst="9")
 
     assert ["* /*", *OWN_LIMITS] == list(settings)
@@ -110,7 +111,7 @@ def test_every_route_is_throttled() -> None:
 
 
 def test_verification_is_throttled_apart() -> None:
-    """Backends verify as often as they are called, and management of keys does not hold them back."""
+    """Verification has its own limit, which management of keys does not use up."""
     settings = _method_settings(VerifyThrottlingRate="700", VerifyThrottlingBurst="800")
 
     assert ("700", "800") == _limits(settings["POST /~1auth~1api-keys~1verify"])
@@ -119,7 +120,7 @@ def test_verification_is_throttled_apart() -> None:
 
 @pytest.mark.parametrize("route", ["GET /~1docs", "GET /~1openapi.json"])
 def test_public_documents_are_throttled_low(route: str) -> None:
-    """The page has 2 MB: a flood of requests for it costs the operator little, and leaves the other routes alone."""
+    """The public documents have low limits: a flood of requests for 2 MB pages stays cheap."""
     rate, burst = _limits(_method_settings(ThrottlingRate="9000", ThrottlingBurst="4000")[route])
 
     assert 2 == rate
@@ -127,7 +128,7 @@ def test_public_documents_are_throttled_low(route: str) -> None:
 
 
 def test_separate_limits_are_those_of_routes_that_exist() -> None:
-    """API Gateway refuses a stage with settings of a method that the API does not have."""
+    """Each separate limit names a route of the API: API Gateway refuses a stage with others."""
     routes = {f"{route.method} /{route.path.replace('/', '~1')}" for route in declared_routes()}
 
     assert routes >= set(OWN_LIMITS)
@@ -135,31 +136,31 @@ def test_separate_limits_are_those_of_routes_that_exist() -> None:
 
 
 def test_public_routes_have_separate_limits() -> None:
-    """A new route without an authorizer has to have some too."""
+    """Each route without an authorizer has its own limit."""
     opened = {route for route in declared_routes() if route.authorizer == "NONE" and route.method != "OPTIONS"}
 
     assert {f"{route.method} /{route.path.replace('/', '~1')}" for route in opened} <= _method_settings().keys()
 
 
 def test_every_route_is_measured() -> None:
-    """The settings of a route replace the general ones, with everything in them."""
+    """Each method setting enables metrics: the settings of a route replace the general ones."""
     assert [True] * (1 + len(OWN_LIMITS)) == [one["MetricsEnabled"] for one in _method_settings().values()]
 
 
 def test_the_gateway_logs_no_headers_and_no_bodies() -> None:
-    """Tokens and keys do not reach API Gateway's execution logs, which nothing ever deletes."""
+    """Execution logs, which are never deleted, are off: they would hold tokens and keys."""
     for settings in _method_settings().values():
         assert settings["LoggingLevel"] == "OFF"
         assert settings["DataTraceEnabled"] is False
 
 
 def test_each_deployment_of_the_stack_reaches_the_stage() -> None:
-    """Other AllowedOrigins and another PublicUrl are in the very next answer of the gateway."""
+    """A deployment with other AllowedOrigins or another PublicUrl changes the gateway's own answers at once."""
     assert properties("Api")["AlwaysDeploy"] is True
 
 
 def test_access_logs_wait_for_the_log_role_where_the_stack_sets_it() -> None:
-    """By a reference that goes with the condition: a DependsOn would be refused where the role is not the stack's."""
+    """The access log refers to the log role if the stack sets it; a DependsOn would be refused if it does not."""
     written = mapping(mapping(resource("Api")["Properties"], "Api")["AccessLogSetting"], "AccessLogSetting")
 
     assert {"Ref": "ApiGatewayAccount"} in _within(written["DestinationArn"])
@@ -170,7 +171,7 @@ def test_access_logs_wait_for_the_log_role_where_the_stack_sets_it() -> None:
 
 
 def test_a_request_is_one_line_of_json_in_the_access_log() -> None:
-    """A request can be found and understood: by its id, its outcome, and what took how long."""
+    """A line of the access log has the request's id, route, outcome and latencies."""
     line = _access_log_format()
 
     assert "\n" not in line
@@ -194,10 +195,10 @@ def test_a_request_is_one_line_of_json_in_the_access_log() -> None:
 
 
 def test_the_access_log_has_no_credentials() -> None:
-    """Nothing that a caller could have put a token or a key into is written down: no header, query, path or body.
+    """The access log has no field that a caller could put a token or key into: header, query, path, body or message.
 
-    Nor any message: that of an IncompleteSignatureException, which a session token gets on a route that does not exist,
-    quotes the whole Authorization header.
+    A message can quote the whole Authorization header: that of an IncompleteSignatureException, which a session token
+    gets on a route that does not exist.
     """
     variables = set(re.findall(r"\$[A-Za-z.]+", _access_log_format()))
 
@@ -221,12 +222,12 @@ def test_the_access_log_has_no_credentials() -> None:
 
 
 def test_access_logs_are_deleted_after_the_days_the_operator_chose() -> None:
-    """Addresses and user ids are not kept for ever."""
+    """Access logs, with addresses and user ids, are deleted after LogRetentionDays."""
     assert properties("AccessLogs", LogRetentionDays="14") == {"RetentionInDays": "14"}
 
 
 def test_the_session_authorizer_is_asked_by_token_and_its_answer_reused() -> None:
-    """One invocation serves a session for five minutes."""
+    """The session authorizer gets the Authorization header, and its answer is cached for five minutes."""
     authorizer = _session_authorizer()
     identity = mapping(authorizer["Identity"], "Identity")
 
@@ -282,12 +283,12 @@ def test_what_can_be_a_session_token_reaches_the_authorizer(authorization: str) 
     ],
 )
 def test_what_cannot_be_a_session_token_is_refused_by_the_gateway(authorization: str) -> None:
-    """Neither noise nor an API key costs an invocation of the authorizer."""
+    """Malformed tokens and API keys are refused without an invocation of the authorizer."""
     assert not re.fullmatch(_validation_expression(), authorization)
 
 
 def test_the_validation_expression_is_read_alike_by_every_engine() -> None:
-    """API Gateway's engine is Java's: only what Java and Python agree on, no flags or groups, anchored at both ends."""
+    """The expression means the same in Java and Python: no flags, no groups, anchored at both ends."""
     expression = _validation_expression()
 
     assert expression[0] == "^"
@@ -325,3 +326,152 @@ def _session_authorizer() -> dict[str, Json]:
 
 def _validation_expression() -> str:
     return text(mapping(_session_authorizer()["Identity"], "Identity")["ValidationExpression"], "Identity")
+
+
+AUTH = "Resources.{}.Properties.Events.Route.Properties.Auth"
+API = "Resources.Api.Properties"
+SESSION = f"{API}.Auth.Authorizers.SessionAuthorizer"
+LOG_FORMAT = f"{API}.AccessLogSetting.Format"
+DESTINATION = f"{API}.AccessLogSetting.DestinationArn"
+
+
+def each_declared_route() -> list[tuple[Route]]:
+    """Return the cases of a check that is made for each route."""
+    return [(route,) for route in declared_routes()]
+
+
+def each_route_of_pages() -> list[tuple[Route]]:
+    """Return the cases of a check that is made for each route that pages may call."""
+    return [(route,) for route in declared_routes() if route.authorizer != "AWS_IAM"]
+
+
+def settings_of(number: int, **wrong: object) -> list[tuple[str, object]]:
+    """Return mistakes in one of the method settings, one for each name."""
+    return [(f"{API}.MethodSettings.{number}.{name}", value) for name, value in wrong.items()]
+
+
+MISTAKES = [
+    *mistakes(test_the_stage_is_the_version_in_the_path, (f"{API}.StageName", "prod"), (f"{API}.OpenApiVersion", GONE)),
+    *mistakes(
+        test_the_path_of_a_route_leaves_the_version_to_the_stage,
+        ("Resources.CreateApiKey.Properties.Events.Route.Properties.Path", "/v1/auth/api-keys"),
+        cases=each_declared_route,
+    ),
+    *mistakes(
+        test_a_route_has_an_authorizer_unless_it_answers_preflight_requests,
+        (f"{API}.Auth.DefaultAuthorizer", "NONE"),
+        (AUTH.format("ListApiKeys"), {"Authorizer": "NONE"}),
+        (AUTH.format("VerifyApiKey"), GONE),
+        (AUTH.format("GetCurrentApiKey"), GONE),
+        cases=each_declared_route,
+    ),
+    *mistakes(
+        test_a_path_answers_preflight_requests,
+        ("Resources.CreateApiKey.Properties.Events.Preflight", GONE),
+        cases=each_route_of_pages,
+    ),
+    *mistakes(test_documents_travel_compressed_and_answers_with_a_key_do_not, (f"{API}.MinimumCompressionSize", 0)),
+    *mistakes(test_requests_are_traced_from_the_gateway_on, (f"{API}.TracingEnabled", False)),
+    *mistakes(
+        test_every_route_is_throttled,
+        *settings_of(
+            0,
+            ThrottlingRateLimit=10_000,
+            ThrottlingBurstLimit=GONE,
+            HttpMethod="GET",
+            ResourcePath="/auth/api-keys",
+        ),
+    ),
+    *mistakes(
+        test_verification_is_throttled_apart,
+        *settings_of(
+            1,
+            ThrottlingRateLimit={"Ref": "ThrottlingRate"},
+            ThrottlingBurstLimit=GONE,
+            ResourcePath="/auth/api-keys/verify",
+        ),
+    ),
+    *(
+        mistake
+        for number, route in ((2, "GET /~1docs"), (3, "GET /~1openapi.json"))
+        for mistake in mistakes(
+            test_public_documents_are_throttled_low,
+            *settings_of(
+                number,
+                ThrottlingRateLimit={"Ref": "ThrottlingRate"},
+                ThrottlingBurstLimit={"Ref": "ThrottlingBurst"},
+            ),
+            cases=about(route),
+        )
+    ),
+    *mistakes(
+        test_separate_limits_are_those_of_routes_that_exist,
+        *settings_of(2, ResourcePath="/docs"),
+        *settings_of(2, ResourcePath="/~1documents"),
+        *settings_of(2, HttpMethod="*"),
+    ),
+    *mistakes(
+        test_public_routes_have_separate_limits,
+        (f"{API}.MethodSettings.3", GONE),
+        (AUTH.format("ListApiKeys"), {"Authorizer": "NONE"}),
+    ),
+    *mistakes(
+        test_every_route_is_measured,
+        *settings_of(0, MetricsEnabled=False),
+        *settings_of(1, MetricsEnabled=GONE),
+        *settings_of(2, MetricsEnabled=False),
+    ),
+    *mistakes(
+        test_the_gateway_logs_no_headers_and_no_bodies,
+        *(wrong for number in range(4) for wrong in settings_of(number, LoggingLevel="INFO", DataTraceEnabled=True)),
+        *(wrong for number in range(4) for wrong in settings_of(number, LoggingLevel=GONE)),
+    ),
+    *mistakes(
+        test_each_deployment_of_the_stack_reaches_the_stage,
+        (f"{API}.AlwaysDeploy", GONE),
+        (f"{API}.AlwaysDeploy", False),
+    ),
+    *mistakes(
+        test_access_logs_wait_for_the_log_role_where_the_stack_sets_it,
+        ("Resources.Api.DependsOn", "ApiGatewayAccount"),
+        (DESTINATION, {"Fn::GetAtt": ["AccessLogs", "Arn"]}),
+        (f"{DESTINATION}.Fn::Select.0", 1),
+    ),
+    *mistakes(test_a_request_is_one_line_of_json_in_the_access_log, (LOG_FORMAT, "$context.requestId")),
+    *mistakes(
+        test_the_access_log_has_no_credentials,
+        (LOG_FORMAT, '{"token": "$context.authorizer.token", "path": "$context.path"}'),
+    ),
+    *mistakes(test_access_logs_are_deleted_after_the_days_the_operator_chose, ("Resources.AccessLogs.Properties", {})),
+    *mistakes(
+        test_the_session_authorizer_is_asked_by_token_and_its_answer_reused,
+        (f"{SESSION}.FunctionPayloadType", "REQUEST"),
+        (f"{SESSION}.Identity.Header", "X-Token"),
+        (f"{SESSION}.Identity.ReauthorizeEvery", 3600),
+    ),
+    *mistakes(
+        test_what_can_be_a_session_token_reaches_the_authorizer,
+        (f"{SESSION}.Identity.ValidationExpression", "^Bearer .+$"),
+        cases=about(f"bearer {TOKEN}"),
+    ),
+    *mistakes(
+        test_what_cannot_be_a_session_token_is_refused_by_the_gateway,
+        (f"{SESSION}.Identity.ValidationExpression", ".*"),
+        cases=about(f"Bearer {TOKEN} "),
+    ),
+    *mistakes(
+        test_the_validation_expression_is_read_alike_by_every_engine,
+        (f"{SESSION}.Identity.ValidationExpression", "(?i)bearer [a-z.]+"),
+    ),
+]
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=str)
+def test_a_mistake_is_noticed(mistake: Mistake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GIVEN a template that passes WHEN one thing in it is wrong THEN its check fails."""
+    mistake.assert_noticed(monkeypatch)
+
+
+def test_each_check_has_a_mistake() -> None:
+    """Every check above has a mistake that it notices."""
+    assert checks_in(globals()) == {mistake.check.__name__ for mistake in MISTAKES}

@@ -8,6 +8,7 @@ import pytest
 
 from local.intrinsics import mapping, text
 from tests.support.cloudformation import properties, resource, resources, section
+from tests.support.mistakes import GONE, Mistake, about, checks_in, mistakes
 
 
 @pytest.mark.parametrize(
@@ -22,7 +23,7 @@ from tests.support.cloudformation import properties, resource, resources, sectio
     ],
 )
 def test_what_others_depend_on_outlives_the_stack(logical_id: str, policy: str) -> None:
-    """Neither deleting the stack nor replacing the resource deletes it; a pepper that no key has seen yet may go."""
+    """Neither deleting the stack nor replacing a resource deletes it; a pepper goes if the first deployment fails."""
     declared = resource(logical_id)
 
     assert policy == declared["DeletionPolicy"]
@@ -30,7 +31,7 @@ def test_what_others_depend_on_outlives_the_stack(logical_id: str, policy: str) 
 
 
 def test_the_table_has_one_key_and_no_index() -> None:
-    """One partition per organization; every read is by primary key."""
+    """The table has a partition key and a sort key, and no index."""
     table = properties("Table")
 
     assert table["KeySchema"] == [
@@ -45,7 +46,7 @@ def test_the_table_has_one_key_and_no_index() -> None:
 
 
 def test_the_table_is_protected() -> None:
-    """It can be restored to any second of the last 35 days, and cannot be deleted by a slip."""
+    """The table has point-in-time recovery and deletion protection."""
     table = properties("Table")
 
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
@@ -53,7 +54,7 @@ def test_the_table_is_protected() -> None:
 
 
 def test_the_table_costs_nothing_while_idle_and_forgets_what_has_expired() -> None:
-    """On-demand capacity, items with a ttl go by themselves, and no key of KMS is paid for each request.
+    """Capacity is on demand, expired items are deleted, and no KMS key is paid for each request.
 
     Without an SSESpecification DynamoDB encrypts a table with a key that costs nothing (DynamoDB Developer Guide,
     "Encryption at rest"); SSEEnabled chooses one of KMS.
@@ -94,13 +95,78 @@ def test_the_pepper_is_generated_as_version_one() -> None:
     ],
 )
 def test_nothing_has_a_fixed_name(resource_type: str, name_property: str) -> None:
-    """Several stacks can stand side by side in one account, and a retained table is not in a new one's way."""
+    """Names are generated, so one account can hold several stacks beside a retained table."""
     assert not any(name_property in mapping(found["Properties"], "") for found in resources(resource_type).values())
 
 
 def test_the_log_role_of_the_account_can_be_left_alone() -> None:
-    """With false, the stack does not touch the setting that other APIs of the account depend on."""
+    """With ManageApiGatewayLogRole=false the stack does not change the account's setting."""
     managed = [name for name, found in section("Resources").items() if "Condition" in mapping(found, name)]
 
     assert managed == ["ApiGatewayAccount", "ApiGatewayLogRole"]
     assert {mapping(section("Resources")[name], name)["Condition"] for name in managed} == {"ManagesApiGatewayLogRole"}
+
+
+TABLE = "Resources.Table.Properties"
+GENERATED = "Resources.Pepper.Properties.GenerateSecretString"
+
+MISTAKES = [
+    *(
+        mistake
+        for name, policy, wrong_policies in (
+            ("Table", "Retain", ("Delete", "RetainExceptOnCreate")),
+            ("Pepper", "RetainExceptOnCreate", ("Delete", "Retain")),
+            ("ApiGatewayAccount", "Retain", ("Delete",)),
+            ("ApiGatewayLogRole", "Retain", ("Delete", "RetainExceptOnCreate")),
+        )
+        for mistake in mistakes(
+            test_what_others_depend_on_outlives_the_stack,
+            *((f"Resources.{name}.DeletionPolicy", wrong) for wrong in wrong_policies),
+            (f"Resources.{name}.UpdateReplacePolicy", "Snapshot"),
+            cases=about(name, policy),
+        )
+    ),
+    *mistakes(
+        test_the_table_has_one_key_and_no_index,
+        (f"{TABLE}.GlobalSecondaryIndexes", [{"IndexName": "by_hash"}]),
+        (f"{TABLE}.KeySchema.1", GONE),
+    ),
+    *mistakes(
+        test_the_table_is_protected,
+        (f"{TABLE}.DeletionProtectionEnabled", False),
+        (f"{TABLE}.PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled", False),
+    ),
+    *mistakes(
+        test_the_table_costs_nothing_while_idle_and_forgets_what_has_expired,
+        (f"{TABLE}.BillingMode", "PROVISIONED"),
+        (f"{TABLE}.TimeToLiveSpecification.AttributeName", "expires"),
+        (f"{TABLE}.SSESpecification", {"SSEEnabled": True}),
+    ),
+    *mistakes(
+        test_the_pepper_is_generated_as_version_one,
+        (f"{GENERATED}.PasswordLength", 8),
+        (f"{GENERATED}.SecretStringTemplate", '{"current": 2}'),
+        (f"{GENERATED}.GenerateStringKey", "2"),
+    ),
+    *mistakes(
+        test_nothing_has_a_fixed_name,
+        (f"{TABLE}.TableName", "keywright"),
+        cases=about("AWS::DynamoDB::Table", "TableName"),
+    ),
+    *mistakes(
+        test_the_log_role_of_the_account_can_be_left_alone,
+        ("Resources.ApiGatewayAccount.Condition", GONE),
+        ("Resources.Table.Condition", "HasPublicUrl"),
+    ),
+]
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=str)
+def test_a_mistake_is_noticed(mistake: Mistake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GIVEN a template that passes WHEN one thing in it is wrong THEN its check fails."""
+    mistake.assert_noticed(monkeypatch)
+
+
+def test_each_check_has_a_mistake() -> None:
+    """Every check above has a mistake that it notices."""
+    assert checks_in(globals()) == {mistake.check.__name__ for mistake in MISTAKES}

@@ -7,6 +7,7 @@ import pytest
 from local.intrinsics import Json, mapping, sequence, text
 from tests.support.cloudformation import folder_name, function_ids, properties, resource, resources, section
 from tests.support.environment import ROOT
+from tests.support.mistakes import GONE, Mistake, about, checks_in, mistakes
 from tests.support.modules import FUNCTIONS
 
 each_function = pytest.mark.parametrize("function", function_ids())
@@ -24,13 +25,13 @@ OWN_RESOURCES = [
 
 
 def test_the_template_and_the_functions_folder_name_the_same_functions() -> None:
-    """A function cannot be deployed without its code, nor code be left out of the deployment."""
+    """Every function of the template has its folder, and every folder is deployed."""
     assert sorted(FUNCTIONS) == sorted(folder_name(function) for function in function_ids())
 
 
 @each_function
 def test_a_function_runs_the_handler_of_the_folder_of_its_name(function: str) -> None:
-    """The logical id, the folder and the code are one identity."""
+    """A function's logical id names the folder of its code."""
     declared = properties(function)
 
     assert declared["CodeUri"] == f"functions/{folder_name(function)}"
@@ -39,7 +40,7 @@ def test_a_function_runs_the_handler_of_the_folder_of_its_name(function: str) ->
 
 @each_function
 def test_a_function_has_no_dependencies_of_its_own(function: str) -> None:
-    """With a requirements.txt beside a handler, sam build would need the exact Python of the runtime."""
+    """No function has a requirements.txt: sam build would need the exact Python of the runtime for it."""
     assert not (ROOT / "functions" / folder_name(function) / "requirements.txt").exists()
 
 
@@ -51,7 +52,7 @@ def test_a_function_is_traced(function: str) -> None:
 
 @each_function
 def test_a_function_logs_to_a_group_of_its_own_that_forgets(function: str) -> None:
-    """Logs are found by the function's name and are deleted after the days the operator chose."""
+    """Each function has its own log group, whose logs are deleted after LogRetentionDays."""
     group = f"{function}Logs"
 
     assert mapping(resource(function)["Properties"], function)["LoggingConfig"] == {
@@ -63,18 +64,18 @@ def test_a_function_logs_to_a_group_of_its_own_that_forgets(function: str) -> No
 
 @pytest.mark.parametrize("function", [function for function in function_ids() if function not in WITHOUT_CALLER])
 def test_a_function_ends_before_api_gateway_gives_up(function: str) -> None:
-    """A function's own answer reaches the client, even a late one."""
+    """A function times out before API Gateway does, so that its own answer reaches the client."""
     assert 0 < int(text(properties(function)["Timeout"], function)) < API_GATEWAY_TIMEOUT_SECONDS
 
 
 @each_function
 def test_a_function_has_the_environment_all_functions_have(function: str) -> None:
-    """The local service can run all functions in one process."""
+    """No function has its own variables: the local service runs all functions in one process."""
     assert "Environment" not in mapping(resource(function)["Properties"], function)
 
 
 def test_the_environment_holds_no_secret() -> None:
-    """The pepper is named, not given: whoever may read a function's configuration does not read it."""
+    """The environment names the secret of the pepper and does not resolve it."""
     environment = mapping(mapping(section("Globals")["Function"], "Globals")["Environment"], "Environment")
 
     assert mapping(environment["Variables"], "Variables")["PEPPER_SECRET_ID"] == {"Ref": "Pepper"}
@@ -83,7 +84,7 @@ def test_the_environment_holds_no_secret() -> None:
 
 @each_function
 def test_a_permission_is_one_action_on_one_resource(function: str) -> None:
-    """No function has a permission that is not listed here."""
+    """Each statement of a role allows one action on one resource, without wildcards."""
     for statement in _statements(function):
         assert set(statement) == {"Sid", "Effect", "Action", "Resource"}
         assert statement["Effect"] == "Allow"
@@ -94,7 +95,7 @@ def test_a_permission_is_one_action_on_one_resource(function: str) -> None:
 
 @each_function
 def test_a_permission_is_on_a_resource_of_this_stack(function: str) -> None:
-    """Statements name the table, the pepper or a queue of this stack and nothing else of the account."""
+    """Statements name the stack's table, pepper and queues only."""
     for statement in _written_statements(function):
         assert statement["Resource"] in OWN_RESOURCES
 
@@ -114,7 +115,7 @@ def test_a_role_has_the_boundary_that_is_given(function: str) -> None:
 
 @pytest.mark.parametrize("role", list(resources("AWS::IAM::Role")))
 def test_a_role_that_no_function_has_is_bounded_as_well(role: str) -> None:
-    """The deployer's policy allows no role without the boundary."""
+    """Other roles have the boundary too: the deployer's policy allows none without it."""
     assert BOUNDARY == properties(role, PermissionsBoundaryArn=BOUNDARY)["PermissionsBoundary"]
     assert "PermissionsBoundary" not in properties(role)
 
@@ -137,3 +138,106 @@ def _written_statements(function: str) -> list[dict[str, Json]]:
         for policy in policies
         for statement in sequence(mapping(policy, function)["Statement"], function)
     ]
+
+
+FUNCTION = "Globals.Function"
+CREATE = "Resources.CreateApiKey.Properties"
+STATEMENT = f"{CREATE}.Policies.0.Statement.0"
+ABOUT_CREATE = about("CreateApiKey")
+
+MISTAKES = [
+    *mistakes(test_the_template_and_the_functions_folder_name_the_same_functions, ("Resources.DeleteApiKey", GONE)),
+    *mistakes(
+        test_a_function_runs_the_handler_of_the_folder_of_its_name,
+        (f"{CREATE}.CodeUri", "functions/rotate_api_key"),
+        (f"{CREATE}.Handler", "app.handler"),
+        cases=ABOUT_CREATE,
+    ),
+    *mistakes(
+        test_a_function_is_traced,
+        (f"{FUNCTION}.Tracing", "PassThrough"),
+        (f"{FUNCTION}.Tracing", GONE),
+        (f"{CREATE}.Tracing", "Disabled"),
+        cases=ABOUT_CREATE,
+    ),
+    *mistakes(
+        test_a_function_logs_to_a_group_of_its_own_that_forgets,
+        (f"{CREATE}.LoggingConfig", GONE),
+        (f"{CREATE}.LoggingConfig.LogFormat", "Text"),
+        (f"{CREATE}.LoggingConfig.LogGroup", {"Ref": "ListApiKeysLogs"}),
+        ("Resources.CreateApiKeyLogs", GONE),
+        ("Resources.CreateApiKeyLogs.Properties.RetentionInDays", GONE),
+        ("Resources.CreateApiKeyLogs.Properties.RetentionInDays", 3653),
+        cases=ABOUT_CREATE,
+    ),
+    *mistakes(
+        test_a_function_ends_before_api_gateway_gives_up,
+        (f"{FUNCTION}.Timeout", 29),
+        (f"{CREATE}.Timeout", 60),
+        (f"{FUNCTION}.Timeout", GONE),
+        cases=ABOUT_CREATE,
+    ),
+    *mistakes(
+        test_a_function_has_the_environment_all_functions_have,
+        (f"{CREATE}.Environment", {"Variables": {"TABLE_NAME": "other"}}),
+        cases=ABOUT_CREATE,
+    ),
+    *mistakes(
+        test_the_environment_holds_no_secret,
+        (f"{FUNCTION}.Environment.Variables.PEPPER_SECRET_ID", "{{resolve:secretsmanager:keywright}}"),
+        (f"{FUNCTION}.Environment.Variables.PEPPER", "{{resolve:secretsmanager:keywright}}"),
+    ),
+    *mistakes(
+        test_a_permission_is_one_action_on_one_resource,
+        (f"{STATEMENT}.Action", "dynamodb:*"),
+        (f"{STATEMENT}.Action", "*"),
+        (f"{STATEMENT}.Action", ["dynamodb:PutItem", "dynamodb:DeleteItem"]),
+        (f"{STATEMENT}.Resource", "*"),
+        (f"{STATEMENT}.Resource", {"Fn::Sub": "${Table.Arn}/*"}),
+        (f"{STATEMENT}.Resource", [{"Fn::GetAtt": ["Table", "Arn"]}] * 2),
+        (f"{STATEMENT}.Effect", "Deny"),
+        (f"{STATEMENT}.NotAction", "dynamodb:Scan"),
+        (f"{STATEMENT}.Sid", GONE),
+        (f"{CREATE}.Policies", ["AmazonDynamoDBFullAccess"]),
+        cases=ABOUT_CREATE,
+    ),
+    *mistakes(
+        test_a_permission_is_on_a_resource_of_this_stack,
+        (f"{STATEMENT}.Resource", "arn:aws:dynamodb:eu-central-1:123456789012:table/other"),
+        (f"{STATEMENT}.Resource", "*"),
+        (f"{STATEMENT}.Resource", {"Fn::Sub": "arn:${AWS::Partition}:dynamodb:::table/*"}),
+        (f"{STATEMENT}.Resource", {"Ref": "OidcIssuer"}),
+        cases=ABOUT_CREATE,
+    ),
+    *mistakes(
+        test_a_function_has_no_other_way_to_permissions,
+        (f"{CREATE}.Role", {"Fn::GetAtt": ["ApiGatewayLogRole", "Arn"]}),
+        (f"{CREATE}.ManagedPolicyArns", ["arn:aws:iam::aws:policy/AdministratorAccess"]),
+        cases=ABOUT_CREATE,
+    ),
+    *mistakes(
+        test_a_role_has_the_boundary_that_is_given,
+        (f"{FUNCTION}.PermissionsBoundary", GONE),
+        (f"{FUNCTION}.PermissionsBoundary", {"Ref": "PermissionsBoundaryArn"}),
+        (f"{CREATE}.PermissionsBoundary", "arn:aws:iam::aws:policy/AdministratorAccess"),
+        cases=ABOUT_CREATE,
+    ),
+    *mistakes(
+        test_a_role_that_no_function_has_is_bounded_as_well,
+        ("Resources.ApiGatewayLogRole.Properties.PermissionsBoundary", GONE),
+        cases=about("ApiGatewayLogRole"),
+    ),
+]
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=str)
+def test_a_mistake_is_noticed(mistake: Mistake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GIVEN a template that passes WHEN one thing in it is wrong THEN its check fails."""
+    mistake.assert_noticed(monkeypatch)
+
+
+def test_each_check_has_a_mistake() -> None:
+    """Every check of the template above has a mistake that it notices."""
+    of_folders_only = {"test_a_function_has_no_dependencies_of_its_own"}
+
+    assert checks_in(globals()) - of_folders_only == {mistake.check.__name__ for mistake in MISTAKES}

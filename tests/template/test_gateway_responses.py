@@ -35,22 +35,22 @@ each_error = pytest.mark.parametrize(("kind", "error"), RESPONSES.items(), ids=R
 each_kind = pytest.mark.parametrize("kind", ["ACCESS_DENIED", *RESPONSES])
 
 
-def test_the_template_holds_the_errors_of_the_catalogue() -> None:
-    """`make generate` changes nothing: an error that is edited in one place only is found here."""
+def test_the_template_holds_the_errors_of_the_catalog() -> None:
+    """The errors in the template are those of keywright.errors: `make generate` changes nothing."""
     template = (ROOT / "template.yaml").read_text(encoding="utf-8")
 
     assert with_responses(template) == template
 
 
 def test_every_error_of_api_gateway_is_defined() -> None:
-    """API Gateway's own wording is never returned. The list is that of AWS's API description."""
+    """Every response type of AWS's API description is defined, so API Gateway's own wording is never returned."""
     kinds = botocore.session.get_session().get_service_model("apigateway").shape_for("GatewayResponseType")
 
     assert set(kinds.metadata["enum"]) == set(_responses())
 
 
 @each_error
-def test_an_error_is_that_of_the_catalogue(kind: str, error: ErrorType) -> None:
+def test_an_error_is_that_of_the_catalog(kind: str, error: ErrorType) -> None:
     """Status, code, message and hint are those of keywright.errors."""
     body = {
         "code": error.code,
@@ -63,8 +63,8 @@ def test_an_error_is_that_of_the_catalogue(kind: str, error: ErrorType) -> None:
     assert body == _error(kind)
 
 
-def test_a_denial_is_the_authorizers() -> None:
-    """The status is 403; code, message and hint come from the context."""
+def test_a_denial_is_that_of_the_authorizer() -> None:
+    """A denial is a 403 whose code, message and hint come from the authorizer's context."""
     code, message, hint = DENIAL.values()
 
     assert "403" == text(_responses()["ACCESS_DENIED"]["StatusCode"], "ACCESS_DENIED")
@@ -83,7 +83,7 @@ def test_a_body_is_the_failure_envelope(kind: str) -> None:
 
 @each_kind
 def test_docs_uses_the_public_url(kind: str) -> None:
-    """Behind a custom domain the link leads to it."""
+    """Behind a custom domain, the link of an error leads to that domain."""
     error = _error(kind, PublicUrl="https://api.example.com/keys/v1")
 
     assert f"https://api.example.com/keys/v1/docs#{error['code']}" == error["docs"]
@@ -91,13 +91,13 @@ def test_docs_uses_the_public_url(kind: str) -> None:
 
 @each_kind
 def test_a_body_contains_nothing_that_a_caller_sent(kind: str) -> None:
-    """No request can break the JSON or put text into it."""
+    """A body has no variable that a caller controls, so no request can break the JSON or add text."""
     assert "$" not in _body(kind)
 
 
 @each_error
 def test_a_response_has_the_headers_of_its_error(kind: str, error: ErrorType) -> None:
-    """Request id and no-store; a challenge with 401, and retry-after where the catalogue has one."""
+    """A response has the request id and no-store, a challenge with 401, and retry-after if the catalog has one."""
     expected = {"cache-control": "'no-store'", "x-request-id": "context.requestId"}
     if error.status == 401:
         expected["www-authenticate"] = "'Bearer'"
@@ -110,7 +110,7 @@ def test_a_response_has_the_headers_of_its_error(kind: str, error: ErrorType) ->
 
 @each_kind
 def test_pages_of_the_first_allowed_origin_can_read_it(kind: str) -> None:
-    """A page sees the error instead of a CORS failure. API Gateway can name one fixed origin only."""
+    """Pages of the first allowed origin can read the error. API Gateway can name one fixed origin only."""
     without = _headers(kind)
     headers = _headers(kind, AllowedOrigins="https://app.example.com,https://admin.example.com")
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="needs make
 
 
 def test_sam_builds_the_layer_with_its_makefile() -> None:
-    """Sam looks for a target named after the logical id."""
+    """The Makefile has the target that SAM calls, named after the logical id."""
     metadata = mapping(resource("SharedLayer")["Metadata"], "Metadata")
 
     assert properties("SharedLayer")["ContentUri"] == "layers/shared"
@@ -32,7 +32,7 @@ def test_sam_builds_the_layer_with_its_makefile() -> None:
 
 
 def test_the_layer_is_built_for_the_default_platform_of_the_template() -> None:
-    """The defaults of sam build and sam deploy are for the same runtime and architecture."""
+    """The Makefile and the template have the same default runtime and architecture."""
     runtime, architecture = _default("PythonRuntime"), _default("Architecture")
 
     assert _platform(_dry_run()) == (runtime.removeprefix("python"), MACHINES[architecture])
@@ -41,7 +41,7 @@ def test_the_layer_is_built_for_the_default_platform_of_the_template() -> None:
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
 @pytest.mark.parametrize("architecture", sorted(MACHINES))
 def test_the_layer_can_be_built_for_every_platform_of_the_template(version: str, architecture: str) -> None:
-    """Version and architecture are given in the template's own words."""
+    """The layer can be built for every runtime and architecture that the template accepts."""
     commands = _dry_run(f"PYTHON_VERSION={version}", f"ARCHITECTURE={architecture}")
 
     assert _platform(commands) == (version, MACHINES[architecture])
@@ -49,7 +49,7 @@ def test_the_layer_can_be_built_for_every_platform_of_the_template(version: str,
 
 @pytest.mark.parametrize("tool", ["UV=", "UV=uv"], ids=["pip", "uv"])
 def test_the_layer_takes_pinned_wheels_only(tool: str) -> None:
-    """Only reviewed bytes are deployed, and no code of a package runs during the build."""
+    """Packages are installed as wheels pinned by hash only: no code of a package runs during the build."""
     commands = _dry_run(tool)
 
     assert "--require-hashes" in commands
@@ -57,7 +57,7 @@ def test_the_layer_takes_pinned_wheels_only(tool: str) -> None:
 
 
 def test_pip_is_told_both_names_of_the_platform() -> None:
-    """With one of them alone pip would fall back to years-old releases."""
+    """The platform has two names; with one of them alone, pip would install releases that are years old."""
     commands = _dry_run("UV=", "ARCHITECTURE=x86_64")
 
     assert re.findall(r"--platform (\S+)", commands) == ["manylinux_2_28_x86_64", "manylinux2014_x86_64"]
@@ -72,7 +72,7 @@ def test_pip_is_told_both_names_of_the_platform() -> None:
     ids=["neither pip nor uv", "outside sam build"],
 )
 def test_a_build_that_cannot_work_says_why(settings: list[str], reason: str, tmp_path: Path) -> None:
-    """One clear line, before anything is touched."""
+    """A build for an unknown platform fails with one clear line before it changes anything."""
     finished = _make(f"ARTIFACTS_DIR={tmp_path}", *settings)
 
     assert finished.returncode != 0
@@ -94,7 +94,8 @@ def _dry_run(*settings: str) -> str:
 def _make(*arguments: str) -> subprocess.CompletedProcess[str]:
     make = shutil.which("make")
     assert make is not None
-    command = [make, "--directory", str(LAYER), *arguments, "build-SharedLayer"]
+    # COMPILER is given: looking for it starts several Pythons.
+    command = [make, "--directory", str(LAYER), "COMPILER=python3", *arguments, "build-SharedLayer"]
     return subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - our own Makefile
 
 

@@ -41,7 +41,7 @@ def widgets() -> list[dict[str, Json]]:
 
 
 def test_errors_latency_throttles_and_attacks_raise_alarms() -> None:
-    """The conditions that have an alarm."""
+    """Forged keys, latency, server errors, throttling and unknown pepper versions have alarms."""
     assert {
         "ForgedKeysAlarm", "LatencyAlarm", "ServerErrorsAlarm", "ThrottlesAlarm", "UnknownPepperVersionAlarm",
     } <= set(ALARMS)  # fmt: skip
@@ -60,7 +60,7 @@ def test_a_made_up_key_alone_raises_no_alarm() -> None:
 
 @each_alarm
 def test_an_alarm_looks_at_metrics_that_are_written(name: str) -> None:
-    """Every metric of an alarm is written."""
+    """Every metric of Keywright in an alarm is one that the functions write."""
     own = {metric for namespace, metric in metrics(properties(name)) if namespace == "Keywright"}
 
     assert own <= UNITS.keys()
@@ -69,14 +69,14 @@ def test_an_alarm_looks_at_metrics_that_are_written(name: str) -> None:
 
 @each_alarm
 def test_an_alarm_goes_to_the_topic(name: str) -> None:
-    """If one is given; an alarm without a topic is shown in CloudWatch alone."""
+    """An alarm notifies the topic of AlarmTopicArn; it has no action without one."""
     assert [TOPIC] == properties(name, AlarmTopicArn=TOPIC)["AlarmActions"]
     assert [] == [action for action in sequence(properties(name)["AlarmActions"], name) if action]
 
 
 @each_alarm
 def test_silence_is_no_alarm(name: str) -> None:
-    """Missing data is not breaching: most metrics have none without requests."""
+    """Missing data raises no alarm: most metrics have none without requests."""
     assert "notBreaching" == properties(name)["TreatMissingData"]
 
 
@@ -89,7 +89,7 @@ def test_a_runbook_that_an_alarm_names_is_there(name: str) -> None:
 
 
 def test_some_alarms_name_runbooks() -> None:
-    """The test above has something to look for."""
+    """The test above applies to existing alarms."""
     assert 2 <= sum("docs/runbooks/" in text(properties(name)["AlarmDescription"], name) for name in ALARMS)
 
 
@@ -106,7 +106,7 @@ def test_the_dashboard_shows_metrics_that_are_written() -> None:
 
 
 def test_the_dashboard_shows_every_outcome() -> None:
-    """Each code of a verification has its line."""
+    """The dashboard has a line for each code of a verification."""
     shown = {entry for metric in sequence(widgets()[0]["metrics"], "metrics") for entry in sequence(metric, "metric")}
 
     assert set(Code) <= shown

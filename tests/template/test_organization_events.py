@@ -27,7 +27,7 @@ def declared(logical_id: str) -> dict[str, Json]:
 
 
 def test_each_stack_has_a_bus_of_its_own() -> None:
-    """A bus must have a name: the stack's is in it, so that several can stand side by side."""
+    """The bus has the stack's name in its own, so that several stacks can share an account."""
     assert declared("OrganizationEventBus")["Name"] == {"Fn::Sub": "${AWS::StackName}-organizations"}
 
 
@@ -47,7 +47,7 @@ def test_every_event_of_the_bus_reaches_the_queue() -> None:
 
 @pytest.mark.parametrize("queue", QUEUES)
 def test_queues_are_encrypted_and_wait_as_long_as_queues_can(queue: str) -> None:
-    """Nothing is lost over a weekend."""
+    """Queues are encrypted and keep messages for 14 days, the maximum."""
     found = properties(queue)
 
     assert found["SqsManagedSseEnabled"] is True
@@ -55,7 +55,7 @@ def test_queues_are_encrypted_and_wait_as_long_as_queues_can(queue: str) -> None
 
 
 def test_an_event_comes_again_once_no_invocation_can_still_have_it() -> None:
-    """Six times the function's time, as AWS advises, and often enough to outlast half an hour of trouble."""
+    """A message returns after six times the function's timeout, as AWS advises, for at least half an hour in all."""
     queue, function = properties("OrganizationEventsQueue"), properties("SyncOrganizations")
     visibility_seconds = int(text(queue["VisibilityTimeout"], "VisibilityTimeout"))
     redrive = mapping(declared("OrganizationEventsQueue")["RedrivePolicy"], "RedrivePolicy")
@@ -66,7 +66,7 @@ def test_an_event_comes_again_once_no_invocation_can_still_have_it() -> None:
 
 
 def test_of_a_batch_only_what_has_failed_comes_again() -> None:
-    """The function names it."""
+    """The function reports failed messages of a batch, and only those return to the queue."""
     mapped = declared("OrganizationEventsMapping")
 
     assert mapped["FunctionName"] == {"Ref": "SyncOrganizations"}
@@ -76,7 +76,7 @@ def test_of_a_batch_only_what_has_failed_comes_again() -> None:
 
 @pytest.mark.parametrize("queue", QUEUES)
 def test_only_the_rule_may_put_events_into_a_queue_by_its_policy(queue: str) -> None:
-    """Only EventBridge can send, for this rule, and only with TLS."""
+    """The policy of a queue allows EventBridge to send for this rule only, and requires TLS."""
     allow, deny = statements(queue)
 
     assert allow["Effect"] == "Allow"
@@ -99,7 +99,7 @@ def statements(queue: str) -> Iterator[dict[str, Json]]:
 
 
 def test_what_cannot_be_used_raises_an_alarm() -> None:
-    """With the first event, within a minute; an empty queue that reports nothing is no trouble."""
+    """The first dead letter raises an alarm within a minute; an empty queue that reports nothing does not."""
     alarm = declared("OrganizationEventsAlarm")
 
     assert alarm["Namespace"] == "AWS/SQS"
@@ -116,7 +116,7 @@ def test_what_cannot_be_used_raises_an_alarm() -> None:
 
 
 def test_a_purge_that_fails_raises_an_alarm() -> None:
-    """No caller waits for the function, so only the alarm notices failures."""
+    """A failed purge, which has no caller, raises an alarm."""
     alarm = declared("PurgeFailuresAlarm")
 
     assert alarm["Namespace"] == "AWS/Lambda"
@@ -128,14 +128,14 @@ def test_a_purge_that_fails_raises_an_alarm() -> None:
 
 
 def test_the_function_is_told_where_to_put_what_it_cannot_use() -> None:
-    """By the address of the queue."""
+    """The environment has the address of the dead-letter queue."""
     environment = mapping(mapping(section("Globals")["Function"], "Globals")["Environment"], "Environment")
 
     assert mapping(environment["Variables"], "")["DEAD_LETTER_QUEUE_URL"] == {"Ref": "OrganizationEventsDeadLetters"}
 
 
 def test_the_purge_comes_round_every_hour() -> None:
-    """It runs on a schedule, with time for about ten thousand items."""
+    """The purge runs every hour, with time for about ten thousand items."""
     events = mapping(declared("PurgeOrganizations")["Events"], "Events")
 
     assert [mapping(event, "")["Type"] for event in events.values()] == ["Schedule"]

@@ -24,7 +24,7 @@ def test_a_parameter_explains_itself(parameter: str) -> None:
 
 @each_parameter
 def test_a_parameter_is_constrained(parameter: str) -> None:
-    """No value is taken as it comes."""
+    """Each parameter has a pattern, a list of values or a minimum."""
     declared = _declared(parameter)
 
     assert {"AllowedPattern", "AllowedValues", "MinValue"} & set(declared)
@@ -32,7 +32,7 @@ def test_a_parameter_is_constrained(parameter: str) -> None:
 
 @each_parameter
 def test_a_default_is_an_allowed_value(parameter: str) -> None:
-    """A stack can be deployed with the parameters that have no default alone."""
+    """Each default is an allowed value: a stack can be deployed with the required parameters alone."""
     declared = _declared(parameter)
     value = text(declared.get("Default", REQUIRED_PARAMETERS.get(parameter)), parameter)
 
@@ -41,7 +41,7 @@ def test_a_default_is_an_allowed_value(parameter: str) -> None:
 
 @each_parameter
 def test_a_text_has_a_greatest_length(parameter: str) -> None:
-    """So that it can be computed what everything comes to at its longest."""
+    """Each text has a maximum length, from which the size of the environment is computed."""
     declared = _declared(parameter)
 
     assert declared["Type"] in {"String", "Number"}
@@ -81,12 +81,12 @@ def longest_environment() -> str:
 
 
 def test_the_environment_at_its_longest_fits() -> None:
-    """No combination of accepted values stops a deployment half-way, when Lambda refuses its functions."""
+    """With every parameter at its longest, the environment fits into Lambda's limit."""
     assert len(longest_environment()) <= LARGEST_ENVIRONMENT_BYTES
 
 
 def test_access_rules_at_their_longest_are_access_rules() -> None:
-    """The value that is measured above is accepted, and the authorizer can read it."""
+    """The longest access rules are accepted by the template and can be read by the authorizer."""
     rules = _longest("AccessRules")
 
     assert _accepts("AccessRules", rules)
@@ -103,7 +103,7 @@ def test_only_the_identity_provider_has_to_be_given() -> None:
 
 @each_parameter
 def test_a_parameter_has_its_place_in_the_console(parameter: str) -> None:
-    """The parameter groups name every parameter, once."""
+    """The parameter groups of the console name every parameter, once."""
     interface = mapping(section("Metadata")["AWS::CloudFormation::Interface"], "Interface")
     groups = sequence(interface["ParameterGroups"], "ParameterGroups")
     grouped = [name for group in groups for name in sequence(mapping(group, "group")["Parameters"], "group")]
@@ -145,7 +145,7 @@ def test_a_parameter_has_its_place_in_the_console(parameter: str) -> None:
     ],
 )
 def test_a_value_that_works_is_accepted(parameter: str, value: str) -> None:
-    """No constraint stands in the way of a real identity provider, key prefix or address."""
+    """Values of real identity providers, key prefixes and addresses are accepted."""
     assert _accepts(parameter, value)
 
 
@@ -226,7 +226,7 @@ def test_a_value_that_works_is_accepted(parameter: str, value: str) -> None:
     ],
 )
 def test_a_value_that_cannot_work_is_refused(parameter: str, value: str) -> None:
-    """A mistake stops the deployment, not the first request after it."""
+    """A value that cannot work stops the deployment, not the first request after it."""
     assert not _accepts(parameter, value)
 
 

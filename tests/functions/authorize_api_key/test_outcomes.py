@@ -1,4 +1,4 @@
-"""authorize_api_key as Lambda runs it: allow, deny, unauthorized, or unavailable."""
+"""authorize_api_key as Lambda runs it; events/ has the answer of every outcome."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from keywright.domain import keyring
-from keywright.errors import ServiceError, Unauthorized
-from tests.support import faults
+from keywright.errors import Unauthorized
 from tests.support.costs import counted
 from tests.support.sample_keys import SampleKey, secret_parts
-from tests.support.world import KEY_ID, nth_id
+from tests.support.world import nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,26 +47,6 @@ def authorize(
     return ask
 
 
-def test_allow(authorize: Callable[..., dict[str, Any]], table: Table) -> None:
-    """The policy allows the requested route, and the context holds the key's id."""
-    answer = authorize(KEY.put(table))
-
-    assert [{"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": ROUTE}] == (
-        answer["policyDocument"]["Statement"]
-    )
-    assert KEY_ID == answer["principalId"]
-    assert KEY_ID == answer["context"]["apiKeyId"]
-
-
-def test_deny(authorize: Callable[..., dict[str, Any]], table: Table) -> None:
-    """A key of a frozen organization is denied, with the reason in the context."""
-    table.freeze()
-    answer = authorize(KEY.put(table))
-
-    assert {"Deny"} == {statement["Effect"] for statement in answer["policyDocument"]["Statement"]}
-    assert "ORGANIZATION_FROZEN" == answer["context"]["code"]
-
-
 REFUSED: dict[str, Callable[[Table], str]] = {
     "malformed": lambda _: "kk_" + "0" * 85,
     "a session token": lambda _: "eyJhbGciOiJub25lIn0.e30.AAAA",
@@ -93,17 +72,6 @@ def test_unauthorized_is_one_answer_for_all(
     assert ("Unauthorized",) == caught.value.args
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None
-
-
-def test_unavailable(authorize: Callable[..., dict[str, Any]], table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When DynamoDB does not answer, the function raises: API Gateway answers 503 and caches nothing."""
-    monkeypatch.setattr("keywright.aws.retries.time.sleep", lambda _: None)
-    text = KEY.put(table)
-    with (
-        faults.injected(*[faults.timeout] * 100),
-        pytest.raises(ServiceError, match=r"^SERVICE_UNAVAILABLE: AWS did not answer: "),
-    ):
-        authorize(text)
 
 
 def test_the_costs_of_a_warm_authorization(authorize: Callable[..., dict[str, Any]], table: Table) -> None:

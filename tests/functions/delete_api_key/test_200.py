@@ -42,16 +42,6 @@ def test_only_key_and_usage_are_deleted(call: Call) -> None:
     assert before == [item for item in call.table.items() if item not in deleted]
 
 
-def test_a_key_that_was_never_used(call: Call) -> None:
-    """A key without usage is deleted."""
-    call.table.put_key()
-
-    call.data()
-
-    assert [] == call.table.under("KEY#")
-    assert [] == call.table.under("USAGE#")
-
-
 @pytest.mark.parametrize(
     "attributes",
     [

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support import faults
 from tests.support.client import calling
-from tests.support.world import HASH, KEY_ID, ORGANIZATION_ID, OTHER_ORGANIZATION_ID, PREVIOUS_HASH, nth_id
+from tests.support.world import KEY_ID, ORGANIZATION_ID, OTHER_ORGANIZATION_ID, PREVIOUS_HASH, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,58 +22,6 @@ call = calling("get_api_key")
 
 NOW = "2030-01-31T12:00:00.000Z"
 A_MOMENT_LATER = "2030-01-31T12:00:00.001Z"
-
-
-def test_every_field_of_a_key(call: Call, stop_clock: Callable[[str], datetime]) -> None:
-    """A key with a value in every field shows exactly these fields, in camelCase."""
-    stop_clock(NOW)
-    call.table.put_key(
-        permissions=["webhooks:write", "sessions:read"],
-        enabled=False,
-        generation=3,
-        updated_at="2026-02-03T04:05:06.789Z",
-        expires_at="2031-01-01T00:00:00.000Z",
-        previous_hash=PREVIOUS_HASH,
-        previous_expires_at="2030-02-01T00:00:00.000Z",
-        version=7,
-    )
-    call.table.put_usage()
-
-    assert {
-        "id": KEY_ID,
-        "name": "CI",
-        "enabled": False,
-        "permissions": ["webhooks:write", "sessions:read"],
-        "metadata": {"plan": "pro"},
-        "createdAt": "2026-01-02T03:04:05.678Z",
-        "updatedAt": "2026-02-03T04:05:06.789Z",
-        "expiresAt": "2031-01-01T00:00:00.000Z",
-        "lastUsedAt": "2026-06-01T12:00:00.000Z",
-        "requestCount": 42,
-        "hint": "kk_...wxyz",
-        "createdBy": "user_9",
-        "previousKeyExpiresAt": "2030-02-01T00:00:00.000Z",
-    } == call.data()
-
-
-def test_absent_values_are_null(call: Call) -> None:
-    """A key that was never used or rotated and never expires has every field."""
-    call.table.put_key()
-
-    key = call.data()
-
-    assert {"expiresAt": None, "lastUsedAt": None, "requestCount": 0, "previousKeyExpiresAt": None} == {
-        name: key[name] for name in ("expiresAt", "lastUsedAt", "requestCount", "previousKeyExpiresAt")
-    }
-
-
-def test_no_answer_shows_a_hash(call: Call) -> None:
-    """The answer holds no hash, neither of the current secret nor of the previous one."""
-    call.table.put_key(previous_hash=PREVIOUS_HASH, previous_expires_at="2099-01-01T00:00:00.000Z")
-
-    body = call()["body"]
-
-    assert [] == [hidden for hidden in (HASH, PREVIOUS_HASH, "argon2", HASH[-20:]) if hidden in body]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support import faults
 from tests.support.client import calling
-from tests.support.world import HASH, KEY_ID, OTHER_ORGANIZATION_ID, PREVIOUS_HASH, nth_id
+from tests.support.world import OTHER_ORGANIZATION_ID, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,16 +30,6 @@ def put_keys(call: Call, numbers: Iterable[int], **attributes: Any) -> None:
 def newest_first(*numbers: int) -> list[str]:
     """Return the ids of keys, highest number first."""
     return [nth_id(number) for number in sorted(numbers, reverse=True)]
-
-
-def test_no_answer_shows_a_hash(call: Call) -> None:
-    """The answer holds no hash, neither of a current secret nor of a previous one."""
-    call.table.put_key(previous_hash=PREVIOUS_HASH, previous_expires_at="2099-01-01T00:00:00.000Z")
-
-    body = call()["body"]
-
-    assert KEY_ID in body
-    assert [] == [hidden for hidden in (HASH, PREVIOUS_HASH, "argon2", HASH[-20:]) if hidden in body]
 
 
 def test_newest_first(call: Call) -> None:

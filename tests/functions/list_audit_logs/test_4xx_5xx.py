@@ -19,11 +19,8 @@ NO_PAGE = {"limit": 10, "has_more": False, "next_cursor": None}
 NO_PAGE_OF_25 = {"limit": 25, "has_more": False, "next_cursor": None}
 ASKED_FOR_25 = {"limit": "25"}
 
-TIMES = [
-    *("", "now", "2026", "2026-03-01", "2026-03-01T12:00:00", "2026-03-01 12:00:00Z", "2026-W09-1T12:00:00Z"),
-    *("20260301T120000Z", "1772366400", "2026-02-30T12:00:00Z", "2026-03-01T25:00:00Z", "2026-03-01T12:00:60Z"),
-    *("10000-01-01T00:00:00Z", "2026-03-01T12:00:00+01", " 2026-03-01T12:00:00Z", "2026-03-01T12:00:00Z\n"),
-]
+TIMES = ["", "now", "2026-03-01", "2026-03-01T12:00:00", "2026-02-30T12:00:00Z", "1772366400"]
+"""create_api_key/test_expires_at.py has all forms of wrong times."""
 A_TIME = "must be an RFC 3339 time"
 WRONG: dict[str, tuple[list[str], str]] = {
     "limit": (

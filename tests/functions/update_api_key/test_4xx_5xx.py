@@ -21,30 +21,19 @@ BODY = {"name": "New"}
 NOW = "2030-01-31T12:00:00.000Z"
 
 INVALID: list[tuple[dict[str, Any], str]] = [
-    ({"name": ""}, "name must have at least 1 character"),
-    ({"name": " \n\t"}, "name must not be blank"),
+    ({"name": " "}, "name must not be blank"),
     ({"name": "x" * 121}, "name must have at most 120 characters"),
     ({"name": None}, "name must be a string"),
-    ({"name": 1}, "name must be a string"),
-    ({"name": "\ud800"}, "name contains a lone surrogate"),
     ({"enabled": None}, "enabled must be true or false"),
     ({"enabled": "true"}, "enabled must be true or false"),
     ({"enabled": 1}, "enabled must be true or false"),
     ({"permissions": []}, "permissions must have at least 1 item"),
     ({"permissions": None}, "permissions must be an array"),
-    ({"permissions": "sessions:read"}, "permissions must be an array"),
     ({"permissions": ["sessions:read", "sessions:fly"]}, "permissions[1] is not a permission of this service"),
     ({"metadata": None}, "metadata must be an object"),
-    ({"metadata": []}, "metadata must be an object"),
     ({"metadata": {"a": None}}, "metadata.a must be a string, a number or a boolean"),
-    ({"metadata": {"a": "x" * 513}}, "metadata.a must have at most 512 characters"),
     ({"metadata": {str(n): "x" * 512 for n in range(40)}}, "bytes as JSON; the maximum is 16384"),
-    ({"expiresAt": ""}, "expiresAt must be an RFC 3339 time"),
-    ({"expiresAt": 1924992000}, "expiresAt must be an RFC 3339 time"),
-    ({"expiresAt": False}, "expiresAt must be an RFC 3339 time"),
     ({"expiresAt": "2031-01-01"}, "expiresAt must be an RFC 3339 time"),
-    ({"expiresAt": "2031-01-01T00:00:00"}, "expiresAt must be an RFC 3339 time"),
-    ({"expiresAt": "never"}, "expiresAt must be an RFC 3339 time"),
     ({"expiresAt": "2030-01-31T11:59:59.999Z"}, "expiresAt must be in the future"),
     ({"expiresAt": NOW}, "expiresAt must be in the future"),
     ({"expiresAt": "2030-01-31T12:00:00.0009Z"}, "expiresAt must be in the future"),
@@ -52,6 +41,7 @@ INVALID: list[tuple[dict[str, Any], str]] = [
     ({}, "the body contains no changes"),
     ({"unknown": 1, "Name": "New", "expires_at": None, "version": 2}, "the body contains no changes"),
 ]
+"""tests/keywright/api/test_schemas.py has every rule of the fields that a create takes too."""
 
 
 @pytest.mark.parametrize(
