@@ -333,7 +333,7 @@ def main(names: list[str]) -> int:
         if not case.file.is_file():
             print(f"there is no case {case.function}/{case.name} in {EVENTS}", file=sys.stderr)
             return 1
-        print(write(case))
+        print(write(case).relative_to(EVENTS.parent))
     return 0
 
 
