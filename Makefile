@@ -38,7 +38,7 @@ DYNAMODB_LOCAL := .dynamodb-local
 DYNAMODB_TESTS := tests/dynamodb tests/keywright/store tests/keywright/operators/test_operators.py tests/keywright/organizations/test_apply.py \
   tests/functions tests/contract tests/test_events.py tests/lifecycle tests/reliability tests/api
 
-.PHONY: help help-all run admin test test-api test-dynamodb test-layer test-runtime capacity e2e test-browser test-clients fuzz load \
+.PHONY: help help-all run admin event events test test-api test-dynamodb test-layer test-runtime capacity e2e test-browser test-clients fuzz load \
   bench figures lint generate format build lock clean
 .DEFAULT_GOAL := help
 
@@ -56,6 +56,13 @@ run: $(VENV)/.local ## serve Keywright on http://127.0.0.1:8787
 
 admin: $(VENV)/.admin ## the operator's command line: ARGS="--stack NAME ..."
 	@exec $(BIN)/python -m admin $(ARGS)
+
+event: $(VENV)/.local #: write the whole files of a recorded case: make event CASE=create_api_key/200_minimal
+	@test -n "$(CASE)" || { echo "name the case: make event CASE=create_api_key/200_minimal"; exit 2; }
+	@PYTHONPATH=layers/shared/python $(BIN)/python -m local.cases $(CASE)
+
+events: $(VENV)/.local #: write the whole files of all recorded cases
+	@PYTHONPATH=layers/shared/python $(BIN)/python -m local.cases
 
 test: $(VENV)/.dev ## run every test that needs nothing but this machine
 	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)

@@ -15,15 +15,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
-import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from wsgiref.types import StartResponse, WSGIEnvironment
 
 _KEY_PHRASE = b"Keywright development identity provider: this key is public, trust it on loopback only"
-_KEY = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(_KEY_PHRASE).digest())
+KEY = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(_KEY_PHRASE).digest())
 _JWKS_PATH = "/jwks.json"
 _TOKEN_PATH = "/token"  # noqa: S105 - a path
 
@@ -62,7 +61,7 @@ class IdentityProvider:
             "exp": now + ttl_seconds,
             self.organization_claim: organization_id,
         }
-        return jwt.encode(claims, _KEY, algorithm="EdDSA", headers={"kid": _public_key()["kid"]})
+        return sign({"alg": "EdDSA", "kid": _public_key()["kid"], "typ": "JWT"}, claims)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve discovery (OpenID Connect Discovery 1.0, section 4), keys (RFC 7517) and tokens."""
@@ -93,6 +92,16 @@ class IdentityProvider:
         return _answer(start_response, "400 Bad Request", "text/plain", usage.encode())
 
 
+def sign(header: Mapping[str, object], claims: Mapping[str, object], key: Ed25519PrivateKey = KEY) -> str:
+    """Return a signed token (RFC 7515, compact serialization); with Ed25519 the same text each time.
+
+    The header may be wrong on purpose.
+    """
+    parts = [json.dumps(part, separators=(",", ":")).encode() for part in (header, claims)]
+    content = ".".join(_base64url(part) for part in parts)
+    return f"{content}.{_base64url(key.sign(content.encode()))}"
+
+
 def _answer(start_response: StartResponse, status: str, content_type: str, body: bytes) -> Iterable[bytes]:
     start_response(status, [("content-type", content_type), ("content-length", str(len(body)))])
     return [body]
@@ -100,7 +109,7 @@ def _answer(start_response: StartResponse, status: str, content_type: str, body:
 
 def _public_key() -> dict[str, str]:
     """Return the public key as a JSON Web Key (RFC 8037), with its thumbprint (RFC 7638) as the key id."""
-    key = {"crv": "Ed25519", "kty": "OKP", "x": _base64url(_KEY.public_key().public_bytes_raw())}
+    key = {"crv": "Ed25519", "kty": "OKP", "x": _base64url(KEY.public_key().public_bytes_raw())}
     thumbprint = hashlib.sha256(json.dumps(key, sort_keys=True, separators=(",", ":")).encode()).digest()
     return {**key, "alg": "EdDSA", "use": "sig", "kid": _base64url(thumbprint)}
 

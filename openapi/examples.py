@@ -10,8 +10,12 @@ from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from local.cases import read_cases
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from local.cases import Case
 
 Json = Any
 
@@ -24,7 +28,7 @@ _SAMPLES = {
     "rfc3339": "2026-01-02T12:34:56.789Z",
     "any string": "...",
 }
-"""Samples that replace the matchers of expected.json (events/README.md)."""
+"""Samples that replace the matchers of expected answers (events/README.md)."""
 
 _MATCHER = re.compile(rf"<({'|'.join(_SAMPLES)})(?::[^>]*)?>")
 _KEY = re.compile(r"kk_[0-9A-Za-z]{86}")
@@ -36,28 +40,27 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class Example:
-    """One folder of events/.
+    """A case of events/."""
 
-    Attributes:
-        name: the folder's name without the status.
-    """
-
-    name: str
-    status: int
-    folder: Path
+    case: Case
     base_url: str
+
+    @property
+    def name(self) -> str:
+        """The case's name without the status."""
+        return self.case.name.partition("_")[2]
 
     @cached_property
     def answer(self) -> Json:
         """The body of the response, with samples instead of matchers."""
-        text = json.dumps(_read(self.folder / "expected.json")["answer"]["body"], ensure_ascii=False)
+        text = json.dumps(self.case.expected["answer"]["body"], ensure_ascii=False)
         text = _MATCHER.sub(lambda match: _SAMPLES[match[1]], text)
         return json.loads(_DOCS.sub(f"{self.base_url}/docs#", text))
 
     @cached_property
     def body(self) -> Json:
         """The body of the request; None if it is not JSON."""
-        event = _read(self.folder / "event.json")
+        event = self.case.event
         text = event["body"] or ""
         try:
             decoded = base64.b64decode(text).decode() if event["isBase64Encoded"] else text
@@ -77,12 +80,8 @@ class Example:
 
 def examples(events: Path, function: str, base_url: str) -> list[Example]:
     """Return the examples of a function, without preflight requests."""
-    recorded = []
-    for folder in sorted((events / function).glob("*/")):
-        status, name = folder.name.split("_", 1)
-        if status != "204":
-            recorded.append(Example(name, int(status), folder, base_url))
-    return recorded
+    cases = read_cases(events, function)
+    return [Example(case, base_url) for case in cases if case.status != HTTPStatus.NO_CONTENT]
 
 
 def refusals(recorded: list[Example], code: str) -> dict[str, Json]:
@@ -96,9 +95,5 @@ def refusals(recorded: list[Example], code: str) -> dict[str, Json]:
 
 def success(recorded: list[Example], prefer: str) -> Example | None:
     """Return the example with this name, or else the first success."""
-    successes = [example for example in recorded if example.status == HTTPStatus.OK]
+    successes = [example for example in recorded if example.case.status == HTTPStatus.OK]
     return next((example for example in successes if example.name == prefer), successes[0] if successes else None)
-
-
-def _read(path: Path) -> Json:
-    return json.loads(path.read_text(encoding="utf-8"))

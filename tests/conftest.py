@@ -28,11 +28,11 @@ from local.iam import AccessKey, Decision, Iam
 from local.identity_provider import IdentityProvider
 from local.template import Resource, read_stack
 from tests.support import depth, identity_provider, moto_memory
+from tests.support.cases import DEVELOPMENT_ISSUER
 from tests.support.client import Call, CreateApiKey
 from tests.support.environment import CHEAP_ARGON2, LOOPBACK, ROOT, isolate, new_container
 from tests.support.local_service import connected, local_service
 from tests.support.replay import Replay
-from tests.support.tokens import DEVELOPMENT_ISSUER
 from tests.support.world import ANSWER_SECONDS, Context, Table, World
 
 if TYPE_CHECKING:

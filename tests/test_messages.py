@@ -1,24 +1,24 @@
-"""Messages and ticks in events/: replayed, and checked against the forms of SQS and EventBridge.
+"""Batches of messages and scheduled events in events/: each is replayed, and all have the forms of SQS and EventBridge.
 
-events/README.md describes a folder's files. Without a status, a folder's name begins with the outcome.
+events/README.md describes the files. Without a status, a case's name begins with its outcome.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.cases import BATCHES, MESSAGES, TICKS, outcome_of
-from tests.support.replay import UNTOUCHED
+from tests.support.cases import BATCHES, MESSAGES, TICKS, unequal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator
 
+    from local.cases import Case
     from local.iam import Decision
-    from tests.support.cases import Case
+    from tests.support.cases import Comparison
 
 
 OUTCOMES = {
@@ -28,9 +28,6 @@ OUTCOMES = {
     "purge_organizations": {"purged", "kept", "failed"},
 }
 """The outcomes of an event; that of a batch is the last one that any of its messages has."""
-
-
-# ---- Replay --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("case", MESSAGES, ids=str)
@@ -43,46 +40,52 @@ def test_replay(case: Case, replay: Callable[[Case], list[str]], decisions: Coll
     assert [] == [decision for decision in decisions if not decision.is_allowed]
 
 
-# ---- The files -----------------------------------------------------------------------------------------------
-
-
-def test_each_outcome_has_events() -> None:
-    """Every function has an event for each outcome."""
+def test_each_outcome_has_an_event() -> None:
+    """Every function without a caller has an event for each of its outcomes."""
     outcomes: dict[str, set[str]] = {}
     for case in MESSAGES:
-        outcomes.setdefault(case.function, set()).add(outcome_of(case))
+        outcomes.setdefault(case.function, set()).add(case.outcome)
 
     assert OUTCOMES == outcomes
 
 
-@pytest.mark.parametrize("case", MESSAGES, ids=str)
-def test_a_folder_holds_three_files(case: Case) -> None:
-    """Event, seed and expectation, with known fields only."""
-    assert ["event.json", "expected.json", "seed.json"] == sorted(path.name for path in case.folder.iterdir())
-    assert {"items"} <= case.seed.keys() <= {"items", "environment", "table", "dynamodb"}
-    assert case.expected.keys() - UNTOUCHED.keys() - {"put_aside"} in ({"answer"}, {"error"})
+def test_cases_expect_an_answer_or_an_error() -> None:
+    """A function answers or fails, and its writes are listed."""
+
+    def outcome(case: Case) -> Iterator[Comparison]:
+        fields = case.expected.keys() & {"answer", "error"}
+        yield "number of outcomes", 1, len(fields)
+        yield "fields", fields | {"added", "changed", "removed"}, case.expected.keys() - {"put_aside"}
+
+    assert [] == unequal(MESSAGES, outcome)
 
 
-@pytest.mark.parametrize("case", BATCHES, ids=str)
-def test_the_folder_of_a_batch_names_the_outcome(case: Case) -> None:
-    """The outcome is visible in the answer, in the dead-letter queue and in the table."""
-    written_to = [item for kind in UNTOUCHED for item in case.expected.get(kind, [])]
-    if case.expected["answer"]["batchItemFailures"]:
-        seen = "again"
-    elif case.expected.get("put_aside"):
-        seen = "aside"
-    else:
-        seen = "followed" if any(not item["sk"].startswith("AUDIT#") for item in written_to) else "outdated"
+def test_batches_are_named_after_their_outcome() -> None:
+    """A batch's outcome is visible in the answer, in the dead-letter queue and in the table."""
 
-    assert outcome_of(case) == seen
+    def outcome(case: Case) -> Iterator[Comparison]:
+        writes = [item for kind in ("added", "changed", "removed") for item in case.expected[kind]]
+        if case.expected["answer"]["batchItemFailures"]:
+            yield "outcome", "again", case.outcome
+        elif case.expected["put_aside"]:
+            yield "outcome", "aside", case.outcome
+        else:
+            is_applied = any(not item["sk"].startswith("AUDIT#") for item in writes)
+            yield "outcome", "followed" if is_applied else "outdated", case.outcome
+
+    assert [] == unequal(BATCHES, outcome)
 
 
-@pytest.mark.parametrize("case", TICKS, ids=str)
-def test_the_folder_of_a_tick_names_the_outcome(case: Case) -> None:
-    """The outcome is visible in the answer."""
-    seen = "failed" if "error" in case.expected else "purged" if case.expected["answer"]["purged"] else "kept"
+def test_scheduled_events_are_named_after_their_outcome() -> None:
+    """A purge's outcome is visible in the answer."""
 
-    assert outcome_of(case) == seen
+    def outcome(case: Case) -> Iterator[Comparison]:
+        if "error" in case.expected:
+            yield "outcome", "failed", case.outcome
+        else:
+            yield "outcome", "purged" if case.expected["answer"]["purged"] else "kept", case.outcome
+
+    assert [] == unequal(TICKS, outcome)
 
 
 # AWS Lambda Developer Guide, "Using Lambda with Amazon SQS".
@@ -95,40 +98,47 @@ ATTRIBUTES = {"ApproximateReceiveCount", "SentTimestamp", "SenderId", "Approxima
 EVENT_FIELDS = {"version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail"}
 
 
-@pytest.mark.parametrize("case", BATCHES, ids=str)
-def test_batches_have_the_form_of_lambda(case: Case) -> None:
+def test_batches_have_the_form_of_lambda() -> None:
     """A message has all fields of SQS and no others, and repeated values are equal."""
-    assert {"Records"} == case.event.keys()
-    for message in case.event["Records"]:
-        assert MESSAGE_FIELDS == message.keys()
-        assert ATTRIBUTES == message["attributes"].keys()
-        assert hashlib.md5(message["body"].encode(), usedforsecurity=False).hexdigest() == message["md5OfBody"]
-        assert f"arn:{message['eventSource']}:{message['awsRegion']}:" in message["eventSourceARN"]
+
+    def fields(case: Case) -> Iterator[Comparison]:
+        yield "fields", {"Records"}, case.event.keys()
+        for message in case.event["Records"]:
+            digest = hashlib.md5(message["body"].encode(), usedforsecurity=False).hexdigest()
+            queue = f"arn:{message['eventSource']}:{message['awsRegion']}"
+            yield "fields of a message", MESSAGE_FIELDS, message.keys()
+            yield "attributes", ATTRIBUTES, message["attributes"].keys()
+            yield "digest", digest, message["md5OfBody"]
+            yield "queue", queue, ":".join(message["eventSourceARN"].split(":")[:4])
+
+    assert [] == unequal(BATCHES, fields)
 
 
-def bodies(case: Case) -> list[dict[str, Any]]:
-    """Return the events of a batch that can be parsed."""
-    texts = [message["body"] for message in case.event["Records"]]
-    return [json.loads(text) for text in texts if text.startswith("{")]
+def test_messages_hold_events_of_the_bus() -> None:
+    """A body that is JSON has all fields of an event of EventBridge and no others."""
+
+    def fields(case: Case) -> Iterator[Comparison]:
+        for message in case.event["Records"]:
+            if message["body"].startswith("{"):
+                yield "body", EVENT_FIELDS, json.loads(message["body"]).keys()
+
+    assert [] == unequal(BATCHES, fields)
 
 
-@pytest.mark.parametrize("case", BATCHES, ids=str)
-def test_messages_hold_events_of_the_bus(case: Case) -> None:
-    """A body has all fields of an event of EventBridge."""
-    assert [EVENT_FIELDS] * len(bodies(case)) == [event.keys() for event in bodies(case)]
+def test_scheduled_events_have_the_form_of_eventbridge() -> None:
+    """A purge is started by a schedule on the default bus."""
 
+    def fields(case: Case) -> Iterator[Comparison]:
+        yield "fields", EVENT_FIELDS, case.event.keys()
+        yield "source", "aws.events", case.event["source"]
+        yield "detail-type", "Scheduled Event", case.event["detail-type"]
+        yield "detail", {}, case.event["detail"]
 
-@pytest.mark.parametrize("case", TICKS, ids=str)
-def test_ticks_have_the_form_of_eventbridge(case: Case) -> None:
-    """A tick is an event of a schedule on the default bus."""
-    assert case.event.keys() == EVENT_FIELDS
-    assert "aws.events" == case.event["source"]
-    assert "Scheduled Event" == case.event["detail-type"]
-    assert {} == case.event["detail"]
+    assert [] == unequal(TICKS, fields)
 
 
 def test_message_ids_are_unique() -> None:
-    """An id in the log identifies one case."""
+    """An id in the log identifies one message."""
     ids = [message["messageId"] for case in BATCHES for message in case.event["Records"]]
 
     assert len(ids) == len(set(ids))

@@ -7,76 +7,75 @@ denied. None is superfluous: without any single action, the event that is named 
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.support.cases import EVENTS, Case
-from tests.support.cloudformation import folder_name
+from local.case_files import EVENTS
+from local.cases import Case
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from local.iam import AccessKey, Decision, Iam
-    from local.template import Stack
+    from local.template import Function, Stack
 
 NEEDED_BY = {
-    "AuthorizeSession": {},
-    "GetOpenapi": {},
-    "GetReference": {},
-    "CreateApiKey": {
+    "authorize_session": {},
+    "get_openapi": {},
+    "get_reference": {},
+    "create_api_key": {
         "dynamodb:BatchGetItem": "200_idempotent_replay_after_expiry",
         "dynamodb:ConditionCheckItem": "200_example",
         "dynamodb:PutItem": "200_example",
         "secretsmanager:GetSecretValue": "200_example",
     },
-    "ListApiKeys": {"dynamodb:BatchGetItem": "200_first_page", "dynamodb:Query": "200_first_page"},
-    "GetApiKey": {"dynamodb:BatchGetItem": "200_used"},
-    "UpdateApiKey": {
+    "list_api_keys": {"dynamodb:BatchGetItem": "200_first_page", "dynamodb:Query": "200_first_page"},
+    "get_api_key": {"dynamodb:BatchGetItem": "200_used"},
+    "update_api_key": {
         "dynamodb:BatchGetItem": "200_name",
         "dynamodb:ConditionCheckItem": "200_name",
         "dynamodb:PutItem": "200_name",
     },
-    "DeleteApiKey": {
+    "delete_api_key": {
         "dynamodb:BatchGetItem": "200_used",
         "dynamodb:ConditionCheckItem": "200_used",
         "dynamodb:DeleteItem": "200_used",
         "dynamodb:PutItem": "200_used",
     },
-    "RotateApiKey": {
+    "rotate_api_key": {
         "dynamodb:BatchGetItem": "200_at_once",
         "dynamodb:ConditionCheckItem": "200_at_once",
         "dynamodb:PutItem": "200_at_once",
         "secretsmanager:GetSecretValue": "200_at_once",
     },
-    "ListAuditLogs": {"dynamodb:BatchGetItem": "200_first_page", "dynamodb:Query": "200_first_page"},
-    "RequestOrganizationDeletion": {
+    "list_audit_logs": {"dynamodb:BatchGetItem": "200_first_page", "dynamodb:Query": "200_first_page"},
+    "request_organization_deletion": {
         "dynamodb:ConditionCheckItem": "200_owner",
         "dynamodb:PutItem": "200_owner",
         "dynamodb:UpdateItem": "200_owner",
     },
-    "CancelOrganizationDeletion": {
+    "cancel_organization_deletion": {
         "dynamodb:BatchGetItem": "200_owner",
         "dynamodb:ConditionCheckItem": "200_owner",
         "dynamodb:DeleteItem": "200_owner",
         "dynamodb:PutItem": "200_owner",
         "dynamodb:UpdateItem": "200_owner",
     },
-    "AuthorizeApiKey": {
+    "authorize_api_key": {
         "dynamodb:BatchGetItem": "200_own_route",
         "dynamodb:UpdateItem": "200_use_is_written",
         "secretsmanager:GetSecretValue": "200_own_route",
     },
-    "VerifyApiKey": {
+    "verify_api_key": {
         "dynamodb:BatchGetItem": "200_disabled",
         "dynamodb:UpdateItem": "200_hash_of_another_price",
         "secretsmanager:GetSecretValue": "200_disabled",
     },
-    "GetCurrentApiKey": {"dynamodb:BatchGetItem": "200_bearer"},
-    "SyncOrganizations": {
+    "get_current_api_key": {"dynamodb:BatchGetItem": "200_bearer"},
+    "sync_organizations": {
         "sqs:GetQueueAttributes": "followed_member_added",
         "sqs:ReceiveMessage": "followed_member_added",
         "sqs:DeleteMessage": "followed_member_added",
@@ -88,7 +87,7 @@ NEEDED_BY = {
         "dynamodb:PutItem": "followed_member_added",
         "dynamodb:DeleteItem": "followed_deletion_canceled",
     },
-    "PurgeOrganizations": {
+    "purge_organizations": {
         "dynamodb:Query": "purged_one",
         "dynamodb:BatchGetItem": "purged_one",
         "dynamodb:ConditionCheckItem": "purged_one",
@@ -100,16 +99,20 @@ NEEDED_BY = {
 """The event that fails if the function's role lacks the action."""
 
 
-def test_each_action_of_a_role_has_an_event(stack: Stack) -> None:
+@pytest.fixture
+def folders(stack: Stack) -> dict[str, Function]:
+    """The functions by their folder's name."""
+    return {function.directory.name: function for function in stack.functions.values()}
+
+
+def test_each_action_of_a_role_has_an_event(folders: dict[str, Function]) -> None:
     """Each action of a role is granted once, and has an event that needs it."""
     roles = {
-        name: [action for statement in function.statements for action in statement.actions]
-        for name, function in stack.functions.items()
+        name: sorted(action for statement in function.statements for action in statement.actions)
+        for name, function in folders.items()
     }
 
-    assert {name: sorted(needed) for name, needed in NEEDED_BY.items()} == {
-        name: sorted(actions) for name, actions in roles.items()
-    }
+    assert {name: sorted(needed) for name, needed in NEEDED_BY.items()} == roles
 
 
 @pytest.mark.usefixtures("no_waiting")
@@ -126,9 +129,10 @@ def test_an_event_fails_without_its_action(
     """GIVEN a role that lacks one action WHEN the event is replayed THEN the action is denied and the event fails."""
     revoke(function, action)
 
-    failures = ["polling was denied"]
-    with suppress(ClientError):
-        failures = replay(Case(EVENTS / folder_name(function) / NEEDED_BY[function][action]))
+    try:
+        failures = replay(Case(EVENTS / function / f"{NEEDED_BY[function][action]}.json"))
+    except ClientError as denied:  # Lambda polls the queue with the function's role before it invokes the function
+        failures = [str(denied)]
 
     assert {action} == {decision.permission.action for decision in decisions if not decision.is_allowed}
     assert [] != failures
@@ -136,14 +140,14 @@ def test_an_event_fails_without_its_action(
 
 @pytest.fixture
 def revoke(
-    iam: Iam, stack: Stack, access_keys: dict[str, AccessKey], monkeypatch: pytest.MonkeyPatch
+    iam: Iam, folders: dict[str, Function], access_keys: dict[str, AccessKey], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str, str], None]:
     """Remove an action from the role of a function."""
 
     def remove(function: str, action: str) -> None:
-        whole = stack.functions[function]
+        whole = folders[function]
         role = tuple(statement for statement in whole.statements if action not in statement.actions)
         key = iam.assume_role(replace(whole, statements=role), os.environ)
-        monkeypatch.setitem(access_keys, folder_name(function), key)
+        monkeypatch.setitem(access_keys, function, key)
 
     return remove

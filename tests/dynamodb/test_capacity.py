@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.capacity import Consumption, documented, measured, write
-from tests.support.cases import CASES, Case
+from tests.support.cases import CASES
 from tests.support.replay import invoke, prepare
 from tests.support.world import nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from local.cases import Case
     from tests.support.client import Call
     from tests.support.world import World
 
@@ -59,7 +60,7 @@ def test_a_success_consumes_what_is_documented(
     with measured(world.table) as consumed:
         invoke(handler, case.event, world)
 
-    name = (case.function, case.folder.name)
+    name = (case.function, case.name)
     measurements[name] = sum(consumed, Consumption())
     assert WRITES or row(name, BY_EVENT.get(name, Consumption())) == row(name, measurements[name])
 
@@ -103,7 +104,7 @@ SIZES: dict[tuple[str, str], tuple[Callable[[Call], None], dict[str, Any]]] = {
 
 def test_every_event_of_the_document_exists() -> None:
     """The table names only events that are replayed."""
-    assert BY_EVENT.keys() <= {(case.function, case.folder.name) for case in SUCCESSES}
+    assert BY_EVENT.keys() <= {(case.function, case.name) for case in SUCCESSES}
 
 
 def test_every_size_is_documented() -> None:

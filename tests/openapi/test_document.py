@@ -14,8 +14,8 @@ from tests.support.cases import REQUESTS
 from tests.support.environment import ROOT
 
 if TYPE_CHECKING:
+    from local.cases import Case
     from local.template import Stack
-    from tests.support.cases import Case
 
 OPERATIONS = operations()
 EXAMPLES = [

@@ -13,15 +13,15 @@ import boto3
 import pytest
 
 from local import backend
+from local.cases import Case, session_token
 from local.identity_provider import IdentityProvider
 from local.server import HOST, Server, port_of, reserve
 from local.template import Resource
 from tests.runtime.container import Container, running
-from tests.support.cases import CASES, Case
+from tests.support.cases import CASES, DEVELOPMENT_ISSUER
 from tests.support.environment import LOOPBACK
 from tests.support.identity_provider import AUDIENCE
 from tests.support.replay import NO_SERVER, in_envelope, put_items
-from tests.support.tokens import DEVELOPMENT_ISSUER, sign
 from tests.support.world import Context, Table, World
 
 if TYPE_CHECKING:
@@ -107,10 +107,9 @@ class Deployed:
 
     def _event(self, case: Case) -> dict[str, Any]:
         """Return the case's event, with a token of this test's identity provider instead of that of `make run`."""
-        token = case.seed.get("token")
-        if token is None or token["claims"].get("iss") != DEVELOPMENT_ISSUER:
+        if case.function != "authorize_session" or not case.token or case.token["claims"]["iss"] != DEVELOPMENT_ISSUER:
             return case.event
-        text = sign(token["header"], token["claims"] | {"iss": self.issuer}, token["key"])
+        text = session_token(case.token | {"claims": case.token["claims"] | {"iss": self.issuer}})
         return case.event | {"authorizationToken": f"Bearer {text}"}
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.runtime.between import Request, standing_before
 from tests.runtime.conftest import patient
-from tests.support.cases import CASES, MESSAGES, Case, outcome_of
+from tests.support.cases import CASES, MESSAGES
 from tests.support.matchers import differences
 from tests.support.replay import UNTOUCHED, items, written
 from tests.support.world import Context
@@ -19,6 +19,7 @@ from tests.support.world import Context
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from local.cases import Case
     from tests.runtime.conftest import Deployed, Deployments
 
 WRITES = {"TransactWriteItems", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"}
@@ -33,11 +34,11 @@ UNATTENDED = list(
     {
         case.function: case
         for case in MESSAGES
-        if outcome_of(case) in {"followed", "purged"} and not case.seed.get("environment")
+        if case.outcome in {"followed", "purged"} and not case.seed.get("environment")
     }.values()
 )
 """A message that is applied, and a purge of an organization that is due."""
-REPEATABLE = [case for case in CHANGES if case.folder.name == "200_idempotency_key"]
+REPEATABLE = [case for case in CHANGES if case.name == "200_idempotency_key"]
 
 
 def killing(deployed: Deployed, *, is_sent: bool) -> Callable[[Request], bool]:

@@ -12,12 +12,12 @@ import pytest
 
 from tests.runtime.between import Request, standing_before
 from tests.runtime.conftest import patient
-from tests.support.cases import BATCHES, CASES, TICKS, outcome_of
+from tests.support.cases import BATCHES, CASES, TICKS
 from tests.support.cloudformation import properties
 
 if TYPE_CHECKING:
+    from local.cases import Case
     from tests.runtime.conftest import Deployments
-    from tests.support.cases import Case
 
 FIRST_SUCCESSES = list({case.function: case for case in reversed(CASES) if case.status == 200}.values())
 """The first success of each function."""
@@ -69,8 +69,8 @@ def status_of(outcome: dict[str, Any]) -> str:
 @pytest.mark.xdist_group("limits")
 def test_messages_and_ticks_end_in_time(deployments: Deployments) -> None:
     """GIVEN the same WHEN messages or a tick arrive THEN messages return to the queue and the purge fails, in time."""
-    batch = next(case for case in BATCHES if outcome_of(case) == "followed")
-    tick = next(case for case in TICKS if outcome_of(case) == "purged")
+    batch = next(case for case in BATCHES if case.outcome == "followed")
+    tick = next(case for case in TICKS if case.outcome == "purged")
     with ExitStack() as opened:
         aws = opened.enter_context(standing_before(deployments.aws))
         nowhere = {"AWS_ENDPOINT_URL": aws.url, "AWS_ENDPOINT_URL_DYNAMODB": aws.url}

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.cases import CASES, MESSAGES, Case
+from tests.support.cases import CASES, MESSAGES
 from tests.support.matchers import differences
 from tests.support.replay import UNTOUCHED, items, written
 from tests.support.world import Context
 
 if TYPE_CHECKING:
+    from local.cases import Case
     from tests.runtime.conftest import Deployments
 
 

@@ -12,7 +12,7 @@ from tests.support.world import create_event, signed
 if TYPE_CHECKING:
     from tests.runtime.conftest import Deployed, Deployments
 
-CREATE = next(case for case in CASES if (case.function, case.folder.name) == ("create_api_key", "200_minimal"))
+CREATE = next(case for case in CASES if (case.function, case.name) == ("create_api_key", "200_minimal"))
 USES = 3
 
 

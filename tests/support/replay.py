@@ -20,9 +20,9 @@ from tests.support.world import Context
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from local.cases import Case
     from local.iam import AccessKey
     from local.template import Stack
-    from tests.support.cases import Case
     from tests.support.world import World
 
 NO_SERVER = "http://127.0.0.1:1"
@@ -53,7 +53,7 @@ class Replay:
 
         outcome = invoke(self.load_handler(case.function), case.event, self.world)
 
-        return differences({**UNTOUCHED, **case.expected}, {**outcome, **written(before, items(self.world))})
+        return differences(case.expected, {**outcome, **written(before, items(self.world))})
 
     def _messages(self, case: Case) -> list[str]:
         """Replay a batch of messages from their queue, or a scheduled event."""
@@ -83,7 +83,7 @@ class Replay:
             for letter in letters
         ]
         return differences(
-            {**UNTOUCHED, "put_aside": [], **case.expected},
+            {"put_aside": [], **case.expected},
             {**outcome, **written(before, items(self.world)), "put_aside": put_aside},
         )
 
