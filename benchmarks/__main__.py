@@ -27,7 +27,8 @@ def main(parts: list[str]) -> int:
         for section in sections if isinstance(sections, tuple) else (sections,):
             report.show(section)
             report.write_report(report.REPORT, [section], is_quick=effort.is_quick)
-            report.write_samples(report.SAMPLES, section)
+            if section.samples:
+                report.write_samples(report.SAMPLES, section)
         return 0
     failed = [name for name in parts or PARTS if subprocess.call([sys.executable, "-m", "benchmarks", name], cwd=ROOT)]  # noqa: S603
     report.show_budgets(report.budgets(json.loads(report.REPORT.read_text(encoding="utf-8"))))

@@ -142,7 +142,7 @@ def report(figures: Figures, books: Mapping[str, Books], memory: list[float]) ->
         "load",
         requests=total,
         changes=changes.total(),
-        uses=sum(key.uses for key in keys),
+        uses=sum(key.uses for key in keys if not key.is_deleted),
         deliberate_503s=sum(number for (_, status), number in figures.answers.items() if status == 503),
         megabytes=round(max(memory)),
     )
