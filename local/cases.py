@@ -135,11 +135,7 @@ class Case:
     def _items(self, part: str, field: str) -> dict[str, Json]:
         """Return items by name: those of items.json, patched, and new ones."""
         library = read(self._events / "items.json")
-        items = {
-            name: merged(library.get(name, {}), patch)
-            for name, patch in _named(self._patch, part, field)
-            if patch is not None
-        }
+        items = {name: merged(library.get(name, {}), patch) for name, patch in _named(self._patch, part, field)}
         for name, item in items.items():
             if not item.keys() >= {"pk", "sk"}:
                 raise CaseError(self.file, f"{part}.{field}.{name}", "not in events/items.json, and without pk and sk")
@@ -291,8 +287,9 @@ class Case:
 
 
 def _named(patch: Json, part: str, field: str) -> Iterable[tuple[str, Json]]:
-    """Return the named objects of a part of a patch."""
-    return ((patch.get(part) or {}).get(field) or {}).items()
+    """Return the objects of a part of a patch by name, without those that are removed."""
+    named = (patch.get(part) or {}).get(field) or {}
+    return [(name, value) for name, value in named.items() if value is not None]
 
 
 def session_token(token: Json) -> str:

@@ -156,7 +156,7 @@ def test_messages_get_ids_and_digests(case: Callable[..., Case]) -> None:
     assert [{"messageId": second["messageId"], "reason": "not JSON"}] == batch.expected["put_aside"]
 
 
-NO_ITEM: dict[str, dict[str, object]] = {"changed": {"kee": {}}}
+NO_ITEM: dict[str, Any] = {"changed": {"kee": {}}}
 
 
 @pytest.mark.parametrize(

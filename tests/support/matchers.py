@@ -1,4 +1,4 @@
-"""Matchers of expected.json, and the comparison of an outcome with its expectation."""
+"""Matchers of expectations (events/README.md), and the comparison of an outcome with its expectation."""
 
 from __future__ import annotations
 
