@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from keywright.keys import verification
-from tests.lifecycle import memory
 from tests.support.audit_log import audit_log, key_states, replayed
 from tests.support.depth import size
 from tests.support.hashes import is_hash_of
@@ -411,7 +410,7 @@ class TwoOrganizations(RuleBasedStateMachine):
         return None if lifetime is None else self.clock.milliseconds + lifetime
 
     def _read(self, organization: int) -> Items:
-        return memory.partition(self.service, self.models[organization].organization_id)
+        return self.service.partition(self.models[organization].organization_id)
 
     def _chosen(self, by: By, choice: Choice) -> str:
         kind, number = choice
@@ -454,9 +453,10 @@ def without(mapping: Mapping[str, Any], *names: str) -> Fields:
 
 
 def without_hashes(item: Mapping[str, Any]) -> Fields:
-    """Return a key's item without its own key and the hashes, with parsed metadata."""
+    """Return a key's item without its own key and the hashes, as JSON can show it."""
     shown = without(item, "pk", "sk", "hash", "previous_hash")
-    return {**shown, "metadata": json.loads(shown["metadata"])}
+    numbers = {name: int(item[name]) for name in ("generation", "version")}
+    return {**shown, **numbers, "metadata": json.loads(item["metadata"])}
 
 
 def test_two_organizations_match_their_models(
