@@ -13,7 +13,7 @@ from tests.support.replay import UNTOUCHED, items, written
 from tests.support.world import Context
 
 if TYPE_CHECKING:
-    from tests.runtime.conftest import Deployments
+    from tests.runtime.deployments import Deployments
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
