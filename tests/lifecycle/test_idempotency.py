@@ -339,7 +339,7 @@ def on_the_wire(item: dict[str, Any]) -> dict[str, Any]:
 def test_410_a_repeat_in_a_frozen_organization(
     service: Service, request: pytest.FixtureRequest, operation: str
 ) -> None:
-    """Every write is refused, repeats included."""
+    """A repeat in an organization with a scheduled deletion is refused, like any write."""
     act: Repeat = request.getfixturevalue(operation)
     act()
     service.freeze()
@@ -367,21 +367,21 @@ def test_a_repeat_after_the_keys_own_expiry(service: Service, short_lived: Repea
 
 
 def test_403_a_repeat_after_expiry_by_a_suspended_member(service: Service, short_lived: Repeat) -> None:
-    """The repeat is authorized like any request."""
+    """After the expiry of the key, a member who was suspended gets no answer."""
     service.world.table.put_member(suspended_at="2026-01-01T00:00:00.000Z")
 
     assert 403 == short_lived().status
 
 
 def test_410_a_repeat_after_expiry_in_a_frozen_organization(service: Service, short_lived: Repeat) -> None:
-    """Every write is refused, repeats included."""
+    """After the expiry of the key, too, a repeat in an organization with a scheduled deletion is refused."""
     service.freeze()
 
     assert 410 == short_lived().status
 
 
 def test_422_another_request_after_expiry(service: Service, admin: Caller, short_lived: Repeat) -> None:
-    """Only the same request is answered."""
+    """After the expiry of the key, only the same request is answered again; another one is refused."""
     body = VALID_BODY | {"expiresAt": "2026-07-01T00:01:00Z", "name": "another"}
 
     assert short_lived().is_replayed
@@ -406,7 +406,7 @@ def test_a_rotation_is_repeated_after_the_key_was_deleted(service: Service, admi
 
 
 def test_410_a_repeated_rotation_in_a_frozen_organization(service: Service, admin: Caller, rotate: Repeat) -> None:
-    """Every write is refused, repeats included."""
+    """A repeated rotation of a deleted key is refused in an organization with a scheduled deletion."""
     service.delete(admin, rotate().data["id"])
     service.freeze()
 
@@ -414,7 +414,7 @@ def test_410_a_repeated_rotation_in_a_frozen_organization(service: Service, admi
 
 
 def test_the_last_possible_rotation_can_be_repeated(service: Service, rotate: Repeat) -> None:
-    """The answer is returned again although the key cannot be rotated further."""
+    """A repeat of a key's last possible rotation is answered again."""
     service.world.table.put(**service.key_items()[0] | {"generation": key_text.MAX_GENERATION - 1})
     first = rotate()
 
@@ -482,7 +482,7 @@ def test_an_answer_moved_to_another_organization_is_refused(service: Service, cr
 
 
 def test_an_answer_moved_to_another_user_is_refused(service: Service, create: Repeat) -> None:
-    """The same holds within one organization."""
+    """An answer moved to another user of the organization is a 500 without any of the key."""
     owner = Caller(ORGANIZATION_ID, "owner")
     text = create().data["key"]
     (item,) = stored_answers(service)

@@ -453,9 +453,10 @@ def without(mapping: Mapping[str, Any], *names: str) -> Fields:
 
 
 def without_hashes(item: Mapping[str, Any]) -> Fields:
-    """Return a key's item without its own key and the hashes, with parsed metadata."""
+    """Return a key's item without its own key and the hashes, as JSON can show it."""
     shown = without(item, "pk", "sk", "hash", "previous_hash")
-    return {**shown, "metadata": json.loads(shown["metadata"])}
+    numbers = {name: int(item[name]) for name in ("generation", "version")}
+    return {**shown, **numbers, "metadata": json.loads(item["metadata"])}
 
 
 def test_two_organizations_match_their_models(

@@ -49,7 +49,7 @@ def agreement(world: World, load_handler: Callable[[str], Callable[..., object]]
 
 
 def test_agreement_is_not_reported(agreement: tuple[Books, Partition]) -> None:
-    """Without a difference there is no line."""
+    """Answers that agree with the table are not reported."""
     assert [] == violations(*agreement)
 
 
@@ -93,7 +93,7 @@ def doubled_uses(items: Partition) -> None:
     "damage", [lost_key, doubled_key, lost_record, doubled_record, lost_change, lost_uses, doubled_uses]
 )
 def test_each_difference_is_reported(agreement: tuple[Books, Partition], damage: Damage) -> None:
-    """Each difference is reported."""
+    """A lost or doubled key, record, change or use is reported."""
     books, items = agreement
     damage(items)
 

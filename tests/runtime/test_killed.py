@@ -5,22 +5,24 @@ from __future__ import annotations
 import json
 import os
 import signal
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.runtime.between import Request, standing_before
-from tests.runtime.conftest import patient
+from tests.runtime.deployments import patient
 from tests.support.cases import CASES, MESSAGES
 from tests.support.matchers import differences
 from tests.support.replay import UNTOUCHED, items, written
 from tests.support.world import Context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
     from local.cases import Case
-    from tests.runtime.conftest import Deployed, Deployments
+    from tests.runtime.deployments import Deployed, Deployments
+    from tests.support.replay import Item, Key
 
 WRITES = {"TransactWriteItems", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"}
 CHANGES = [
@@ -41,10 +43,17 @@ UNATTENDED = list(
 REPEATABLE = [case for case in CHANGES if case.name == "200_idempotency_key"]
 
 
-def killing(deployed: Deployed, *, is_sent: bool) -> Callable[[Request], bool]:
-    """Kill the runtime at its write: before the write is forwarded, or before its response is returned."""
+@contextmanager
+def killed(case: Case, deployments: Deployments, *, is_sent: bool) -> Iterator[tuple[Deployed, dict[Key, Item]]]:
+    """Run the function of a case, and kill its runtime at its first write; yield it, and the items before.
 
-    def interfere(request: Request) -> bool:
+    Args:
+        case: the case.
+        deployments: the starter of containers.
+        is_sent: whether the write takes effect, and the runtime dies before its response arrives.
+    """
+
+    def kill(request: Request) -> bool:
         if request.operation not in WRITES:
             return True
         if is_sent:
@@ -52,7 +61,16 @@ def killing(deployed: Deployed, *, is_sent: bool) -> Callable[[Request], bool]:
         os.kill(deployed.container.runtime_pid(), signal.SIGKILL)
         return False
 
-    return interfere
+    with (
+        standing_before(deployments.aws) as aws,
+        deployments.running(case.function, case.seed.get("pepper"), **patient(aws.url)) as deployed,
+    ):
+        deployed.prepare(case)
+        before = items(deployed.world)
+        aws.interfere = kill
+        assert {"ended"} == deployed.replay(case).keys()
+        aws.interfere = None
+        yield deployed, before
 
 
 def expected_writes(case: Case) -> dict[str, Any]:
@@ -63,55 +81,29 @@ def expected_writes(case: Case) -> dict[str, Any]:
 @pytest.mark.parametrize("case", FIRST_CHANGES, ids=str)
 def test_killed_before_the_write(case: Case, deployments: Deployments) -> None:
     """GIVEN a runtime killed before its write is sent WHEN the request is repeated THEN it is done once, completely."""
-    with (
-        standing_before(deployments.aws) as aws,
-        deployments.running(case.function, case.seed.get("pepper"), **patient(aws.url)) as deployed,
-    ):
-        deployed.prepare(case)
-        before = items(deployed.world)
-
-        aws.interfere = killing(deployed, is_sent=False)
-        assert {"ended"} == deployed.replay(case).keys()
+    with killed(case, deployments, is_sent=False) as (deployed, before):
         assert before == items(deployed.world)
 
-        aws.interfere = None
         outcome = deployed.replay(case)
+
         assert [] == differences({**UNTOUCHED, **case.expected}, {**outcome, **written(before, items(deployed.world))})
 
 
 @pytest.mark.parametrize("case", FIRST_CHANGES, ids=str)
 def test_killed_after_the_write(case: Case, deployments: Deployments) -> None:
     """GIVEN a runtime killed before its write is answered WHEN the request is repeated THEN there is one change."""
-    with (
-        standing_before(deployments.aws) as aws,
-        deployments.running(case.function, case.seed.get("pepper"), **patient(aws.url)) as deployed,
-    ):
-        deployed.prepare(case)
-        before = items(deployed.world)
-
-        aws.interfere = killing(deployed, is_sent=True)
-        assert {"ended"} == deployed.replay(case).keys()
+    with killed(case, deployments, is_sent=True) as (deployed, before):
         assert [] == differences(expected_writes(case), written(before, items(deployed.world)))
 
-        aws.interfere = None
         assert deployed.replay(case)["answer"]["statusCode"] < 500
 
 
 @pytest.mark.parametrize("case", REPEATABLE, ids=str)
 def test_killed_after_the_write_and_repeated(case: Case, deployments: Deployments) -> None:
-    """GIVEN the same with an Idempotency-Key WHEN the request is repeated THEN the caller gets the first answer."""
-    with (
-        standing_before(deployments.aws) as aws,
-        deployments.running(case.function, case.seed.get("pepper"), **patient(aws.url)) as deployed,
-    ):
-        deployed.prepare(case)
-        before = items(deployed.world)
-
-        aws.interfere = killing(deployed, is_sent=True)
-        assert {"ended"} == deployed.replay(case).keys()
-
-        aws.interfere = None
+    """GIVEN a runtime killed after its write WHEN its Idempotency-Key is repeated THEN the first answer comes."""
+    with killed(case, deployments, is_sent=True) as (deployed, before):
         answer = deployed.replay(case)["answer"]
+
         assert 200 == answer["statusCode"]
         assert "true" == answer["headers"]["idempotent-replayed"]
         outcome = {"body": answer["body"], **written(before, items(deployed.world))}
@@ -122,17 +114,8 @@ def test_killed_after_the_write_and_repeated(case: Case, deployments: Deployment
 @pytest.mark.parametrize("case", UNATTENDED, ids=str)
 def test_killed_during_a_message_or_tick(case: Case, deployments: Deployments, *, is_sent: bool) -> None:
     """GIVEN a runtime killed at a write of an event WHEN the event is delivered again THEN the result is the same."""
-    with (
-        standing_before(deployments.aws) as aws,
-        deployments.running(case.function, case.seed.get("pepper"), **patient(aws.url)) as deployed,
-    ):
-        deployed.prepare(case)
-        before = items(deployed.world)
-
-        aws.interfere = killing(deployed, is_sent=is_sent)
-        assert {"ended"} == deployed.replay(case).keys()
-
-        aws.interfere = None
+    with killed(case, deployments, is_sent=is_sent) as (deployed, before):
         assert "answer" in deployed.replay(case)
+
         expected = json.loads(json.dumps(expected_writes(case)).replace(Context().aws_request_id, "<any string>"))
         assert [] == differences(expected, written(before, items(deployed.world)))

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.runtime.between import Request, standing_before
-from tests.runtime.conftest import patient
+from tests.runtime.deployments import patient
 from tests.support.cases import BATCHES, CASES, TICKS
 from tests.support.cloudformation import properties
 
 if TYPE_CHECKING:
     from local.cases import Case
-    from tests.runtime.conftest import Deployments
+    from tests.runtime.deployments import Deployments
 
 FIRST_SUCCESSES = list({case.function: case for case in reversed(CASES) if case.status == 200}.values())
 """The first success of each function."""
@@ -68,7 +68,7 @@ def status_of(outcome: dict[str, Any]) -> str:
 
 @pytest.mark.xdist_group("limits")
 def test_messages_and_ticks_end_in_time(deployments: Deployments) -> None:
-    """GIVEN the same WHEN messages or a tick arrive THEN messages return to the queue and the purge fails, in time."""
+    """GIVEN that AWS does not answer THEN messages return to the queue, and a tick of the purge fails, in time."""
     batch = next(case for case in BATCHES if case.outcome == "followed")
     tick = next(case for case in TICKS if case.outcome == "purged")
     with ExitStack() as opened:

@@ -14,7 +14,7 @@ from tests.support.world import Context
 
 if TYPE_CHECKING:
     from local.cases import Case
-    from tests.runtime.conftest import Deployments
+    from tests.runtime.deployments import Deployments
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)

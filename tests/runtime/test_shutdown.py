@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from tests.runtime.conftest import PATIENCE_SECONDS
+from tests.runtime.deployments import PATIENCE
 from tests.support.cases import CASES
 from tests.support.world import create_event, signed
 
 if TYPE_CHECKING:
-    from tests.runtime.conftest import Deployed, Deployments
+    from tests.runtime.deployments import Deployed, Deployments
 
 CREATE = next(case for case in CASES if (case.function, case.name) == ("create_api_key", "200_minimal"))
 USES = 3
@@ -18,13 +18,12 @@ USES = 3
 
 def test_usage_is_written_at_shutdown(deployments: Deployments) -> None:
     """GIVEN a key verified three times within a minute WHEN Lambda stops the container THEN three uses are counted."""
-    patience = {"AWS_LAMBDA_FUNCTION_TIMEOUT": str(PATIENCE_SECONDS)}
-    with deployments.running("create_api_key", **patience) as creating:
+    with deployments.running("create_api_key", **PATIENCE) as creating:
         creating.prepare(CREATE)
         key = creating.replay(CREATE)["answer"]["body"]["data"]
         same = {"TABLE_NAME": creating.world.table.name, "PEPPER_SECRET_ID": creating.world.table.name}
 
-        with deployments.running("verify_api_key", **patience, **same) as verifying:
+        with deployments.running("verify_api_key", **PATIENCE, **same) as verifying:
             assert ["VALID"] * USES == [verified(verifying, key["key"]) for _ in range(USES)]
             assert [0] == [item["request_count"] for item in creating.world.table.under("USAGE#")]
 
