@@ -22,6 +22,7 @@ from keywright.organizations.apply import Outcome, ProviderEvent, apply
 from keywright.store.organizations import PurgedError
 from tests.support import faults
 from tests.support.client import meanwhile
+from tests.support.depth import size
 from tests.support.world import ORGANIZATION_ID, OTHER_ORGANIZATION_ID
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ def history(number: int, rng: random.Random) -> list[ProviderEvent]:
     return [replace(followed, event_id=f"event-{index:03d}") for index, followed in enumerate(made)]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(size("HISTORIES", 1, full=3)))
 def test_a_shuffled_history_with_repeats_leaves_what_the_history_does(world: World, seed: int) -> None:
     """GIVEN a history WHEN its events come in any order, some twice THEN every item is the same, records included."""
     rng = random.Random(seed)  # noqa: S311 - a test's choice
