@@ -174,6 +174,28 @@ def test_signatures_are_those_of_botocore(  # noqa: PLR0913, PLR0917 - all that 
     assert request.headers["Authorization"] == authorization
 
 
+def test_each_day_has_its_own_signing_key() -> None:
+    """A container that lives over midnight signs with the key of the new day."""
+    keys = Keys("AKIDEXAMPLE", "example-secret", None)
+    signers = [Signer(DYNAMODB, Endpoint("http://a/", "eu-central-1"), lambda: keys) for _ in range(2)]
+    midnight = 1_700_006_400
+    signers[0].headers("BatchGetItem", b"", midnight - 1)
+
+    assert signers[1].headers("BatchGetItem", b"", midnight) == signers[0].headers("BatchGetItem", b"", midnight)
+
+
+def test_repr_shows_no_credentials() -> None:
+    """Credentials, a signer and its signing key can be logged."""
+    keys = Keys("AKIDEXAMPLE", "example-secret", "example-token")
+    signer = Signer(DYNAMODB, Endpoint("http://a/", "eu-central-1"), lambda: keys)
+    signer.headers("BatchGetItem", b"")
+    shown = repr([keys, signer])
+
+    assert "example-secret" not in shown
+    assert "example-token" not in shown
+    assert repr(signer._derived[2]) not in shown
+
+
 def test_the_connection_is_kept() -> None:
     """A second call uses the connection of the first."""
     with serving(answer({})) as server:

@@ -96,17 +96,6 @@ def test_a_connection_that_was_closed_while_frozen_is_replaced() -> None:
     assert "200\n" == answers
 
 
-def test_a_connection_is_kept_for_the_next_request() -> None:
-    """Requests one after the other share one connection: a handshake takes longer than a read of the table."""
-    with serving(answer({})) as server:
-        there = host(server.url)
-        for _ in range(5):
-            there.send("POST", "/", {}, b"")
-
-    assert [1] * 5 == [request.connection for request in server.received]
-    assert 1 == len(there._idle)
-
-
 def test_there_are_as_many_connections_as_requests_at_once() -> None:
     """GIVEN 200 requests of 4 threads THEN at most 4 connections are made, and kept."""
     with serving(answer({})) as server:
@@ -132,18 +121,6 @@ def test_a_broken_connection_is_not_kept() -> None:
 
     assert [1, 1, 2] == [request.connection for request in server.received]
     assert 1 == len(there._idle)
-
-
-def test_a_connection_that_the_host_has_closed_is_dropped() -> None:
-    """GIVEN an idle connection that the host closes THEN the next request succeeds at once over a new one."""
-    with closing_on_event() as (port, close, closed):
-        there = host(f"http://{LOOPBACK}:{port}")
-        there.send("POST", "/", {}, b"")
-        close.set()
-        assert closed.wait(PATIENCE_SECONDS)
-
-        assert 200 == there.send("POST", "/", {}, b"").status
-        assert 1 == len(there._idle)
 
 
 def test_connections_are_closed_with_their_host() -> None:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, fields, replace
-from typing import TYPE_CHECKING
+from dataclasses import MISSING, fields
 from uuid import UUID
 
 import pytest
 
 from keywright.clock import stored
-from keywright.errors import CONFLICT, ServiceError
-from keywright.store import api_keys, layout, table
 from keywright.store.api_keys import ApiKeyRecord, _item, parse_api_key
-
-if TYPE_CHECKING:
-    from tests.support.world import World
 
 RECORD = ApiKeyRecord(
     organization_id=UUID(int=1),
@@ -42,19 +36,6 @@ def test_the_record_has_no_default(name: str) -> None:
     defaults = {field.name: field.default for field in fields(ApiKeyRecord)}
 
     assert defaults[name] != getattr(RECORD, name)
-
-
-def test_a_new_key_overwrites_none(world: World) -> None:
-    """GIVEN a key WHEN another one is created with its id THEN it is refused, and the first one stays."""
-    witnesses = [table.put_new(layout.in_organization(UUID(int=1), f"AUDIT#{number}")) for number in range(2)]
-    table.commit([api_keys.put(RECORD)], witnesses[0])
-    before = world.table.items()
-
-    with pytest.raises(ServiceError) as caught:
-        table.commit([api_keys.put(replace(RECORD, name="another"))], witnesses[1])
-
-    assert CONFLICT is caught.value.error
-    assert before == world.table.items()
 
 
 def test_an_item_keeps_every_field() -> None:

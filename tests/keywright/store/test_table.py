@@ -203,13 +203,20 @@ def test_the_less_a_filter_lets_through_the_more_is_looked_at_together(sent: lis
 
 
 @pytest.mark.usefixtures("items")
-def test_a_list_ends_before_the_functions_time_does() -> None:
-    """The list ends with 503, never with a page that seems to be the last one."""
-    milliseconds = int((retries.ATTEMPT_SECONDS + deadline.RESERVE_SECONDS) * 1000) - 1
-    with deadline.within(milliseconds), pytest.raises(ServiceError) as caught:
+def test_a_list_ends_before_the_functions_time_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GIVEN no time for another page THEN the list ends with 503, never as if the page were the last one."""
+    pages: list[str] = []
+
+    def remaining_seconds() -> float:
+        return 0.0 if pages else 60.0
+
+    monkeypatch.setattr(deadline, "remaining_seconds", remaining_seconds)
+    note = faults.intercepted(retries.dynamodb(), lambda _, operation: pages.append(operation))
+    with note, pytest.raises(ServiceError) as caught:
         listed()
 
     assert SERVICE_UNAVAILABLE is caught.value.error
+    assert ["Query"] == pages
 
 
 @pytest.mark.usefixtures("items")

@@ -8,10 +8,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from uuid import uuid4
 
-from keywright import deadline
 from keywright.aws.client import AwsError
-from keywright.aws.retries import ATTEMPT_SECONDS, Retryable, Throttled, dynamodb, require_genuine, with_retries
-from keywright.errors import CONFLICT, SERVICE_UNAVAILABLE, ServiceError
+from keywright.aws.retries import Retryable, Throttled, dynamodb, require_genuine, with_retries
+from keywright.errors import CONFLICT, ServiceError
 from keywright.settings import table_settings
 from keywright.store import layout
 
@@ -351,8 +350,6 @@ def newest_first(
 
     for answer in _pages("Query", request):
         yield from answer["Items"]
-        if "LastEvaluatedKey" in answer and deadline.remaining_seconds() < ATTEMPT_SECONDS:
-            raise ServiceError(SERVICE_UNAVAILABLE, reason="too much was filtered out for the time of one invocation")
         # The less a filter lets through, the more is looked at together.
         request["Limit"] = min(4 * request["Limit"], LARGEST_PAGE)
 

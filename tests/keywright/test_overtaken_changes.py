@@ -1,7 +1,4 @@
-"""A caller who loses the right to a change while it is being made: nothing is written.
-
-Reads come before the change, so each change happens just before the transaction that writes.
-"""
+"""Changes that are overtaken just before their transaction: the caller loses the right to them, or a race."""
 
 from __future__ import annotations
 
@@ -11,10 +8,16 @@ from uuid import UUID
 import pytest
 
 from keywright.api.schemas import CreateApiKey, RotateApiKey, UpdateApiKey
-from keywright.domain.principals import Member, Origin
-from keywright.errors import FORBIDDEN, ORGANIZATION_FROZEN, OWNER_REQUIRED, ErrorType, ServiceError
+from keywright.clock import stored
+from keywright.domain.audit_event import AuditEvent
+from keywright.domain.organization_state import MemberChange
+from keywright.domain.principals import Actor, ActorType, Member, Origin
+from keywright.errors import CONFLICT, FORBIDDEN, ORGANIZATION_FROZEN, OWNER_REQUIRED, ErrorType, ServiceError
 from keywright.keys import create, manage, rotate
+from keywright.operators import keys as operator_keys
 from keywright.organizations import deletion
+from keywright.organizations.apply import ProviderEvent, apply
+from keywright.store import table as store
 from tests.support import faults
 from tests.support.client import meanwhile
 from tests.support.world import KEY_ID, ORGANIZATION_ID, PENDING_DELETION_AT
@@ -144,3 +147,45 @@ def test_a_purged_organization_gets_no_key(world: World, act: Callable[[], objec
         table.client.delete_item(TableName=table.name, Key=key)
 
     assert FORBIDDEN is refused_meanwhile(world, act, delete_organization)
+
+
+# ---- Lost races ----------------------------------------------------------------------------------------------
+
+
+def revoke_key() -> object:
+    """Delete the key as an operator."""
+    operator_keys.revoke_key(Actor(ActorType.OPERATOR, "ada"), UUID(ORGANIZATION_ID), UUID(KEY_ID))
+    return None
+
+
+def follow_event() -> object:
+    """Apply an event of the identity provider."""
+    change = MemberChange(AuditEvent.MEMBER_REMOVED, "user_2")
+    at = stored("2026-01-01T00:00:00.000Z")
+    return apply(ProviderEvent("com.example.identity", "event-1", at, UUID(ORGANIZATION_ID), change))
+
+
+@pytest.mark.parametrize(
+    ("act", "attempts"),
+    [(update_key, 2), (rotate_key, 2), (request_deletion, 2), (delete_key, 20), (revoke_key, 20), (follow_event, 20)],
+)
+def test_a_lost_race_is_run_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object], attempts: int
+) -> None:
+    """A change is tried twice; a revocation and an event 20 times, since they have to be made in the end."""
+    commits: list[object] = []
+
+    def lose(*_: object) -> None:
+        commits.append(act)
+        raise store.Conflict
+
+    monkeypatch.setattr(store, "commit", lose)
+    world.table.put_organization()
+    world.table.put_member(role="owner")
+    world.table.put_key()
+
+    with pytest.raises(ServiceError) as caught:
+        act()
+
+    assert CONFLICT is caught.value.error
+    assert attempts == len(commits)
