@@ -58,19 +58,14 @@ class BackendError(Exception):
 def start_moto(iam: Iam) -> Server:
     """Start moto on a free port, behind IAM.
 
-    The application is that of moto's server. moto's DynamoDB has no locks, so a transaction could see half of another.
-    A single thread handles one request at a time, which makes each atomic.
+    Requests are handled one at a time, so one thread is enough.
     """
-    from moto.moto_server.werkzeug_app import (  # noqa: PLC0415 - slow to import, and needs the environment
-        DomainDispatcherApplication,
-        create_backend_app,
-    )
-
+    from local.emulated_aws import application  # noqa: PLC0415 - imports moto: slow, and needs the environment
     from local.snapshots import make_snapshots_cheap  # noqa: PLC0415 - imports moto
 
     make_snapshots_cheap()
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # requests are queued on purpose
-    return Server(iam.guard(DomainDispatcherApplication(create_backend_app)), reserve(0), threads=1)
+    return Server(iam.guard(application), reserve(0), threads=1)
 
 
 def start_guard(url: str, iam: Iam, threads: int) -> Server:

@@ -17,19 +17,19 @@ import boto3
 import hypothesis
 import pytest
 
-from keywright import clock
-from keywright.authorizers import oidc, policies
+from keywright import cache, clock
+from keywright.authorizers import oidc
 from keywright.aws import retries
-from keywright.keys import usage
+from keywright.keys import verification
 from keywright.log import logger
-from keywright.settings import answer_settings, settings, table_settings
+from keywright.store import pepper
 from local import backend, credentials
 from local.iam import AccessKey, Decision, Iam
 from local.identity_provider import IdentityProvider
 from local.template import Resource, read_stack
-from tests.support import depth, identity_provider
+from tests.support import depth, identity_provider, moto_memory
 from tests.support.client import Call, CreateApiKey
-from tests.support.environment import CHEAP_ARGON2, LOOPBACK, ROOT, new_container
+from tests.support.environment import CHEAP_ARGON2, LOOPBACK, ROOT, isolate, new_container
 from tests.support.local_service import connected, local_service
 from tests.support.replay import Replay
 from tests.support.tokens import DEVELOPMENT_ISSUER
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from tests.api.deployment import Deployment
 
 # No deadline for examples: a busy machine is not a defect.
-hypothesis.settings.register_profile("keywright", deadline=None)
+hypothesis.settings.register_profile("keywright", deadline=None, max_examples=depth.size("EXAMPLES", 30, full=100))
 hypothesis.settings.load_profile("keywright")
 
 DYNAMODB_URL = os.environ.get(backend.DYNAMODB_ENDPOINT)
@@ -52,6 +52,14 @@ DYNAMODB_URL = os.environ.get(backend.DYNAMODB_ENDPOINT)
 DYNAMODB_THREADS = 64
 _REMEMBERED_DECISIONS = 10_000
 
+_KEPT_WHEN_A_SETTING_CHANGES = (
+    retries.dynamodb,
+    retries.secrets_manager,
+    retries.queues,
+    pepper.peppers,
+    verification.matches,
+    verification.records,
+)
 _FIXTURES_WITH_SOCKETS = {"world", "issuer", "moto_url"}
 
 
@@ -88,12 +96,8 @@ def stack() -> Stack:
 @pytest.fixture
 def environment(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """The environment that the template gives its functions, in a new container."""
-    isolated = dict(os.environ)
-    backend.isolate(isolated)
-    isolated.pop(backend.DYNAMODB_ENDPOINT, None)
-    for name in os.environ.keys() - isolated.keys():
-        monkeypatch.delenv(name)
-    for name, value in {**isolated, **stack.environment(), "POWERTOOLS_METRICS_DISABLED": "true"}.items():
+    isolate(monkeypatch)
+    for name, value in {**stack.environment(), "POWERTOOLS_METRICS_DISABLED": "true"}.items():
         monkeypatch.setenv(name, value)
     new_container()
     for handler in logger().handlers:  # created once in this process, with the standard output of that time
@@ -104,12 +108,11 @@ def environment(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytes
 
 @pytest.fixture
 def setting(environment: pytest.MonkeyPatch) -> Callable[[str, str], None]:
-    """Change one setting of the running container, which keeps its clients and the pepper."""
+    """Change one setting of the running container, which keeps its clients, the pepper and verified keys."""
 
     def change(name: str, value: str) -> None:
         environment.setenv(name, value)
-        for built in (settings, answer_settings, table_settings, usage.meter, policies.access_rules):
-            built.cache_clear()
+        cache.clear_all(keep=_KEPT_WHEN_A_SETTING_CHANGES)
 
     return change
 
@@ -178,38 +181,78 @@ def reused_client() -> Iterator[Callable[[str], Any]]:
         one.close()
 
 
+@pytest.fixture(scope="session")
+def create_resources(stack: Stack, moto_url: str, reused_client: Callable[[str], Any]) -> Callable[[str], None]:
+    """Create an empty table with the template's properties and a pepper, both with one name.
+
+    In moto, the first ones are created through the API, and all others are copies of them.
+    """
+
+    def create(name: str) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(boto3, "client", reused_client)
+            backend.create_table(Resource(name, stack.tables[0].properties))
+            backend.create_secret(Resource(name, stack.secrets[0].properties))
+
+    if DYNAMODB_URL is not None:
+        return create
+
+    original = "original"
+    with pytest.MonkeyPatch.context() as patch:
+        isolate(patch)
+        patch.setenv("AWS_ENDPOINT_URL", moto_url)
+        create(original)
+
+    def copy(name: str) -> None:
+        moto_memory.copy_table(original, name)
+        moto_memory.copy_pepper(original, name)
+
+    return copy
+
+
+@pytest.fixture
+def new_table(
+    create_resources: Callable[[str], None], reused_client: Callable[[str], Any]
+) -> Iterator[Callable[[], Table]]:
+    """Create an empty table and a pepper for the functions, with the name of the table."""
+    names: list[str] = []
+
+    def create() -> Table:
+        names.append(f"keywright-{uuid.uuid4()}")
+        create_resources(names[-1])
+        return Table(reused_client("dynamodb"), names[-1])
+
+    yield create
+    for name in names:
+        moto_memory.forget(name)
+
+
 @pytest.fixture
 def world(
-    stack: Stack,
     environment: pytest.MonkeyPatch,
     moto_url: str,
     dynamodb_url: str | None,
-    reused_client: Callable[[str], Any],
+    new_table: Callable[[], Table],
 ) -> World:
     """An empty table with the template's properties, the pepper, and a context."""
-    name = f"keywright-{uuid.uuid4()}"
     environment.setenv("AWS_ENDPOINT_URL", moto_url)
     if dynamodb_url is not None:
         environment.setenv(backend.DYNAMODB_ENDPOINT, dynamodb_url)
-    environment.setenv("TABLE_NAME", name)
-    environment.setenv("PEPPER_SECRET_ID", name)
+    table = new_table()
+    environment.setenv("TABLE_NAME", table.name)
+    environment.setenv("PEPPER_SECRET_ID", table.name)
     environment.setattr(retries, "READ_TIMEOUT_SECONDS", ANSWER_SECONDS)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(boto3, "client", reused_client)
-        backend.create_table(Resource(name, stack.tables[0].properties))
-        backend.create_secret(Resource(name, stack.secrets[0].properties))
-    return World(Table(reused_client("dynamodb"), name), Context())
+    return World(table, Context())
 
 
 @pytest.fixture
-def another_table(stack: Stack, setting: Callable[[str, str], None]) -> Callable[[], Table]:
+def another_table(new_table: Callable[[], Table], setting: Callable[[str, str], None]) -> Callable[[], Table]:
     """Replace the table by an empty one."""
 
     def create() -> Table:
-        name = f"keywright-{uuid.uuid4()}"
-        backend.create_table(Resource(name, stack.tables[0].properties))
-        setting("TABLE_NAME", name)
-        return Table(boto3.client("dynamodb"), name)
+        table = new_table()
+        setting("TABLE_NAME", table.name)
+        return table
 
     return create
 

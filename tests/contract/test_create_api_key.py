@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis_jsonschema import from_schema
 
+from tests.support.depth import size
 from tests.support.environment import ROOT
 from tests.support.world import create_event
 
@@ -29,7 +30,7 @@ CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]
 METADATA_BYTES = 16 * 1024
 BODY_BYTES = 64 * 1024
 
-EXAMPLES = 2_000
+EXAMPLES = size("BODIES", 100, full=2_000)
 """The number of bodies to try, of each kind."""
 
 bounded = settings(

@@ -89,3 +89,23 @@ def test_a_new_container_has_no_values() -> None:
         cache.clear_all()
 
     assert ["one", "other"] * 2 == calls
+
+
+def test_values_can_be_kept() -> None:
+    """`clear_all` leaves out the functions that it is given."""
+    calls: list[str] = []
+
+    @once
+    def kept() -> None:
+        calls.append("kept")
+
+    @once
+    def cleared() -> None:
+        calls.append("cleared")
+
+    for _ in range(2):
+        kept()
+        cleared()
+        cache.clear_all(keep=(kept,))
+
+    assert ["kept", "cleared", "cleared"] == calls

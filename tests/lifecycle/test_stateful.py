@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 
 from keywright.keys import verification
 from keywright.store import pepper
-from tests.lifecycle import memory, model
+from tests.lifecycle import model
 from tests.lifecycle.model import SECOND, Kept, Key, Organization, Refused, Repeated, rfc3339
 from tests.lifecycle.service import READS, Caller, audit_record, audited, replayed
 from tests.support.sample_keys import key_parts
@@ -514,7 +514,7 @@ class TwoOrganizations(RuleBasedStateMachine):
         return [(item, records[item["requestId"]]) for item in shown]
 
     def _refresh(self, organization: int) -> dict[str, dict[str, Any]]:
-        self.tables[organization] = memory.partition(self.service, self.models[organization].organization_id)
+        self.tables[organization] = self.service.partition(self.models[organization].organization_id)
         return self.tables[organization]
 
     def _choose(self, organization: int, choice: tuple[str, int]) -> str:
@@ -535,7 +535,7 @@ class TwoOrganizations(RuleBasedStateMachine):
 
     def _same(self, expected: object, actual: object) -> None:
         """Compare as JSON, which distinguishes 1, 1.0 and true."""
-        assert json.dumps(expected, sort_keys=True) == json.dumps(actual, sort_keys=True)
+        assert json.dumps(expected, sort_keys=True) == json.dumps(actual, sort_keys=True, default=int)
 
 
 def _verified(its_model: Organization, code: str, key: Key | None, lacked: list[str]) -> dict[str, Any]:

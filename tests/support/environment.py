@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from keywright import cache
+from local import backend
+
+if TYPE_CHECKING:
+    import pytest
 
 ROOT = Path(__file__).parents[2]
 """The root of the repository."""
@@ -17,3 +23,15 @@ CHEAP_ARGON2 = {"Argon2MemoryKib": "8", "Argon2Iterations": "1"}
 def new_container() -> None:
     """Forget everything that a container remembers between invocations."""
     cache.clear_all()
+
+
+def isolate(patch: pytest.MonkeyPatch) -> None:
+    """Change the environment so that no AWS account can be reached, and no DynamoDB outside of this process."""
+    isolated = dict(os.environ)
+    backend.isolate(isolated)
+    isolated.pop(backend.DYNAMODB_ENDPOINT, None)
+    for name in os.environ.keys() - isolated.keys():
+        patch.delenv(name)
+    for name, value in isolated.items():
+        if os.environ.get(name) != value:
+            patch.setenv(name, value)

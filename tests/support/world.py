@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
+from tests.support import moto_memory
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from mypy_boto3_dynamodb import DynamoDBClient
 
 ORGANIZATION_ID = "5b1c6f0e-4d2a-4c8f-9e37-a1b2c3d4e5f6"
@@ -41,37 +45,55 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The table, with items as plain Python values."""
+    """The table, with items as plain Python values.
+
+    Items of moto in this process are read and written in its memory, those of another DynamoDB over HTTP.
+    """
 
     client: DynamoDBClient
     name: str
 
     def put(self, **item: Any) -> None:
         """Write an item."""
-        self.client.put_item(TableName=self.name, Item={name: _write(value) for name, value in item.items()})
+        attributes = {name: _write(value) for name, value in item.items()}
+        if moto_memory.has_table(self.name):
+            moto_memory.put(self.name, attributes)
+        else:
+            self.client.put_item(TableName=self.name, Item=attributes)
 
     def items(self) -> list[dict[str, Any]]:
         """Return all items, sorted by key."""
-        pages = self.client.get_paginator("scan").paginate(TableName=self.name)
-        items = [{name: _read(value) for name, value in item.items()} for page in pages for item in page["Items"]]
-        return sorted(items, key=lambda item: (item["pk"], item["sk"]))
+        items: Iterable[Mapping[str, Any]]
+        if moto_memory.has_table(self.name):
+            items = moto_memory.items(self.name)
+        else:
+            pages = self.client.get_paginator("scan").paginate(TableName=self.name)
+            items = [item for page in pages for item in page["Items"]]
+        return sorted(map(_plain, items), key=lambda item: (item["pk"], item["sk"]))
 
     def item(self, sort_key: str, organization_id: str = ORGANIZATION_ID) -> dict[str, Any]:
         """Return one item of an organization, which must exist."""
         key = {"pk": _write(f"ORG#{organization_id}"), "sk": _write(sort_key)}
-        item = self.client.get_item(TableName=self.name, Key=key, ConsistentRead=True)["Item"]
-        return {name: _read(value) for name, value in item.items()}
+        if moto_memory.has_table(self.name):
+            return _plain(moto_memory.get(self.name, key))
+        return _plain(self.client.get_item(TableName=self.name, Key=key, ConsistentRead=True)["Item"])
 
     def partition(self, organization_id: str = ORGANIZATION_ID) -> dict[str, dict[str, Any]]:
-        """Read all items of an organization, ordered by sort key."""
-        pages = self.client.get_paginator("query").paginate(
-            TableName=self.name,
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues={":pk": _write(f"ORG#{organization_id}")},
-            ConsistentRead=True,
-        )
-        items = [{name: _read(value) for name, value in item.items()} for page in pages for item in page["Items"]]
-        return {item["sk"]: item for item in items}
+        """Return all items of an organization by sort key, in that order."""
+        partition_key = _write(f"ORG#{organization_id}")
+        items: Iterable[Mapping[str, Any]]
+        if moto_memory.has_table(self.name):
+            items = moto_memory.items(self.name, partition_key)
+        else:
+            pages = self.client.get_paginator("query").paginate(
+                TableName=self.name,
+                KeyConditionExpression="pk = :pk",
+                ExpressionAttributeValues={":pk": partition_key},
+                ConsistentRead=True,
+            )
+            items = [item for page in pages for item in page["Items"]]
+        by_sort_key = {item["sk"]: item for item in map(_plain, items)}
+        return dict(sorted(by_sort_key.items()))
 
     def under(self, prefix: str) -> list[dict[str, Any]]:
         """Return the items whose sort key has a prefix."""
@@ -151,6 +173,10 @@ class Table:
         """Schedule the organization for deletion."""
         self.put_organization(pending_deletion_at=PENDING_DELETION_AT)
         self.put(pk="DELETIONS", sk=f"{PENDING_DELETION_AT}#{ORGANIZATION_ID}")
+
+
+def _plain(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _read(value) for name, value in item.items()}
 
 
 def nth_id(number: int) -> str:

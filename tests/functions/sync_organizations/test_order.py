@@ -1,12 +1,11 @@
 """Events in any order, late and repeated, leave the same table as events in order.
 
-EVENTS sets the length of the history: 100 by default, 10000 for the full proof. Run that on DynamoDB Local (`make
+EVENTS sets the length of the history, up to 10000. Run that on DynamoDB Local (`make
 test-dynamodb`): moto copies the table in each transaction, and ten thousand take tens of gigabytes.
 """
 
 from __future__ import annotations
 
-import os
 import random
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from keywright import clock
+from tests.support.depth import size
 from tests.support.history import backwards, batches, delayed, history, shuffled
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.support.history import Event
     from tests.support.world import Table
 
-EVENTS = int(os.environ.get("EVENTS", "100"))
+EVENTS = size("EVENTS", 40, full=100)
 GRACE_DAYS = 365
 """The maximum: no deletion request in a history of up to 15,000 events is late, in any order."""
 

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from keywright.api.json_body import parse_object, quoted
 from keywright.errors import BAD_REQUEST, ServiceError
+from tests.support.depth import size
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=size("LEAVES", 10, full=100),
 )
 
 

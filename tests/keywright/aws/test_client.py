@@ -44,12 +44,18 @@ ENVIRONMENT = {
 }
 
 
-def client(environment: Mapping[str, str], service: Service = DYNAMODB, read_timeout_seconds: float = 5) -> HttpClient:
+def client(
+    environment: Mapping[str, str],
+    service: Service = DYNAMODB,
+    *,
+    connect_timeout_seconds: float = 5,
+    read_timeout_seconds: float = 5,
+) -> HttpClient:
     """Return a client with time-outs for tests."""
     return HttpClient(
         service,
         environment,
-        connect_timeout_seconds=5,
+        connect_timeout_seconds=connect_timeout_seconds,
         read_timeout_seconds=read_timeout_seconds,
     )
 
@@ -285,6 +291,6 @@ def test_a_refused_handshake_is_a_failure_of_the_connection() -> None:
     with serving(b"not TLS") as server:
         environment = {**ENVIRONMENT, "AWS_ENDPOINT_URL": server.url.replace("http:", "https:")}
         with pytest.raises(NoAnswerError):
-            client(environment, read_timeout_seconds=0.5).call("BatchGetItem", {})
+            client(environment, connect_timeout_seconds=0.2).call("BatchGetItem", {})  # a handshake is part of it
 
     assert [] == [request for request in server.received if "authorization" in request.headers]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 from weakref import WeakSet
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Container
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -46,10 +46,11 @@ class once(Generic[Value]):  # noqa: N801 - a decorator
 _registry: WeakSet[once[Any]] = WeakSet()
 
 
-def clear_all() -> None:
-    """Clear every value that is built once, as in a new container. For tests."""
+def clear_all(keep: Container[once[Any]] = ()) -> None:
+    """Clear every value that is built once, as in a new container, except those to keep. For tests."""
     for function in list(_registry):
-        function.cache_clear()
+        if function not in keep:
+            function.cache_clear()
 
 
 class Recent(Generic[Key, Value]):

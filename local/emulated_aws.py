@@ -1,0 +1,60 @@
+"""DynamoDB, Secrets Manager, SQS and STS in memory: moto as a WSGI application.
+
+It calls moto's response classes directly. moto's own server lists the folders of its package to find the service of
+each request, and routes it through Flask, which takes longer than most requests.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import threading
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from moto.core import responses
+from moto.core.request import Request
+from moto.core.utils import method_names_from_class
+from werkzeug.wrappers import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+MEMORY = threading.RLock()
+"""Held while a request is handled. moto's DynamoDB has no locks: a transaction could see half of another."""
+
+_SERVICE = re.compile(r"\bCredential=[^/, ]+/[^/]+/[^/]+/([^/]+)/aws4_request\b")
+_HANDLERS = {
+    "dynamodb": ("moto.dynamodb.responses", "DynamoHandler"),
+    "secretsmanager": ("moto.secretsmanager.responses", "SecretsManagerResponse"),
+    "sqs": ("moto.sqs.responses", "SQSResponse"),
+    "sts": ("moto.sts.responses", "TokenResponse"),
+}
+
+# For every request, moto inspects the members of the response class to find its operations.
+responses.method_names_from_class = functools.cache(method_names_from_class)  # type: ignore[attr-defined]
+
+
+class _Request(Request):
+    from_wsgi_server = True
+
+
+def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer a request to the service that its signature names."""
+    service = _SERVICE.search(environ.get("HTTP_AUTHORIZATION", ""))
+    if service is None or service[1] not in _HANDLERS:
+        response = Response("The request is not signed for a service that is emulated here.", 404)
+    else:
+        request = _Request(environ)
+        with MEMORY:
+            status, headers, body = _dispatch(service[1])(request, request.raw_url, dict(request.headers))
+        response = Response(body, status, headers)
+    return response(environ, start_response)
+
+
+@functools.cache
+def _dispatch(service: str) -> Callable[..., tuple[int, dict[str, Any], str | bytes]]:
+    module, name = _HANDLERS[service]
+    dispatch: Callable[..., tuple[int, dict[str, Any], str | bytes]] = getattr(import_module(module), name).dispatch
+    return dispatch

@@ -1,0 +1,116 @@
+"""The memory of moto in this process: tables and secrets copied, and items read and written, without a request.
+
+A request through boto3 takes two milliseconds of processor time, and nearly every test creates a table and a secret,
+and reads the whole table more than once. tests/local/test_moto_memory.py compares each shortcut with the API.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import secrets
+import string
+import sys
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from local.intrinsics import ACCOUNT_ID, REGION
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from moto.dynamodb.models import DynamoDBBackend
+    from moto.dynamodb.models.dynamo_type import Item
+    from moto.secretsmanager.models import FakeSecret, SecretsManagerBackend
+
+AttributeValues = Mapping[str, Any]
+"""An item as boto3's client reads and writes it: {"name": {"S": "CI"}}."""
+
+_PEPPER_ALPHABET = string.ascii_letters + string.digits
+
+
+def has_table(name: str) -> bool:
+    """Return whether moto runs in this process and has the table."""
+    return "local.emulated_aws" in sys.modules and name in _dynamodb().tables
+
+
+def copy_table(original: str, name: str) -> None:
+    """Create an empty table like an existing one."""
+    tables = _dynamodb().tables
+    table = copy.copy(tables[original])
+    properties = {attribute: value for attribute, value in vars(table).items() if attribute != "items"}
+    vars(table).update(copy.deepcopy(properties), items=defaultdict(dict), name=name)
+    table.table_arn = table.table_arn.replace(original, name)
+    tables[name] = table
+
+
+def copy_pepper(original: str, name: str) -> None:
+    """Create a secret like an existing pepper, with another random value."""
+    store = _secrets_manager().secrets
+    secret = cast("FakeSecret", copy.deepcopy(store[original]))
+    pepper = json.loads(secret.secret_string or "")
+    pepper["1"] = "".join(secrets.choice(_PEPPER_ALPHABET) for _ in pepper["1"])
+    secret.secret_string = json.dumps(pepper)
+    secret.secret_id = secret.name = name
+    secret.arn = secret.arn.replace(original, name)
+    (version,) = secret.versions.values()
+    version["secret_string"] = secret.secret_string
+    store[name] = secret
+
+
+def forget(name: str) -> None:
+    """Delete the table and the secret of a name, if they exist: moto searches all secrets at each request."""
+    _dynamodb().tables.pop(name, None)
+    _secrets_manager().secrets.pop(name)
+
+
+def put(table: str, item: AttributeValues) -> None:
+    """Write an item."""
+    with _lock():
+        _dynamodb().put_item(table, dict(item))
+
+
+def get(table: str, key: AttributeValues) -> AttributeValues:
+    """Return an item, which must exist."""
+    with _lock():
+        item = _dynamodb().get_item(table, dict(key))
+        assert item is not None
+        return _attribute_values(item)
+
+
+def items(table: str, partition_key: object = None) -> list[AttributeValues]:
+    """Return all items, or those of a partition."""
+    with _lock():
+        partitions = _dynamodb().tables[table].items
+        return [
+            _attribute_values(item)
+            for hash_key, partition in partitions.items()
+            if partition_key is None or partition_key == hash_key.to_json()
+            for item in partition.values()
+        ]
+
+
+def _attribute_values(item: Item) -> AttributeValues:
+    return {name: value.to_regular_json() for name, value in item.attrs.items()}
+
+
+# moto is imported late: it reads the environment, and the tests of a deployment do without it.
+
+
+def _lock() -> AbstractContextManager[bool]:
+    from local.emulated_aws import MEMORY  # noqa: PLC0415
+
+    return MEMORY
+
+
+def _dynamodb() -> DynamoDBBackend:
+    from moto.dynamodb.models import dynamodb_backends  # noqa: PLC0415
+
+    return dynamodb_backends[ACCOUNT_ID][REGION]
+
+
+def _secrets_manager() -> SecretsManagerBackend:
+    from moto.secretsmanager.models import secretsmanager_backends  # noqa: PLC0415
+
+    return secretsmanager_backends[ACCOUNT_ID][REGION]
