@@ -44,7 +44,7 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
     """Answer a request to the service that its signature names."""
     service = _SERVICE.search(environ.get("HTTP_AUTHORIZATION", ""))
     if service is None or service[1] not in _HANDLERS:
-        response = Response(f"no service for {environ.get('HTTP_AUTHORIZATION')!r}", 404)
+        response = Response("The request is not signed for a service that is emulated here.", 404)
     else:
         request = _Request(environ)
         with MEMORY:

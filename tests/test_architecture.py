@@ -1,7 +1,9 @@
-"""Rules about the imports of modules."""
+"""Rules about the imports of modules, and about how tests are written."""
 
 from __future__ import annotations
 
+import ast
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -9,9 +11,10 @@ import pytest
 from importlinter.cli import lint_imports
 
 from tests.support.environment import ROOT
-from tests.support.modules import HANDLERS, MODULES, PACKAGE, imports, named
+from tests.support.modules import HANDLERS, MODULES, PACKAGE, imports, named, tree
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 DOCUMENTS = {"get_openapi": {"openapi.json"}, "get_reference": {"page.html", "page.css", "page.js"}}
@@ -34,41 +37,45 @@ def test_imports_keep_the_contracts_of_pyproject_toml() -> None:
     assert 0 == lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True)
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if p.parent != PACKAGE / "store"], ids=named)
-def test_nothing_above_the_store_knows_dynamodb(path: Path) -> None:
-    """Only the store knows DynamoDB."""
-    assert not [name for name in imports(path) if under(name, "mypy_boto3_dynamodb")]
+def importing(paths: Iterable[Path], *packages: str) -> list[str]:
+    """Return the names of those files that import one of the packages or something inside one."""
+    return [named(path) for path in paths if any(under(name, *packages) for name in imports(path))]
 
 
-@pytest.mark.parametrize("path", MODULES + HANDLERS, ids=named)
-def test_nothing_that_is_deployed_imports_boto3(path: Path) -> None:
+def test_nothing_above_the_store_knows_dynamodb() -> None:
+    """Only the store knows the types of DynamoDB."""
+    assert [] == importing([path for path in MODULES if path.parent != PACKAGE / "store"], "mypy_boto3_dynamodb")
+
+
+def test_nothing_that_is_deployed_imports_boto3() -> None:
     """Importing and calling boto3 costs more than a verification; the layer has neither it nor its parts (0030)."""
-    assert not [name for name in imports(path) if under(name, "boto3", "botocore", "urllib3")]
+    assert [] == importing(MODULES + HANDLERS, "boto3", "botocore", "urllib3")
 
 
-HTTP = {"http.client", "select", "socket", "ssl", "urllib.request"}
+def test_nothing_imports_the_x_ray_sdk() -> None:
+    """No module imports the X-Ray SDK: the platform traces requests (docs/decisions)."""
+    assert [] == importing(MODULES + HANDLERS, "aws_xray_sdk")
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_one_module_knows_how_requests_are_sent(path: Path) -> None:
+def test_one_module_knows_how_requests_are_sent() -> None:
     """Only transport.py imports sockets, TLS and HTTP (0030).
 
     The exception is shutdown.py: it calls Lambda's extensions API, which answers at the end of the container.
     """
-    assert path.stem in {"transport", "shutdown"} or not HTTP & imports(path)
+    others = [path for path in MODULES if path.stem not in {"transport", "shutdown"}]
+
+    assert [] == importing(others, "http.client", "select", "socket", "ssl", "urllib.request")
 
 
-@pytest.mark.parametrize("path", HANDLERS, ids=lambda p: p.parent.name)
-def test_handlers_import_the_upper_packages_only(path: Path) -> None:
+def test_handlers_import_the_upper_packages_only() -> None:
     """A handler imports only the layer's upper packages and the standard library."""
-    foreign = [
-        name
+    assert [] == importing(HANDLERS, "keywright.store")
+    assert [] == [
+        (named(path), name)
+        for path in HANDLERS
         for name in imports(path)
-        if under(name, "keywright.store")
-        or not (under(name, "keywright") or name.split(".")[0] in sys.stdlib_module_names)
+        if not under(name, "keywright") and name.split(".")[0] not in sys.stdlib_module_names
     ]
-
-    assert not foreign
 
 
 @pytest.mark.parametrize("path", HANDLERS, ids=lambda p: p.parent.name)
@@ -88,7 +95,78 @@ def test_only_document_functions_import_the_documents() -> None:
     assert not [path for path in MODULES if path.stem != "endpoint" and "keywright.api.documents" in imports(path)]
 
 
-@pytest.mark.parametrize("path", MODULES + HANDLERS, ids=named)
-def test_nothing_imports_the_x_ray_sdk(path: Path) -> None:
-    """No module imports the X-Ray SDK: the platform traces requests (docs/decisions)."""
-    assert not [name for name in imports(path) if under(name, "aws_xray_sdk")]
+# ---- Tests ---------------------------------------------------------------------------------------------------
+
+TEST_FILES = sorted(path for path in (ROOT / "tests").rglob("*.py") if "node_modules" not in path.parts)
+LONGEST_NAME = 69
+RIDDLES = ("As everywhere", "As above", "As before", "As it ", "The same", "See above", "By the ", "So that ")
+"""Beginnings of docstrings that say nothing alone."""
+
+
+FOLDERS = sorted({path.relative_to(ROOT / "tests").parts[0] for path in TEST_FILES})
+"""Folders and files in tests/."""
+
+
+def files_of(folder: str) -> list[Path]:
+    """Return the files in a folder of tests/, or the file of that name."""
+    return [path for path in TEST_FILES if path.relative_to(ROOT / "tests").parts[0] == folder]
+
+
+def defined_tests(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Return the tests in a file."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+            yield node
+
+
+def is_a_sentence(docstring: str | None) -> bool:
+    """Return whether the first paragraph of a docstring is a sentence of at least four words, and no riddle."""
+    first = (docstring or "").partition("\n\n")[0]
+    return first.endswith(".") and len(first.split()) >= 4 and not first.startswith(RIDDLES)
+
+
+def test_no_test_imports_a_test() -> None:
+    """Helpers of several tests are modules of their own: no file imports a test module, a conftest or a fixture."""
+    of_tests = re.compile(r"tests\.(.+\.)?(test_|conftest)")
+    imported = {str(path.relative_to(ROOT)): sorted(filter(of_tests.match, imports(path))) for path in TEST_FILES}
+
+    assert {} == {path: names for path, names in imported.items() if names}
+
+
+def test_no_test_depends_on_the_name_of_its_folder() -> None:
+    """No fixture looks at the path of the test that uses it."""
+    looking = re.compile(r"\b(request\.path|request\.fspath|request\.node\.(path|fspath|nodeid))\b")
+
+    assert [] == [str(path) for path in TEST_FILES if looking.search(path.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_test_has_a_short_name_and_says_what_it_guarantees(folder: str) -> None:
+    """The name of a test has less than 70 characters, and its docstring is a sentence that can be read alone."""
+    tests = {
+        f"{path.relative_to(ROOT)}::{test.name}": test for path in files_of(folder) for test in defined_tests(path)
+    }
+
+    assert [] == [name for name, test in tests.items() if len(test.name) > LONGEST_NAME]
+    assert [] == [name for name, test in tests.items() if not is_a_sentence(ast.get_docstring(test))]
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_an_assertion_is_about_one_thing(folder: str) -> None:
+    """No assertion joins others by `and`, or compares two tuples of different things."""
+    assert [] == [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in files_of(folder)
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Assert) and is_joined(node.test)
+    ]
+
+
+def is_joined(expression: ast.expr) -> bool:
+    """Return whether an assertion is about several things at once."""
+    match expression:
+        case ast.BoolOp(op=ast.And()):
+            return True
+        case ast.Compare(left=ast.Tuple(), comparators=[ast.Tuple()]):
+            return True
+    return False

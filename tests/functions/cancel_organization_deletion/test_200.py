@@ -21,16 +21,6 @@ call = calling("cancel_organization_deletion", role="owner")
 NOW = "2030-01-31T12:00:00.000Z"
 
 
-def test_the_answer_is_exactly_status_and_message(call: Call) -> None:
-    """The body is `{"status": "success", "message"}`."""
-    call.table.freeze()
-
-    assert {
-        "status": "success",
-        "message": "The deletion was canceled. The organization's keys work again",
-    } == call.data()
-
-
 def test_only_the_scheduled_deletion_is_removed(call: Call) -> None:
     """Only this organization's scheduled deletion is removed; another organization's stays."""
     call.table.put_key()

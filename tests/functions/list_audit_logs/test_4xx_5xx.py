@@ -6,28 +6,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support import faults
 from tests.support.client import calling
-from tests.support.world import KEY_ID, nth_id
+from tests.support.endpoints import NO_PAGE
 
 if TYPE_CHECKING:
     from tests.support.client import Call
 
 call = calling("list_audit_logs")
 
-NO_PAGE = {"limit": 10, "has_more": False, "next_cursor": None}
-NO_PAGE_OF_25 = {"limit": 25, "has_more": False, "next_cursor": None}
-ASKED_FOR_25 = {"limit": "25"}
 
 TIMES = ["", "now", "2026-03-01", "2026-03-01T12:00:00", "2026-02-30T12:00:00Z", "1772366400"]
 """create_api_key/test_expires_at.py has all forms of wrong times."""
 A_TIME = "must be an RFC 3339 time"
 WRONG: dict[str, tuple[list[str], str]] = {
-    "limit": (
-        ["0", "101", "-1", "+1", "1.5", "1e1", "abc", "", " 1", "\N{ARABIC-INDIC DIGIT ONE}", "9" * 5000],
-        "must be a whole number from 1 to 100",
-    ),
-    "starting_after": (["", "abc", KEY_ID.replace("-", ""), f"AUDIT#{KEY_ID}"], "must be a cursor of this list"),
     "event": (
         [
             *("", ",", "api_key", "api_key.*", "API_KEY.CREATED", "api_key.created,", "api_key.created,unknown"),
@@ -67,25 +58,3 @@ def test_400_hints_at_a_plus_that_became_a_space(call: Call, name: str) -> None:
     """An unencoded `+` of an offset arrives as a space: the hint says to encode it."""
     assert "%2B" in call.refused(query={name: "2026-03-01T12:00:00 01:00"}).hint
     assert "%2B" not in call.refused(query={name: "2026-03-01"}).hint
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [{"starting_after": "x"}, {"event": "x"}, {"created_from": "x"}, {"created_to": "x"}],
-    ids=lambda wrong: next(iter(wrong)),
-)
-def test_400_repeats_a_valid_limit(call: Call, wrong: dict[str, str]) -> None:
-    """The pagination of a refusal repeats a valid limit, even when another parameter is wrong."""
-    assert NO_PAGE_OF_25 == call.refused(query=ASKED_FOR_25 | wrong).pagination
-
-
-def test_503_within_the_functions_time(call: Call) -> None:
-    """A filter that drops nearly all of many records ends with 503 before Lambda ends the function."""
-    long = "x" * 300_000
-    for number in range(8):  # two megabytes: more than DynamoDB reads at once
-        call.table.put_audit(nth_id(number), changes=f'{{"before":"{long}"}}')
-    with faults.injected() as operations:
-        refusal = call.with_time_left(1000).refused(query={"limit": "1", "event": "member.removed"})
-
-    assert 503 == refusal.status
-    assert operations.count("Query") <= 1

@@ -21,21 +21,84 @@ if TYPE_CHECKING:
 LATER = "2026-03-02T12:00:00.000Z"
 LATEST = "2026-03-03T12:00:00.000Z"
 
-
-def member(table: Table, user_id: str = "user_1") -> dict[str, Any]:
-    """Return a member's role and suspension, if set."""
-    item = table.item(f"MEMBER#{user_id}")
-    return {name: item[name] for name in ("role", "suspended_at") if name in item}
+Event = dict[str, Any]
 
 
-def created(**changes: Any) -> dict[str, Any]:
+def created(**changes: Any) -> Event:
     """Return the event of the organization's creation."""
     return event("organization.created", organization={"id": ORGANIZATION_ID, "name": "Acme", **changes})
 
 
+def added(**state: Any) -> Event:
+    """Return the event of a new member."""
+    return event("member.added", **about(**state))
+
+
+def later(kind: str, **state: Any) -> Event:
+    """Return a later event of the same member."""
+    return event(kind, time=LATER, **about(**state))
+
+
+def latest(kind: str, **state: Any) -> Event:
+    """Return the last event of the same member."""
+    return event(kind, time=LATEST, **about(**state))
+
+
+def member(table: Table) -> dict[str, Any]:
+    """Return the member's role and suspension, if set."""
+    item = table.item("MEMBER#user_1")
+    return {name: item[name] for name in ("role", "suspended_at") if name in item}
+
+
+ADMIN, SUSPENDED_ADMIN = {"role": "admin"}, {"role": "admin", "suspended_at": LATER}
+
+HISTORIES: dict[str, tuple[list[Event], dict[str, str]]] = {
+    "a member has the role of the event": ([added(role="owner")], {"role": "owner"}),
+    "a new member without a role gets the least powerful one": ([added()], {"role": "member"}),
+    "a change of role keeps the suspension": (
+        [added(role="member"), later("member.suspended"), latest("member.role_changed", role="admin")],
+        SUSPENDED_ADMIN,
+    ),
+    "an update of the role keeps the suspension": (
+        [added(role="member"), later("member.suspended"), latest("member.updated", role="admin")],
+        SUSPENDED_ADMIN,
+    ),
+    "a suspension has the time of the event and keeps the role": (
+        [added(role="admin"), later("member.suspended")],
+        SUSPENDED_ADMIN,
+    ),
+    "an update suspends": ([added(role="admin"), later("member.updated", suspended=True)], SUSPENDED_ADMIN),
+    "a reinstated member has the same role as before": (
+        [added(role="admin"), later("member.suspended"), latest("member.reinstated")],
+        ADMIN,
+    ),
+    "an update reinstates": (
+        [added(role="admin"), later("member.suspended"), latest("member.updated", suspended=False)],
+        ADMIN,
+    ),
+    "one event may carry both role and suspension": (
+        [added(role="member"), later("member.updated", role="admin", suspended=True)],
+        SUSPENDED_ADMIN,
+    ),
+    "a removed member has no role, not even the last owner": ([added(role="owner"), later("member.removed")], {}),
+    "a returning member has neither the old role nor an old suspension": (
+        [added(role="owner"), event("member.suspended", **about()), later("member.removed"), latest("member.added")],
+        {"role": "member"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("events", "expected"), HISTORIES.values(), ids=HISTORIES)
+def test_the_state_of_a_member(sync: Sync, events: list[Event], expected: dict[str, str]) -> None:
+    """GIVEN a history of a member WHEN its events are applied THEN the member has this role and suspension."""
+    assert [] == sync(*events)
+
+    assert expected == member(sync.world.table)
+
+
 def test_an_organization_and_its_owner_from_an_empty_table(sync: Sync) -> None:
-    """From an empty table on, two events write all that an owner's session needs."""
-    assert [] == sync(created(), event("member.added", **about(role="owner")))
+    """From an empty table on, two events write all that an owner's session needs; the name is trimmed."""
+    assert [] == sync(created(name="  Acme \n"), added(role="owner"))
 
     organization = sync.world.table.item("ORG")
     assert "Acme" == organization["name"]
@@ -50,15 +113,8 @@ def test_an_organization_id_that_is_not_a_uuid_is_mapped(sync: Sync) -> None:
     assert "Acme" == sync.world.table.item("ORG", str(organization_uuid("org_2abc")))["name"]
 
 
-def test_white_space_around_a_name_is_trimmed(sync: Sync) -> None:
-    """White space around an organization's name is trimmed."""
-    sync(created(name="  Acme \n"))
-
-    assert "Acme" == sync.world.table.item("ORG")["name"]
-
-
 def test_an_organization_is_renamed(sync: Sync) -> None:
-    """organization.updated renames an organization."""
+    """A later event changes the name."""
     renamed = event("organization.updated", time=LATER, organization={"id": ORGANIZATION_ID, "name": "Acme Inc."})
 
     sync(created(), renamed)
@@ -66,107 +122,21 @@ def test_an_organization_is_renamed(sync: Sync) -> None:
     assert "Acme Inc." == sync.world.table.item("ORG")["name"]
 
 
-def test_a_new_member_without_a_role_is_a_member(sync: Sync) -> None:
-    """Without a role a new member gets the least powerful one."""
-    sync(event("member.added", **about()))
-
-    assert {"role": "member"} == member(sync.world.table)
-
-
-@pytest.mark.parametrize("kind", ["member.role_changed", "member.updated"])
-def test_a_role_changes(sync: Sync, kind: str) -> None:
-    """A change of role keeps the suspension."""
-    sync(
-        event("member.added", **about(role="member")),
-        event("member.suspended", time=LATER, **about()),
-        event(kind, time=LATEST, **about(role="admin")),
-    )
-
-    assert {"role": "admin", "suspended_at": LATER} == member(sync.world.table)
-
-
-@pytest.mark.parametrize(
-    ("kind", "state"), [("member.suspended", {}), ("member.updated", {"suspended": True})], ids=["suspended", "updated"]
-)
-def test_a_member_is_suspended(sync: Sync, kind: str, state: dict[str, Any]) -> None:
-    """A suspension has the time of the event and keeps the role."""
-    sync(event("member.added", **about(role="admin")), event(kind, time=LATER, **about(**state)))
-
-    assert {"role": "admin", "suspended_at": LATER} == member(sync.world.table)
-
-
-@pytest.mark.parametrize(
-    ("kind", "state"),
-    [("member.reinstated", {}), ("member.updated", {"suspended": False})],
-    ids=["reinstated", "updated"],
-)
-def test_a_member_is_reinstated(sync: Sync, kind: str, state: dict[str, Any]) -> None:
-    """A reinstated member has the same role as before."""
-    sync(
-        event("member.added", **about(role="admin")),
-        event("member.suspended", time=LATER, **about()),
-        event(kind, time=LATEST, **about(**state)),
-    )
-
-    assert {"role": "admin"} == member(sync.world.table)
-
-
-def test_role_and_suspension_in_one_event(sync: Sync) -> None:
-    """One event may carry both role and suspension."""
-    sync(
-        event("member.added", **about(role="member")),
-        event("member.updated", time=LATER, **about(role="owner", suspended=True)),
-    )
-
-    assert {"role": "owner", "suspended_at": LATER} == member(sync.world.table)
-
-
-def test_a_member_is_removed(sync: Sync) -> None:
-    """A removed member has no role."""
-    sync(event("member.added", **about(role="owner")), event("member.removed", time=LATER, **about()))
-
-    assert {} == member(sync.world.table)
-
-
-def test_a_returning_member_starts_anew(sync: Sync) -> None:
-    """A member who returns has neither the old role nor an old suspension."""
-    sync(
-        event("member.added", **about(role="owner")),
-        event("member.suspended", **about()),
-        event("member.removed", time=LATER, **about()),
-        event("member.added", time=LATEST, **about()),
-    )
-
-    assert {"role": "member"} == member(sync.world.table)
-
-
-def test_the_last_owner_may_be_removed(sync: Sync) -> None:
-    """The last owner may be removed: the provider decides, and an operator can add an owner."""
-    sync(event("member.added", **about(role="owner")), event("member.removed", time=LATER, **about()))
-
-    assert {} == member(sync.world.table)
-
-
-def test_a_deletion_is_requested(sync: Sync) -> None:
-    """The grace period begins at the event's time, and the scheduled deletion is added."""
+def test_a_deletion_is_requested_and_canceled(sync: Sync) -> None:
+    """The grace period begins at the event's time; a cancellation removes the scheduled deletion and the mark."""
     sync(created(), event("organization.deletion_requested", time=LATER))
+    due = "2026-04-01T12:00:00.000Z"
+    assert due == sync.world.table.item("ORG")["pending_deletion_at"]
+    assert [f"{due}#{ORGANIZATION_ID}"] == scheduled_deletions(sync)
 
-    assert "2026-04-01T12:00:00.000Z" == sync.world.table.item("ORG")["pending_deletion_at"]
-    assert [f"2026-04-01T12:00:00.000Z#{ORGANIZATION_ID}"] == [
-        item["sk"] for item in sync.world.table.items() if item["pk"] == "DELETIONS"
-    ]
-
-
-def test_a_deletion_is_canceled(sync: Sync) -> None:
-    """The scheduled deletion is removed with the mark."""
-    sync(
-        created(),
-        event("organization.deletion_requested", time=LATER),
-        event("organization.deletion_canceled", time=LATEST),
-    )
-
+    sync(event("organization.deletion_canceled", time=LATEST))
     assert "pending_deletion_at" not in sync.world.table.item("ORG")
-    assert [] == [item for item in sync.world.table.items() if item["pk"] == "DELETIONS"]
+    assert [] == scheduled_deletions(sync)
+
+
+def scheduled_deletions(sync: Sync) -> list[str]:
+    """Return the sort keys of the scheduled deletions."""
+    return [item["sk"] for item in sync.world.table.items() if item["pk"] == "DELETIONS"]
 
 
 def test_events_are_audited(sync: Sync) -> None:
@@ -185,11 +155,11 @@ def test_events_are_audited(sync: Sync) -> None:
 
 def test_a_repeated_event_changes_nothing(sync: Sync) -> None:
     """An event delivered twice changes table and audit log once."""
-    added = event("member.added", **about(role="owner"))
-    sync(added)
+    owner = added(role="owner")
+    sync(owner)
     before = sync.world.table.items()
 
-    assert [] == sync(added, added)
+    assert [] == sync(owner, owner)
     assert before == sync.world.table.items()
 
 
@@ -197,6 +167,6 @@ def test_five_minutes_ahead_are_accepted(sync: Sync, stop_clock: Callable[[str],
     """A time of up to five minutes ahead is accepted."""
     stop_clock("2026-03-01T11:55:00.000Z")
 
-    sync(event("member.added", **about(role="owner")))
+    sync(added(role="owner"))
 
     assert {"role": "owner"} == member(sync.world.table)
