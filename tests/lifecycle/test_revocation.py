@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support import function_process
 from tests.support.client import VALID_BODY
 from tests.support.depth import size
-from tests.support.function_process import FunctionProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from local.iam import AccessKey
-    from tests.support.function_process import Verified, Written
+    from tests.support.function_process import FunctionProcess, Verified, Written
     from tests.support.world import World
 
 pytestmark = pytest.mark.xdist_group("containers")
@@ -108,10 +108,8 @@ def reuse_seconds() -> int:
 @pytest.fixture(scope="module")
 def processes() -> Iterator[Containers]:
     """The two processes of all tests."""
-    both = Containers(FunctionProcess(), FunctionProcess())
-    yield both
-    both.writer.end()
-    both.verifier.end()
+    with function_process.running() as writer, function_process.running() as verifier:
+        yield Containers(writer, verifier)
 
 
 @pytest.fixture
@@ -123,7 +121,7 @@ def containers(
     world.table.put_member("user_1", "admin")
     world.table.put_member("owner", "owner")
     reuse = {"RECORD_REUSE_SECONDS": str(reuse_seconds), "USAGE_FLUSH_SECONDS": "1"}
-    processes.writer.begin(os.environ, access_keys)
+    processes.writer.begin(dict(os.environ), access_keys)
     processes.verifier.begin({**os.environ, **reuse}, access_keys)
     return processes
 

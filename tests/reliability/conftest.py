@@ -34,7 +34,7 @@ def session_proxy(moto_url: str, dynamodb_url: str | None) -> Iterator[FaultProx
     """The proxy that all tests of a worker use."""
     proxy = FaultProxy(dynamodb_url or moto_url)
     yield proxy
-    proxy.stop()
+    proxy.close()
     counts.add(requests=proxy.requests, faults=proxy.faults)
 
 

@@ -62,7 +62,7 @@ def upstream() -> Iterator[Upstream]:
     thread.start()
     proxy = FaultProxy(f"http://127.0.0.1:{server.server_port}")
     yield Upstream(proxy, arrived)
-    proxy.stop()
+    proxy.close()
     server.shutdown()
     thread.join()
     server.server_close()

@@ -29,7 +29,7 @@ def secrets(time: SimulatedTime, world: World, environment: pytest.MonkeyPatch, 
     environment.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", proxy.url)
     new_container()
     yield proxy
-    proxy.stop()
+    proxy.close()
 
 
 @pytest.mark.parametrize("fault", network_faults.FAULTS.values(), ids=network_faults.FAULTS)

@@ -20,7 +20,7 @@ from keywright.keys.verification import verify
 from keywright.store import pepper
 from tests.support import counts, network_faults
 from tests.support.depth import size
-from tests.support.operations import OPERATIONS, Operation, Repeat, Scene, call, run_under_faults, was_done
+from tests.support.operations import OPERATIONS, Operation, Repeat, Scene, rotate, run_under_faults, update, was_done
 from tests.support.world import OTHER_ORGANIZATION_ID
 
 if TYPE_CHECKING:
@@ -33,19 +33,8 @@ if TYPE_CHECKING:
 
     Script = Sequence[network_faults.Fault | None]
 
-ROTATE_WITHOUT_GRACE = Operation(
-    "rotate_api_key without a grace period",
-    2,
-    call("rotate_api_key", body={"gracePeriodSeconds": 0}, has_key_id=True),
-    event="api_key.rotated",
-    repeat=Repeat.IS_REPLAYED,
-)
-ENABLE = Operation(
-    "update_api_key enables the key",
-    2,
-    call("update_api_key", body={"enabled": True}, has_key_id=True),
-    event="api_key.updated",
-)
+ROTATE_WITHOUT_GRACE = Operation("rotates without grace", 2, rotate(0), "api_key.rotated", Repeat.IS_REPLAYED)
+ENABLE = Operation("enables the key", 2, update(enabled=True), "api_key.updated")
 REFUSALS = {401, 400, 403, 404, 409, 410}
 """The answers of an operation whose preconditions do not hold: its key was deleted, its organization is frozen, ..."""
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.runtime.between import Request, standing_before
 from tests.runtime.deployments import patient
 from tests.support.cases import CASES, MESSAGES
+from tests.support.fault_proxy import Exchange, FaultProxy, passed_on
 from tests.support.matchers import differences
 from tests.support.replay import UNTOUCHED, items, written
 from tests.support.world import Context
@@ -53,23 +53,22 @@ def killed(case: Case, deployments: Deployments, *, is_sent: bool) -> Iterator[t
         is_sent: whether the write takes effect, and the runtime dies before its response arrives.
     """
 
-    def kill(request: Request) -> bool:
-        if request.operation not in WRITES:
-            return True
+    def kill(exchange: Exchange) -> None:
+        if exchange.operation not in WRITES:
+            return passed_on(exchange)
         if is_sent:
-            request.pass_on()
+            exchange.forward()
         os.kill(deployed.container.runtime_pid(), signal.SIGKILL)
-        return False
+        return exchange.close()
 
     with (
-        standing_before(deployments.aws) as aws,
+        closing(FaultProxy(deployments.aws)) as aws,
         deployments.running(case.function, case.seed.get("pepper"), **patient(aws.url)) as deployed,
     ):
         deployed.prepare(case)
         before = items(deployed.world)
-        aws.interfere = kill
-        assert {"ended"} == deployed.replay(case).keys()
-        aws.interfere = None
+        with aws.inflicting(kill):
+            assert {"ended"} == deployed.replay(case).keys()
         yield deployed, before
 
 

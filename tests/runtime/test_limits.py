@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import signal
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.runtime.between import Request, standing_before
 from tests.runtime.deployments import patient
 from tests.support.cases import BATCHES, CASES, TICKS
 from tests.support.cloudformation import properties
+from tests.support.fault_proxy import Exchange, FaultProxy, passed_on
+from tests.support.network_faults import silent
 
 if TYPE_CHECKING:
     from local.cases import Case
@@ -30,12 +31,11 @@ def test_each_function_answers_in_time(deployments: Deployments) -> None:
     All run at once, since each uses its whole time limit.
     """
     with ExitStack() as opened:
-        aws = opened.enter_context(standing_before(deployments.aws))
+        aws = opened.enter_context(closing(FaultProxy(deployments.aws)))
         nowhere = {"AWS_ENDPOINT_URL": aws.url, "AWS_ENDPOINT_URL_DYNAMODB": aws.url, "OIDC_ISSUER": aws.url}
         warm = [(case, opened.enter_context(deployments.warm(case, **nowhere))) for case in FIRST_SUCCESSES]
 
-        aws.hangs = True
-        with ThreadPoolExecutor(len(warm)) as pool:
+        with aws.inflicting(silent), ThreadPoolExecutor(len(warm)) as pool:
             outcomes = list(pool.map(lambda deployed: status_of(deployed[1].replay(deployed[0])), warm))
 
     assert [(str(case), expected(case)) for case in FIRST_SUCCESSES] == [
@@ -72,7 +72,7 @@ def test_messages_and_ticks_end_in_time(deployments: Deployments) -> None:
     batch = next(case for case in BATCHES if case.outcome == "followed")
     tick = next(case for case in TICKS if case.outcome == "purged")
     with ExitStack() as opened:
-        aws = opened.enter_context(standing_before(deployments.aws))
+        aws = opened.enter_context(closing(FaultProxy(deployments.aws)))
         nowhere = {"AWS_ENDPOINT_URL": aws.url, "AWS_ENDPOINT_URL_DYNAMODB": aws.url}
         sync, purge = (opened.enter_context(deployments.running(case.function, **nowhere)) for case in (batch, tick))
         for deployed, case in ((sync, batch), (purge, tick)):
@@ -80,8 +80,7 @@ def test_messages_and_ticks_end_in_time(deployments: Deployments) -> None:
             deployed.start(case)
             deployed.prepare(case)
 
-        aws.hangs = True
-        with ThreadPoolExecutor(2) as pool:
+        with aws.inflicting(silent), ThreadPoolExecutor(2) as pool:
             synced, purged = pool.map(lambda pair: pair[0].replay(pair[1]), ((sync, batch), (purge, tick)))
 
     again = [{"itemIdentifier": message["messageId"]} for message in batch.event["Records"]]
@@ -97,14 +96,16 @@ def test_the_limit_is_real(deployments: Deployments) -> None:
     """
     case = next(case for case in FIRST_SUCCESSES if case.function == "get_api_key")
 
-    def stop(_: Request) -> bool:
+    def stop(exchange: Exchange) -> None:
         os.kill(deployed.container.runtime_pid(), signal.SIGSTOP)
-        return True
+        passed_on(exchange)
 
-    with standing_before(deployments.aws) as aws, deployments.warm(case, **patient(aws.url, seconds=10)) as deployed:
-        aws.interfere = stop
-        assert {"timed out"} == deployed.replay(case).keys()
+    with (
+        closing(FaultProxy(deployments.aws)) as aws,
+        deployments.warm(case, **patient(aws.url, seconds=10)) as deployed,
+    ):
+        with aws.inflicting(stop):
+            assert {"timed out"} == deployed.replay(case).keys()
 
-        aws.interfere = None
         deployed.warm_up(case.function)
         assert "200" == status_of(deployed.replay(case))

@@ -126,10 +126,10 @@ def passed_on(exchange: Exchange) -> None:
 
 
 class FaultProxy:
-    """A proxy in front of a DynamoDB, until `stop`.
+    """A proxy in front of a DynamoDB, or of another service of AWS, until `close`.
 
     Args:
-        upstream: address of that DynamoDB, such as `http://127.0.0.1:8000`.
+        upstream: address of that service, such as `http://127.0.0.1:8000`.
 
     Attributes:
         url: address of the proxy.
@@ -155,7 +155,7 @@ class FaultProxy:
         self.url = f"http://{_HOST}:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Stop listening."""
         self._server.shutdown()
         self._server.server_close()

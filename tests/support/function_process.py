@@ -1,4 +1,4 @@
-"""A Lambda container as a process: containers share nothing but the table, and each has several threads.
+"""A Lambda container as a process: containers share nothing but the table.
 
 Times are seconds of `time.monotonic`, which on Linux is the same clock in all processes.
 """
@@ -11,7 +11,10 @@ import os
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
+from multiprocessing.managers import BaseManager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -21,17 +24,14 @@ from local.iam import NONE
 from tests.support.environment import ROOT, new_container
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from multiprocessing.connection import Connection
-    from multiprocessing.context import SpawnProcess
+    from collections.abc import Callable, Iterator, Mapping
 
     from local.iam import AccessKey
 
 REQUIRED = "sessions:read"
-"""The permissions of every verification."""
+"""The permission that every verification requires."""
 
 _MILLISECONDS = 600_000
-_ANSWER_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,95 +53,43 @@ class Written:
     body: str
 
 
-class FunctionProcess:
-    """A process with functions in it. One thread serves all requests, except for `keep_verifying`."""
-
-    def __init__(self) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process: SpawnProcess = context.Process(target=_run, args=(theirs,), daemon=True)
-        self._process.start()
-        theirs.close()
-
-    def begin(self, environment: Mapping[str, str], keys: Mapping[str, AccessKey]) -> None:
-        """Restart with an empty memory, only these environment variables, and the access key of each function."""
-        self._ask("begin", dict(environment), dict(keys))
-
-    def write(self, function: str, user_id: str, **request: Any) -> Written:
-        """Call a function that writes, as a member."""
-        written: Written = self._ask("write", function, user_id, request)
-        return written
-
-    def verify(self, text: str) -> Verified:
-        """Verify a key once."""
-        verified: Verified = self._ask("verify", text)
-        return verified
-
-    def keep_verifying(self, text: str, threads: int) -> None:
-        """Verify a key repeatedly, in that many threads, until `stop`."""
-        self._ask("keep_verifying", text, threads)
-
-    def stop(self) -> list[Verified]:
-        """Stop these threads and return their verifications."""
-        verifications: list[Verified] = self._ask("stop")
-        return verifications
-
-    def pass_time(self, seconds: float) -> None:
-        """Advance the clock of the container's caches."""
-        self._ask("pass_time", seconds)
-
-    def end(self) -> None:
-        """End the process."""
-        self._connection.send(None)
-        self._process.join(_ANSWER_SECONDS)
-        self._connection.close()
-
-    def _ask(self, act: str, *arguments: Any) -> Any:
-        self._connection.send((act, arguments))
-        assert self._connection.poll(_ANSWER_SECONDS), f"no answer to {act}"
-        answer = self._connection.recv()
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-
 @dataclass(slots=True)
-class _Inside:
-    """The inside of a container."""
+class FunctionProcess:
+    """The functions in a process of their own; `running` starts it, and its methods run there."""
 
-    handlers: dict[str, Callable[..., Any]] = field(default_factory=dict)
+    keys: dict[str, AccessKey] = field(default_factory=dict)
     threads: list[threading.Thread] = field(default_factory=list)
     verifications: list[Verified] = field(default_factory=list)
     is_over: threading.Event = field(default_factory=threading.Event)
     passed_seconds: float = 0.0
-    keys: dict[str, AccessKey] = field(default_factory=dict)
 
-    def begin(self, environment: dict[str, str], keys: dict[str, AccessKey]) -> None:
+    def begin(self, environment: Mapping[str, str], keys: Mapping[str, AccessKey]) -> None:
+        """Restart with an empty memory, only these environment variables, and the access key of each function."""
         os.environ.clear()
         os.environ.update(environment, AWS_ACCESS_KEY_ID=NONE)
-        self.keys = keys
+        self.keys = dict(keys)
         credentials.sign_as_the_running_function()
         new_container()
         self.pass_time(-self.passed_seconds)
 
-    def write(self, function: str, user_id: str, request: dict[str, Any]) -> Written:
+    def write(
+        self, function: str, user_id: str, *, key_id: str | None = None, body: dict[str, Any] | None = None
+    ) -> Written:
+        """Call a function that writes, as a member."""
         from tests.support.service import METHODS  # noqa: PLC0415 - needs the environment
         from tests.support.world import Context, create_event  # noqa: PLC0415 - needs the environment
 
-        key_id = request.get("key_id")
         event = create_event(
-            request.get("body"),
-            user_id=user_id,
-            httpMethod=METHODS[function],
-            pathParameters=key_id and {"id": key_id},
+            body, user_id=user_id, httpMethod=METHODS[function], pathParameters=key_id and {"id": key_id}
         )
-        handler = self._handler(function)
+        handler = _handler(function)
         sent = time.monotonic()
         with credentials.running_with(self.keys[function]):
             answer = handler(event, Context(remaining_milliseconds=_MILLISECONDS))
         return Written(sent, time.monotonic(), answer["statusCode"], answer["body"])
 
     def verify(self, text: str) -> Verified:
+        """Verify a key once."""
         from keywright.keys.verification import verify  # noqa: PLC0415 - needs the environment
 
         started = time.monotonic()
@@ -150,6 +98,7 @@ class _Inside:
         return Verified(started, time.monotonic(), str(code))
 
     def keep_verifying(self, text: str, threads: int) -> None:
+        """Verify a key repeatedly, in that many threads, until `stop`."""
         self.is_over.clear()
         self.verifications.clear()
 
@@ -162,12 +111,14 @@ class _Inside:
             thread.start()
 
     def stop(self) -> list[Verified]:
+        """Stop these threads and return their verifications."""
         self.is_over.set()
         for thread in self.threads:
             thread.join()
         return list(self.verifications)
 
     def pass_time(self, seconds: float) -> None:
+        """Advance the clock of the container's caches."""
         from keywright.keys import verification  # noqa: PLC0415 - needs the environment
 
         self.passed_seconds += seconds
@@ -176,25 +127,34 @@ class _Inside:
         )
         setattr(verification, "time", clock)  # noqa: B010 - mypy rejects a plain assignment to a module
 
-    def _handler(self, name: str) -> Callable[..., Any]:
-        if name not in self.handlers:
-            path = ROOT / "functions" / name / "handler.py"
-            specification = importlib.util.spec_from_file_location(f"functions_{name}", path)
-            assert specification
-            assert specification.loader
-            module = importlib.util.module_from_spec(specification)
-            specification.loader.exec_module(module)
-            self.handlers[name] = module.handler
-        return self.handlers[name]
+
+class _Manager(BaseManager):
+    """Runs objects in a process (Python documentation, "multiprocessing", section "Managers")."""
 
 
-def _run(connection: Connection) -> None:
+_Manager.register("start_functions", FunctionProcess)
+
+
+def _silence() -> None:
     sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
-    inside = _Inside()
-    while (asked := connection.recv()) is not None:
-        act, arguments = asked
-        try:
-            answer = getattr(inside, act)(*arguments)
-        except Exception as error:  # noqa: BLE001 - reported to the parent process
-            answer = error
-        connection.send(answer)
+
+
+@contextmanager
+def running() -> Iterator[FunctionProcess]:
+    """Run functions in another process while the context is open."""
+    manager = _Manager(ctx=multiprocessing.get_context("spawn"))
+    manager.start(_silence)
+    with manager:
+        yield manager.start_functions()  # type: ignore[attr-defined]  # registered above
+
+
+@cache
+def _handler(name: str) -> Callable[..., Any]:
+    path = ROOT / "functions" / name / "handler.py"
+    specification = importlib.util.spec_from_file_location(f"functions_{name}", path)
+    assert specification
+    assert specification.loader
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    handler: Callable[..., Any] = module.handler
+    return handler

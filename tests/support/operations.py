@@ -74,7 +74,6 @@ class Repeat(Enum):
     """The effect of a request that is sent again after it was done."""
 
     IS_DONE_AGAIN = auto()
-    IS_REFUSED = auto()
     CHANGES_NOTHING = auto()
     IS_REPLAYED = auto()
     """It has an Idempotency-Key: it changes nothing, and the first answer is returned again."""
@@ -89,8 +88,7 @@ class Operation:
         requests: number of requests to DynamoDB without faults.
         run: runs it, with an Idempotency-Key, which only some operations take.
         event: its event in the audit log; None if it only reads.
-        repeat: the effect of a repeat.
-        refusal: status of a repeat that is refused.
+        repeat: the effect of a repeat, or the status with which it is refused.
         has_deadline: whether its time is limited; an operator's is not.
         prepare: what to do before it.
     """
@@ -99,8 +97,7 @@ class Operation:
     requests: int
     run: Run
     event: str | None = None
-    repeat: Repeat = Repeat.IS_DONE_AGAIN
-    refusal: int | None = None
+    repeat: Repeat | int = Repeat.IS_DONE_AGAIN
     has_deadline: bool = True
     prepare: Callable[[Scene], object] = field(default=lambda _: None)
 
@@ -124,6 +121,16 @@ def call(function: str, *, body: object = None, user_id: str = "user_1", has_key
         )
 
     return run
+
+
+def rotate(grace_period_seconds: int) -> Run:
+    """Return how to rotate the key."""
+    return call("rotate_api_key", body={"gracePeriodSeconds": grace_period_seconds}, has_key_id=True)
+
+
+def update(**changes: object) -> Run:
+    """Return how to change the key."""
+    return call("update_api_key", body=changes, has_key_id=True)
 
 
 def _authorize(scene: Scene, _: str) -> Answer:
@@ -150,18 +157,18 @@ def _sync(scene: Scene, _: str) -> Answer:
     return UNAVAILABLE if answer["batchItemFailures"] else Answer(200, {}, json.dumps(answer))
 
 
-def _operator(act: Callable[[UUID, Scene], object]) -> Run:
-    """Return how to run an act of the operator's command line."""
+def _by_operator(name: str, act: Callable[[UUID, UUID], object], event: str, repeat: Repeat | int) -> Operation:
+    """Return an act of the operator's command line, on an organization and a key."""
 
     def run(scene: Scene, _: str) -> Answer:
         try:
-            return Answer(200, {}, json.dumps(act(UUID(scene.organization_id), scene), default=str))
+            return Answer(200, {}, json.dumps(act(UUID(scene.organization_id), UUID(scene.key_id)), default=str))
         except NotFoundError:
             return Answer(404, {}, "")
         except ServiceError as error:
             return _failure(error)
 
-    return run
+    return Operation(f"operator {name}", 2, run, event, repeat, has_deadline=False)
 
 
 def _failure(error: ServiceError) -> Answer:
@@ -171,95 +178,55 @@ def _failure(error: ServiceError) -> Answer:
 UNAVAILABLE = Answer(503, {"retry-after": "1"}, '{"error": {"code": "SERVICE_UNAVAILABLE"}}')
 
 OPERATIONS = [
-    Operation(
-        "create_api_key",
-        1,
-        call("create_api_key", body=VALID_BODY),
-        event="api_key.created",
-        repeat=Repeat.IS_REPLAYED,
-    ),
     Operation("list_api_keys", 3, call("list_api_keys")),
     Operation("get_api_key", 1, call("get_api_key", has_key_id=True)),
-    Operation(
-        "update_api_key",
-        2,
-        call("update_api_key", body={"name": "new", "enabled": False}, has_key_id=True),
-        event="api_key.updated",
-    ),
-    Operation(
-        "delete_api_key",
-        2,
-        call("delete_api_key", has_key_id=True),
-        event="api_key.deleted",
-        repeat=Repeat.IS_REFUSED,
-        refusal=404,
-    ),
-    Operation(
-        "rotate_api_key",
-        2,
-        call("rotate_api_key", body={"gracePeriodSeconds": SECONDS_TO_LIVE}, has_key_id=True),
-        event="api_key.rotated",
-        repeat=Repeat.IS_REPLAYED,
-    ),
     Operation("list_audit_logs", 2, call("list_audit_logs")),
     Operation("verify_api_key", 1, call("verify_api_key")),
     Operation("get_current_api_key", 1, call("get_current_api_key")),
     Operation("authorize_api_key", 1, _authorize),
+    Operation("create_api_key", 1, call("create_api_key", body=VALID_BODY), "api_key.created", Repeat.IS_REPLAYED),
+    Operation("rotate_api_key", 2, rotate(SECONDS_TO_LIVE), "api_key.rotated", Repeat.IS_REPLAYED),
+    Operation("update_api_key", 2, update(name="new", enabled=False), "api_key.updated", Repeat.IS_DONE_AGAIN),
+    Operation("delete_api_key", 2, call("delete_api_key", has_key_id=True), "api_key.deleted", 404),
     Operation(
         "request_organization_deletion",
         1,
         call("request_organization_deletion", user_id="owner"),
-        event="organization.deletion_requested",
-        repeat=Repeat.IS_REFUSED,
-        refusal=410,
+        "organization.deletion_requested",
+        410,
     ),
     Operation(
         "cancel_organization_deletion",
         2,
         call("cancel_organization_deletion", user_id="owner"),
-        event="organization.deletion_canceled",
-        repeat=Repeat.IS_REFUSED,
-        refusal=409,
+        "organization.deletion_canceled",
+        409,
         prepare=lambda scene: scene.service.freeze(scene.organization_id),
     ),
-    Operation("sync_organizations", 2, _sync, event="member.added", repeat=Repeat.CHANGES_NOTHING),
-    Operation(
-        "operator suspends a member",
-        2,
-        _operator(lambda organization_id, _: operator_members.suspend(OPERATOR, organization_id, "user_2")),
-        event="member.suspended",
-        repeat=Repeat.CHANGES_NOTHING,
-        has_deadline=False,
+    Operation("sync_organizations", 2, _sync, "member.added", Repeat.CHANGES_NOTHING),
+    _by_operator(
+        "suspends a member",
+        lambda organization_id, _: operator_members.suspend(OPERATOR, organization_id, "user_2"),
+        "member.suspended",
+        Repeat.CHANGES_NOTHING,
     ),
-    Operation(
-        "operator removes a member",
-        2,
-        _operator(lambda organization_id, _: operator_members.remove(OPERATOR, organization_id, "user_2")),
-        event="member.removed",
-        repeat=Repeat.IS_REFUSED,
-        refusal=404,
-        has_deadline=False,
+    _by_operator(
+        "removes a member",
+        lambda organization_id, _: operator_members.remove(OPERATOR, organization_id, "user_2"),
+        "member.removed",
+        404,
     ),
-    Operation(
-        "operator sets a role",
-        2,
-        _operator(
-            lambda organization_id, _: operator_members.set_role(OPERATOR, organization_id, "user_2", Role.ADMIN)
-        ),
-        event="member.role_changed",
-        repeat=Repeat.CHANGES_NOTHING,
-        has_deadline=False,
+    _by_operator(
+        "sets a role",
+        lambda organization_id, _: operator_members.set_role(OPERATOR, organization_id, "user_2", Role.ADMIN),
+        "member.role_changed",
+        Repeat.CHANGES_NOTHING,
     ),
-    Operation(
-        "operator revokes a key",
-        2,
-        _operator(
-            lambda organization_id, scene: operator_keys.revoke_key(OPERATOR, organization_id, UUID(scene.key_id))
-        ),
-        event="api_key.deleted",
-        repeat=Repeat.IS_REFUSED,
-        refusal=404,
-        has_deadline=False,
+    _by_operator(
+        "revokes a key",
+        lambda organization_id, key_id: operator_keys.revoke_key(OPERATOR, organization_id, key_id),
+        "api_key.deleted",
+        404,
     ),
 ]
 NAMES = [operation.name for operation in OPERATIONS]
@@ -334,7 +301,7 @@ def check_repeat(scene: Scene, operation: Operation, idempotency_key: str, befor
         assert was_done(operation, between, after)
         check_issued_key(operation, repeated, after)
     else:
-        assert (operation.refusal or 200) == repeated.status
+        assert (200 if isinstance(operation.repeat, Repeat) else operation.repeat) == repeated.status
         assert operation.issues_a_key == repeated.is_replayed
         assert between == after
         assert answer.status != 200 or not operation.issues_a_key or answer.body == repeated.body
