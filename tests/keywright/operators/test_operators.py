@@ -23,6 +23,7 @@ from keywright.operators.organizations import ShownOrganization
 from keywright.operators.refusals import NotFoundError, RefusedError
 from tests.support import faults
 from tests.support.client import UNANSWERED, meanwhile
+from tests.support.depth import size
 from tests.support.world import KEY_ID, ORGANIZATION_ID, OTHER_ORGANIZATION_ID, PENDING_DELETION_AT, nth_id
 
 if TYPE_CHECKING:
@@ -363,7 +364,7 @@ def test_a_concurrently_made_owner_counts(table: Table) -> None:
     assert 2 == len(table.under("AUDIT#"))
 
 
-@pytest.mark.parametrize("attempt", range(3))
+@pytest.mark.parametrize("attempt", range(size("ATTEMPTS", 1, full=3)))
 @pytest.mark.parametrize("ends", [["remove"], ["set_role"], ["suspend"], ["remove", "set_role", "suspend"]], ids=str)
 def test_20_attempts_at_once_to_end_the_last_two_owners_leave_one(table: Table, ends: list[str], attempt: int) -> None:
     """GIVEN two owners WHEN 20 try to end one or the other at the same time THEN one of them goes on."""
