@@ -38,7 +38,7 @@ DYNAMODB_LOCAL := .dynamodb-local
 DYNAMODB_TESTS := tests/dynamodb tests/keywright/store tests/keywright/operators/test_operators.py tests/keywright/organizations/test_apply.py \
   tests/functions tests/contract tests/test_events.py tests/lifecycle tests/reliability tests/api
 
-.PHONY: help help-all run admin event events test test-api test-dynamodb test-layer test-runtime capacity e2e test-browser test-clients fuzz load \
+.PHONY: help help-all run admin event events test test-all check test-api test-dynamodb test-layer test-runtime capacity e2e test-browser test-clients fuzz load \
   bench figures lint generate format build lock clean
 .DEFAULT_GOAL := help
 
@@ -64,8 +64,26 @@ event: $(VENV)/.local #: write the whole files of a recorded case: make event CA
 events: $(VENV)/.local #: write the whole files of all recorded cases
 	@PYTHONPATH=layers/shared/python $(BIN)/python -m local.cases
 
+# $(call run_tests,ARGUMENTS): on every processor, with compiled modules kept (their compilation takes ten seconds);
+# at the end, the processor time of all tests.
+run_tests = PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n auto --dist loadgroup $(1) $(ARGS); status=$$?; \
+  echo "processor time (user, system), of make and of the tests:"; times; exit $$status
+
 test: $(VENV)/.dev ## run every test that needs nothing but this machine
-	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
+	@$(call run_tests)
+
+test-all: $(VENV)/.dev #: the same at full depth (ARGS=--deeper: only what goes deeper)
+	@DEPTH=full; export DEPTH; $(call run_tests)
+
+# The service's own logic, one function at a time, the template and the API description. Left out are tests that start a
+# service or a process for each test: the command line, the HTTP suite, histories, faults, the layer.
+CHECK_TESTS := tests/contract tests/functions tests/iam tests/keywright tests/openapi tests/support tests/template tests/test_architecture.py \
+  tests/test_events.py --ignore tests/template/test_layer.py
+
+check: $(VENV)/.dev ## ruff, mypy and the quickest half of the tests, in a minute
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy & types=$$!; ($(call run_tests,-q $(CHECK_TESTS))); tests=$$?; wait $$types && exit $$tests
 
 test-api: $(VENV)/.dev #: run the HTTP suite against a deployment: STACK=FILE
 	@test -n "$(STACK)" || { echo "name the deployment: make test-api STACK=.local/stack.json"; exit 2; }

@@ -76,14 +76,22 @@ class StandardOutput:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect deep tests unless DEPTH=full; allow sockets to this machine for tests with a local server only."""
-    deep = [] if depth.FULL else [item for item in items if item.get_closest_marker("deep")]
-    if deep:
-        config.hook.pytest_deselected(items=deep)
-        items[:] = [item for item in items if not item.get_closest_marker("deep")]
+    """Leave out deep tests unless DEPTH=full; allow sockets to this machine for tests with a local server only."""
+    if not depth.FULL:
+        _select(config, items, lambda item: item.get_closest_marker("deep") is None)
+    if config.getoption("--deeper"):
+        _select(config, items, depth.goes_deeper)
     for item in items:
         if _FIXTURES_WITH_SOCKETS.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
+
+
+def _select(config: pytest.Config, items: list[pytest.Item], is_selected: Callable[[pytest.Item], bool]) -> None:
+    """Deselect all other tests: they are not reported as skipped."""
+    others = [item for item in items if not is_selected(item)]
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if is_selected(item)]
 
 
 @pytest.fixture(scope="session")
@@ -384,6 +392,8 @@ def stop_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], datetime]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add options.
 
+    `--deeper`: run only what goes deeper with DEPTH=full than without.
+
     `--stack PATH`: run the HTTP suite against that deployment instead of a local service.
 
     `--emulator`: the deployment is emulated, so differences from AWS are expected.
@@ -394,6 +404,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
     `--browser CHROMIUM`: test pages with it; `--pictures DIRECTORY` saves screenshots.
     """
+    parser.addoption("--deeper", action="store_true", help="only tests that go deeper with DEPTH=full")
     parser.addoption("--stack", type=Path, help="the stack.json of a running deployment")
     parser.addoption("--emulator", action="store_true", help="the deployment of --stack is in ministack")
     parser.addoption("--runtime", type=Path, help="a Python that has awslambdaric, and nothing else of this project")
