@@ -57,11 +57,11 @@ run: $(VENV)/.local ## serve Keywright on http://127.0.0.1:8787
 admin: $(VENV)/.admin ## the operator's command line: ARGS="--stack NAME ..."
 	@exec $(BIN)/python -m admin $(ARGS)
 
-event: $(VENV)/.local #: write the whole files of a recorded case: make event CASE=create_api_key/200_minimal
+event: $(VENV)/.local #: write the whole files of one case of events/ (CASE=FUNCTION/NAME)
 	@test -n "$(CASE)" || { echo "name the case: make event CASE=create_api_key/200_minimal"; exit 2; }
 	@PYTHONPATH=layers/shared/python $(BIN)/python -m local.cases $(CASE)
 
-events: $(VENV)/.local #: write the whole files of all recorded cases
+events: $(VENV)/.local #: write the whole files of all cases of events/
 	@PYTHONPATH=layers/shared/python $(BIN)/python -m local.cases
 
 # $(call run_tests,ARGUMENTS): on every processor, with compiled modules kept (their compilation takes ten seconds);
