@@ -332,6 +332,16 @@ def test_fetch_refuses_anything_but_a_small_object(issuer: Issuer, document: byt
         fetch_document(f"{issuer.url}/x")
 
 
+def test_fetch_reads_up_to_512_kibibytes(issuer: Issuer) -> None:
+    """A document of that size is read, and one of a byte more is refused, even if the rest is white space."""
+    issuer.documents["/x"] = b'{"a": 1}'.ljust(512 * 1024)
+    issuer.documents["/y"] = b'{"a": 1}'.ljust(512 * 1024 + 1)
+
+    assert {"a": 1} == fetch_document(f"{issuer.url}/x")
+    with pytest.raises(IdentityProviderUnavailable, match="answered 200 with 524289 bytes"):
+        fetch_document(f"{issuer.url}/y")
+
+
 @pytest.mark.parametrize("status", [302, 404, 500])
 def test_fetch_refuses_other_statuses(issuer: Issuer, status: int) -> None:
     """Redirects and errors are refused."""

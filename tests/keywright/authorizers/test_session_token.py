@@ -182,6 +182,13 @@ def test_forgeries_are_refused(issuer: Issuer, forge: Callable[[Issuer], str]) -
     assert isinstance(read(forge(issuer)), Refused)
 
 
+@pytest.mark.parametrize("forge", [none_algorithm, public_key_as_hmac_secret], ids=lambda forge: forge.__name__)
+def test_another_algorithm_is_refused_unread(issuer: Issuer, forge: Callable[[Issuer], str]) -> None:
+    """A token of an algorithm that is not allowed is refused without a request to the issuer."""
+    assert Refused("its algorithm is not allowed") == read(forge(issuer))
+    assert [] == issuer.requests
+
+
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bEaReR"])
 def test_the_scheme_is_case_insensitive(issuer: Issuer, scheme: str) -> None:
     """`Bearer` may be in any case (RFC 9110, section 11.1)."""
