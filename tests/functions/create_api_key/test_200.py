@@ -23,10 +23,11 @@ call = calling("create_api_key")
 
 
 def test_the_key_names_its_organization_and_id(call: Call) -> None:
-    """The text parses under the deployment's pepper; it has generation 0 and the answer's id, a UUID of version 7."""
+    """The text has generation 0 and the answer's id, a UUID of version 7; the item shows its hint."""
     created = call.data(VALID_BODY)
 
     parts = key_parts(created["key"])
+    assert "kk_..." + created["key"][-4:] == call.table.item(f"KEY#{created['id']}")["hint"]
     assert uuid.UUID(ORGANIZATION_ID) == parts.organization_id
     assert uuid.UUID(created["id"]) == parts.key_id
     assert 0 == parts.generation

@@ -55,11 +55,13 @@ def test_the_answer_is_exactly_id_key_and_previous_end(call: Call, stop_clock: C
 
 
 def test_the_new_text_has_the_next_generation(call: Call) -> None:
-    """The new text holds the same organization and id and the next generation, under the deployment's pepper."""
+    """The new text holds the same organization and id and the next generation; the item shows its hint."""
     call.table.put_key(generation=41)
 
-    parts = key_parts(call.data()["key"])
+    text = call.data()["key"]
 
+    parts = key_parts(text)
+    assert "kk_..." + text[-4:] == call.table.item(f"KEY#{KEY_ID}")["hint"]
     assert uuid.UUID(ORGANIZATION_ID) == parts.organization_id
     assert uuid.UUID(KEY_ID) == parts.key_id
     assert 42 == parts.generation
