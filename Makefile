@@ -57,7 +57,7 @@ run: $(VENV)/.local ## serve Keywright on http://127.0.0.1:8787
 admin: $(VENV)/.admin ## the operator's command line: ARGS="--stack NAME ..."
 	@exec $(BIN)/python -m admin $(ARGS)
 
-event: $(VENV)/.local #: write the whole files of one case of events/ (CASE=FUNCTION/NAME)
+event: $(VENV)/.local #: write the whole files of one case of events/ (CASE=...)
 	@test -n "$(CASE)" || { echo "name the case: make event CASE=create_api_key/200_minimal"; exit 2; }
 	@PYTHONPATH=layers/shared/python $(BIN)/python -m local.cases $(CASE)
 
@@ -72,7 +72,7 @@ run_tests = PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n auto --dist loadgroup $(1)
 test: $(VENV)/.dev ## run every test that needs nothing but this machine
 	@$(call run_tests)
 
-test-all: $(VENV)/.dev #: the same at full depth (ARGS=--deeper: only what goes deeper)
+test-all: $(VENV)/.dev #: the same at full depth (ARGS=--deeper: only what differs)
 	@DEPTH=full; export DEPTH; $(call run_tests)
 
 # The service's own logic, one function at a time, the template and the API description. Left out are tests that start a

@@ -50,6 +50,7 @@ SUITES = {
     "fuzz": Suite("make fuzz", ("requests", "operations", "targets", "runs")),
     "forged_keys": Suite("pytest tests/keywright/domain/test_mutated_keys.py", ("mutations",)),
     "revocation": Suite("pytest tests/lifecycle/test_revocation.py", ("races",)),
+    "overtaken_changes": Suite("pytest tests/keywright/test_overtaken_changes.py"),
     "interleavings": Suite("pytest tests/lifecycle/test_verification_beside_writes.py", ("interleavings",)),
     "policies": Suite("pytest tests/keywright/authorizers/test_policies.py", ("tests", "policies")),
     "iam_callers": Suite("pytest tests/functions/verify_api_key"),

@@ -146,7 +146,8 @@ def test_the_same_json_may_be_written_in_any_way(
     answer = create(json.dumps(body, separators=separators, ensure_ascii=ascii_only))
 
     item = create.world.table.item(f"KEY#{json.loads(answer['body'])['data']['id']}")
-    assert (name, body["metadata"]) == (item["name"], json.loads(item["metadata"]))
+    assert name == item["name"]
+    assert body["metadata"] == json.loads(item["metadata"])
 
 
 def failures(create: CreateApiKey, setting: Callable[[str, str], None]) -> dict[int, dict[str, Any]]:
@@ -162,7 +163,7 @@ def failures(create: CreateApiKey, setting: Callable[[str, str], None]) -> dict[
 
 
 def test_the_contracts_failures_keep_its_schema(create: CreateApiKey, setting: Callable[[str, str], None]) -> None:
-    """400, 403, 410 and 500, each in the schema that the contract gives it."""
+    """The answers 400, 403, 410 and 500 keep the schema that the contract gives each."""
     answers = failures(create, setting)
 
     assert list(answers) == [answer["statusCode"] for answer in answers.values()]
@@ -171,7 +172,8 @@ def test_the_contracts_failures_keep_its_schema(create: CreateApiKey, setting: C
 
 
 def test_the_contracts_example_of_a_500(create: CreateApiKey, setting: Callable[[str, str], None]) -> None:
-    """Code and message are the contract's own."""
+    """The code and the message of a 500 are the contract's own."""
     error = json.loads(failures(create, setting)[500]["body"])["error"]
 
-    assert ("INTERNAL_SERVER_ERROR", "An unexpected error occurred") == (error["code"], error["message"])
+    assert "INTERNAL_SERVER_ERROR" == error["code"]
+    assert "An unexpected error occurred" == error["message"]

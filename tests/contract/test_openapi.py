@@ -22,16 +22,14 @@ def schema(response: dict[str, Any]) -> Any:
 
 
 def test_method_and_path() -> None:
-    """Under the contract's own server."""
-    assert (CONTRACT["server"], CONTRACT["method"], CONTRACT["path"]) == (
-        DESCRIPTION["servers"][0]["url"],
-        CREATE["method"],
-        CREATE["path"],
-    )
+    """The route is the contract's, under the contract's own server."""
+    assert CONTRACT["server"] == DESCRIPTION["servers"][0]["url"]
+    assert CONTRACT["method"] == CREATE["method"]
+    assert CONTRACT["path"] == CREATE["path"]
 
 
 def test_the_body_of_the_request() -> None:
-    """The same fields, bounds and permissions; what was added may be left out."""
+    """The body has the contract's fields, bounds and permissions; an added field can be omitted."""
     body = CREATE["requestBody"]
     described = plain(body["content"]["application/json"]["schema"])
     fields = {name: value for name, value in described["properties"].items() if name not in ADDED}

@@ -270,7 +270,7 @@ def test_its_name_is_case_insensitive(service: Service, admin: Caller, create: R
 
 
 def test_its_value_is_case_sensitive(service: Service, admin: Caller, create: Repeat) -> None:
-    """Idempotency-Keys are case-sensitive."""
+    """Idempotency-Keys that differ in case are different."""
     create()
 
     assert not service.create(admin, idempotency_key=KEY.upper()).is_replayed

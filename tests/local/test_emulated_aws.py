@@ -15,7 +15,7 @@ SIGNED = "AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/{}/aws4_request, 
     [
         ("dynamodb", "DynamoDB_20120810.DescribeEndpoints", "dynamodb.us-east-1.amazonaws.com"),
         ("secretsmanager", "secretsmanager.GetRandomPassword", "RandomPassword"),
-        ("sqs", "AmazonSQS.ListQueues", "{}"),
+        ("sqs", "AmazonSQS.ListQueues", "{"),
     ],
 )
 def test_the_service_that_signs_answers(service: str, target: str, answer: str) -> None:

@@ -46,13 +46,11 @@ def test_a_key_and_its_organization(table: Table) -> None:
 
     assert credential
     item = {name: value for name, value in table.item(f"KEY#{KEY_ID}").items() if name not in {"pk", "sk"}}
-    assert (ORGANIZATION, KEY, item["hash"], tuple(item["permissions"]), item["metadata"]) == (
-        credential.key.organization_id,
-        credential.key.key_id,
-        credential.key.hash,
-        credential.key.permissions,
-        credential.key.metadata,
-    )
+    assert ORGANIZATION == credential.key.organization_id
+    assert KEY == credential.key.key_id
+    assert item["hash"] == credential.key.hash
+    assert tuple(item["permissions"]) == credential.key.permissions
+    assert item["metadata"] == credential.key.metadata
     assert not credential.is_frozen
 
 

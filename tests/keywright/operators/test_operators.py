@@ -101,10 +101,8 @@ def test_a_concurrently_created_organization_is_left_alone(world: World) -> None
     with faults.injected(None, meanwhile(elsewhere)), pytest.raises(RefusedError, match="exists already"):
         operator_organizations.create_organization(OPERATOR, ID, "Ours", "ada")
 
-    assert ("Theirs", ["MEMBER#bob"]) == (
-        world.table.item("ORG")["name"],
-        [item["sk"] for item in world.table.under("MEMBER#")],
-    )
+    assert "Theirs" == world.table.item("ORG")["name"]
+    assert ["MEMBER#bob"] == [item["sk"] for item in world.table.under("MEMBER#")]
 
 
 CHANGES: dict[str, Callable[[], object]] = {
@@ -149,7 +147,7 @@ def test_there_must_be_an_organization(world: World, name: str) -> None:
 
 
 def test_an_organization_gets_another_name(table: Table) -> None:
-    """The same name again changes nothing and writes no record."""
+    """An organization is renamed once: the same name again changes nothing and writes no record."""
     assert operator_organizations.rename_organization(OPERATOR, ID, "New")
     assert not operator_organizations.rename_organization(OPERATOR, ID, "New")
 
