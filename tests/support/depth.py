@@ -7,6 +7,10 @@ RACES=200 INTERLEAVINGS=1000 MUTATIONS=1000000 POLICIES=20000 make test
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    import pytest
 
 FULL = os.environ.get("DEPTH") == "full"
 """Whether everything runs, at full depth."""
@@ -15,3 +19,10 @@ FULL = os.environ.get("DEPTH") == "full"
 def size(name: str, quick: int, full: int | None = None) -> int:
     """Return a number of repetitions: that of the variable `name`, or `full` with DEPTH=full, or `quick`."""
     return int(os.environ.get(name, full if FULL and full is not None else quick))
+
+
+def goes_deeper(item: pytest.Item) -> bool:
+    """Return whether a test goes deeper at full depth: it is deep, a property, or in a module with a `size`."""
+    test = cast("pytest.Function", item)
+    is_property = getattr(test.function, "is_hypothesis_test", False)
+    return item.get_closest_marker("deep") is not None or is_property or getattr(test.module, "size", None) is size
