@@ -55,7 +55,7 @@ run: $(VENV)/.local ## serve Keywright on http://127.0.0.1:8787
 	@exec $(BIN)/python -m local
 
 admin: $(VENV)/.admin ## the operator's command line: ARGS="--stack NAME ..."
-	@exec $(BIN)/python -m admin $(ARGS)
+	@exec admin/keywright-admin $(ARGS)
 
 event: $(VENV)/.local #: write the whole files of a recorded case: make event CASE=create_api_key/200_minimal
 	@test -n "$(CASE)" || { echo "name the case: make event CASE=create_api_key/200_minimal"; exit 2; }
@@ -120,7 +120,7 @@ lint: $(VENV)/.dev $(SAM_VENV)/.installed ## ruff, mypy, import-linter, and cfn-
 	$(BIN)/pytest tests/translated --sam $(SAM_VENV)/bin/python
 
 generate: $(VENV)/.dev ## write all computed files, such as docs/openapi.json
-	@PYTHONPATH=layers/shared/python $(BIN)/python -m tools.generate
+	@PYTHONPATH=layers/shared/python:admin $(BIN)/python -m tools.generate
 
 format: $(VENV)/.dev ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .

@@ -8,7 +8,7 @@ from unittest import mock
 
 import pytest
 
-from admin.command_line import main
+from keywright_admin.command_line import main
 from local import demo
 from tests.support.command_result import CommandResult
 from tests.support.environment import new_container

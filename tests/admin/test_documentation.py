@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from admin.command_line import EXIT_CODES, app
-from admin.failures import ExitCode
 from keywright.aws.client import HttpClient
+from keywright_admin.command_line import EXIT_CODES, app
+from keywright_admin.failures import ExitCode
 from local.demo import ACTIVE_ORGANIZATION_ID
 from tests.support.environment import ROOT
 from tests.support.iam_policies import actions, statements

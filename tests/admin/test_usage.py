@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from admin.command import NAME
-from admin.command_line import app
-from admin.output import SCHEMAS
-from admin.schemas import SCHEMAS_FOLDER, schema_text
 from keywright.ids import MAXIMUM_ID_BYTES
+from keywright_admin.command import NAME
+from keywright_admin.command_line import app
+from keywright_admin.output import SCHEMAS
 from local.demo import ACTIVE_ORGANIZATION_ID
 from tests.support.environment import ROOT
 from tests.support.world import nth_id
+from tools.admin_schemas import SCHEMAS_FOLDER, schema_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -240,10 +240,11 @@ def test_shell_completion(words: str, expected: set[str]) -> None:
     count = len(words.split()) - (0 if words.endswith(" ") else 1)
 
     completed = subprocess.run(
-        [sys.executable, "-m", "admin"],
+        [sys.executable, "-m", "keywright_admin"],
         cwd=ROOT,
         env={
             **os.environ,
+            "PYTHONPATH": os.pathsep.join(map(str, [ROOT / "admin", ROOT / "layers" / "shared" / "python"])),
             "_KEYWRIGHT_ADMIN_COMPLETE": "complete_bash",
             "COMP_WORDS": words,
             "COMP_CWORD": str(count),
