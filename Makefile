@@ -32,13 +32,14 @@ E2E_REQUIREMENTS := requirements/e2e.txt
 FUZZ_VENV := .venv-fuzz
 FUZZ_REQUIREMENTS := requirements/fuzz.txt
 RUNTIME_VENV := .venv-runtime
+WHEEL_VENV := .venv-wheel
 RUNTIME_CLIENT_REQUIREMENTS := requirements/runtime.txt
 DYNAMODB_LOCAL := .dynamodb-local
 # What DynamoDB can be asked of: the store, the functions, their events, and the whole service over HTTP.
 DYNAMODB_TESTS := tests/dynamodb tests/keywright/store tests/keywright/operators/test_operators.py tests/keywright/organizations/test_apply.py \
   tests/functions tests/contract tests/test_events.py tests/lifecycle tests/reliability tests/api
 
-.PHONY: help help-all run admin event events test test-api test-dynamodb test-layer test-runtime capacity e2e test-browser test-clients fuzz load \
+.PHONY: help help-all run admin event events test test-api test-dynamodb test-layer test-wheel test-runtime capacity e2e test-browser test-clients fuzz load \
   bench figures lint generate format build lock clean
 .DEFAULT_GOAL := help
 
@@ -83,6 +84,12 @@ test-layer: $(VENV)/bin/python #: build the layer here, import every function wi
 	@$(MAKE) --no-print-directory -C layers/shared build-SharedLayer ARTIFACTS_DIR=$(CURDIR)/.aws-sam/host-layer \
 	  PYTHON_VERSION=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])') ARCHITECTURE=$$(uname -m)
 	@$(BIN)/python -ISB tests/support/layer_imports.py .aws-sam/host-layer/python
+
+# As pipx does: into an empty environment, with dependencies by their ranges and not by hash.
+test-wheel: $(VENV)/.dev #: install the command line as pipx does, and use it
+	@rm -rf $(WHEEL_VENV)
+	@$(PYTHON) -m venv $(WHEEL_VENV) && $(WHEEL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check .
+	$(BIN)/pytest tests/wheel --installed $(WHEEL_VENV)/bin/keywright-admin $(ARGS)
 
 test-runtime: $(VENV)/.dev $(SAM_VENV)/.installed $(RUNTIME_VENV)/.installed test-layer #: run each function under Lambda's runtime client (Linux)
 	$(BIN)/pytest tests/runtime --runtime $(RUNTIME_VENV)/bin/python -n auto --dist loadgroup $(ARGS)
@@ -138,7 +145,7 @@ lock: #: pin every dependency anew, with hashes (needs uv)
 	done
 
 clean: ## remove everything that these commands have made
-	rm -rf $(VENV) $(SAM_VENV) $(RUNTIME_VENV) $(CLIENTS_VENV) $(E2E_VENV) $(FUZZ_VENV) $(DYNAMODB_LOCAL) .bench .fuzz .local .aws-sam .hypothesis .mypy_cache \
+	rm -rf $(VENV) $(SAM_VENV) $(RUNTIME_VENV) $(WHEEL_VENV) $(CLIENTS_VENV) $(E2E_VENV) $(FUZZ_VENV) $(DYNAMODB_LOCAL) .bench .fuzz .local .aws-sam .hypothesis .mypy_cache \
 	  .pytest_cache .ruff_cache
 
 $(VENV)/bin/python:

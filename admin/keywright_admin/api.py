@@ -45,8 +45,10 @@ def verify(signer: Signer, text: str, permissions: Sequence[str]) -> dict[str, A
     message = f"the API returned {status} {error.get('code', '')}".rstrip() + f": {error.get('message', 'no answer')}"
     if status == HTTPStatus.BAD_REQUEST:
         raise UsageError(message)
-    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        raise ApiError(f"{message}; execute-api:Invoke on VerifyApiKeyArn is needed", ExitCode.NO_ACCESS)
+    if status == HTTPStatus.UNAUTHORIZED:
+        raise ApiError(message, ExitCode.NO_ACCESS)
+    if status == HTTPStatus.FORBIDDEN:
+        raise ApiError(f"{message}; allow execute-api:Invoke on its verify route", ExitCode.NO_ACCESS)
     raise ApiError(message, ExitCode.UNAVAILABLE)
 
 

@@ -194,6 +194,8 @@ def _cell(value: object) -> str:
             return "-"
         case bool():
             return "yes" if value else "no"
+        case list() | tuple() if not value:
+            return "-"
         case list() | tuple():
             return ", ".join(map(printable, map(str, value)))
     return printable(str(value))

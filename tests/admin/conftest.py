@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., CommandResult]:
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., CommandResult]:
     """Return a function that runs a command as a new process would, without state from the one before."""
+    monkeypatch.delenv("COLUMNS", raising=False)  # whoever runs the tests may have a terminal
 
     def run_command(*arguments: str) -> CommandResult:
         new_container()

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "organizations": ["create", "show", "list", "rename", "request-deletion", "cancel-deletion"],
     "members": ["list", "add", "set-role", "suspend", "reinstate", "remove"],
-    "keys": ["list", "show", "revoke"],
+    "keys": ["list", "show", "identify", "verify", "disable", "enable", "rotate", "revoke"],
 }
 EVERY = [(group, command) for group, commands in COMMANDS.items() for command in commands]
 every_command = pytest.mark.parametrize(("group", "command"), EVERY)
@@ -43,6 +43,7 @@ def test_the_commands() -> None:
     assert COMMANDS == {
         name: [command.name for command in group.registered_commands] for name, group in groups.items() if group
     }
+    assert ["audit"] == [command.name for command in app.registered_commands]
 
 
 @every_command
@@ -107,6 +108,13 @@ WRONG = [
     ["keys", "revoke", ORGANIZATION, nth_id(0), "--all", "--yes"],
     ["keys", "revoke", ORGANIZATION, "--created-by", "ada", "--all", "--yes"],
     ["keys", "revoke", ORGANIZATION, "--created-by", "", "--yes"],
+    ["keys", "disable", ORGANIZATION],
+    ["keys", "enable", ORGANIZATION, "kk_1"],
+    ["keys", "rotate", ORGANIZATION, nth_id(0)],
+    ["keys", "rotate", ORGANIZATION, nth_id(0), "--grace-period", "604801", "--yes"],
+    ["audit", ORGANIZATION, "--since", "soon"],
+    ["audit", ORGANIZATION, "--event", "api_key.stolen"],
+    ["audit", ORGANIZATION, "--limit", "0"],
 ]
 
 
@@ -228,7 +236,7 @@ def test_no_other_schemas_are_published() -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("keywright-admin ", {"organizations", "members", "keys"}),
+        ("keywright-admin ", {"organizations", "members", "keys", "audit"}),
         ("keywright-admin members s", {"set-role", "suspend"}),
         ("keywright-admin members add acme ada --role ", {"owner", "admin", "member"}),
         ("keywright-admin keys revoke acme --a", {"--all"}),
