@@ -69,7 +69,7 @@ def test_nothing_else_is_installed(program: Path) -> None:
 
 
 def test_a_life_of_a_key(run: Callable[..., str], deployment: Deployment) -> None:
-    """GIVEN the installed program WHEN a key is rotated, verified, identified and deleted THEN all is in the audit log."""
+    """GIVEN the installed program WHEN it rotates, disables and deletes a key THEN the audit log has every change."""
 
     def output(*arguments: str, text: str = "") -> Any:
         return json.loads(run("--local", "--json", *arguments, text=text))
