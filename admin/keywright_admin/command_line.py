@@ -73,6 +73,7 @@ def _keywright_admin(  # noqa: PLR0913 - options
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command, by default that of this process, and return its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    terminal.escape_what_cannot_be_encoded()
     try:
         code = app(args=list(arguments) or ["--help"], prog_name=NAME, standalone_mode=False)
     except typer.TyperException as error:

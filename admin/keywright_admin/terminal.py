@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import io
 import os
 import shutil
 import sys
@@ -145,6 +146,13 @@ def print_line(text: str) -> None:
 def print_error(text: str) -> None:
     """Print a line to standard error."""
     print(text, file=sys.stderr)  # noqa: T201
+
+
+def escape_what_cannot_be_encoded() -> None:
+    """Let a terminal of another encoding than UTF-8 show names as escapes, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def is_interactive() -> bool:

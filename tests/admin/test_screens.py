@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import io
+import os
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 from rich.cells import cell_len
 
+from keywright import clock
+from keywright.domain.audit_event import AuditEvent
+from keywright.domain.organization_state import OrganizationChange
+from keywright.ids import organization_uuid
+from keywright.organizations.apply import ProviderEvent, apply
+from keywright_admin.command_line import main
 from keywright_admin.terminal import Column, print_fields, print_table
 from local.demo import ACTIVE_ORGANIZATION_ID
+from tests.support.environment import new_container
 from tests.support.world import nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.support.command_result import CommandResult
-    from tests.support.world import Table
+    from tests.support.world import Table, World
 
 ORGANIZATION = ACTIVE_ORGANIZATION_ID
 USER = "auth0|64f1c0ffee64f1c0ffee64f1"
@@ -170,6 +181,38 @@ def test_a_state_is_shown_instead_of_its_parts(table: Table, run: Callable[..., 
     rows = run("keys", "list", ORGANIZATION).text().splitlines()[2:]
 
     assert ["expired", "disabled", "active"] == [row.split()[2] for row in rows]
+
+
+def test_a_terminal_without_unicode(screen: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that the terminal cannot show is escaped; the command does not fail."""
+    del screen
+    output = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(output, "ascii", write_through=True))
+    new_container()
+
+    with mock.patch.dict(os.environ):
+        code = main(["keys", "list", ORGANIZATION])
+
+    assert 0 == code
+    assert b"\\u041a\\u043b\\u044e\\u0447" in output.getvalue()
+
+
+def test_names_of_the_identity_provider_are_listed(world: World, run: Callable[..., CommandResult]) -> None:
+    """An organization has the name that the provider's latest event gave it, and "-" before the first."""
+    named, unnamed = (organization_uuid(name) for name in ("org_1", "org_2"))
+    for number, organization_id, change in (
+        (1, named, OrganizationChange(AuditEvent.ORGANIZATION_CREATED, "Acme")),
+        (2, named, OrganizationChange(AuditEvent.ORGANIZATION_UPDATED, "Acme Ltd")),
+        (3, unnamed, OrganizationChange(AuditEvent.ORGANIZATION_DELETION_REQUESTED)),
+    ):
+        at = clock.now() - timedelta(minutes=9 - number)
+        apply(ProviderEvent("provider", str(number), at, organization_id, change))
+    del world
+
+    rows = run("organizations", "list").text().splitlines()[2:]
+
+    names = {row.split("  ")[0]: row.split("  ")[1].strip() for row in rows}
+    assert {str(named): "Acme Ltd", str(unnamed): "-"} == names
 
 
 def test_a_row_has_a_cell_for_each_column() -> None:
