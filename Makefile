@@ -32,13 +32,14 @@ E2E_REQUIREMENTS := requirements/e2e.txt
 FUZZ_VENV := .venv-fuzz
 FUZZ_REQUIREMENTS := requirements/fuzz.txt
 RUNTIME_VENV := .venv-runtime
+WHEEL_VENV := .venv-wheel
 RUNTIME_CLIENT_REQUIREMENTS := requirements/runtime.txt
 DYNAMODB_LOCAL := .dynamodb-local
 # What DynamoDB can be asked of: the store, the functions, their events, and the whole service over HTTP.
 DYNAMODB_TESTS := tests/dynamodb tests/keywright/store tests/keywright/operators/test_operators.py tests/keywright/organizations/test_apply.py \
   tests/functions tests/contract tests/test_events.py tests/lifecycle tests/reliability tests/api
 
-.PHONY: help help-all run admin event events test test-all check test-api test-dynamodb test-layer test-runtime capacity e2e test-browser test-clients fuzz load \
+.PHONY: help help-all run admin event events test test-all check test-api test-dynamodb test-layer test-wheel test-runtime capacity e2e test-browser test-clients fuzz load \
   bench figures lint generate format build lock clean
 .DEFAULT_GOAL := help
 
@@ -55,7 +56,7 @@ run: $(VENV)/.local ## serve Keywright on http://127.0.0.1:8787
 	@exec $(BIN)/python -m local
 
 admin: $(VENV)/.admin ## the operator's command line: ARGS="--stack NAME ..."
-	@exec $(BIN)/python -m admin $(ARGS)
+	@exec admin/keywright-admin $(ARGS)
 
 event: $(VENV)/.local #: write the whole files of one case of events/ (CASE=...)
 	@test -n "$(CASE)" || { echo "name the case: make event CASE=create_api_key/200_minimal"; exit 2; }
@@ -102,6 +103,12 @@ test-layer: $(VENV)/bin/python #: build the layer here, import every function wi
 	  PYTHON_VERSION=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])') ARCHITECTURE=$$(uname -m)
 	@$(BIN)/python -ISB tests/support/layer_imports.py .aws-sam/host-layer/python
 
+# As pipx does: into an empty environment, with dependencies by their ranges and not by hash.
+test-wheel: $(VENV)/.dev #: install the command line as pipx does, and use it
+	@rm -rf $(WHEEL_VENV)
+	@$(PYTHON) -m venv $(WHEEL_VENV) && $(WHEEL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check .
+	$(BIN)/pytest tests/wheel --installed $(WHEEL_VENV)/bin/keywright-admin $(ARGS)
+
 test-runtime: $(VENV)/.dev $(SAM_VENV)/.installed $(RUNTIME_VENV)/.installed test-layer #: run each function under Lambda's runtime client (Linux)
 	$(BIN)/pytest tests/runtime --runtime $(RUNTIME_VENV)/bin/python -n auto --dist loadgroup $(ARGS)
 
@@ -138,7 +145,7 @@ lint: $(VENV)/.dev $(SAM_VENV)/.installed ## ruff, mypy, import-linter, and cfn-
 	$(BIN)/pytest tests/translated --sam $(SAM_VENV)/bin/python
 
 generate: $(VENV)/.dev ## write all computed files, such as docs/openapi.json
-	@PYTHONPATH=layers/shared/python $(BIN)/python -m tools.generate
+	@PYTHONPATH=layers/shared/python:admin $(BIN)/python -m tools.generate
 
 format: $(VENV)/.dev ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
@@ -156,7 +163,7 @@ lock: #: pin every dependency anew, with hashes (needs uv)
 	done
 
 clean: ## remove everything that these commands have made
-	rm -rf $(VENV) $(SAM_VENV) $(RUNTIME_VENV) $(CLIENTS_VENV) $(E2E_VENV) $(FUZZ_VENV) $(DYNAMODB_LOCAL) .bench .fuzz .local .aws-sam .hypothesis .mypy_cache \
+	rm -rf $(VENV) $(SAM_VENV) $(RUNTIME_VENV) $(WHEEL_VENV) $(CLIENTS_VENV) $(E2E_VENV) $(FUZZ_VENV) $(DYNAMODB_LOCAL) .bench .fuzz .local .aws-sam .hypothesis .mypy_cache \
 	  .pytest_cache .ruff_cache
 
 $(VENV)/bin/python:

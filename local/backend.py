@@ -28,6 +28,18 @@ if TYPE_CHECKING:
 
 DYNAMODB_ENDPOINT = "AWS_ENDPOINT_URL_DYNAMODB"
 
+_OPERATOR_SETTINGS = (
+    "TABLE_NAME",
+    "AUDIT_RETENTION_DAYS",
+    "DELETION_GRACE_DAYS",
+    "PEPPER_SECRET_ID",
+    "KEY_PREFIX",
+    "ARGON2_MEMORY_KIB",
+    "ARGON2_ITERATIONS",
+    "ARGON2_PARALLELISM",
+    "NO_PROXY",
+    "no_proxy",
+)
 _FORWARD_SECONDS = 60
 _FORWARDED_HEADERS = {
     "authorization": "HTTP_AUTHORIZATION",
@@ -115,6 +127,18 @@ def isolate(environment: MutableMapping[str, str]) -> None:
     # A proxy could not reach the loopback interface of this machine.
     for name in ("NO_PROXY", "no_proxy"):
         environment[name] = ",".join(filter(None, [environment.get(name), HOST]))
+
+
+def operator_environment(environment: Mapping[str, str], endpoint: str) -> dict[str, str]:
+    """Return the environment of the operator's command line: isolated, with the settings of the functions.
+
+    Args:
+        environment: of this process, with the operator's credentials.
+        endpoint: of DynamoDB.
+    """
+    settings = {name: environment[name] for name in _OPERATOR_SETTINGS if name in environment}
+    isolated = {name: value for name, value in environment.items() if name.startswith("AWS_")}
+    return {**isolated, **settings, DYNAMODB_ENDPOINT: endpoint}
 
 
 def drop_operator_credentials(environment: MutableMapping[str, str]) -> None:

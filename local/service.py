@@ -162,6 +162,7 @@ def _describe(stack: Stack, options: Options, provider: IdentityProvider, port: 
         iam=SigningCredential.generate(),
         aws_endpoint_url=endpoint,
         table_name=table_name,
+        operator=backend.operator_environment(os.environ, endpoint),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class StackDescription:
         users: user id of each persona.
         iam: access key for routes with AWS_IAM.
         aws_endpoint_url: endpoint of DynamoDB.
+        operator: environment of the operator's command line; empty for a service that is not local.
     """
 
     base_url: str
@@ -37,6 +38,7 @@ class StackDescription:
     iam: SigningCredential
     aws_endpoint_url: str
     table_name: str
+    operator: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

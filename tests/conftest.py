@@ -402,6 +402,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
     `--sam PYTHON`: translate templates with the SAM command line of that Python.
 
+    `--installed PROGRAM`: use the operator's command line that was installed as this program.
+
     `--browser CHROMIUM`: test pages with it; `--pictures DIRECTORY` saves screenshots.
     """
     parser.addoption("--deeper", action="store_true", help="only tests that go deeper with DEPTH=full")
@@ -409,5 +411,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--emulator", action="store_true", help="the deployment of --stack is in ministack")
     parser.addoption("--runtime", type=Path, help="a Python that has awslambdaric, and nothing else of this project")
     parser.addoption("--sam", type=Path, help="a Python that has the SAM command line")
+    parser.addoption("--installed", type=Path, help="an installed keywright-admin")
     parser.addoption("--browser", help="the Chromium to look at pages with")
     parser.addoption("--pictures", type=Path, help="a directory to keep screenshots in")

@@ -42,12 +42,16 @@ def lines(stack: str, records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         if arguments is None:
             yield f"# {record['created_at']['S']} {organization} {event} {json.dumps(target)} {json.dumps(after)}"
         else:
-            yield shlex.join(["admin/keywright-admin", "--stack", stack, *arguments])
+            yield shlex.join(["keywright-admin", "--stack", stack, *arguments, "--id"])
 
 
 def _updated(organization: str, key: str, after: Mapping[str, Any]) -> list[str] | None:
-    """Return the command that deletes a disabled key or one with other permissions, or None if it was only renamed."""
-    return _revoked(organization, key, after) if {"enabled", "permissions"} & after.keys() else None
+    """Return the command that deletes a key with other permissions or enables or disables it; None if only renamed."""
+    if "permissions" in after:
+        return _revoked(organization, key, after)
+    if "enabled" in after:
+        return ["keys", "enable" if after["enabled"] else "disable", organization, key]
+    return None
 
 
 def _revoked(organization: str, key: str, _after: Mapping[str, Any]) -> list[str]:
@@ -68,7 +72,7 @@ _COMMANDS: dict[str, Callable[[str, str, Mapping[str, Any]], list[str] | None]] 
     ],
     "organization.deletion_canceled": lambda organization, *_: ["organizations", "cancel-deletion", organization],
 }
-"""Commands that repeat a change, or do more: a key that was rotated, disabled or changed is deleted."""
+"""Commands that repeat a change, or do more: a key that was rotated or has other permissions is deleted."""
 
 
 if __name__ == "__main__":

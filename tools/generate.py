@@ -7,12 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from admin.output import SCHEMAS
-from admin.schemas import SCHEMAS_FOLDER, schema_text
 from benchmarks import pictures
 from keywright.organizations.events import json_schema
+from keywright_admin.output import SCHEMAS
 from openapi import document
 from tools import costs, errors, figures, readable_json, terminal
+from tools.admin_schemas import SCHEMAS_FOLDER, schema_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from unittest import mock
 
 import pytest
 
-from admin.command_line import main
+from keywright_admin.command_line import main
 from local import demo
 from tests.support.command_result import CommandResult
 from tests.support.environment import new_container
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., CommandResult]:
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., CommandResult]:
     """Return a function that runs a command as a new process would, without state from the one before."""
+    monkeypatch.delenv("COLUMNS", raising=False)  # whoever runs the tests may have a terminal
 
     def run_command(*arguments: str) -> CommandResult:
         new_container()

@@ -30,8 +30,10 @@ def commands(scanned: list[dict[str, Any]]) -> list[list[str]]:
     output = io.StringIO()
     after_restore.main("keywright", io.StringIO(json.dumps({"Items": scanned})), output)
     split = [shlex.split(line, comments=True) for line in output.getvalue().splitlines()]
-    assert all(words[:3] == ["admin/keywright-admin", "--stack", "keywright"] for words in split if words)
-    return [words[3:] for words in split if words]
+    # With --id, an id is never taken for a name: it may be both.
+    assert all(words[:3] == ["keywright-admin", "--stack", "keywright"] for words in split if words)
+    assert all(words[-1] == "--id" for words in split if words)
+    return [words[3:-1] for words in split if words]
 
 
 def restore(table: Table, before: list[dict[str, Any]]) -> None:
@@ -86,18 +88,24 @@ def record(event: str, target: str, after: object, second: int) -> dict[str, Any
     }
 
 
-def test_changed_keys_are_revoked() -> None:
-    """A restored key would have its old text or permissions again; a new name is harmless."""
+def test_changed_keys_are_revoked_or_disabled() -> None:
+    """A restored key would have its old text or permissions again, or work; a new name is harmless."""
     printed = commands(
         [
             record("api_key.updated", nth_id(3), {"name": "renamed"}, 4),
             record("api_key.updated", nth_id(2), {"permissions": []}, 3),
             record("api_key.updated", nth_id(1), {"enabled": False}, 2),
+            record("api_key.updated", nth_id(4), {"enabled": True}, 5),
             record("api_key.rotated", nth_id(0), {"hint": "abcd"}, 1),
         ]
     )
 
-    assert [["keys", "revoke", ORGANIZATION, nth_id(number), "--yes"] for number in range(3)] == printed
+    assert [
+        ["keys", "revoke", ORGANIZATION, nth_id(0), "--yes"],
+        ["keys", "disable", ORGANIZATION, nth_id(1)],
+        ["keys", "revoke", ORGANIZATION, nth_id(2), "--yes"],
+        ["keys", "enable", ORGANIZATION, nth_id(4)],
+    ] == printed
 
 
 def test_other_records_are_comments() -> None:

@@ -14,7 +14,8 @@ import boto3
 import pytest
 from botocore.httpsession import get_cert_path
 
-from admin.deployment import DEFAULTS, Deployment, select
+from keywright_admin.deployment import DEFAULTS, Deployment, select
+from local.backend import isolate, operator_environment
 from local.demo import ACTIVE_ORGANIZATION_ID
 from local.server import Server, port_of, reserve
 from tests.support.cloudformation import section
@@ -218,7 +219,7 @@ def test_local_selects_the_table_of_the_local_service(
 ) -> None:
     """The AWS settings of the operator's shell are ignored: they could lead to a real account."""
     environment.setattr(boto3, "DEFAULT_SESSION", None)
-    stack_file.write_text(json.dumps({"aws_endpoint_url": moto_url, "table_name": unnamed_table.name}))
+    stack_file.write_text(json.dumps({"operator": local_environment(moto_url, unnamed_table.name)}))
     environment.setenv("AWS_PROFILE", "production")
     environment.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     environment.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:1")
@@ -228,6 +229,13 @@ def test_local_selects_the_table_of_the_local_service(
     run(*CHANGE, "--local").text()
 
 
+def local_environment(endpoint: str, table: str) -> dict[str, str]:
+    """Return the operator's environment as a local service writes it."""
+    environment: dict[str, str] = {}
+    isolate(environment)
+    return operator_environment({**environment, "AWS_ENDPOINT_URL": endpoint, "TABLE_NAME": table}, endpoint)
+
+
 def test_no_local_service(run: Callable[..., CommandResult], stack_file: Path) -> None:
     """Without a local service, the message says how to start one."""
     line = run("--local", *SHOW).failure(2)
@@ -235,7 +243,7 @@ def test_no_local_service(run: Callable[..., CommandResult], stack_file: Path) -
     assert f"no local service is running: no file {stack_file}; start one with `make run`" == line
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"aws_endpoint_url": "http://127.0.0.1:1"}'])
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"operator": []}', '{"operator": {"TABLE_NAME": "t"}}'])
 def test_malformed_stack_file(run: Callable[..., CommandResult], stack_file: Path, content: str) -> None:
     """The message about a malformed stack file names the file."""
     stack_file.write_text(content)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from admin.command_line import EXIT_CODES, app
-from admin.failures import ExitCode
 from keywright.aws.client import HttpClient
+from keywright_admin.command_line import EXIT_CODES, app
+from keywright_admin.failures import ExitCode
 from local.demo import ACTIVE_ORGANIZATION_ID
 from tests.support.environment import ROOT
 from tests.support.iam_policies import actions, statements
@@ -44,6 +44,7 @@ def test_every_command_is_documented() -> None:
         if group.typer_instance
         for command in group.typer_instance.registered_commands
     ]
+    commands += [f"{command.name} ORGANIZATION" for command in app.registered_commands]
 
     documented = [" ".join(row[0].strip("`").split()[:2]) for row in rows("Commands")]
     assert commands == list(dict.fromkeys(documented))
@@ -85,11 +86,18 @@ def test_the_policy_allows_exactly_what_the_commands_do(
         f"members remove {ACTIVE_ORGANIZATION_ID} demo-admin --yes",
         f"keys list {ACTIVE_ORGANIZATION_ID}",
         f"keys show {ACTIVE_ORGANIZATION_ID} {nth_id(0)}",
+        f"keys disable {ACTIVE_ORGANIZATION_ID} {nth_id(0)}",
+        f"keys enable {ACTIVE_ORGANIZATION_ID} {nth_id(0)}",
+        f"keys rotate {ACTIVE_ORGANIZATION_ID} {nth_id(0)} --yes",
+        f"audit {ACTIVE_ORGANIZATION_ID}",
         f"keys revoke {ACTIVE_ORGANIZATION_ID} {nth_id(0)} --yes",
         f"keys revoke {ACTIVE_ORGANIZATION_ID} --created-by demo-admin --yes",
     ):
         run(*command.split()).text()
 
-    of_table, of_stack, *_ = statements("Operator")
-    assert {f"dynamodb:{action}" for action in used} == actions([of_table])
+    of_table, of_stack, of_verification, *_ = statements("Operator")
+    assert {"secretsmanager:GetSecretValue"} == actions(statements("OperatorPepper"))
+    assert {f"dynamodb:{action}" for action in used - {"GetSecretValue"}} == actions([of_table])
+    assert "GetSecretValue" in used
     assert {"cloudformation:DescribeStacks"} == actions([of_stack])
+    assert {"execute-api:Invoke"} == actions([of_verification])

@@ -6,7 +6,6 @@ import json
 import os
 import shlex
 import subprocess
-import sys
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -157,7 +156,7 @@ def test_the_welcome_of_an_empty_service(empty: EmptyService) -> None:
     assert f"STACK_FILE={empty.stack_file}" == variable
     assert ["make", "admin"] == command[:2]
     subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, "-m", "admin", *shlex.split(command[2].removeprefix("ARGS="))],
+        [ROOT / "admin" / "keywright-admin", *shlex.split(command[2].removeprefix("ARGS="))],
         cwd=ROOT,
         env={**os.environ, "STACK_FILE": str(empty.stack_file)},
         stdout=subprocess.DEVNULL,

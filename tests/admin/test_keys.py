@@ -151,7 +151,7 @@ def test_missing_key(keys: Table, run: Callable[..., CommandResult], command: li
 
     line = run("keys", name, ACTIVE_ORGANIZATION_ID, nth_id(7), *options, "--json").failure(3)
 
-    assert "the organization has no API key with this id" == line
+    assert f"organization {ACTIVE_ORGANIZATION_ID} has no API key {nth_id(7)}" == line
     assert before == keys.items()
 
 

@@ -58,7 +58,7 @@ CASES: dict[str, dict[str, State | tuple[int, str | None]]] = {
         "remove": None,
     },
     "member": {
-        "add": already_member("demo-member", "member"),
+        "add": UNCHANGED,
         "set-role owner": ("owner", False),
         "set-role admin": ("admin", False),
         "set-role member": UNCHANGED,
@@ -67,7 +67,7 @@ CASES: dict[str, dict[str, State | tuple[int, str | None]]] = {
         "remove": None,
     },
     "suspended": {
-        "add": already_member("demo-suspended", "admin"),
+        "add": (4, "demo-suspended is a member already, with the role admin, and suspended"),
         "set-role owner": ("owner", True),
         "set-role admin": UNCHANGED,
         "set-role member": ("member", True),
@@ -180,7 +180,7 @@ def test_members_are_listed_as_a_table(run: Callable[..., CommandResult]) -> Non
     """Each member has a row; without a terminal nothing is cut off."""
     lines = run("members", "list", ACTIVE_ORGANIZATION_ID).text().splitlines()
 
-    assert ["user", "role", "added", "at", "suspended", "at"] == lines[0].split()
+    assert ["user", "role", "suspended", "added"] == lines[0].split()
     assert ["demo-admin", "demo-member", "demo-owner", "demo-suspended"] == [line.split()[0] for line in lines[2:]]
 
 
@@ -197,12 +197,12 @@ def test_an_organization_id_of_the_provider(table: Table, run: Callable[..., Com
 @pytest.mark.parametrize("command", [["list"], ["add", "ada", "--role", "admin"], ["suspend", "ada"]])
 @pytest.mark.usefixtures("table")
 def test_missing_organization(run: Callable[..., CommandResult], command: list[str]) -> None:
-    """The message about a missing organization names the UUID that was derived."""
+    """The message about a missing organization names it as it was typed."""
     name, *rest = command
 
     line = run("members", name, "org_other", *rest).failure(3)
 
-    assert f"there is no organization {organization_uuid('org_other')}" == line
+    assert "there is no organization org_other" == line
 
 
 @pytest.mark.usefixtures("table")
@@ -219,6 +219,7 @@ def test_the_text_of_every_change(run: Callable[..., CommandResult]) -> None:
             (f"reinstate {ACTIVE_ORGANIZATION_ID} ada",),
             (f"reinstate {ACTIVE_ORGANIZATION_ID} ada",),
             (f"remove {ACTIVE_ORGANIZATION_ID} ada", "--yes"),
+            (f"remove {ACTIVE_ORGANIZATION_ID} ada", "--yes"),
         )
     ]
 
@@ -231,6 +232,7 @@ def test_the_text_of_every_change(run: Callable[..., CommandResult]) -> None:
         "Reinstated ada.\n",
         "ada is not suspended.\n",
         "Removed ada.\n",
+        "ada was removed before.\n",
     ] == texts
 
 
@@ -244,7 +246,7 @@ def test_remaining_keys_are_mentioned(table: Table, run: Callable[..., CommandRe
     text = run("members", name, ACTIVE_ORGANIZATION_ID, "demo-admin", *options).text()
 
     command_line = f"keywright-admin keys revoke {ACTIVE_ORGANIZATION_ID} --created-by demo-admin"
-    assert f"2 keys they created still work. To revoke: {command_line}" == text.splitlines()[1]
+    assert ["2 keys they created still work. To revoke:", f"  {command_line}"] == text.splitlines()[1:]
     assert 2 == len(table.under("KEY#"))
 
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from admin.command import NAME
-from admin.command_line import app
-from admin.output import SCHEMAS
-from admin.schemas import SCHEMAS_FOLDER, schema_text
 from keywright.ids import MAXIMUM_ID_BYTES
+from keywright_admin.command import NAME
+from keywright_admin.command_line import app
+from keywright_admin.output import SCHEMAS
 from local.demo import ACTIVE_ORGANIZATION_ID
 from tests.support.environment import ROOT
 from tests.support.world import nth_id
+from tools.admin_schemas import SCHEMAS_FOLDER, schema_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "organizations": ["create", "show", "list", "rename", "request-deletion", "cancel-deletion"],
     "members": ["list", "add", "set-role", "suspend", "reinstate", "remove"],
-    "keys": ["list", "show", "revoke"],
+    "keys": ["list", "show", "identify", "verify", "disable", "enable", "rotate", "revoke"],
 }
 EVERY = [(group, command) for group, commands in COMMANDS.items() for command in commands]
 every_command = pytest.mark.parametrize(("group", "command"), EVERY)
@@ -43,6 +43,7 @@ def test_the_commands() -> None:
     assert COMMANDS == {
         name: [command.name for command in group.registered_commands] for name, group in groups.items() if group
     }
+    assert ["audit"] == [command.name for command in app.registered_commands]
 
 
 @every_command
@@ -107,6 +108,13 @@ WRONG = [
     ["keys", "revoke", ORGANIZATION, nth_id(0), "--all", "--yes"],
     ["keys", "revoke", ORGANIZATION, "--created-by", "ada", "--all", "--yes"],
     ["keys", "revoke", ORGANIZATION, "--created-by", "", "--yes"],
+    ["keys", "disable", ORGANIZATION],
+    ["keys", "enable", ORGANIZATION, "kk_1"],
+    ["keys", "rotate", ORGANIZATION, nth_id(0)],
+    ["keys", "rotate", ORGANIZATION, nth_id(0), "--grace-period", "604801", "--yes"],
+    ["audit", ORGANIZATION, "--since", "soon"],
+    ["audit", ORGANIZATION, "--event", "api_key.stolen"],
+    ["audit", ORGANIZATION, "--limit", "0"],
 ]
 
 
@@ -228,7 +236,7 @@ def test_no_other_schemas_are_published() -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("keywright-admin ", {"organizations", "members", "keys"}),
+        ("keywright-admin ", {"organizations", "members", "keys", "audit"}),
         ("keywright-admin members s", {"set-role", "suspend"}),
         ("keywright-admin members add acme ada --role ", {"owner", "admin", "member"}),
         ("keywright-admin keys revoke acme --a", {"--all"}),
@@ -240,10 +248,11 @@ def test_shell_completion(words: str, expected: set[str]) -> None:
     count = len(words.split()) - (0 if words.endswith(" ") else 1)
 
     completed = subprocess.run(
-        [sys.executable, "-m", "admin"],
+        [sys.executable, "-m", "keywright_admin"],
         cwd=ROOT,
         env={
             **os.environ,
+            "PYTHONPATH": os.pathsep.join(map(str, [ROOT / "admin", ROOT / "layers" / "shared" / "python"])),
             "_KEYWRIGHT_ADMIN_COMPLETE": "complete_bash",
             "COMP_WORDS": words,
             "COMP_CWORD": str(count),

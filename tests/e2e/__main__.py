@@ -198,8 +198,8 @@ def create_demo_organizations() -> None:
 
 def administer(*arguments: str) -> None:
     """Run the operator's command line on the stack."""
-    path = os.pathsep.join([str(ROOT), str(ROOT / "layers" / "shared" / "python")])
-    command([sys.executable, "-m", "admin", "--stack", STACK, *arguments], PYTHONPATH=path)
+    path = os.pathsep.join([str(ROOT / "admin"), str(ROOT / "layers" / "shared" / "python")])
+    command([sys.executable, "-m", "keywright_admin", "--stack", STACK, *arguments], PYTHONPATH=path)
 
 
 def description(url: str, provider: IdentityProvider, table_name: str) -> StackDescription:

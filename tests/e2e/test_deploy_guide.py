@@ -93,10 +93,11 @@ def followed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 def _repository(folder: Path) -> Path:
     """Copy the parts of this repository that the guide uses to a folder, built, with AWS's command line."""
-    for name in ("admin", "docs", ".venv", ".venv-sam"):
+    for name in ("docs", ".venv", ".venv-sam"):
         (folder / name).symlink_to(ROOT / name)
     (folder / "samconfig.toml").write_bytes((ROOT / "samconfig.toml").read_bytes())
     (folder / "bin").mkdir()
+    (folder / "bin" / "keywright-admin").symlink_to(ROOT / "admin" / "keywright-admin")
     # Version 1 of the command line, which is the one for Python, cannot export credentials.
     with_a_profile(folder / "bin" / "aws", "test", "test", otherwise=f'exec {PYTHON.parent / "aws"} "$@"')
     built = folder / ".aws-sam" / "build"

@@ -39,10 +39,11 @@ def of(heading: str) -> list[Block]:
 @pytest.fixture
 def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shell]:
     """An administrator's shell in this repository, with the variables of the runbook's first block."""
-    for name in ("admin", "tools", ".venv"):
+    for name in ("tools", ".venv"):
         (tmp_path / name).symlink_to(ROOT / name)
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "aws").symlink_to(PYTHON.parent / "aws")
+    (tmp_path / "bin" / "keywright-admin").symlink_to(ROOT / "admin" / "keywright-admin")
     stack = json.loads(request.config.getoption("--stack").read_text(encoding="utf-8"))
     environment = {
         "AWS_ENDPOINT_URL": stack["aws_endpoint_url"],

@@ -387,7 +387,8 @@ def test_a_step_of_a_deployment_is_allowed(request_: Request) -> None:
 _ADMINISTRATOR = {"iam:PolicyARN": f"{MANAGED}/AdministratorAccess"}
 _OTHER_ROLE = f"arn:aws:iam::{ACCOUNT}:role/OrganizationAccountAccessRole"
 _OTHER_BOUNDARY = {"iam:PermissionsBoundary": f"{MANAGED}/AdministratorAccess"}
-_POLICIES = [BOUNDARY, *(BOUNDARY.replace("Boundary", name) for name in ("Deployer", "DeployerData", "Operator"))]
+_OTHERS = ("Deployer", "DeployerData", "Operator", "OperatorPepper")
+_POLICIES = [BOUNDARY, *(BOUNDARY.replace("Boundary", name) for name in _OTHERS)]
 
 
 @pytest.mark.parametrize(

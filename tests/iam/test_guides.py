@@ -85,7 +85,7 @@ def actors(step: Step) -> set[str]:
     needed = set()
     if re.search(r"bin/sam (deploy|delete)", step.code):
         needed.add("deployer")
-    if "admin/keywright-admin" in step.code or "sh again.sh" in step.code:
+    if "keywright-admin " in step.code or "sh again.sh" in step.code:
         needed.add("operator")
     if "--aws-sigv4" in step.code:
         needed.add("backend")

@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema
 
-from admin.schemas import SCHEMAS_FOLDER
+from tools.admin_schemas import SCHEMAS_FOLDER
 
 SCHEMAS = {path.stem: json.loads(path.read_text()) for path in SCHEMAS_FOLDER.glob("*.json")}
 

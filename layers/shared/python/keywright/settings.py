@@ -37,7 +37,7 @@ class Argon2Parameters:
 
 @dataclass(frozen=True, slots=True)
 class TableSettings:
-    """Settings of the table, the only ones that the operator's command line has.
+    """Settings of the table, which the operator's command line always has.
 
     Attributes:
         audit_retention_days: 0 keeps audit records forever.
@@ -64,7 +64,34 @@ class TableSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class SecretSettings:
+    """Settings of the secrets of keys, which the operator's command line has for a rotation."""
+
+    pepper_secret_id: str
+    key_prefix: str
+    argon2: Argon2Parameters
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> SecretSettings:
+        """Read the settings from environment variables.
+
+        Raises:
+            ConfigurationError: a variable is missing or invalid.
+        """
+        reader = _Reader(environment)
+        return cls(
+            pepper_secret_id=reader.text("PEPPER_SECRET_ID"),
+            key_prefix=reader.matching("KEY_PREFIX", _PREFIX, "lower-case letters, digits and underscores, as kk_"),
+            argon2=Argon2Parameters(
+                memory_kib=reader.number("ARGON2_MEMORY_KIB", minimum=1),
+                iterations=reader.number("ARGON2_ITERATIONS", minimum=1),
+                parallelism=reader.number("ARGON2_PARALLELISM", minimum=1),
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Settings(SecretSettings):
     """Settings of the functions. No secrets: the pepper is fetched, never configured.
 
     Attributes:
@@ -78,14 +105,11 @@ class Settings:
         answers_http_apis_simply: whether HTTP APIs get simple answers instead of policies.
     """
 
-    pepper_secret_id: str
     oidc_issuer: str
     oidc_audience: str
     dead_letter_queue_url: str
     organization_claim: str
-    key_prefix: str
     permissions: tuple[str, ...]
-    argon2: Argon2Parameters
     record_reuse_seconds: int
     usage_flush_seconds: int
     access_rules: str
@@ -98,20 +122,16 @@ class Settings:
         Raises:
             ConfigurationError: a variable is missing or invalid.
         """
-        reader = _Reader(environment)
+        reader, secret = _Reader(environment), SecretSettings.from_environment(environment)
         return cls(
-            pepper_secret_id=reader.text("PEPPER_SECRET_ID"),
+            pepper_secret_id=secret.pepper_secret_id,
+            key_prefix=secret.key_prefix,
+            argon2=secret.argon2,
             oidc_issuer=reader.issuer("OIDC_ISSUER"),
             oidc_audience=reader.text("OIDC_AUDIENCE"),
             dead_letter_queue_url=reader.text("DEAD_LETTER_QUEUE_URL"),
             organization_claim=reader.text("ORGANIZATION_CLAIM"),
-            key_prefix=reader.matching("KEY_PREFIX", _PREFIX, "lower-case letters, digits and underscores, as kk_"),
             permissions=reader.permissions("PERMISSIONS"),
-            argon2=Argon2Parameters(
-                memory_kib=reader.number("ARGON2_MEMORY_KIB", minimum=1),
-                iterations=reader.number("ARGON2_ITERATIONS", minimum=1),
-                parallelism=reader.number("ARGON2_PARALLELISM", minimum=1),
-            ),
             record_reuse_seconds=reader.number("RECORD_REUSE_SECONDS", minimum=0),
             usage_flush_seconds=reader.number("USAGE_FLUSH_SECONDS", minimum=0),
             access_rules=environment.get("ACCESS_RULES", ""),
@@ -144,6 +164,12 @@ class AnswerSettings:
 def settings() -> Settings:
     """Return the settings of the functions."""
     return Settings.from_environment(os.environ)
+
+
+@once
+def secret_settings() -> SecretSettings:
+    """Return the settings of the secrets of keys."""
+    return SecretSettings.from_environment(os.environ)
 
 
 @once

@@ -126,6 +126,23 @@ def decode(text: str, prefix: str, tag_key: Callable[[int], bytes | None]) -> Ke
     )
 
 
+@dataclass(frozen=True, slots=True)
+class ClaimedKey:
+    """The key that a text names. Its tag was not checked: anyone can write such a text."""
+
+    organization_id: uuid.UUID
+    key_id: uuid.UUID
+    generation: int
+
+
+def claimed(text: str) -> ClaimedKey | None:
+    """Return the key that a text with any prefix names, without the pepper; None if it has not the form of a key."""
+    decoded = _base62_bytes(text[-TEXT_CHARACTERS:]) if text[:-TEXT_CHARACTERS].endswith("_") else None
+    if decoded is None or decoded[0] != FORMAT_VERSION:
+        return None
+    return ClaimedKey(uuid.UUID(bytes=decoded[2:18]), uuid.UUID(bytes=decoded[18:34]), int.from_bytes(decoded[34:36]))
+
+
 def hint(text: str, prefix: str) -> str:
     """Return the part of a key's text that may be shown later: its prefix and its last four characters.
 

@@ -82,6 +82,11 @@ class MemberState:
         return self.membership.value is not None and self.role.value is not None
 
     @property
+    def was_removed(self) -> bool:
+        """Whether they belonged to the organization, and were removed."""
+        return self.membership.value is None and self.membership.as_of is not None
+
+    @property
     def is_owner(self) -> bool:
         """Whether they are an owner, suspended or not."""
         return self.is_member and self.role.value == Role.OWNER

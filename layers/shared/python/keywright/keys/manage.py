@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from keywright import clock
 from keywright.api.envelope import Listing, Pagination
 from keywright.api.schemas import Done
 from keywright.api.validation import not_in_future
-from keywright.domain.audit_event import AuditEvent
 from keywright.domain.permissions import Role
 from keywright.keys import views
+from keywright.keys.changes import commit_change
 from keywright.keys.deletion import DELETE_ATTEMPTS, commit_deletion
-from keywright.store import api_keys, audit, authorization, layout, table, usage
+from keywright.store import api_keys, authorization, layout, table, usage
 from keywright.store.api_keys import ApiKeyFilter
 
 if TYPE_CHECKING:
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
 
     from keywright.api.schemas import ApiKeyDetails, ApiKeySummary, ListApiKeysQuery, UpdateApiKey
     from keywright.domain.principals import Member, Origin
-    from keywright.store.api_keys import ApiKeyRecord
 
 _UPDATE_ATTEMPTS = 2
 
@@ -71,14 +68,9 @@ def update(member: Member, origin: Origin, key_id: UUID, body: UpdateApiKey) -> 
 
 def _update(member: Member, origin: Origin, key_id: UUID, body: UpdateApiKey) -> Done:
     items = authorization.read_to_change(member, Role.ADMIN, layout.api_key_sort_key(key_id))
-    before = api_keys.require(items, key_id)
-    now = clock.after(before.updated_at)
-    fields: dict[str, Any] = views.stored_fields(body.model_dump(exclude_unset=True))
-    after = replace(before, **fields, updated_at=now, version=before.version + 1)
-    table.commit(
-        [*authorization.conditions(member, Role.ADMIN), api_keys.replace(before, after)],
-        audit.put(member.organization_id, member.actor, origin, _difference(before, after), now),
-    )
+    fields = views.stored_fields(body.model_dump(exclude_unset=True))
+    conditions = authorization.conditions(member, Role.ADMIN)
+    commit_change(api_keys.require(items, key_id), fields, member.actor, origin, conditions)
     return Done(message="The API key was updated")
 
 
@@ -97,16 +89,3 @@ def _delete(member: Member, origin: Origin, key_id: UUID) -> Done:
     conditions = authorization.conditions(member, Role.ADMIN)
     commit_deletion(api_keys.require(items, key_id), member.actor, origin, conditions)
     return Done(message="The API key was deleted")
-
-
-def _difference(before: ApiKeyRecord, after: ApiKeyRecord) -> audit.Change:
-    """Return what an update changed, without the fields that stayed."""
-    old, new = before.audited(), after.audited()
-    changed = [name for name in old if json.dumps(old[name]) != json.dumps(new[name])]
-    return audit.Change(
-        AuditEvent.API_KEY_UPDATED,
-        "api_key",
-        str(before.key_id),
-        before={name: old[name] for name in changed},
-        after={name: new[name] for name in changed},
-    )

@@ -18,14 +18,16 @@ from keywright.keys.replay import once, repeatable
 from keywright.store import api_keys, audit, authorization, layout, pepper, table
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from uuid import UUID
 
     from keywright.api.schemas import RotateApiKey
-    from keywright.domain.principals import Member, Origin
+    from keywright.domain.principals import Actor, Member, Origin
     from keywright.keys.replay import Repeatable
     from keywright.keys.secret import NewSecret
     from keywright.store.api_keys import ApiKeyRecord
+    from keywright.store.table import Step
 
 _ATTEMPTS = 2
 
@@ -60,34 +62,60 @@ def _rotate(
     if request and kept:
         return Replayed(request.replay(kept, RotatedApiKey, keyring))
     before = api_keys.require(items, key_id)
+
+    def steps(rotated: RotatedApiKey, now: datetime) -> list[Step]:
+        return [
+            *authorization.conditions(member, Role.ADMIN),
+            *([request.keep(rotated, keyring, now)] if request else []),
+        ]
+
+    return commit_rotation(before, timedelta(seconds=body.grace_period_seconds), member.actor, origin, steps)
+
+
+def commit_rotation(
+    before: ApiKeyRecord,
+    grace_period: timedelta,
+    actor: Actor,
+    origin: Origin | None,
+    steps: Callable[[RotatedApiKey, datetime], Sequence[Step]],
+) -> RotatedApiKey:
+    """Rotate a key to a new secret, with the audit record; for members and operators alike.
+
+    Args:
+        before: the key as it was read.
+        grace_period: how long the previous secret works.
+        actor: who rotates it.
+        origin: of the request, if there was one.
+        steps: takes the answer and its time, and returns the steps before those of the key.
+
+    Raises:
+        Conflict: the key is not as it was read.
+        ServiceError: API_KEY_NOT_FOUND, SERVICE_UNAVAILABLE, CONFLICT after too many rotations, and what the steps say.
+    """
     if before.generation >= key_text.MAX_GENERATION:
         raise ServiceError(
             CONFLICT,
             f"The API key was rotated {key_text.MAX_GENERATION} times, which is the maximum",
             hint="Create a new key to replace it.",
         )
-    drawn = secret.draw(keyring, member.organization_id, key_id, before.generation + 1)
+    drawn = secret.draw(pepper.keyring(), before.organization_id, before.key_id, before.generation + 1)
     now = clock.after(before.updated_at)
-    after = _rotated(before, drawn, now, timedelta(seconds=body.grace_period_seconds))
+    after = _rotated(before, drawn, now, grace_period)
     rotated = RotatedApiKey(
-        id=str(key_id),
+        id=str(before.key_id),
         key=drawn.text,
         previous_key_expires_at=clock.rfc3339(after.previous_expires_at) if after.previous_expires_at else None,
     )
     change = audit.Change(
         AuditEvent.API_KEY_ROTATED,
         "api_key",
-        str(key_id),
+        str(before.key_id),
         before={"generation": before.generation},
         after={"generation": after.generation, "previousKeyExpiresAt": rotated.previous_key_expires_at},
     )
     table.commit(
-        [
-            *authorization.conditions(member, Role.ADMIN),
-            *([request.keep(rotated, keyring, now)] if request else []),
-            api_keys.replace(before, after),
-        ],
-        audit.put(member.organization_id, member.actor, origin, change, now),
+        [*steps(rotated, now), api_keys.replace(before, after)],
+        audit.put(before.organization_id, actor, origin, change, now),
     )
     return rotated
 

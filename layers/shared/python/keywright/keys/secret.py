@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from keywright.domain import key_hash, key_text
-from keywright.settings import settings
+from keywright.settings import secret_settings
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -33,10 +33,10 @@ def draw(keyring: Keyring, organization_id: UUID, key_id: UUID, generation: int)
         generation=generation,
         secret=secrets.token_bytes(key_text.SECRET_BYTES),
     )
-    prefix = settings().key_prefix
+    prefix = secret_settings().key_prefix
     text = key_text.encode(prefix, payload, keyring.current.tag_key)
     return NewSecret(
         text=text,
-        hash=key_hash.hash_digest(key_hash.keyed_digest(payload, keyring.current.hash_key), settings().argon2),
+        hash=key_hash.hash_digest(key_hash.keyed_digest(payload, keyring.current.hash_key), secret_settings().argon2),
         hint=key_text.hint(text, prefix),
     )

@@ -1,24 +1,40 @@
-"""Listing, showing and revoking keys, for operators."""
+"""Listing, showing, identifying, changing, rotating and revoking keys, for operators."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import StrEnum
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from keywright import clock
+from keywright.domain import key_text
+from keywright.domain.audit_event import AuditEvent
+from keywright.domain.key_text import HINT_CHARACTERS
 from keywright.errors import API_KEY_NOT_FOUND, ServiceError
+from keywright.keys.changes import commit_change
 from keywright.keys.deletion import DELETE_ATTEMPTS, commit_deletion
+from keywright.keys.rotate import commit_rotation
 from keywright.keys.views import details
-from keywright.operators.refusals import purged_organization, require_organization
-from keywright.store import api_keys, layout, organizations, table, usage
+from keywright.operators.organizations import shown
+from keywright.operators.refusals import ATTEMPTS, purged_organization, require_organization, unknown_organization
+from keywright.store import api_keys, audit, layout, organizations, table, usage
 from keywright.store.api_keys import ApiKeyFilter
+from keywright.store.audit import AuditFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from datetime import timedelta
     from uuid import UUID
 
-    from keywright.api.schemas import ApiKeyDetails
+    from keywright.api.schemas import ApiKeyDetails, RotatedApiKey
+    from keywright.domain.organization_state import OrganizationState
     from keywright.domain.principals import Actor
+    from keywright.operators.organizations import ShownOrganization
     from keywright.store.api_keys import ApiKeyRecord
+    from keywright.store.audit import AuditRecord
+
+Result = TypeVar("Result")
 
 _MOST_READ_AT_ONCE = 100  # Amazon DynamoDB API Reference, BatchGetItem
 
@@ -48,8 +64,154 @@ def show_key(organization_id: UUID, key_id: UUID) -> ApiKeyDetails:
     return details(api_keys.require(items, key_id), usage.usage_of(items, key_id))
 
 
-def revoke_key(actor: Actor, organization_id: UUID, key_id: UUID) -> None:
-    """Delete a key, even in an organization that is scheduled for deletion.
+def disable_key(actor: Actor, organization_id: UUID, key_id: UUID) -> bool:
+    """Disable a key, even in an organization that is scheduled for deletion; False if it is disabled.
+
+    Raises:
+        NotFoundError: there is no such organization.
+        RefusedError: the organization is being purged.
+        ServiceError: API_KEY_NOT_FOUND, SERVICE_UNAVAILABLE; CONFLICT after ATTEMPTS lost races.
+    """
+    return _set_enabled(actor, organization_id, key_id, enabled=False)
+
+
+def enable_key(actor: Actor, organization_id: UUID, key_id: UUID) -> bool:
+    """Enable a key; False if it is enabled. Raises as `disable_key`."""
+    return _set_enabled(actor, organization_id, key_id, enabled=True)
+
+
+def _set_enabled(actor: Actor, organization_id: UUID, key_id: UUID, *, enabled: bool) -> bool:
+    def act(before: ApiKeyRecord) -> bool:
+        if before.enabled == enabled:
+            return False
+        commit_change(before, {"enabled": enabled}, actor, None, [organizations.not_purged(organization_id)])
+        return True
+
+    return _change(organization_id, key_id, act)
+
+
+def rotate_key(actor: Actor, organization_id: UUID, key_id: UUID, grace_period: timedelta) -> RotatedApiKey:
+    """Rotate a key to a new secret, even in an organization that is scheduled for deletion. Needs the pepper.
+
+    Raises:
+        ConfigurationError: pepper, prefix or parameters of the hash are not set.
+        ServiceError: also CONFLICT after too many rotations.
+        Others: as `disable_key`.
+    """
+
+    def act(before: ApiKeyRecord) -> RotatedApiKey:
+        return commit_rotation(
+            before, grace_period, actor, None, lambda *_: [organizations.not_purged(organization_id)]
+        )
+
+    return _change(organization_id, key_id, act)
+
+
+def _change(organization_id: UUID, key_id: UUID, act: Callable[[ApiKeyRecord], Result]) -> Result:
+    """Read a key and act on it, again if it is changed meanwhile."""
+
+    def attempt() -> Result:
+        items = table.read(organization_id, [layout.ORGANIZATION, layout.api_key_sort_key(key_id)])
+        if layout.ORGANIZATION not in items:
+            raise unknown_organization(organization_id)
+        try:
+            return act(api_keys.require(items, key_id))
+        except organizations.PurgedError:
+            raise purged_organization(organization_id) from None
+
+    return table.retry_on_conflict(attempt, ATTEMPTS)
+
+
+class KeyState(StrEnum):
+    """What a text that names a key is worth now."""
+
+    ACTIVE = "active"
+    PREVIOUS = "previous"
+    """The key was rotated, and this text works until its grace period ends."""
+    DISABLED = "disabled"
+    EXPIRED = "expired"
+    FROZEN = "frozen"
+    """The organization is scheduled for deletion."""
+    ROTATED_OUT = "rotated out"
+    DELETED = "deleted"
+    UNKNOWN = "unknown"
+    """No such key was issued, or its audit record has expired, or the organization was purged."""
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifiedText:
+    """The key that a text names. Only a verification proves that the text is the key's.
+
+    Attributes:
+        organization: None if there is none.
+        key: None if there is none.
+    """
+
+    organization_id: UUID
+    key_id: UUID
+    state: KeyState
+    organization: ShownOrganization | None
+    key: ApiKeyDetails | None
+
+
+def identify(text: str) -> IdentifiedText | None:
+    """Identify the key that a text names, without the pepper; None if the text has not the form of a key.
+
+    Raises:
+        ServiceError: SERVICE_UNAVAILABLE.
+    """
+    claimed = key_text.claimed(text)
+    if claimed is None:
+        return None
+    organization_id, key_id = claimed.organization_id, claimed.key_id
+    sort_keys = [layout.ORGANIZATION, layout.api_key_sort_key(key_id), layout.usage_sort_key(key_id)]
+    items = table.read(organization_id, sort_keys)
+    is_known = layout.ORGANIZATION in items
+    organization = organizations.parse_organization(items.get(layout.ORGANIZATION))
+    record = api_keys.parse_api_key(items[sort_keys[1]]) if sort_keys[1] in items else None
+    if record is None:
+        state = KeyState.DELETED if deletion_of(organization_id, key_id) else KeyState.UNKNOWN
+    else:
+        state = _state(record, claimed.generation, text, organization)
+    return IdentifiedText(
+        organization_id,
+        key_id,
+        state,
+        shown(organization_id, organization) if is_known else None,
+        None if record is None else details(record, usage.usage_of(items, key_id)),
+    )
+
+
+def _state(record: ApiKeyRecord, generation: int, text: str, organization: OrganizationState) -> KeyState:
+    now = clock.now()
+    is_current = generation == record.generation
+    # The last characters of a text depend on all of it: one that was mistyped or made up has others.
+    if generation > record.generation or (is_current and text[-HINT_CHARACTERS:] != record.hint[-HINT_CHARACTERS:]):
+        return KeyState.UNKNOWN
+    if not is_current and (generation < record.generation - 1 or record.previous_valid_until(now) is None):
+        return KeyState.ROTATED_OUT
+    if record.expires_at is not None and record.expires_at <= now:
+        return KeyState.EXPIRED
+    if not record.enabled:
+        return KeyState.DISABLED
+    if organization.deletion.value is not None:
+        return KeyState.FROZEN
+    return KeyState.ACTIVE if is_current else KeyState.PREVIOUS
+
+
+def deletion_of(organization_id: UUID, key_id: UUID) -> AuditRecord | None:
+    """Return the audit record of a key's deletion; None if it was not deleted, or if the record has expired.
+
+    Raises:
+        ServiceError: SERVICE_UNAVAILABLE.
+    """
+    deletions = AuditFilter(events=[AuditEvent.API_KEY_DELETED], target_id=str(key_id))
+    newest = audit.newest_records(organization_id, None, deletions, table.LARGEST_PAGE, clock.now())
+    return next(newest, None)
+
+
+def revoke_key(actor: Actor, organization_id: UUID, key_id: UUID) -> bool:
+    """Delete a key, even in an organization that is scheduled for deletion; False if it was deleted before.
 
     Raises:
         RefusedError: the organization is being purged.
@@ -60,7 +222,13 @@ def revoke_key(actor: Actor, organization_id: UUID, key_id: UUID) -> None:
         items = table.read(organization_id, [layout.api_key_sort_key(key_id)])
         _revoke(actor, api_keys.require(items, key_id))
 
-    table.retry_on_conflict(act, DELETE_ATTEMPTS)
+    try:
+        table.retry_on_conflict(act, DELETE_ATTEMPTS)
+    except ServiceError as error:
+        if error.error is API_KEY_NOT_FOUND and deletion_of(organization_id, key_id):
+            return False
+        raise
+    return True
 
 
 def revoke_keys(actor: Actor, organization_id: UUID, created_by: str | None = None) -> Iterator[UUID]:
@@ -83,10 +251,9 @@ def revoke_keys(actor: Actor, organization_id: UUID, created_by: str | None = No
 def _is_revoked_now(actor: Actor, record: ApiKeyRecord) -> bool:
     """Delete a key that was just read; return False if another request has deleted it."""
     try:
-        try:
-            _revoke(actor, record)
-        except table.Conflict:
-            revoke_key(actor, record.organization_id, record.key_id)
+        _revoke(actor, record)
+    except table.Conflict:
+        return revoke_key(actor, record.organization_id, record.key_id)
     except ServiceError as error:
         if error.error is API_KEY_NOT_FOUND:
             return False

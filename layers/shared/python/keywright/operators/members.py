@@ -65,21 +65,23 @@ def show_member(organization_id: UUID, user_id: str) -> ShownMember | None:
     return _shown(user_id, state) if state.is_member else None
 
 
-def add_member(actor: Actor, organization_id: UUID, user_id: str, role: Role) -> None:
-    """Add a member, not suspended even if they were before they were removed.
+def add_member(actor: Actor, organization_id: UUID, user_id: str, role: Role) -> bool:
+    """Add a member, not suspended even if they were before they were removed; False if they are all this.
 
     Raises:
-        RefusedError: they are a member.
+        RefusedError: they are a member with another role, or suspended.
         NotFoundError: there is no such organization.
         ServiceError: SERVICE_UNAVAILABLE.
     """
 
     def is_new(state: MemberState) -> bool:
-        if state.is_member:
+        if state.is_member and state.suspension.value is not None:
+            raise RefusedError(f"{user_id} is a member already, with the role {state.role.value}, and suspended")
+        if state.is_member and state.role.value != role:
             raise RefusedError(f"{user_id} is a member already, with the role {state.role.value}")
-        return True
+        return not state.is_member
 
-    _change(actor, organization_id, MemberChange(AuditEvent.MEMBER_ADDED, user_id, role), is_new)
+    return _change(actor, organization_id, MemberChange(AuditEvent.MEMBER_ADDED, user_id, role), is_new)
 
 
 def set_role(actor: Actor, organization_id: UUID, user_id: str, role: Role) -> bool:
@@ -116,14 +118,20 @@ def reinstate(actor: Actor, organization_id: UUID, user_id: str) -> bool:
     return _change(actor, organization_id, change, lambda state: _present(state, user_id).suspension.value is not None)
 
 
-def remove(actor: Actor, organization_id: UUID, user_id: str) -> None:
-    """Remove a member. The keys that they created belong to the organization, and go on working.
+def remove(actor: Actor, organization_id: UUID, user_id: str) -> bool:
+    """Remove a member; False if they were removed before.
+
+    The keys that they created belong to the organization, and go on working.
 
     Raises:
         As `set_role`.
     """
     change = MemberChange(AuditEvent.MEMBER_REMOVED, user_id)
-    _change(actor, organization_id, change, lambda state: _present(state, user_id).is_member)
+
+    def is_new(state: MemberState) -> bool:
+        return not state.was_removed and _present(state, user_id).is_member
+
+    return _change(actor, organization_id, change, is_new)
 
 
 def _change(actor: Actor, organization_id: UUID, change: MemberChange, is_new: Callable[[MemberState], bool]) -> bool:

@@ -13,7 +13,7 @@ from keywright.domain.audit_event import AuditEvent
 from keywright.domain.organization_state import MemberChange, OrganizationChange, merge
 from keywright.domain.permissions import Role
 from keywright.ids import organization_uuid
-from keywright.operators.refusals import ATTEMPTS, RefusedError, commit, require_organization
+from keywright.operators.refusals import ATTEMPTS, ExistsError, RefusedError, commit, require_organization
 from keywright.organizations.changes import Moment, grace_period, member_record, organization_record
 from keywright.store import layout, organizations, table
 
@@ -64,7 +64,7 @@ def show_organization(organization_id: UUID) -> ShownOrganization:
         NotFoundError: there is none.
         ServiceError: SERVICE_UNAVAILABLE.
     """
-    return _shown(organization_id, organizations.parse_organization(require_organization(organization_id)))
+    return shown(organization_id, organizations.parse_organization(require_organization(organization_id)))
 
 
 def list_organizations(on_page: Callable[[int], object]) -> list[ShownOrganization]:
@@ -76,7 +76,7 @@ def list_organizations(on_page: Callable[[int], object]) -> list[ShownOrganizati
     Raises:
         ServiceError: SERVICE_UNAVAILABLE.
     """
-    every = [_shown(stored.organization_id, stored.state) for stored in organizations.every_organization(on_page)]
+    every = [shown(stored.organization_id, stored.state) for stored in organizations.every_organization(on_page)]
     return sorted(every, key=lambda organization: (organization.created_at or "", str(organization.id)))
 
 
@@ -84,7 +84,8 @@ def create_organization(actor: Actor, organization_id: UUID, name: str, owner_id
     """Create an organization and its first owner, in one transaction.
 
     Raises:
-        RefusedError: it exists, or was purged.
+        ExistsError: it exists.
+        RefusedError: it was purged.
         ServiceError: SERVICE_UNAVAILABLE.
     """
     creation = OrganizationChange(AuditEvent.ORGANIZATION_CREATED, name)
@@ -94,7 +95,7 @@ def create_organization(actor: Actor, organization_id: UUID, name: str, owner_id
     def act() -> ShownOrganization:
         items = table.read(organization_id, [layout.ORGANIZATION, owner_sort_key])
         if layout.ORGANIZATION in items:
-            raise RefusedError(f"organization {organization_id} exists already")
+            raise ExistsError(f"organization {organization_id} exists already", organization_id)
         before = organizations.parse_member(items.get(owner_sort_key))
         moment = Moment.after(before)
         state = creation.learned(moment.stamp, grace_period())
@@ -106,9 +107,21 @@ def create_organization(actor: Actor, organization_id: UUID, name: str, owner_id
         ]
         record = member_record(organization_id, (actor, None), moment.next(), addition, (before, owner))
         commit(organization_id, steps, record)
-        return _shown(organization_id, state)
+        return shown(organization_id, state)
 
     return table.retry_on_conflict(act, ATTEMPTS)
+
+
+def is_as_created(organization_id: UUID, name: str, owner_id: str) -> bool:
+    """Return whether an organization is as `create_organization` leaves it: with this name, and this owner who can act.
+
+    Raises:
+        ServiceError: SERVICE_UNAVAILABLE.
+    """
+    sort_key = layout.member_sort_key(owner_id)
+    items = table.read(organization_id, [layout.ORGANIZATION, sort_key])
+    state = organizations.parse_organization(items.get(layout.ORGANIZATION))
+    return state.name.value == name and organizations.parse_member(items.get(sort_key)).is_active_owner
 
 
 def rename_organization(actor: Actor, organization_id: UUID, name: str) -> bool:
@@ -161,5 +174,6 @@ def _change(
     return table.retry_on_conflict(act, ATTEMPTS)
 
 
-def _shown(organization_id: UUID, state: OrganizationState) -> ShownOrganization:
+def shown(organization_id: UUID, state: OrganizationState) -> ShownOrganization:
+    """Return a stored organization as operators see it."""
     return ShownOrganization(organization_id, state.name.value, state.creation.value, state.deletion.value)

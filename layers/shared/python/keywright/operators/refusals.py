@@ -18,7 +18,20 @@ ATTEMPTS = 20
 
 
 class RefusedError(Exception):
-    """The change cannot be made; the message says why, in one sentence."""
+    """The change cannot be made; the message says why, in one sentence.
+
+    Args:
+        message: the sentence.
+        organization_id: the organization that it names, by its id.
+    """
+
+    def __init__(self, message: str, organization_id: UUID | None = None) -> None:
+        super().__init__(message)
+        self.organization_id = organization_id
+
+
+class ExistsError(RefusedError):
+    """There is such an organization already."""
 
 
 class NotFoundError(RefusedError):
@@ -27,12 +40,12 @@ class NotFoundError(RefusedError):
 
 def unknown_organization(organization_id: UUID) -> NotFoundError:
     """Return the error of an organization that does not exist."""
-    return NotFoundError(f"there is no organization {organization_id}")
+    return NotFoundError(f"there is no organization {organization_id}", organization_id)
 
 
 def purged_organization(organization_id: UUID) -> RefusedError:
     """Return the error of an organization that was purged."""
-    return RefusedError(f"organization {organization_id} was deleted for good, and cannot come back")
+    return RefusedError(f"organization {organization_id} was deleted for good, and cannot come back", organization_id)
 
 
 def require_organization(organization_id: UUID) -> Item:

@@ -34,10 +34,11 @@ def list_logs(member: Member, query: ListAuditLogsQuery) -> Listing[AuditLog]:
     # One more than the page holds shows whether there is another page.
     newest = audit.newest_records(member.organization_id, query.starting_after, records, query.limit + 1, clock.now())
     page, next_cursor = table.page_of(newest, query.limit, lambda record: record.record_id)
-    return Listing([_audit_log(record) for record in page], Pagination(query.limit, next_cursor))
+    return Listing([shown(record) for record in page], Pagination(query.limit, next_cursor))
 
 
-def _audit_log(record: AuditRecord) -> AuditLog:
+def shown(record: AuditRecord) -> AuditLog:
+    """Return a record as the API shows it."""
     return AuditLog(
         id=record.record_id,
         event=record.event,

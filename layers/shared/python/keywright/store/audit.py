@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
     from keywright.domain.audit_event import AuditEvent
-    from keywright.domain.principals import Actor, Origin
+    from keywright.domain.principals import Actor, ActorType, Origin
     from keywright.store.layout import Item
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -75,12 +75,15 @@ class AuditFilter:
     """Which records to list: all conditions together; empty and None mean all.
 
     Attributes:
+        actor_type, actor_id: of any actor.
         created_from, created_to: both included.
     """
 
     events: Sequence[AuditEvent] = ()
     actor_user_id: str | None = None
     actor_api_key_id: str | None = None
+    actor_type: ActorType | None = None
+    actor_id: str | None = None
     target_id: str | None = None
     created_from: datetime | None = None
     created_to: datetime | None = None
@@ -192,6 +195,10 @@ def _filters(records: AuditFilter, now: datetime) -> list[Expression]:
         if actor_id is not None:
             is_actor = f"(actor_type = :{kind}_type AND actor_id = :{kind}_id)"
             filters.append(Expression(is_actor, {f":{kind}_type": {"S": kind}, f":{kind}_id": {"S": actor_id}}))
+    for name in ("actor_type", "actor_id"):
+        value = getattr(records, name)
+        if value is not None:
+            filters.append(Expression(f"{name} = :{name}", {f":{name}": {"S": value}}))
     if records.target_id is not None:
         filters.append(Expression("target_id = :target_id", {":target_id": {"S": records.target_id}}))
     return filters

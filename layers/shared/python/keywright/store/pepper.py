@@ -12,7 +12,7 @@ from keywright.aws.retries import require_genuine, secrets_manager, with_retries
 from keywright.cache import once
 from keywright.domain.keyring import MINIMUM_PEPPER_BYTES, Keyring, derive
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
-from keywright.settings import ConfigurationError, settings
+from keywright.settings import ConfigurationError, secret_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,7 +101,7 @@ def keyring() -> Keyring:
 
 
 def _fetch() -> Keyring:
-    secret_id = settings().pepper_secret_id
+    secret_id = secret_settings().pepper_secret_id
 
     def attempt() -> str:
         answer = secrets_manager().call("GetSecretValue", {"SecretId": secret_id})

@@ -5,28 +5,40 @@ from __future__ import annotations
 import getpass
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 from botocore.httpsession import get_cert_path
 
-from admin.failures import NoStackError, UsageError
 from keywright.domain.principals import Actor, ActorType
-from local.backend import DYNAMODB_ENDPOINT, isolate
-from local.options import ROOT
+from keywright_admin.failures import NoStackError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mypy_boto3_cloudformation import CloudFormationClient
     from mypy_boto3_sts import STSClient
 
 DEFAULTS = {"AUDIT_RETENTION_DAYS": "365", "DELETION_GRACE_DAYS": "30"}
 """The defaults of the template, for a table that is named without its stack."""
 
-_PARAMETERS = {"AuditRetentionDays": "AUDIT_RETENTION_DAYS", "DeletionGraceDays": "DELETION_GRACE_DAYS"}
+URL = "KEYWRIGHT_URL"
+"""Environment variable with the address of the API."""
+
+_OUTPUTS = {"TableName": "TABLE_NAME", "PepperSecretArn": "PEPPER_SECRET_ID", "ApiUrl": URL}
+_PARAMETERS = {
+    "AuditRetentionDays": "AUDIT_RETENTION_DAYS",
+    "DeletionGraceDays": "DELETION_GRACE_DAYS",
+    "KeyPrefix": "KEY_PREFIX",
+    "Argon2MemoryKib": "ARGON2_MEMORY_KIB",
+    "Argon2Iterations": "ARGON2_ITERATIONS",
+    "Argon2Parallelism": "ARGON2_PARALLELISM",
+}
+_ENDPOINTS = {"dynamodb": "AWS_ENDPOINT_URL_DYNAMODB", "secretsmanager": "AWS_ENDPOINT_URL_SECRETS_MANAGER"}
 # An unreachable endpoint should fail within seconds.
 _BRIEF = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2, "mode": "standard"})
 
@@ -45,6 +57,26 @@ class Deployment:
     stack: str | None = None
     is_local: bool = False
 
+    @property
+    def options(self) -> list[str]:
+        """The options that name it, for another command."""
+        named = {"--table": self.table, "--stack": self.stack}
+        return [
+            *(word for option, name in named.items() if name is not None for word in (option, name)),
+            *(["--local"] if self.is_local else []),
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """The address of a deployment's API, and credentials to sign requests with."""
+
+    url: str
+    region: str
+    access_key: str
+    secret_key: str = field(repr=False)
+    token: str | None = field(repr=False)
+
 
 def select(deployment: Deployment) -> None:
     """Set the environment variables that the deployment's functions have, so that the layer works on its table.
@@ -61,9 +93,7 @@ def select(deployment: Deployment) -> None:
     if not any(names) and not os.environ.get("TABLE_NAME"):
         raise UsageError("no table: pass --table NAME, --stack NAME or --local, or set TABLE_NAME")
     if deployment.is_local:
-        os.environ.update(
-            _local_service_environment(Path(os.environ.get("STACK_FILE") or ROOT / ".local" / "stack.json"))
-        )
+        _isolate(_local_service()["operator"])
     else:
         _sign_in()
     if deployment.table is not None:
@@ -100,8 +130,9 @@ def _sign_in() -> None:
     os.environ.update({name: value for name, value in resolved.items() if value})
     # Some Python installations have no CA certificates; botocore brings its own.
     os.environ.setdefault("SSL_CERT_FILE", os.environ.get("AWS_CA_BUNDLE") or str(get_cert_path(verify=True)))
-    if not (os.environ.get("AWS_ENDPOINT_URL") or os.environ.get(DYNAMODB_ENDPOINT)):
-        os.environ[DYNAMODB_ENDPOINT] = session.client("dynamodb").meta.endpoint_url
+    for service, variable in _ENDPOINTS.items():
+        if not (os.environ.get("AWS_ENDPOINT_URL") or os.environ.get(variable)):
+            os.environ[variable] = session.client(service).meta.endpoint_url  # type: ignore[call-overload]  # two names
 
 
 def _stack_environment(name: str) -> dict[str, str]:
@@ -113,28 +144,63 @@ def _stack_environment(name: str) -> dict[str, str]:
             raise NoStackError(f"the stack {name} does not exist in this account and region") from None
         raise
     outputs = {output.get("OutputKey"): output.get("OutputValue") for output in stack.get("Outputs", [])}
-    table = outputs.get("TableName")
-    if table is None:
+    if outputs.get("TableName") is None:
         raise NoStackError(f"the stack {name} has no output TableName; is it a Keywright stack?")
     parameters = {
         parameter.get("ParameterKey"): parameter.get("ParameterValue") for parameter in stack.get("Parameters", [])
     }
-    settings = {
-        variable: value for name, variable in _PARAMETERS.items() if (value := parameters.get(name)) is not None
-    }
-    return {"TABLE_NAME": table, **settings}
+    named = [*((variable, outputs.get(name)) for name, variable in _OUTPUTS.items())]
+    named += [(variable, parameters.get(name)) for name, variable in _PARAMETERS.items()]
+    return {variable: value for variable, value in named if value is not None}
 
 
-def _local_service_environment(stack_file: Path) -> dict[str, str]:
+def _local_service() -> Mapping[str, Any]:
+    """Read the stack file of the local service: STACK_FILE, or .local/stack.json here or in a folder above.
+
+    Raises:
+        UsageError: there is none, or it is not a stack file.
+    """
+    places = [folder / ".local" / "stack.json" for folder in (Path.cwd(), *Path.cwd().parents)]
+    named = os.environ.get("STACK_FILE")
+    path = Path(named) if named else next(filter(Path.is_file, places), places[0])
     try:
-        stack = json.loads(stack_file.read_text(encoding="utf-8"))
-        endpoint, table = str(stack["aws_endpoint_url"]), str(stack["table_name"])
+        stack: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if {"TABLE_NAME", "AWS_ENDPOINT_URL"} <= stack["operator"].keys():
+            return stack
     except FileNotFoundError:
-        raise UsageError(f"no local service is running: no file {stack_file}; start one with `make run`") from None
-    except (OSError, ValueError, KeyError, TypeError):
-        raise UsageError(f"{stack_file} is not the stack file of a local service") from None
-    isolate(os.environ)  # the operator's own AWS settings could lead to another table
-    return {"AWS_ENDPOINT_URL": endpoint, DYNAMODB_ENDPOINT: endpoint, "TABLE_NAME": table}
+        raise UsageError(f"no local service is running: no file {path}; start one with `make run`") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        pass
+    raise UsageError(f"{path} is not the stack file of a local service")
+
+
+def _isolate(environment: Mapping[str, str]) -> None:
+    """Replace the operator's own AWS settings, which could lead to another table."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(environment)
+
+
+def signer(deployment: Deployment) -> Signer:
+    """Return the address of the API and the credentials to sign requests with, of the deployment that was selected.
+
+    Raises:
+        UsageError: the address is not known.
+    """
+    if deployment.is_local:
+        stack = _local_service()
+        iam = stack["iam"]
+        return Signer(stack["base_url"], iam["region"], iam["access_key_id"], iam["secret_access_key"], None)
+    url = os.environ.get(URL)
+    if not url:
+        raise UsageError(f"no address of the API: pass --stack NAME or --local, or set {URL}")
+    return Signer(
+        url.rstrip("/"),
+        os.environ["AWS_REGION"],
+        os.environ["AWS_ACCESS_KEY_ID"],
+        os.environ["AWS_SECRET_ACCESS_KEY"],
+        os.environ.get("AWS_SESSION_TOKEN"),
+    )
 
 
 def operator() -> Actor:

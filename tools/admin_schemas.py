@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from admin.output import json_schema_of
+from keywright_admin.output import json_schema_of
 from tools import readable_json
 
 SCHEMAS_FOLDER = Path(__file__).parents[1] / "docs" / "schemas" / "admin"

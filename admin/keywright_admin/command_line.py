@@ -1,15 +1,18 @@
 """The program `keywright-admin`."""  # no future annotations: typer evaluates those of the callback
 
+import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
-from admin import terminal
-from admin.command import NAME, CommonOptions, JsonOption, LocalOption, StackOption, TableOption
-from admin.failures import EXPECTED, ExitCode, explain
-from admin.keys import key_commands
-from admin.members import member_commands
-from admin.organizations import organization_commands
+from keywright_admin import __version__, terminal
+from keywright_admin.audit import show_audit_log
+from keywright_admin.command import NAME, CommonOptions, JsonOption, LocalOption, StackOption, TableOption, command
+from keywright_admin.failures import EXPECTED, ExitCode, explain
+from keywright_admin.keys import key_commands
+from keywright_admin.members import member_commands
+from keywright_admin.organizations import organization_commands
 
 EXIT_CODES = (
     "0 done, or nothing to do; 1 a bug in this program; 2 wrong usage; 3 not found; 4 refused; "
@@ -36,21 +39,41 @@ app = typer.Typer(
 app.add_typer(organization_commands, name="organizations")
 app.add_typer(member_commands, name="members")
 app.add_typer(key_commands, name="keys")
+command(
+    app,
+    "audit",
+    "audit org_2abc",
+    "audit org_2abc --actor-type operator --since 7d",
+    "audit org_2abc --event api_key.deleted --event api_key.rotated --follow",
+)(show_audit_log)
+
+
+def _print_version(is_asked: bool) -> None:  # noqa: FBT001 - a callback of typer
+    if is_asked:
+        terminal.print_line(f"{NAME} {__version__}")
+        raise typer.Exit
 
 
 @app.callback()
-def _keywright_admin(
+def _keywright_admin(  # noqa: PLR0913 - options
     context: typer.Context,
     table: TableOption = None,
     stack: StackOption = None,
     local: LocalOption = False,  # noqa: FBT002 - an option
     as_json: JsonOption = False,  # noqa: FBT002 - an option
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
+    del version
     context.obj = CommonOptions(table, stack, local, as_json)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run a command and return its exit code."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command, by default that of this process, and return its exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    terminal.escape_what_cannot_be_encoded()
     try:
         code = app(args=list(arguments) or ["--help"], prog_name=NAME, standalone_mode=False)
     except typer.TyperException as error:

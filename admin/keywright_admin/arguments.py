@@ -7,10 +7,10 @@ from uuid import UUID
 
 import typer
 
-from admin.failures import UsageError
 from keywright.ids import MAXIMUM_ID_BYTES, is_plain, may_be_derived, organization_uuid, parse_uuid
 from keywright.operators import organizations as operator_organizations
 from keywright.organizations.events import ORGANIZATION_NAME_CHARACTERS
+from keywright_admin.failures import UsageError
 
 
 def parse_organization(text: str) -> str:
@@ -22,15 +22,6 @@ def parse_organization(text: str) -> str:
     if not _is_short(text):
         raise typer.BadParameter(f"an organization id has 1 to {MAXIMUM_ID_BYTES} bytes")
     return text
-
-
-def parse_new_organization(text: str) -> UUID:
-    """Derive the id of an organization from its name at the identity provider.
-
-    Raises:
-        BadParameter: the text is empty or too long.
-    """
-    return organization_uuid(parse_organization(text))
 
 
 def existing_organization_id(text: str, *, is_id: bool) -> UUID:
@@ -47,6 +38,11 @@ def existing_organization_id(text: str, *, is_id: bool) -> UUID:
             raise UsageError("--id requires ORGANIZATION to be a UUID; `organizations list` shows it")
         return organization_id
     return operator_organizations.derived_id(text) if may_be_derived(text) else organization_uuid(text)
+
+
+def typed(organization: str, *, is_id: bool) -> list[str]:
+    """Return an organization as it was typed, as words of another command."""
+    return [organization, *(["--id"] if is_id else [])]
 
 
 def parse_user_id(text: str) -> str:
@@ -105,13 +101,14 @@ OrganizationArgument = Annotated[
     ),
 ]
 NewOrganizationArgument = Annotated[
-    UUID,
+    str,
     typer.Argument(
         metavar="ORGANIZATION",
-        parser=parse_new_organization,
+        parser=parse_organization,
         help="The identity provider's name for the organization, such as org_2abc.",
     ),
 ]
+KeyArgument = Annotated[UUID, typer.Argument(metavar="KEY", parser=parse_key_id, help="Id of the key.")]
 IdOption = Annotated[
     bool, typer.Option("--id", help="ORGANIZATION is an id that `organizations list` shows, never a name.")
 ]

@@ -8,7 +8,8 @@ from pydantic import ConfigDict
 from pydantic.json_schema import GenerateJsonSchema
 
 from keywright.api import fields
-from keywright.api.schemas import Answer, ApiKeyDetails
+from keywright.api.schemas import Answer, ApiKeyDetails, AuditLog, RotatedApiKey
+from keywright.operators import keys as operator_keys
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -109,6 +110,66 @@ class ChangedMember(Answer):
     member: MemberOutput | None
 
 
+class ChangedKey(Answer):
+    """Result of enabling or disabling a key. `changed` is false if there was nothing to do."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    changed: bool
+    organization_id: str
+    key: KeyOutput
+
+
+class RotatedKey(RotatedApiKey):
+    """Output of `keys rotate`, as the API answers. `key` is the new text, which is never shown again."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class IdentifiedKey(Answer):
+    """Output of `keys identify`: the key that a text names. Only `keys verify` proves that the text is the key's.
+
+    `organization` and `key` are null if there are none (any more).
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    organization_id: str
+    key_id: str
+    state: operator_keys.KeyState
+    organization: OrganizationOutput | None
+    key: KeyOutput | None
+
+
+class VerifiedKey(Answer):
+    """Output of `keys verify`, as the API answers. Only `valid` and `code` are there if `code` is `NOT_FOUND`."""
+
+    model_config = ConfigDict(extra="allow")
+
+    valid: bool
+    code: str
+
+
+class AuditRecordOutput(AuditLog):
+    """A record of the audit log, as the API shows it: a line of `audit --follow`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @classmethod
+    def of(cls, record: AuditLog) -> AuditRecordOutput:
+        """Return the JSON form of a record."""
+        return cls.model_validate(record.model_dump())
+
+
+class AuditRecordList(Answer):
+    """Output of `audit`: the latest records, oldest first. `hasMore` tells whether there are older ones."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    records: list[AuditRecordOutput]
+    has_more: bool
+
+
 class RevokedKeys(Answer):
     """Output of `keys revoke`: the ids of the deleted keys."""
 
@@ -119,14 +180,20 @@ class RevokedKeys(Answer):
 
 
 SCHEMAS: dict[str, type[BaseModel]] = {
+    "audit-record": AuditRecordOutput,
+    "audit-records": AuditRecordList,
+    "changed-key": ChangedKey,
     "changed-member": ChangedMember,
     "changed-organization": ChangedOrganization,
+    "identified-key": IdentifiedKey,
     "key": KeyOutput,
     "keys": KeyList,
     "members": MemberList,
     "organization": OrganizationOutput,
     "organizations": OrganizationList,
     "revoked-keys": RevokedKeys,
+    "rotated-key": RotatedKey,
+    "verified-key": VerifiedKey,
 }
 """The published schemas, by file name without extension."""
 

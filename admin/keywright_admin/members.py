@@ -1,19 +1,27 @@
 """The commands of `members`."""  # no future annotations: typer evaluates those of the commands
 
-from shlex import quote
+from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
 import typer
 
-from admin import terminal
-from admin.arguments import ConfirmedOption, IdOption, OrganizationArgument, UserArgument, existing_organization_id
-from admin.command import NAME, answer, command, confirm, is_json
-from admin.deployment import operator
-from admin.output import ChangedMember, MemberList, MemberOutput
 from keywright.domain.permissions import Role
 from keywright.operators import keys as operator_keys
 from keywright.operators import members as operator_members
+from keywright_admin import terminal
+from keywright_admin.arguments import (
+    ConfirmedOption,
+    IdOption,
+    OrganizationArgument,
+    UserArgument,
+    existing_organization_id,
+    typed,
+)
+from keywright_admin.command import answer, command, confirm, follow_up, is_json
+from keywright_admin.deployment import operator
+from keywright_admin.output import ChangedMember, MemberList, MemberOutput
+from keywright_admin.terminal import Column
 
 member_commands = typer.Typer(help="Add, change, suspend and remove the members of an organization.")
 
@@ -27,8 +35,12 @@ def _list(context: typer.Context, organization: OrganizationArgument, *, is_id: 
         context,
         output,
         lambda: terminal.print_table(
-            ["user", "role", "added at", "suspended at"],
-            [(member.user_id, member.role, member.added_at, member.suspended_at) for member in output.members],
+            [Column("user"), Column("role"), Column("suspended"), Column("added", is_extra=True)],
+            [
+                (member.user_id, member.role, terminal.minute(member.suspended_at), terminal.minute(member.added_at))
+                for member in output.members
+            ],
+            "No members.",
         ),
     )
 
@@ -44,8 +56,9 @@ def _add(
 ) -> None:
     """Add a member to an organization."""
     organization_id = existing_organization_id(organization, is_id=is_id)
-    operator_members.add_member(operator(), organization_id, user, role)
-    _answer_change(context, organization_id, user, f"Added {user} with the role {role}.", changed=True)
+    changed = operator_members.add_member(operator(), organization_id, user, role)
+    text = f"Added {user} with the role {role}." if changed else f"{user} is a member already, with the role {role}."
+    _answer_change(context, organization_id, user, text, changed=changed)
 
 
 @command(member_commands, "set-role", "members set-role org_2abc user_2 owner")
@@ -73,7 +86,7 @@ def _suspend(
     changed = operator_members.suspend(operator(), organization_id, user)
     text = f"Suspended {user}." if changed else f"{user} is already suspended."
     _answer_change(context, organization_id, user, text, changed=changed)
-    _mention_remaining_keys(context, organization_id, user)
+    _mention_remaining_keys(context, organization_id, user, typed(organization, is_id=is_id))
 
 
 @command(member_commands, "reinstate", "members reinstate org_2abc user_2")
@@ -99,9 +112,10 @@ def _remove(
     """Remove a member. Keys they created keep working."""
     organization_id = existing_organization_id(organization, is_id=is_id)
     confirm(f"Remove {user} from the organization?", is_confirmed=yes)
-    operator_members.remove(operator(), organization_id, user)
-    _answer_change(context, organization_id, user, f"Removed {user}.", changed=True)
-    _mention_remaining_keys(context, organization_id, user)
+    changed = operator_members.remove(operator(), organization_id, user)
+    text = f"Removed {user}." if changed else f"{user} was removed before."
+    _answer_change(context, organization_id, user, text, changed=changed)
+    _mention_remaining_keys(context, organization_id, user, typed(organization, is_id=is_id))
 
 
 def _answer_change(context: typer.Context, organization_id: UUID, user_id: str, text: str, *, changed: bool) -> None:
@@ -118,12 +132,21 @@ def _answer_change(context: typer.Context, organization_id: UUID, user_id: str, 
     )
 
 
-def _mention_remaining_keys(context: typer.Context, organization_id: UUID, user_id: str) -> None:
-    """Print how many keys of a user still work, and the command that revokes them."""
+def _mention_remaining_keys(
+    context: typer.Context, organization_id: UUID, user_id: str, organization: Sequence[str]
+) -> None:
+    """Print how many keys of a user still work, and the command that revokes them.
+
+    Args:
+        context: of the command.
+        organization_id: the organization.
+        user_id: the user.
+        organization: the same organization as words of a command.
+    """
     if is_json(context):
         return
     count = sum(1 for _ in operator_keys.list_keys(organization_id, user_id))
     if count:
         remaining = "1 key they created still works" if count == 1 else f"{count} keys they created still work"
-        command = f"{NAME} keys revoke {organization_id} --created-by {quote(user_id)}"
-        terminal.print_line(f"{remaining}. To revoke: {command}")
+        terminal.print_line(f"{remaining}. To revoke:")
+        terminal.print_line(f"  {follow_up(context, 'keys', 'revoke', *organization, '--created-by', user_id)}")

@@ -6,8 +6,11 @@ from uuid import UUID
 
 import typer
 
-from admin import terminal
-from admin.arguments import (
+from keywright.ids import organization_uuid
+from keywright.operators import organizations as operator_organizations
+from keywright.operators.refusals import ExistsError
+from keywright_admin import terminal
+from keywright_admin.arguments import (
     ConfirmedOption,
     IdOption,
     NewOrganizationArgument,
@@ -16,10 +19,10 @@ from admin.arguments import (
     parse_organization_name,
     parse_user_id,
 )
-from admin.command import answer, command, confirm
-from admin.deployment import operator
-from admin.output import ChangedOrganization, OrganizationList, OrganizationOutput
-from keywright.operators import organizations as operator_organizations
+from keywright_admin.command import answer, command, confirm
+from keywright_admin.deployment import operator
+from keywright_admin.output import ChangedOrganization, OrganizationList, OrganizationOutput
+from keywright_admin.terminal import Column
 
 organization_commands = typer.Typer(help="Create, show, rename and delete organizations.")
 
@@ -39,7 +42,16 @@ def _create(
     ],
 ) -> None:
     """Create an organization and its first owner in one transaction."""
-    created = operator_organizations.create_organization(operator(), organization, name, owner)
+    organization_id = organization_uuid(organization)
+    try:
+        created = operator_organizations.create_organization(operator(), organization_id, name, owner)
+    except ExistsError:
+        if not operator_organizations.is_as_created(organization_id, name, owner):
+            raise
+        _answer_change(
+            context, organization_id, f"Organization {organization_id} exists, with the owner {owner}.", changed=False
+        )
+        return
     answer(
         context,
         ChangedOrganization(changed=True, organization=OrganizationOutput.of(created)),
@@ -57,7 +69,7 @@ def _show(context: typer.Context, organization: OrganizationArgument, *, is_id: 
     """Show an organization."""
     organization_id = existing_organization_id(organization, is_id=is_id)
     output = OrganizationOutput.of(operator_organizations.show_organization(organization_id))
-    answer(context, output, lambda: terminal.print_fields(list(zip(_COLUMNS, _row(output), strict=True))))
+    answer(context, output, lambda: terminal.print_fields(_fields(output)))
 
 
 @command(organization_commands, "list", "organizations list", "organizations list --json")
@@ -66,14 +78,27 @@ def _list(context: typer.Context) -> None:
     with terminal.progress_bar("items read") as advance:
         listed = operator_organizations.list_organizations(advance)
     output = OrganizationList(organizations=[OrganizationOutput.of(organization) for organization in listed])
-    answer(context, output, lambda: terminal.print_table(_COLUMNS, [_row(row) for row in output.organizations]))
+    answer(context, output, lambda: _print_table(output.organizations))
 
 
-_COLUMNS = ("id", "name", "created at", "scheduled deletion")
+def _print_table(listed: Sequence[OrganizationOutput]) -> None:
+    terminal.print_table(
+        [Column("id"), Column("name", is_text=True), Column("deletion due"), Column("created", is_extra=True)],
+        [
+            (row.id, row.name, terminal.minute(row.pending_deletion_at), terminal.minute(row.created_at))
+            for row in listed
+        ],
+        "No organizations.",
+    )
 
 
-def _row(organization: OrganizationOutput) -> Sequence[object]:
-    return organization.id, organization.name, organization.created_at, organization.pending_deletion_at
+def _fields(organization: OrganizationOutput) -> list[tuple[str, object]]:
+    return [
+        ("id", organization.id),
+        ("name", organization.name),
+        ("created at", organization.created_at),
+        ("scheduled deletion", organization.pending_deletion_at),
+    ]
 
 
 @command(organization_commands, "rename", 'organizations rename org_2abc "Acme Ltd"')

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
+import sys
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from admin import deployment, terminal
-from admin.deployment import Deployment
-from admin.failures import UsageError
+from keywright.errors import ServiceError
+from keywright.operators.refusals import RefusedError
+from keywright_admin import deployment, terminal
+from keywright_admin.deployment import Deployment
+from keywright_admin.failures import UsageError, as_typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +72,24 @@ class Command(TyperCommand):
         options: CommonOptions = ctx.obj
         ctx.obj = options.overridden_by(CommonOptions(**{name: ctx.params.pop(name) for name in _COMMON}))
         deployment.select(ctx.obj.deployment)
-        return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except (RefusedError, ServiceError) as error:
+            raise as_typed(error, ctx.params.get("organization"), ctx.params.get("key")) from None
+
+
+def follow_up(context: typer.Context, *words: str) -> str:
+    """Return another command on the same deployment, to be pasted into the shell in which this one runs."""
+    options: CommonOptions = context.obj
+    return shlex.join([_program(), *options.deployment.options, *words])
+
+
+def _program() -> str:
+    """Return what calls this program: its name if that is found on the PATH, else its path as it was given."""
+    path = os.environ.get("KEYWRIGHT_ADMIN") or sys.argv[0]
+    found = shutil.which(NAME)
+    is_named = Path(path).name != NAME or (found is not None and Path(found).resolve() == Path(path).resolve())
+    return NAME if is_named else path
 
 
 def command(group: typer.Typer, name: str, *examples: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -13,11 +13,11 @@ from botocore.exceptions import (
     NoRegionError,
 )
 
-from admin.terminal import printable
 from keywright.aws.client import AwsError
 from keywright.errors import API_KEY_NOT_FOUND, SERVICE_UNAVAILABLE, ServiceError
 from keywright.operators.refusals import NotFoundError, RefusedError
 from keywright.settings import ConfigurationError
+from keywright_admin.terminal import printable
 
 _NO_ACCESS = frozenset(
     {
@@ -60,7 +60,21 @@ class NoStackError(Exception):
     """The CloudFormation stack does not exist, or is not a Keywright stack."""
 
 
+class ApiError(Exception):
+    """The API of the deployment did not answer a question.
+
+    Args:
+        message: why not.
+        code: the exit code.
+    """
+
+    def __init__(self, message: str, code: ExitCode) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 EXPECTED = (
+    ApiError,
     UsageError,
     NoStackError,
     RefusedError,
@@ -71,6 +85,16 @@ EXPECTED = (
     ClientError,
 )
 """The failures that are not bugs of this program."""
+
+
+def as_typed(error: RefusedError | ServiceError, organization: object, key: object) -> Exception:
+    """Return an error that names organization and key as they were typed, not by ids that were derived from them."""
+    if isinstance(error, ServiceError):
+        if error.error is API_KEY_NOT_FOUND:
+            return NotFoundError(f"organization {organization} has no API key {key}")
+    elif error.organization_id is not None and organization is not None:
+        return type(error)(str(error).replace(str(error.organization_id), str(organization)))
+    return error
 
 
 def explain(error: Exception) -> tuple[ExitCode, str]:
@@ -85,6 +109,8 @@ def _code_and_text(error: Exception) -> tuple[ExitCode, str]:
             return ExitCode.USAGE, str(error)
         case NotFoundError() | NoStackError():
             return ExitCode.NOT_FOUND, str(error)
+        case ApiError(code=code):
+            return code, str(error)
         case RefusedError():
             return ExitCode.REFUSED, str(error)
         case ServiceError():

@@ -1,0 +1,121 @@
+"""The command `audit`."""  # no future annotations: typer evaluates those of the command
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from keywright import clock
+from keywright.api.schemas import AuditLog
+from keywright.domain.audit_event import AuditEvent
+from keywright.domain.principals import ActorType
+from keywright.operators import audit_log
+from keywright.store.audit import AuditFilter
+from keywright_admin import terminal
+from keywright_admin.arguments import IdOption, OrganizationArgument, existing_organization_id
+from keywright_admin.command import answer, is_json
+from keywright_admin.output import AuditRecordList, AuditRecordOutput
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_AGO = re.compile(r"([0-9]{1,6})([smhd])")
+
+
+def parse_time(text: str) -> datetime:
+    """Parse a time of RFC 3339, a date, or how long ago it was: 90s, 15m, 2h, 7d.
+
+    Raises:
+        BadParameter: the text is none of them.
+    """
+    ago = _AGO.fullmatch(text)
+    if ago:
+        return clock.now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+    moment = clock.parse(text) or clock.parse(f"{text}T00:00:00Z")
+    if moment is None:
+        raise typer.BadParameter("a time is 2026-01-31T12:00:00Z, 2026-01-31, or 90s, 15m, 2h, 7d ago")
+    return moment.astimezone(UTC)
+
+
+def show_audit_log(  # noqa: PLR0913 - the filters
+    context: typer.Context,
+    organization: OrganizationArgument,
+    *,
+    event: Annotated[list[AuditEvent] | None, typer.Option("--event", help="Only this event; can be repeated.")] = None,
+    actor_type: Annotated[ActorType | None, typer.Option("--actor-type", help="Only changes of these actors.")] = None,
+    actor: Annotated[
+        str | None, typer.Option("--actor", metavar="ID", help="Only changes of this user, key or ARN.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option("--target", metavar="ID", help="Only changes to this key, user or organization.")
+    ] = None,
+    since: Annotated[
+        datetime | None, typer.Option("--since", metavar="TIME", parser=parse_time, help="RFC 3339, a date, or 2h ago.")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option("--until", metavar="TIME", parser=parse_time, help="The same.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, metavar="NUMBER", help="The latest so many records.")] = 100,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Then show new records, until Ctrl-C.")] = False,
+    is_id: IdOption = False,
+) -> None:
+    """Show the latest records of an organization's audit log, the newest at the end."""
+    organization_id = existing_organization_id(organization, is_id=is_id)
+    records = AuditFilter(
+        events=event or (),
+        actor_type=actor_type,
+        actor_id=actor,
+        target_id=target,
+        created_from=since,
+        created_to=until,
+    )
+    latest, has_more = audit_log.latest_records(organization_id, records, limit)
+    if follow:
+        for record in latest:
+            _print_one(context, record)
+        for record in audit_log.following_records(organization_id, records, latest):
+            _print_one(context, record)
+        return
+    outputs = [AuditRecordOutput.of(record) for record in latest]
+    answer(context, AuditRecordList(records=outputs, has_more=has_more), lambda: _print_all(latest))
+    if has_more and not is_json(context):
+        terminal.print_error(f"There are older records; --limit shows more than {limit}.")
+
+
+def _print_all(records: list[AuditLog]) -> None:
+    for record in records:
+        _print(record)
+    if not records:
+        terminal.print_line("No records.")
+
+
+def _print_one(context: typer.Context, record: AuditLog) -> None:
+    answer(context, AuditRecordOutput.of(record), lambda: _print(record))
+
+
+def _print(record: AuditLog) -> None:
+    source = [f"from {record.source_ip}"] if record.source_ip else []
+    terminal.print_block(
+        f"{record.created_at}  {record.event}",
+        [
+            f"{record.target_type} {record.target_id}",
+            " ".join(["by", record.actor.type, record.actor.id, *source]),
+            *_changes(record.changes),
+        ],
+    )
+
+
+def _changes(changes: Mapping[str, object]) -> list[str]:
+    before, after = (_fields(changes.get(name)) for name in ("before", "after"))
+    if not before or not after:
+        return [f"{name}: {value}" for name, value in (after or before).items()]
+    return [f"{name}: {value} -> {after.get(name, '-')}" for name, value in before.items()]
+
+
+def _fields(values: object) -> dict[str, str]:
+    return (
+        {name: json.dumps(value, ensure_ascii=False) for name, value in values.items()}
+        if isinstance(values, Mapping)
+        else {}
+    )

@@ -1,0 +1,381 @@
+"""The commands of `keys`."""  # no future annotations: typer evaluates those of the commands
+
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Annotated
+from uuid import UUID
+
+import typer
+
+from keywright import clock
+from keywright.api.fields import MAXIMUM_GRACE_PERIOD_SECONDS
+from keywright.api.schemas import RotatedApiKey
+from keywright.errors import API_KEY_NOT_FOUND, ServiceError
+from keywright.operators import keys as operator_keys
+from keywright.operators.keys import KeyState
+from keywright_admin import api, terminal
+from keywright_admin.arguments import (
+    ConfirmedOption,
+    IdOption,
+    KeyArgument,
+    OrganizationArgument,
+    existing_organization_id,
+    parse_key_id,
+    parse_user_id,
+)
+from keywright_admin.command import NAME, CommonOptions, answer, command, confirm, follow_up
+from keywright_admin.deployment import operator, signer
+from keywright_admin.failures import UsageError
+from keywright_admin.output import (
+    ChangedKey,
+    IdentifiedKey,
+    KeyList,
+    KeyOutput,
+    OrganizationOutput,
+    RevokedKeys,
+    RotatedKey,
+    VerifiedKey,
+)
+from keywright_admin.terminal import Column
+
+key_commands = typer.Typer(help="List, show, identify, change, rotate and revoke API keys.")
+
+CreatedByOption = Annotated[
+    str | None,
+    typer.Option("--created-by", metavar="USER", parser=parse_user_id, help="Only keys that this user created."),
+]
+
+NoTextArgument = Annotated[list[str] | None, typer.Argument(hidden=True)]
+"""Arguments that are refused: a text on the command line could be seen by others."""
+
+
+@command(key_commands, "list", "keys list org_2abc", "keys list org_2abc --created-by user_2")
+def _list(
+    context: typer.Context,
+    organization: OrganizationArgument,
+    *,
+    created_by: CreatedByOption = None,
+    is_id: IdOption = False,
+) -> None:
+    """List the API keys of an organization, newest first."""
+    organization_id = existing_organization_id(organization, is_id=is_id)
+    listed: list[KeyOutput] = []
+    with terminal.progress_bar("keys read") as advance:
+        for key in operator_keys.list_keys(organization_id, created_by):
+            listed.append(KeyOutput.of(key))
+            advance(1)
+    answer(
+        context,
+        KeyList(keys=listed),
+        lambda: _print_table(listed),
+    )
+
+
+def _print_table(listed: Sequence[KeyOutput]) -> None:
+    terminal.print_table(
+        [
+            Column("id"),
+            Column("name", is_text=True),
+            Column("state"),
+            Column("hint"),
+            Column("last used", is_extra=True),
+            Column("requests", is_extra=True),
+            Column("created by", is_extra=True),
+            Column("created", is_extra=True),
+            Column("expires", is_extra=True),
+        ],
+        [
+            (
+                key.id,
+                key.name,
+                _state(key),
+                key.hint,
+                terminal.minute(key.last_used_at),
+                key.request_count,
+                key.created_by,
+                terminal.minute(key.created_at),
+                terminal.minute(key.expires_at),
+            )
+            for key in listed
+        ],
+        "No keys.",
+    )
+
+
+def _state(key: KeyOutput) -> str:
+    if key.expires_at is not None and clock.stored(key.expires_at) <= clock.now():
+        return "expired"
+    return "active" if key.enabled else "disabled"
+
+
+@command(key_commands, "show", "keys show org_2abc 01980000-0000-7000-8000-000000000001")
+def _show(
+    context: typer.Context,
+    organization: OrganizationArgument,
+    key: KeyArgument,
+    *,
+    is_id: IdOption = False,
+) -> None:
+    """Show an API key. Its secret is not stored."""
+    output = KeyOutput.of(operator_keys.show_key(existing_organization_id(organization, is_id=is_id), key))
+    answer(context, output, lambda: terminal.print_fields(_fields(output)))
+
+
+def _fields(key: KeyOutput) -> list[tuple[str, object]]:
+    return [
+        ("id", key.id),
+        ("name", key.name),
+        ("enabled", key.enabled),
+        ("permissions", key.permissions),
+        ("metadata", json.dumps(key.metadata, ensure_ascii=False)),
+        ("hint", key.hint),
+        ("created by", key.created_by),
+        ("created at", key.created_at),
+        ("updated at", key.updated_at),
+        ("expires at", key.expires_at),
+        ("previous key expires at", key.previous_key_expires_at),
+        ("last used at", key.last_used_at),
+        ("requests", key.request_count),
+    ]
+
+
+@command(
+    key_commands,
+    "identify",
+    "keys identify < leaked.txt",
+    "keys identify --json < leaked.txt",
+)
+def _identify(context: typer.Context, words: NoTextArgument = None) -> None:
+    """Name the organization and the key of a key's text from standard input. Does not prove it: see verify."""
+    identified = operator_keys.identify(_read_text(words))
+    if identified is None:
+        raise UsageError("the text on standard input has not the form of a key")
+    output = IdentifiedKey(
+        organization_id=str(identified.organization_id),
+        key_id=str(identified.key_id),
+        state=identified.state,
+        organization=None if identified.organization is None else OrganizationOutput.of(identified.organization),
+        key=None if identified.key is None else KeyOutput.of(identified.key),
+    )
+    answer(context, output, lambda: _print_identified(context, output))
+
+
+_MEANINGS = {
+    KeyState.ACTIVE: "active",
+    KeyState.PREVIOUS: "active: rotated, and the text works until {until}",
+    KeyState.DISABLED: "disabled",
+    KeyState.EXPIRED: "expired",
+    KeyState.FROZEN: "frozen: the organization is scheduled for deletion",
+    KeyState.ROTATED_OUT: "rotated out: the text works no longer, the key has another",
+    KeyState.DELETED: "deleted",
+    KeyState.UNKNOWN: "unknown: mistyped, made up, or deleted long ago",
+}
+
+
+def _print_identified(context: typer.Context, output: IdentifiedKey) -> None:
+    organization, key = output.organization, output.key
+    until = None if key is None else key.previous_key_expires_at
+    terminal.print_fields(
+        [
+            ("organization", output.organization_id),
+            ("organization's name", None if organization is None else organization.name),
+            ("key", output.key_id),
+            ("key's name", None if key is None else key.name),
+            ("state", _MEANINGS[output.state].format(until=until)),
+            ("created by", None if key is None else key.created_by),
+            ("last used at", None if key is None else key.last_used_at),
+        ]
+    )
+    if output.state in {KeyState.ACTIVE, KeyState.PREVIOUS}:
+        terminal.print_line("To disable the key:")
+        words = ("keys", "disable", output.organization_id, output.key_id, "--id")
+        terminal.print_line(f"  {follow_up(context, *words)}")
+
+
+@command(
+    key_commands,
+    "verify",
+    "keys verify --stack keywright < key.txt",
+    "keys verify --stack keywright --permission analytics:read < key.txt",
+)
+def _verify(
+    context: typer.Context,
+    words: NoTextArgument = None,
+    *,
+    permission: Annotated[
+        list[str] | None,
+        typer.Option("--permission", metavar="PERMISSION", help="That the key must have; can be repeated."),
+    ] = None,
+) -> None:
+    """Verify a key's text from standard input, as a backend does: asks the API in a request signed by you."""
+    options: CommonOptions = context.obj
+    output = VerifiedKey.model_validate(api.verify(signer(options.deployment), _read_text(words), permission or []))
+    answer(context, output, lambda: _print_verified(output.model_dump(by_alias=True)))
+
+
+_VERIFIED = {
+    "valid": "valid",
+    "code": "code",
+    "organizationId": "organization",
+    "id": "key",
+    "name": "key's name",
+    "permissions": "permissions",
+    "missingPermissions": "missing permissions",
+    "expiresAt": "expires at",
+}
+
+
+def _print_verified(output: dict[str, object]) -> None:
+    terminal.print_fields([(label, output[name]) for name, label in _VERIFIED.items() if name in output])
+
+
+def _read_text(words: Sequence[str] | None) -> str:
+    if words:
+        raise UsageError("pass the key on standard input, not as an argument, which other users and your history see")
+    text = terminal.read_secret("Key: ")
+    if not text:
+        raise UsageError("no key on standard input")
+    return text
+
+
+@command(key_commands, "disable", "keys disable org_2abc 01980000-0000-7000-8000-000000000001")
+def _disable(
+    context: typer.Context, organization: OrganizationArgument, key: KeyArgument, *, is_id: IdOption = False
+) -> None:
+    """Disable an API key, from the next request on. `enable` makes it work again."""
+    organization_id = existing_organization_id(organization, is_id=is_id)
+    changed = operator_keys.disable_key(operator(), organization_id, key)
+    text = f"Disabled {key}." if changed else f"{key} is already disabled."
+    _answer_change(context, organization_id, key, text, changed=changed)
+
+
+@command(key_commands, "enable", "keys enable org_2abc 01980000-0000-7000-8000-000000000001")
+def _enable(
+    context: typer.Context, organization: OrganizationArgument, key: KeyArgument, *, is_id: IdOption = False
+) -> None:
+    """Enable an API key that was disabled."""
+    organization_id = existing_organization_id(organization, is_id=is_id)
+    changed = operator_keys.enable_key(operator(), organization_id, key)
+    text = f"Enabled {key}." if changed else f"{key} is already enabled."
+    _answer_change(context, organization_id, key, text, changed=changed)
+
+
+def _answer_change(context: typer.Context, organization_id: UUID, key: UUID, text: str, *, changed: bool) -> None:
+    output = KeyOutput.of(operator_keys.show_key(organization_id, key))
+    answer(
+        context,
+        ChangedKey(changed=changed, organization_id=str(organization_id), key=output),
+        lambda: terminal.print_line(text),
+    )
+
+
+@command(
+    key_commands,
+    "rotate",
+    "keys rotate org_2abc 01980000-0000-7000-8000-000000000001",
+    "keys rotate org_2abc 01980000-0000-7000-8000-000000000001 --grace-period 3600",
+)
+def _rotate(  # noqa: PLR0913 - options
+    context: typer.Context,
+    organization: OrganizationArgument,
+    key: KeyArgument,
+    *,
+    grace_period: Annotated[
+        int,
+        typer.Option(
+            "--grace-period",
+            metavar="SECONDS",
+            min=0,
+            max=MAXIMUM_GRACE_PERIOD_SECONDS,
+            help="How long the previous text works.",
+        ),
+    ] = 0,
+    is_id: IdOption = False,
+    yes: ConfirmedOption = False,
+) -> None:
+    """Replace the text of an API key and print the new one, once. Needs read access to the pepper."""
+    organization_id = existing_organization_id(organization, is_id=is_id)
+    name = operator_keys.show_key(organization_id, key).name
+    end = f"in {grace_period} seconds" if grace_period else "now"
+    confirm(f"Replace the text of the key {name}, {key}, which stops working {end}?", is_confirmed=yes)
+    rotated = operator_keys.rotate_key(operator(), organization_id, key, timedelta(seconds=grace_period))
+    answer(context, RotatedKey.model_validate(rotated.model_dump()), lambda: _print_rotated(rotated))
+
+
+def _print_rotated(rotated: RotatedApiKey) -> None:
+    until = rotated.previous_key_expires_at
+    ending = "works no longer" if until is None else f"works until {until}"
+    terminal.print_line(f"Rotated {rotated.id}. The previous text {ending}.")
+    terminal.print_line("The new text, which is never shown again:")
+    terminal.print_line(rotated.key)
+
+
+@command(
+    key_commands,
+    "revoke",
+    "keys revoke org_2abc 01980000-0000-7000-8000-000000000001",
+    "keys revoke org_2abc --created-by user_2",
+    "keys revoke org_2abc --all --yes",
+)
+def _revoke(  # noqa: PLR0913 - three ways to select keys
+    context: typer.Context,
+    organization: OrganizationArgument,
+    key: Annotated[
+        UUID | None, typer.Argument(metavar="[KEY]", parser=parse_key_id, help="Id of the key to delete.")
+    ] = None,
+    *,
+    created_by: CreatedByOption = None,
+    every: Annotated[bool, typer.Option("--all", help="All keys of the organization.")] = False,
+    is_id: IdOption = False,
+    yes: ConfirmedOption = False,
+) -> None:
+    """Delete API keys now and for good: one key, all keys of one user, or all keys of the organization."""
+    if [key is not None, created_by is not None, every].count(True) != 1:
+        raise UsageError("select the keys: pass a key id, --created-by USER or --all")
+    organization_id = existing_organization_id(organization, is_id=is_id)
+    if key is None:
+        revoked = _revoke_selected(organization_id, created_by, is_confirmed=yes)
+    else:
+        revoked = _revoke_one(organization_id, key, is_confirmed=yes)
+    answer(
+        context,
+        RevokedKeys(organization_id=str(organization_id), revoked=[str(key_id) for key_id in revoked]),
+        lambda: terminal.print_line(
+            f"{key} was deleted before." if key and not revoked else f"Deleted {_counted(len(revoked))}."
+        ),
+    )
+
+
+def _revoke_one(organization_id: UUID, key_id: UUID, *, is_confirmed: bool) -> Sequence[UUID]:
+    try:
+        name = operator_keys.show_key(organization_id, key_id).name
+    except ServiceError as error:
+        if error.error is API_KEY_NOT_FOUND and operator_keys.deletion_of(organization_id, key_id):
+            return []
+        raise
+    confirm(f"Delete the key {name}, {key_id}, for good?", is_confirmed=is_confirmed)
+    return [key_id] if operator_keys.revoke_key(operator(), organization_id, key_id) else []
+
+
+def _revoke_selected(organization_id: UUID, created_by: str | None, *, is_confirmed: bool) -> Sequence[UUID]:
+    count = sum(1 for _ in operator_keys.list_keys(organization_id, created_by))
+    if count:
+        selection = "of the organization" if created_by is None else f"created by {created_by}"
+        confirm(f"Delete {_counted(count)} {selection} for good?", is_confirmed=is_confirmed)
+    revoked: list[UUID] = []
+    try:
+        with terminal.progress_bar("keys deleted", count) as advance:
+            for key_id in operator_keys.revoke_keys(operator(), organization_id, created_by):
+                revoked.append(key_id)
+                advance(1)
+    except BaseException:
+        terminal.print_error(
+            f"{NAME}: deleted {len(revoked)} of {count} keys before the failure; run the command again for the rest"
+        )
+        raise
+    return revoked
+
+
+def _counted(count: int) -> str:
+    return "1 key" if count == 1 else f"{count} keys"

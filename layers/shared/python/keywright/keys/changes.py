@@ -1,0 +1,59 @@
+"""Changing the fields of a key, for members and operators alike."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from keywright import clock
+from keywright.domain.audit_event import AuditEvent
+from keywright.store import api_keys, audit, table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from keywright.domain.principals import Actor, Origin
+    from keywright.store.api_keys import ApiKeyRecord
+    from keywright.store.table import Step
+
+
+def commit_change(
+    before: ApiKeyRecord,
+    fields: Mapping[str, Any],
+    actor: Actor,
+    origin: Origin | None,
+    conditions: Sequence[Step],
+) -> None:
+    """Change fields of a key, with the audit record.
+
+    Args:
+        before: the key as it was read.
+        fields: of ApiKeyRecord, with their new values.
+        actor: who changes it.
+        origin: of the request, if there was one.
+        conditions: what has to hold besides.
+
+    Raises:
+        Conflict: the key is not as it was read.
+        ServiceError: API_KEY_NOT_FOUND, SERVICE_UNAVAILABLE, and what the conditions say.
+    """
+    now = clock.after(before.updated_at)
+    after = replace(before, **fields, updated_at=now, version=before.version + 1)
+    table.commit(
+        [*conditions, api_keys.replace(before, after)],
+        audit.put(before.organization_id, actor, origin, _difference(before, after), now),
+    )
+
+
+def _difference(before: ApiKeyRecord, after: ApiKeyRecord) -> audit.Change:
+    """Return what an update changed, without the fields that stayed."""
+    old, new = before.audited(), after.audited()
+    changed = [name for name in old if json.dumps(old[name]) != json.dumps(new[name])]
+    return audit.Change(
+        AuditEvent.API_KEY_UPDATED,
+        "api_key",
+        str(before.key_id),
+        before={name: old[name] for name in changed},
+        after={name: new[name] for name in changed},
+    )
