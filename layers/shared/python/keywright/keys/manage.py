@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from keywright import clock
 from keywright.api.envelope import Listing, Pagination
-from keywright.api.schemas import Done
+from keywright.api.schemas import Done, UpdatedApiKey
 from keywright.api.validation import not_in_future
 from keywright.domain.audit_event import AuditEvent
 from keywright.domain.permissions import Role
@@ -57,7 +57,7 @@ def get(member: Member, key_id: UUID) -> ApiKeyDetails:
     return views.details(api_keys.require(items, key_id), usage.usage_of(items, key_id))
 
 
-def update(member: Member, origin: Origin, key_id: UUID, body: UpdateApiKey) -> Done:
+def update(member: Member, origin: Origin, key_id: UUID, body: UpdateApiKey) -> UpdatedApiKey:
     """Change the fields of a key that the body names.
 
     Raises:
@@ -69,8 +69,9 @@ def update(member: Member, origin: Origin, key_id: UUID, body: UpdateApiKey) -> 
     return table.retry_on_conflict(lambda: _update(member, origin, key_id, body), _UPDATE_ATTEMPTS)
 
 
-def _update(member: Member, origin: Origin, key_id: UUID, body: UpdateApiKey) -> Done:
-    items = authorization.read_to_change(member, Role.ADMIN, layout.api_key_sort_key(key_id))
+def _update(member: Member, origin: Origin, key_id: UUID, body: UpdateApiKey) -> UpdatedApiKey:
+    sort_keys = layout.api_key_sort_key(key_id), layout.usage_sort_key(key_id)
+    items = authorization.read_to_change(member, Role.ADMIN, *sort_keys)
     before = api_keys.require(items, key_id)
     now = clock.after(before.updated_at)
     fields: dict[str, Any] = views.stored_fields(body.model_dump(exclude_unset=True))
@@ -79,7 +80,7 @@ def _update(member: Member, origin: Origin, key_id: UUID, body: UpdateApiKey) ->
         [*authorization.conditions(member, Role.ADMIN), api_keys.replace(before, after)],
         audit.put(member.organization_id, member.actor, origin, _difference(before, after), now),
     )
-    return Done(message="The API key was updated")
+    return UpdatedApiKey(message="The API key was updated", api_key=views.details(after, usage.usage_of(items, key_id)))
 
 
 def delete(member: Member, origin: Origin, key_id: UUID) -> Done:

@@ -13,9 +13,9 @@ from keywright.domain import key_text
 from keywright.domain.audit_event import AuditEvent
 from keywright.domain.permissions import Role
 from keywright.errors import CONFLICT, ServiceError
-from keywright.keys import secret
+from keywright.keys import secret, views
 from keywright.keys.replay import once, repeatable
-from keywright.store import api_keys, audit, authorization, layout, pepper, table
+from keywright.store import api_keys, audit, authorization, layout, pepper, table, usage
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -53,7 +53,11 @@ def _rotate(
     member: Member, origin: Origin, key_id: UUID, body: RotateApiKey, request: Repeatable | None
 ) -> RotatedApiKey | Replayed:
     keyring = pepper.keyring()
-    sort_keys = [layout.api_key_sort_key(key_id), *([request.sort_key] if request else [])]
+    sort_keys = [
+        layout.api_key_sort_key(key_id),
+        layout.usage_sort_key(key_id),
+        *([request.sort_key] if request else []),
+    ]
     items = authorization.read_to_change(member, Role.ADMIN, *sort_keys)
     # Before the key: an answered request may be repeated when the key is gone.
     kept = request.kept_among(items) if request else None
@@ -70,6 +74,8 @@ def _rotate(
     now = clock.after(before.updated_at)
     after = _rotated(before, drawn, now, timedelta(seconds=body.grace_period_seconds))
     rotated = RotatedApiKey(
+        message="The API key was rotated",
+        api_key=views.details(after, usage.usage_of(items, key_id)),
         id=str(key_id),
         key=drawn.text,
         previous_key_expires_at=clock.rfc3339(after.previous_expires_at) if after.previous_expires_at else None,
