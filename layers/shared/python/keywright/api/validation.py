@@ -81,7 +81,7 @@ def _hint_of_unknown(name: str, model: type[BaseModel]) -> str:
     """Return the known name that an unknown one most likely stands for, or else all known names."""
     known = field_names(model)
     if not known:
-        return f"Remove it: this request has no {_kind(model)}s."
+        return f"This request has no {_kind(model)}s."
     for candidate in known:
         if spelling(candidate) == spelling(name):
             return f"Did you mean {candidate}?"
