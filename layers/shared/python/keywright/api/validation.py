@@ -23,6 +23,8 @@ Model = TypeVar("Model", bound=BaseModel)
 _REPORTED_ERRORS = 3
 _UNKNOWN = "extra_forbidden"
 """pydantic's type of the error of an unknown field."""
+_LIKENESS = 0.7
+"""The ratio from which names are alike: gracePeriod and gracePeriodSeconds are, version and permissions are not."""
 _SIMPLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 
 
@@ -46,7 +48,7 @@ def validate(model: type[Model], values: Mapping[str, object]) -> Model:
         BAD_REQUEST,
         "; ".join(problems),
         hint=" ".join(hints) or None,
-        reason=", ".join(dict.fromkeys(_logged(detail) for detail in details)),
+        reason=", ".join(dict.fromkeys(_logged(detail, model) for detail in details)),
     )
 
 
@@ -62,9 +64,11 @@ def not_in_future(field: str) -> ServiceError:
     )
 
 
-def _logged(detail: ErrorDetails) -> str:
+def _logged(detail: ErrorDetails, model: type[BaseModel]) -> str:
     """Return a problem for the log, without names that the caller chose: they can contain anything, even a key."""
-    return _UNKNOWN if detail["type"] == _UNKNOWN else f"{_path(detail['loc'][:1])}: {detail['type']}"
+    if detail["type"] == _UNKNOWN:
+        return f"unknown {_kind(model)}"
+    return f"{_path(detail['loc'][:1])}: {detail['type']}"
 
 
 def _hint(detail: ErrorDetails, model: type[BaseModel]) -> str | None:
@@ -87,7 +91,7 @@ def _hint_of_unknown(name: str, model: type[BaseModel]) -> str:
             return f"Did you mean {candidate}?"
     import difflib  # noqa: PLC0415 - few requests need it
 
-    if nearest := difflib.get_close_matches(name, known, n=1):
+    if nearest := difflib.get_close_matches(name, known, n=1, cutoff=_LIKENESS):
         return f"Did you mean {nearest[0]}?"
     return f"The {_kind(model)}s are: {', '.join(known)}."
 
