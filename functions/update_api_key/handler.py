@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from keywright.api.endpoint import endpoint
-from keywright.api.schemas import Done, UpdateApiKey
+from keywright.api.schemas import UpdateApiKey, UpdatedApiKey
 from keywright.errors import CONFLICT, ORGANIZATION_FROZEN
 from keywright.keys import manage
 
@@ -14,6 +14,6 @@ if TYPE_CHECKING:
 
 
 @endpoint("update_api_key", body=UpdateApiKey, raises=(CONFLICT, ORGANIZATION_FROZEN))
-def handler(request: MemberRequest[UpdateApiKey]) -> Done:
+def handler(request: MemberRequest[UpdateApiKey]) -> UpdatedApiKey:
     """Change the fields in the body. Omitted fields stay as they are."""
     return manage.update(request.caller, request.origin, request.key_id, request.body)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.endpoints import CREATE, ROTATE, UPDATE, VERIFY, Endpoint, each
+from tests.support.sample_keys import PASTED_KEY, pasted_key_parts
 
 if TYPE_CHECKING:
     from tests.support.client import Call
@@ -38,6 +40,7 @@ HOSTILE_BODIES = {
     "a name twice": '{"name": "a", "name": "b"}',
     "30,000 nested arrays": "[" * 30_000 + "]" * 30_000,
     "500 nested arrays": in_each_field("[" * 500 + "]" * 500),
+    "lone surrogate as a name": '{"\\ud800": 1}',
     "lone surrogate": in_each_field('"\\ud800"'),
     "lone surrogate, raw": in_each_field('"\ud800"'),
     "byte order mark": "\ufeff{}",
@@ -122,14 +125,96 @@ def test_a_base64_body_is_decoded(call: Call, endpoint: Endpoint) -> None:
 def test_413_a_large_body(call: Call, endpoint: Endpoint) -> None:
     """A body of more than 64 KiB, counted in bytes, is refused; one of exactly 64 KiB is not."""
     endpoint.prepare(call.table)
-    longest = json.dumps((endpoint.body or {}) | {"filler": ""})
-    longest = longest[:-2] + "x" * (LONGEST_BODY_BYTES - len(longest)) + longest[-2:]
+    longest = json.dumps(endpoint.body or {}).ljust(LONGEST_BODY_BYTES)
 
     refusal = call.refused(longest + " ")
 
     assert 413 == refusal.status
     assert "PAYLOAD_TOO_LARGE" == refusal.code
     assert 200 == call(longest)["statusCode"]
+
+
+UNKNOWN = {
+    "enable": "Did you mean enabled?",
+    "expires_at": "Did you mean expiresAt?",
+    "Expires-At": "Did you mean expiresAt?",
+    "gracePeriod": "Did you mean gracePeriodSeconds?",
+    "grace_period_seconds": "Did you mean gracePeriodSeconds?",
+    "permission": "Did you mean permissions?",
+    "KEY": "Did you mean key?",
+}
+FIELDS = {
+    "update_api_key": "name, enabled, permissions, metadata, expiresAt",
+    "rotate_api_key": "gracePeriodSeconds",
+    "verify_api_key": "key, permissions",
+}
+
+
+@pytest.mark.parametrize("name", [*UNKNOWN, "version", "", "__proto__", "a b", "x" * 60_000])
+@each(UPDATE, ROTATE, VERIFY)
+def test_400_an_unknown_field(call: Call, endpoint: Endpoint, name: str) -> None:
+    """An unknown field is refused, and nothing is done; the hint names the known one nearest to it, or all."""
+    endpoint.prepare(call.table)
+
+    refusal = call.refused((endpoint.body or {}) | {name: None})
+
+    assert (400, "BAD_REQUEST") == (refusal.status, refusal.code)
+    assert refusal.message.endswith(" is not a field of this request")
+    known = FIELDS[endpoint.name]
+    nearest = UNKNOWN.get(name, "")
+    assert refusal.hint == (nearest if nearest[13:-1] in known.split(", ") else f"The fields are: {known}.")
+
+
+@pytest.mark.parametrize("name", ["expires_at", "expires-at", "ExpiresAt", "expiresat", "Name", "META_DATA", "_name"])
+@each(CREATE)
+def test_400_a_misspelled_field(call: Call, endpoint: Endpoint, name: str) -> None:
+    """A create refuses a name that differs from a known one in case, `_` or `-` only; the hint has the right one."""
+    refusal = call.refused((endpoint.body or {}) | {name: "2099-01-01T00:00:00Z"})
+
+    assert (400, "BAD_REQUEST") == (refusal.status, refusal.code)
+    assert f"{name} is not a field of this request" == refusal.message.replace('"', "")
+    known = {field.lower(): field for field in ("name", "metadata", "expiresAt")}
+    assert f"Did you mean {known[name.lower().replace('_', '').replace('-', '')]}?" == refusal.hint
+
+
+@pytest.mark.parametrize(
+    "name", ["enable", "expires", "expiry", "expireAt", "names", "permission", "", "\ud800", "nám"]
+)
+@each(CREATE)
+def test_other_fields_of_a_create_are_ignored(call: Call, endpoint: Endpoint, name: str) -> None:
+    """The contract of a create allows additional properties."""
+    assert 200 == call((endpoint.body or {}) | {name: {"nested": [None]}})["statusCode"]
+
+
+@each(UPDATE)
+def test_each_problem_has_a_hint(call: Call, endpoint: Endpoint) -> None:
+    """The hint speaks of every problem of the message, once."""
+    endpoint.prepare(call.table)
+
+    refusal = call.refused({"name": 1, "enable": False, "version": 2, "id": "x"})
+
+    assert "name must be a string; enable is not a field of this request; version is not a field of this request" in (
+        refusal.message
+    )
+    assert refusal.message.endswith("; and 1 more")
+    assert (
+        "name is a string of 1 to 120 characters. Did you mean enabled? "
+        "The fields are: name, enabled, permissions, metadata, expiresAt."
+    ) == refusal.hint
+
+
+@each(UPDATE, ROTATE, VERIFY)
+def test_the_name_of_an_unknown_field_is_not_logged(
+    call: Call, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The caller chose it, and it can be a key."""
+    with caplog.at_level(logging.DEBUG, logger="keywright"):
+        refusal = call.refused((endpoint.body or {}) | {PASTED_KEY: PASTED_KEY, f"_{PASTED_KEY[:20]}": 1})
+
+    logged = repr([record.__dict__ for record in caplog.records])
+    assert 400 == refusal.status
+    assert "unknown field" in logged
+    assert [] == pasted_key_parts(logged)
 
 
 @pytest.mark.parametrize("idempotency_key", ["", "x" * 256, "a\tb", "\N{SNOWMAN}", "a\n"])

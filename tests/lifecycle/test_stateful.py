@@ -102,6 +102,14 @@ numbers = st.integers(0, 50)
 # The key: usually of the organization, sometimes deleted, of the other organization, or unknown.
 choices = st.tuples(st.sampled_from(["own", "own", "own", "any"]), numbers)
 limits = st.sampled_from(["1", "2", "3", "10", "100"])
+MISSPELLED: list[tuple[str, Fields]] = [
+    ("create_api_key", {"body": {"name": "a", "permissions": PERMISSIONS, "expires_at": None}}),
+    ("update_api_key", {"body": {"enable": False, "name": "a"}}),
+    ("rotate_api_key", {"body": {"gracePeriod": 3600}}),
+    ("rotate_api_key", {"query": {"gracePeriodSeconds": "3600"}}),
+    ("delete_api_key", {"query": {"dryRun": "true"}}),
+    ("request_organization_deletion", {"query": {"dryRun": "true"}}),
+]
 key_filters: st.SearchStrategy[dict[str, str]] = st.fixed_dictionaries(
     {"limit": limits},
     optional={"enabled": st.sampled_from(["true", "false"]), "permission": st.sampled_from(PERMISSIONS)},
@@ -114,6 +122,11 @@ record_filters: st.SearchStrategy[dict[str, str]] = st.fixed_dictionaries(
         "actor_api_key_id": users,
     },
 )
+
+
+def refuse(_: Organization, __: Request) -> object:
+    """Refuse a request before anyone's role is read."""
+    raise Refused("BAD_REQUEST")
 
 
 class TwoOrganizations(RuleBasedStateMachine):
@@ -199,6 +212,12 @@ class TwoOrganizations(RuleBasedStateMachine):
         """Delete a key."""
         key_id = self._chosen(by, choice)
         self._ask(by, "delete_api_key", lambda model, request: model.delete(request, key_id), key_id=key_id)
+
+    @rule(by=callers, choice=choices, request=st.sampled_from(MISSPELLED))
+    def misspell(self, by: By, choice: Choice, request: tuple[str, Fields]) -> None:
+        """Send a request with a field or a query parameter that it does not have."""
+        function, content = request
+        self._ask(by, function, refuse, key_id=self._chosen(by, choice), **content)
 
     @rule(by=owners, is_again=st.sampled_from([False, False, False, True]))
     def schedule(self, by: By, is_again: bool) -> None:  # noqa: FBT001 - passed by name

@@ -85,6 +85,8 @@ CANCEL_DELETION = Endpoint(
 )
 VERIFY = Endpoint("verify_api_key", (READ,), body={"key": "kk_0"})
 """Called by backends, without a session."""
+CURRENT = Endpoint("get_current_api_key", (READ,))
+"""Called by the holders of keys, without a session."""
 
 READING = (LIST, GET, LIST_RECORDS)
 WRITING = (CREATE, UPDATE, ROTATE, DELETE, REQUEST_DELETION, CANCEL_DELETION)

@@ -252,7 +252,7 @@ class Organization:
             {name: after[name] for name in changed},
             at=key.updated_at,
         )
-        return _success("The API key was updated")
+        return {**_success("The API key was updated"), "apiKey": key.details(request.now)}
 
     def rotate(self, request: Request, key_id: str, grace_period: int) -> Data:
         """Replace the text of a key."""
@@ -276,9 +276,14 @@ class Organization:
             {"generation": key.generation, "previousKeyExpiresAt": shown},
             at=at,
         )
-        return self._store_answer(
-            request, wanted, {"id": key_id, "key": key.text, "previousKeyExpiresAt": shown}, at=at
-        )
+        data = {
+            **_success("The API key was rotated"),
+            "apiKey": key.details(request.now),
+            "id": key_id,
+            "key": key.text,
+            "previousKeyExpiresAt": shown,
+        }
+        return self._store_answer(request, wanted, data, at=at)
 
     def delete(self, request: Request, key_id: str) -> Data:
         """Delete a key."""

@@ -24,6 +24,8 @@ CHEAP = Argon2Parameters(memory_kib=8, iterations=1, parallelism=1)
 SALT = b"salt-for-testing"
 WINDOW = 10
 """Length of a substring of a key that must appear nowhere; by chance, 10 characters of base62 never do."""
+PASTED_KEY = "kk_" + "Ab3dEfGh1jKlMn0pQrStUvWxYz" * 3 + "A2b4C6d8"
+"""A text like a key, for callers to paste where no key belongs."""
 
 
 def key_parts(text: str) -> key_text.KeyParts:
@@ -43,6 +45,12 @@ def secret_parts(text: str) -> set[str]:
     beginning = len(PREFIX) + 50  # the 36 bytes of ids take at least the first 48 of 86 characters
     windows = {text[at : at + WINDOW] for at in range(beginning, len(text) - WINDOW)}
     return windows | {secret.hex(), base64.b64encode(secret).decode()[:-2], repr(secret), text}
+
+
+def pasted_key_parts(text: str) -> list[str]:
+    """Return the parts of PASTED_KEY that a text contains."""
+    windows = (PASTED_KEY[at : at + WINDOW] for at in range(len(PASTED_KEY) - WINDOW))
+    return [window for window in windows if window in text]
 
 
 @dataclass(frozen=True, slots=True)

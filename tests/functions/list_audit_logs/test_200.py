@@ -104,7 +104,6 @@ FILTERS: list[tuple[dict[str, str], list[int]]] = [
     ({"event": "api_key.updated", "actor_api_key_id": nth_id(70), "target_id": nth_id(81)}, [5]),
     ({"actor_user_id": "user_1", "actor_api_key_id": nth_id(70)}, []),
     ({"actor_user_id": "user_1", "starting_after": nth_id(4)}, [1, 3]),
-    ({"unknown": "parameter"}, [1, 2, 3, 4, 5, 6]),
 ]
 
 

@@ -74,7 +74,6 @@ FIELDS = [
         },
         id="all at once",
     ),
-    pytest.param({"name": "New", "id": nth_id(7), "version": 9, "unknown": None}, {"name": "New"}, id="unknown fields"),
 ]
 
 
@@ -89,6 +88,24 @@ def test_only_named_fields_change(
     call.data(body)
 
     assert before | changed | {"updated_at": NOW, "version": 2} == call.table.item(f"KEY#{KEY_ID}")
+
+
+@pytest.mark.parametrize(("body", "changed"), FIELDS)
+def test_the_answer_has_the_key_as_it_now_is(
+    call: Call, functions: Callable[[str], Call], body: dict[str, Any], changed: dict[str, Any]
+) -> None:
+    """The answer shows the changed key as a GET shows it, with its usage and its grace period."""
+    del changed
+    call.table.put_key(**ROTATED | {"previous_expires_at": "2099-01-01T00:00:00.000Z"})
+    call.table.put_usage(request_count=7, last_used_at="2026-01-01T00:00:00.000Z")
+
+    answer = call.data(body)
+
+    shown = functions("get_api_key").data()
+    assert {"status": "success", "message": "The API key was updated", "apiKey": shown} == answer
+    assert repr(shown) == repr(answer["apiKey"])
+    assert 7 == shown["requestCount"]
+    assert shown["previousKeyExpiresAt"]
 
 
 def test_an_expiry_that_is_not_named_stays(call: Call) -> None:

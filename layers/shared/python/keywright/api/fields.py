@@ -147,7 +147,7 @@ def _moment_hint(value: object) -> str:
 def _limit(value: object) -> int:
     text = str(value)
     if not re.fullmatch(r"[0-9]{1,3}", text, re.ASCII) or not 1 <= int(text) <= MAXIMUM_LIMIT:
-        raise broken_rule(f"must be a whole number from 1 to {MAXIMUM_LIMIT}", f"The default is {DEFAULT_LIMIT}.")
+        raise broken_rule(f"must be a whole number from 1 to {MAXIMUM_LIMIT}", f"The default limit is {DEFAULT_LIMIT}.")
     return int(text)
 
 
@@ -160,7 +160,7 @@ def _cursor(value: object) -> UUID:
 
 def _boolean_text(value: object) -> bool:
     if value not in _BOOLEANS:
-        raise broken_rule("must be true or false", "Omit it to list both.")
+        raise broken_rule("must be true or false", "Omit enabled to list both.")
     return _BOOLEANS[str(value)]
 
 

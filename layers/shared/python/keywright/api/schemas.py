@@ -25,19 +25,39 @@ from keywright.api.fields import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pydantic.config import JsonDict
+
+# ---- Names of fields -----------------------------------------------------------------------------------------
+
+
+def field_names(model: type[BaseModel]) -> list[str]:
+    """Return the names of a model's fields in requests."""
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def spelling(name: str) -> str:
+    """Return a name without what different conventions write differently: case, `_` and `-`."""
+    return name.replace("_", "").replace("-", "").lower()
+
 
 # ---- Request bodies ------------------------------------------------------------------------------------------
 
 
 class Body(BaseModel):
-    """A request body. Unknown fields are ignored."""
+    """A request body. Unknown fields are refused."""
 
-    model_config = ConfigDict(strict=True, frozen=True)
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+def _additional_properties(schema: JsonDict) -> None:
+    """Allow additional properties."""
+    del schema["additionalProperties"]
 
 
 class CreateApiKey(Body):
-    """A new key.
+    """A new key. Additional fields are ignored, unless they look like one of these fields, as `expires_at` does.
 
     Attributes:
         name: The name that people recognize the key by. White space around it is removed; control characters are not
@@ -47,10 +67,18 @@ class CreateApiKey(Body):
         expires_at: When the key expires, a time in the future. By default it never expires.
     """
 
+    model_config = ConfigDict(json_schema_extra=_additional_properties)
+
     name: Name
     permissions: Permissions
     metadata: Metadata = Field(default_factory=dict)
     expires_at: Moment | None = Field(default=None, alias="expiresAt")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _ignore_additional_fields(cls, values: Mapping[str, object]) -> dict[str, object]:
+        known = {spelling(name) for name in field_names(cls)}
+        return {name: value for name, value in values.items() if spelling(name) in known}
 
 
 _OMITTED: Any = None
@@ -118,9 +146,9 @@ class VerifyApiKey(Body):
 
 
 class Query(BaseModel):
-    """Query parameters, as text. Unknown parameters are ignored."""
+    """Query parameters, as text. Unknown parameters are refused."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class PageQuery(Query):
@@ -193,17 +221,6 @@ class CreatedApiKey(Answer):
     key: str = Field(repr=False)
 
 
-class RotatedApiKey(CreatedApiKey):
-    """A rotated key.
-
-    Attributes:
-        key: The new text of the key. Store it now: it is never shown again.
-        previous_key_expires_at: When the previous text stops working. null if it no longer works.
-    """
-
-    previous_key_expires_at: WrittenMoment | None
-
-
 class Done(Answer):
     """Confirmation that the operation succeeded.
 
@@ -255,6 +272,30 @@ class ApiKeyDetails(ApiKeySummary):
     """
 
     created_by: str
+    previous_key_expires_at: WrittenMoment | None
+
+
+class UpdatedApiKey(Done):
+    """A changed key.
+
+    Attributes:
+        api_key: The key as it is now.
+    """
+
+    api_key: ApiKeyDetails
+
+
+class RotatedApiKey(UpdatedApiKey):
+    """A rotated key.
+
+    Attributes:
+        id: The id of the key in this API and in the audit log.
+        key: The new text of the key. Store it now: it is never shown again.
+        previous_key_expires_at: When the previous text stops working. null if it no longer works.
+    """
+
+    id: str
+    key: str = Field(repr=False)
     previous_key_expires_at: WrittenMoment | None
 
 

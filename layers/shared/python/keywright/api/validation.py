@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from keywright.api.fields import MAXIMUM_GRACE_PERIOD_SECONDS, NAME_CHARACTERS
 from keywright.api.json_body import quoted
+from keywright.api.schemas import Query, field_names, spelling
 from keywright.errors import BAD_REQUEST, ServiceError
 from keywright.settings import settings
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 Model = TypeVar("Model", bound=BaseModel)
 
 _REPORTED_ERRORS = 3
+_UNKNOWN = "extra_forbidden"
+"""pydantic's type of the error of an unknown field."""
+_LIKENESS = 0.7
+"""The ratio from which names are alike: gracePeriod and gracePeriodSeconds are, version and permissions are not."""
 _SIMPLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 
 
@@ -34,15 +39,16 @@ def validate(model: type[Model], values: Mapping[str, object]) -> Model:
     except ValidationError as error:
         # Without inputs, which pydantic's own text would repeat.
         details = error.errors(include_url=False, include_input=False)
-    problems = [f"{_path(detail['loc'])} {_rule(detail)}" for detail in details[:_REPORTED_ERRORS]]
+    reported = details[:_REPORTED_ERRORS]
+    problems = [f"{_path(detail['loc'])} {_rule(detail, model)}" for detail in reported]
     if len(details) > _REPORTED_ERRORS:
         problems.append(f"and {len(details) - _REPORTED_ERRORS} more")
+    hints = dict.fromkeys(hint for hint in (_hint(detail, model) for detail in reported) if hint)
     raise ServiceError(
         BAD_REQUEST,
         "; ".join(problems),
-        hint=_hint(details[0]),
-        # The log gets top-level fields only: names inside metadata are the caller's and can contain anything.
-        reason=", ".join(dict.fromkeys(f"{_path(detail['loc'][:1])}: {detail['type']}" for detail in details)),
+        hint=" ".join(hints) or None,
+        reason=", ".join(dict.fromkeys(_logged(detail, model) for detail in details)),
     )
 
 
@@ -58,12 +64,40 @@ def not_in_future(field: str) -> ServiceError:
     )
 
 
-def _hint(detail: ErrorDetails) -> str | None:
-    """Return how to correct the first problem: the hint of the broken rule, or else what the field takes."""
+def _logged(detail: ErrorDetails, model: type[BaseModel]) -> str:
+    """Return a problem for the log, without names that the caller chose: they can contain anything, even a key."""
+    if detail["type"] == _UNKNOWN:
+        return f"unknown {_kind(model)}"
+    return f"{_path(detail['loc'][:1])}: {detail['type']}"
+
+
+def _hint(detail: ErrorDetails, model: type[BaseModel]) -> str | None:
+    """Return how to correct a problem: the hint of the broken rule, or else what the field takes."""
+    if detail["type"] == _UNKNOWN:
+        return _hint_of_unknown(str(detail["loc"][-1]), model)
     if rule_hint := detail.get("ctx", {}).get("hint"):
         return str(rule_hint)
     describe = _FIELDS.get(str(detail["loc"][0])) if detail["loc"] else None
     return describe() if describe else None
+
+
+def _hint_of_unknown(name: str, model: type[BaseModel]) -> str:
+    """Return the known name that an unknown one most likely stands for, or else all known names."""
+    known = field_names(model)
+    if not known:
+        return f"This request has no {_kind(model)}s."
+    for candidate in known:
+        if spelling(candidate) == spelling(name):
+            return f"Did you mean {candidate}?"
+    import difflib  # noqa: PLC0415 - few requests need it
+
+    if nearest := difflib.get_close_matches(name, known, n=1, cutoff=_LIKENESS):
+        return f"Did you mean {nearest[0]}?"
+    return f"The {_kind(model)}s are: {', '.join(known)}."
+
+
+def _kind(model: type[BaseModel]) -> str:
+    return "query parameter" if issubclass(model, Query) else "field"
 
 
 _FIELDS: dict[str, Callable[[], str]] = {
@@ -96,7 +130,9 @@ _RULES: dict[str, Callable[[Mapping[str, object]], str]] = {
 """How each of pydantic's errors continues a sentence that begins with the field."""
 
 
-def _rule(detail: ErrorDetails) -> str:
+def _rule(detail: ErrorDetails, model: type[BaseModel]) -> str:
+    if detail["type"] == _UNKNOWN:
+        return f"is not a {_kind(model)} of this request"
     describe = _RULES.get(detail["type"])
     return describe(detail.get("ctx", {})) if describe else detail["msg"]
 
@@ -114,5 +150,5 @@ def _path(location: tuple[int | str, ...]) -> str:
         elif _SIMPLE_NAME.fullmatch(step):
             path += f".{step}" if path else step
         else:
-            path += f"[{quoted(step)}]"
+            path += f"[{quoted(step)}]" if path else quoted(step)
     return path

@@ -24,8 +24,8 @@ def commit_change(
     actor: Actor,
     origin: Origin | None,
     conditions: Sequence[Step],
-) -> None:
-    """Change fields of a key, with the audit record.
+) -> ApiKeyRecord:
+    """Change fields of a key, with the audit record; return the key as it is then.
 
     Args:
         before: the key as it was read.
@@ -44,6 +44,7 @@ def commit_change(
         [*conditions, api_keys.replace(before, after)],
         audit.put(before.organization_id, actor, origin, _difference(before, after), now),
     )
+    return after
 
 
 def _difference(before: ApiKeyRecord, after: ApiKeyRecord) -> audit.Change:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from keywright import clock
 from keywright.api.envelope import Listing, Pagination
-from keywright.api.schemas import Done
+from keywright.api.schemas import Done, UpdatedApiKey
 from keywright.api.validation import not_in_future
 from keywright.domain.permissions import Role
 from keywright.keys import views
@@ -54,7 +54,7 @@ def get(member: Member, key_id: UUID) -> ApiKeyDetails:
     return views.details(api_keys.require(items, key_id), usage.usage_of(items, key_id))
 
 
-def update(member: Member, origin: Origin, key_id: UUID, body: UpdateApiKey) -> Done:
+def update(member: Member, origin: Origin, key_id: UUID, body: UpdateApiKey) -> UpdatedApiKey:
     """Change the fields of a key that the body names.
 
     Raises:
@@ -66,12 +66,13 @@ def update(member: Member, origin: Origin, key_id: UUID, body: UpdateApiKey) -> 
     return table.retry_on_conflict(lambda: _update(member, origin, key_id, body), _UPDATE_ATTEMPTS)
 
 
-def _update(member: Member, origin: Origin, key_id: UUID, body: UpdateApiKey) -> Done:
-    items = authorization.read_to_change(member, Role.ADMIN, layout.api_key_sort_key(key_id))
+def _update(member: Member, origin: Origin, key_id: UUID, body: UpdateApiKey) -> UpdatedApiKey:
+    sort_keys = layout.api_key_sort_key(key_id), layout.usage_sort_key(key_id)
+    items = authorization.read_to_change(member, Role.ADMIN, *sort_keys)
     fields = views.stored_fields(body.model_dump(exclude_unset=True))
     conditions = authorization.conditions(member, Role.ADMIN)
-    commit_change(api_keys.require(items, key_id), fields, member.actor, origin, conditions)
-    return Done(message="The API key was updated")
+    after = commit_change(api_keys.require(items, key_id), fields, member.actor, origin, conditions)
+    return UpdatedApiKey(message="The API key was updated", api_key=views.details(after, usage.usage_of(items, key_id)))
 
 
 def delete(member: Member, origin: Origin, key_id: UUID) -> Done:

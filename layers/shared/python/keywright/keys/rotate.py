@@ -13,9 +13,9 @@ from keywright.domain import key_text
 from keywright.domain.audit_event import AuditEvent
 from keywright.domain.permissions import Role
 from keywright.errors import CONFLICT, ServiceError
-from keywright.keys import secret
+from keywright.keys import secret, views
 from keywright.keys.replay import once, repeatable
-from keywright.store import api_keys, audit, authorization, layout, pepper, table
+from keywright.store import api_keys, audit, authorization, layout, pepper, table, usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from keywright.keys.secret import NewSecret
     from keywright.store.api_keys import ApiKeyRecord
     from keywright.store.table import Step
+    from keywright.store.usage import Usage
 
 _ATTEMPTS = 2
 
@@ -55,7 +56,11 @@ def _rotate(
     member: Member, origin: Origin, key_id: UUID, body: RotateApiKey, request: Repeatable | None
 ) -> RotatedApiKey | Replayed:
     keyring = pepper.keyring()
-    sort_keys = [layout.api_key_sort_key(key_id), *([request.sort_key] if request else [])]
+    sort_keys = [
+        layout.api_key_sort_key(key_id),
+        layout.usage_sort_key(key_id),
+        *([request.sort_key] if request else []),
+    ]
     items = authorization.read_to_change(member, Role.ADMIN, *sort_keys)
     # Before the key: an answered request may be repeated when the key is gone.
     kept = request.kept_among(items) if request else None
@@ -69,11 +74,13 @@ def _rotate(
             *([request.keep(rotated, keyring, now)] if request else []),
         ]
 
-    return commit_rotation(before, timedelta(seconds=body.grace_period_seconds), member.actor, origin, steps)
+    used = usage.usage_of(items, key_id)
+    return commit_rotation(before, used, timedelta(seconds=body.grace_period_seconds), member.actor, origin, steps)
 
 
-def commit_rotation(
+def commit_rotation(  # noqa: PLR0913, PLR0917 - all of what two callers know
     before: ApiKeyRecord,
+    used: Usage,
     grace_period: timedelta,
     actor: Actor,
     origin: Origin | None,
@@ -83,6 +90,7 @@ def commit_rotation(
 
     Args:
         before: the key as it was read.
+        used: its usage, for the answer.
         grace_period: how long the previous secret works.
         actor: who rotates it.
         origin: of the request, if there was one.
@@ -102,6 +110,8 @@ def commit_rotation(
     now = clock.after(before.updated_at)
     after = _rotated(before, drawn, now, grace_period)
     rotated = RotatedApiKey(
+        message="The API key was rotated",
+        api_key=views.details(after, used),
         id=str(before.key_id),
         key=drawn.text,
         previous_key_expires_at=clock.rfc3339(after.previous_expires_at) if after.previous_expires_at else None,

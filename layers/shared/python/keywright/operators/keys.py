@@ -81,7 +81,7 @@ def enable_key(actor: Actor, organization_id: UUID, key_id: UUID) -> bool:
 
 
 def _set_enabled(actor: Actor, organization_id: UUID, key_id: UUID, *, enabled: bool) -> bool:
-    def act(before: ApiKeyRecord) -> bool:
+    def act(before: ApiKeyRecord, _: usage.Usage) -> bool:
         if before.enabled == enabled:
             return False
         commit_change(before, {"enabled": enabled}, actor, None, [organizations.not_purged(organization_id)])
@@ -99,23 +99,24 @@ def rotate_key(actor: Actor, organization_id: UUID, key_id: UUID, grace_period: 
         Others: as `disable_key`.
     """
 
-    def act(before: ApiKeyRecord) -> RotatedApiKey:
+    def act(before: ApiKeyRecord, used: usage.Usage) -> RotatedApiKey:
         return commit_rotation(
-            before, grace_period, actor, None, lambda *_: [organizations.not_purged(organization_id)]
+            before, used, grace_period, actor, None, lambda *_: [organizations.not_purged(organization_id)]
         )
 
     return _change(organization_id, key_id, act)
 
 
-def _change(organization_id: UUID, key_id: UUID, act: Callable[[ApiKeyRecord], Result]) -> Result:
+def _change(organization_id: UUID, key_id: UUID, act: Callable[[ApiKeyRecord, usage.Usage], Result]) -> Result:
     """Read a key and act on it, again if it is changed meanwhile."""
 
     def attempt() -> Result:
-        items = table.read(organization_id, [layout.ORGANIZATION, layout.api_key_sort_key(key_id)])
+        sort_keys = [layout.ORGANIZATION, layout.api_key_sort_key(key_id), layout.usage_sort_key(key_id)]
+        items = table.read(organization_id, sort_keys)
         if layout.ORGANIZATION not in items:
             raise unknown_organization(organization_id)
         try:
-            return act(api_keys.require(items, key_id))
+            return act(api_keys.require(items, key_id), usage.usage_of(items, key_id))
         except organizations.PurgedError:
             raise purged_organization(organization_id) from None
 
