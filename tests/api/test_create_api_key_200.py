@@ -112,13 +112,6 @@ def test_no_content_type(deployment: Deployment) -> None:
     assert {"id", "key"} == data(response).keys()
 
 
-def test_a_query_is_ignored(deployment: Deployment) -> None:
-    """Unknown query parameters are ignored."""
-    response = deployment.request("POST", f"{CREATE}?name=x&name=y", json=VALID_BODY)
-
-    assert {"id", "key"} == data(response).keys()
-
-
 @pytest.mark.parametrize(
     ("sent", "stored"),
     [

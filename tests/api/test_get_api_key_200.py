@@ -66,11 +66,3 @@ def test_every_admin_sees_every_key(deployment: Deployment) -> None:
     )
 
     assert by_admin == by_owner
-
-
-def test_a_body_and_a_query_are_ignored(deployment: Deployment) -> None:
-    """The request has neither body nor query; both are ignored, even if invalid."""
-    key_id = deployment.create_key()["id"]
-    response = deployment.request("GET", f"{KEY.format(id=key_id)}?limit=x&id=y", content=b"{")
-
-    assert key_id == data(response)["id"]

@@ -11,7 +11,8 @@ from tests.api.key_text import unused_id
 
 INVALID: dict[str, tuple[dict[str, Any], str]] = {
     "nothing": ({}, "the"),
-    "nothing that is known": ({"id": "x", "hash": "y", "version": 7, "createdBy": "z"}, "the"),
+    "nothing that is known": ({"id": "x", "hash": "y", "version": 7, "createdBy": "z"}, "id"),
+    "a field that is nearly known": ({"enable": False, "name": "x"}, "enable"),
     "name is null": ({"name": None}, "name"),
     "name holds a line break": ({"name": "a\nb"}, "name"),
     "name is blank": ({"name": " "}, "name"),

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 CONTRACT: dict[str, Any] = json.loads((ROOT / "tests/contract/create_api_key.json").read_text())
 REQUEST: dict[str, Any] = CONTRACT["request"]
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+TAKEN = {"name", "permissions", "metadata", "expiresat"}
+"""The names of fields, without case, `_` and `-`: a field that is spelled like one is refused, or means something."""
 METADATA_BYTES = 16 * 1024
 BODY_BYTES = 64 * 1024
 
@@ -49,9 +51,13 @@ validate_failure = jsonschema.Draft202012Validator(CONTRACT["failure"]).validate
 
 
 def fits(body: Any) -> bool:
-    """Return whether a body that the schema allows keeps both size limits and has a one-line, non-blank name."""
+    """Return whether a body that the schema allows is accepted.
+
+    It keeps both size limits, has a one-line, non-blank name, and no additional field is spelled like another one.
+    """
     return (
         bool(body["name"].strip())
+        and not any(re.sub("[_-]", "", field).lower() in TAKEN for field in body.keys() - REQUEST["properties"].keys())
         and not CONTROL_CHARACTERS.search(body["name"].strip())
         and len(json.dumps(body.get("metadata", {}), ensure_ascii=False).encode()) <= METADATA_BYTES
         and len(json.dumps(body).encode()) <= BODY_BYTES
@@ -105,6 +111,12 @@ def test_every_body_of_the_schema_gets_a_key(create: CreateApiKey) -> None:
         assert types(body.get("metadata", {})) == types(json.loads(item["metadata"]))
         assert body["name"].strip() == item["name"]
         assert list(dict.fromkeys(body["permissions"])) == item["permissions"]
+
+
+def test_schema_bodies_have_additional_fields() -> None:
+    """The bodies of the test above are of the contract's schema as it stands: some have fields it does not name."""
+    assert "additionalProperties" not in REQUEST
+    assert accepts({"name": "CI", "permissions": ["sessions:read"], "expires_at": 1, "unknown": [None]})
 
 
 def types(metadata: dict[str, Any]) -> dict[str, type]:

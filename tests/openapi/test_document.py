@@ -127,6 +127,17 @@ def test_every_recorded_body_that_was_accepted_is_described() -> None:
     }
 
 
+def test_every_body_but_that_of_a_create_is_closed() -> None:
+    """Every body allows no additional properties, except that of a create, whose contract allows them."""
+    bodies = {
+        name: plain(operation["requestBody"]["content"]["application/json"]["schema"]).get("additionalProperties", True)
+        for name, operation in OPERATIONS.items()
+        if "requestBody" in operation
+    }
+
+    assert {"create_api_key": True, "update_api_key": False, "rotate_api_key": False, "verify_api_key": False} == bodies
+
+
 @pytest.mark.parametrize(("operation", "status", "name", "answer"), EXAMPLES)
 def test_an_example_of_an_error_is_one(operation: str, status: str, name: str, answer: Any) -> None:
     """Each example of an error has the described form, and its code belongs to its status."""

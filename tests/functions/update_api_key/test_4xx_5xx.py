@@ -67,7 +67,7 @@ def test_400_hints_name_the_values_of_enabled(call: Call) -> None:
 
 
 def test_400_hints_list_the_fields(call: Call) -> None:
-    """A body without a field gets the list of fields."""
+    """A body without fields gets their list."""
     call.table.put_key()
 
     assert "Send at least one of: name, enabled, permissions, metadata, expiresAt." == call.refused({}).hint

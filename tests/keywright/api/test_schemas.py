@@ -9,7 +9,20 @@ import pytest
 
 from keywright.api import schemas
 from keywright.api.fields import metadata_text
-from keywright.api.schemas import CreateApiKey, CreatedApiKey, RotatedApiKey, VerifyApiKey
+from keywright.api.request import Nothing
+from keywright.api.schemas import (
+    Body,
+    CreateApiKey,
+    CreatedApiKey,
+    PageQuery,
+    Query,
+    RotateApiKey,
+    RotatedApiKey,
+    UpdateApiKey,
+    VerifyApiKey,
+    field_names,
+    spelling,
+)
 from keywright.api.validation import validate
 from keywright.errors import ServiceError
 
@@ -119,11 +132,85 @@ def test_duplicate_permissions_collapse_in_order() -> None:
     assert ["sessions:write", "sessions:read", "webhooks:read"] == body.permissions
 
 
-def test_unknown_fields_are_ignored() -> None:
+def test_additional_fields_of_a_create_are_ignored() -> None:
     """Even ones whose values would be wrong anywhere else."""
     body = validate(CreateApiKey, VALID | {"extra": {"deep": [float("inf"), None]}})
 
     assert "CI" == body.name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("expires_at", "expires-at", "EXPIRESAT", "expiresat", "ExpiresAt", "_expiresAt_", "expires--__at"),
+        *("Name", "NAME", "na-me", "Permissions", "per_missions", "meta_data", "MetaData"),
+    ],
+)
+def test_a_field_of_a_create_in_another_spelling_is_refused(name: str) -> None:
+    """It would be ignored otherwise: a key that was to expire would never do so."""
+    error = refusal(VALID | {name: "2030-01-31T12:00:00Z"})
+
+    known = next(field for field in field_names(CreateApiKey) if spelling(field) == spelling(name))
+    assert error.message.endswith("is not a field of this request")
+    assert f"Did you mean {known}?" == error.hint
+
+
+def test_a_field_in_two_spellings_is_refused() -> None:
+    """The right spelling does not excuse the other one."""
+    error = refusal(VALID | {"expiresAt": "2030-01-31T12:00:00Z", "expires_at": None})
+
+    assert "expires_at is not a field of this request" == error.message
+
+
+LENIENT = {CreateApiKey}
+REQUEST_MODELS = [
+    model for model in vars(schemas).values() if isinstance(model, type) and issubclass(model, (Body, Query))
+]
+
+
+@pytest.mark.parametrize("model", [*REQUEST_MODELS, Nothing], ids=lambda model: model.__name__)
+def test_bodies_and_queries_are_strict(model: type[BaseModel]) -> None:
+    """Each refuses unknown fields with the list of the known ones, except the body of a create."""
+    with pytest.raises(ServiceError) as caught:
+        validate(model, {"": 1, "unknown": 1})
+
+    assert ("unknown is not a" in caught.value.message) == (model not in LENIENT)
+    assert ("unknown" in str(caught.value.reason)) == (model not in LENIENT)
+
+
+def test_models_of_requests_are_found() -> None:
+    """The test above knows each model."""
+    assert {Body, Query, PageQuery, CreateApiKey, UpdateApiKey, RotateApiKey, VerifyApiKey} < set(REQUEST_MODELS)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("enable", "Did you mean enabled?"),
+        ("Enabled", "Did you mean enabled?"),
+        ("expires", "Did you mean expiresAt?"),
+        ("permission", "Did you mean permissions?"),
+        ("version", "The fields are: name, enabled, permissions, metadata, expiresAt."),
+        ("x" * 60_000, "The fields are: name, enabled, permissions, metadata, expiresAt."),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_the_hint_has_the_nearest_name(name: str, hint: str) -> None:
+    """The nearest known name is suggested, if it is alike."""
+    with pytest.raises(ServiceError) as caught:
+        validate(UpdateApiKey, {"name": "CI", name: 1})
+
+    assert hint == caught.value.hint
+
+
+def test_many_unknown_fields_are_counted() -> None:
+    """Thousands of unknown fields get one short message and hint."""
+    with pytest.raises(ServiceError) as caught:
+        validate(RotateApiKey, {f"field {number}": number for number in range(5_000)})
+
+    assert caught.value.message.endswith("; and 4997 more")
+    assert "The fields are: gracePeriodSeconds." == caught.value.hint
+    assert "unknown field" == caught.value.reason
 
 
 @pytest.mark.parametrize(

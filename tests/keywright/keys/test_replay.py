@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from keywright.api.schemas import CreateApiKey, CreatedApiKey, RotateApiKey
+from keywright.api.schemas import ApiKeyDetails, CreateApiKey, CreatedApiKey, RotateApiKey, RotatedApiKey
 from keywright.domain import keyring
 from keywright.domain.principals import Member
 from keywright.errors import IDEMPOTENCY_KEY_REUSED, SERVICE_UNAVAILABLE, ServiceError
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pydantic import BaseModel
+
+    from keywright.api.schemas import Answer
+
+    Keep = Callable[[Answer], dict[str, Any]]
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MEMBER = Member(uuid.UUID("5b1c6f0e-4d2a-4c8f-9e37-a1b2c3d4e5f6"), "user_1")
@@ -39,15 +43,21 @@ REPEATABLE = Repeatable(MEMBER, IDEMPOTENCY_KEY, "rotate", BODY)
 
 
 @pytest.fixture
-def keep(environment: pytest.MonkeyPatch) -> Callable[[], dict[str, Any]]:
-    """Return a function that encrypts the answer into an item."""
+def keep_of(environment: pytest.MonkeyPatch) -> Keep:
+    """Return a function that encrypts an answer into an item."""
     environment.setenv("TABLE_NAME", "table")
 
-    def kept_item() -> dict[str, Any]:
-        item: Any = REPEATABLE.keep(ANSWER, KEYRING, NOW).request["Item"]
+    def kept_item(answer: Answer) -> dict[str, Any]:
+        item: Any = REPEATABLE.keep(answer, KEYRING, NOW).request["Item"]
         return dict(item)
 
     return kept_item
+
+
+@pytest.fixture
+def keep(keep_of: Keep) -> Callable[[], dict[str, Any]]:
+    """Return a function that encrypts the answer into an item."""
+    return lambda: keep_of(ANSWER)
 
 
 @pytest.fixture
@@ -67,6 +77,39 @@ def kept(item: dict[str, Any]) -> KeptAnswer:
 def test_an_answer_is_read_again(kept: KeptAnswer) -> None:
     """A replayed answer equals the original."""
     assert ANSWER == REPEATABLE.replay(kept, CreatedApiKey, KEYRING)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [1, 1.0, True, 2**53 + 1, 10**308, 1e300, 5e-324, -0.0, "1", "\N{SNOWMAN}"],
+    ids=lambda value: repr(value)[:20],
+)
+def test_a_rotated_key_is_read_again_exactly(keep_of: Keep, value: object) -> None:
+    """The replayed key has the same JSON as the first answer, with every digit and type of its metadata."""
+    shown = ApiKeyDetails(
+        id=str(uuid.UUID(int=1)),
+        name="CI",
+        enabled=True,
+        permissions=["sessions:read"],
+        metadata={"value": value},
+        created_at="2026-01-01T00:00:00.000Z",
+        updated_at="2026-01-01T00:00:00.000Z",
+        expires_at=None,
+        last_used_at=None,
+        request_count=0,
+        hint="kk_...cdef",
+        created_by="user_1",
+        previous_key_expires_at=None,
+    )
+    rotated = RotatedApiKey(
+        message="The API key was rotated", api_key=shown, id=shown.id, key="kk_", previous_key_expires_at=None
+    )
+    kept = idempotency.live(keep_of(rotated), NOW)
+    assert kept is not None
+
+    replayed = REPEATABLE.replay(kept, RotatedApiKey, KEYRING)
+
+    assert repr(rotated.model_dump(mode="json")) == repr(replayed.model_dump(mode="json"))
 
 
 def test_a_day_is_a_day(item: dict[str, Any]) -> None:
