@@ -12,7 +12,7 @@ from admin.schemas import SCHEMAS_FOLDER, schema_text
 from benchmarks import pictures
 from keywright.organizations.events import json_schema
 from openapi import document
-from tools import costs, errors, figures, readable_json, terminal
+from tools import costs, errors, figures, readable_json, reference, terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,9 @@ def files() -> dict[Path, Callable[[str], str]]:
     return {
         errors.TEMPLATE: errors.with_responses,
         errors.GUIDE: errors.with_table,
+        reference.ERRORS: reference.with_entries,
+        reference.GUIDE_HTML: lambda _: reference.guide(reference.GUIDE.read_text(encoding="utf-8")),
+        reference.ERRORS_HTML: lambda _: reference.errors(reference.ERRORS.read_text(encoding="utf-8")),
         costs.GUIDE: costs.with_table,
         figures.PAGE: figures.with_figures,
         ROOT / "docs" / "performance.md": fill_tables,
