@@ -62,13 +62,14 @@ _SECURITY_SCHEMES = {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
-        "description": "A session token of your identity provider, which names the user and the organization.",
+        "description": "A session token (JWT) of your identity provider, which names the user and the organization, "
+        "without `Bearer`. For every operation that manages keys and organizations.",
     },
     "apiKey": {
         "type": "apiKey",
         "in": "header",
         "name": "x-api-key",
-        "description": "The text of an API key.",
+        "description": "The text of an API key. For `GET /v1/auth/api-keys/current` only.",
     },
     "apiKeyAsBearer": {
         "type": "http",
@@ -84,6 +85,18 @@ _SECURITY_SCHEMES = {
     },
 }
 
+_SIGNED = """
+
+A call of your backend, signed with AWS credentials that may `execute-api:Invoke` on this route. A browser has none, so
+it cannot be sent from the reference page. With the credentials in the environment, and the API's address in `API_URL`:
+
+```sh
+curl -sS "$API_URL/auth/api-keys/verify" --aws-sigv4 "aws:amz:$AWS_REGION:execute-api" \\
+  --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" -H "x-amz-security-token: $AWS_SESSION_TOKEN" \\
+  -H "content-type: application/json" -d '{"key": "...", "permissions": ["sessions:read"]}'
+```"""
+"""What the descriptions of operations with an AWS signature add."""
+
 _TAGS = {
     "/auth/api-keys": ("API Keys", "Create, manage and verify API keys."),
     "/auth/orgs": ("Organizations", "Read the audit log, and schedule or cancel the deletion of the organization."),
@@ -97,6 +110,7 @@ _PREFERRED = {
     "list_audit_logs": "first_page",
     "rotate_api_key": "grace_period",
     "update_api_key": "within_a_grace_period",
+    "verify_api_key": "valid_for_permissions",
 }
 """The events that are examples. Other operations use `200_example`, or else their first event."""
 
@@ -120,6 +134,7 @@ _IDEMPOTENCY_KEY = {
         "Use a new UUID for each new request."
     ),
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]*$"},
+    "example": "6f1f0a52-5d0c-4c39-9d6e-0f1d2c3b4a59",
 }
 
 _PATH_PARAMETERS = {
@@ -311,7 +326,8 @@ def _described(item: _Described) -> Json:
         "operationId": item.operation.name,
         "tags": [_TAGS[_tag(item.route.path)][0]],
         "summary": item.summary,
-        "description": inspect.cleandoc(item.operation.act.__doc__ or ""),
+        "description": inspect.cleandoc(item.operation.act.__doc__ or "")
+        + (_SIGNED if item.route.authorizer == IAM_AUTHORIZER else ""),
     }
     if security != [_SESSION]:
         described["security"] = [{name: []} for name in security]

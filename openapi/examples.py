@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
+from keywright.domain import key_text
 from local.cases import read_cases
 
 if TYPE_CHECKING:
@@ -20,11 +23,22 @@ if TYPE_CHECKING:
 Json = Any
 
 KEY_ID = "019b7e3c-9585-719d-81cb-3b8af1c594c2"
+_KEY_TEXT = key_text.encode(
+    "kk_",
+    key_text.payload(
+        pepper_version=1,
+        organization_id=UUID("5f0c2c0e-9a3d-4b6e-8f57-0d6f2b8a1c01"),
+        key_id=UUID(KEY_ID),
+        generation=0,
+        secret=hashlib.sha256(b"not a secret").digest()[: key_text.SECRET_BYTES],
+    ),
+    b"not a pepper",
+)
+"""A key of no deployment, in the form of a real one."""
 _SAMPLES = {
     "uuid7": KEY_ID,
-    # In two parts, so that nothing takes it for a secret.
-    "api key": "kk_" + "0" * 82 + "wxyz",
-    "hint": "kk_...wxyz",
+    "api key": _KEY_TEXT,
+    "hint": key_text.hint(_KEY_TEXT, "kk_"),
     "rfc3339": "2026-01-02T12:34:56.789Z",
     "any string": "...",
 }
@@ -32,7 +46,7 @@ _SAMPLES = {
 
 _MATCHER = re.compile(rf"<({'|'.join(_SAMPLES)})(?::[^>]*)?>")
 _KEY = re.compile(r"kk_[0-9A-Za-z]{86}")
-"""A key in an event. It belongs to no deployment; the sample makes that obvious."""
+"""A key in an event."""
 _DOCS = re.compile(r"https://[^/\"]+/v1/docs#")
 SHOWN = 3
 """The maximum number of examples of one code."""

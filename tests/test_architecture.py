@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-DOCUMENTS = {"get_openapi": {"openapi.json"}, "get_reference": {"page.html", "page.css", "page.js"}}
+DOCUMENTS = {
+    "get_openapi": {"openapi.json"},
+    "get_reference": {"page.html", "page.css", "page.js", "guide.html", "errors.html"},
+}
 """The files that functions serve."""
 
 

@@ -11,7 +11,7 @@ from benchmarks import pictures
 from keywright.organizations.events import json_schema
 from keywright_admin.output import SCHEMAS
 from openapi import document
-from tools import costs, errors, figures, readable_json, terminal
+from tools import costs, errors, figures, readable_json, reference, terminal
 from tools.admin_schemas import SCHEMAS_FOLDER, schema_text
 
 if TYPE_CHECKING:
@@ -28,6 +28,9 @@ def files() -> dict[Path, Callable[[str], str]]:
     return {
         errors.TEMPLATE: errors.with_responses,
         errors.GUIDE: errors.with_table,
+        reference.ERRORS: reference.with_entries,
+        reference.GUIDE_HTML: lambda _: reference.guide(reference.GUIDE.read_text(encoding="utf-8")),
+        reference.ERRORS_HTML: lambda _: reference.errors(reference.ERRORS.read_text(encoding="utf-8")),
         costs.GUIDE: costs.with_table,
         figures.PAGE: figures.with_figures,
         ROOT / "docs" / "performance.md": fill_tables,

@@ -6,11 +6,9 @@ Run it: KEYWRIGHT_URL=... AWS_REGION=... uvicorn fastapi_app:app
 from typing import Annotated, Any
 
 import keywright_client
-from fastapi import Depends, FastAPI, HTTPException
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import Depends, FastAPI, Header, HTTPException
 
 app = FastAPI()
-bearer = HTTPBearer(auto_error=False)
 
 
 class ApiKey:
@@ -20,16 +18,19 @@ class ApiKey:
         self.permissions = permissions
 
     # Not async, so that FastAPI runs it in a thread and other requests continue.
-    def __call__(self, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> dict[str, Any]:
-        """Return the key's organization, permissions and metadata.
+    def __call__(
+        self, x_api_key: Annotated[str | None, Header()] = None, authorization: Annotated[str | None, Header()] = None
+    ) -> dict[str, Any]:
+        """Return the result of verifying the key in `x-api-key` or `Authorization: Bearer`.
 
         Raises:
             HTTPException: 401 without a valid key, 403 if it is not permitted, 503 if Keywright does not answer.
         """
-        if credentials is None:
+        presented = keywright_client.presented_key(x_api_key, authorization)
+        if presented is None:
             raise HTTPException(401, "No API key", {"www-authenticate": "Bearer"})
         try:
-            key = keywright_client.verify(credentials.credentials, *self.permissions)
+            key = keywright_client.verify(presented, *self.permissions)
         except keywright_client.VerificationUnavailable:
             raise HTTPException(503, "API keys cannot be verified at the moment", {"retry-after": "1"}) from None
         if key["code"] in {"INSUFFICIENT_PERMISSIONS", "ORGANIZATION_FROZEN"}:

@@ -21,11 +21,12 @@ def api_key_required(*permissions: str) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @functools.wraps(view)
         def checked(*arguments: Any, **keywords: Any) -> ResponseReturnValue:
-            authorization = request.authorization
-            if authorization is None or authorization.type != "bearer" or authorization.token is None:
+            headers = request.headers
+            presented = keywright_client.presented_key(headers.get("x-api-key"), headers.get("authorization"))
+            if presented is None:
                 abort(401)
             try:
-                key = keywright_client.verify(authorization.token, *permissions)
+                key = keywright_client.verify(presented, *permissions)
             except keywright_client.VerificationUnavailable:
                 abort(503)
             if key["code"] in {"INSUFFICIENT_PERMISSIONS", "ORGANIZATION_FROZEN"}:

@@ -1,20 +1,24 @@
 """Verifies API keys with a deployed Keywright. Copy this file into your backend.
 
-It needs boto3, the URL of the API in KEYWRIGHT_URL (the stack's output ApiUrl), and AWS credentials that allow
-`execute-api:Invoke` on the stack's output VerifyApiKeyArn.
+It needs boto3, a region, the URL of the API in KEYWRIGHT_URL (the stack's output ApiUrl), and AWS credentials that
+allow `execute-api:Invoke` on the stack's output VerifyApiKeyArn.
 """
 
 from __future__ import annotations
 
 import functools
 import json
+import logging
 import os
-from typing import Any
+from typing import Any, NoReturn
 
 import boto3
 import urllib3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.exceptions import BotoCoreError, ClientError
+
+logger = logging.getLogger(__name__)
 
 # A verification changes nothing, so any failure can be retried. Redirects are not followed: the signature is valid for
 # this URL only.
@@ -26,10 +30,15 @@ class VerificationUnavailable(Exception):  # noqa: N818 - reads best in a log
     """Keywright did not answer. The key may be valid, so answer 503 and not 401."""
 
 
-@functools.cache
-def _session() -> boto3.Session:
-    """Return the session of this process, which refreshes its credentials before they expire."""
-    return boto3.Session()
+def presented_key(x_api_key: str | None, authorization: str | None) -> str | None:
+    """Return the key of a request, from the header `x-api-key` or else `Authorization: Bearer`; None if there is none.
+
+    Keywright's own routes and its authorizer read the same headers, in the same order.
+    """
+    if x_api_key:
+        return x_api_key
+    scheme, _, key = (authorization or "").partition(" ")
+    return key.strip() or None if scheme.lower() == "bearer" else None
 
 
 def verify(key: str, *permissions: str) -> dict[str, Any]:
@@ -40,20 +49,47 @@ def verify(key: str, *permissions: str) -> dict[str, Any]:
         permissions: the permissions that the request needs.
 
     Raises:
-        VerificationUnavailable: Keywright did not answer, or not with 200.
+        VerificationUnavailable: Keywright did not answer, or not with 200. The reason is logged.
     """
-    credentials = _session().get_credentials()
-    if credentials is None:
-        raise VerificationUnavailable("no AWS credentials")
     url = f"{os.environ['KEYWRIGHT_URL'].rstrip('/')}/auth/api-keys/verify"
     body = json.dumps({"key": key, "permissions": permissions}).encode()
     request = AWSRequest("POST", url, data=body, headers={"content-type": "application/json"})
-    SigV4Auth(credentials, "execute-api", _session().region_name).add_auth(request)
+    _sign(request)
     try:
         response = _HTTP.request("POST", url, body=body, headers=dict(request.headers.items()))
     except urllib3.exceptions.HTTPError as error:
-        raise VerificationUnavailable(type(error).__name__) from None
+        reason = getattr(error, "reason", None) or error  # of the last attempt
+        _fail(f"{type(reason).__name__}: {reason}")
     if response.status != 200:
-        raise VerificationUnavailable(f"answered {response.status}")
-    answer: dict[str, Any] = response.json()["data"]
+        _fail(f"answered {response.status}", response.headers.get("x-request-id"))
+    try:
+        answer: dict[str, Any] = response.json()["data"]
+    except (KeyError, TypeError, ValueError):
+        _fail("answered 200 without a result: KEYWRIGHT_URL is not that of Keywright")
     return answer
+
+
+def _sign(request: AWSRequest) -> None:
+    # boto3 reads AWS_DEFAULT_REGION and profiles. Lambda and ECS set AWS_REGION, which other SDKs read.
+    region = _session().region_name or os.environ.get("AWS_REGION")
+    if not region:
+        _fail("no region: set AWS_REGION, AWS_DEFAULT_REGION or the region of the profile")
+    try:
+        credentials = _session().get_credentials()
+        if credentials is None:
+            _fail("no AWS credentials")
+        SigV4Auth(credentials, "execute-api", region).add_auth(request)
+    except (BotoCoreError, ClientError) as error:  # for example, the role's credentials cannot be refreshed
+        _fail(f"AWS credentials: {type(error).__name__}")
+
+
+@functools.cache
+def _session() -> boto3.Session:
+    """Return the session of this process, which refreshes its credentials before they expire."""
+    return boto3.Session()
+
+
+def _fail(reason: str, request_id: str | None = None) -> NoReturn:
+    """Log why a key could not be verified, without the key, and raise VerificationUnavailable."""
+    logger.error("API key not verified: %s%s", reason, f" (x-request-id {request_id})" if request_id else "")
+    raise VerificationUnavailable(reason)

@@ -39,8 +39,9 @@ def chromium(request: pytest.FixtureRequest) -> Iterator[Browser]:
 
 @pytest.fixture
 def browser(chromium: Browser) -> Browser:
-    """The browser, with the width of a desktop and empty logs."""
+    """The browser, with the width of a desktop, light colors and empty logs."""
     chromium.open("about:blank")
+    chromium.prefer("light")
     chromium.resize(1280, 900)
     chromium.console()
     chromium.requested()

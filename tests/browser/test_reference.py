@@ -37,6 +37,26 @@ TOO_WIDE = """return [...document.querySelectorAll("body *")].filter((element) =
     .slice(0, 5).map((element) => `${element.tagName}.${element.className}`)"""
 
 
+UNREADABLE = """const parts = (color) => color.match(/[\\d.]+/g).map(Number);
+    const light = ([red, green, blue]) => [red, green, blue].map((part) => part / 255)
+      .map((part) => part <= .04045 ? part / 12.92 : ((part + .055) / 1.055) ** 2.4)
+      .reduce((sum, part, index) => sum + part * [.2126, .7152, .0722][index], 0);
+    const behind = (element) => {
+      for (; element; element = element.parentElement) {
+        const color = parts(getComputedStyle(element).backgroundColor);
+        if (color.length === 3) return color;
+      }
+      return [255, 255, 255];
+    };
+    return [...document.querySelectorAll("header *, #guide *, #errors *, .opblock-summary-description, .info p")]
+      .filter((element) => [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim()))
+      .filter((element) => {
+        const ink = light(parts(getComputedStyle(element).color)), paper = light(behind(element));
+        return (Math.max(ink, paper) + .05) / (Math.min(ink, paper) + .05) < 4.5;
+      }).slice(0, 5).map((element) => `${element.tagName} ${element.textContent.slice(0, 40)}`)"""
+"""WCAG 2.2, 1.4.3: a contrast of at least 4.5 to 1."""
+
+
 @pytest.fixture
 def page(browser: Browser, deployment: Deployment) -> Browser:
     """The page, loaded."""
@@ -73,6 +93,7 @@ def opened(chromium: Browser, deployment: Deployment) -> Opened:
     chromium.requested()
     chromium.open(f"{deployment.base_url}/docs")
     chromium.wait_for(DRAWN, len(OPERATIONS))
+    chromium.run("for (const part of document.querySelectorAll('details')) part.open = true")
     shown = [(method, path) for method, path in chromium.run(SHOWN)]
     chromium.run(
         """for (const button of document.querySelectorAll(".opblock:not(.is-open) .opblock-summary-control"))
@@ -113,6 +134,49 @@ def test_it_can_be_read_on_a_phone(opened: Opened, size: tuple[int, int]) -> Non
     """With every operation opened nothing is wider than the screen; code and tables scroll on their own."""
     assert [] == opened.too_wide[size]
     assert opened.widths[size] <= size[0]
+
+
+def test_the_session_token_comes_first(page: Browser) -> None:
+    """Authorize asks for the session token first, and the cursor is there; there is no field for an AWS signature."""
+    page.click("button.authorize")
+    page.wait_for("return document.activeElement === document.querySelector('.auth-container input')")
+
+    assert [("bearerAuth", True), ("apiKey", False)] == [
+        (name, focus)
+        for name, focus in page.run(
+            """return [...document.querySelectorAll(".auth-container")].map((part) => [
+                part.querySelector("h4 code").textContent, part.contains(document.activeElement)])"""
+        )
+    ]
+
+
+def test_verifying_is_a_call_of_a_backend(page: Browser) -> None:
+    """Only the operation that needs an AWS signature cannot be tried out; it shows the command of a backend instead."""
+    page.run(
+        """for (const button of document.querySelectorAll(".opblock:not(.is-open) .opblock-summary-control"))
+           button.click()"""
+    )
+    page.wait_for(
+        "return document.querySelectorAll('.opblock .responses-table').length === arguments[0]", len(OPERATIONS)
+    )
+    without = page.run(
+        """return [...document.querySelectorAll(".opblock")].filter((block) => !block.querySelector(".try-out__btn"))
+           .map((block) => block.id)"""
+    )
+
+    assert ["operations-API_Keys-verify_api_key"] == without
+    assert "--aws-sigv4" in page.run("return document.getElementById(arguments[0]).textContent", without[0])
+
+
+def test_the_colors_are_those_that_the_reader_prefers(page: Browser) -> None:
+    """Dark colors are used if the reader prefers them, also when that changes; text is readable in both."""
+    for scheme in ("dark", "light"):
+        page.prefer(scheme)
+        page.wait_for(
+            "return document.documentElement.classList.contains('dark-mode') === arguments[0]", scheme == "dark"
+        )
+
+        assert [] == page.run(UNREADABLE)
 
 
 @pytest.mark.parametrize("code", [next(iter(CATALOGUE)), list(CATALOGUE)[-1]])
@@ -163,6 +227,9 @@ def test_an_operation_can_be_tried_out(page: Browser, deployment: Deployment) ->
 def test_pictures(page: Browser, request: pytest.FixtureRequest) -> None:
     """`--pictures DIRECTORY` saves screenshots of the page."""
     pictures = {"desktop": page.screenshot()}
+    page.prefer("dark")
+    pictures["dark"] = page.screenshot()
+    page.prefer("light")
     page.resize(*PHONE)
     pictures["phone"] = page.screenshot()
     directory: Path | None = request.config.getoption("--pictures")

@@ -77,6 +77,11 @@ class Browser:
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < height}
         self._post("/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics})
 
+    def prefer(self, scheme: str) -> None:
+        """Set the color scheme that the reader prefers: light or dark."""
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self._post("/goog/cdp/execute", {"cmd": "Emulation.setEmulatedMedia", "params": {"features": features}})
+
     def console(self) -> list[str]:
         """Return the console's new lines: errors, warnings, refused requests."""
         return [f"{entry['level']} {entry['message']}" for entry in self._post("/se/log", {"type": "browser"})]

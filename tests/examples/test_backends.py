@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,6 +17,7 @@ from tests.support.environment import LOOPBACK, ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
     from types import ModuleType
 
     from fastapi import FastAPI
@@ -39,6 +42,11 @@ class Get(Protocol):
 def example(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
     """Return a function that imports an example as if run in its folder, with AWS credentials."""
     monkeypatch.syspath_prepend(str(BACKENDS))
+    for name in ("AWS_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("KEYWRIGHT_URL", deployment.base_url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", deployment.iam["access_key_id"])
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", deployment.iam["secret_access_key"])
@@ -83,8 +91,28 @@ def test_valid_key(get: Get, deployment: Deployment) -> None:
     assert (200, {"reports of": deployment.organization_id, "read with": "CI"}) == get("/reports", bearer(key))
 
 
+def test_x_api_key(get: Get, deployment: Deployment) -> None:
+    """A key may be in `x-api-key` as well, which comes first."""
+    key = deployment.create_key(permissions=["analytics:read"])["key"]
+
+    assert 200 == get("/reports", {"x-api-key": key})[0]
+    assert 200 == get("/reports", {"x-api-key": key, **bearer("nonsense")})[0]
+    assert 401 == get("/reports", {"x-api-key": "nonsense", **bearer(key)})[0]
+
+
 @pytest.mark.parametrize(
-    "headers", [{}, bearer("nonsense"), {"authorization": "Basic dTpw"}, {"authorization": "Bearer"}], ids=str
+    "headers",
+    [
+        {},
+        bearer("nonsense"),
+        bearer("x" * 5000),
+        {"authorization": "Basic dTpw"},
+        {"authorization": "Bearer"},
+        {"authorization": "Bearer "},
+        {"x-api-key": ""},
+        {"x-api-key": "nonsense"},
+    ],
+    ids=lambda headers: str(headers)[:60],
 )
 def test_no_valid_key(get: Get, headers: dict[str, str]) -> None:
     """A missing, malformed or other credential is 401."""
@@ -108,17 +136,83 @@ def test_revoked_key(get: Get, deployment: Deployment) -> None:
     assert 401 == get("/reports", bearer(created["key"]))[0]
 
 
-def test_unreachable_keywright(get: Get, deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If Keywright cannot be reached, the answer is 503, not 401: the key may be valid."""
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_region(get: Get, deployment: Deployment, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """The region may be in either variable: boto3 reads only one of them, Lambda and ECS set the other."""
     key = deployment.create_key(permissions=["analytics:read"])["key"]
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.setenv(name, deployment.iam["region"])
+
+    assert 200 == get("/reports", bearer(key))[0]
+
+
+def test_region_of_the_profile(
+    get: Get, deployment: Deployment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The region of the AWS profile is used, as everywhere with boto3."""
+    key = deployment.create_key(permissions=["analytics:read"])["key"]
+    (tmp_path / "config").write_text(f"[default]\nregion = {deployment.iam['region']}\n", encoding="utf-8")
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+
+    assert 200 == get("/reports", bearer(key))[0]
+
+
+class Unavailable(Protocol):
+    """Sends a request that cannot be verified."""
+
+    def __call__(self) -> str:
+        """Return what is in the log, once the answer is 503 and the log has no key."""
+        ...
+
+
+@pytest.fixture
+def unavailable(get: Get, deployment: Deployment, caplog: pytest.LogCaptureFixture) -> Unavailable:
+    """Return a function that sends a valid key, gets 503, and returns the reason that was logged."""
+
+    def send() -> str:
+        key = deployment.create_key(permissions=["analytics:read"])["key"]
+        status, _ = get("/reports", bearer(key))
+        messages = [record.getMessage() for record in caplog.records if record.name == "keywright_client"]
+        assert 503 == status
+        assert key not in caplog.text
+        assert 1 == len(messages)
+        return messages[0]
+
+    return send
+
+
+def test_unreachable_keywright(unavailable: Unavailable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If Keywright cannot be reached, the answer is 503, not 401: the key may be valid. The log has the reason."""
     monkeypatch.setenv("KEYWRIGHT_URL", "http://127.0.0.1:1/v1")
 
-    assert 503 == get("/reports", bearer(key))[0]
+    assert "NewConnectionError" in unavailable()
 
 
-def test_wrong_aws_credentials(get: Get, deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_aws_credentials(unavailable: Unavailable, monkeypatch: pytest.MonkeyPatch) -> None:
     """With wrong AWS credentials the answer is 503: the caller is neither admitted nor blamed."""
-    key = deployment.create_key(permissions=["analytics:read"])["key"]
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
 
-    assert 503 == get("/reports", bearer(key))[0]
+    assert re.search(r"answered 40[13] \(x-request-id \S+\)", unavailable())
+
+
+def test_no_region(unavailable: Unavailable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a region the answer is 503, and the log names the variables."""
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+
+    assert "no region: set AWS_REGION, AWS_DEFAULT_REGION" in unavailable()
+
+
+def test_no_aws_credentials(unavailable: Unavailable, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without AWS credentials the answer is 503, and the log says so."""
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+
+    assert "no AWS credentials" in unavailable()
+
+
+def test_another_service(unavailable: Unavailable, deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If KEYWRIGHT_URL is wrong, the answer is 503, and the log has the status."""
+    monkeypatch.setenv("KEYWRIGHT_URL", f"{deployment.base_url}/nowhere")
+
+    assert "answered 404" in unavailable()

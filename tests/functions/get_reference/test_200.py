@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 call = calling("get_reference")
 
+DESCRIPTION = json.loads((ROOT / "docs" / "openapi.json").read_text(encoding="utf-8"))
 LIBRARY = ROOT / "functions" / "get_reference" / "swagger-ui"
 LAMBDA_ANSWER_BYTES = 6 * 1024 * 1024
 """AWS Lambda quotas: invocation payload, 6 MB; API Gateway's is 10 MB."""
@@ -77,22 +78,52 @@ def test_it_refers_to_nothing_outside_of_this_api(page: str) -> None:
 
 
 def test_every_link_within_the_page_leads_somewhere(page: str) -> None:
-    """Every link within the page leads to exactly one element."""
+    """Every link within the page leads to exactly one element, or to an operation, which the library draws."""
     parts = Parts(page)
+    operations = {
+        f"operations-{operation['tags'][0].replace(' ', '_')}-{operation['operationId']}"
+        for methods in DESCRIPTION["paths"].values()
+        for operation in methods.values()
+    }
 
-    assert {address[1:] for address in parts.addresses if address.startswith("#")} <= set(parts.ids)
+    assert {address[1:] for address in parts.addresses if address.startswith("#")} <= {*parts.ids, *operations}
     assert len(parts.ids) == len(set(parts.ids))
 
 
 @pytest.mark.parametrize("code", CATALOGUE)
 def test_every_error_has_an_entry(page: str, code: str) -> None:
     """Every error has an entry with its status, its message and its hint."""
-    entry = re.search(rf'<article id="{code}".*?</article>', page)
+    entry = re.search(rf'<article id="{code}".*?</article>', page, re.DOTALL)
 
     assert entry
     content = html.unescape(entry[0])
     assert all(text in content for text in (f" <span>{CATALOGUE[code].status}</span>", CATALOGUE[code].message))
     assert CATALOGUE[code].hint in content
+
+
+@pytest.mark.parametrize("code", CATALOGUE)
+def test_every_error_has_causes_and_remedies(page: str, code: str) -> None:
+    """The entry that the link of an error leads to has at least one cause with a remedy."""
+    (rows,) = re.findall(rf'<article id="{code}".*?<tbody>(.*?)</tbody>.*?</article>', page, re.DOTALL)
+
+    assert re.findall(r"<tr>\n<td>.{10,}</td>\n<td>.{10,}</td>\n</tr>", rows)
+
+
+def test_it_has_the_guide(page: str) -> None:
+    """The page has the sections of docs/using.md but that of errors, which has a place of its own."""
+    titles = re.findall(r"^## (.+)$", (ROOT / "docs" / "using.md").read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert [title for title in titles if title != "Errors"] == re.findall(r"<summary>(.*?)</summary>", page)
+
+
+def test_it_has_the_address_of_the_deployment(call: Call, setting: Callable[[str, str], None]) -> None:
+    """The introduction has the address that requests go to, and changes with it."""
+    first = str(call()["body"])
+    setting("PUBLIC_URL", "https://api.example.com/keys/v1")
+    second = str(call()["body"])
+
+    assert '<code id="address">https://abc.execute-api.eu-central-1.amazonaws.com/v1</code>' in first
+    assert '<code id="address">https://api.example.com/keys/v1</code>' in second
 
 
 def test_only_its_own_scripts_may_run(call: Call) -> None:

@@ -8,24 +8,24 @@ import hashlib
 import html
 import json
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from string import Template
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
-from keywright.errors import CATALOGUE
 from keywright.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from keywright.errors import ErrorType
-
 Json = Any
 
 _ADDRESS = "http://127.0.0.1:8787/v1"
 """The address in the file, which the API's own address replaces."""
+
+_HERE = "{{address}}"
+"""The address in page.html, which the API's own address replaces."""
 
 _STAGE = "/v1"
 _CACHED_ADDRESSES = 4
@@ -105,7 +105,7 @@ def page(directory: Path, base_url: str) -> Page:
     """Return the reference page: one file that loads only the OpenAPI description.
 
     Args:
-        directory: holds page.html and the library that renders the description.
+        directory: holds page.html with its parts and the library that renders the description.
         base_url: the address of the API, which the page sends requests to.
     """
     text, script_sources = _page(directory)
@@ -120,12 +120,12 @@ def page(directory: Path, base_url: str) -> Page:
         "frame-ancestors 'none'",
     )
     return Page(
-        text,
+        text.replace(_HERE, html.escape(base_url)),
         {"content-security-policy": "; ".join(policy), "referrer-policy": "no-referrer"},
     )
 
 
-@lru_cache(_CACHED_ADDRESSES)
+@cache
 def _page(directory: Path) -> tuple[str, str]:
     """Return the page, and the CSP sources of its scripts, the only ones that can run."""
     library = _decompressed(directory / "swagger-ui" / "swagger-ui-bundle.js.gz")
@@ -135,7 +135,8 @@ def _page(directory: Path) -> tuple[str, str]:
         "library_style": _decompressed(directory / "swagger-ui" / "swagger-ui.css.gz"),
         "script": script,
         "style": (directory / "page.css").read_text(encoding="utf-8"),
-        "errors": "\n".join(_entry(error) for error in CATALOGUE.values()),
+        "guide": (directory / "guide.html").read_text(encoding="utf-8"),
+        "errors": (directory / "errors.html").read_text(encoding="utf-8"),
     }
     text = Template((directory / "page.html").read_text(encoding="utf-8")).substitute(parts)
     return text, " ".join(f"'sha256-{_digest(content)}'" for content in (library, script))
@@ -147,14 +148,6 @@ def _decompressed(file: Path) -> str:
 
 def _digest(content: str) -> str:
     return base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
-
-
-def _entry(error: ErrorType) -> str:
-    code, message, hint = (html.escape(text) for text in (error.code, error.message, error.hint))
-    return (
-        f'<article id="{code}" tabindex="-1"><h3><a href="#{code}">{code}</a> <span>{error.status}</span></h3>'
-        f"<p>{message}.</p><p>{hint}</p></article>"
-    )
 
 
 def _origin(base_url: str) -> str:
