@@ -27,6 +27,9 @@ DEV_REQUIREMENTS := requirements/dev.txt
 SAM_REQUIREMENTS := requirements/sam.txt
 CLIENTS_REQUIREMENTS := requirements/clients.txt
 
+LOCAL_PYTHON_VERSION = $(or $(PYTHON_VERSION),3.13)
+LOCAL_ARCHITECTURE = $(patsubst aarch64,arm64,$(shell uname -m))
+
 E2E_VENV := .venv-e2e
 E2E_REQUIREMENTS := requirements/e2e.txt
 FUZZ_VENV := .venv-fuzz
@@ -123,6 +126,11 @@ schemas: $(VENV)/.local ## write docs/schemas anew, from the models
 	PYTHONPATH=layers/shared/python $(BIN)/python -c 'import json; from keywright.organizations.events import json_schema; \
 	  print(json.dumps(json_schema(), indent=2))' > docs/schemas/organization-event.json
 	$(BIN)/python -m admin.schemas
+
+build-local: $(VENV)/.local $(SAM_VENV)/.installed ## sam build for `sam local` on this machine, into .aws-sam/local (PYTHON_VERSION=3.13)
+	@PYTHON_VERSION=$(LOCAL_PYTHON_VERSION) ARCHITECTURE=$(LOCAL_ARCHITECTURE) PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" $(SAM) build \
+	  --build-dir .aws-sam/local --parameter-overrides PythonRuntime=python$(LOCAL_PYTHON_VERSION) Architecture=$(LOCAL_ARCHITECTURE)
+	@$(BIN)/python -m local.sam .aws-sam/local $(LOCAL_PYTHON_VERSION) $(LOCAL_ARCHITECTURE)
 
 build: $(SAM_VENV)/.installed ## sam build, for the platform that template.yaml names
 	PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" $(SAM) build
