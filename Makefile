@@ -10,14 +10,15 @@ SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} 
 UV := $(shell command -v uv 2>/dev/null)
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-# $(call install,ENVIRONMENT,REQUIREMENTS FILES...): hash-checked, by uv if it is there, else by pip.
+# $(call install,ENVIRONMENT,REQUIREMENTS FILES...): hash-checked, by uv if it is there, else by pip. Progress is shown on
+# standard error: standard output may be piped.
 ifdef UV
 make_environment = $(UV) venv --quiet --python $(PYTHON) $(1)
-install = $(UV) pip install --quiet --python $(1)/bin/python --require-hashes $(foreach file,$(2),-r $(file))
+install = $(UV) pip install --python $(1)/bin/python --require-hashes $(foreach file,$(2),-r $(file))
 else
-pip = $(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes
-make_environment = $(PYTHON) -m venv $(1) && $(call pip,$(1)) -r requirements/pip.txt
-install = $(call pip,$(1)) $(foreach file,$(2),-r $(file))
+pip = $(1)/bin/python -m pip install --disable-pip-version-check --require-hashes
+make_environment = $(PYTHON) -m venv $(1) && $(call pip,$(1)) --quiet -r requirements/pip.txt
+install = $(call pip,$(1)) $(foreach file,$(2),-r $(file)) >&2
 endif
 
 RUNTIME_REQUIREMENTS := layers/shared/requirements.txt
@@ -30,6 +31,8 @@ CLIENTS_REQUIREMENTS := requirements/clients.txt
 LOCAL_PYTHON_VERSION = $(or $(PYTHON_VERSION),3.13)
 LOCAL_ARCHITECTURE = $(patsubst aarch64,arm64,$(shell uname -m))
 
+HOST_LAYER := .aws-sam/host-layer
+
 E2E_VENV := .venv-e2e
 E2E_REQUIREMENTS := requirements/e2e.txt
 FUZZ_VENV := .venv-fuzz
@@ -41,17 +44,28 @@ DYNAMODB_LOCAL := .dynamodb-local
 DYNAMODB_TESTS := tests/dynamodb tests/keywright/store tests/keywright/operators/test_operators.py tests/keywright/organizations/test_apply.py \
   tests/functions tests/contract tests/test_events.py tests/lifecycle tests/reliability tests/api
 
-.PHONY: help run admin test test-api test-dynamodb test-layer test-runtime capacity e2e test-browser test-clients fuzz load bench bench-report lint errors openapi docs schemas format build lock clean
+.PHONY: help run admin test token emit invoke build-local sam-local-test test-api test-dynamodb test-layer test-runtime capacity e2e test-browser test-clients fuzz load bench bench-report lint errors openapi docs schemas format build lock clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
-run: $(VENV)/.local ## serve Keywright on http://127.0.0.1:8787 (PORT=..., DEMO_TTL=seconds, EMPTY=1)
-	@exec $(BIN)/python -m local
+run: $(VENV)/.local ## serve Keywright on http://127.0.0.1:8787 (PORT=, BIND=, FRESH=1, EMPTY=1, DEMO_TTL=seconds, RELOAD=0)
+	@RELOAD=$${RELOAD:-1} exec $(BIN)/python -m local
+
+token: $(VENV)/.local ## print a session token for the service of make run: make token USER=admin, or USER=ada ORG=acme
+	@$(BIN)/python -m local.token "$(if $(filter command,$(firstword $(origin USER))),$(USER))" "$(ORG)"
+
+emit: $(VENV)/.local ## send an event to the bus of make run: make emit EVENT=event.json
+	@test -n "$(EVENT)" || { echo "name an event: make emit EVENT=event.json (docs/local.md)"; exit 2; }
+	@$(BIN)/python -m local.emit "$(EVENT)"
 
 admin: $(VENV)/.admin ## the operator's command line: make admin ARGS="--stack NAME organizations list"
 	@exec $(BIN)/python -m admin $(ARGS)
+
+invoke: $(VENV)/.local $(SAM_VENV)/.installed $(RUNTIME_VENV)/.installed $(HOST_LAYER)/.built ## run a function as Lambda does, without Docker: make invoke EVENT=events/create_api_key/200_minimal
+	@test -n "$(EVENT)" || { echo "name an event: make invoke EVENT=events/create_api_key/200_minimal"; exit 2; }
+	@$(BIN)/python -m local.invoke "$(EVENT)" "$(FUNCTION)"
 
 test: $(VENV)/.dev ## run every test that needs nothing but this machine
 	$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
@@ -194,6 +208,10 @@ $(E2E_VENV)/.installed: $(E2E_VENV)/bin/python $(E2E_REQUIREMENTS)
 $(FUZZ_VENV)/.installed: $(FUZZ_VENV)/bin/python $(RUNTIME_REQUIREMENTS) $(FUZZ_REQUIREMENTS)
 	@echo "Installing the fuzzers into $(FUZZ_VENV) ..."
 	@$(call install,$(FUZZ_VENV),$(RUNTIME_REQUIREMENTS) $(FUZZ_REQUIREMENTS))
+	@touch $@
+
+$(HOST_LAYER)/.built: $(shell find layers/shared -name '*.py' -o -name requirements.txt -o -name Makefile)
+	@$(MAKE) --no-print-directory test-layer >/dev/null
 	@touch $@
 
 # Java and Maven come from Debian where they are missing and it can be done; SHA256SUMS says what has to come of it.

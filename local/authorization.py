@@ -131,7 +131,7 @@ def _identity(authorizer: Authorizer, request: Request) -> tuple[str, ...]:
         raise RefusalError("UNAUTHORIZED", reason=f"the request has no {' or no '.join(names)}")
     is_token = authorizer.kind == "TOKEN"  # the only kind with a validation expression (API Gateway, CreateAuthorizer)
     if is_token and authorizer.validation is not None and not authorizer.validation.fullmatch(identity[0]):
-        raise RefusalError("UNAUTHORIZED", reason=f"{authorizer.header} does not match {authorizer.validation.pattern}")
+        raise RefusalError("UNAUTHORIZED", reason=f"{authorizer.header} does not match the ValidationExpression")
     return identity
 
 

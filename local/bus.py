@@ -143,13 +143,12 @@ class Bus:
             return self._due.queue[0] if self._due.queue else None
 
     def _run(self, function: str) -> None:
-        with logs.collected() as texts:
-            try:
-                answer = self._invoke(function, _event(**{"source": SCHEDULED[0], "detail-type": SCHEDULED[1]}))
-                outcome = json.dumps(answer)
-            except FunctionError as error:
-                outcome = f"failed: {error.message}"
-        self._announce(f"schedule {function} {logs.reason(texts) or outcome}")
+        event = _event(**{"source": SCHEDULED[0], "detail-type": SCHEDULED[1]})
+        try:
+            outcome = json.dumps(self._invoke(function, event))
+        except FunctionError as error:
+            outcome = f"failed: {error.message}"
+        self._announce(f"schedule {function} {outcome}")
 
     def _deliver(self, function: str, messages: list[_Due]) -> None:
         """Invoke a consumer on a batch; the failed messages come again."""

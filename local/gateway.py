@@ -93,7 +93,7 @@ class Gateway:
         request = self._read(environ)
         with logs.collected() as lines:
             answer = self.answer(request)
-        reason = answer.reason or logs.reason(lines)
+        reason = answer.reason or logs.reason(lines, answer.status)
         self._announce_request(request.method, request.path, answer.status, started, reason)
         headers = [*answer.headers, ("x-amzn-requestid", request.request_id)]
         if answer.status not in _NO_CONTENT:

@@ -15,8 +15,16 @@ if TYPE_CHECKING:
     from local.intrinsics import Json
 
 _LINES: ContextVar[list[str] | None] = ContextVar("lines", default=None)
-_REASONS = ("reason", "outcome", "code")
-"""The fields that say why something was refused, the most precise first (`make_endpoint`, `sync` and others)."""
+_REASONS = ("reason", "code")
+"""The fields that say why something was refused, the most precise first."""
+_PLAIN = {
+    "ExpiredSignatureError": "the session token has expired",
+    "InvalidAudienceError": "the session token is for another audience",
+    "InvalidIssuerError": "the session token is from another issuer",
+    "InvalidSignatureError": "the signature of the session token is wrong",
+}
+"""Reasons that are names of PyJWT's exceptions."""
+_FIRST_ERROR = 400
 
 
 class Log(io.TextIOBase):
@@ -65,12 +73,15 @@ def entries(texts: Sequence[str]) -> list[Mapping[str, Json]]:
     return parsed
 
 
-def reason(texts: Sequence[str]) -> str | None:
-    """Return the reason that the log of a request names, or None."""
+def reason(texts: Sequence[str], status: int) -> str | None:
+    """Return why a request was refused, or why a key is not valid if the log says it; else None."""
     for entry in entries(texts):
         if entry.get("message") == "unexpected error":
             return "unexpected error, see the log"
+        if status < _FIRST_ERROR and (entry.get("message") != "verification" or entry.get("code") == "VALID"):
+            continue
         for name in _REASONS:
             if entry.get(name):
-                return str(entry[name])
+                word = str(entry[name])
+                return _PLAIN.get(word, word)
     return None

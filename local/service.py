@@ -115,6 +115,7 @@ def running(options: Options, claim: Claim, announce: Callable[[str], None]) -> 
             aws_endpoint_url=aws.dynamodb_url,
             table_name=table.name,
             keys=keys,
+            aws_url=aws.moto_url,
             event_bus=stack.buses[0] if stack.buses else None,
         )
         variables = sam.variables(stack.environment(), functions.keys, port_of(claim.containers[0]), secret)

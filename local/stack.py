@@ -28,6 +28,7 @@ class StackDescription:
         iam: access key for routes with AWS_IAM.
         aws_endpoint_url: endpoint of DynamoDB.
         keys: text of each demo key.
+        aws_url: endpoint of EventBridge, Secrets Manager and SQS.
         event_bus: name of the event bus.
     """
 
@@ -40,6 +41,7 @@ class StackDescription:
     aws_endpoint_url: str
     table_name: str
     keys: Mapping[str, str] = field(default_factory=dict)
+    aws_url: str | None = None
     event_bus: str | None = None
 
 

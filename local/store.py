@@ -5,6 +5,7 @@ Each write is committed before it is answered. A commit survives the end of this
 
 from __future__ import annotations
 
+import base64
 import json
 import sqlite3
 from dataclasses import dataclass
@@ -68,13 +69,10 @@ class Store:
 
     def save(self, items: Mapping[tuple[str, str], Item | None]) -> None:
         """Save items by table and key, all or none; None removes an item."""
+        rows = [(*key, json.dumps(item, default=_base64)) for key, item in items.items() if item is not None]
         self.connection.execute("BEGIN")
-        for (table, key), item in items.items():
-            if item is None:
-                self.connection.execute("DELETE FROM items WHERE table_name = ? AND item_key = ?", (table, key))
-            else:
-                row = (table, key, json.dumps(item))
-                self.connection.execute("INSERT OR REPLACE INTO items VALUES (?, ?, ?)", row)
+        self.connection.executemany("DELETE FROM items WHERE table_name = ? AND item_key = ?", items)
+        self.connection.executemany("INSERT INTO items VALUES (?, ?, ?)", rows)
         self.connection.execute("COMMIT")
 
     def items(self, table: str) -> Iterable[Item]:
@@ -90,3 +88,10 @@ class Store:
         """Return the value of a name, or None."""
         row = self.connection.execute("SELECT value FROM state WHERE name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
+
+
+def _base64(value: object) -> str:
+    """Return a binary value as DynamoDB's JSON has it."""
+    if not isinstance(value, bytes):
+        raise TypeError(type(value).__name__)
+    return base64.b64encode(value).decode()

@@ -157,7 +157,7 @@ class TestRunning:
         """The stack file has the fields that the HTTP tests need."""
         assert {
             "base_url", "organization_id", "issuer", "tokens", "users", "iam", "aws_endpoint_url", "table_name",
-            "keys", "event_bus",
+            "keys", "aws_url", "event_bus",
         } == set(running.stack)  # fmt: skip
 
     def test_every_persona_has_a_token(self, running: Running) -> None:

@@ -13,10 +13,10 @@ import boto3
 import pytest
 
 from local import backend
+from local.container import Container, running
 from local.identity_provider import IdentityProvider
 from local.server import HOST, Server, port_of, reserve
 from local.template import Resource
-from tests.runtime.container import Container, running
 from tests.support.cases import CASES, Case
 from tests.support.environment import LOOPBACK
 from tests.support.identity_provider import AUDIENCE
