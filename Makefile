@@ -141,6 +141,9 @@ schemas: $(VENV)/.local ## write docs/schemas anew, from the models
 	  print(json.dumps(json_schema(), indent=2))' > docs/schemas/organization-event.json
 	$(BIN)/python -m admin.schemas
 
+sam-local-test: $(VENV)/.dev build-local ## run every function in a container of SAM CLI (needs Docker; BIND=, PYTHON_VERSION=, SAM_ARGS=)
+	@PYTHONPATH=layers/shared/python $(BIN)/python -m tests.sam_local
+
 build-local: $(VENV)/.local $(SAM_VENV)/.installed ## sam build for `sam local` on this machine, into .aws-sam/local (PYTHON_VERSION=3.13)
 	@PYTHON_VERSION=$(LOCAL_PYTHON_VERSION) ARCHITECTURE=$(LOCAL_ARCHITECTURE) PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" $(SAM) build \
 	  --build-dir .aws-sam/local --parameter-overrides PythonRuntime=python$(LOCAL_PYTHON_VERSION) Architecture=$(LOCAL_ARCHITECTURE)
