@@ -6,6 +6,8 @@ EVENT is a folder of events/, such as events/create_api_key/200_minimal: event.j
 before. It can also be any JSON file; then FUNCTION is the name of a folder of functions/, and the table has the demo
 organizations. `make invoke EVENT=... FUNCTION=...` builds the layer before.
 
+PARAMETERS has values of template parameters, as for `make run`.
+
 The function runs in a process of its own, under Lambda's runtime client and emulator, with its role. The answer and the
 changes of the table are printed to standard output, the function's log to standard error.
 """
@@ -27,7 +29,8 @@ from local.changes import Item, Key, from_json, to_json, written
 from local.container import LAYER, ContainerError, running
 from local.iam import Iam
 from local.identity_provider import IdentityProvider
-from local.options import ROOT, Options
+from local.intrinsics import TemplateError
+from local.options import ROOT, OptionError, Options
 from local.server import PortError, Server, reserve
 from local.template import Resource, Stack, read_stack
 
@@ -97,7 +100,7 @@ def main(arguments: list[str]) -> int:
             return 2
     try:
         outcome = run(Invocation.read(Path(path), function))
-    except (InvocationError, ContainerError) as error:
+    except (InvocationError, ContainerError, OptionError, TemplateError) as error:
         print(f"keywright: {error}", file=sys.stderr)
         return 1
     print(json.dumps(outcome, indent=2))
@@ -113,7 +116,8 @@ def run(invocation: Invocation) -> dict[str, Any]:
     """
     seed = invocation.seed or {}
     issuer = seed.get("token", {}).get("claims", {}).get("iss") or f"http://localhost:{Options().port + 1}"
-    stack = read_stack(ROOT / "template.yaml", {"OidcIssuer": issuer, "OidcAudience": _AUDIENCE}, {})
+    parameters = Options.from_environment(os.environ).parameters
+    stack = read_stack(ROOT / "template.yaml", parameters, {"OidcIssuer": issuer, "OidcAudience": _AUDIENCE})
     function = _function(stack, invocation.function)
     with ExitStack() as opened:
         backend.isolate(os.environ)
@@ -233,9 +237,9 @@ def _dead_letters(queue_url: str) -> list[dict[str, str]]:
 
 
 def _readable(outcome: dict[str, Any]) -> dict[str, Any]:
-    """Return an outcome with a JSON body as JSON."""
+    """Return an outcome with the envelope in its body as JSON. A document stays a text."""
     answer = outcome.get("answer")
-    if not isinstance(answer, dict) or not str(answer.get("body", "")).startswith("{"):
+    if not isinstance(answer, dict) or not str(answer.get("body", "")).startswith('{"data"'):
         return outcome
     return {**outcome, "answer": {**answer, "body": json.loads(answer["body"])}}
 

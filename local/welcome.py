@@ -66,13 +66,13 @@ def _personas(options: Options) -> str:
 
 
 def _empty(service: RunningService, options: Options) -> str:
-    issuer, base_url = service.description.issuer, service.description.base_url
+    base_url = service.description.base_url
     body = json.dumps({"name": "My first key", "permissions": list(service.permissions[:1])})
     return (
         "There is no demo data. Create an organization and its first owner:\n\n"
         f"{_prefix(options)}make admin ARGS='--local organizations create acme --name Acme --owner ada'\n\n"
         "Then create an API key with a session token of the owner:\n\n"
-        f"TOKEN=$(curl -sS '{issuer}/token?user=ada&organization=acme')\n"
+        f"TOKEN=$({_prefix(options)}make token USER=ada ORG=acme)\n"
         f"curl -sS -w '\\n' {base_url}/auth/api-keys \\\n"
         '  -H "Authorization: Bearer $TOKEN" \\\n'
         '  -H "Content-Type: application/json" \\\n'

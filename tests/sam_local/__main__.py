@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import signal
 import subprocess
 import sys
 import tempfile
@@ -72,7 +71,7 @@ def service(directory: Path, address: str) -> Iterator[dict[str, Any]]:
             time.sleep(0.1)
         yield json.loads(stack_file.read_text())
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         process.wait()
 
 
@@ -153,7 +152,7 @@ def requests(stack: dict[str, Any], variables: Path) -> Iterator[tuple[str, int,
         yield "create a key without one", 401, status(url, {"content-type": "application/json"}, body)
         yield "show a key to its holder", 200, status(f"{url}/current", {"x-api-key": stack["keys"]["active"]})
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         process.wait()
 
 
