@@ -125,7 +125,7 @@ def run(invocation: Invocation) -> dict[str, Any]:
         iam = Iam()
         moto = backend.start_moto(iam)
         opened.callback(moto.stop)
-        _start_identity_provider(opened)
+        _start_identity_provider(issuer, opened)
         os.environ["AWS_ENDPOINT_URL"] = moto.url
         client, table_name, dead_letters = _prepare(stack, invocation)
         settings = {
@@ -169,14 +169,14 @@ def _function(stack: Stack, name: str) -> Function:
     return functions[name]
 
 
-def _start_identity_provider(opened: ExitStack) -> None:
+def _start_identity_provider(issuer: str, opened: ExitStack) -> None:
     """Serve the development identity provider at its usual port, unless `make run` does so."""
     port = Options().port + 1
     try:
         listener = reserve(port)
     except PortError:
         return
-    provider = IdentityProvider(f"http://localhost:{port}", _AUDIENCE, "org_id")
+    provider = IdentityProvider(issuer, _AUDIENCE, "org_id")
     opened.callback(Server(provider, listener, threads=2).stop)
 
 
