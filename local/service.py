@@ -21,7 +21,7 @@ from local.intrinsics import TemplateError, text
 from local.logs import Log
 from local.server import HOST, Server, port_of
 from local.sigv4 import SigningCredential
-from local.stack import ServiceFile, StackDescription
+from local.stack import StackDescription, StackFile
 from local.store import Store, StoreError
 from local.template import read_stack
 from local.watch import ChangedError
@@ -119,8 +119,8 @@ def running(options: Options, claim: Claim, announce: Callable[[str], None]) -> 
             event_bus=stack.buses[0] if stack.buses else None,
         )
         variables = sam.variables(stack.environment(), functions.keys, port_of(claim.containers[0]), secret)
-        _write(ServiceFile(options.environment_file, variables), opened)
-        _write(ServiceFile.describing(description, options.stack_file), opened)  # last: tests wait for it
+        _write(StackFile(options.environment_file, variables), opened)
+        _write(StackFile.describing(description, options.stack_file), opened)  # last: tests wait for it
         yield RunningService(description, permissions)
 
 
@@ -253,7 +253,7 @@ def _serve(
         opened.callback(Server(application, listener.dup(), threads=threads, channel=channel).stop)
 
 
-def _write(file: ServiceFile, opened: ExitStack) -> None:
+def _write(file: StackFile, opened: ExitStack) -> None:
     """Write a file, to be removed unless another process takes over."""
 
     def remove(kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:

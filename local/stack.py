@@ -46,14 +46,14 @@ class StackDescription:
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceFile:
-    """A file that exists while the service runs, and its content."""
+class StackFile:
+    """A file that describes a service while it runs, such as the stack file, and its content."""
 
     path: Path
     content: str
 
     @classmethod
-    def describing(cls, description: StackDescription, path: Path) -> ServiceFile:
+    def describing(cls, description: StackDescription, path: Path) -> StackFile:
         """Return the stack file of a service, without writing it."""
         return cls(path, json.dumps(asdict(description), indent=2) + "\n")
 
