@@ -21,9 +21,10 @@ def welcome(service: RunningService, options: Options) -> str:
     parts += (
         [_empty(service, options)] if options.empty else [_first_key(service), _refusal(service), _personas(options)]
     )
+    user = "ada ORG=acme" if options.empty else "admin"
     parts.append(
         f"API reference, with a form to send requests: {service.description.base_url}/docs\n"
-        f"A session token for your own requests: {_prefix(options)}make token USER=admin\n"
+        f"A session token for your own requests: {_prefix(options)}make token USER={user}\n"
         f"URLs, tokens, API keys and credentials: {shown(options.stack_file)}\n"
         f"Logs of the functions: {shown(options.log_file)}\n"
         "Throttling, the firewall and some more are not emulated: docs/local.md\n"
@@ -66,13 +67,13 @@ def _personas(options: Options) -> str:
 
 
 def _empty(service: RunningService, options: Options) -> str:
-    base_url = service.description.base_url
+    issuer, base_url = service.description.issuer, service.description.base_url
     body = json.dumps({"name": "My first key", "permissions": list(service.permissions[:1])})
     return (
         "There is no demo data. Create an organization and its first owner:\n\n"
         f"{_prefix(options)}make admin ARGS='--local organizations create acme --name Acme --owner ada'\n\n"
         "Then create an API key with a session token of the owner:\n\n"
-        f"TOKEN=$({_prefix(options)}make token USER=ada ORG=acme)\n"
+        f"TOKEN=$(curl -sS '{issuer}/token?user=ada&organization=acme')\n"
         f"curl -sS -w '\\n' {base_url}/auth/api-keys \\\n"
         '  -H "Authorization: Bearer $TOKEN" \\\n'
         '  -H "Content-Type: application/json" \\\n'
