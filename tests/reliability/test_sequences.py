@@ -59,7 +59,7 @@ indexes = st.integers(0, 9)
 # None as often as all faults together, so that faults occur at any request.
 scripts = st.lists(st.none() | st.sampled_from(list(network_faults.FAULTS.values())), max_size=8)
 operations = st.sampled_from([*OPERATIONS, ROTATE_WITHOUT_GRACE, ENABLE])
-sequences = st.lists(st.builds(Step, operations, indexes, scripts, indexes, scripts), min_size=1, max_size=12)
+sequences = st.lists(st.builds(Step, operations, indexes, scripts, indexes, scripts), min_size=6, max_size=12)
 
 
 @dataclass(frozen=True, slots=True)
