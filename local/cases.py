@@ -334,7 +334,7 @@ def main(names: list[str]) -> int:
     """Write the whole files of the named cases, or of all, or (`--missing`) of those that have none."""
     if names == ["--missing"]:
         for case in read_cases():
-            if not case.file.with_suffix("").is_dir():
+            if not (case.file.with_suffix("") / "event.json").is_file():
                 write(case)
         return 0
     cases = [Case(EVENTS / f"{name}.json") for name in names] or read_cases()

@@ -72,7 +72,8 @@ def test_the_path_selects_the_role(endpoint: str) -> None:
     """GIVEN the credentials of a shell WHEN a function's path is called THEN the function's role decides."""
     url = f"{endpoint}/GetApiKey/{SECRET}"
 
-    assert ({TABLE: []}, "AccessDeniedException") == (read_as(url, "read"), read_as(url, "delete"))
+    assert {TABLE: []} == read_as(url, "read")
+    assert "AccessDeniedException" == read_as(url, "delete")
 
 
 @pytest.mark.parametrize("path", ["", "/", "/GetApiKey", "/GetApiKey/guessed", "/Nothing/unguessable"])
@@ -110,9 +111,8 @@ def test_start_api_finds_the_authorizers() -> None:
     assert api["DefinitionBody"]
     assert {"Route"} == set(events)
     assert ["x-api-key"] == mapping(mapping(authorizers["ApiKeyAuthorizer"], "")["Identity"], "")["Headers"]
-    assert ("python3.12", "x86_64") == tuple(
-        mapping(parameters[name], name)["Default"] for name in ("PythonRuntime", "Architecture")
-    )
+    assert "python3.12" == mapping(parameters["PythonRuntime"], "")["Default"]
+    assert "x86_64" == mapping(parameters["Architecture"], "")["Default"]
 
 
 def _document() -> dict[str, Json]:
