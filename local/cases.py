@@ -318,7 +318,7 @@ def recorded(path: Path) -> Case | None:
     """Return the case that a path names, with or without `.json`; None for the path of anything else."""
     path = path.resolve()
     file = path if path.suffix == ".json" else Path(f"{path}.json")
-    return Case(file) if file in case_files(function=file.parent.name) else None
+    return Case(file) if file in case_files() else None
 
 
 def write(case: Case) -> Path:

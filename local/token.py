@@ -1,10 +1,10 @@
 """Print a session token for the running local service.
 
-usage: python -m local.token [USER [ORGANIZATION]]
+usage: make token [USER=... [ORG=...]]
 
 USER is a demo user (owner, admin, member, suspended, outsider, expired, wrong_audience or frozen_admin; default admin),
-or any user id with the ORGANIZATION that the token is to name. `make token USER=admin` runs it; STACK_FILE names the
-stack file of another service than that in .local/stack.json.
+or any user id with the organization that the token is to name. STACK_FILE names the stack file of another service than
+that in .local/stack.json.
 """
 
 from __future__ import annotations

@@ -24,11 +24,12 @@ def welcome(service: RunningService, options: Options) -> str:
     user = "ada ORG=acme" if options.empty else "admin"
     parts.append(
         f"API reference, with a form to send requests: {service.description.base_url}/docs\n"
-        f"A session token for your own requests: {_prefix(options)}make token USER={user}\n"
+        f"A session token: {_prefix(options)}make token USER={user}\n"
         f"URLs, tokens, API keys and credentials: {shown(options.stack_file)}\n"
         f"Logs of the functions: {shown(options.log_file)}\n"
         "Throttling, the firewall and some more are not emulated: docs/local.md\n"
-        f"Ctrl-C stops the service. Its data stay in {shown(options.data_file)}; FRESH=1 make run begins anew."
+        f"Data, kept between starts: {shown(options.data_file)}; FRESH=1 make run begins anew\n"
+        "Ctrl-C stops the service."
     )
     return "\n" + "\n\n".join(parts) + "\n"
 
@@ -36,8 +37,8 @@ def welcome(service: RunningService, options: Options) -> str:
 def second_service(options: Options, directory: Path) -> str:
     """Return the notice that another service has the directory of the stack file, so that this one uses another."""
     return (
-        f"Another service runs from {shown(options.stack_file.parent)}, so this one keeps its files and its data in "
-        f"{shown(directory)}.\n"
+        f"Another service runs from {shown(options.stack_file.parent)}.\n"
+        f"This one keeps its files and its data in {shown(directory)}.\n"
         f"For commands on this one: STACK_FILE={quote(shown(directory / options.stack_file.name))} make token"
     )
 
@@ -83,7 +84,7 @@ def _empty(service: RunningService, options: Options) -> str:
 
 def _prefix(options: Options) -> str:
     """Return what commands need for a stack file that is not in the default place."""
-    return "" if options.stack_file == Options().stack_file else f"STACK_FILE={quote(str(options.stack_file))} "
+    return "" if options.stack_file == Options().stack_file else f"STACK_FILE={quote(shown(options.stack_file))} "
 
 
 def shown(path: Path) -> str:

@@ -219,7 +219,8 @@ class TestSecondService:
             names = ("stack.json", "sam-local.json", "service.log", "lock")
             before = {name: (tmp_path / name).read_bytes() for name in names}
             second = Service(tmp_path, FRESH="1")
-            notice = second.until("Another service runs from ")
+            second.until("Another service runs from ")
+            notice = second.until("This one keeps its files ")
             second.ready()
             (own,) = [path for path in tmp_path.iterdir() if path.is_dir()]
             described = json.loads((own / "stack.json").read_text())
