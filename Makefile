@@ -10,14 +10,15 @@ SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$${AWS_DEFAULT_REGION:-us-east-1} 
 UV := $(shell command -v uv 2>/dev/null)
 CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
 
-# $(call install,ENVIRONMENT,REQUIREMENTS FILES...): hash-checked, by uv if it is there, else by pip.
+# $(call install,ENVIRONMENT,REQUIREMENTS FILES...): hash-checked, by uv if it is there, else by pip. Progress is shown on
+# standard error: standard output may be piped.
 ifdef UV
 make_environment = $(UV) venv --quiet --python $(PYTHON) $(1)
-install = $(UV) pip install --quiet --python $(1)/bin/python --require-hashes $(foreach file,$(2),-r $(file))
+install = $(UV) pip install --python $(1)/bin/python --require-hashes $(foreach file,$(2),-r $(file))
 else
-pip = $(1)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes
-make_environment = $(PYTHON) -m venv $(1) && $(call pip,$(1)) -r requirements/pip.txt
-install = $(call pip,$(1)) $(foreach file,$(2),-r $(file))
+pip = $(1)/bin/python -m pip install --disable-pip-version-check --require-hashes
+make_environment = $(PYTHON) -m venv $(1) && $(call pip,$(1)) --quiet -r requirements/pip.txt
+install = $(call pip,$(1)) $(foreach file,$(2),-r $(file)) >&2
 endif
 
 RUNTIME_REQUIREMENTS := layers/shared/requirements.txt
@@ -26,6 +27,11 @@ ADMIN_REQUIREMENTS := requirements/admin.txt
 DEV_REQUIREMENTS := requirements/dev.txt
 SAM_REQUIREMENTS := requirements/sam.txt
 CLIENTS_REQUIREMENTS := requirements/clients.txt
+
+LOCAL_PYTHON_VERSION = $(or $(PYTHON_VERSION),3.13)
+LOCAL_ARCHITECTURE = $(patsubst aarch64,arm64,$(shell uname -m))
+
+HOST_LAYER := .aws-sam/host-layer
 
 E2E_VENV := .venv-e2e
 E2E_REQUIREMENTS := requirements/e2e.txt
@@ -39,8 +45,8 @@ DYNAMODB_LOCAL := .dynamodb-local
 DYNAMODB_TESTS := tests/dynamodb tests/keywright/store tests/keywright/operators/test_operators.py tests/keywright/organizations/test_apply.py \
   tests/functions tests/contract tests/test_events.py tests/lifecycle tests/reliability tests/api
 
-.PHONY: help help-all run admin event events test test-all check test-api test-dynamodb test-layer test-wheel test-runtime capacity e2e test-browser test-clients fuzz load \
-  bench figures lint generate format build lock clean
+.PHONY: help help-all run token emit invoke admin event events test test-all check test-api test-dynamodb test-layer test-wheel test-runtime sam-local-test \
+  capacity e2e test-browser test-clients fuzz load bench figures lint generate format build build-local lock clean
 .DEFAULT_GOAL := help
 
 # $(call list,MARK): the targets with a comment that begins with the mark.
@@ -53,7 +59,18 @@ help-all: ## list all commands
 	$(call list,\#[\#:])
 
 run: $(VENV)/.local ## serve Keywright on http://127.0.0.1:8787
-	@exec $(BIN)/python -m local
+	@RELOAD=$${RELOAD:-1} exec $(BIN)/python -m local
+
+token: $(VENV)/.local ## print a session token for the running service (USER=)
+	@$(BIN)/python -m local.token "$(if $(filter command,$(firstword $(origin USER))),$(USER))" "$(ORG)"
+
+emit: $(VENV)/.local #: send an event to the bus of make run (EVENT=FILE)
+	@test -n "$(EVENT)" || { echo "name an event: make emit EVENT=event.json (docs/local.md)"; exit 2; }
+	@PYTHONPATH=layers/shared/python $(BIN)/python -m local.emit "$(EVENT)"
+
+invoke: $(VENV)/.local $(SAM_VENV)/.installed $(RUNTIME_VENV)/.installed $(HOST_LAYER)/.built ## run one function as Lambda does (EVENT=events/...)
+	@test -n "$(EVENT)" || { echo "name an event: make invoke EVENT=events/create_api_key/200_minimal"; exit 2; }
+	@PYTHONPATH=layers/shared/python $(BIN)/python -m local.invoke "$(EVENT)" "$(FUNCTION)"
 
 admin: $(VENV)/.admin ## the operator's command line: ARGS="--stack NAME ..."
 	@exec admin/keywright-admin $(ARGS)
@@ -151,6 +168,15 @@ format: $(VENV)/.dev ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+sam-local-test: $(VENV)/.dev build-local #: run each function in a container of SAM CLI (Docker)
+	@PYTHONPATH=layers/shared/python $(BIN)/python -m tests.sam_local
+
+build-local: $(VENV)/.local $(SAM_VENV)/.installed #: build for sam local on this machine (PYTHON_VERSION=3.13)
+	@PYTHON_VERSION=$(LOCAL_PYTHON_VERSION) ARCHITECTURE=$(LOCAL_ARCHITECTURE) PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" $(SAM) build \
+	  --build-dir .aws-sam/local --parameter-overrides PythonRuntime=python$(LOCAL_PYTHON_VERSION) Architecture=$(LOCAL_ARCHITECTURE)
+	@$(BIN)/python -m local.sam .aws-sam/local $(LOCAL_PYTHON_VERSION) $(LOCAL_ARCHITECTURE)
+	@PYTHONPATH=layers/shared/python $(BIN)/python -m local.cases --missing
+
 build: $(SAM_VENV)/.installed ## build the functions and the layer with SAM, to deploy them
 	PATH="$(CURDIR)/$(SAM_VENV)/bin:$$PATH" $(SAM) build
 
@@ -213,6 +239,10 @@ $(E2E_VENV)/.installed: $(E2E_VENV)/bin/python $(E2E_REQUIREMENTS)
 $(FUZZ_VENV)/.installed: $(FUZZ_VENV)/bin/python $(RUNTIME_REQUIREMENTS) $(FUZZ_REQUIREMENTS)
 	@echo "Installing the fuzzers into $(FUZZ_VENV) ..."
 	@$(call install,$(FUZZ_VENV),$(RUNTIME_REQUIREMENTS) $(FUZZ_REQUIREMENTS))
+	@touch $@
+
+$(HOST_LAYER)/.built: $(shell find layers/shared -name '*.py' -o -name requirements.txt -o -name Makefile)
+	@$(MAKE) --no-print-directory test-layer >/dev/null
 	@touch $@
 
 # Java and Maven come from Debian where they are missing and it can be done; SHA256SUMS says what has to come of it.

@@ -3,13 +3,17 @@
 usage: python -m local
 
 Environment variables:
-  PORT        port on 127.0.0.1 (default 8787). The development identity provider uses the next port.
-              0 uses any free ports.
-  DEMO_TTL    lifetime of the demo tokens in seconds (default 28800)
+  PORT        port (default 8787). The development identity provider uses the next port, and the AWS endpoint for
+              containers of `sam local` the one after. 0 uses any free ports.
+  BIND        IPv4 address to listen on besides 127.0.0.1, such as 172.17.0.1, where containers reach this machine.
+              0.0.0.0 listens on every network.
+  FRESH       1 deletes the data of the last start. Otherwise data, pepper and demo keys are kept in .local/data.db.
   EMPTY       1 starts without demo data
+  RELOAD      1 starts again when the template or code changes; the default of `make run`
+  DEMO_TTL    lifetime of the demo tokens in seconds (default 28800)
   PARAMETERS  values of template parameters, as a JSON object: '{"KeyPrefix": "dev_"}'.
               Patterns are checked; minimum and maximum values are not, so that tests can hash cheaply.
-  STACK_FILE  file for URLs, tokens and credentials (default .local/stack.json). service.log is written next to it.
+  STACK_FILE  file for URLs, tokens and credentials (default .local/stack.json). The other files are next to it.
   TEMPLATE    template to serve (default template.yaml)
   AWS_ENDPOINT_URL_DYNAMODB
               a DynamoDB to use instead of the one in memory, such as DynamoDB Local at http://127.0.0.1:8000.
@@ -22,14 +26,20 @@ import os
 import signal
 import sys
 import time
-from contextlib import suppress
+import traceback
+from contextlib import closing, suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from local.backend import BackendError
+from local.claim import Claim, ClaimError
 from local.intrinsics import TemplateError
 from local.options import OptionError, Options
-from local.server import PortError
-from local.welcome import welcome
+from local.server import HOST, PortError
+from local.store import StoreError
+from local.watch import ChangedError, Watch
+from local.welcome import second_service, shown, welcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,38 +55,71 @@ def main(arguments: list[str]) -> int:
     if arguments:
         print(__doc__)
         return 0 if arguments in (["-h"], ["--help"]) else 2
-    # The service redirects sys.stdout and sys.stderr to the log file.
-    terminal, errors = sys.stdout, sys.stderr
+    # The service redirects sys.stdout and sys.stderr to the log file, and changes the environment.
+    terminal, errors, environment = _writer(sys.stdout), _writer(sys.stderr), dict(os.environ)
     for name in _STOP_SIGNALS:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _stop)
+    traceback_stream = sys.stderr
     try:
-        _serve(Options.from_environment(os.environ), _writer(terminal))
+        options = Options.from_environment(os.environ)
+        with closing(Claim.make(options, os.environ)) as claim:
+            _run(options, claim, terminal, errors)
+            claim.hand_over(environment)
+            os.execve(sys.executable, sys.orig_argv, environment)  # noqa: S606 - this program again
     except KeyboardInterrupt:
-        _writer(terminal)("\nStopped.")
+        terminal("\nStopped.")
     except OptionError as error:
-        _writer(errors)(f"keywright: {error}")
+        errors(f"keywright: {error}")
         return 2
     except PortError as error:
-        _writer(errors)(f"keywright: {error}; stop the program that uses it or choose another port: PORT=9000 make run")
+        errors(f"keywright: {error}; stop the program that uses it or choose another port: PORT=9000 make run")
         return 1
-    except (TemplateError, BackendError) as error:
-        _writer(errors)(f"keywright: {error}")
+    except (TemplateError, BackendError, ClaimError, StoreError) as error:
+        errors(f"keywright: {error}")
         return 1
     except BaseException:
-        sys.stderr = errors  # for the traceback
+        sys.stderr = traceback_stream
         raise
     return 0
 
 
-def _serve(options: Options, announce: Callable[[str], None]) -> NoReturn:
+def _run(options: Options, claim: Claim, announce: Callable[[str], None], complain: Callable[[str], None]) -> None:
+    """Serve until code or template change.
+
+    A service that was changed and does not start says why, and waits for the next change.
+    """
+    if claim.directory != options.stack_file.parent:
+        if not claim.is_taken_over:
+            announce(second_service(options, claim.directory))
+        options = replace(options, stack_file=claim.directory / options.stack_file.name)
+    watch = Watch(options.template)
+    try:
+        _serve(options, claim, watch, announce)
+    except ChangedError as change:
+        announce(f"{change} has changed; starting again ...")
+    except Exception as error:
+        if not claim.is_taken_over:
+            raise
+        complain(f"{''.join(traceback.format_exception_only(error)).strip()}\nWaiting for a change ...")
+        announce(f"{shown(Path(watch.wait()))} has changed; starting again ...")
+
+
+def _serve(options: Options, claim: Claim, watch: Watch, announce: Callable[[str], None]) -> NoReturn:
     from local.service import running  # noqa: PLC0415 - slow to import; wrong options are reported first
 
-    announce("Starting Keywright ...")
-    with running(options, announce) as service:
-        announce(welcome(service, options))
-        while True:
+    if not claim.is_taken_over:
+        announce("Starting Keywright ...")
+        if options.bind != HOST:
+            announce(
+                f"Warning: whoever reaches {options.bind} can sign in as any user and read and change all data of "
+                "this service."
+            )
+    with running(options, claim, announce) as service:
+        announce("Started again." if claim.is_taken_over else welcome(service, options))
+        while not options.reload:
             time.sleep(_DAY_SECONDS)
+        raise ChangedError(shown(Path(watch.wait())))
 
 
 def _stop(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -68,7 +68,8 @@ class Authorization:
             grant = self._ask(authorizer, request, event, identity)
             self._remember(key, grant, authorizer.reauthorize_seconds)
         if not allows(grant.statements, method_arn(request, self.stage)):
-            raise RefusalError("ACCESS_DENIED", authorizer=grant.context)
+            code = grant.context.get("code")
+            raise RefusalError("ACCESS_DENIED", authorizer=grant.context, reason=None if code is None else str(code))
         return grant.context
 
     def _ask(
@@ -125,10 +126,12 @@ def _identity(authorizer: Authorizer, request: Request) -> tuple[str, ...]:
         sources += [query.get(name) for name in authorizer.query_parameters]
     identity = tuple(value for value in sources if value)
     if len(identity) != len(sources):
-        raise RefusalError("UNAUTHORIZED")
+        token = authorizer.kind == "TOKEN"
+        names = (authorizer.header,) if token else authorizer.headers + authorizer.query_parameters
+        raise RefusalError("UNAUTHORIZED", reason=f"the request has no {' or no '.join(names)}")
     is_token = authorizer.kind == "TOKEN"  # the only kind with a validation expression (API Gateway, CreateAuthorizer)
     if is_token and authorizer.validation is not None and not authorizer.validation.fullmatch(identity[0]):
-        raise RefusalError("UNAUTHORIZED")
+        raise RefusalError("UNAUTHORIZED", reason=f"{authorizer.header} does not match the ValidationExpression")
     return identity
 
 

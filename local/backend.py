@@ -1,4 +1,4 @@
-"""DynamoDB and Secrets Manager on this machine, provided by moto over HTTP."""
+"""DynamoDB, Secrets Manager and SQS on this machine, provided by moto over HTTP."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 
 from local.iam import NONE, OPERATOR, as_operator
 from local.intrinsics import REGION, mapping, text
+from local.permissions import DYNAMODB, service_of
 from local.server import HOST, Server, reserve
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping
-    from wsgiref.types import StartResponse, WSGIEnvironment
+    from collections.abc import Callable, Mapping, MutableMapping
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import CreateTableInputTypeDef
@@ -67,31 +68,45 @@ class BackendError(Exception):
     """DynamoDB does not answer; the message names its endpoint."""
 
 
-def start_moto(iam: Iam) -> Server:
+def start_moto(iam: Iam, wrapped: Callable[[WSGIApplication], WSGIApplication] = lambda moto: moto) -> Server:
     """Start moto on a free port, behind IAM.
 
-    Requests are handled one at a time, so one thread is enough.
+    The application is that of local.emulated_aws. One thread handles one request at a time.
+
+    Args:
+        iam: checks each request.
+        wrapped: returns the application to serve, given that of moto.
     """
     from local.emulated_aws import application  # noqa: PLC0415 - imports moto: slow, and needs the environment
     from local.snapshots import make_snapshots_cheap  # noqa: PLC0415 - imports moto
 
     make_snapshots_cheap()
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # requests are queued on purpose
-    return Server(iam.guard(application), reserve(0), threads=1)
+    return Server(iam.guard(wrapped(application)), reserve(0), threads=1)
 
 
 def start_guard(url: str, iam: Iam, threads: int) -> Server:
-    """Start IAM on a free port, in front of another DynamoDB.
+    """Start IAM on a free port, in front of another DynamoDB."""
+    return Server(iam.guard(forwarding(url)), reserve(0), threads=threads)
 
-    Requests are forwarded with the operator's access key: DynamoDB Local can have a database for each access key.
+
+def forwarding(url: str, dynamodb_url: str | None = None) -> WSGIApplication:
+    """Return an application that forwards requests.
+
+    They are sent with the operator's access key: DynamoDB Local can have a database for each access key.
+
+    Args:
+        url: where to.
+        dynamodb_url: where to for DynamoDB, if it is elsewhere.
     """
-    host = urlsplit(url).netloc
+    elsewhere = {} if dynamodb_url is None else {DYNAMODB: dynamodb_url}
 
     def forward(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
         headers = {name: environ[variable] for name, variable in _FORWARDED_HEADERS.items() if variable in environ}
         headers["authorization"] = as_operator(headers.get("authorization", ""))
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        connection = http.client.HTTPConnection(host, timeout=_FORWARD_SECONDS)
+        place = elsewhere.get(service_of(headers.get("x-amz-target", "")) or "", url)
+        connection = http.client.HTTPConnection(urlsplit(place).netloc, timeout=_FORWARD_SECONDS)
         try:
             connection.request(environ["REQUEST_METHOD"], environ["PATH_INFO"], body, headers)
             answer = connection.getresponse()
@@ -105,7 +120,7 @@ def start_guard(url: str, iam: Iam, threads: int) -> Server:
         start_response(f"{answer.status} {answer.reason}", [*kept, ("Content-Length", str(len(content)))])
         return [content]
 
-    return Server(iam.guard(forward), reserve(0), threads=threads)
+    return forward
 
 
 def isolate(environment: MutableMapping[str, str]) -> None:
@@ -178,12 +193,21 @@ def create_table(table: Resource) -> None:
         )
 
 
-def create_secret(secret: Resource) -> None:
-    """Create a secret with the template's SecretString or GenerateSecretString."""
+def create_secret(secret: Resource, value: str | None = None) -> str:
+    """Create a secret with a value, or with the template's SecretString or GenerateSecretString; return its value."""
     import boto3  # noqa: PLC0415 - reads the environment
 
     client: SecretsManagerClient = boto3.client("secretsmanager")
-    client.create_secret(Name=secret.name, SecretString=_generate(client, secret))
+    value = _generate(client, secret) if value is None else value
+    client.create_secret(Name=secret.name, SecretString=value)
+    return value
+
+
+def create_queue(queue: Resource) -> None:
+    """Create a queue, without the template's properties: messages are only read by operators."""
+    import boto3  # noqa: PLC0415 - reads the environment
+
+    boto3.client("sqs").create_queue(QueueName=queue.name)
 
 
 def _generate(client: SecretsManagerClient, secret: Resource) -> str:

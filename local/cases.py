@@ -13,6 +13,7 @@ import sys
 import uuid
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -25,7 +26,6 @@ from local.case_files import EVENTS, CaseError, case_files, merged, patch_of, re
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
 Json = Any
 
@@ -314,6 +314,13 @@ def read_cases(events: Path = EVENTS, function: str = "*") -> list[Case]:
     return [Case(file) for file in case_files(events, function)]
 
 
+def recorded(path: Path) -> Case | None:
+    """Return the case that a path names, with or without `.json`; None for the path of anything else."""
+    path = path.resolve()
+    file = path if path.suffix == ".json" else Path(f"{path}.json")
+    return Case(file) if file in case_files() else None
+
+
 def write(case: Case) -> Path:
     """Write event.json, seed.json and expected.json of a case into a folder of its name; return the folder."""
     folder = case.file.with_suffix("")
@@ -324,7 +331,12 @@ def write(case: Case) -> Path:
 
 
 def main(names: list[str]) -> int:
-    """Write the whole files of the named cases, or of all."""
+    """Write the whole files of the named cases, or of all, or (`--missing`) of those that have none."""
+    if names == ["--missing"]:
+        for case in read_cases():
+            if not (case.file.with_suffix("") / "event.json").is_file():
+                write(case)
+        return 0
     cases = [Case(EVENTS / f"{name}.json") for name in names] or read_cases()
     for case in cases:
         if not case.file.is_file():

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import WriteRequestTypeDef
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, WriteRequestTypeDef
 
     from local.identity_provider import IdentityProvider
 
@@ -80,30 +80,58 @@ def users() -> dict[str, str]:
 
 
 def write_demo_data(client: DynamoDBClient, table_name: str, now: datetime | None = None) -> None:
-    """Write the demo organizations and their members, replacing existing ones."""
-    items = list(_items(datetime.now(UTC) if now is None else now))
+    """Write the demo organizations and their members, unless they exist.
+
+    A scheduled deletion that still stands is put off, so that it is never carried out between two starts.
+    """
+    now = datetime.now(UTC) if now is None else now
+    existing = [_existing(client, table_name, name) for name in (ACTIVE_ORGANIZATION_ID, FROZEN_ORGANIZATION_ID)]
+    if all(existing):
+        until = existing[1].get("pending_deletion_at")
+        if until is None:  # canceled by the user
+            return
+        client.delete_item(
+            TableName=table_name,
+            Key={"pk": {"S": "DELETIONS"}, "sk": {"S": f"{until['S']}#{FROZEN_ORGANIZATION_ID}"}},
+        )
+        _write(client, table_name, list(_frozen_organization(now)))
+        return
+    _write(client, table_name, list(_items(now)))
+
+
+def _existing(client: DynamoDBClient, table_name: str, organization_id: str) -> dict[str, AttributeValueTypeDef]:
+    key: dict[str, AttributeValueTypeDef] = {"pk": {"S": f"ORG#{organization_id}"}, "sk": {"S": "ORG"}}
+    return client.get_item(TableName=table_name, Key=key, ConsistentRead=True).get("Item", {})
+
+
+def _write(client: DynamoDBClient, table_name: str, items: list[dict[str, str]]) -> None:
     requests: list[WriteRequestTypeDef] = [
         {"PutRequest": {"Item": {name: {"S": value} for name, value in item.items()}}} for item in items
     ]
     client.batch_write_item(RequestItems={table_name: requests})
 
 
+def _frozen_organization(now: datetime) -> Iterable[dict[str, str]]:
+    until = _timestamp(now + timedelta(days=30))
+    yield {
+        "pk": f"ORG#{FROZEN_ORGANIZATION_ID}",
+        "sk": "ORG",
+        "name": "Demo organization, scheduled for deletion",
+        "created_at": _timestamp(now),
+        "pending_deletion_at": until,
+    }
+    yield {"pk": "DELETIONS", "sk": f"{until}#{FROZEN_ORGANIZATION_ID}"}
+
+
 def _items(now: datetime) -> Iterable[dict[str, str]]:
-    created, until = _timestamp(now), _timestamp(now + timedelta(days=30))
+    created = _timestamp(now)
     yield {
         "pk": f"ORG#{ACTIVE_ORGANIZATION_ID}",
         "sk": "ORG",
         "name": "Demo organization",
         "created_at": created,
     }
-    yield {
-        "pk": f"ORG#{FROZEN_ORGANIZATION_ID}",
-        "sk": "ORG",
-        "name": "Demo organization, scheduled for deletion",
-        "created_at": created,
-        "pending_deletion_at": until,
-    }
-    yield {"pk": "DELETIONS", "sk": f"{until}#{FROZEN_ORGANIZATION_ID}"}
+    yield from _frozen_organization(now)
     members = {(persona.organization_id, persona.user_id): persona for persona in PERSONAS if persona.role}
     for (organization_id, user_id), persona in members.items():
         member = {

@@ -17,7 +17,7 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError, get_header_lines
 from waitress.task import ErrorTask, WSGITask
 
-from local import sigv4
+from local import logs, sigv4
 from local.authorization import Authorization
 from local.events import Request, proxy_event, request_context
 from local.functions import FunctionError
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 PAYLOAD_LIMIT_BYTES = 10 * 1024 * 1024
 """Amazon API Gateway quotas, REST API: payload size, 10 MB."""
 
+_REFERENCE = "/docs"
 _LOG = logging.getLogger(__name__)
 _HEADERS_KEY = "keywright.headers"
 _PROXY_ANSWER_FIELDS = frozenset({"statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded"})
@@ -50,7 +51,7 @@ _REMAPPED_HEADERS = frozenset(
     | {"referer", "server", "user-agent", "via", "warn", "www-authenticate"}
 )
 _NO_CONTENT = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
-_SHOWN_PATH_CHARACTERS = 120
+_SHOWN_CHARACTERS = 120
 
 
 class Gateway:
@@ -59,7 +60,7 @@ class Gateway:
     Args:
         api: routes, authorizers and gateway responses.
         invoke: invokes the function with a logical id.
-        credential: access key that must sign requests to routes with AWS_IAM.
+        credential: access key that must sign requests to routes with AWS_IAM; also an attribute.
         domain: host and port of the service.
         port: port of the service.
         announce: called with one line for each request, without token, query and body.
@@ -79,7 +80,7 @@ class Gateway:
     ) -> None:
         self._api = api
         self._invoke = invoke
-        self._credential = credential
+        self.credential = credential
         self._domain = domain
         self._port = port
         self._announce = announce
@@ -90,8 +91,10 @@ class Gateway:
         """Answer a request (PEP 3333)."""
         started = time.perf_counter()
         request = self._read(environ)
-        answer = self.answer(request)
-        self._announce_request(request.method, request.path, answer.status, started)
+        with logs.collected() as lines:
+            answer = self.answer(request)
+        reason = answer.reason or logs.reason(lines, answer.status)
+        self._announce_request(request.method, request.path, answer.status, started, reason)
         headers = [*answer.headers, ("x-amzn-requestid", request.request_id)]
         if answer.status not in _NO_CONTENT:
             headers.append(("content-length", str(len(answer.body))))
@@ -101,6 +104,8 @@ class Gateway:
     def answer(self, request: Request) -> HttpResponse:
         """Answer a request. Every failure is answered with a gateway response of the template."""
         context = request_context(request, self._api.stage, request.path.removeprefix(f"/{self._api.stage}"))
+        if self._leads_to_the_reference(request):
+            return HttpResponse(HTTPStatus.FOUND, (("location", f"/{self._api.stage}{_REFERENCE}"),), b"")
         try:
             return self._serve(request, context)
         except RefusalError as refusal:
@@ -120,6 +125,12 @@ class Gateway:
         refusal = RefusalError(types.get(HTTPStatus(status), default), status=status)
         return render(refusal, self._api.gateway_responses, request_context(request, self._api.stage, "-"), None)
 
+    def _leads_to_the_reference(self, request: Request) -> bool:
+        """Return whether a path is an abbreviation of the reference page's. API Gateway has none."""
+        abbreviations = {"/", _REFERENCE, f"/{self._api.stage}", f"/{self._api.stage}/"}
+        has_reference = any(route.path == _REFERENCE for route in self._api.routes)
+        return has_reference and request.method in {"GET", "HEAD"} and request.path in abbreviations
+
     def _serve(self, request: Request, context: dict[str, Json]) -> HttpResponse:
         """Route, authorize and answer a request. The route and the caller are added to its context."""
         if len(request.body) > PAYLOAD_LIMIT_BYTES:
@@ -128,7 +139,7 @@ class Gateway:
         context["resourcePath"] = route.path
         event = proxy_event(request, route.path, parameters, context)
         if route.authorizer == IAM_AUTHORIZER:
-            mapping(context["identity"], "identity").update(sigv4.caller(request, self._credential))
+            mapping(context["identity"], "identity").update(sigv4.caller(request, self.credential))
         elif route.authorizer is not None:
             authorizer = self._api.authorizers[route.authorizer]
             context["authorizer"] = self._authorization.check(authorizer, request, event)
@@ -151,7 +162,7 @@ class Gateway:
                 if route is None:
                     break
                 return route, dict(zip(resource.parameters, match.groups(), strict=True))
-        raise RefusalError("MISSING_AUTHENTICATION_TOKEN")
+        raise RefusalError("MISSING_AUTHENTICATION_TOKEN", reason="there is no such route")
 
     def _read(self, environ: WSGIEnvironment) -> Request:
         target = environ["REQUEST_URI"]
@@ -167,11 +178,10 @@ class Gateway:
             port=self._port,
         )
 
-    def _announce_request(self, method: str, path: str, status: int, started: float) -> None:
-        shown = path if len(path) <= _SHOWN_PATH_CHARACTERS else path[:_SHOWN_PATH_CHARACTERS] + "..."
-        printable = "".join(character if character.isprintable() else "?" for character in shown)
+    def _announce_request(self, method: str, path: str, status: int, started: float, reason: str | None = None) -> None:
         milliseconds = (time.perf_counter() - started) * 1000
-        self._announce(f"{method} {printable} {status} {milliseconds:.0f} ms")
+        why = "" if reason is None else f": {_printable(reason)}"
+        self._announce(f"{method} {_printable(path)} {status} {milliseconds:.0f} ms{why}")
 
 
 @dataclass(frozen=True)
@@ -262,6 +272,12 @@ def _passed_on(lines: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
             yield f"x-amzn-remapped-{name.lower()}", value
         elif name.lower() not in _DROPPED_HEADERS:
             yield name, value
+
+
+def _printable(text: str) -> str:
+    """Return the beginning of a text of the client, without control characters."""
+    shown = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
+    return "".join(character if character.isprintable() else "?" for character in shown)
 
 
 def _status_line(status: int) -> str:

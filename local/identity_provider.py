@@ -27,6 +27,14 @@ _JWKS_PATH = "/jwks.json"
 _TOKEN_PATH = "/token"  # noqa: S105 - a path
 
 
+def issuer_at(port: int) -> str:
+    """Return the URL of a provider on this machine.
+
+    In containers of `sam local`, localhost can be this machine (samconfig.toml), and 127.0.0.1 cannot.
+    """
+    return f"http://localhost:{port}"
+
+
 @dataclass(frozen=True, slots=True)
 class IdentityProvider:
     """A WSGI application that publishes discovery and keys, and issues session tokens.

@@ -94,6 +94,11 @@ def is_allowed(permission: Permission, statements: Iterable[Statement]) -> bool:
     return {statement.effect for statement in statements if statement.covers(permission)} == {"Allow"}
 
 
+def service_of(target: str) -> str | None:
+    """Return the service that an X-Amz-Target names; None for an unknown one."""
+    return _SERVICES.get(target.partition(".")[0])
+
+
 def required_permissions(target: str, content: Mapping[str, Any]) -> list[Permission]:
     """Return all permissions that a request needs.
 
@@ -105,7 +110,7 @@ def required_permissions(target: str, content: Mapping[str, Any]) -> list[Permis
         UnknownOperationError: this module does not know the operation.
     """
     prefix, _, operation = target.partition(".")
-    match _SERVICES.get(prefix):
+    match service_of(target):
         case "dynamodb":
             return _of_dynamodb(operation, content)
         case "secretsmanager" if operation in _ON_ONE_SECRET:

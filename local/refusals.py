@@ -43,11 +43,16 @@ HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """An HTTP response, still without a content-length header."""
+    """An HTTP response, still without a content-length header.
+
+    Attributes:
+        reason: why the request was refused, for the terminal.
+    """
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    reason: str | None = None
 
 
 class RefusalError(Exception):
@@ -58,15 +63,24 @@ class RefusalError(Exception):
         status: the status unless the template sets one.
         message: value of `$context.error.message`.
         authorizer: value of `$context.authorizer`: the context from the authorizer, also with a denial.
+        reason: for the terminal; None if the log of a function has it.
     """
 
-    def __init__(self, kind: str, *, status: int | None = None, authorizer: Mapping[str, Json] | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        *,
+        status: int | None = None,
+        authorizer: Mapping[str, Json] | None = None,
+        reason: str | None = None,
+    ) -> None:
         default_status, message = _AWS_DEFAULTS[kind]
         super().__init__(kind)
         self.kind = kind
         self.status = default_status if status is None else status
         self.message = message
         self.authorizer = dict(authorizer or {})
+        self.reason = reason
 
 
 def render(
@@ -96,7 +110,8 @@ def render(
         if value is not None and HEADER_VALUE.fullmatch(value):
             headers[name.lower()] = value
     body = _CONTEXT_VARIABLE.sub(lambda match: _variable(match[1], variables), response.body or _DEFAULT_BODY)
-    return HttpResponse(response.status or refusal.status, tuple(headers.items()), body.encode(errors="replace"))
+    status = response.status or refusal.status
+    return HttpResponse(status, tuple(headers.items()), body.encode(errors="replace"), refusal.reason)
 
 
 def _variable(dotted: str, variables: dict[str, Json]) -> str:

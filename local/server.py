@@ -30,20 +30,22 @@ class PortError(Exception):
     """A port is not available; the message says why."""
 
 
-def reserve(port: int) -> socket.socket:
-    """Listen on a loopback port, 0 for any free one. Connections wait until a server accepts them.
+def reserve(port: int, host: str = HOST) -> socket.socket:
+    """Listen on a port, 0 for any free one. Connections wait until a server accepts them.
 
     Raises:
-        PortError: the port is in use, or not permitted.
+        PortError: the port is in use, or not permitted, or the address is not one of this machine.
     """
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     if os.name == "posix":  # on other systems, the option would let two programs share the port
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((HOST, port))
+        listener.bind((host, port))
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise PortError(f"{host} is not an address of this machine") from error
         reason = {errno.EADDRINUSE: "is in use", errno.EACCES: "needs more privileges"}
         raise PortError(f"port {port} {reason.get(error.errno or 0, 'cannot be used')}") from error
     return listener

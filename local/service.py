@@ -4,34 +4,48 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from local import backend, demo
+from local import backend, demo, recording, sam
+from local.bus import Bus
+from local.demo_keys import DemoKeys
 from local.functions import Functions
 from local.gateway import Gateway, channel_for
 from local.iam import Iam
-from local.identity_provider import IdentityProvider
+from local.identity_provider import IdentityProvider, issuer_at
 from local.intrinsics import TemplateError, text
-from local.server import HOST, PortError, Server, port_of, reserve
+from local.logs import Log
+from local.server import HOST, Server, port_of
 from local.sigv4 import SigningCredential
 from local.stack import StackDescription, StackFile
+from local.store import Store, StoreError
 from local.template import read_stack
+from local.watch import ChangedError
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from types import TracebackType
+    from wsgiref.types import WSGIApplication
 
     from mypy_boto3_dynamodb import DynamoDBClient
+    from waitress.channel import HTTPChannel
 
+    from local.claim import Claim
     from local.options import Options
     from local.template import Stack
 
 _REQUEST_THREADS = 32
+_PROVIDER_THREADS = 2
+_CONTAINER_THREADS = 8
 _STAGE = "v1"
 """The stage of the template, for the PublicUrl parameter that is needed to read the template."""
+_SECRET_BYTES = 24
+_IS_DEMO = "demo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +57,7 @@ class RunningService:
 
 
 @contextmanager
-def running(options: Options, announce: Callable[[str], None]) -> Iterator[RunningService]:
+def running(options: Options, claim: Claim, announce: Callable[[str], None]) -> Iterator[RunningService]:
     """Run the service while the context is open.
 
     This changes the process permanently: its environment becomes that of the functions, its standard streams become the
@@ -51,56 +65,97 @@ def running(options: Options, announce: Callable[[str], None]) -> Iterator[Runni
 
     Args:
         options: the options of the user.
+        claim: directory and ports, which stay open.
         announce: called with one line for each request.
 
     Raises:
-        PortError: a port is in use.
         TemplateError: the template cannot be served.
+        StoreError: the data of the last start cannot be used.
     """
     with ExitStack() as opened:
-        ports = _reserve_ports(options.port)
-        for listener in ports:
-            opened.callback(listener.close)
-        stack = _read_template(options, *ports)
-        _log_to(options)
-        provider = _start_identity_provider(stack, options, ports[1], opened)
-        iam = Iam()
-        endpoint = _start_backend(stack, iam, opened)
-        description = _describe(stack, options, provider, port_of(ports[0]), endpoint)
+        stack = _read_template(options, claim)
+        _log_to(options, append=claim.is_taken_over)
+        store = _open_store(options, claim, opened)
+        provider = _start_identity_provider(stack, options, claim, opened)
+        iam, bus = Iam(), Bus(stack, announce)
+        aws = _start_aws(stack, iam, bus, store, opened)
+        table = _Table(_operator_client(), stack.tables[0].name if stack.tables else "")
+        opened.callback(table.client.close)
+        if not options.empty:
+            store.put(_IS_DEMO, "1")
+            demo.write_demo_data(table.client, table.name)
+        operator = backend.operator_environment(os.environ, aws.dynamodb_url)
         backend.drop_operator_credentials(os.environ)
         functions = Functions.load(stack, iam)
+        bus.start(functions.invoke)
+        opened.callback(bus.stop)
+        secret = _kept(store, "secret of the containers")
+        containers = sam.endpoint(iam, functions.keys, secret, aws.for_containers())
+        _serve(containers, claim.containers, _CONTAINER_THREADS, opened)
+
+        port = port_of(claim.service[0])
         gateway = Gateway(
             api=stack.api,
             invoke=functions.invoke,
-            credential=description.iam,
-            domain=f"{HOST}:{port_of(ports[0])}",
-            port=port_of(ports[0]),
+            credential=SigningCredential.with_secret(_kept(store, "secret access key")),
+            domain=f"{HOST}:{port}",
+            port=port,
             announce=announce,
         )
-        server = Server(gateway, ports[0], threads=_REQUEST_THREADS, channel=channel_for(gateway))
-        opened.callback(server.stop)
-        stack_file = StackFile.describing(description, options.stack_file)
-        opened.callback(stack_file.remove)  # registered first: a signal may arrive as soon as the file exists
-        stack_file.write()
-        permissions = text(stack.parameters.get("Permissions", ""), "Permissions").split(",")
-        yield RunningService(description, tuple(permissions))
+        permissions = tuple(text(stack.parameters.get("Permissions", ""), "Permissions").split(","))
+        tokens = {} if options.empty else demo.tokens(provider, options.demo_ttl_seconds)
+        keys = {} if options.empty else _demo_keys(stack, store, gateway, tokens["owner"], permissions, table)
+        _serve(gateway, claim.service, _REQUEST_THREADS, opened, channel_for(gateway))
+        description = StackDescription(
+            base_url=f"http://{HOST}:{port}/{stack.api.stage}",
+            organization_id=None if options.empty else demo.ACTIVE_ORGANIZATION_ID,
+            issuer=provider.issuer,
+            tokens=tokens,
+            users={} if options.empty else demo.users(),
+            iam=gateway.credential,
+            aws_endpoint_url=aws.dynamodb_url,
+            table_name=table.name,
+            keys=keys,
+            aws_url=aws.moto_url,
+            event_bus=stack.buses[0] if stack.buses else None,
+            operator=operator,
+        )
+        variables = sam.variables(stack.environment(), functions.keys, port_of(claim.containers[0]), secret)
+        _write(StackFile(options.environment_file, variables), opened)
+        _write(StackFile.describing(description, options.stack_file), opened)  # last: tests wait for it
+        yield RunningService(description, permissions)
 
 
-def _reserve_ports(port: int) -> tuple[socket.socket, socket.socket]:
-    """Reserve a port for the service and the next one for the identity provider."""
-    service = reserve(port)
-    try:
-        return service, reserve(port and port + 1)
-    except PortError as error:
-        service.close()
-        raise PortError(f"{error}, which the development identity provider needs") from error
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """The table, for the operator."""
+
+    client: DynamoDBClient
+    name: str
 
 
-def _read_template(options: Options, service: socket.socket, provider: socket.socket) -> Stack:
+@dataclass(frozen=True, slots=True)
+class _Aws:
+    """The emulated services.
+
+    Attributes:
+        moto_url: endpoint of moto.
+        dynamodb_url: endpoint of DynamoDB: moto's, or that of the user.
+    """
+
+    moto_url: str
+    dynamodb_url: str
+
+    def for_containers(self) -> WSGIApplication:
+        """Return an application that forwards requests to both."""
+        return backend.forwarding(self.moto_url, self.dynamodb_url)
+
+
+def _read_template(options: Options, claim: Claim) -> Stack:
     development = {
         "OidcAudience": "keywright",
-        "OidcIssuer": f"http://{HOST}:{port_of(provider)}",
-        "PublicUrl": f"http://{HOST}:{port_of(service)}/{_STAGE}",
+        "OidcIssuer": issuer_at(port_of(claim.provider[0])),
+        "PublicUrl": f"http://{HOST}:{port_of(claim.service[0])}/{_STAGE}",
         "UsageFlushSeconds": "0",  # show the use of a key at once
     }
     stack = read_stack(options.template, options.parameters, development)
@@ -109,68 +164,105 @@ def _read_template(options: Options, service: socket.socket, provider: socket.so
     return stack
 
 
-def _log_to(options: Options) -> None:
+def _log_to(options: Options, *, append: bool) -> None:
     """Redirect the output of the functions to the log file: the terminal is for the user."""
     options.log_file.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(options.log_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    how = os.O_APPEND if append else os.O_TRUNC
+    descriptor = os.open(options.log_file, os.O_WRONLY | os.O_CREAT | how, 0o600)
     # Never closed: a request may still log after the service has stopped.
-    log = os.fdopen(descriptor, "w", buffering=1, encoding="utf-8")
+    log = Log(os.fdopen(descriptor, "w", buffering=1, encoding="utf-8"))
     sys.stdout = sys.stderr = log
     logging.basicConfig(stream=log, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
 
 
-def _start_identity_provider(
-    stack: Stack, options: Options, listener: socket.socket, opened: ExitStack
-) -> IdentityProvider:
+def _open_store(options: Options, claim: Claim, opened: ExitStack) -> Store:
+    store = Store.open(options.data_file, fresh=options.fresh and not claim.is_taken_over)
+    opened.callback(store.close)
+    if options.empty and store.get(_IS_DEMO):
+        raise StoreError(
+            f"{options.data_file} has demo data; begin anew with FRESH=1 EMPTY=1 make run, or leave out EMPTY"
+        )
+    return store
+
+
+def _kept(store: Store, name: str) -> str:
+    """Return a random secret that is the same at every start."""
+    kept = store.get(name)
+    if kept is None:
+        kept = secrets.token_urlsafe(_SECRET_BYTES)
+        store.put(name, kept)
+    return kept
+
+
+def _start_identity_provider(stack: Stack, options: Options, claim: Claim, opened: ExitStack) -> IdentityProvider:
     provider = IdentityProvider(
-        issuer=f"http://{HOST}:{port_of(listener)}",
+        issuer=issuer_at(port_of(claim.provider[0])),
         audience=_parameter(stack, "OidcAudience"),
         organization_claim=_parameter(stack, "OrganizationClaim"),
         ttl_seconds=options.demo_ttl_seconds,
     )
-    opened.callback(Server(provider, listener, threads=2).stop)
+    _serve(provider, claim.provider, _PROVIDER_THREADS, opened)
     return provider
 
 
-def _start_backend(stack: Stack, iam: Iam, opened: ExitStack) -> str:
-    """Create tables and secrets; return the endpoint of DynamoDB."""
-    moto = backend.start_moto(iam)
+def _start_aws(stack: Stack, iam: Iam, bus: Bus, store: Store, opened: ExitStack) -> _Aws:
+    """Start the emulated services with the template's tables, secrets and queues, and the data of the last start."""
+    moto = backend.start_moto(iam, lambda application: bus.in_front_of(recording.recording(application, store)))
     opened.callback(moto.stop)
     os.environ["AWS_ENDPOINT_URL"] = moto.url
     for table in stack.tables:
         backend.create_table(table)
+        if backend.DYNAMODB_ENDPOINT not in os.environ:
+            recording.restore_items(store, table.name)
     for secret in stack.secrets:
-        backend.create_secret(secret)
+        value = backend.create_secret(secret, recording.saved_secret(store, secret.name))
+        recording.save_secret(store, secret.name, value)
+    for queue in stack.queues:
+        backend.create_queue(queue)
     own_dynamodb = os.environ.get(backend.DYNAMODB_ENDPOINT)
     if own_dynamodb:
         guard = backend.start_guard(own_dynamodb, iam, _REQUEST_THREADS)
         opened.callback(guard.stop)
         os.environ[backend.DYNAMODB_ENDPOINT] = guard.url
-    return own_dynamodb or moto.url
+    return _Aws(moto.url, own_dynamodb or moto.url)
 
 
-def _describe(stack: Stack, options: Options, provider: IdentityProvider, port: int, endpoint: str) -> StackDescription:
-    table_name = stack.tables[0].name if stack.tables else ""
-    if not options.empty:
-        _write_demo_data(table_name)
-    return StackDescription(
-        base_url=f"http://{HOST}:{port}/{stack.api.stage}",
-        organization_id=None if options.empty else demo.ACTIVE_ORGANIZATION_ID,
-        issuer=provider.issuer,
-        tokens={} if options.empty else demo.tokens(provider, options.demo_ttl_seconds),
-        users={} if options.empty else demo.users(),
-        iam=SigningCredential.generate(),
-        aws_endpoint_url=endpoint,
-        table_name=table_name,
-        operator=backend.operator_environment(os.environ, endpoint),
-    )
-
-
-def _write_demo_data(table_name: str) -> None:
+def _operator_client() -> DynamoDBClient:
+    """Return a client that keeps the operator's credentials."""
     import boto3  # noqa: PLC0415 - reads the environment
 
-    client: DynamoDBClient = boto3.client("dynamodb")
-    demo.write_demo_data(client, table_name)
+    return boto3.client("dynamodb")
+
+
+def _demo_keys(  # noqa: PLR0913, PLR0917 - all parts of the service
+    stack: Stack, store: Store, gateway: Gateway, token: str, permissions: tuple[str, ...], table: _Table
+) -> Mapping[str, str]:
+    base_path = f"/{stack.api.stage}"
+    demo_keys = DemoKeys(store, gateway.answer, base_path, token, permissions[:1], table.client, table.name)
+    return demo_keys.texts(text(stack.parameters.get("KeyPrefix", ""), "KeyPrefix"))
+
+
+def _serve(
+    application: WSGIApplication,
+    listeners: Iterable[socket.socket],
+    threads: int,
+    opened: ExitStack,
+    channel: type[HTTPChannel] | None = None,
+) -> None:
+    """Serve an application on each of its addresses. The sockets stay open when the servers stop."""
+    for listener in listeners:
+        opened.callback(Server(application, listener.dup(), threads=threads, channel=channel).stop)
+
+
+def _write(file: StackFile, opened: ExitStack) -> None:
+    """Write a file, to be removed unless another process takes over."""
+
+    def remove(kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None) -> None:
+        if kind is not ChangedError:
+            file.remove()
+
+    opened.push(remove)  # registered first: a signal may arrive as soon as the file exists
+    file.write()
 
 
 def _parameter(stack: Stack, name: str) -> str:

@@ -61,7 +61,12 @@ class SigningCredential:
     @classmethod
     def generate(cls) -> SigningCredential:
         """Return the development access key: a fixed id with a new random secret."""
-        return cls(_ACCESS_KEY_ID, secrets.token_urlsafe(_SECRET_BYTES), REGION)
+        return cls.with_secret(secrets.token_urlsafe(_SECRET_BYTES))
+
+    @classmethod
+    def with_secret(cls, secret: str) -> SigningCredential:
+        """Return the development access key with a secret of an earlier start."""
+        return cls(_ACCESS_KEY_ID, secret, REGION)
 
 
 def caller(request: Request, credential: SigningCredential) -> dict[str, Json]:
@@ -76,15 +81,18 @@ def caller(request: Request, credential: SigningCredential) -> dict[str, Json]:
     """
     lines = request.header_values("authorization")
     if not any(lines):
-        raise RefusalError("MISSING_AUTHENTICATION_TOKEN")
+        raise RefusalError("MISSING_AUTHENTICATION_TOKEN", reason="the request has no AWS signature")
     signature = _AUTHORIZATION.fullmatch(lines[0])
-    if (
-        len(lines) > 1
-        or signature is None
-        or not _is_current(request)
-        or not _is_signed(request, credential, signature)
-    ):
-        raise RefusalError("INVALID_SIGNATURE")
+    if len(lines) > 1 or signature is None:
+        raise RefusalError("INVALID_SIGNATURE", reason="Authorization is not one AWS signature of version 4")
+    if not _is_current(request):
+        raise RefusalError(
+            "INVALID_SIGNATURE", reason=f"X-Amz-Date is not within {MAXIMUM_SKEW_SECONDS} seconds of now"
+        )
+    if not _is_signed(request, credential, signature):
+        raise RefusalError(
+            "INVALID_SIGNATURE", reason="the AWS signature is not that of the access key in the stack file"
+        )
     return {
         "accessKey": credential.access_key_id,
         "accountId": ACCOUNT_ID,

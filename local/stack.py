@@ -1,4 +1,4 @@
-"""The stack file, which describes a running service to tests and scripts."""
+"""The files that describe a running service to tests, scripts and SAM CLI."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ class StackDescription:
         users: user id of each persona.
         iam: access key for routes with AWS_IAM.
         aws_endpoint_url: endpoint of DynamoDB.
+        keys: text of each demo key.
+        aws_url: endpoint of EventBridge, Secrets Manager and SQS.
+        event_bus: name of the event bus.
         operator: environment of the operator's command line; empty for a service that is not local.
     """
 
@@ -38,12 +41,15 @@ class StackDescription:
     iam: SigningCredential
     aws_endpoint_url: str
     table_name: str
+    keys: Mapping[str, str] = field(default_factory=dict)
+    aws_url: str | None = None
+    event_bus: str | None = None
     operator: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class StackFile:
-    """A stack file and its content."""
+    """A file that describes a service while it runs, such as the stack file, and its content."""
 
     path: Path
     content: str

@@ -1,4 +1,4 @@
-"""The parts of template.yaml that the local service serves: API, functions, authorizers, tables and secrets.
+"""The parts of template.yaml that the local service serves: API, functions, authorizers, tables, secrets and queues.
 
 Source: AWS SAM specification (AWS::Serverless::Api, AWS::Serverless::Function, Globals).
 """
@@ -13,7 +13,7 @@ from local.intrinsics import Json, Resolver, TemplateError, arn, load_template, 
 from local.permissions import Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 NO_AUTHORIZER = "NONE"
@@ -24,6 +24,8 @@ DEFAULT_REAUTHORIZE_SECONDS = 300
 
 _UNSUPPORTED_API_PROPERTIES = ("Cors", "DefinitionBody", "DefinitionUri", "BinaryMediaTypes")
 _UNSUPPORTED_ROLE_PROPERTIES = ("Role", "ManagedPolicyArns", "PermissionsBoundary")
+_RATE = re.compile(r"rate\(([0-9]+) (minute|hour|day)s?\)")
+_UNIT_SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
 _STATEMENT_ELEMENTS = {"Sid", "Effect", "Action", "Resource"}
 
 
@@ -107,7 +109,7 @@ class Api:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A table or a secret: its physical name and its evaluated properties."""
+    """A table, a secret or a queue: its physical name and its evaluated properties."""
 
     name: str
     properties: Mapping[str, Json]
@@ -118,6 +120,9 @@ class Stack:
     """The parts of a template that are served.
 
     Attributes:
+        buses: the names of the event buses.
+        consumers: the logical ids of the functions that consume a queue.
+        schedules: the interval in seconds of each function with a schedule, by logical id.
         layers: the import directory of each layer.
     """
 
@@ -126,6 +131,10 @@ class Stack:
     api: Api
     tables: tuple[Resource, ...]
     secrets: tuple[Resource, ...]
+    queues: tuple[Resource, ...]
+    buses: tuple[str, ...]
+    consumers: tuple[str, ...]
+    schedules: Mapping[str, int]
     layers: tuple[Path, ...]
 
     def environment(self) -> dict[str, str]:
@@ -206,6 +215,10 @@ class _Reader:
             api=self._api(functions),
             tables=self._resources("AWS::DynamoDB::Table"),
             secrets=self._resources("AWS::SecretsManager::Secret"),
+            queues=self._resources("AWS::SQS::Queue"),
+            buses=tuple(self.resolver.name_of(name) for name in self._ids("AWS::Events::EventBus")),
+            consumers=tuple(self._consumer(name, functions) for name in self._ids("AWS::Lambda::EventSourceMapping")),
+            schedules={name: seconds for name in functions for seconds in self._intervals(name)},
             layers=tuple(self._layer(name) for name in self._ids("AWS::Serverless::LayerVersion")),
         )
 
@@ -271,6 +284,27 @@ class _Reader:
             },
             statements=self._role(declared, place),
         )
+
+    def _consumer(self, logical_id: str, functions: Mapping[str, Function]) -> str:
+        place = f"Resources.{logical_id}.Properties.FunctionName"
+        named = text(self.resolver.resolve(self._raw_properties(logical_id).get("FunctionName"), place), place)
+        for name, function in functions.items():
+            if named in {function.name, function.arn}:
+                return name
+        raise TemplateError(f"{place}: no function of this template has the name {named}")
+
+    def _intervals(self, logical_id: str) -> Iterator[int]:
+        """Yield the interval in seconds of each schedule of a function."""
+        place = f"Resources.{logical_id}.Properties.Events"
+        for name, event in mapping(self._with_globals("Function", logical_id).get("Events"), place).items():
+            declared = mapping(event, place)
+            if declared.get("Type") == "Schedule":
+                properties = self._resolved(declared.get("Properties"), f"{place}.{name}")
+                expression = text(properties.get("Schedule"), f"{place}.{name}")
+                match = _RATE.fullmatch(expression)
+                if match is None:
+                    raise TemplateError(f"{place}.{name}: the local service supports rate(...) only, not {expression}")
+                yield int(match[1]) * _UNIT_SECONDS[match[2]]
 
     def _role(self, declared: dict[str, Json], place: str) -> tuple[Statement, ...]:
         """Return the statements of the role that SAM generates from a function's policies."""

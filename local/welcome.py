@@ -21,13 +21,26 @@ def welcome(service: RunningService, options: Options) -> str:
     parts += (
         [_empty(service, options)] if options.empty else [_first_key(service), _refusal(service), _personas(options)]
     )
+    user = "ada ORG=acme" if options.empty else "admin"
     parts.append(
         f"API reference, with a form to send requests: {service.description.base_url}/docs\n"
-        f"URLs, tokens and credentials: {_shown(options.stack_file)}\n"
-        f"Logs of the functions: {_shown(options.log_file)}\n"
-        "Ctrl-C stops the service and discards its data."
+        f"A session token: {_prefix(options)}make token USER={user}\n"
+        f"URLs, tokens, API keys and credentials: {shown(options.stack_file)}\n"
+        f"Logs of the functions: {shown(options.log_file)}\n"
+        "Throttling, the firewall and some more are not emulated: docs/local.md\n"
+        f"Data, kept between starts: {shown(options.data_file)}; FRESH=1 make run begins anew\n"
+        "Ctrl-C stops the service."
     )
     return "\n" + "\n\n".join(parts) + "\n"
+
+
+def second_service(options: Options, directory: Path) -> str:
+    """Return the notice that another service has the directory of the stack file, so that this one uses another."""
+    return (
+        f"Another service runs from {shown(options.stack_file.parent)}.\n"
+        f"This one keeps its files and its data in {shown(directory)}.\n"
+        f"For commands on this one: STACK_FILE={quote(shown(directory / options.stack_file.name))} make token"
+    )
 
 
 def _first_key(service: RunningService) -> str:
@@ -51,17 +64,15 @@ def _refusal(service: RunningService) -> str:
 def _personas(options: Options) -> str:
     width = max(len(persona.name) for persona in PERSONAS)
     lines = [f"  {persona.name:<{width}}  {persona.expectation}" for persona in PERSONAS]
-    return f"{_shown(options.stack_file)} has tokens of other users. Creating a key answers:\n\n" + "\n".join(lines)
+    return f"{shown(options.stack_file)} has tokens of other users. Creating a key answers:\n\n" + "\n".join(lines)
 
 
 def _empty(service: RunningService, options: Options) -> str:
     issuer, base_url = service.description.issuer, service.description.base_url
-    # The command line needs the path of a stack file that is not in the default place.
-    stack_file = "" if options.stack_file == Options().stack_file else f"STACK_FILE={quote(str(options.stack_file))} "
     body = json.dumps({"name": "My first key", "permissions": list(service.permissions[:1])})
     return (
         "There is no demo data. Create an organization and its first owner:\n\n"
-        f"{stack_file}make admin ARGS='--local organizations create acme --name Acme --owner ada'\n\n"
+        f"{_prefix(options)}make admin ARGS='--local organizations create acme --name Acme --owner ada'\n\n"
         "Then create an API key with a session token of the owner:\n\n"
         f"TOKEN=$(curl -sS '{issuer}/token?user=ada&organization=acme')\n"
         f"curl -sS -w '\\n' {base_url}/auth/api-keys \\\n"
@@ -71,7 +82,12 @@ def _empty(service: RunningService, options: Options) -> str:
     )
 
 
-def _shown(path: Path) -> str:
+def _prefix(options: Options) -> str:
+    """Return what commands need for a stack file that is not in the default place."""
+    return "" if options.stack_file == Options().stack_file else f"STACK_FILE={quote(shown(options.stack_file))} "
+
+
+def shown(path: Path) -> str:
     """Return a path relative to the working directory, unless it is outside."""
     relative = os.path.relpath(path)
     return str(path.resolve()) if relative.startswith("..") else str(Path(relative))

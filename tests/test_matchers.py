@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
+from local.changes import written
 from tests.support.matchers import differences
-from tests.support.replay import written
 
 UUID7 = "01a20a38-9585-719d-81cb-3b8af1c594c2"
 PHC = "$argon2id$v=19$m=8,t=1,p=1$" + "a" * 22 + "$" + "b" * 43

@@ -62,6 +62,8 @@ SUITES = {
     "usage": Suite("pytest tests/keywright/store/test_usage.py tests/keywright/keys/test_usage.py"),
     "load": Suite("make load", ("requests", "changes", "uses", "deliberate_503s", "megabytes")),
     "e2e": Suite("make e2e", ("tests", "documented_differences")),
+    "containers": Suite("make sam-local-test", ("functions", "requests")),
+    "development": Suite("pytest tests/local/test_development.py"),
     "lint": Suite("make lint"),
     "template": Suite("pytest tests/template"),
     "environment": Suite("pytest tests/template/test_parameters.py"),

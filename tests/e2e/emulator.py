@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 PYTHON = ROOT / ".venv-e2e" / "bin" / "python"
 """The interpreter of the emulator, which runs the functions with it as well."""
 
+SERVICES = ("DYNAMODB", "SECRETS_MANAGER", "SQS")
+"""Those that functions call."""
+
 START_SECONDS = 60
 STOP_SECONDS = 15
 _STARTS = 3
@@ -77,8 +80,11 @@ def _environment(port: int, directory: Path) -> dict[str, str]:
     # The functions inherit this environment, except for the template's variables.
     variables = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     backend.isolate(variables)
+    # ministack's own AWS_ENDPOINT_URL gives way to the template's, which is empty.
+    endpoints = {f"AWS_ENDPOINT_URL_{service}": f"http://{HOST}:{port}" for service in SERVICES}
     return {
         **variables,
+        **endpoints,
         "GATEWAY_PORT": str(port),
         "BIND_HOST": HOST,
         "MINISTACK_REGION": REGION,

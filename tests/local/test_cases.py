@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from local import cases
-from local.case_files import CaseError, composed, merged
-from local.cases import Case, main, read_cases, write
+from local.case_files import EVENTS, CaseError, composed, merged
+from local.cases import Case, main, read_cases, recorded, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 BASE = {
     "event": {
@@ -29,6 +29,7 @@ BASE = {
     "expected": {"answer": {"headers": {"x-request-id": "${id}"}, "data": {}}},
 }
 ITEMS = {"key": {"pk": "ORG#1", "sk": "KEY#7", "name": "CI", "metadata": {"plan": "pro"}, "expires_at": "2099"}}
+MINIMAL = EVENTS / "create_api_key" / "200_minimal.json"
 MESSAGE = {"messageId": "${id}", "body": {"id": "${event_id}", "detail": {"time": "2026"}}}
 
 
@@ -242,6 +243,46 @@ def test_whole_files_are_written(case: Callable[..., Case]) -> None:
     assert complete.event == json.loads((folder / "event.json").read_text())
     assert complete.seed == json.loads((folder / "seed.json").read_text())
     assert complete.expected == json.loads((folder / "expected.json").read_text())
+
+
+def test_only_missing_files_are_written(case: Callable[..., Case], monkeypatch: pytest.MonkeyPatch) -> None:
+    """GIVEN an event that the user has changed WHEN missing files are written THEN it is left as it is."""
+    changed = write(case()) / "event.json"
+    changed.write_text("{}")
+    missing = case("200_another").file.with_suffix("")
+    events = changed.parents[2]
+    monkeypatch.setattr(cases, "read_cases", lambda: read_cases(events))
+
+    assert 0 == main(["--missing"])
+    assert "{}" == changed.read_text()
+    assert (missing / "event.json").is_file()
+
+
+@pytest.mark.parametrize(
+    "path", ["events/create_api_key/200_minimal", "events/create_api_key/200_minimal/", f"{MINIMAL}"]
+)
+def test_a_path_names_a_case(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A case is named by its file, with or without the suffix, or by the folder of its whole files."""
+    monkeypatch.chdir(EVENTS.parent)
+
+    assert Case(MINIMAL) == recorded(Path(path))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "events",
+        "events/create_api_key/base.json",
+        "events/items.json",
+        "events/create_api_key/200_minimal/event.json",
+    ],
+)
+def test_other_paths_name_no_case(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bases, items and whole files are no cases."""
+    monkeypatch.chdir(EVENTS.parent)
+
+    assert recorded(Path(path)) is None
 
 
 def test_an_unknown_case_is_reported(capsys: pytest.CaptureFixture[str]) -> None:

@@ -198,7 +198,7 @@ class TestRunning:
         """The stack file has the fields that the HTTP tests need."""
         assert {
             "base_url", "organization_id", "issuer", "tokens", "users", "iam", "aws_endpoint_url", "table_name",
-            "operator",
+            "keys", "aws_url", "event_bus", "operator",
         } == set(running.stack)  # fmt: skip
 
     def test_every_persona_has_a_token(self, running: Running) -> None:
@@ -341,7 +341,7 @@ class TestStarting:
     @pytest.mark.parametrize(
         ("environment", "code", "message"),
         [
-            ({"PORT": "x"}, 2, "keywright: PORT must be a whole number from 0 to 65534; it is 'x'\n"),
+            ({"PORT": "x"}, 2, "keywright: PORT must be a whole number from 0 to 65533; it is 'x'\n"),
             (
                 {"PARAMETERS": '{"Permissions": ""}', "TEMPLATE": "/nowhere.yaml"},
                 1,

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 import boto3
 
 from local import backend
-from local.cases import Case, session_token
+from local.container import Container, running
 from local.template import Resource
-from tests.runtime.container import Container, running
-from tests.support.cases import CASES, DEVELOPMENT_ISSUER
+from tests.support.cases import CASES, event_for
 from tests.support.replay import NO_SERVER, in_envelope, put_items
 from tests.support.world import Context, Table, World
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from local.cases import Case
     from local.iam import Iam
     from local.template import Stack
 
@@ -53,7 +53,7 @@ class Deployed:
 
     def replay(self, case: Case) -> dict[str, Any]:
         """Invoke the function on the event of a case; return the outcome with a parsed body."""
-        outcome = self.container.invoke(self._event(case))
+        outcome = self.container.invoke(event_for(case, self.issuer))
         if (outcome.get("answer") or {}).get("body"):
             outcome["answer"]["body"] = in_envelope(outcome["answer"]["body"])
         return outcome
@@ -82,13 +82,6 @@ class Deployed:
             if "timed out" not in self.replay(case):
                 return
         raise RuntimeError(f"{case.function} does not start within its time:\n{self.container.log.read_text()}")
-
-    def _event(self, case: Case) -> dict[str, Any]:
-        """Return the case's event, with a token of this test's identity provider instead of that of `make run`."""
-        if case.function != "authorize_session" or not case.token or case.token["claims"]["iss"] != DEVELOPMENT_ISSUER:
-            return case.event
-        text = session_token(case.token | {"claims": case.token["claims"] | {"iss": self.issuer}})
-        return case.event | {"authorizationToken": f"Bearer {text}"}
 
 
 @dataclass(slots=True)

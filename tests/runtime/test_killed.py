@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from local.changes import UNTOUCHED, written
 from tests.runtime.deployments import patient
 from tests.support.cases import CASES, MESSAGES
 from tests.support.fault_proxy import Exchange, FaultProxy, passed_on
 from tests.support.matchers import differences
-from tests.support.replay import UNTOUCHED, items, written
+from tests.support.replay import items
 from tests.support.world import Context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from local.cases import Case
+    from local.changes import Item, Key
     from tests.runtime.deployments import Deployed, Deployments
-    from tests.support.replay import Item, Key
 
 WRITES = {"TransactWriteItems", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem"}
 CHANGES = [

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from local.changes import UNTOUCHED, written
 from tests.support.cases import CASES, MESSAGES
 from tests.support.matchers import differences
-from tests.support.replay import UNTOUCHED, items, written
+from tests.support.replay import items
 from tests.support.world import Context
 
 if TYPE_CHECKING:

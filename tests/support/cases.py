@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from local.cases import read_cases
+from local.cases import read_cases, session_token
+from local.identity_provider import issuer_at
 from local.options import Options
-from local.server import HOST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from local.cases import Case
 
-DEVELOPMENT_ISSUER = f"http://{HOST}:{Options().port + 1}"
+DEVELOPMENT_ISSUER = issuer_at(Options().port + 1)
 """The identity provider of `make run`, which issued the session tokens in events/."""
 
 WITHOUT_STATUS = {"purge_organizations", "sync_organizations"}
@@ -26,6 +26,25 @@ QUESTIONS = [case for case in CASES if not case.is_request]
 MESSAGES = [case for case in read_cases() if case.function in WITHOUT_STATUS]
 BATCHES = [case for case in MESSAGES if case.function == "sync_organizations"]
 TICKS = [case for case in MESSAGES if case.function == "purge_organizations"]
+
+SUCCESSES = [case for case in CASES + MESSAGES if case.outcome in {"200", "followed", "purged"}]
+
+
+def first_of_each_function(cases: Iterable[Case]) -> list[Case]:
+    """Return the first case of each function."""
+    first: dict[str, Case] = {}
+    for case in cases:
+        first.setdefault(case.function, case)
+    return list(first.values())
+
+
+def event_for(case: Case, issuer: str) -> dict[str, Any]:
+    """Return the event of a case, with a token of another issuer instead of that of `make run`."""
+    if case.function != "authorize_session" or not case.token or case.token["claims"]["iss"] != DEVELOPMENT_ISSUER:
+        return case.event
+    text = session_token(case.token | {"claims": case.token["claims"] | {"iss": issuer}})
+    return case.event | {"authorizationToken": f"Bearer {text}"}
+
 
 Comparison = tuple[str, object, object]
 """A place in a case, the value expected there, and the value found."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import uuid
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, SupportsBytes, cast
+from typing import TYPE_CHECKING, Any
 
 import boto3
-from boto3.dynamodb.types import Binary
 
+from local.changes import Item, Key, from_json, to_json, written
 from tests.support.cases import WITHOUT_STATUS
 from tests.support.event_queue import EventQueue
 from tests.support.matchers import differences
@@ -105,46 +104,14 @@ def prepare(seed: dict[str, Any], world: World, setting: Callable[[str, str], No
 def put_items(seed: dict[str, Any], world: World) -> None:
     """Write the items of a seed."""
     for item in seed["items"]:
-        world.table.put(**{name: _from_json(value) for name, value in item.items()})
-
-
-Key = tuple[str, str]
-Item = dict[str, Any]
-UNTOUCHED: dict[str, list[Item]] = {"added": [], "changed": [], "removed": []}
+        world.table.put(**{name: from_json(value) for name, value in item.items()})
 
 
 def items(world: World) -> dict[Key, Item]:
     """Return the table's items by key."""
     return {
-        (item["pk"], item["sk"]): {name: _to_json(value) for name, value in item.items()}
-        for item in world.table.items()
+        (item["pk"], item["sk"]): {name: to_json(value) for name, value in item.items()} for item in world.table.items()
     }
-
-
-def written(before: Mapping[Key, Item], after: Mapping[Key, Item]) -> dict[str, list[Item]]:
-    """Return the difference between two states of the table: added items, changed items, keys of removed items."""
-    return {
-        "added": [item for key, item in after.items() if key not in before],
-        "changed": [item for key, item in after.items() if key in before and item != before[key]],
-        "removed": [{"pk": pk, "sk": sk} for pk, sk in before if (pk, sk) not in after],
-    }
-
-
-def _to_json(value: object) -> object:
-    """Return an attribute as the files write it: JSON has no bytes."""
-    return (
-        {"base64": base64.b64encode(bytes(cast("SupportsBytes", value))).decode()}
-        if isinstance(value, Binary)
-        else value
-    )
-
-
-def _from_json(value: object) -> object:
-    match value:
-        case {"base64": str(text)}:
-            return base64.b64decode(text, validate=True)
-        case _:
-            return value
 
 
 def invoke(handler: Callable[..., Any], event: dict[str, Any], world: World) -> dict[str, Any]:

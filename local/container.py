@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import platform
 import signal
 import subprocess
 import time
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import httpx
+from urllib.parse import urlsplit
 
 from local import backend
+from local.options import ROOT
 from local.server import HOST, port_of, reserve
-from tests.support.environment import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,8 +46,16 @@ _MACHINES = {"aarch64": "arm64", "arm64": "arm64", "x86_64": "x86_64"}
 def emulator() -> Path:
     """Return the runtime interface emulator for this machine, a part of AWS's SAM command line."""
     name = f"aws-lambda-rie-{_MACHINES[platform.machine()]}"
-    (executable,) = [path for path in ROOT.glob(EMULATORS) if path.name == name]
-    return executable
+    executables = [path for path in ROOT.glob(EMULATORS) if path.name == name]
+    if not executables:
+        raise ContainerError(
+            "SAM CLI, which brings the emulator of Lambda, is not installed: make .venv-sam/.installed"
+        )
+    return executables[0]
+
+
+class ContainerError(Exception):
+    """A function cannot be run; the message says why."""
 
 
 @dataclass(slots=True)
@@ -62,7 +71,6 @@ class Container:
     process: subprocess.Popen[bytes]
     url: str
     log: Path
-    client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=ANSWER_SECONDS, trust_env=False))
 
     def invoke(self, event: object) -> dict[str, Any]:
         """Invoke the function.
@@ -71,15 +79,23 @@ class Container:
             Its `answer`, or type and message of its exception as `error`, or the emulator's own answer: `timed out`, or
             `ended` for a runtime that exited.
         """
-        response = self.client.post(f"{self.url}{_INVOKE}", json=event)
-        if response.text.startswith("Task timed out"):
-            return {"timed out": response.text}
-        answer: dict[str, Any] = response.json()
+        text = self._request("POST", _INVOKE, json.dumps(event))
+        if text.startswith("Task timed out"):
+            return {"timed out": text}
+        answer: dict[str, Any] = json.loads(text)
         if "errorMessage" not in answer:
             return {"answer": answer}
         if answer["errorType"].startswith("Runtime."):
             return {"ended": answer["errorMessage"]}
         return {"error": {"type": answer["errorType"], "message": answer["errorMessage"]}}
+
+    def is_up(self) -> bool:
+        """Return whether the emulator answers."""
+        try:
+            self._request("GET", "/")
+        except ConnectionRefusedError:
+            return False
+        return True
 
     def runtime_pid(self) -> int:
         """Return the process id of the function's Python."""
@@ -88,7 +104,6 @@ class Container:
 
     def stop(self) -> None:
         """Stop the container as Lambda does: the runtime first, if it registered for the signal."""
-        self.client.close()
         children = _children(self.process.pid)
         self.process.terminate()
         try:
@@ -99,6 +114,11 @@ class Container:
         for pid in children:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+    def _request(self, method: str, path: str, body: str | None = None) -> str:
+        with closing(http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=ANSWER_SECONDS)) as connection:
+            connection.request(method, path, body)
+            return connection.getresponse().read().decode()
 
 
 def _children(pid: int) -> list[int]:
@@ -154,7 +174,7 @@ def _start(python: Path, function: Function, environment: Mapping[str, str], log
         if _is_up(container):
             return container
         container.stop()
-    raise RuntimeError(f"the emulator does not start:\n{log.read_text()}")
+    raise ContainerError(f"the emulator does not start:\n{log.read_text()}")
 
 
 def _environment(function: Function, key: AccessKey, changes: Mapping[str, str]) -> dict[str, str]:
@@ -178,10 +198,7 @@ def _environment(function: Function, key: AccessKey, changes: Mapping[str, str])
 def _is_up(container: Container) -> bool:
     deadline = time.monotonic() + START_SECONDS
     while container.process.poll() is None and time.monotonic() < deadline:
-        try:
-            container.client.get(container.url)
-        except httpx.ConnectError:
-            time.sleep(0.02)
-        else:
+        if container.is_up():
             return True
+        time.sleep(0.02)
     return False
