@@ -31,7 +31,9 @@ def send(
     """Send a request of an operation about a key: its valid body with further fields, and a query."""
     operation = OPERATIONS[name]
     path = operation["path"].removeprefix(api_description.STAGE).format(id=key["id"]) + query
-    headers, persona, content = {}, "owner" if name in OWNERS else "admin", b""
+    headers: dict[str, str] = {}
+    persona: str | None = "owner" if name in OWNERS else "admin"
+    content = b""
     if "requestBody" in operation:
         example = {"verify_api_key": {"key": key["key"]}, "create_api_key": VALID_BODY, "update_api_key": {"name": "b"}}
         content = json.dumps({**example.get(name, {}), **(fields or {})}).encode()

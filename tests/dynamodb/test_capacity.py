@@ -93,6 +93,11 @@ SIZES: dict[tuple[str, str], tuple[Callable[[Call], None], dict[str, Any]]] = {
     ("create_api_key", "15 KiB of metadata"): (lambda _: None, {"body": {**BODY, "metadata": LARGE}}),
     ("get_api_key", "15 KiB of metadata"): (large_key, {}),
     ("update_api_key", "15 KiB of metadata"): (large_key, {"body": {"name": "new"}}),
+    ("rotate_api_key", "15 KiB of metadata"): (large_key, {}),
+    ("rotate_api_key", "15 KiB of metadata and an Idempotency-Key"): (
+        large_key,
+        {"headers": {"idempotency-key": "8e03978e-40d5-43dd-bc93-6894a57f9324"}},
+    ),
     ("delete_api_key", "15 KiB of metadata"): (large_key, {}),
     ("list_api_keys", "10 of 100 keys"): (hundred_keys, {}),
     ("list_api_keys", "100 of 100 keys"): (hundred_keys, {"query": {"limit": "100"}}),

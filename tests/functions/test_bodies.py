@@ -158,7 +158,8 @@ def test_400_an_unknown_field(call: Call, endpoint: Endpoint, name: str) -> None
 
     refusal = call.refused((endpoint.body or {}) | {name: None})
 
-    assert (400, "BAD_REQUEST") == (refusal.status, refusal.code)
+    assert 400 == refusal.status
+    assert "BAD_REQUEST" == refusal.code
     assert refusal.message.endswith(" is not a field of this request")
     known = FIELDS[endpoint.name]
     nearest = UNKNOWN.get(name, "")
@@ -171,7 +172,8 @@ def test_400_a_misspelled_field(call: Call, endpoint: Endpoint, name: str) -> No
     """A create refuses a name that differs from a known one in case, `_` or `-` only; the hint has the right one."""
     refusal = call.refused((endpoint.body or {}) | {name: "2099-01-01T00:00:00Z"})
 
-    assert (400, "BAD_REQUEST") == (refusal.status, refusal.code)
+    assert 400 == refusal.status
+    assert "BAD_REQUEST" == refusal.code
     assert f"{name} is not a field of this request" == refusal.message.replace('"', "")
     known = {field.lower(): field for field in ("name", "metadata", "expiresAt")}
     assert f"Did you mean {known[name.lower().replace('_', '').replace('-', '')]}?" == refusal.hint

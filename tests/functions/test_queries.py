@@ -37,7 +37,8 @@ def test_400_an_unknown_parameter(call: Call, endpoint: Endpoint, name: str) -> 
 
     refusal = call.refused(endpoint.body, query={name: "1"})
 
-    assert (400, "BAD_REQUEST") == (refusal.status, refusal.code)
+    assert 400 == refusal.status
+    assert "BAD_REQUEST" == refusal.code
     assert refusal.message.endswith(" is not a query parameter of this request")
     assert refusal.pagination == (NO_PAGE if endpoint.is_list else None)
     if not endpoint.is_list:

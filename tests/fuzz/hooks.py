@@ -21,6 +21,7 @@ from botocore.credentials import Credentials
 
 TO_BE_SIGNED = os.environ["TO_BE_SIGNED"]
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_FIELDS = {"name", "permissions", "metadata", "expiresAt"}
 FUTURE = "2099-01-01T00:00:00Z"
 
 _IAM = json.loads(Path(os.environ["STACK_FILE"]).read_text(encoding="utf-8"))["iam"]
@@ -30,9 +31,12 @@ _IAM = json.loads(Path(os.environ["STACK_FILE"]).read_text(encoding="utf-8"))["i
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
     """Sign requests, use each Idempotency-Key once, and avoid values that no schema can exclude.
 
-    A schema cannot exclude a time in the past, or a name of white space or with control characters.
+    A schema cannot exclude a time in the past, a name of white space or with control characters, or an additional field
+    that is spelled like another one.
     """
     del context, kwargs
+    if isinstance(case.body, dict):
+        case.body = {name: value for name, value in case.body.items() if not _is_misspelled(name)}
     if isinstance(case.body, dict) and _has_passed(case.body.get("expiresAt")):
         case.body = {**case.body, "expiresAt": FUTURE}
     if isinstance(case.body, dict) and isinstance(name := case.body.get("name"), str) and name:
@@ -50,6 +54,10 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         SigV4Auth(credentials, "execute-api", _IAM["region"]).add_auth(request)
         for name in ("Authorization", "X-Amz-Date"):
             headers[name] = request.headers[name]
+
+
+def _is_misspelled(field: str) -> bool:
+    return field not in _FIELDS and re.sub("[_-]", "", field).lower() in {name.lower() for name in _FIELDS}
 
 
 def _has_passed(value: Any) -> bool:

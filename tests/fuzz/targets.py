@@ -30,6 +30,7 @@ from keywright.api.schemas import (
     RotateApiKey,
     UpdateApiKey,
     VerifyApiKey,
+    field_names,
 )
 from keywright.api.validation import validate
 from keywright.authorizers import api_key, policies, session_token
@@ -197,22 +198,27 @@ def body(data: bytes) -> None:
     event = _event(body=text, isBase64Encoded=is_encoded)
     if _asked(_BODY_HANDLERS[which % 4], event):
         received = _received[-1][0]
-        if content.strip():
-            assert isinstance(json.loads(content), dict), "a body other than a JSON object is accepted"
         model = _BODIES[which % 4]
+        if content.strip():
+            sent = json.loads(content)
+            assert isinstance(sent, dict), "a body other than a JSON object is accepted"
+            assert model is CreateApiKey or sent.keys() <= set(field_names(model)), "an unknown field is accepted"
         written = json.loads(received.model_dump_json(by_alias=True, exclude_unset=True))
         if written.get("expiresAt") is None or model is CreateApiKey:
             assert validate(model, written) == received, "a body changes when it is written and read again"
 
 
 def query(data: bytes) -> None:
-    """A query is refused with a reason, or accepted."""
-    names = ["limit", "starting_after", "enabled", "permission", "event", "created_from", "created_to", "target_id"]
+    """A query is refused with a reason, or all its parameters are known."""
+    which = data[0] if data else 0
+    names = field_names(_QUERIES[which % 2])
     parts = data[1:].decode("utf-8", "surrogateescape").split("\n")
-    parameters = dict(zip(names, parts, strict=False)) if data and data[0] & 2 else {names[len(data) % 8]: parts[0]}
-    handler = _QUERY_HANDLERS[data[0] % 2 if data else 0]
-    if _asked(handler, _event(queryStringParameters=parameters)):
+    parameters = dict(zip(names, parts, strict=False)) if which & 2 else {names[len(data) % len(names)]: parts[0]}
+    if which & 4:
+        parameters[parts[-1]] = parts[0]
+    if _asked(_QUERY_HANDLERS[which % 2], _event(queryStringParameters=parameters)):
         assert 1 <= _received[-1][1].limit <= 100
+        assert parameters.keys() <= set(names), "an unknown parameter is accepted"
 
 
 def _event(**changes: Any) -> dict[str, Any]:
@@ -362,13 +368,15 @@ SEEDS: dict[str, list[bytes]] = {
         b'\0{"name": "CI", "permissions": ["sessions:read"], "expiresAt": "2099-01-01T00:00:00Z"}',
         b'\1{"name": "CI", "enabled": false}',
         b'\2{"gracePeriodSeconds": 60}',
+        b'\2{"gracePeriod": 60}',
         b'\3{"key": "kk_", "permissions": ["sessions:read"]}',
         b'\4{"name": "\xc3\xa9", "permissions": ["webhooks:write"], "metadata": {}}',
     ],
     "query": [
-        b"\3100\n01980000-0000-7000-8000-000000000001\ntrue",
-        b"\2\n\n\nsessions:read",
-        b"\3\n\n\n\napi_key.created",
+        b"\x02100\n01980000-0000-7000-8000-000000000001\ntrue",
+        b"\x02100\n01980000-0000-7000-8000-000000000001\ntrue\nsessions:read",
+        b"\x03100\n01980000-0000-7000-8000-000000000001\napi_key.created",
+        b"\x06100\nlimti",
     ],
     "policy": [bytes([3, 0, 0, 1, 1, 0, 2, 2, 8, 1, 3, 255]), bytes([2, 128, 2, 0, 1, 1, 0, 3, 7])],
     "rules": [b"[]", b'[{"method": "GET", "path": "/sessions/{id}", "permission": "sessions:read"}]'],

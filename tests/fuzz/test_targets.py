@@ -88,6 +88,20 @@ def boundless(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
     return b"\2100"
 
 
+def lenient(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
+    """Ignore unknown fields."""
+    body = targets.RotateApiKey()
+    patch.setattr("keywright.api.request.validate", lambda model, _: body if model is targets.RotateApiKey else model())
+    return b'\2{"gracePeriod": 60}'
+
+
+def unasked(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
+    """Ignore unknown query parameters."""
+    query = targets.ListApiKeysQuery()
+    patch.setattr("keywright.api.request.validate", lambda *_: query)
+    return b"\4\nlimti"
+
+
 def open_to_all(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
     """Allow every key every request."""
     everything = {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": f"{targets.API}*"}
@@ -114,7 +128,9 @@ def half_read(targets: ModuleType, patch: pytest.MonkeyPatch) -> bytes:
         ("headers", shortened),
         ("session", unsigned),
         ("body", unreadable),
+        ("body", lenient),
         ("query", boundless),
+        ("query", unasked),
         ("policy", open_to_all),
         ("rules", unexpected),
         ("event", half_read),

@@ -147,6 +147,9 @@ class Caller:
                     return
             else:
                 self._expect(answer, "OK", "update")
+                changed = answer.content["data"]["apiKey"]
+                if (changed["id"], changed["name"], changed["enabled"]) != (key.id, name, is_enabled):
+                    self._figures.violated(f"the answer to the change of key {key.id} shows another key")
             key.name, key.enabled = name, is_enabled
             self._books.names.append(name)
             self._books.changes["api_key.updated"] += 1
@@ -155,7 +158,10 @@ class Caller:
         for key in self._some_key():
             repeat = {"idempotency-key": str(uuid.UUID(int=self._random.getrandbits(128)))}
             before = key.text
-            key.text = self._until_answered("rotate", "POST", ROTATE.format(id=key.id), None, repeat)["key"]
+            rotated = self._until_answered("rotate", "POST", ROTATE.format(id=key.id), None, repeat)
+            if (rotated["apiKey"]["id"], rotated["apiKey"]["hint"][-4:]) != (key.id, rotated["key"][-4:]):
+                self._figures.violated(f"the answer to the rotation of key {key.id} shows another key")
+            key.text = rotated["key"]
             key.generation += 1
             self._books.changes["api_key.rotated"] += 1
             # Without a grace period the previous text ends with the answer.
