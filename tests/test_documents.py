@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import tomllib
 from functools import cache
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -114,7 +115,8 @@ _VARIABLE = re.compile(r"(?<!\\)\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 _ASSIGNED = re.compile(r"(?:^|[\s;(])([A-Za-z_][A-Za-z0-9_]*)=")
 _CODE = re.compile(r"^( *)```sh\n(.*?)^\1```|((?:^ {4,}\S[^\n]*\n|^\n(?= {4,}\S))+)", re.DOTALL | re.MULTILINE)
 OF_THE_SHELL = {"AWS_ACCESS_KEY_ID", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "HOME", "PATH"}
-GUIDES = [*(ROOT / "docs").glob("runbooks/*.md"), ROOT / "docs" / "deploy.md", ROOT / "docs" / "organization-events.md"]
+GUIDE_NAMES = ("deploy", "organization-events", "using", "verify-outside-aws")
+GUIDES = [*(ROOT / "docs").glob("runbooks/*.md"), *(ROOT / "docs" / f"{name}.md" for name in GUIDE_NAMES)]
 
 
 def unset_variables(document: str) -> set[str]:
@@ -205,6 +207,30 @@ def test_the_picture_of_the_first_run_is_current() -> None:
     assert "http://127.0.0.1:8787/v1/auth/api-keys" in shown
     assert re.search(r'"key":"kk_\w{10}\.\.\."', shown)
     assert not re.search(r"[\w-]{40,}", shown)
+
+
+# ---- Versions and builds -------------------------------------------------------------------------------------
+
+
+def test_the_version_is_the_latest_of_the_changelog() -> None:
+    """The version of the project, which the OpenAPI description has, is the latest in the changelog, with its date."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert "Unreleased" == headings[0]
+    assert re.fullmatch(rf"{re.escape(project['version'])} - \d{{4}}-\d\d-\d\d", headings[1])
+
+
+def test_the_guide_quotes_the_build() -> None:
+    """What the deploy guide says that a build prints is what the Makefile of the layer prints, for its defaults."""
+    guide = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    makefile = (ROOT / "layers" / "shared" / "Makefile").read_text(encoding="utf-8")
+    printed = re.findall(r'echo "((?:Installing the layer|There is no Python)[^"]*)"', makefile)
+
+    assert 2 == len(printed)
+    for line in printed:
+        shown = line.replace("$(PYTHON_VERSION)", "3.13").replace("$(MACHINE)", "aarch64")
+        assert f"    {re.sub(r'[$][(]if .*', 'pip', shown)}" in guide
 
 
 # ---- What is computed ----------------------------------------------------------------------------------------
