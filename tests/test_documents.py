@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from local.intrinsics import mapping
+from local.intrinsics import load_template, mapping
 from tests.support.aws_commands import OWN_COMMANDS, Command, commands_in, operation, waited_for
 from tests.support.cloudformation import section
 from tests.support.environment import ROOT
@@ -109,7 +109,7 @@ def test_an_aws_command_exists(command: Command) -> None:
     assert {option for option in described["required"] if option.replace("--", "--no-") not in options} <= options
 
 
-READERS_OWN = {"KEY", "OWNER", "TOKEN", "VERSION"}
+READERS_OWN = {"KEY", "OWNER", "SIGNING_SECRET", "TOKEN", "VERSION"}
 """Variables that only the reader can set: what they have, or choose."""
 _VARIABLE = re.compile(r"(?<!\\)\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 _ASSIGNED = re.compile(r"(?:^|[\s;(])([A-Za-z_][A-Za-z0-9_]*)=")
@@ -145,11 +145,14 @@ def test_an_unset_variable_is_noticed() -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_named_output_exists(path: Path) -> None:
-    """Every output that a document names is an output of the stack."""
+    """Every output that a document names is one of the stack, or of the example that the document is about."""
     content = path.read_text(encoding="utf-8")
     named = re.findall(r"\boutput ([A-Z]\w+)\)|OutputKey=='([A-Z]\w+)'|\(output\s+`(\w+)`\)", content)
 
-    assert {name for names in named for name in names if name} <= section("Outputs").keys()
+    examples = [load_template(file)["Outputs"] for file in (ROOT / "examples").glob("*/template.yaml")]
+    outputs = {*section("Outputs"), *(name for example in examples for name in mapping(example, "Outputs"))}
+
+    assert {name for names in named for name in names if name} <= outputs
 
 
 def test_rotating_the_pepper_starts_new_containers() -> None:

@@ -55,6 +55,7 @@ class Reader:
         script = f"\necho; echo '{END}'\n".join(["set -euo pipefail", *blocks(guide, place)])
         # The guides name the service's default port, which may be in use here.
         script = script.replace("http://127.0.0.1:8787/v1", self.environment["API_URL"])
+        script = script.replace("us-east-1", self.environment["AWS_REGION"])
         script = script.replace("--stack keywright", self.stack)
         finished = subprocess.run(  # noqa: S603 - commands of this repository
             ["bash", "-c", script],  # noqa: S607
