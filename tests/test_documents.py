@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import tomllib
 from functools import cache
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from local.intrinsics import mapping
+from local.intrinsics import load_template, mapping
 from tests.support.aws_commands import OWN_COMMANDS, Command, commands_in, operation, waited_for
 from tests.support.cloudformation import section
 from tests.support.environment import ROOT
@@ -108,13 +109,14 @@ def test_an_aws_command_exists(command: Command) -> None:
     assert {option for option in described["required"] if option.replace("--", "--no-") not in options} <= options
 
 
-READERS_OWN = {"KEY", "OWNER", "TOKEN", "VERSION"}
+READERS_OWN = {"KEY", "OWNER", "SIGNING_SECRET", "TOKEN", "VERSION"}
 """Variables that only the reader can set: what they have, or choose."""
 _VARIABLE = re.compile(r"(?<!\\)\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 _ASSIGNED = re.compile(r"(?:^|[\s;(])([A-Za-z_][A-Za-z0-9_]*)=")
 _CODE = re.compile(r"^( *)```sh\n(.*?)^\1```|((?:^ {4,}\S[^\n]*\n|^\n(?= {4,}\S))+)", re.DOTALL | re.MULTILINE)
 OF_THE_SHELL = {"AWS_ACCESS_KEY_ID", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "HOME", "PATH"}
-GUIDES = [*(ROOT / "docs").glob("runbooks/*.md"), ROOT / "docs" / "deploy.md", ROOT / "docs" / "organization-events.md"]
+GUIDE_NAMES = ("deploy", "organization-events", "using", "verify-outside-aws")
+GUIDES = [*(ROOT / "docs").glob("runbooks/*.md"), *(ROOT / "docs" / f"{name}.md" for name in GUIDE_NAMES)]
 
 
 def unset_variables(document: str) -> set[str]:
@@ -143,11 +145,14 @@ def test_an_unset_variable_is_noticed() -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_named_output_exists(path: Path) -> None:
-    """Every output that a document names is an output of the stack."""
+    """Every output that a document names is one of the stack, or of the example that the document is about."""
     content = path.read_text(encoding="utf-8")
     named = re.findall(r"\boutput ([A-Z]\w+)\)|OutputKey=='([A-Z]\w+)'|\(output\s+`(\w+)`\)", content)
 
-    assert {name for names in named for name in names if name} <= section("Outputs").keys()
+    examples = [load_template(file)["Outputs"] for file in (ROOT / "examples").glob("*/template.yaml")]
+    outputs = {*section("Outputs"), *(name for example in examples for name in mapping(example, "Outputs"))}
+
+    assert {name for names in named for name in names if name} <= outputs
 
 
 def test_rotating_the_pepper_starts_new_containers() -> None:
@@ -205,6 +210,30 @@ def test_the_picture_of_the_first_run_is_current() -> None:
     assert "http://127.0.0.1:8787/v1/auth/api-keys" in shown
     assert re.search(r'"key":"kk_\w{10}\.\.\."', shown)
     assert not re.search(r"[\w-]{40,}", shown)
+
+
+# ---- Versions and builds -------------------------------------------------------------------------------------
+
+
+def test_the_version_is_the_latest_of_the_changelog() -> None:
+    """The version of the project, which the OpenAPI description has, is the latest in the changelog, with its date."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert "Unreleased" == headings[0]
+    assert re.fullmatch(rf"{re.escape(project['version'])} - \d{{4}}-\d\d-\d\d", headings[1])
+
+
+def test_the_guide_quotes_the_build() -> None:
+    """What the deploy guide says that a build prints is what the Makefile of the layer prints, for its defaults."""
+    guide = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    makefile = (ROOT / "layers" / "shared" / "Makefile").read_text(encoding="utf-8")
+    printed = re.findall(r'echo "((?:Installing the layer|There is no Python)[^"]*)"', makefile)
+
+    assert 2 == len(printed)
+    for line in printed:
+        shown = line.replace("$(PYTHON_VERSION)", "3.13").replace("$(MACHINE)", "aarch64")
+        assert f"    {re.sub(r'[$][(]if .*', 'pip', shown)}" in guide
 
 
 # ---- What is computed ----------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
-"""Lint the template as SAM translates it for CloudFormation, for every combination of its conditions.
+"""Lint templates as SAM translates them for CloudFormation, for every combination of conditions.
 
-`make lint` runs it with the Python that has the SAM CLI: `python -m tools.translated template.yaml`. It prints one line
-for each finding, and exits with 1 if there are any.
+`make lint` runs it with the Python that has the SAM CLI: `python -m tools.translated FILE...`. It prints one line for
+each finding, and exits with 1 if there are any.
 
 SAM and cfn-lint alone check a template with open conditions. CloudFormation evaluates the conditions first: a
 conditional resource exists or not, and a reference to it must not outlive it.
@@ -39,6 +39,7 @@ VALUES = {
     "PublicUrl": ("", "https://api.example.com/v1"),
     "AlarmTopicArn": ("", "arn:aws:sns:us-east-1:123456789012:alarms"),
     "PermissionsBoundaryArn": ("", "arn:aws:iam::123456789012:policy/boundary"),
+    "EventBusName": ("keywright-organizations",),
 }
 """Values of parameters that have no default, or that conditions use and that have no AllowedValues."""
 
@@ -88,7 +89,11 @@ def _refused(template: Template, parameters: Mapping[str, str]) -> list[str]:
 def _combinations(template: Template) -> Iterator[dict[str, str]]:
     """Yield values of the parameters that conditions use, so that each condition is true and false."""
     declared: dict[str, Any] = template["Parameters"]
-    required = {name: VALUES[name][0] for name, declaration in declared.items() if "Default" not in declaration}
+    required = {
+        name: (declaration.get("AllowedValues") or VALUES[name])[0]
+        for name, declaration in declared.items()
+        if "Default" not in declaration
+    }
     used = _references(template, template.get("Conditions", {}))
     values = [
         declared[name].get("AllowedValues") or VALUES.get(name, (declared[name].get("Default"),)) for name in used

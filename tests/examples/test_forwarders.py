@@ -17,10 +17,11 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from keywright.organizations.events import parse_event
+from local.intrinsics import load_template
 from tests.support.environment import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import ModuleType
 
 PROVIDERS = ["Cognito", "Auth0", "Clerk", "WorkOS"]
@@ -549,3 +550,87 @@ def test_dependencies(provider: str) -> None:
     imported = {name.split(".")[0] for name in re.findall(r"^(?:from|import) (\S+)", text, re.MULTILINE)}
 
     assert imported - {"boto3"} <= sys.stdlib_module_names
+
+
+# ---- The template --------------------------------------------------------------------------------------------
+
+TEMPLATE: Any = load_template(ROOT / "examples" / "forwarders" / "template.yaml")
+MODULES = {"Auth0": auth0, "Clerk": clerk, "Cognito": cognito, "WorkOS": workos}
+
+
+def forwarder_properties() -> dict[str, Any]:
+    """Return the properties of the function."""
+    properties: dict[str, Any] = TEMPLATE["Resources"]["Forwarder"]["Properties"]
+    return properties
+
+
+def test_every_forwarder_can_be_deployed() -> None:
+    """The template deploys each of the forwarders, by the name of the provider, and no other."""
+    handlers = {name: item["Handler"] for name, item in TEMPLATE["Mappings"]["Providers"].items()}
+
+    assert handlers == {name: f"{name.lower()}.handler" for name in PROVIDERS}
+    assert sorted(PROVIDERS) == TEMPLATE["Parameters"]["Provider"]["AllowedValues"]
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_the_template_sets_every_variable(provider: str) -> None:
+    """The function has each variable that a forwarder reads."""
+    code = (ROOT / "examples" / "forwarders" / f"{provider.lower()}.py").read_text(encoding="utf-8")
+    read = set(re.findall(r'os\.environ\["(\w+)"\]', code))
+
+    assert read
+    assert read <= forwarder_properties()["Environment"]["Variables"].keys()
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_the_template_gives_every_permission(provider: str) -> None:
+    """The function may do what the first lines of a forwarder say that it needs."""
+    needed = set(re.findall(r"\b[a-z-]+:[A-Z]\w+\b", MODULES[provider].__doc__ or ""))
+
+    assert needed
+    assert needed <= set(re.findall(r"[a-z-]+:[A-Z]\w+", json.dumps(forwarder_properties()["Policies"])))
+
+
+def test_the_rules_select_what_the_forwarders_read() -> None:
+    """The rules of Cognito and Auth0 have the patterns that the forwarders name."""
+    resources = TEMPLATE["Resources"]
+    (pattern,) = re.findall(r"\n\n( +\{.*?\}\})\n\n", cognito.__doc__ or "", re.DOTALL)
+    named = json.loads(pattern)
+    pool = {"Ref": "UserPoolId"}
+
+    assert ["<the pool>"] == named["detail"]["requestParameters"].pop("userPoolId")
+    named["detail"]["requestParameters"]["userPoolId"] = [pool]
+    assert named == resources["CognitoRule"]["Properties"]["EventPattern"]
+    assert json.dumps(resources["Auth0Rule"]["Properties"]["EventPattern"]) in (auth0.__doc__ or "")
+
+
+def test_a_webhook_without_a_stored_secret_is_not_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GIVEN the template's secret, which has no value yet WHEN a webhook arrives THEN the function fails.
+
+    So the provider sends it again, and nothing is remembered: the next one is checked with the secret stored by then.
+    """
+    secret = TEMPLATE["Resources"]["SigningSecret"]["Properties"]
+    assert {"SecretString", "GenerateSecretString"}.isdisjoint(secret)
+    monkeypatch.setenv("SIGNING_SECRET_ID", "empty")
+    for module in (clerk, workos):
+        module._secret.cache_clear()
+        answers = iter([LookupError("ResourceNotFoundException"), {"SecretString": SECRET}])
+        monkeypatch.setattr(boto3, "client", lambda _, answers=answers: _Secrets(answers))
+
+        with pytest.raises(LookupError):
+            module._secret()
+        assert SECRET == module._secret()
+        module._secret.cache_clear()
+
+
+@dataclass(frozen=True, slots=True)
+class _Secrets:
+    """Secrets Manager with these answers."""
+
+    answers: Iterator[LookupError | dict[str, str]]
+
+    def get_secret_value(self, **_: str) -> dict[str, str]:
+        answer = next(self.answers)
+        if isinstance(answer, LookupError):
+            raise answer
+        return answer
