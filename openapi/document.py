@@ -364,7 +364,7 @@ def _request_body(item: _Described) -> Json:
 
 def _asks_for_something(body: type[BaseModel]) -> bool:
     """Return whether every field of a body is optional, but not all of them together."""
-    return "anyOf" in body.model_json_schema()
+    return "minProperties" in body.model_json_schema()
 
 
 def _responses(item: _Described) -> Json:

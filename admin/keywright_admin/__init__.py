@@ -1,3 +1,3 @@
 """The operator's command line: organizations, members and keys, with the operator's own AWS credentials."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -121,4 +121,5 @@ def test_new_records_are_followed_until_ctrl_c(
     for record in records:
         jsonschema.validate(record, SCHEMAS["audit-record"], format_checker=jsonschema.FormatChecker())
     assert ["demo-member", "new"] == [record["targetId"] for record in records]
-    assert (ExitCode.STOPPED, "keywright-admin: stopped\n") == (result.code, result.errors)
+    assert ExitCode.STOPPED == result.code
+    assert "keywright-admin: stopped\n" == result.errors

@@ -50,8 +50,11 @@ def test_a_changed_key_as_json(key: Table, run: Callable[..., CommandResult]) ->
 
     first, second = (run("keys", "disable", ORGANIZATION, KEY_ID, "--json").json("changed-key") for _ in range(2))
 
-    assert (True, False) == (first["changed"], second["changed"])
-    assert (ORGANIZATION, KEY_ID, False) == (first["organizationId"], first["key"]["id"], first["key"]["enabled"])
+    assert True is first["changed"]
+    assert False is second["changed"]
+    assert ORGANIZATION == first["organizationId"]
+    assert KEY_ID == first["key"]["id"]
+    assert False is first["key"]["enabled"]
 
 
 def test_a_rotated_key_is_shown_once(key: Table, run: Callable[..., CommandResult]) -> None:

@@ -66,7 +66,9 @@ def test_a_key_is_identified_as_json(ask: Callable[..., CommandResult], key: dic
     ask("", "keys", "disable", output["organizationId"], output["keyId"], "--id").text()
     disabled = ask(key["key"], "keys", "identify", "--json").json("identified-key")
 
-    assert (key["id"], "active", key["id"]) == (output["keyId"], output["state"], output["key"]["id"])
+    assert key["id"] == output["keyId"]
+    assert "active" == output["state"]
+    assert key["id"] == output["key"]["id"]
     assert output["organizationId"] == output["organization"]["id"]
     assert "disabled" == disabled["state"]
 
@@ -76,7 +78,9 @@ def test_a_key_is_verified(ask: Callable[..., CommandResult], key: dict[str, Any
     output = ask(key["key"], "keys", "verify", "--json").json("verified-key")
 
     assert deployment.verify(key["key"]).json()["data"] == output
-    assert (True, "VALID", key["id"]) == (output["valid"], output["code"], output["id"])
+    assert True is output["valid"]
+    assert "VALID" == output["code"]
+    assert key["id"] == output["id"]
     assert "valid                yes\n" in ask(key["key"], "keys", "verify").text()
 
 
@@ -85,7 +89,8 @@ def test_a_key_without_a_permission(ask: Callable[..., CommandResult], key: dict
     options = ["--permission", "sessions:read", "--permission", "analytics:read"]
     output = ask(key["key"], "keys", "verify", *options, "--json").json("verified-key")
 
-    assert (False, "INSUFFICIENT_PERMISSIONS") == (output["valid"], output["code"])
+    assert False is output["valid"]
+    assert "INSUFFICIENT_PERMISSIONS" == output["code"]
     assert ["analytics:read"] == output["missingPermissions"]
 
 

@@ -1,4 +1,4 @@
-"""Create a key with a generated client, read a refusal, and print the key's id."""
+"""Create and change a key with a generated client, read a refusal, and print the key's id."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import uuid
 
 from generated_client import AuthenticatedClient
-from generated_client.api.api_keys import create_api_key, get_api_key
+from generated_client.api.api_keys import create_api_key, get_api_key, update_api_key
 from generated_client.models import (
     CreateApiKey,
     CreateApiKeyMetadata,
@@ -15,6 +15,8 @@ from generated_client.models import (
     Failure,
     GetApiKeyResponse200,
     Permission,
+    UpdateApiKey,
+    UpdateApiKeyResponse200,
 )
 
 
@@ -34,6 +36,10 @@ def main() -> int:
     shown = get_api_key.sync(id=created.data.id, client=admin)
     assert isinstance(shown, GetApiKeyResponse200), shown
     assert metadata == shown.data.metadata.to_dict()
+
+    changed = update_api_key.sync(id=created.data.id, client=admin, body=UpdateApiKey(enabled=False))
+    assert isinstance(changed, UpdateApiKeyResponse200), changed
+    assert changed.data.api_key.enabled is False
 
     member = AuthenticatedClient(base_url=os.environ["BASE_URL"], token=os.environ["MEMBER_TOKEN"])
     refused = create_api_key.sync(client=member, body=body)

@@ -59,6 +59,7 @@ def test_a_complete_environment_is_read() -> None:
 
 
 ELSEWHERE = {
+    "AWS_ENDPOINT_URL": "aws/endpoints.py",
     "AWS_URL_SUFFIX": "aws/endpoints.py",
     "POWERTOOLS_LOG_LEVEL": "aws_lambda_powertools",
     "POWERTOOLS_METRICS_NAMESPACE": "keys/verification_log.py",
@@ -90,7 +91,7 @@ def test_every_variable_of_the_template_is_read(stack: Stack) -> None:
     assert not environment.read & ELSEWHERE.keys()
 
 
-@pytest.mark.parametrize("name", ["AWS_URL_SUFFIX", "POWERTOOLS_METRICS_NAMESPACE", "STACK_NAME"])
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "AWS_URL_SUFFIX", "POWERTOOLS_METRICS_NAMESPACE", "STACK_NAME"])
 def test_variables_that_are_read_elsewhere_are_named_there(name: str) -> None:
     """Each exception is a variable that its module names."""
     assert name in (Path(keywright.__file__).parent / ELSEWHERE[name]).read_text()

@@ -214,7 +214,7 @@ OPERATIONS = [
         "removes a member",
         lambda organization_id, _: operator_members.remove(OPERATOR, organization_id, "user_2"),
         "member.removed",
-        404,
+        Repeat.CHANGES_NOTHING,
     ),
     _by_operator(
         "sets a role",
@@ -226,7 +226,7 @@ OPERATIONS = [
         "revokes a key",
         lambda organization_id, key_id: operator_keys.revoke_key(OPERATOR, organization_id, key_id),
         "api_key.deleted",
-        404,
+        Repeat.CHANGES_NOTHING,
     ),
 ]
 NAMES = [operation.name for operation in OPERATIONS]

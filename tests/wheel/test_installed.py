@@ -47,7 +47,8 @@ def run(program: Path, local_stack: Path, tmp_path: Path) -> Callable[..., str]:
             text=True,
             check=False,
         )
-        assert (0, "") == (finished.returncode, finished.stderr)
+        assert 0 == finished.returncode
+        assert "" == finished.stderr
         return finished.stdout
 
     return running

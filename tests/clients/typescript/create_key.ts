@@ -1,4 +1,4 @@
-// Creates a key with a client whose types were generated, and reads a refusal; prints the key's id.
+// Creates and changes a key with a client whose types were generated, and reads a refusal; prints the key's id.
 
 import { strict as assert } from "node:assert";
 import { randomUUID } from "node:crypto";
@@ -22,6 +22,12 @@ assert.match(key, /^kk_[0-9A-Za-z]{86}$/);
 
 const shown = await as(ADMIN_TOKEN).GET("/v1/auth/api-keys/{id}", { params: { path: { id } } });
 assert.deepEqual(shown.data?.data.metadata, body.metadata);
+
+const changed = await as(ADMIN_TOKEN).PATCH("/v1/auth/api-keys/{id}", {
+  body: { enabled: false },
+  params: { path: { id } },
+});
+assert.equal(changed.data?.data.apiKey.enabled, false);
 
 const refused = await as(MEMBER_TOKEN).POST("/v1/auth/api-keys", { body });
 assert.equal(refused.response.status, 403);

@@ -80,7 +80,9 @@ def test_a_rotated_key_has_a_new_text(table: Table) -> None:
     assert 1 == item["generation"]
     assert "previous_hash" not in item
     (record,) = table.under("AUDIT#")
-    assert ("api_key.rotated", "operator", OPERATOR.id) == (record["event"], record["actor_type"], record["actor_id"])
+    assert "api_key.rotated" == record["event"]
+    assert "operator" == record["actor_type"]
+    assert OPERATOR.id == record["actor_id"]
 
 
 def test_the_previous_text_works_for_the_grace_period(table: Table, stop_clock: Callable[[str], datetime]) -> None:
@@ -138,7 +140,8 @@ def test_a_change_meanwhile_is_kept(table: Table, act: Callable[[uuid.UUID, uuid
         act(ID, KEY)
 
     item = table.item(f"KEY#{KEY_ID}")
-    assert ("New", 3) == (item["name"], item["version"])
+    assert "New" == item["name"]
+    assert 3 == item["version"]
 
 
 def test_a_key_is_revoked_once(table: Table) -> None:
@@ -166,7 +169,8 @@ def state(text: str) -> KeyState:
     """Return the state of a text."""
     identified = operator_keys.identify(text)
     assert identified is not None
-    assert (ID, KEY) == (identified.organization_id, identified.key_id)
+    assert ID == identified.organization_id
+    assert KEY == identified.key_id
     return identified.state
 
 
@@ -233,7 +237,9 @@ def test_a_text_of_a_missing_organization_is_unknown(table: Table, text: str) ->
     identified = operator_keys.identify(text)
 
     assert identified is not None
-    assert (KeyState.UNKNOWN, None, None) == (identified.state, identified.organization, identified.key)
+    assert KeyState.UNKNOWN == identified.state
+    assert identified.organization is None
+    assert identified.key is None
 
 
 @pytest.mark.parametrize("change", ["", "short", "no prefix", "other alphabet", "too large", "other format"])

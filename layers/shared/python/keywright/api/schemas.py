@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
@@ -85,11 +85,6 @@ _OMITTED: Any = None
 """The default of a field that can be omitted and cannot be null. An update never reads it."""
 
 
-def _at_least_one(schema: JsonDict) -> None:
-    """Require any one of the properties."""
-    schema["anyOf"] = [{"required": [name]} for name in cast("JsonDict", schema["properties"])]
-
-
 class UpdateApiKey(Body):
     """Fields to change. Omitted fields stay as they are.
 
@@ -102,7 +97,7 @@ class UpdateApiKey(Body):
         expires_at: When the key expires, a time in the future. null removes the expiry.
     """
 
-    model_config = ConfigDict(json_schema_extra=_at_least_one)
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     name: Name = _OMITTED
     enabled: bool = _OMITTED
