@@ -37,6 +37,16 @@ def test_the_errors_match_the_catalog() -> None:
     assert [f"`{code}`" for code in CATALOGUE] == [row[0] for row in rows("using.md", "Errors")]
 
 
+def test_every_error_has_causes_and_remedies() -> None:
+    """The page of errors has each code of the catalog, in its order, with at least one cause and its remedy."""
+    page = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+
+    assert list(CATALOGUE) == re.findall(r"^## (.+)$", page, re.MULTILINE)
+    for code in CATALOGUE:
+        assert all(len(cells) == 2 and all(cells) for cells in rows("errors.md", code))
+        assert rows("errors.md", code)
+
+
 def test_the_configuration_matches_the_template() -> None:
     """The table has every parameter of template.yaml and no other, in its order, with its default."""
     declared = {name: mapping(parameter, name) for name, parameter in section("Parameters").items()}
