@@ -112,8 +112,8 @@ def _serve(options: Options, claim: Claim, watch: Watch, announce: Callable[[str
         announce("Starting Keywright ...")
         if options.bind != HOST:
             announce(
-                f"Warning: whoever reaches {options.bind} can sign in as any user and read and change all data of "
-                "this service."
+                f"Warning: whoever reaches {options.bind} can sign in as any user, and read and change\n"
+                "all data of this service."
             )
     with running(options, claim, announce) as service:
         announce("Started again." if claim.is_taken_over else welcome(service, options))
