@@ -82,7 +82,8 @@ def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     (folder / ".venv" / "bin").mkdir(parents=True)
     (folder / ".venv" / "bin" / "python").symlink_to(sys.executable)
     (folder / "bin").mkdir()
-    (folder / "bin" / "keywright-admin").symlink_to(ROOT / "admin" / "keywright-admin")
+    (folder / "admin").mkdir()
+    (folder / "admin" / "keywright-admin").symlink_to(ROOT / "admin" / "keywright-admin")
     is_local = request.config.getoption("--stack") is None
     stack_file = folder / ".local" / "stack.json"
     stack_file.write_bytes((request.config.getoption("--stack") or request.getfixturevalue("local_stack")).read_bytes())
@@ -192,4 +193,4 @@ def test_the_guide_to_the_api_can_be_followed_alone(reader: Reader, place: str) 
     assert [] == [answer for answer in answered if answer["error"] is not None]
     (verified,) = [answer["data"] for answer in answered if "valid" in answer["data"]]
     assert "VALID" == verified["code"]
-    assert True is verified["valid"]
+    assert verified["valid"] is True
