@@ -82,8 +82,7 @@ def reader(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     (folder / ".venv" / "bin").mkdir(parents=True)
     (folder / ".venv" / "bin" / "python").symlink_to(sys.executable)
     (folder / "bin").mkdir()
-    (folder / "admin").mkdir()
-    (folder / "admin" / "keywright-admin").symlink_to(ROOT / "admin" / "keywright-admin")
+    (folder / "bin" / "keywright-admin").symlink_to(ROOT / "admin" / "keywright-admin")
     is_local = request.config.getoption("--stack") is None
     stack_file = folder / ".local" / "stack.json"
     stack_file.write_bytes((request.config.getoption("--stack") or request.getfixturevalue("local_stack")).read_bytes())

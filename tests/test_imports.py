@@ -45,6 +45,7 @@ def belonging_to(packages: tuple[str, ...], names: frozenset[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.deep
 def test_no_function_imports_an_aws_client(function: str) -> None:
     """No function imports boto3 or one of its parts."""
     assert [] == belonging_to(ON_THE_WAY, modules(function))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.support.command_result import CommandResult
 
-pytestmark = pytest.mark.allow_hosts(LOOPBACK)
+pytestmark = [pytest.mark.allow_hosts(LOOPBACK), pytest.mark.deep]
 
 KEYS, CURRENT, AUDIT_LOGS = "/auth/api-keys", "/auth/api-keys/current", "/auth/orgs/audit-logs"
 BODY = {"name": "First", "permissions": ["sessions:read"]}

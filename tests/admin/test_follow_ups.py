@@ -65,6 +65,7 @@ def test_the_revocation_of_a_former_members_keys(
     assert 2 == len(table.under("KEY#"))
 
 
+@pytest.mark.deep
 def test_the_program_is_named_as_it_was_called(tmp_path: Path) -> None:
     """The script is named by its path, unless the name alone finds it on the PATH."""
     script = ROOT / "admin" / NAME

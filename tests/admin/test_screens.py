@@ -160,6 +160,7 @@ def test_empty_lists(table: Table, run: Callable[..., CommandResult], arguments:
     assert text == run(*arguments).text()
 
 
+@pytest.mark.deep
 def test_a_thousand_rows(table: Table, run: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch) -> None:
     """A thousand keys are a thousand rows of one width."""
     for number in range(1000):

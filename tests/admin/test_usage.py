@@ -243,6 +243,7 @@ def test_no_other_schemas_are_published() -> None:
         ("keywright-admin keys list acme --ta", {"--table"}),
     ],
 )
+@pytest.mark.deep
 def test_shell_completion(words: str, expected: set[str]) -> None:
     """Bash completes commands, roles and options."""
     count = len(words.split()) - (0 if words.endswith(" ") else 1)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from tests.support.service import Answer, Service
 
-INTERLEAVINGS = size("INTERLEAVINGS", 15, full=50)
+INTERLEAVINGS = size("INTERLEAVINGS", 10, full=50)
 NEW_PARAMETERS = Argon2Parameters(memory_kib=8, iterations=2, parallelism=1)
 
 WRITES: dict[str, Callable[[Service, Caller, str], Answer]] = {

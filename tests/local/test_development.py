@@ -170,6 +170,7 @@ class TestKeptData:
 
         assert {"active": 200, "disabled": 401, "expired": 401} == statuses
 
+    @pytest.mark.deep
     def test_fresh(self, tmp_path: Path) -> None:
         """GIVEN data of an earlier start WHEN FRESH=1 is set THEN no key works anymore."""
         with serving(tmp_path) as first:
@@ -177,6 +178,7 @@ class TestKeptData:
         with serving(tmp_path, FRESH="1") as second:
             assert 401 == second.current(key)
 
+    @pytest.mark.deep
     def test_empty_over_demo_data(self, tmp_path: Path) -> None:
         """GIVEN demo data WHEN EMPTY=1 is set THEN nothing is deleted, and the message says what to do."""
         with serving(tmp_path):
@@ -186,6 +188,7 @@ class TestKeptData:
         assert "FRESH=1 EMPTY=1 make run" in refused.until("keywright: ")
         assert 1 == refused.ended()
 
+    @pytest.mark.deep
     def test_a_deleted_demo_key_is_replaced(self, tmp_path: Path) -> None:
         """GIVEN a demo key that the user has deleted WHEN the service starts again THEN there is another one."""
         with serving(tmp_path) as first:
@@ -213,6 +216,7 @@ class TestKeptData:
 class TestSecondService:
     """Two services with the same stack file."""
 
+    @pytest.mark.deep
     def test_leaves_the_files_of_the_first_alone(self, tmp_path: Path) -> None:
         """GIVEN a running service WHEN a second starts and stops THEN the first one's files are as before."""
         with serving(tmp_path) as first:
@@ -235,6 +239,7 @@ class TestSecondService:
 class TestStartingAgain:
     """Changes of code and template."""
 
+    @pytest.mark.deep
     def test_a_change(self, tmp_path: Path) -> None:
         """GIVEN RELOAD=1 WHEN a handler is broken and repaired THEN the service says so, on the same port."""
         write_project(tmp_path)
@@ -340,6 +345,7 @@ class TestBind:
         with pytest.raises(httpx.ConnectError):
             httpx.get(f"http://127.0.0.2:{port}/v1/docs", trust_env=False)
 
+    @pytest.mark.deep
     def test_every_address(self, tmp_path: Path) -> None:
         """GIVEN BIND=0.0.0.0 WHEN another address is used THEN API, identity provider and AWS endpoint answer there."""
         with serving(tmp_path, BIND="0.0.0.0") as service:  # noqa: S104 - what is tested

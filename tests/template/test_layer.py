@@ -40,6 +40,7 @@ def test_the_layer_is_built_for_the_default_platform_of_the_template() -> None:
 
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
 @pytest.mark.parametrize("architecture", sorted(MACHINES))
+@pytest.mark.deep
 def test_the_layer_can_be_built_for_every_platform_of_the_template(version: str, architecture: str) -> None:
     """The layer can be built for every runtime and architecture that the template accepts."""
     commands = _dry_run(f"PYTHON_VERSION={version}", f"ARCHITECTURE={architecture}")

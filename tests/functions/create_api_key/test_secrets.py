@@ -20,7 +20,7 @@ from tests.support.sample_keys import PASTED_KEY, WINDOW, pasted_key_parts, secr
 if TYPE_CHECKING:
     from tests.support.client import CreateApiKey
 
-CREATES = size("CREATES", 100, full=1_000)
+CREATES = size("CREATES", 50, full=1_000)
 
 
 def everything_written(
