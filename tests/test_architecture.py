@@ -102,6 +102,7 @@ def test_only_document_functions_import_the_documents() -> None:
 
 TEST_FILES = sorted(path for path in (ROOT / "tests").rglob("*.py") if "node_modules" not in path.parts)
 LONGEST_NAME = 69
+pytestmark = pytest.mark.xdist_group("architecture")  # files are parsed once, in one worker
 RIDDLES = ("As everywhere", "As above", "As before", "As it ", "The same", "See above", "By the ", "So that ")
 """Beginnings of docstrings that say nothing alone."""
 
