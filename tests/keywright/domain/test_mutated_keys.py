@@ -225,9 +225,11 @@ def test_mutated_keys_with_valid_tags_are_refused(texts: list[str]) -> None:
         for _ in range(MUTATIONS // 100):
             payload = bytearray(read(crossed(draw, texts))[:58])
             payload[draw.randrange(2, 58)] ^= 1 << draw.randrange(8)
-            outcome = verify(key_text.encode(PREFIX, bytes(payload), keyring.tag_key))
+            text = key_text.encode(PREFIX, bytes(payload), keyring.tag_key)
+            if text in texts:  # one flipped bit can undo what was crossed
+                continue
 
-            assert isinstance(outcome, UnknownKey)
+            assert isinstance(verify(text), UnknownKey)
             assert ["BatchGetItem"] == costs.spent()[0]
 
 
