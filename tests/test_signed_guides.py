@@ -76,6 +76,7 @@ def signed_command(guide: str) -> str:
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("token", ["", TOKEN], ids=["user keys", "session token"])
 @pytest.mark.parametrize("guide", GUIDES)
+@pytest.mark.deep
 def test_a_request_is_signed_with_the_profile(
     guide: str, token: str, shell: str, server: _Server, tmp_path: Path
 ) -> None:

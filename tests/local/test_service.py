@@ -260,6 +260,7 @@ class TestRunning:
 class TestLife:
     """A service from its start to its end."""
 
+    @pytest.mark.deep
     def test_welcome_has_lines_to_paste(self, life: Life) -> None:
         """The first command of the welcome creates a key as the admin."""
         command = life.welcome[life.welcome.index("curl ") :].split("\n\n")[0]
@@ -269,19 +270,23 @@ class TestLife:
         assert f"{life.stack['base_url']}/auth/api-keys" == url
         assert f"Authorization: Bearer {life.stack['tokens']['admin']}" == arguments[arguments.index("-H") + 1]
 
+    @pytest.mark.deep
     def test_request_log(self, life: Life) -> None:
         """A request is one line on the terminal, without its query."""
         assert 1 == life.output.count("GET /v1/open 200")
 
+    @pytest.mark.deep
     def test_function_log(self, life: Life) -> None:
         """The output of functions is written to the log file, not to the terminal."""
         assert "printed by echo" not in life.output
         assert "printed by echo" in life.log
 
+    @pytest.mark.deep
     def test_other_clients_have_no_role(self, life: Life) -> None:
         """A boto3 client of a function signs with the credentials of the environment, and is denied."""
         assert "UnrecognizedClientException" == life.answer
 
+    @pytest.mark.deep
     def test_ctrl_c(self, life: Life) -> None:
         """Ctrl-C ends the service with exit code 0 and without errors, and removes the stack file."""
         assert 0 == life.code
@@ -292,6 +297,7 @@ class TestLife:
 class TestStarting:
     """Other ways to start and to stop a service."""
 
+    @pytest.mark.deep
     def test_empty(self, project: Path) -> None:
         """EMPTY=1 starts with an empty table, without organization, users and tokens; SIGTERM ends it like Ctrl-C."""
         with service(project, EMPTY="1") as running:
@@ -307,6 +313,7 @@ class TestStarting:
         assert "" == errors
         assert not running.stack_file.exists()
 
+    @pytest.mark.deep
     def test_stack_file_of_another_stays(self, project: Path) -> None:
         """A stack file that another service has replaced is not removed."""
         with service(project, EMPTY="1") as running:
@@ -315,6 +322,7 @@ class TestStarting:
 
         assert "{}" == running.stack_file.read_text()
 
+    @pytest.mark.deep
     def test_used_port(self, project: Path) -> None:
         """A port in use is reported in one line that suggests a fix, with exit code 1; no stack file is written."""
         with reserve(0) as listener:
@@ -329,6 +337,7 @@ class TestStarting:
         assert expected == errors
         assert not failed.stack_file.exists()
 
+    @pytest.mark.deep
     def test_used_port_of_the_identity_provider(self, project: Path) -> None:
         """A port in use that the identity provider needs is reported as such."""
         with used_port_after_a_free_one() as listener:
@@ -349,6 +358,7 @@ class TestStarting:
             ),
         ],
     )
+    @pytest.mark.deep
     def test_wrong_option(self, project: Path, environment: dict[str, str], code: int, message: str) -> None:
         """An invalid option is reported in one line."""
         exit_code, _, errors = start(project, **environment).wait()
@@ -357,6 +367,7 @@ class TestStarting:
         assert errors.startswith(message)
         assert 1 == errors.count("\n")
 
+    @pytest.mark.deep
     def test_unreachable_dynamodb(self, project: Path) -> None:
         """A DynamoDB that does not answer is reported in one line with its endpoint."""
         with reserve(0) as listener:

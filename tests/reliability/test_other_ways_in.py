@@ -38,6 +38,7 @@ def script(chance: random.Random, length: int = 12) -> list[network_faults.Fault
 
 
 @pytest.mark.parametrize("seed", range(ROUNDS))
+@pytest.mark.deep
 def test_events_leave_the_same_table(
     sync: Sync,
     proxy: FaultProxy,
@@ -83,6 +84,7 @@ def purge(
 
 
 @pytest.mark.parametrize("seed", range(ROUNDS))
+@pytest.mark.deep
 def test_an_interrupted_purge_is_completed(purge: Purge, proxy: FaultProxy, time: SimulatedTime, seed: int) -> None:
     """However often a purge is interrupted, nothing is left, everything is counted once, and others keep all items."""
     chance = random.Random(seed)  # noqa: S311 - a seed that can be repeated
@@ -115,6 +117,7 @@ def test_an_interrupted_purge_is_completed(purge: Purge, proxy: FaultProxy, time
 @pytest.mark.parametrize("repeats", [1, 100], ids=["once", "lasting"])
 @pytest.mark.parametrize("position", [0, 1])
 @pytest.mark.parametrize("fault", network_faults.FAULTS.values(), ids=network_faults.FAULTS)
+@pytest.mark.deep
 def test_an_organization_is_created_once(
     world: World, proxy: FaultProxy, fault: network_faults.Fault, position: int, repeats: int
 ) -> None:

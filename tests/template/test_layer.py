@@ -22,6 +22,7 @@ MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 
 
+@pytest.mark.deep
 def test_sam_builds_the_layer_with_its_makefile() -> None:
     """The Makefile has the target that SAM calls, named after the logical id."""
     metadata = mapping(resource("SharedLayer")["Metadata"], "Metadata")
@@ -31,6 +32,7 @@ def test_sam_builds_the_layer_with_its_makefile() -> None:
     assert "\nbuild-SharedLayer:" in (LAYER / "Makefile").read_text(encoding="utf-8")
 
 
+@pytest.mark.deep
 def test_the_layer_is_built_for_the_default_platform_of_the_template() -> None:
     """The Makefile and the template have the same default runtime and architecture."""
     runtime, architecture = _default("PythonRuntime"), _default("Architecture")
@@ -49,6 +51,7 @@ def test_the_layer_can_be_built_for_every_platform_of_the_template(version: str,
 
 
 @pytest.mark.parametrize("tool", ["UV=", "UV=uv"], ids=["pip", "uv"])
+@pytest.mark.deep
 def test_the_layer_takes_pinned_wheels_only(tool: str) -> None:
     """Packages are installed as wheels pinned by hash only: no code of a package runs during the build."""
     commands = _dry_run(tool)
@@ -57,6 +60,7 @@ def test_the_layer_takes_pinned_wheels_only(tool: str) -> None:
     assert "--only-binary :all:" in commands
 
 
+@pytest.mark.deep
 def test_pip_is_told_both_names_of_the_platform() -> None:
     """The platform has two names; with one of them alone, pip would install releases that are years old."""
     commands = _dry_run("UV=", "ARCHITECTURE=x86_64")
@@ -72,6 +76,7 @@ def test_pip_is_told_both_names_of_the_platform() -> None:
     ],
     ids=["neither pip nor uv", "outside sam build"],
 )
+@pytest.mark.deep
 def test_a_build_that_cannot_work_says_why(settings: list[str], reason: str, tmp_path: Path) -> None:
     """A build for an unknown platform fails with one clear line before it changes anything."""
     finished = _make(f"ARTIFACTS_DIR={tmp_path}", *settings)

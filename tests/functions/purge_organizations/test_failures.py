@@ -40,6 +40,7 @@ def deleted(purge: Purge) -> int:
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("fault", [*UNANSWERED, faults.lost_answer])
+@pytest.mark.deep
 def test_transient_failures_are_retried(purge: Purge, step: str, fault: faults.Fault) -> None:
     """A single failure or lost response at any request changes nothing: every item is counted once."""
     purge.fill(9)
