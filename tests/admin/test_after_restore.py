@@ -44,7 +44,6 @@ def restore(table: Table, before: list[dict[str, Any]]) -> None:
         table.client.put_item(TableName=table.name, Item=item)
 
 
-@pytest.mark.deep
 def test_the_commands_repeat_later_changes(table: Table, run: Callable[..., CommandResult]) -> None:
     """GIVEN a restored table WHEN the printed commands run THEN all access that had ended since ends again."""
     for number in range(3):
@@ -89,7 +88,6 @@ def record(event: str, target: str, after: object, second: int) -> dict[str, Any
     }
 
 
-@pytest.mark.deep
 def test_changed_keys_are_revoked_or_disabled() -> None:
     """A restored key would have its old text or permissions again, or work; a new name is harmless."""
     printed = commands(
@@ -110,7 +108,6 @@ def test_changed_keys_are_revoked_or_disabled() -> None:
     ] == printed
 
 
-@pytest.mark.deep
 def test_other_records_are_comments() -> None:
     """Records that need no command are printed as one-line comments."""
     output = io.StringIO()
@@ -122,7 +119,6 @@ def test_other_records_are_comments() -> None:
     assert line.startswith("# 2026-01-31T12:00:01.000Z ")
 
 
-@pytest.mark.deep
 def test_user_ids_are_quoted() -> None:
     """A user id with shell syntax is one word of the command."""
     (words,) = commands([record("member.removed", "x; rm -rf / #'$(id)", None, 1)])
