@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.support.service import Answer, Service
     from tests.support.stepped_clock import SteppedClock
 
-MANY = size("SIMULTANEOUS_REQUESTS", 10, full=50)
+MANY = size("SIMULTANEOUS_REQUESTS", 6, full=50)
 
 
 def check_audit_log(service: Service) -> None:

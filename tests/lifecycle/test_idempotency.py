@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     Repeat = Callable[[], Answer]
 
-MANY = size("SIMULTANEOUS_REQUESTS", 10, full=50)
+MANY = size("SIMULTANEOUS_REQUESTS", 6, full=50)
 DAY_SECONDS = 24 * 3600
 KEY = "8e03978e-40d5-43dd-bc93-6894a57f9324"
 

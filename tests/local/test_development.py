@@ -148,6 +148,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 class TestKeptData:
     """What survives the end of a service."""
 
+    @pytest.mark.deep
     def test_after_a_kill(self, tmp_path: Path) -> None:
         """GIVEN a key created with an Idempotency-Key WHEN the service is killed at once THEN nothing is lost."""
         with serving(tmp_path) as first:

@@ -70,7 +70,7 @@ METHODS = st.sampled_from(["GET", "POST"])
 PATHS = ["/" + "/".join(segments) for length in range(1, 6) for segments in itertools.product("ab1", repeat=length)]
 
 many_rules = settings(
-    max_examples=size("POLICIES", 30, full=500),
+    max_examples=size("POLICIES", 20, full=500),
     deadline=None,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much, HealthCheck.too_slow],

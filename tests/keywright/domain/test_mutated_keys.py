@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tests.support.client import Call
     from tests.support.world import Table, World
 
-MUTATIONS = size("MUTATIONS", 5_000, full=200_000)
+MUTATIONS = size("MUTATIONS", 3_000, full=200_000)
 KEYS = (
     SampleKey(),
     SampleKey(key_id=nth_id(2), generation=1, secret="the-secret-of-another-"),
