@@ -186,6 +186,7 @@ def test_idempotency_keys_at_the_edge(deployment: Deployment, length: int) -> No
     assert data(first) == data(second)
 
 
+@pytest.mark.deep
 def test_repeated_after_the_key_has_expired(deployment: Deployment) -> None:
     """A repeat after its expiresAt gets the first response."""
     headers, body = {"idempotency-key": str(uuid.uuid4())}, {**VALID_BODY, "expiresAt": in_the_future(seconds=2)}

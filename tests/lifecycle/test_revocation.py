@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.xdist_group("containers")
 
 THREADS = 3
-ROUNDS = size("RACES", 2, full=10)
+ROUNDS = size("RACES", 1, full=10)
 REUSE_SECONDS = 30
 
 

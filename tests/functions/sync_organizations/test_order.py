@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.support.history import Event
     from tests.support.world import Table
 
-EVENTS = size("EVENTS", 25, full=100)
+EVENTS = size("EVENTS", 15, full=100)
 GRACE_DAYS = 365
 """The maximum: no deletion request in a history of up to 15,000 events is late, in any order."""
 
