@@ -56,7 +56,6 @@ def test_the_exit_codes_are_those_commands() -> None:
     assert [str(code.value) for code in ExitCode] == re.findall(r"(?:^|; )(\d+) ", EXIT_CODES)
 
 
-@pytest.mark.deep
 def test_the_policy_allows_exactly_what_the_commands_do(
     table: Table, run: Callable[..., CommandResult], environment: pytest.MonkeyPatch
 ) -> None:
