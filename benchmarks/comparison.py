@@ -132,7 +132,7 @@ def _running(subject: Subject) -> Iterator[DriverProcess]:
 
 @dataclass
 class Counted:
-    """What a product did for keys of a kind.
+    """Work of a product for keys of one kind.
 
     Attributes:
         counts: reads, writes and hashes of each call.

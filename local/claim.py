@@ -1,4 +1,4 @@
-"""What a running service holds: its directory and its ports. After a change of the code, its successor takes them over.
+"""Directory and ports of a running service. After a change of the code, its successor takes them over.
 
 The successor replaces the process (execve), so that connections wait for it instead of being refused.
 """

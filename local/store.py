@@ -1,4 +1,4 @@
-"""What the local service keeps between starts, in a SQLite file: items of the tables, secrets, and its own values.
+"""Data of the local service between starts, in a SQLite file: items of the tables, secrets, and other values.
 
 Each write is committed before it is answered. A commit survives the end of this process, even by SIGKILL.
 """

@@ -95,7 +95,7 @@ curl -sS "$API_URL/auth/api-keys/verify" --aws-sigv4 "aws:amz:$AWS_REGION:execut
   --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" -H "x-amz-security-token: $AWS_SESSION_TOKEN" \\
   -H "content-type: application/json" -d '{"key": "...", "permissions": ["sessions:read"]}'
 ```"""
-"""What the descriptions of operations with an AWS signature add."""
+"""Addition to the descriptions of operations with an AWS signature."""
 
 _TAGS = {
     "/auth/api-keys": ("API Keys", "Create, manage and verify API keys."),

@@ -119,7 +119,7 @@ def test_no_text(ask: Callable[..., CommandResult], command: str, text: str) -> 
 
 
 def test_something_else(ask: Callable[..., CommandResult]) -> None:
-    """What has not the form of a key is not repeated either."""
+    """A text without the form of a key is not repeated either."""
     line = ask("hunter2", "keys", "identify").failure(ExitCode.USAGE)
 
     assert "the text on standard input has not the form of a key" == line
@@ -187,7 +187,7 @@ def test_an_api_that_does_not_answer(  # noqa: PLR0913, PLR0917 - a row of the t
     code: int,
     line: str,
 ) -> None:
-    """What may pass is tried three times; the rest is one line."""
+    """A failure that may pass is tried three times; any other is one line."""
     del world
     left = list(statuses)
 

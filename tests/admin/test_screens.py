@@ -66,7 +66,7 @@ COMMANDS = [
 def test_no_line_is_wider_than_the_terminal(
     screen: Table, run: Callable[..., CommandResult], arguments: list[str]
 ) -> None:
-    """Every line of every list fits into 80 columns, whatever names are stored."""
+    """Every line of every list fits into 80 columns, with any names stored."""
     screen.put_key(nth_id(50), ORGANIZATION)
     run("keys", "disable", ORGANIZATION, nth_id(50)).text()
 

@@ -134,7 +134,7 @@ def test_items_are_patched_by_name(case: Callable[..., Case]) -> None:
 
 
 def test_items_are_ordered_by_key(case: Callable[..., Case]) -> None:
-    """Added items are in the order of the table, whatever their order in the file."""
+    """Added items are in the order of the table, in any order of the file."""
     items = {name: {"pk": "ORG#1", "sk": sort_key} for name, sort_key in {"b": "USAGE#<uuid7>", "a": "AUDIT#1"}.items()}
 
     added = case(expected={"added": items}).expected["added"]

@@ -124,7 +124,7 @@ def test_new_and_late_records_are_followed_once(
 def test_an_empty_log_is_followed_from_now_on(
     table: Table, stop_clock: Callable[[str], datetime], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was filtered out before is not shown; new records are."""
+    """Records that were filtered out before are not shown; new ones are."""
     stop_clock(NOW)
     monkeypatch.setattr("time.sleep", lambda _: write(table, NOW, target_id="new"))
 

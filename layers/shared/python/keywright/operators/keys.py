@@ -124,7 +124,7 @@ def _change(organization_id: UUID, key_id: UUID, act: Callable[[ApiKeyRecord, us
 
 
 class KeyState(StrEnum):
-    """What a text that names a key is worth now."""
+    """State of the key that a text names."""
 
     ACTIVE = "active"
     PREVIOUS = "previous"
