@@ -35,7 +35,7 @@ ELSEWHERE = {"get_openapi", "get_reference", "authorize_session", "purge_organiz
 IDEMPOTENCY_KEY = "8e03978e-40d5-43dd-bc93-6894a57f9324"
 
 ALWAYS_UNDER_ALL_FAULTS = {("create_api_key", 0)}
-TYPICAL = {"throttled", "lost answer", "silent afterwards"}
+TYPICAL = {"throttled", "lost answer"}
 EVERY_OPERATION = pytest.mark.parametrize("operation", OPERATIONS, ids=NAMES)
 
 
