@@ -225,7 +225,7 @@ def test_the_version_is_the_latest_of_the_changelog() -> None:
 
 
 def test_the_guide_quotes_the_build() -> None:
-    """What the deploy guide says that a build prints is what the Makefile of the layer prints, for its defaults."""
+    """The deploy guide quotes what a build with the defaults prints, as the Makefile of the layer has it."""
     guide = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
     makefile = (ROOT / "layers" / "shared" / "Makefile").read_text(encoding="utf-8")
     printed = re.findall(r'echo "((?:Installing the layer|There is no Python)[^"]*)"', makefile)

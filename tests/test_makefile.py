@@ -26,7 +26,7 @@ def test_help_is_short() -> None:
 
 
 def test_help_all_lists_every_command() -> None:
-    """Every phony target but `help` has a line, whatever characters are in its name."""
+    """Every phony target but `help` has a line, with any characters in its name."""
     (phony,) = re.findall(r"^\.PHONY: ((?:.*\\\n)*.*)$", MAKEFILE, re.MULTILINE)
     named = {line.split()[1] for line in listed("help-all")}
 

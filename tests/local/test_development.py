@@ -146,7 +146,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 class TestKeptData:
-    """What survives the end of a service."""
+    """Data that survives the end of a service."""
 
     @pytest.mark.deep
     def test_after_a_kill(self, tmp_path: Path) -> None:
@@ -329,7 +329,7 @@ class TestTerminal:
 
     @pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/docs"])
     def test_shortcut_to_the_reference(self, running: Service, path: str) -> None:
-        """What people type first leads to the reference page."""
+        """The addresses that people type first lead to the reference page."""
         root = running.stack["base_url"].removesuffix("/v1")
         answer = httpx.get(f"{root}{path}", timeout=ANSWER_SECONDS, trust_env=False)
 

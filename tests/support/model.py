@@ -352,7 +352,7 @@ class Organization:
         return ("INSUFFICIENT_PERMISSIONS" if missing else "VALID"), missing
 
     def change_member(self, user_id: str, change: str) -> None:
-        """Give a user a role, or suspend, reinstate or remove a member."""
+        """Set the role of a user, or suspend, reinstate or remove a member."""
         member = self.members.get(user_id)
         if change == "remove":
             self.members.pop(user_id, None)

@@ -1,4 +1,4 @@
-"""Every operation of the service, and what holds after it whatever happens to its requests.
+"""Every operation of the service, and the invariants that hold under any fault of its requests.
 
 A new function needs one entry in OPERATIONS; a test compares them with the template.
 """
