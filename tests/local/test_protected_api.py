@@ -16,7 +16,7 @@ from local.iam import NONE, AccessKey, Iam
 from local.server import HOST, Server, port_of, reserve
 from local.sigv4 import SigningCredential
 from local.template import read_stack
-from tests.local.serving import ANSWER_SECONDS, ECHO, add_function
+from tests.local.serving import ANSWER_SECONDS, ECHO, PLAIN_HTTP, add_function
 from tests.support.environment import ROOT
 from tests.support.sample_keys import SampleKey
 from tests.support.world import KEY_ID, ORGANIZATION_ID
@@ -149,7 +149,7 @@ def serve(
             clock=lambda: served.now,
         )
         server = Server(gateway, listener, threads=4, channel=channel_for(gateway))
-        client = httpx.Client(base_url=server.url, timeout=ANSWER_SECONDS, trust_env=False)
+        client = httpx.Client(base_url=server.url, timeout=ANSWER_SECONDS, trust_env=False, verify=PLAIN_HTTP)
         servers.append((server, client))
         served = Protected(client)
         return served
