@@ -114,7 +114,7 @@ def headers(data: bytes) -> None:
     """The whole value of a header is verified, and an unknown caller is refused."""
     presented: list[str] = []
 
-    def verify_by(text: str, _: object) -> UnknownKey:
+    def verify(text: str, _: object) -> UnknownKey:
         presented.append(text)
         return UnknownKey("no such key")
 
@@ -124,7 +124,7 @@ def headers(data: bytes) -> None:
     if data and data[0] & 4:
         event = {"type": "TOKEN", "methodArn": ARN, "authorizationToken": value}
     answer: Any = None
-    with patch.object(api_key, "verify_by", verify_by), suppress(Unauthorized):
+    with patch.object(api_key, "verify", verify), suppress(Unauthorized):
         answer = api_key.authorize_api_key(event, _Context())
     assert answer is None, "an unknown key is let in"
     rest = value[7:] if value[:7].lower() == "bearer " else value

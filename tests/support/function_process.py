@@ -90,11 +90,11 @@ class FunctionProcess:
 
     def verify(self, text: str) -> Verified:
         """Verify a key once."""
-        from keywright.keys.verification import verify  # noqa: PLC0415 - needs the environment
+        from keywright.keys.verification import requiring, verify  # noqa: PLC0415 - needs the environment
 
         started = time.monotonic()
         with credentials.running_with(self.keys["verify_api_key"]):
-            code = verify(text, [REQUIRED]).code
+            code = verify(text, requiring([REQUIRED])).code
         return Verified(started, time.monotonic(), str(code))
 
     def keep_verifying(self, text: str, threads: int) -> None:

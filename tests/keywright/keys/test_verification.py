@@ -15,7 +15,7 @@ from keywright.domain import key_hash, keyring
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
 from keywright.keys import verification
 from keywright.keys.outcome import Code, IdentifiedKey, UnknownKey, Verification
-from keywright.keys.verification import verify
+from keywright.keys.verification import requiring, verify
 from keywright.settings import Argon2Parameters, settings
 from keywright.store import pepper
 from tests.support import faults
@@ -84,7 +84,7 @@ def verified(table: Table, state: frozenset[str], text: str) -> Verification:
     frozen = {"pending_deletion_at": PENDING_DELETION_AT} if "frozen" in state else {}
     table.put_organization(**frozen)
     KEY.put(table, expires_at=PAST if "expired" in state else FUTURE, enabled="disabled" not in state)
-    return verify(text, ["sessions:read", "webhooks:read"] if "lacking" in state else ["sessions:read"])
+    return verify(text, requiring(["sessions:read", "webhooks:read"] if "lacking" in state else ["sessions:read"]))
 
 
 def test_outcomes_come_in_their_order(table: Table, stop_clock: Callable[[str], datetime]) -> None:
@@ -123,7 +123,9 @@ def test_missing_permissions_are_named_in_their_order(table: Table) -> None:
     """Each missing permission appears once, without those that the key has or that another one implies."""
     text = KEY.put(table, permissions=["webhooks:write"])
 
-    outcome = verify(text, ["sessions:write", "webhooks:read", "sessions:read", "webhooks:write", "sessions:write"])
+    outcome = verify(
+        text, requiring(["sessions:write", "webhooks:read", "sessions:read", "webhooks:write", "sessions:write"])
+    )
 
     assert isinstance(outcome, IdentifiedKey)
     assert Code.INSUFFICIENT_PERMISSIONS is outcome.code
@@ -684,12 +686,12 @@ def test_what_was_revoked_is_refused_when_the_seconds_are_over(
 ) -> None:
     """A revoked key is accepted until the reuse time has passed, however often it is used."""
     text = KEY.put(table)
-    verify(text, ["sessions:read"])
+    verify(text, requiring(["sessions:read"]))
     change(table)
 
     codes = []
     for _ in range(REUSE_SECONDS + 1):
-        codes.append(verify(text, ["sessions:read"]).code)
+        codes.append(verify(text, requiring(["sessions:read"])).code)
         now.seconds += 1
 
     assert [*[Code.VALID] * REUSE_SECONDS, code] == codes

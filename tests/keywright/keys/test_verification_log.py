@@ -15,7 +15,7 @@ from keywright import clock
 from keywright.domain import keyring
 from keywright.errors import ServiceError
 from keywright.keys.usage import meter
-from keywright.keys.verification import verify
+from keywright.keys.verification import requiring, verify
 from keywright.keys.verification_log import UNITS
 from keywright.log import describe
 from tests.support import faults
@@ -50,7 +50,7 @@ def line(table: Table, capsys: pytest.CaptureFixture[str]) -> Callable[..., dict
 
     def verify_text(text: str, *required: str) -> dict[str, Any]:
         capsys.readouterr()
-        verify(text, required)
+        verify(text, requiring(required))
         (written,) = capsys.readouterr().out.splitlines()
         content: dict[str, Any] = json.loads(written)
         return content
@@ -225,7 +225,7 @@ def test_no_outcome_leaves_a_trace_of_the_key(table: Table, everything_written: 
     """No line of a refusal contains a part of the text or a hash."""
     text, wrong, forged = KEY.put(table), WRONG.text(), KEY.text(FOREIGN)
     for refused in (text, wrong, forged, text[:-1], text + "0", f" {text}"):
-        verify(refused, ["webhooks:write"])
+        verify(refused, requiring(["webhooks:write"]))
     for attributes in ({"enabled": False}, {"expires_at": "2026-01-01T00:00:00.000Z"}, {"generation": 3}):
         KEY.put(table, **attributes)
         verify(text)

@@ -81,5 +81,10 @@ class Recent(Generic[Key, Value]):
             if len(self._values) > self._size:
                 self._values.popitem(last=False)
 
+    def forget(self, key: Key) -> None:
+        """Forget the value of a key, if there is one."""
+        with self._lock:
+            self._values.pop(key, None)
+
     def __len__(self) -> int:
         return len(self._values)

@@ -10,6 +10,8 @@ _RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt]([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
     r"([Zz]|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
 )
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -17,6 +19,11 @@ def now() -> datetime:
     """Return the current time, in UTC, to the microsecond."""
     microseconds = time.time_ns() // 1000
     return datetime.fromtimestamp(microseconds // 1_000_000, UTC) + timedelta(microseconds=microseconds % 1_000_000)
+
+
+def now_ns() -> int:
+    """Return the current time in whole nanoseconds since 1970, to the microsecond."""
+    return (now() - _EPOCH) // _MICROSECOND * 1000
 
 
 def after(moment: datetime) -> datetime:

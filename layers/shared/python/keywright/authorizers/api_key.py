@@ -23,7 +23,7 @@ from keywright.authorizers.policies import access_rules
 from keywright.domain import permissions
 from keywright.errors import INSUFFICIENT_PERMISSIONS, ORGANIZATION_FROZEN, UNAUTHORIZED, Unauthorized
 from keywright.keys.outcome import Code, IdentifiedKey
-from keywright.keys.verification import verify_by
+from keywright.keys.verification import Use, verify
 from keywright.settings import settings
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def authorize_api_key(event: AuthorizerEvent, context: LambdaContext) -> Authori
     """
     request = _read(event)
     with deadline.within(context.get_remaining_time_in_millis()):
-        verification = None if request.text is None else verify_by(request.text, request.missing)
+        verification = None if request.text is None else verify(request.text, Use(request.missing))
     if not isinstance(verification, IdentifiedKey) or verification.code in {Code.EXPIRED, Code.DISABLED}:
         if not request.is_payload_2:
             raise Unauthorized

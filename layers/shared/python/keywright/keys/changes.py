@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from keywright import clock
 from keywright.domain.audit_event import AuditEvent
-from keywright.store import api_keys, audit, table
+from keywright.store import api_keys, audit, limits, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,7 +41,11 @@ def commit_change(
     now = clock.after(before.updated_at)
     after = replace(before, **fields, updated_at=now, version=before.version + 1)
     table.commit(
-        [*conditions, api_keys.replace(before, after)],
+        [
+            *conditions,
+            api_keys.replace(before, after),
+            *limits.steps(before.key_id, had_limits=before.has_limits, has_limits=after.has_limits),
+        ],
         audit.put(before.organization_id, actor, origin, _difference(before, after), now),
     )
     return after

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from keywright import clock
 from keywright.domain.audit_event import AuditEvent
-from keywright.store import api_keys, audit, table, usage
+from keywright.store import api_keys, audit, limits, table, usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +35,11 @@ def commit_deletion(record: ApiKeyRecord, actor: Actor, origin: Origin | None, c
     key_id = str(record.key_id)
     change = audit.Change(AuditEvent.API_KEY_DELETED, "api_key", key_id, before=record.audited(), after=None)
     table.commit(
-        [*conditions, api_keys.delete(record), usage.delete(record.organization_id, record.key_id)],
+        [
+            *conditions,
+            api_keys.delete(record),
+            usage.delete(record.organization_id, record.key_id),
+            *limits.steps(record.key_id, had_limits=record.has_limits, has_limits=False),
+        ],
         audit.put(record.organization_id, actor, origin, change, clock.after(record.updated_at)),
     )

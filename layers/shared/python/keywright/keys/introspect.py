@@ -21,7 +21,7 @@ def verify(body: VerifyApiKey) -> VerifiedApiKey | UnknownApiKey:
     Raises:
         ServiceError: SERVICE_UNAVAILABLE.
     """
-    result = verification.verify(body.key, body.permissions)
+    result = verification.verify(body.key, verification.requiring(body.permissions))
     return UnknownApiKey() if isinstance(result, UnknownKey) else views.verified(result)
 
 

@@ -18,7 +18,61 @@ class Code(StrEnum):
     EXPIRED = "EXPIRED"
     DISABLED = "DISABLED"
     ORGANIZATION_FROZEN = "ORGANIZATION_FROZEN"
+    IP_NOT_ALLOWED = "IP_NOT_ALLOWED"
     INSUFFICIENT_PERMISSIONS = "INSUFFICIENT_PERMISSIONS"
+    RATE_LIMITED = "RATE_LIMITED"
+    QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
+
+
+@dataclass(frozen=True, slots=True)
+class RateStatus:
+    """A rate limit after a use.
+
+    Attributes:
+        limit: uses in a window.
+        remaining: uses that would be admitted at once; None if the limiter could not be asked.
+        reset_seconds: until a whole burst would be, rounded up; None likewise.
+    """
+
+    limit: int
+    remaining: int | None = None
+    reset_seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaStatus:
+    """A quota after a use.
+
+    Attributes:
+        limit: uses in a period.
+        used: uses in this period.
+        remaining: uses that are left of it.
+        resets_at: when the next period begins, in nanoseconds since 1970; None if never.
+    """
+
+    limit: int
+    used: int
+    remaining: int
+    resets_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Result of asking limits.
+
+    Attributes:
+        code: VALID, RATE_LIMITED or QUOTA_EXCEEDED.
+        of: whose limit it is, for the log.
+        retry_after_seconds: until a refused use would be admitted if nothing else is used; None if never.
+        is_asked: whether the limiter answered; a rate limit admits if not.
+    """
+
+    code: Code
+    of: str
+    rate: RateStatus | None = None
+    quota: QuotaStatus | None = None
+    retry_after_seconds: int | None = None
+    is_asked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +103,14 @@ class IdentifiedKey:
         code: any but NOT_FOUND.
         reason: for the log only.
         missing_permissions: required ones that the key lacks.
+        admission: what the limits said; None if the key has none, or if they were not asked.
     """
 
     key: ApiKeyRecord
     code: Code
     reason: str
     missing_permissions: tuple[str, ...] = ()
+    admission: Admission | None = None
 
     def logged(self) -> dict[str, object]:
         """Return the fields of the log line."""

@@ -6,7 +6,8 @@ In this order, so that only the holder of the right secret learns more than NOT_
 2. one strongly consistent read of the key and its organization, on every verification: a key that was revoked,
    disabled, rotated or frozen is refused on the next request;
 3. the secret, against the hash of its generation;
-4. expiry, enabled, the organization's scheduled deletion, permissions.
+4. expiry, enabled, the organization's scheduled deletion, the client's address, permissions;
+5. the limits of the key and of its organization, last, because a refusal spends nothing (keys/limiter.py).
 
 A container remembers which secret matched which stored hash, so that Argon2id runs once for each. It trusts that
 memory only while the very same hash is what it has just read.
@@ -15,20 +16,24 @@ memory only while the very same hash is what it has just read.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from keywright import clock
 from keywright.cache import Recent, once
 from keywright.domain import key_hash, key_text, permissions
 from keywright.domain.access_rules import RouteClosed
+from keywright.domain.ip_addresses import is_within
 from keywright.domain.key_text import NotIssuedHere
-from keywright.keys import verification_log
+from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
+from keywright.keys import limiter, verification_log
 from keywright.keys.outcome import Code, IdentifiedKey, UnknownKey
 from keywright.keys.usage import meter
 from keywright.keys.verification_log import Measurements
 from keywright.log import describe, logger
 from keywright.settings import settings
 from keywright.store import credentials, pepper
+from keywright.store.limits import LimitsGoneError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,6 +47,8 @@ if TYPE_CHECKING:
 
 REMEMBERED_MATCHES = 20_000
 """Entries take some 400 bytes each, so 8 MB at the most."""
+_READS = 3
+"""Reads of a key whose limits are gone: the second shows why, unless the key changes all the time."""
 REUSED_RECORDS = 2_000
 """Entries hold metadata of up to 16 KiB each; only used with RecordReuseSeconds above 0."""
 
@@ -58,65 +65,106 @@ def records() -> Recent[tuple[UUID, UUID], tuple[float, Credential]]:
     return Recent(REUSED_RECORDS)
 
 
-def verify(text: str, required: Sequence[str] = ()) -> Verification:
-    """Verify a key, and check that it has permissions.
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What a key is used for.
 
-    Args:
-        text: presented as a key; any text.
-        required: all of these permissions.
-
-    Raises:
-        ServiceError: SERVICE_UNAVAILABLE if the key could not be read: it may be valid.
-    """
-    return verify_by(text, lambda granted: permissions.missing(granted, required))
-
-
-def verify_by(text: str, missing: Callable[[Sequence[str]], tuple[str, ...] | RouteClosed]) -> Verification:
-    """Verify a key and check its permissions by a rule; log and metrics have the result of both.
-
-    Args:
-        text: presented as a key; any text.
+    Attributes:
         missing: takes the permissions of a valid key and returns those that it lacks.
+        address: of the client; None if it is not known, and then no key with allowed addresses is let in.
+        cost: how much it takes of limits; 0 only looks.
+    """
+
+    missing: Callable[[Sequence[str]], tuple[str, ...] | RouteClosed]
+    address: str | None = None
+    cost: int = 1
+
+
+NO_PERMISSION_NEEDED = Use(lambda _: ())
+
+
+def requiring(required: Sequence[str], address: str | None = None, cost: int = 1) -> Use:
+    """Return the use that requires all of these permissions."""
+    return Use(lambda granted: permissions.missing(granted, required), address, cost)
+
+
+def verify(text: str, use: Use = NO_PERMISSION_NEEDED) -> Verification:
+    """Verify a key for a use; log and metrics have the result.
+
+    Args:
+        text: presented as a key; any text.
+        use: what the key is used for.
 
     Raises:
-        ServiceError: SERVICE_UNAVAILABLE if the key could not be read: it may be valid.
+        ServiceError: SERVICE_UNAVAILABLE if the key or its quota could not be read: it may be valid.
     """
     measured = Measurements()
     started = time.perf_counter()
-    verification = _verify(text, missing, measured)
+    verification = _verify(text, use, measured)
     measured.total_seconds = time.perf_counter() - started
     verification_log.write(verification, measured)
     return verification
 
 
-def _verify(  # noqa: PLR0911 - one for each result, in their order
-    text: str, missing: Callable[[Sequence[str]], tuple[str, ...] | RouteClosed], measured: Measurements
-) -> Verification:
+def _verify(text: str, use: Use, measured: Measurements) -> Verification:
     parts = key_text.decode(text, settings().key_prefix, pepper.peppers().tag_key)
     if isinstance(parts, NotIssuedHere):
         return UnknownKey(parts)
-    credential = _read(parts, measured)
-    if credential is None:
-        return UnknownKey("no such key")
+    for _ in range(_READS):
+        credential = _read(parts, measured)
+        if credential is None:
+            return UnknownKey("no such key")
+        try:
+            return _verify_credential(parts, credential, use, measured)
+        except LimitsGoneError:
+            records().forget((parts.organization_id, parts.key_id))
+    raise ServiceError(SERVICE_UNAVAILABLE, reason="the item of a limit is missing")
+
+
+def _verify_credential(parts: KeyParts, credential: Credential, use: Use, measured: Measurements) -> Verification:
+    """Verify a key by what was read of it.
+
+    Raises:
+        LimitsGoneError: its limits were taken, or it was deleted, since it was read.
+        ServiceError: SERVICE_UNAVAILABLE.
+    """
     key, now = credential.key, clock.now()
     stored_hash = _hash_of_generation(key, parts.generation, now)
     if stored_hash is None:
         return UnknownKey("rotated out")
     if not _is_secret(parts, key, stored_hash, measured):
         return UnknownKey("wrong secret")
+    refused = _refusal(credential, use, now)
+    if refused is not None:
+        return refused
+    admission = limiter.admit(credential.limits, use.cost) if credential.limits else None
+    if admission is not None and not admission.is_asked:
+        measured.limiter_failures += 1
+    if admission is not None and admission.code is not Code.VALID:
+        return IdentifiedKey(key, admission.code, f"a limit of the {admission.of}", admission=admission)
+    meter().count(key.organization_id, key.key_id, now)
+    return IdentifiedKey(key, Code.VALID, "valid", admission=admission)
+
+
+def _refusal(  # noqa: PLR0911 - one for each result, in their order
+    credential: Credential, use: Use, now: datetime
+) -> IdentifiedKey | None:
+    """Return why a key with the right secret is refused, limits apart; None if it is not."""
+    key = credential.key
     if key.expires_at is not None and key.expires_at <= now:
         return IdentifiedKey(key, Code.EXPIRED, "expired")
     if not key.enabled:
         return IdentifiedKey(key, Code.DISABLED, "disabled")
     if credential.is_frozen:
         return IdentifiedKey(key, Code.ORGANIZATION_FROZEN, "the organization is scheduled for deletion")
-    lacking = missing(key.permissions)
+    if key.allowed_ips and not is_within(use.address, key.allowed_ips):
+        return IdentifiedKey(key, Code.IP_NOT_ALLOWED, "used from another address")
+    lacking = use.missing(key.permissions)
     if isinstance(lacking, RouteClosed):
         return IdentifiedKey(key, Code.INSUFFICIENT_PERMISSIONS, "no access rule allows the route")
     if lacking:
         return IdentifiedKey(key, Code.INSUFFICIENT_PERMISSIONS, f"lacks {', '.join(lacking)}", lacking)
-    meter().count(key.organization_id, key.key_id, now)
-    return IdentifiedKey(key, Code.VALID, "valid")
+    return None
 
 
 def _read(parts: KeyParts, measured: Measurements) -> Credential | None:

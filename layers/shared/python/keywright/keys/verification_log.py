@@ -29,6 +29,7 @@ UNITS = {
     "VerificationLatency": "Milliseconds",
     "ReadLatency": "Milliseconds",
     "HashLatency": "Milliseconds",
+    "LimiterFailures": "Count",
 }
 """Unit of each metric. The dashboard and the alarms of template.yaml use these names."""
 
@@ -40,6 +41,7 @@ class Measurements:
     Attributes:
         read_seconds: time of the read; None without a read.
         hash_seconds: time of all hashes together; None without a hash.
+        limiter_failures: 1 if a rate limit could not be asked, and so admitted.
     """
 
     total_seconds: float = 0.0
@@ -47,6 +49,7 @@ class Measurements:
     hash_seconds: float | None = None
     hashes: int = 0
     is_match_remembered: bool = False
+    limiter_failures: int = 0
 
 
 def write(verification: Verification, measured: Measurements) -> None:
@@ -66,6 +69,8 @@ def write(verification: Verification, measured: Measurements) -> None:
         metrics["ReadLatency"] = _milliseconds(measured.read_seconds)
     if measured.hash_seconds is not None:
         metrics["HashLatency"] = _milliseconds(measured.hash_seconds)
+    if measured.limiter_failures:
+        metrics["LimiterFailures"] = measured.limiter_failures
     line = {
         "level": "INFO",
         "message": "verification",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from keywright.clock import rfc3339, stored
+from keywright.domain.limits import Quota, RateLimit
 from keywright.errors import API_KEY_NOT_FOUND, ServiceError
 from keywright.store import layout, table
 from keywright.store.table import Conflict, Expression, Step
@@ -32,6 +33,7 @@ class ApiKeyRecord:
         hint: the part of the text that may be shown.
         version: changes so far, for optimistic locking.
         previous_hash: of the text before the last rotation, valid until `previous_expires_at`; both or neither.
+        allowed_ips: normalized addresses and ranges that the key may be used from; none: anywhere.
     """
 
     organization_id: UUID
@@ -50,6 +52,14 @@ class ApiKeyRecord:
     expires_at: datetime | None = None
     previous_hash: str | None = field(default=None, repr=False)
     previous_expires_at: datetime | None = None
+    rate_limit: RateLimit | None = None
+    quota: Quota | None = None
+    allowed_ips: tuple[str, ...] = ()
+
+    @property
+    def has_limits(self) -> bool:
+        """Whether uses of the key are counted by the limiter."""
+        return self.rate_limit is not None or self.quota is not None
 
     def previous_valid_until(self, now: datetime) -> datetime | None:
         """Return until when the previous secret works, never longer than the key; None if it does not."""
@@ -66,6 +76,9 @@ class ApiKeyRecord:
             "permissions": list(self.permissions),
             "metadata": json.loads(self.metadata),
             "expiresAt": None if self.expires_at is None else rfc3339(self.expires_at),
+            "rateLimit": None if self.rate_limit is None else self.rate_limit.as_json(),
+            "quota": None if self.quota is None else self.quota.as_json(),
+            "allowedIps": list(self.allowed_ips) or None,
         }
 
 
@@ -168,6 +181,9 @@ def parse_api_key(item: Item) -> ApiKeyRecord:
         expires_at=stored(expires_at["S"]) if expires_at else None,
         previous_hash=item["previous_hash"]["S"] if previous else None,
         previous_expires_at=stored(previous["S"]) if previous else None,
+        rate_limit=RateLimit.parse(item["rate_limit"]["S"]) if "rate_limit" in item else None,
+        quota=Quota.parse(item["quota"]["S"]) if "quota" in item else None,
+        allowed_ips=tuple(address["S"] for address in item["allowed_ips"]["L"]) if "allowed_ips" in item else (),
     )
 
 
@@ -191,4 +207,10 @@ def _item(record: ApiKeyRecord) -> Item:
     if record.previous_hash is not None and record.previous_expires_at is not None:
         item["previous_hash"] = {"S": record.previous_hash}
         item["previous_expires_at"] = {"S": rfc3339(record.previous_expires_at)}
+    if record.rate_limit is not None:
+        item["rate_limit"] = {"S": record.rate_limit.stored()}
+    if record.quota is not None:
+        item["quota"] = {"S": record.quota.stored()}
+    if record.allowed_ips:
+        item["allowed_ips"] = {"L": [{"S": address} for address in record.allowed_ips]}
     return item

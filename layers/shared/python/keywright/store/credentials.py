@@ -5,21 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from keywright.domain.limits import Limits, Quota, RateLimit
 from keywright.store import api_keys, layout, table
 from keywright.store.table import Expression
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from uuid import UUID
 
     from keywright.store.api_keys import ApiKeyRecord
+    from keywright.store.layout import Item
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A key, and whether its organization is scheduled for deletion."""
+    """A key, and what matters of its organization.
+
+    Attributes:
+        is_frozen: whether the organization is scheduled for deletion.
+        limits: of the key and of its organization, those that there are.
+    """
 
     key: ApiKeyRecord
     is_frozen: bool
+    limits: tuple[Limits, ...] = ()
 
 
 def read(organization_id: UUID, key_id: UUID) -> Credential | None:
@@ -36,7 +45,21 @@ def read(organization_id: UUID, key_id: UUID) -> Credential | None:
     key, organization = items.get(sort_key), items.get(layout.ORGANIZATION)
     if key is None or organization is None:
         return None
-    return Credential(api_keys.parse_api_key(key), "pending_deletion_at" in organization)
+    record = api_keys.parse_api_key(key)
+    return Credential(record, "pending_deletion_at" in organization, tuple(_limits(record, organization)))
+
+
+def _limits(key: ApiKeyRecord, organization: Item) -> Iterator[Limits]:
+    if key.has_limits:
+        yield Limits(key.key_id, "key", key.rate_limit, key.quota)
+    rate, quota = organization.get("rate_limit"), organization.get("quota")
+    if rate or quota:
+        yield Limits(
+            key.organization_id,
+            "organization",
+            RateLimit.parse(rate["S"]) if rate else None,
+            Quota.parse(quota["S"]) if quota else None,
+        )
 
 
 # Why the version does not change with the hash:

@@ -10,10 +10,12 @@
 | | IDEMPOTENCY#<digest> | an encrypted answer, kept for 24 hours |
 | DELETIONS | <time>#<organization id> | a scheduled deletion |
 | PURGED#<organization id> | PURGED | the record of a purge |
+| LIMIT#<key or organization id> | LIMIT | what was used of a rate limit and a quota |
 
 Everything of an organization is in one partition. Ids of keys and audit records are UUIDs of version 7, so their
 sort keys sort by time. Scheduled deletions are in one partition, sorted by time: what is due is found without an index
-and without a scan.
+and without a scan. What was used of limits has a partition for each key, because it is written with every use: 1,000
+write units a second are all that a partition has.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ DELETIONS = "DELETIONS"
 
 _PARTITION = "ORG#"
 _PURGED = "PURGED"
+_LIMIT = "LIMIT"
 _MEMBER = "MEMBER#"
 _API_KEY = "KEY#"
 _USAGE = "USAGE#"
@@ -120,6 +123,11 @@ def scheduled_deletion_key(organization_id: UUID, at: str) -> Key:
 def scheduled_after(at: str) -> str:
     """Return the lowest sort key of DELETIONS that is later than every deletion scheduled for `at`."""
     return at + _AFTER_SEPARATOR
+
+
+def limit_key(holder_id: UUID) -> Key:
+    """Return the primary key of what was used of the limits of a key or organization."""
+    return key(f"{_LIMIT}#{holder_id}", _LIMIT)
 
 
 def sort_key_of(item: Item) -> str:

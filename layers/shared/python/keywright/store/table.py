@@ -224,30 +224,62 @@ def _with_table(step: Step) -> dict[str, dict[str, object]]:
     return {step.kind: request}
 
 
-def update_now(key: Key, change: Expression, condition: Expression) -> bool:
-    """Change attributes of one item without a transaction, in one attempt.
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """Result of `update_item`.
 
-    Returns:
-        Whether the condition held.
+    Attributes:
+        is_done: whether the condition held.
+        item: as it is now if the condition held, or else as it was; None if there is none.
+    """
+
+    is_done: bool
+    item: Item | None
+
+
+def update_item(key: Key, change: Expression, condition: Expression, attempts: int) -> Updated:
+    """Change attributes of one item without a transaction. A condition that fails costs as many write units.
+
+    Args:
+        key: of the item.
+        change: of its attributes.
+        condition: of the change.
+        attempts: at most. After a lost answer, the next attempt makes the change a second time.
 
     Raises:
         ServiceError: SERVICE_UNAVAILABLE; whether the item has changed is then unknown.
     """
     step = update(key, change, condition, _unconditional)
-    request = {"TableName": table_settings().table_name, **step.request}
+    request = {
+        "TableName": table_settings().table_name,
+        **step.request,
+        "ReturnValues": "ALL_NEW",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
 
-    def attempt() -> bool:
+    def attempt() -> Updated:
         try:
-            require_genuine(dynamodb().call("UpdateItem", request))
+            answer = dynamodb().call("UpdateItem", request)
         except AwsError as error:
             if error.code == "TransactionConflictException":  # Amazon DynamoDB API Reference, UpdateItem
                 raise Retryable("a transaction is changing the item") from None
             if error.code != "ConditionalCheckFailedException":
                 raise
-            return False
-        return True
+            before = error.content.get("Item")
+            return Updated(is_done=False, item=_decoded(before) if before else None)
+        require_genuine(answer, "Attributes")
+        return Updated(is_done=True, item=_decoded(answer.content["Attributes"]))
 
-    return with_retries(attempt, attempts=1)
+    return with_retries(attempt, attempts)
+
+
+def update_now(key: Key, change: Expression, condition: Expression) -> bool:
+    """Change attributes of one item as `update_item` does, in one attempt; return whether the condition held.
+
+    Raises:
+        ServiceError: SERVICE_UNAVAILABLE; whether the item has changed is then unknown.
+    """
+    return update_item(key, change, condition, attempts=1).is_done
 
 
 def retry_on_conflict(act: Callable[[], Result], attempts: int) -> Result:
@@ -277,8 +309,12 @@ def read(organization_id: UUID, sort_keys: Iterable[str]) -> dict[str, Item]:
     Raises:
         ServiceError: SERVICE_UNAVAILABLE if DynamoDB throttles or does not answer.
     """
+    return read_keys([layout.in_organization(organization_id, sort_key) for sort_key in sort_keys])
+
+
+def read_keys(keys: Sequence[Key]) -> dict[str, Item]:
+    """Read items of different sort keys, as `read` does."""
     name = table_settings().table_name
-    keys: Sequence[Key] = [layout.in_organization(organization_id, sort_key) for sort_key in sort_keys]
     items: dict[str, Item] = {}
 
     def attempt() -> None:
