@@ -40,7 +40,6 @@ def deleted(purge: Purge) -> int:
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("fault", [*UNANSWERED, faults.lost_answer])
-@pytest.mark.deep
 def test_transient_failures_are_retried(purge: Purge, step: str, fault: faults.Fault) -> None:
     """A single failure or lost response at any request changes nothing: every item is counted once."""
     purge.fill(9)
@@ -53,7 +52,6 @@ def test_transient_failures_are_retried(purge: Purge, step: str, fault: faults.F
 
 
 @pytest.mark.parametrize("step", STEPS)
-@pytest.mark.deep
 def test_the_next_run_continues_after_a_lasting_failure(purge: Purge, step: str) -> None:
     """A later run completes a purge that stopped at any request."""
     purge.fill(9)
@@ -105,7 +103,6 @@ def throttled_above(deletions: int, fault: Callable[[int], faults.Fault]) -> Ite
     ],
     ids=["request", "request, provisioned", "transaction", "transaction, provisioned"],
 )
-@pytest.mark.deep
 def test_a_throttled_batch_is_halved(purge: Purge, fault: Callable[[int], faults.Fault]) -> None:
     """A batch too large for its partition is halved until it passes.
 
@@ -123,7 +120,6 @@ def test_a_throttled_batch_is_halved(purge: Purge, fault: Callable[[int], faults
     assert [0, *itertools.chain(*halves), *[6] * 10, 2] == sizes
 
 
-@pytest.mark.deep
 def test_a_throttled_single_item_is_left_to_the_next_run(purge: Purge) -> None:
     """A single item cannot be halved: the run fails, and the next run begins with whole batches again."""
     purge.fill(9)
@@ -138,7 +134,6 @@ def test_a_throttled_single_item_is_left_to_the_next_run(purge: Purge) -> None:
     assert {"purged": 1} == purge()
 
 
-@pytest.mark.deep
 def test_an_expired_item_is_not_counted(purge: Purge) -> None:
     """An item that DynamoDB's TTL deletes between look and deletion is not counted."""
     purge.fill(9)
@@ -155,7 +150,6 @@ def test_an_expired_item_is_not_counted(purge: Purge) -> None:
 
 
 @pytest.mark.parametrize("step", ["look", "delete", "look again"])
-@pytest.mark.deep
 def test_two_concurrent_runs_count_everything_once(purge: Purge, step: str) -> None:
     """Two concurrent runs delete and count every item once."""
     purge.fill(3 * BATCH_ITEMS)
@@ -169,7 +163,6 @@ def test_two_concurrent_runs_count_everything_once(purge: Purge, step: str) -> N
     assert [] == purge.left()
 
 
-@pytest.mark.deep
 def test_a_purge_without_its_record_stops(purge: Purge, caplog: pytest.LogCaptureFixture) -> None:
     """Without its record a purge deletes nothing more, and logs why."""
     purge.fill(9)
@@ -190,7 +183,6 @@ def test_a_purge_without_its_record_stops(purge: Purge, caplog: pytest.LogCaptur
     assert "StoppedError" in caplog.records[0].__dict__["details"]
 
 
-@pytest.mark.deep
 def test_one_organization_does_not_stop_the_others(purge: Purge, monkeypatch: pytest.MonkeyPatch) -> None:
     """An unexpected failure of one organization fails the invocation after the others were purged."""
     purge.schedule(OTHER_ORGANIZATION_ID, at="2030-01-30T00:00:00.000Z")
@@ -209,7 +201,6 @@ def test_one_organization_does_not_stop_the_others(purge: Purge, monkeypatch: py
     assert 6 == len(purge.left(OTHER_ORGANIZATION_ID))
 
 
-@pytest.mark.deep
 def test_without_time_nothing_begins(purge: Purge) -> None:
     """Without time left no purge begins, so the deletion can still be canceled."""
     before = purge.table.items()
@@ -218,7 +209,6 @@ def test_without_time_nothing_begins(purge: Purge) -> None:
     assert before == purge.table.items()
 
 
-@pytest.mark.deep
 def test_the_next_run_continues_when_time_is_up(purge: Purge, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that is short of time stops between two batches; later organizations wait for the next run."""
     purge.fill(2 * BATCH_ITEMS)

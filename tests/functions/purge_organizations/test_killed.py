@@ -1,6 +1,6 @@
 """A purge that is killed and run again has the same result as an uninterrupted one.
 
-PURGE_ITEMS sets the size of the organization: a few hundred items by default, 5000 for the full proof.
+PURGE_ITEMS sets the size of the organization: 300 items by default, 5,000 at full depth.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keywright.store.purges import BATCH_ITEMS
+from tests.support.depth import size
 from tests.support.environment import ROOT
 from tests.support.world import ORGANIZATION_ID
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from local.iam import AccessKey
     from tests.support.purge import Purge
 
-ITEMS = int(os.environ.get("PURGE_ITEMS", "300"))
+ITEMS = size("PURGE_ITEMS", 300, full=5000)
 TO_BEGIN = 1
 
 
