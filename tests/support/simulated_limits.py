@@ -10,7 +10,6 @@ from keywright.cache import Recent
 from keywright.domain.limits import SECOND, Limits, Quota, RateLimit
 from keywright.keys import limiter
 from keywright.store.limits import LimitsGoneError
-from tests.support.world import Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from keywright.keys.leases import Lease
     from keywright.keys.limiter import Known
     from keywright.keys.outcome import Admission
+    from tests.support.world import Table
 
 START = 1_780_000_000 * SECOND
 """Of simulated time; not the beginning of a period."""

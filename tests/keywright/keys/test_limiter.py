@@ -472,7 +472,7 @@ def test_uses_of_others_are_not_given_back(limits: SimulatedLimits) -> None:
         limits.pass_time(86_400)
         assert limits.admits(key, container=me)
 
-    with faults.injected(None, meanwhile(next_day)):
+    with faults.injected(None, None, meanwhile(next_day)):
         assert not limits.admits(key, organization, container=me)
 
     assert 1 == limits.item(key)["quota_used"]
