@@ -203,7 +203,8 @@ def test_threads_spend_a_claim_once() -> None:
 def test_no_time_has_more_uses_than_the_rate(limits: SimulatedLimits, load: float, seed: int) -> None:
     """GIVEN uses at random times in three containers THEN no stretch of time has more than burst + time / interval.
 
-    Below the limit none is refused; above it, 99 % of the possible uses are admitted.
+    Below the limit none is refused; above it, 99 % of the possible uses are admitted, but for 2 % of one burst and a
+    lease of each container.
     """
     random_ = random.Random(seed)  # noqa: S311 - a simulation
     rate = RateLimit(limit=200, window_seconds=1, burst=150)
@@ -218,7 +219,7 @@ def test_no_time_has_more_uses_than_the_rate(limits: SimulatedLimits, load: floa
 
     check_exact(times, rate)
     possible = min(offered, rate.burst + (limits.now - began) / rate.interval)
-    assert len(times) >= (offered if load < 0.9 else 0.97 * possible)
+    assert len(times) >= (offered if load < 0.9 else 0.99 * possible - 3 - len(containers))
     if load < 1:
         assert operations.count(WRITE) <= 1.2 * len(times)
 
