@@ -221,7 +221,7 @@ def test_no_time_has_more_uses_than_the_rate(limits: SimulatedLimits, load: floa
     possible = min(offered, rate.burst + (limits.now - began) / rate.interval)
     assert len(times) >= (offered if load < 0.9 else 0.99 * possible - 3 - len(containers))
     if load < 1:
-        assert operations.count(WRITE) <= 1.2 * len(times)
+        assert operations.count(WRITE) <= 1.5 * len(times)
 
 
 def check_exact(times: list[int], rate: RateLimit) -> None:
