@@ -16,12 +16,14 @@ from tests.support.depth import size
 from tests.support.simulated_limits import Container, SimulatedLimits
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tests.support.world import World
 
 FAST = RateLimit(limit=10_000, window_seconds=60, burst=3_000)
 """A use each 6 ms, and a lateness of 360 ms."""
 ROUNDS = size("LEASE_ROUNDS", 1, full=10)
-SECONDS = size("LEASE_SECONDS", 1, full=6)
+USES = size("LEASE_USES", 250, full=2_000)
 WRITE = "UpdateItem"
 
 
@@ -32,14 +34,14 @@ def limits(world: World, monkeypatch: pytest.MonkeyPatch) -> SimulatedLimits:
 
 
 def test_a_container_claims_what_it_spends(limits: SimulatedLimits) -> None:
-    """A container with a hundred uses a second claims ever more, up to those of half the lateness, and loses none."""
+    """A container with a hundred uses a second claims ever more, up to a quarter of the lateness's, and loses none."""
     holder = limits.holder(FAST)
     with faults.injected() as operations:
         for _ in range(600):
             assert limits.admits(holder)
             limits.pass_time(0.01)
 
-    assert 60 > operations.count(WRITE)
+    assert 90 > operations.count(WRITE)
     tat = limits.item(holder)["tat"]
     assert limits.now < int(str(tat)) + 40 * FAST.interval  # at rest, but for one lease
 
@@ -75,9 +77,8 @@ def test_the_burst_is_smaller_by_the_lateness(limits: SimulatedLimits) -> None:
 
 def test_uses_are_spent_until_they_are_late() -> None:
     """A claim is spent in no more time than the lateness; what is left is lost."""
-    lease = Lease()
-    lease.begin_claim(100, 1_000)
-    lease.end_claim(1, 3, 1_000, 100)
+    lease = Lease(100)
+    lease.end_claim(3, 1_000)
 
     assert lease.spend(1, 1_100)
     assert not lease.holds(1, 1_101)
@@ -87,28 +88,44 @@ def test_uses_are_spent_until_they_are_late() -> None:
     assert not lease.spend(1, 1_100)
 
 
-def test_a_claim_is_half_of_what_is_expected() -> None:
-    """At a use in ten nanoseconds, a lateness of 100 is five uses; never more than were spent since the last claim."""
-    lease = Lease()
-    assert 0 == lease.begin_claim(100, 1_000)
-    lease.end_claim(1, 0, 1_000, 100)
-    lease.count(9)
-    assert 5 == lease.begin_claim(100, 1_100)
-    lease.end_claim(1, 0, 1_100, 100)
-    lease.count(1)
-    assert 2 == lease.begin_claim(100, 1_101)
-    lease.end_claim(1, 0, 1_101, 100)
-    lease.count(10_000)
-    assert MOST_AHEAD == lease.begin_claim(100, 1_151)
+def test_a_claim_that_failed_leaves_the_last_one() -> None:
+    """GIVEN uses that are left WHEN more are refused THEN those can be spent."""
+    lease = Lease(100)
+    lease.end_claim(3, 1_000)
+    lease.end_claim(0, 1_050)
+
+    assert lease.spend(3, 1_100)
+
+
+@pytest.mark.parametrize(
+    ("spent", "later", "ahead"),
+    [(9, 50, 0), (10, 50, 5), (10, 99, 5), (10, 100, 0), (10, 49, 0), (30, 50, 15), (10_000, 50, MOST_AHEAD)],
+)
+def test_a_claim_is_a_quarter_of_what_is_expected(spent: int, later: int, ahead: int) -> None:
+    """Half of what was spent in the last half of the lateness, if that is enough to claim."""
+    lease = Lease(100)
+    lease.count(1, 1_000)
+    lease.count(spent - 1, 1_049)
+
+    assert ahead == lease.begin_claim(1_000 + later)
+
+
+def test_a_clock_that_was_set_back_claims_nothing() -> None:
+    """GIVEN uses in the future THEN they say nothing about now."""
+    lease = Lease(100)
+    lease.count(100, 1_000)
+
+    assert 0 == lease.begin_claim(900)
 
 
 def test_one_thread_claims_ahead() -> None:
     """GIVEN a claim that was not answered yet THEN other uses are claimed for themselves."""
-    lease = Lease()
-    assert 0 == lease.begin_claim(100, 1_000)
-    assert lease.begin_claim(100, 1_000) is None
-    lease.cancel_claim()
-    assert 0 == lease.begin_claim(100, 1_000)
+    lease = Lease(100)
+    lease.count(100, 1_000)
+    assert 50 == lease.begin_claim(1_050)
+    assert 0 == lease.begin_claim(1_050)
+    lease.end_claim(0, 0)
+    assert 50 == lease.begin_claim(1_050)
 
 
 def test_a_refused_claim_is_a_use_without_more(limits: SimulatedLimits) -> None:
@@ -147,17 +164,20 @@ def test_a_claim_is_spent_though_nothing_else_remains(limits: SimulatedLimits) -
     assert [] == operations
 
 
-def test_a_failed_claim_lets_the_next_use_claim(limits: SimulatedLimits, monkeypatch: pytest.MonkeyPatch) -> None:
-    """GIVEN an error in a claim THEN the container does not wait for it for good."""
+def test_a_failed_claim_lets_the_next_use_claim(limits: SimulatedLimits) -> None:
+    """GIVEN a claim that is not answered THEN the container does not wait for it for good."""
     holder = limits.holder(FAST)
-    with monkeypatch.context() as patch:
-        patch.setattr(limiter, "_ask", lambda *_: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            limits.ask(holder)
-
+    for _ in range(40):
+        limits.admits(holder)
+        limits.pass_time(0.01)
     lease = limiter.leases().get(holder.holder_id)
     assert lease is not None
-    assert lease.begin_claim(100, limits.now) is not None
+    while lease.holds(1, limits.now):
+        limits.admits(holder)
+    with faults.injected(*[faults.timeout] * 2):
+        assert not limits.ask(holder).is_asked
+
+    assert lease.begin_claim(limits.now)
 
 
 def test_a_use_that_the_organization_refuses_goes_back_to_the_lease(limits: SimulatedLimits) -> None:
@@ -182,9 +202,8 @@ def test_a_use_that_the_organization_refuses_goes_back_to_the_lease(limits: Simu
 
 def test_threads_spend_a_claim_once() -> None:
     """Of a hundred uses that were claimed, many threads spend a hundred."""
-    lease, spent = Lease(), []
-    lease.begin_claim(100, 0)
-    lease.end_claim(1, 100, 0, 100)
+    lease, spent = Lease(100), []
+    lease.end_claim(100, 0)
 
     def spend() -> None:
         spent.extend(1 for _ in range(50) if lease.spend(1, 0))
@@ -198,35 +217,57 @@ def test_threads_spend_a_claim_once() -> None:
     assert 100 == len(spent)
 
 
-@pytest.mark.parametrize("load", [0.5, 0.98, 3])
+@pytest.mark.parametrize("load", [0.5, 1, pytest.param(3, marks=pytest.mark.deep)])
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_no_time_has_more_uses_than_the_rate(limits: SimulatedLimits, load: float, seed: int) -> None:
     """GIVEN uses at random times in three containers THEN no stretch of time has more than burst + time / interval.
 
-    Below the limit none is refused; above it, 99 % of the possible uses are admitted, but for 2 % of one burst and a
-    lease of each container.
+    99 % of the possible uses are admitted, but for a lease of each container, with a fraction of the writes.
     """
     random_ = random.Random(seed)  # noqa: S311 - a simulation
-    rate = RateLimit(limit=200, window_seconds=1, burst=150)
+    rate = RateLimit(limit=40_200, window_seconds=60, burst=10_000)
     holder, containers = limits.holder(rate), [Container(), Container(), Container()]
-    began, offered, times = limits.now, 0, []
+    tat = limits.now + holder.span - 20 * rate.interval  # twenty uses are left
+    limits.table.put(pk=f"LIMIT#{holder.holder_id}", sk="LIMIT", tat=tat, rate_interval=rate.interval)
+    times: dict[int, bool] = {}
     with faults.injected() as operations:
-        for _ in range(round(200 * SECONDS * load)):
-            limits.pass_time(random_.expovariate(200 * load))
-            offered += 1
-            if limits.admits(holder, container=random_.choice(containers)):
-                times.append(limits.now)
+        for _ in range(USES):
+            limits.pass_time(random_.expovariate(670 * load))
+            times[limits.now] = limits.admits(holder, container=random_.choice(containers))
 
-    check_exact(times, rate)
-    possible = min(offered, rate.burst + (limits.now - began) / rate.interval)
-    assert len(times) >= (offered if load < 0.9 else 0.99 * possible - 3 - len(containers))
+    admitted = [at for at, is_admitted in times.items() if is_admitted]
+    assert admitted == conforming(admitted, tat, rate.burst * rate.interval, rate.interval)
+    possible = conforming(times, tat, holder.span, rate.interval)
+    assert len(admitted) >= 0.99 * len(possible) - 10 * len(containers)
     if load < 1:
-        assert operations.count(WRITE) <= 1.5 * len(times)
+        assert operations.count(WRITE) <= 0.6 * len(admitted)
 
 
-def check_exact(times: list[int], rate: RateLimit) -> None:
-    """Check that no stretch of time has more uses than a burst and those that it gives back."""
-    tat = 0
+def conforming(times: Iterable[int], tat: int, span: int, interval: int) -> list[int]:
+    """Return the uses that a rate admits, of those at these times."""
+    admitted = []
     for at in times:
-        tat = max(tat, at) + rate.interval
-        assert tat <= at + rate.burst * rate.interval
+        ends = max(tat, at) + interval
+        if ends <= at + span:
+            admitted.append(at)
+            tat = ends
+    return admitted
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+def test_a_container_loses_few_uses(seed: int) -> None:
+    """GIVEN uses at random times THEN less than one in two hundred is claimed ahead and lost."""
+    random_ = random.Random(seed)  # noqa: S311 - a simulation
+    for uses_in_lateness in (30, 60, 200):
+        lease, now, claimed, spent = Lease(10**6), 0, 0, 0
+        for _ in range(20_000):
+            now += round(random_.expovariate(uses_in_lateness / 10**6))
+            spent += 1
+            if not lease.spend(1, now):
+                ahead = lease.begin_claim(now)
+                if ahead:
+                    lease.end_claim(ahead, now)
+                lease.count(1, now)
+                claimed += 1 + ahead
+
+        assert claimed - spent <= spent / 200 + MOST_AHEAD

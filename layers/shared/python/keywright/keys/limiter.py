@@ -225,29 +225,30 @@ def _take_or_claim(limits: Limits, cost: int) -> Taken:
     if lease.spend(cost, now):
         used = _last_known(limits, now).used
         return Taken(limits, _admission(limits, need_of(limits, used, 0, now)), used, now, lease)
-    ahead = lease.begin_claim(limits.lateness, now)
-    if ahead is None:
+    ahead = lease.begin_claim(now)
+    taken = _claim(limits, lease, cost, ahead) if ahead else None
+    if taken is None or taken.admission.code is not Code.VALID:
         taken = _ask(limits, cost)
-        lease.count(cost)
-        return taken
-    try:
-        taken = _ask(limits, cost + ahead) if ahead else _ask(limits, cost)
-        if ahead and taken.admission.code is not Code.VALID:
-            ahead, taken = 0, _ask(limits, cost)
-    except BaseException:
-        lease.cancel_claim()
-        raise
     if taken.admission.code is Code.VALID:
-        lease.end_claim(cost, ahead, taken.at, limits.lateness)
-    else:
-        lease.cancel_claim()
+        lease.count(cost, now)
     return taken
+
+
+def _claim(limits: Limits, lease: Lease, cost: int, ahead: int) -> Taken:
+    claimed, at = 0, 0
+    try:
+        taken = _ask(limits, cost + ahead)
+        if taken.admission.code is Code.VALID:
+            claimed, at = ahead, taken.at
+        return taken
+    finally:
+        lease.end_claim(claimed, at)
 
 
 def _lease(limits: Limits) -> Lease:
     lease = leases().get(limits.holder_id)
-    if lease is None:
-        lease = Lease()
+    if lease is None or lease.lateness != limits.lateness:
+        lease = Lease(limits.lateness)
         leases().put(limits.holder_id, lease)
     return lease
 
