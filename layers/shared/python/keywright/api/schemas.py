@@ -52,17 +52,21 @@ def spelling(name: str) -> str:
 # ---- Request bodies ------------------------------------------------------------------------------------------
 
 
-class Body(BaseModel):
-    """A request body. Unknown fields are refused."""
+class BodyPart(BaseModel):
+    """An object in a request body. Unknown fields are refused."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class Body(BodyPart):
+    """A request body."""
 
 
 _OMITTED: Any = None
 """The default of a field that can be omitted and cannot be null. It is never read."""
 
 
-class RateLimitInput(Body):
+class RateLimitInput(BodyPart):
     """A limit of the rate of uses.
 
     Attributes:
@@ -87,7 +91,7 @@ class RateLimitInput(Body):
         return self if "burst" in self.model_fields_set else self.model_copy(update={"burst": self.limit})
 
 
-class Quota(Body):
+class Quota(BodyPart):
     """A limit of the number of uses.
 
     Attributes:
