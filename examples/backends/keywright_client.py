@@ -20,8 +20,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 logger = logging.getLogger(__name__)
 
-# A verification changes nothing but what is left of the key's limits, and one that is repeated takes one use too much at
-# worst. So any failure can be retried. Redirects are not followed: the signature is valid for this URL only.
+# A verification changes nothing but what is left of the key's limits, of which a repetition takes one use too much at
+# worst, so any failure can be retried. Redirects are not followed: the signature is valid for this URL only.
 _RETRIES = urllib3.Retry(total=2, redirect=0, backoff_factor=0.1, status_forcelist=(429, 503), allowed_methods=None)
 _HTTP = urllib3.PoolManager(timeout=urllib3.Timeout(connect=1, read=5), retries=_RETRIES, maxsize=32)
 
