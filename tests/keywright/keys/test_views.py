@@ -101,7 +101,9 @@ def test_what_is_left_of_limits() -> None:
 
     shown = views.verified(result).model_dump(by_alias=True)
 
-    assert (False, "RATE_LIMITED", 2) == (shown["valid"], shown["code"], shown["retryAfterSeconds"])
+    assert shown["valid"] is False
+    assert "RATE_LIMITED" == shown["code"]
+    assert 2 == shown["retryAfterSeconds"]
     assert {"limit": 60, "remaining": 0, "resetSeconds": 20} == shown["rateLimit"]
     assert {"limit": 1000, "used": 999, "remaining": 1, "resetsAt": "2026-01-01T00:00:00.000Z"} == shown["quota"]
 
