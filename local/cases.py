@@ -33,7 +33,12 @@ _ANSWER_FIELDS = {"headers", "data", "error", "pagination", "body"}
 _LISTS = {"headers": "multiValueHeaders", "queryStringParameters": "multiValueQueryStringParameters"}
 _PLACEHOLDER = re.compile(r"\$\{([^}]+)\}")
 _NULL = "<null>"
-_JSON_ATTRIBUTES = {"changes": (", ", ": "), "metadata": (",", ":")}
+_JSON_ATTRIBUTES = {
+    "changes": (", ", ": "),
+    "metadata": (",", ":"),
+    "rate_limit": (",", ":"),
+    "quota": (",", ":"),
+}
 """The attributes of items that hold JSON as text, with its separators."""
 _ERRORS = {name: asdict(error) for name, error in vars(errors).items() if isinstance(error, errors.ErrorType)}
 _SIGNERS = {

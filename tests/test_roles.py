@@ -37,6 +37,7 @@ NEEDED_BY = {
     "update_api_key": {
         "dynamodb:BatchGetItem": "200_name",
         "dynamodb:ConditionCheckItem": "200_name",
+        "dynamodb:DeleteItem": "200_limits_taken_away",
         "dynamodb:PutItem": "200_name",
     },
     "delete_api_key": {

@@ -34,6 +34,8 @@ PATHS = (CREATE, KEY, ROTATE, CURRENT, AUDIT_LOGS, REQUEST_DELETE, CANCEL_DELETE
 """The paths that web pages may call: all but that for backends."""
 
 VALID_BODY: dict[str, Any] = {"name": "HTTP suite", "permissions": ["sessions:read"]}
+UNLIMITED: dict[str, Any] = {"rateLimit": None, "quota": None, "allowedIps": None}
+"""How a key without limits is shown."""
 TIMEOUT_SECONDS = 30
 """API Gateway's integration timeout is 29 seconds."""
 
@@ -110,7 +112,11 @@ class Deployment:
 
     def verify(self, key: Any, *permissions: str, **iam: str) -> httpx.Response:
         """Verify a key as a backend; `iam` overrides parts of the credentials."""
-        body = json.dumps({"key": key, **({"permissions": permissions} if permissions else {})}).encode()
+        return self.use({"key": key, **({"permissions": permissions} if permissions else {})}, **iam)
+
+    def use(self, content: Any, **iam: str) -> httpx.Response:
+        """Send a body to the endpoint that verifies keys, as a backend."""
+        body = json.dumps(content).encode()
         url = self.base_url + VERIFY
         return self.client.post(url, content=body, headers=signed(url, body, {**self.iam, **iam}))
 

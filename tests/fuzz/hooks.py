@@ -21,7 +21,7 @@ from botocore.credentials import Credentials
 
 TO_BE_SIGNED = os.environ["TO_BE_SIGNED"]
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-_FIELDS = {"name", "permissions", "metadata", "expiresAt"}
+_FIELDS = {"name", "permissions", "metadata", "expiresAt", "rateLimit", "quota", "allowedIps"}
 FUTURE = "2099-01-01T00:00:00Z"
 
 _IAM = json.loads(Path(os.environ["STACK_FILE"]).read_text(encoding="utf-8"))["iam"]

@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import fields
 from uuid import UUID
 
+import pytest
+
+from keywright.api.schemas import CreateApiKey, UpdateApiKey
 from keywright.clock import stored
+from keywright.domain.limits import SECOND, Period, Quota, RateLimit
 from keywright.keys import views
-from keywright.keys.outcome import Code, IdentifiedKey
+from keywright.keys.outcome import Admission, Code, IdentifiedKey, QuotaStatus, RateStatus
 from keywright.store.api_keys import ApiKeyRecord
 from keywright.store.usage import Usage
 
@@ -28,6 +32,9 @@ RECORD = ApiKeyRecord(
     expires_at=stored(LATER),
     previous_hash="the previous hash",
     previous_expires_at=stored(LATER),
+    rate_limit=RateLimit(60, 30, 10),
+    quota=Quota(1000, Period.MONTH),
+    allowed_ips=("192.0.2.0/24",),
 )
 USAGE = Usage(3, AT)
 HELD = {
@@ -36,6 +43,9 @@ HELD = {
     "permissions": ["sessions:read"],
     "metadata": {"plan": "pro"},
     "expiresAt": LATER,
+    "rateLimit": {"limit": 60, "windowSeconds": 30, "burst": 10},
+    "quota": {"limit": 1000, "period": "month"},
+    "allowedIps": ["192.0.2.0/24"],
 }
 LISTED = HELD | {
     "enabled": True,
@@ -67,16 +77,69 @@ def test_a_key_for_its_holder() -> None:
 
 
 def test_a_key_for_a_backend() -> None:
-    """A backend also gets the result of the verification."""
+    """A backend also gets the result of the verification, and no limits that were not asked."""
     result = IdentifiedKey(RECORD, Code.INSUFFICIENT_PERMISSIONS, "lacks a:b", ("a:b",))
     expected = HELD | {
         "organizationId": str(UUID(int=1)),
         "valid": False,
         "code": "INSUFFICIENT_PERMISSIONS",
         "missingPermissions": ["a:b"],
+        "rateLimit": None,
+        "quota": None,
+        "retryAfterSeconds": None,
     }
 
     assert expected == views.verified(result).model_dump(by_alias=True)
+
+
+def test_what_is_left_of_limits() -> None:
+    """A backend gets what is left of the limits, and when to try again."""
+    rate, quota = RateStatus(60, 0, 20), QuotaStatus(1000, 999, 1, 1_767_225_600 * SECOND)
+    result = IdentifiedKey(
+        RECORD, Code.RATE_LIMITED, "", admission=Admission(Code.RATE_LIMITED, "key", rate, quota, retry_after_seconds=2)
+    )
+
+    shown = views.verified(result).model_dump(by_alias=True)
+
+    assert shown["valid"] is False
+    assert "RATE_LIMITED" == shown["code"]
+    assert 2 == shown["retryAfterSeconds"]
+    assert {"limit": 60, "remaining": 0, "resetSeconds": 20} == shown["rateLimit"]
+    assert {"limit": 1000, "used": 999, "remaining": 1, "resetsAt": "2026-01-01T00:00:00.000Z"} == shown["quota"]
+
+
+def test_what_is_left_of_limits_that_never_reset_or_were_not_asked() -> None:
+    """A quota in total never resets, and what is left of a rate limit that could not be asked is unknown."""
+    admission = Admission(Code.VALID, "key", RateStatus(60), QuotaStatus(5, 1, 4, None), is_asked=False)
+
+    shown = views.verified(IdentifiedKey(RECORD, Code.VALID, "", admission=admission)).model_dump(by_alias=True)
+
+    assert {"limit": 60, "remaining": None, "resetSeconds": None} == shown["rateLimit"]
+    assert {"limit": 5, "used": 1, "remaining": 4, "resetsAt": None} == shown["quota"]
+
+
+@pytest.mark.usefixtures("environment")
+def test_requests_become_records_and_answers_again() -> None:
+    """The limits of a request are stored, and shown as they were sent; an empty list of addresses is none."""
+    body = CreateApiKey.model_validate(
+        {
+            "name": "CI",
+            "permissions": ["sessions:read"],
+            **{name: HELD[name] for name in ("rateLimit", "quota", "allowedIps")},
+        }
+    )
+    nothing = UpdateApiKey.model_validate({"rateLimit": None, "quota": None, "allowedIps": []})
+
+    stored_fields = views.stored_fields(body.model_dump())
+
+    assert {
+        "rate_limit": RECORD.rate_limit,
+        "quota": RECORD.quota,
+        "allowed_ips": RECORD.allowed_ips,
+    }.items() <= stored_fields.items()
+    assert {"rate_limit": None, "quota": None, "allowed_ips": ()} == views.stored_fields(
+        nothing.model_dump(exclude_unset=True)
+    )
 
 
 def test_hashes_are_in_no_view() -> None:

@@ -6,7 +6,8 @@ import json
 import math
 import re
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
@@ -14,6 +15,7 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
 from keywright import clock
+from keywright.domain import ip_addresses, limits
 from keywright.domain.audit_event import AuditEvent
 from keywright.ids import parse_uuid
 from keywright.settings import settings
@@ -25,6 +27,7 @@ NAME_CHARACTERS = 120
 METADATA_STRING_CHARACTERS = 512
 METADATA_BYTES = 16 * 1024
 MAXIMUM_GRACE_PERIOD_SECONDS = 7 * 24 * 3600
+MAXIMUM_ALLOWED_IPS = 50
 DEFAULT_LIMIT = 10
 MAXIMUM_LIMIT = 100
 
@@ -169,6 +172,44 @@ def _whole_number(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _allowed_ip(text: str) -> str:
+    try:
+        return ip_addresses.normalized(text)
+    except ValueError:
+        meant = _range_around(text)
+    if meant is None:
+        raise broken_rule(
+            "must be an IP address or a range of them",
+            "Write an address as 192.0.2.1 or 2001:db8::1, and a range in CIDR notation, as 192.0.2.0/24.",
+        )
+    raise broken_rule("has bits set after its prefix", f"Did you mean {meant}?")
+
+
+def _range_around(text: str) -> str | None:
+    """Return the range that an address with a prefix is in; None if the text is not one."""
+    try:
+        return ip_addresses.normalized(str(ip_network(text, strict=False)))
+    except ValueError:
+        return None
+
+
+def _distinct_or_none(addresses: list[str]) -> list[str] | None:
+    return list(dict.fromkeys(addresses)) or None
+
+
+def _client_ip(text: str) -> str:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        address = None
+    if address is None or "%" in text:
+        raise broken_rule(
+            "must be an IP address",
+            "Send the address that your server sees the caller at, without a port, such as 203.0.113.7 or 2001:db8::1.",
+        )
+    return text
+
+
 def _audit_events(value: object) -> tuple[AuditEvent, ...]:
     names = [name.strip() for name in str(value).split(",")]
     known = {event.value for event in AuditEvent}
@@ -200,6 +241,17 @@ Metadata = Annotated[
 ]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 GracePeriodSeconds = Annotated[int, Field(ge=0, le=MAXIMUM_GRACE_PERIOD_SECONDS), BeforeValidator(_whole_number)]
+RateLimitUses = Annotated[int, Field(ge=1, le=limits.HIGHEST_LIMIT), BeforeValidator(_whole_number)]
+WindowSeconds = Annotated[int, Field(ge=1, le=limits.LONGEST_WINDOW_SECONDS), BeforeValidator(_whole_number)]
+QuotaUses = Annotated[int, Field(ge=1, le=limits.HIGHEST_QUOTA), BeforeValidator(_whole_number)]
+QuotaPeriod = Literal["day", "week", "month", "total"]
+AllowedIps = Annotated[
+    list[Annotated[str, AfterValidator(_allowed_ip)]],
+    Field(max_length=MAXIMUM_ALLOWED_IPS),
+    AfterValidator(_distinct_or_none),
+]
+ClientIp = Annotated[str, AfterValidator(_client_ip)]
+Cost = Annotated[int, Field(ge=0, le=limits.HIGHEST_COST), BeforeValidator(_whole_number)]
 
 # ---- In query strings ----------------------------------------------------------------------------------------
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from keywright.api.fields import (
     DEFAULT_LIMIT,
+    AllowedIps,
     AuditEvents,
     BooleanText,
+    ClientIp,
+    Cost,
     Cursor,
     GracePeriodSeconds,
     Limit,
@@ -20,6 +23,10 @@ from keywright.api.fields import (
     Name,
     Permission,
     Permissions,
+    QuotaPeriod,
+    QuotaUses,
+    RateLimitUses,
+    WindowSeconds,
     WrittenMoment,
     broken_rule,
 )
@@ -45,10 +52,56 @@ def spelling(name: str) -> str:
 # ---- Request bodies ------------------------------------------------------------------------------------------
 
 
-class Body(BaseModel):
-    """A request body. Unknown fields are refused."""
+class BodyPart(BaseModel):
+    """An object in a request body. Unknown fields are refused."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class Body(BodyPart):
+    """A request body."""
+
+
+_OMITTED: Any = None
+"""The default of a field that can be omitted and cannot be null. It is never read."""
+
+
+class RateLimitInput(BodyPart):
+    """A limit of the rate of uses.
+
+    Attributes:
+        limit: The number of uses in a window, on average, up to 10,000.
+        window_seconds: The length of the window, up to an hour.
+        burst: The number of uses at once after enough rest, up to `limit`, which is the default.
+    """
+
+    limit: RateLimitUses
+    window_seconds: WindowSeconds = Field(alias="windowSeconds")
+    burst: RateLimitUses = _OMITTED
+
+    @field_validator("burst")
+    @classmethod
+    def _is_within_limit(cls, burst: int, info: ValidationInfo) -> int:
+        if burst > info.data.get("limit", burst):
+            raise broken_rule("must not be greater than rateLimit.limit", "Omit burst for a burst of the whole limit.")
+        return burst
+
+    @model_validator(mode="after")
+    def _has_burst(self) -> Self:
+        return self if "burst" in self.model_fields_set else self.model_copy(update={"burst": self.limit})
+
+
+class Quota(BodyPart):
+    """A limit of the number of uses.
+
+    Attributes:
+        limit: The number of uses in a period, up to 10^12.
+        period: How often the count starts anew, in UTC: at midnight, on Mondays, on the first of a month, or never
+            (`total`).
+    """
+
+    limit: QuotaUses
+    period: QuotaPeriod
 
 
 def _additional_properties(schema: JsonDict) -> None:
@@ -65,6 +118,10 @@ class CreateApiKey(Body):
         permissions: What the key can do. `X:write` includes `X:read`. Duplicates are removed.
         metadata: Your own data about the key, up to 16 KiB as JSON.
         expires_at: When the key expires, a time in the future. By default it never expires.
+        rate_limit: How fast the key can be used. By default it has no rate limit.
+        quota: How often the key can be used. By default it has no quota.
+        allowed_ips: The IP addresses, and ranges in CIDR notation, that the key can be used from. By default it can be
+            used from anywhere, as with an empty list.
     """
 
     model_config = ConfigDict(json_schema_extra=_additional_properties)
@@ -73,16 +130,15 @@ class CreateApiKey(Body):
     permissions: Permissions
     metadata: Metadata = Field(default_factory=dict)
     expires_at: Moment | None = Field(default=None, alias="expiresAt")
+    rate_limit: RateLimitInput | None = Field(default=None, alias="rateLimit")
+    quota: Quota | None = None
+    allowed_ips: AllowedIps | None = Field(default=None, alias="allowedIps")
 
     @model_validator(mode="before")
     @classmethod
     def _ignore_additional_fields(cls, values: Mapping[str, object]) -> dict[str, object]:
         known = {spelling(name) for name in field_names(cls)}
         return {name: value for name, value in values.items() if spelling(name) in known}
-
-
-_OMITTED: Any = None
-"""The default of a field that can be omitted and cannot be null. An update never reads it."""
 
 
 class UpdateApiKey(Body):
@@ -95,6 +151,10 @@ class UpdateApiKey(Body):
         permissions: The new list of permissions. It replaces the current one.
         metadata: The new metadata. It replaces the current metadata.
         expires_at: When the key expires, a time in the future. null removes the expiry.
+        rate_limit: The new rate limit, from the next use on. null removes it.
+        quota: The new quota, from the next use on. What was used of the period stays used. null removes it.
+        allowed_ips: The new list of IP addresses and ranges that the key can be used from. null and an empty list allow
+            all.
     """
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
@@ -104,13 +164,14 @@ class UpdateApiKey(Body):
     permissions: Permissions = _OMITTED
     metadata: Metadata = _OMITTED
     expires_at: Moment | None = Field(default=None, alias="expiresAt")
+    rate_limit: RateLimitInput | None = Field(default=None, alias="rateLimit")
+    quota: Quota | None = None
+    allowed_ips: AllowedIps | None = Field(default=None, alias="allowedIps")
 
     @model_validator(mode="after")
     def _has_changes(self) -> Self:
         if not self.model_fields_set:
-            raise broken_rule(
-                "contains no changes", "Send at least one of: name, enabled, permissions, metadata, expiresAt."
-            )
+            raise broken_rule("contains no changes", f"Send at least one of: {', '.join(field_names(type(self)))}.")
         return self
 
 
@@ -126,15 +187,20 @@ class RotateApiKey(Body):
 
 
 class VerifyApiKey(Body):
-    """A key to verify, and the permissions it needs.
+    """A key to verify, and what it is used for.
 
     Attributes:
         key: The text of the key, as your caller presented it.
         permissions: The permissions that the key must have. By default none are required.
+        cost: How much of the key's limits this use takes. 0 takes nothing and shows what is left.
+        client_ip: The IP address of your caller, as your server sees it. Without it, a key with allowed addresses is
+            refused. Do not take it from a header that callers can set.
     """
 
     key: str = Field(repr=False)
     permissions: list[Permission] = Field(default_factory=list)
+    cost: Cost = 1
+    client_ip: ClientIp | None = Field(default=None, alias="clientIp")
 
 
 # ---- Query parameters ----------------------------------------------------------------------------------------
@@ -228,6 +294,50 @@ class Done(Answer):
     message: str
 
 
+class RateLimit(Answer):
+    """A limit of the rate of uses.
+
+    Attributes:
+        limit: The number of uses in a window, on average.
+        window_seconds: The length of the window.
+        burst: The number of uses at once after enough rest.
+    """
+
+    limit: int
+    window_seconds: int
+    burst: int
+
+
+class RateLimitStatus(Answer):
+    """What is left of a rate limit.
+
+    Attributes:
+        limit: The number of uses in a window, on average.
+        remaining: How many uses would be admitted at once now. null if the limiter could not be asked.
+        reset_seconds: How many seconds until the whole burst is free again. null if the limiter could not be asked.
+    """
+
+    limit: int
+    remaining: int | None
+    reset_seconds: int | None
+
+
+class QuotaStatus(Answer):
+    """What is left of a quota.
+
+    Attributes:
+        limit: The number of uses in a period.
+        used: How much of it was used in this period.
+        remaining: How much of it is left in this period.
+        resets_at: When the next period begins. null if never.
+    """
+
+    limit: int
+    used: int
+    remaining: int
+    resets_at: WrittenMoment | None
+
+
 class ApiKeySummary(Answer):
     """A key in a list.
 
@@ -243,6 +353,9 @@ class ApiKeySummary(Answer):
         last_used_at: When the key was last verified, accurate to about a minute. null if it never was.
         request_count: How many times the key was verified.
         hint: The beginning and end of the key's text.
+        rate_limit: How fast the key can be used. null if it has no rate limit.
+        quota: How often the key can be used. null if it has no quota.
+        allowed_ips: The IP addresses and ranges that the key can be used from. null if from anywhere.
     """
 
     id: str
@@ -256,6 +369,10 @@ class ApiKeySummary(Answer):
     last_used_at: WrittenMoment | None
     request_count: int
     hint: str
+    # With defaults, because the answer to a rotation is kept for a day: a deployment may add a field meanwhile.
+    rate_limit: RateLimit | None = None
+    quota: Quota | None = None
+    allowed_ips: list[str] | None = None
 
 
 class ApiKeyDetails(ApiKeySummary):
@@ -319,10 +436,25 @@ class VerifiedApiKey(Answer):
         missing_permissions: The required permissions that the key does not have.
         metadata: Your own data about the key.
         expires_at: When the key expires. null if it never does.
+        allowed_ips: The IP addresses and ranges that the key can be used from. null if from anywhere.
+        rate_limit: What is left of the rate limit of the key or of its organization, whichever is tighter. null if
+            there is none, or if the key was refused before its limits were asked.
+        quota: What is left of the quota of the key or of its organization, likewise.
+        retry_after_seconds: In how many seconds a use that is `RATE_LIMITED` or `QUOTA_EXCEEDED` would be admitted if
+            nothing else is used. null for other codes, and if it never would be.
     """
 
     valid: bool
-    code: Literal["VALID", "EXPIRED", "DISABLED", "ORGANIZATION_FROZEN", "INSUFFICIENT_PERMISSIONS"]
+    code: Literal[
+        "VALID",
+        "EXPIRED",
+        "DISABLED",
+        "ORGANIZATION_FROZEN",
+        "IP_NOT_ALLOWED",
+        "INSUFFICIENT_PERMISSIONS",
+        "RATE_LIMITED",
+        "QUOTA_EXCEEDED",
+    ]
     id: str
     organization_id: str
     name: str
@@ -330,6 +462,10 @@ class VerifiedApiKey(Answer):
     missing_permissions: list[str]
     metadata: dict[str, MetadataValue]
     expires_at: WrittenMoment | None
+    allowed_ips: list[str] | None
+    rate_limit: RateLimitStatus | None
+    quota: QuotaStatus | None
+    retry_after_seconds: int | None
 
 
 class CurrentApiKey(Answer):
@@ -344,6 +480,9 @@ class CurrentApiKey(Answer):
         hint: The beginning and end of the key's text.
         created_at: When the key was created.
         expires_at: When the key expires. null if it never does.
+        rate_limit: How fast the key can be used. null if it has no rate limit.
+        quota: How often the key can be used. null if it has no quota.
+        allowed_ips: The IP addresses and ranges that the key can be used from. null if from anywhere.
     """
 
     id: str
@@ -354,6 +493,9 @@ class CurrentApiKey(Answer):
     hint: str
     created_at: WrittenMoment
     expires_at: WrittenMoment | None
+    rate_limit: RateLimit | None
+    quota: Quota | None
+    allowed_ips: list[str] | None
 
 
 class AuditLogActor(Answer):
