@@ -142,7 +142,12 @@ class Gateway:
             mapping(context["identity"], "identity").update(sigv4.caller(request, self.credential))
         elif route.authorizer is not None:
             authorizer = self._api.authorizers[route.authorizer]
-            context["authorizer"] = self._authorization.check(authorizer, request, event)
+            grant = self._authorization.check(authorizer, request, event)
+            context["authorizer"] = grant.context
+            if route.needs_usage_plan_key:
+                if grant.usage_plan_key is None:
+                    raise RefusalError("INVALID_API_KEY")
+                mapping(context["identity"], "identity")["apiKey"] = grant.usage_plan_key
         try:
             return parse_proxy_answer(self._invoke(route.function, event))
         except FunctionError as error:
