@@ -212,9 +212,7 @@ def _as_text(value: Json) -> str:
 
 
 def _matches(patterns: Json, value: str, flags: int) -> bool:
-    return any(
-        isinstance(pattern, str) and re.fullmatch(_glob(pattern), value, flags) for pattern in _listed(patterns)
-    )
+    return any(isinstance(pattern, str) and re.fullmatch(_glob(pattern), value, flags) for pattern in _listed(patterns))
 
 
 def _glob(pattern: str) -> str:

@@ -12,7 +12,7 @@ A policy is right for every route of the API and for every address, so it can be
 one request only: an HTTP API that reuses it must name `$context.routeKey` and `$context.identity.sourceIp` among its
 identity sources. An answer that is reused asks no limiter, and a refusal by a limit lasts for as long as it is reused.
 
-The address of a client is what API Gateway saw, never a header. A TOKEN authorizer is told none, so it refuses keys with
+The address of a client is what API Gateway saw, never a header. A TOKEN authorizer gets none, so it refuses keys with
 allowed addresses.
 """
 
