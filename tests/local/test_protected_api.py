@@ -92,6 +92,7 @@ ROUTES = {
 """The status of each route for a key with sessions:read."""
 OTHER_HOST = "127.0.0.2"
 """Another address of this machine, to send requests from."""
+EXAMPLE = ROOT / "examples" / "protected_api" / "functions" / "reports" / "handler.py"
 RATE = '{"limit":1,"windowSeconds":3600,"burst":1}'
 
 
@@ -144,8 +145,8 @@ def serve(
     del table
     opened: list[tuple[Server, Protected]] = []
 
-    def start(*, is_cached: bool = False) -> Protected:
-        add_function(tmp_path, "echo", ECHO)
+    def start(*, is_cached: bool = False, code: str = ECHO) -> Protected:
+        add_function(tmp_path, "echo", code)
         text = TEMPLATE.replace("CODE_OF_THE_AUTHORIZER", str(ROOT / "functions" / "authorize_api_key"))
         default = "DefaultAuthorizer: Cached" if is_cached else "DefaultAuthorizer: Fresh"
         (tmp_path / "template.yaml").write_text(text.replace("DefaultAuthorizer: Fresh", default))
@@ -380,6 +381,31 @@ def test_200_limited_with_the_seconds_to_wait(
     assert "limited" not in first
     assert {"limited": "true", "code": "RATE_LIMITED"}.items() <= second.items()
     assert second["retryAfterSeconds"] in {"3599", "3600"}
+
+
+@pytest.mark.parametrize(
+    ("limits", "waits"),
+    [({"rate_limit": RATE}, {"3599", "3600"}), ({"quota": '{"limit":1,"period":"total"}'}, {None})],
+    ids=["rate limit", "quota"],
+)
+def test_429_of_the_example(
+    serve: Callable[..., Protected],
+    table: Table,
+    setting: Callable[[str, str], None],
+    limits: dict[str, str],
+    waits: set[str | None],
+) -> None:
+    """GIVEN Limited=allow WHEN a limit is reached THEN the example answers 429, with the seconds to wait if any."""
+    setting("LIMITED", "allow")
+    protected = serve(code=EXAMPLE.read_text(encoding="utf-8"))
+    table.put(pk=f"LIMIT#{KEY_ID}", sk="LIMIT")
+    text = KEY.put(table, **limits)
+    first, second = protected.send(text), protected.send(text)
+
+    assert (200, ORGANIZATION_ID) == (first.status_code, first.json()["caller"]["organizationId"])
+    assert 429 == second.status_code
+    assert second.headers.get("retry-after") in waits
+    assert {"code", "message", "hint"} == second.json()["error"].keys()
 
 
 def test_a_reused_answer_asks_no_limiter(serve: Callable[..., Protected], table: Table) -> None:
