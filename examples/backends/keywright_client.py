@@ -20,8 +20,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 logger = logging.getLogger(__name__)
 
-# Any failure can be retried: at worst, a verification counts twice for the limits of the key. Redirects are not followed:
-# the signature is valid for this URL only.
+# Any failure can be retried: at worst, a verification counts twice for the limits of the key. Redirects are not
+# followed: the signature is valid for this URL only.
 _RETRIES = urllib3.Retry(total=2, redirect=0, backoff_factor=0.1, status_forcelist=(429, 503), allowed_methods=None)
 _HTTP = urllib3.PoolManager(timeout=urllib3.Timeout(connect=1, read=5), retries=_RETRIES, maxsize=32)
 
@@ -47,8 +47,8 @@ def verify(key: str, *permissions: str, client_ip: str | None) -> dict[str, Any]
     Args:
         key: the key that the caller presented.
         permissions: the permissions that the request needs.
-        client_ip: the caller's address, from the connection or a proxy of your own, never from a header that callers can
-            set. Without one, keys with allowed addresses are refused.
+        client_ip: the caller's address, from the connection or a proxy of your own, never from a header that callers
+            can set. Without one, keys with allowed addresses are refused.
 
     Raises:
         VerificationUnavailable: Keywright did not answer, or not with 200. The reason is logged.
