@@ -122,7 +122,7 @@ def test_questions_are_named_after_the_gateways_status() -> None:
             case {"answer": {"isAuthorized": is_authorized}}:
                 yield "status", 200 if is_authorized else 403, case.status
             case {"answer": {"policyDocument": {"Statement": statements}}}:
-                is_allowed = authorization.allows(statements, asked_arn(case.event))
+                is_allowed = authorization.allows(statements, asked_arn(case.event), asked_address(case.event))
                 yield "status", 200 if is_allowed else 403, case.status
             case {"error": {"message": message}}:
                 yield "status", 401 if message == "Unauthorized" else 503, case.status
@@ -134,6 +134,14 @@ def asked_arn(question: dict[str, Any]) -> str:
     """Return the ARN of the request that an authorizer is asked about."""
     arn: str = question["routeArn"] if question.get("version") == "2.0" else question["methodArn"]
     return arn
+
+
+def asked_address(question: dict[str, Any]) -> str | None:
+    """Return the address of the client of the request that an authorizer is asked about."""
+    match question:
+        case {"requestContext": {"http": {"sourceIp": address}} | {"identity": {"sourceIp": address}}}:
+            return str(address)
+    return None
 
 
 # ---- Requests ------------------------------------------------------------------------------------------------

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from keywright import clock
 from keywright.domain.limits import Limits, Quota, RateLimit
 from keywright.store import api_keys, layout, table
-from keywright.store.table import Expression
+from keywright.store.table import Expression, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,11 +25,13 @@ class Credential:
     Attributes:
         is_frozen: whether the organization is scheduled for deletion.
         limits: of the key and of its organization, those that there are.
+        usage_plan_key: API Gateway's API key of the organization's usage plan; None if it has none.
     """
 
     key: ApiKeyRecord
     is_frozen: bool
     limits: tuple[Limits, ...] = ()
+    usage_plan_key: str | None = field(default=None, repr=False)
 
 
 def read(organization_id: UUID, key_id: UUID) -> Credential | None:
@@ -48,7 +50,12 @@ def read(organization_id: UUID, key_id: UUID) -> Credential | None:
     if key is None or organization is None:
         return None
     record = api_keys.parse_api_key(key)
-    return Credential(record, "pending_deletion_at" in organization, tuple(_limits(record, organization, read_at)))
+    return Credential(
+        record,
+        "pending_deletion_at" in organization,
+        tuple(_limits(record, organization, read_at)),
+        text_of(organization, "usage_plan_key"),
+    )
 
 
 def _limits(key: ApiKeyRecord, organization: Item, read_at: int) -> Iterator[Limits]:
