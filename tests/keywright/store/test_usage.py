@@ -34,7 +34,8 @@ def table(world: World) -> Table:
 
 def uses(count: int = 3, *, later: float = 0) -> Uses:
     """Return uses of the key."""
-    return Uses(UUID(ORGANIZATION_ID), UUID(KEY_ID), count, AT + timedelta(seconds=later))
+    at = AT + timedelta(seconds=later)
+    return Uses(UUID(ORGANIZATION_ID), UUID(KEY_ID), {at.date(): count}, at)
 
 
 def stored(table: Table) -> tuple[int, str]:
