@@ -4,8 +4,8 @@ A verification is delayed by at most one write a minute per key, and never fails
 
 `request_count` is a statistic. Uses whose write failed are added again after another interval, so a write whose answer
 was lost counts twice: it can be too high by one flush for each lost answer. A container that is killed, or cannot write
-before it ends, loses the uses of its last interval: it can be too low by those. `last_used_at` never goes back. The same
-holds for the counts of days, which are written with it, and for the last use of the previous secret.
+before it ends, loses the uses of its last interval: it can be too low by those. `last_used_at` never goes back. The
+same holds for the counts of days, which are written with it, and for the last use of the previous secret.
 """
 
 from __future__ import annotations

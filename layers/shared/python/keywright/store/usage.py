@@ -8,7 +8,7 @@ still has less than 1 KB, which is one write unit (Amazon DynamoDB Developer Gui
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, timedelta
 from typing import TYPE_CHECKING
 
@@ -48,7 +48,6 @@ class Usage:
     Attributes:
         last_used_at: RFC 3339; None if it was never used.
         last_used_ip: the client's address of the last use; None if it was not known.
-        days: uses by day (UTC), without days of no use; some may be older than DAYS.
         previous_generation: of the secret that `previous_used_at` is about.
         previous_used_at: RFC 3339, when a secret that had been rotated was last used in its grace period.
     """
@@ -56,9 +55,12 @@ class Usage:
     request_count: int = 0
     last_used_at: str | None = None
     last_used_ip: str | None = None
-    days: Mapping[date, int] = field(default_factory=dict)
     previous_generation: int | None = None
     previous_used_at: str | None = None
+
+    def last_use_of(self, previous_generation: int) -> str | None:
+        """Return when the previous secret, which has this generation, was last used; None if it was not."""
+        return self.previous_used_at if self.previous_generation == previous_generation else None
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -122,10 +124,15 @@ def usage_of(items: Mapping[str, Item], key_id: UUID) -> Usage:
         request_count=int(item["request_count"]["N"]),
         last_used_at=text_of(item, "last_used_at"),
         last_used_ip=text_of(item, "last_used_ip"),
-        days={_day(name): int(count["N"]) for name, count in item["days"]["M"].items()},
         previous_generation=int(item["previous_generation"]["N"]) if "previous_generation" in item else None,
         previous_used_at=text_of(item, "previous_used_at"),
     )
+
+
+def days_of(items: Mapping[str, Item], key_id: UUID) -> dict[date, int]:
+    """Parse the uses of a key by day (UTC), without days of no use; some may be older than DAYS. Arguments as above."""
+    item = items.get(layout.usage_sort_key(key_id))
+    return {} if item is None else {_day(name): int(count["N"]) for name, count in item["days"]["M"].items()}
 
 
 def read_usage(organization_id: UUID, key_ids: Sequence[UUID]) -> dict[UUID, Usage]:
@@ -203,11 +210,11 @@ def _addition(uses: Uses, previous: PreviousUse | None, *, is_latest: bool) -> t
     names = {"#days": "days"}
     sets, removes, conditions = ["request_count = request_count + :count"], [], [EXISTS.text]
     for number, (day, count) in enumerate((day, count) for day, count in uses.days.items() if day >= oldest):
-        names[f"#day{number}"] = _day_name(day)
+        names[f"#day{number}"] = day_name(day)
         values[f":day{number}"] = {"N": str(count)}
         sets.append(f"#days.#day{number} = if_not_exists(#days.#day{number}, :none) + :day{number}")
     for number in range(1, _REMOVED_DAYS + 1):
-        names[f"#old{number}"] = _day_name(oldest - timedelta(days=number))
+        names[f"#old{number}"] = day_name(oldest - timedelta(days=number))
         removes.append(f"#days.#old{number}")
     if is_latest:
         values[":at"] = {"S": rfc3339(uses.last_used_at)}
@@ -260,7 +267,8 @@ def _utc_day(at: datetime) -> date:
     return at.astimezone(UTC).date()
 
 
-def _day_name(day: date) -> str:
+def day_name(day: date) -> str:
+    """Return the name of a day in the table: days since 1970, in base 36."""
     number, name = day.toordinal() - _EPOCH, ""
     while number:
         number, digit = divmod(number, len(_DIGITS))
