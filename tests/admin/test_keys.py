@@ -85,7 +85,9 @@ def test_a_key_is_shown(keys: Table, run: Callable[..., CommandResult], organiza
         "updatedAt": "2026-01-02T03:04:05.678Z",
         "expiresAt": "2030-01-01T00:00:00.000Z",
         "previousKeyExpiresAt": None,
+        "previousKeyLastUsedAt": None,
         "lastUsedAt": None,
+        "lastUsedIp": None,
         "requestCount": 0,
     } == result.json("key")
     text = run("keys", "show", organization_id, KEY_ID).text()
