@@ -242,7 +242,7 @@ class Organization:
     def usage(self, request: Request, key_id: str, first_days_ago: int, last_days_ago: int) -> Data:
         """Show the uses of a key by day."""
         _check_id(key_id)
-        if not 89 >= first_days_ago >= last_days_ago >= 0:  # noqa: PLR2004 - the rule of the API
+        if not 89 >= first_days_ago >= last_days_ago >= 0:
             raise Refused("BAD_REQUEST")
         self._require(request, MANAGERS)
         key = self._find(key_id)
