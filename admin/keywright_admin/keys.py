@@ -135,7 +135,7 @@ def _fields(key: KeyOutput) -> list[tuple[str, object]]:
         ("updated at", key.updated_at),
         ("expires at", key.expires_at),
         ("previous key expires at", key.previous_key_expires_at),
-        ("previous key last used at", key.previous_key_last_used_at),
+        ("previous key used at", key.previous_key_last_used_at),
         ("last used at", key.last_used_at),
         ("last used from", key.last_used_ip),
         ("requests", key.request_count),
