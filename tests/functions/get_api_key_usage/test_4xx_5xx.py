@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import faults
-from tests.support.client import calling
+from tests.support.client import Refusal, calling
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,12 +57,12 @@ ORDER = "Both days are included. Send the earlier one as from, or omit to for th
 def test_400_names_the_parameter_and_the_remedy(
     call: Call, stop_clock: Callable[[str], datetime], query: dict[str, str], message: str, hint: str
 ) -> None:
-    """Nothing is read."""
+    """A refusal names the parameter and what to send instead, and nothing is read."""
     stop_clock("2028-03-01T00:00:00.000Z")
     call.table.put_key()
 
     with faults.injected() as operations:
         refusal = call.refused(query=query)
 
-    assert (400, "BAD_REQUEST", message, hint) == (refusal.status, refusal.code, refusal.message, refusal.hint)
+    assert Refusal(400, "BAD_REQUEST", message, hint) == refusal
     assert [] == operations
