@@ -64,5 +64,5 @@ def test_400_names_the_parameter_and_the_remedy(
     with faults.injected() as operations:
         refusal = call.refused(query=query)
 
-    assert Refusal(400, "BAD_REQUEST", message, hint) == refusal
+    assert Refusal(400, "BAD_REQUEST", message, hint, None) == refusal
     assert [] == operations
