@@ -12,6 +12,7 @@ import re
 import sys
 import uuid
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from keywright import errors
 from keywright.authorizers.session_token import LEEWAY_SECONDS
 from keywright.domain import key_text, keyring
+from keywright.store.usage import day_name
 from local import identity_provider
 from local.case_files import EVENTS, CaseError, case_files, merged, patch_of, read
 
@@ -32,6 +34,7 @@ Json = Any
 _ANSWER_FIELDS = {"headers", "data", "error", "pagination", "body"}
 _LISTS = {"headers": "multiValueHeaders", "queryStringParameters": "multiValueQueryStringParameters"}
 _PLACEHOLDER = re.compile(r"\$\{([^}]+)\}")
+_DAY = re.compile(r"(today|day)(?:-(\d+))?")
 _NULL = "<null>"
 _JSON_ATTRIBUTES = {
     "changes": (", ", ": "),
@@ -249,7 +252,7 @@ class Case:
     def _filled(self, value: Json, message: str = "") -> Json:
         """Return a value with placeholders replaced, inside a message of the batch if one is named."""
         if isinstance(value, dict):
-            return {name: self._filled(part, message) for name, part in value.items()}
+            return {self._filled(name, message): self._filled(part, message) for name, part in value.items()}
         if isinstance(value, list):
             return [self._filled(part, message) for part in value]
         if not isinstance(value, str):
@@ -270,6 +273,9 @@ class Case:
         }
         if name in computed:
             return computed[name]()
+        if day := _DAY.fullmatch(name):
+            date = datetime.now(UTC).date() - timedelta(days=int(day[2] or 0))
+            return date.isoformat() if day[1] == "today" else day_name(date)
         return name[0] * int(name[4:]) if name[1:4] == " * " else self._place(name)
 
     def _place(self, name: str) -> Json:

@@ -106,6 +106,7 @@ _TAGS = {
 
 _PREFERRED = {
     "get_api_key": "used",
+    "get_api_key_usage": "week",
     "list_api_keys": "first_page",
     "list_audit_logs": "first_page",
     "rotate_api_key": "grace_period",

@@ -138,7 +138,9 @@ def _fields(key: KeyOutput) -> list[tuple[str, object]]:
         ("quota", _quota(key)),
         ("allowed IPs", key.allowed_ips),
         ("previous key expires at", key.previous_key_expires_at),
+        ("previous key used at", key.previous_key_last_used_at),
         ("last used at", key.last_used_at),
+        ("last used from", key.last_used_ip),
         ("requests", key.request_count),
     ]
 

@@ -95,7 +95,9 @@ def test_a_key_is_shown(keys: Table, run: Callable[..., CommandResult], organiza
         "quota": {"limit": 1000, "period": "month"},
         "allowedIps": ["192.0.2.0/24"],
         "previousKeyExpiresAt": None,
+        "previousKeyLastUsedAt": None,
         "lastUsedAt": None,
+        "lastUsedIp": None,
         "requestCount": 0,
     } == result.json("key")
     text = run("keys", "show", organization_id, KEY_ID).text()

@@ -23,6 +23,7 @@ CREATE = "/auth/api-keys"
 """A POST creates a key, a GET lists them."""
 KEY = "/auth/api-keys/{id}"
 ROTATE = "/auth/api-keys/{id}/rotate"
+USAGE = "/auth/api-keys/{id}/usage"
 VERIFY = "/auth/api-keys/verify"
 CURRENT = "/auth/api-keys/current"
 AUDIT_LOGS = "/auth/orgs/audit-logs"
@@ -30,7 +31,7 @@ REQUEST_DELETE = "/auth/orgs/request-delete"
 CANCEL_DELETE = "/auth/orgs/cancel-delete"
 OPENAPI = "/openapi.json"
 DOCS = "/docs"
-PATHS = (CREATE, KEY, ROTATE, CURRENT, AUDIT_LOGS, REQUEST_DELETE, CANCEL_DELETE, OPENAPI, DOCS)
+PATHS = (CREATE, KEY, ROTATE, USAGE, CURRENT, AUDIT_LOGS, REQUEST_DELETE, CANCEL_DELETE, OPENAPI, DOCS)
 """The paths that web pages may call: all but that for backends."""
 
 VALID_BODY: dict[str, Any] = {"name": "HTTP suite", "permissions": ["sessions:read"]}

@@ -28,10 +28,12 @@ def test_shows_all_but_the_secret(deployment: Deployment) -> None:
         "updatedAt": shown["createdAt"],
         "expiresAt": None,
         "lastUsedAt": None,
+        "lastUsedIp": None,
         "requestCount": 0,
         "hint": hint(created["key"]),
         "createdBy": shown["createdBy"],
         "previousKeyExpiresAt": None,
+        "previousKeyLastUsedAt": None,
     }
 
 

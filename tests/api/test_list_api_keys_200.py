@@ -41,6 +41,7 @@ def test_an_item_shows_all_but_the_secret(deployment: Deployment) -> None:
         "createdAt": item["createdAt"],
         "updatedAt": item["createdAt"],
         "lastUsedAt": None,
+        "lastUsedIp": None,
         "requestCount": 0,
         "hint": hint(created["key"]),
     }

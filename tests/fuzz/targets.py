@@ -24,6 +24,7 @@ from keywright.api.request import Nothing, Request
 from keywright.api.schemas import (
     CreateApiKey,
     Done,
+    GetApiKeyUsageQuery,
     ListApiKeysQuery,
     ListAuditLogsQuery,
     Query,
@@ -173,7 +174,7 @@ def _decoded(token: str) -> list[bytes]:
 # ---- Bodies and queries ----------------------------------------------------------------------------------------
 
 _BODIES: list[type[BaseModel]] = [CreateApiKey, UpdateApiKey, RotateApiKey, VerifyApiKey]
-_QUERIES: list[type[Query]] = [ListApiKeysQuery, ListAuditLogsQuery]
+_QUERIES: list[type[Query]] = [GetApiKeyUsageQuery, ListApiKeysQuery, ListAuditLogsQuery]
 _received: list[Any] = []
 
 

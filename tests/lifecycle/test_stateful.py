@@ -32,6 +32,7 @@ from tests.support.model import (
     Repeated,
     Request,
     as_json,
+    date_of,
     optional_rfc3339,
     rfc3339,
 )
@@ -122,6 +123,7 @@ lifetimes = st.sampled_from([None, None, 400 * DAY, 3600 * SECOND, SECOND, 1, 0]
 idempotency_keys = st.sampled_from([None, None, "a", "b"])
 graces_seconds = st.sampled_from([0, 0, 1, 3600, 604_800])
 numbers = st.integers(0, 50)
+days_ago = st.sampled_from([0, 0, 0, 1, 8, 9, 89, 89, 89, 90, -1])
 # The key: usually of the organization, sometimes deleted, of the other organization, or unknown.
 choices = st.tuples(st.sampled_from(["own", "own", "own", "any"]), numbers)
 limits = st.sampled_from(["1", "2", "3", "10", "100"])
@@ -199,6 +201,18 @@ class TwoOrganizations(RuleBasedStateMachine):
         """Read a key."""
         key_id = self._chosen(by, choice)
         self._ask(by, "get_api_key", lambda model, request: model.get(request, key_id), key_id=key_id)
+
+    @rule(by=callers, choice=choices, first=days_ago, last=days_ago)
+    def get_usage(self, by: By, choice: Choice, first: int, last: int) -> None:
+        """Read the uses of a key by day."""
+        key_id, now = self._chosen(by, choice), self.clock.milliseconds
+        self._ask(
+            by,
+            "get_api_key_usage",
+            lambda model, request: model.usage(request, key_id, first, last),
+            key_id=key_id,
+            query={"from": date_of(now - first * DAY), "to": date_of(now - last * DAY)},
+        )
 
     @rule(by=callers, choice=choices, changes=changes, lifetime=st.just("absent") | lifetimes)
     def update(self, by: By, choice: Choice, changes: Fields, lifetime: int | str | None) -> None:

@@ -42,6 +42,11 @@ def rfc3339(milliseconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
 
 
+def date_of(milliseconds: int) -> str:
+    """Return the day of a time, in UTC."""
+    return rfc3339(milliseconds)[:10]
+
+
 def optional_rfc3339(milliseconds: int | None) -> str | None:
     """Return a time as answers show it, or None."""
     return None if milliseconds is None else rfc3339(milliseconds)
@@ -135,6 +140,8 @@ class Key:
     used: Used | None = None
     request_count: int = 0
     last_used_at: str | None = None
+    uses: Counter[str] = field(default_factory=Counter)
+    previous_use: tuple[int, str] | None = None
 
     def chosen(self) -> Data:
         """Return the fields that people choose."""
@@ -215,6 +222,7 @@ class Key:
             "createdAt": rfc3339(self.created_at),
             "updatedAt": rfc3339(self.updated_at),
             "lastUsedAt": self.last_used_at,
+            "lastUsedIp": None,
             "requestCount": self.request_count,
             "hint": f"kk_...{self.text[-4:]}",
         }
@@ -224,10 +232,13 @@ class Key:
         until = self.previous_expires_at
         if until is not None and self.expires_at is not None:
             until = min(until, self.expires_at)
+        works = until is not None and until > now
+        generation, used_at = self.previous_use or (None, None)
         return {
             **self.summary(),
             "createdBy": self.created_by,
-            "previousKeyExpiresAt": rfc3339(until) if until is not None and until > now else None,
+            "previousKeyExpiresAt": optional_rfc3339(until) if works else None,
+            "previousKeyLastUsedAt": used_at if works and generation == self.generation - 1 else None,
         }
 
     def item(self) -> Data:
@@ -328,6 +339,22 @@ class Organization:
         _check_id(key_id)
         self._require(request, MANAGERS)
         return self._find(key_id).details(request.now)
+
+    def usage(self, request: Request, key_id: str, first_days_ago: int, last_days_ago: int) -> Data:
+        """Show the uses of a key by day."""
+        _check_id(key_id)
+        if not 89 >= first_days_ago >= last_days_ago >= 0:
+            raise Refused("BAD_REQUEST")
+        self._require(request, MANAGERS)
+        key = self._find(key_id)
+        dates = [date_of(request.now - ago * DAY) for ago in range(first_days_ago, last_days_ago - 1, -1)]
+        days = [{"date": date, "requestCount": key.uses[date]} for date in dates]
+        return {
+            "from": dates[0],
+            "to": dates[-1],
+            "requestCount": sum(key.uses[date] for date in dates),
+            "days": days,
+        }
 
     def update(self, request: Request, key_id: str, changes: Data) -> Data:
         """Change fields of a key."""
@@ -432,6 +459,9 @@ class Organization:
             code, left = key.admit(cost, now)
         if code == "VALID":
             key.request_count += 1
+            key.uses[date_of(now)] += 1
+            if text != key.text:
+                key.previous_use = key.generation - 1, rfc3339(now)
             key.last_used_at = max(key.last_used_at or "", rfc3339(now))
         return {
             "valid": code == "VALID",

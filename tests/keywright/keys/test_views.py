@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -36,7 +37,7 @@ RECORD = ApiKeyRecord(
     quota=Quota(1000, Period.MONTH),
     allowed_ips=("192.0.2.0/24",),
 )
-USAGE = Usage(3, AT)
+USAGE = Usage(3, AT, "192.0.2.1", previous_generation=0, previous_used_at=AT)
 HELD = {
     "id": str(UUID(int=2)),
     "name": "CI",
@@ -52,6 +53,7 @@ LISTED = HELD | {
     "createdAt": AT,
     "updatedAt": AT,
     "lastUsedAt": AT,
+    "lastUsedIp": "192.0.2.1",
     "requestCount": 3,
     "hint": "kk_...wxyz",
 }
@@ -63,10 +65,30 @@ def test_a_key_in_a_list() -> None:
 
 
 def test_a_key_alone() -> None:
-    """A single key also has its creator and the expiry of the previous text."""
+    """A single key also has its creator, and expiry and last use of the previous text."""
     shown = views.details(RECORD, USAGE).model_dump(by_alias=True)
 
-    assert LISTED | {"createdBy": "user_9", "previousKeyExpiresAt": LATER} == shown
+    expected = LISTED | {"createdBy": "user_9", "previousKeyExpiresAt": LATER, "previousKeyLastUsedAt": AT}
+    assert expected == shown
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_shown"),
+    [
+        ({}, True),
+        ({"generation": 2}, False),
+        ({"generation": 0}, False),
+        ({"previous_hash": None, "previous_expires_at": None}, False),
+        ({"previous_expires_at": stored(AT)}, False),
+        ({"expires_at": stored(AT)}, False),
+    ],
+    ids=["in its grace period", "rotated again", "other generation", "no grace period", "after it", "expired key"],
+)
+def test_the_last_use_of_the_previous_text(changes: dict[str, Any], is_shown: bool) -> None:  # noqa: FBT001 - a case
+    """It is shown while that text works, and a use of an older text is not."""
+    shown = views.details(replace(RECORD, **changes), USAGE)
+
+    assert (AT if is_shown else None) == shown.previous_key_last_used_at
 
 
 def test_a_key_for_its_holder() -> None:

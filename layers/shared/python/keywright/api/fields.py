@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from datetime import datetime
+from contextlib import suppress
+from datetime import date, datetime
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
@@ -31,6 +32,7 @@ MAXIMUM_ALLOWED_IPS = 50
 DEFAULT_LIMIT = 10
 MAXIMUM_LIMIT = 100
 
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _BOOLEANS = {"true": True, "false": False}
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 """Category Cc, line and paragraph separators, and overrides of text direction (Unicode Standard Annex 9, "Directional
@@ -147,6 +149,13 @@ def _moment_hint(value: object) -> str:
     return "Include the time zone, as in 2030-01-31T12:00:00Z."
 
 
+def _day(value: object) -> date:
+    if isinstance(value, str) and _DAY.fullmatch(value):
+        with suppress(ValueError):
+            return date.fromisoformat(value)
+    raise broken_rule("must be a date", "Write it as in 2030-01-31. Days are in UTC.")
+
+
 def _limit(value: object) -> int:
     text = str(value)
     if not re.fullmatch(r"[0-9]{1,3}", text, re.ASCII) or not 1 <= int(text) <= MAXIMUM_LIMIT:
@@ -258,8 +267,10 @@ Cost = Annotated[int, Field(ge=0, le=limits.HIGHEST_COST), BeforeValidator(_whol
 Limit = Annotated[int, Field(ge=1, le=MAXIMUM_LIMIT), BeforeValidator(_limit)]
 Cursor = Annotated[UUID | None, BeforeValidator(_cursor)]
 BooleanText = Annotated[bool | None, BeforeValidator(_boolean_text)]
+Day = Annotated[date, BeforeValidator(_day)]
 AuditEvents = Annotated[tuple[AuditEvent, ...], Field(min_length=1), BeforeValidator(_audit_events)]
 
 # ---- In responses --------------------------------------------------------------------------------------------
 
 WrittenMoment = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+WrittenDay = Annotated[str, WithJsonSchema({"type": "string", "format": "date"})]

@@ -15,6 +15,7 @@ from keywright.api.fields import (
     ClientIp,
     Cost,
     Cursor,
+    Day,
     GracePeriodSeconds,
     Limit,
     Metadata,
@@ -27,6 +28,7 @@ from keywright.api.fields import (
     QuotaUses,
     RateLimitUses,
     WindowSeconds,
+    WrittenDay,
     WrittenMoment,
     broken_rule,
 )
@@ -256,6 +258,18 @@ class ListAuditLogsQuery(PageQuery):
     created_to: Moment | None = None
 
 
+class GetApiKeyUsageQuery(Query):
+    """A range of days.
+
+    Attributes:
+        from_: The first day (UTC), at most 89 days ago. By default, the range has 30 days.
+        to: The last day (UTC). By default it is today.
+    """
+
+    from_: Day | None = Field(default=None, alias="from")
+    to: Day | None = None
+
+
 # ---- Responses -----------------------------------------------------------------------------------------------
 
 
@@ -351,6 +365,7 @@ class ApiKeySummary(Answer):
         updated_at: When the key was last changed or rotated.
         expires_at: When the key expires. null if it never does.
         last_used_at: When the key was last verified, accurate to about a minute. null if it never was.
+        last_used_ip: The IP address of the client that last used the key. null if it is not known.
         request_count: How many times the key was verified.
         hint: The beginning and end of the key's text.
         rate_limit: How fast the key can be used. null if it has no rate limit.
@@ -367,6 +382,7 @@ class ApiKeySummary(Answer):
     updated_at: WrittenMoment
     expires_at: WrittenMoment | None
     last_used_at: WrittenMoment | None
+    last_used_ip: str | None = None  # with a default: the answer to a rotation is kept for a day, before a deployment
     request_count: int
     hint: str
     # With defaults, because the answer to a rotation is kept for a day: a deployment may add a field meanwhile.
@@ -381,10 +397,41 @@ class ApiKeyDetails(ApiKeySummary):
     Attributes:
         created_by: The id of the user who created the key.
         previous_key_expires_at: When the text before the last rotation stops working. null if it no longer works.
+        previous_key_last_used_at: When that text was last used since the rotation, accurate to about a minute. null if
+            it was not used, or no longer works.
     """
 
     created_by: str
     previous_key_expires_at: WrittenMoment | None
+    previous_key_last_used_at: WrittenMoment | None = None
+
+
+class ApiKeyUsageOfDay(Answer):
+    """Uses of a key in one day.
+
+    Attributes:
+        date: The day, in UTC.
+        request_count: How many times the key was verified.
+    """
+
+    date: WrittenDay
+    request_count: int
+
+
+class ApiKeyUsage(Answer):
+    """Uses of a key by day.
+
+    Attributes:
+        from_: The first day, in UTC.
+        to: The last day, in UTC.
+        request_count: How many times the key was verified in these days, accurate to about a minute.
+        days: Every day, also those without uses.
+    """
+
+    from_: WrittenDay = Field(alias="from")
+    to: WrittenDay
+    request_count: int
+    days: list[ApiKeyUsageOfDay]
 
 
 class UpdatedApiKey(Done):

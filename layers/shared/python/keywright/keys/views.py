@@ -41,7 +41,10 @@ def details(record: ApiKeyRecord, usage: Usage) -> ApiKeyDetails:
     return ApiKeyDetails.model_validate(
         _shown(record)
         | _used(usage)
-        | {"previous_key_expires_at": None if previous is None else clock.rfc3339(previous)}
+        | {
+            "previous_key_expires_at": None if previous is None else clock.rfc3339(previous),
+            "previous_key_last_used_at": None if previous is None else usage.last_use_of(record.generation - 1),
+        }
     )
 
 
@@ -94,7 +97,11 @@ def stored_fields(fields_of_request: Mapping[str, object]) -> dict[str, object]:
 
 
 def _used(usage: Usage) -> dict[str, object]:
-    return {"last_used_at": usage.last_used_at, "request_count": usage.request_count}
+    return {
+        "last_used_at": usage.last_used_at,
+        "last_used_ip": usage.last_used_ip,
+        "request_count": usage.request_count,
+    }
 
 
 def _shown(record: ApiKeyRecord) -> dict[str, object]:
