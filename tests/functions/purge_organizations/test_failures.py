@@ -109,7 +109,7 @@ def throttled_above(deletions: int, fault: Callable[[int], faults.Fault]) -> Ite
 def test_a_throttled_batch_is_halved(purge: Purge, fault: Callable[[int], faults.Fault]) -> None:
     """A batch too large for its partition is halved until it passes.
 
-    Fifty items of 45 KB need 4,500 write units; a partition has 1,000 a second, so no attempt succeeds.
+    A batch of items of 45 KB needs 4,410 write units; a partition has 1,000 a second, so no attempt succeeds.
     """
     purge.fill(BATCH_ITEMS + 9)
 
@@ -118,9 +118,23 @@ def test_a_throttled_batch_is_halved(purge: Purge, fault: Callable[[int], faults
 
     assert BATCH_ITEMS + 10 == deleted(purge)
     assert [] == purge.left()
-    # The first transaction begins the purge; the last one deletes the organization and its scheduled deletion.
-    halves = [[size] * retries.ATTEMPTS for size in (50, 25, 12)]
-    assert [0, *itertools.chain(*halves), *[6] * 10, 2] == sizes
+    # The first transaction begins the purge; the last one deletes the organization, the item of its limits and its
+    # scheduled deletion.
+    halves = [[size] * retries.ATTEMPTS for size in (49, 24, 12)]
+    assert [0, *itertools.chain(*halves), *[6] * 9, 5, 3] == sizes
+
+
+@pytest.mark.deep
+def test_a_throttled_batch_of_keys_with_limits_is_halved(purge: Purge) -> None:
+    """The second item of a key with limits is deleted with its key, also in smaller batches, and once."""
+    purge.limit(BATCH_ITEMS)
+
+    with throttled_above(BATCH_ITEMS, lambda _: faults.error("ThrottlingException")) as sizes:
+        assert {"purged": 1} == purge()
+
+    assert [0, *[98] * retries.ATTEMPTS, 48, 48, 3, 3] == sizes
+    assert [] == purge.limits() == purge.left()
+    assert BATCH_ITEMS == purge.record()["deleted_api_keys"]
 
 
 @pytest.mark.deep

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
 from keywright import clock
+from keywright.domain import limits
 from keywright.domain.audit_event import AuditEvent
 from keywright.ids import parse_uuid
 from keywright.settings import settings
@@ -200,6 +201,10 @@ Metadata = Annotated[
 ]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 GracePeriodSeconds = Annotated[int, Field(ge=0, le=MAXIMUM_GRACE_PERIOD_SECONDS), BeforeValidator(_whole_number)]
+RateLimitUses = Annotated[int, Field(ge=1, le=limits.HIGHEST_LIMIT), BeforeValidator(_whole_number)]
+WindowSeconds = Annotated[int, Field(ge=1, le=limits.LONGEST_WINDOW_SECONDS), BeforeValidator(_whole_number)]
+QuotaUses = Annotated[int, Field(ge=1, le=limits.HIGHEST_QUOTA), BeforeValidator(_whole_number)]
+QuotaPeriod = Literal["day", "week", "month", "total"]
 
 # ---- In query strings ----------------------------------------------------------------------------------------
 
