@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import typer
 
@@ -30,7 +30,7 @@ class NewSetting:
         shown: the new value, as it is printed.
     """
 
-    stored: str | None
+    stored: str | None = field(repr=False)
     shown: str
 
 

@@ -119,7 +119,7 @@ def test_a_record_has_what_differs(table: Table, update: Callable[..., dict[str,
 
 
 def test_a_repeated_update_changes_nothing(table: Table, update: Callable[..., dict[str, Any]]) -> None:
-    """The same limits again write nothing, not even a record."""
+    """A second update with the same limits writes nothing, not even a record."""
     update("--rate-limit", "5/60s", "--quota", "10/day")
     before = table.items()
 
@@ -135,7 +135,7 @@ def test_clearing_what_is_not_set(run: Callable[..., CommandResult]) -> None:
     assert "The organization already has rate limit none, quota none.\n" == said
 
 
-def test_uses_are_counted_as_long_as_there_is_a_limit(
+def test_uses_count_as_long_as_there_is_a_limit(
     table: Table, update: Callable[..., dict[str, Any]], stop_clock: Callable[[str], datetime]
 ) -> None:
     """The item of limits is written with the first limit, keeps what was used, and is deleted with the last."""
@@ -153,7 +153,7 @@ def test_uses_are_counted_as_long_as_there_is_a_limit(
     assert not {"rate_limit", "quota"} & table.item("ORG", ORGANIZATION).keys()
 
 
-def test_a_usage_plan_key_is_read_from_standard_input(
+def test_a_usage_plan_key_is_read_from_input(
     table: Table, update: Callable[..., dict[str, Any]], run: Callable[..., CommandResult], typed: Callable[[str], None]
 ) -> None:
     """The value is stored for the authorizer. Output and audit log have its last characters only; it is no limit."""

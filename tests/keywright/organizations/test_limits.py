@@ -200,7 +200,8 @@ def test_concurrent_changes_of_limits_are_both_made(table: Table) -> None:
         limit({Setting.RATE_LIMIT: rate(5)})
 
     organization = table.item("ORG")
-    assert (rate(5), quota(5)) == (organization["rate_limit"], organization["quota"])
+    assert rate(5) == organization["rate_limit"]
+    assert quota(5) == organization["quota"]
     assert [f"LIMIT#{ORGANIZATION_ID}"] == limits(table)
 
 

@@ -135,7 +135,7 @@ class OrganizationState:
     deletion: Register = Register()
     rate_limit: Register = Register()
     quota: Register = Register()
-    usage_plan_key: Register = Register()
+    usage_plan_key: Register = field(default=Register(), repr=False)
 
     @property
     def has_limits(self) -> bool:
