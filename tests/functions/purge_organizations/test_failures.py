@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
+    from keywright.store.purges import RemainingItem
     from tests.support.purge import Purge
 
 STEPS = {"due": 0, "requested": 1, "by whom": 2, "begin": 3, "look": 4, "delete": 5, "look again": 6, "end": 7}
@@ -133,7 +134,8 @@ def test_a_throttled_batch_of_keys_with_limits_is_halved(purge: Purge) -> None:
         assert {"purged": 1} == purge()
 
     assert [0, *[98] * retries.ATTEMPTS, 48, 48, 3, 3] == sizes
-    assert [] == purge.limits() == purge.left()
+    assert [] == purge.limits()
+    assert [] == purge.left()
     assert BATCH_ITEMS == purge.record()["deleted_api_keys"]
 
 
@@ -210,10 +212,10 @@ def test_one_organization_does_not_stop_the_others(purge: Purge, monkeypatch: py
     purge.schedule(OTHER_ORGANIZATION_ID, at="2030-01-30T00:00:00.000Z")
     delete = purges.delete_batch
 
-    def broken(organization_id: UUID, sort_keys: Sequence[str]) -> None:
+    def broken(organization_id: UUID, items: Sequence[RemainingItem]) -> None:
         if str(organization_id) == OTHER_ORGANIZATION_ID:
             raise RuntimeError("the details")
-        delete(organization_id, sort_keys)
+        delete(organization_id, items)
 
     monkeypatch.setattr(purges, "delete_batch", broken)
     with pytest.raises(PurgeFailedError):
