@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
+    from keywright.store.purges import RemainingItem
     from tests.support.purge import Purge
 
 STEPS = {"due": 0, "requested": 1, "by whom": 2, "begin": 3, "look": 4, "delete": 5, "look again": 6, "end": 7}
@@ -106,7 +107,7 @@ def throttled_above(deletions: int, fault: Callable[[int], faults.Fault]) -> Ite
 def test_a_throttled_batch_is_halved(purge: Purge, fault: Callable[[int], faults.Fault]) -> None:
     """A batch too large for its partition is halved until it passes.
 
-    Fifty items of 45 KB need 4,500 write units; a partition has 1,000 a second, so no attempt succeeds.
+    A batch of items of 45 KB needs 4,410 write units; a partition has 1,000 a second, so no attempt succeeds.
     """
     purge.fill(BATCH_ITEMS + 9)
 
@@ -115,9 +116,24 @@ def test_a_throttled_batch_is_halved(purge: Purge, fault: Callable[[int], faults
 
     assert BATCH_ITEMS + 10 == deleted(purge)
     assert [] == purge.left()
-    # The first transaction begins the purge; the last one deletes the organization and its scheduled deletion.
-    halves = [[size] * retries.ATTEMPTS for size in (50, 25, 12)]
-    assert [0, *itertools.chain(*halves), *[6] * 10, 2] == sizes
+    # The first transaction begins the purge; the last one deletes the organization, the item of its limits and its
+    # scheduled deletion.
+    halves = [[size] * retries.ATTEMPTS for size in (49, 24, 12)]
+    assert [0, *itertools.chain(*halves), *[6] * 9, 5, 3] == sizes
+
+
+@pytest.mark.deep
+def test_a_throttled_batch_of_keys_with_limits_is_halved(purge: Purge) -> None:
+    """The second item of a key with limits is deleted with its key, also in smaller batches, and once."""
+    purge.limit(BATCH_ITEMS)
+
+    with throttled_above(BATCH_ITEMS, lambda _: faults.error("ThrottlingException")) as sizes:
+        assert {"purged": 1} == purge()
+
+    assert [0, *[98] * retries.ATTEMPTS, 48, 48, 3, 3] == sizes
+    assert [] == purge.limits()
+    assert [] == purge.left()
+    assert BATCH_ITEMS == purge.record()["deleted_api_keys"]
 
 
 def test_a_throttled_single_item_is_left_to_the_next_run(purge: Purge) -> None:
@@ -188,10 +204,10 @@ def test_one_organization_does_not_stop_the_others(purge: Purge, monkeypatch: py
     purge.schedule(OTHER_ORGANIZATION_ID, at="2030-01-30T00:00:00.000Z")
     delete = purges.delete_batch
 
-    def broken(organization_id: UUID, sort_keys: Sequence[str]) -> None:
+    def broken(organization_id: UUID, items: Sequence[RemainingItem]) -> None:
         if str(organization_id) == OTHER_ORGANIZATION_ID:
             raise RuntimeError("the details")
-        delete(organization_id, sort_keys)
+        delete(organization_id, items)
 
     monkeypatch.setattr(purges, "delete_batch", broken)
     with pytest.raises(PurgeFailedError):

@@ -74,6 +74,18 @@ def test_a_purge_killed_half_way_is_completed_by_the_next_run(purge: Purge, kill
     assert [*others, record] == sorted(purge.table.items(), key=lambda item: item["pk"].startswith("PURGED#"))
 
 
+def test_no_item_of_limits_outlives_a_killed_purge(purge: Purge, kill_after: Callable[[int], None]) -> None:
+    """GIVEN keys with limits, half of them deleted WHEN the purge runs again THEN no item of limits is left."""
+    purge.limit(4 * BATCH_ITEMS)
+
+    kill_after(TO_BEGIN + 2)
+
+    assert 2 * BATCH_ITEMS + 1 == len(purge.limits())
+    assert {"purged": 1} == purge()
+    assert [] == purge.limits()
+    assert 4 * BATCH_ITEMS == purge.record()["deleted_api_keys"]
+
+
 def test_a_purge_killed_at_its_beginning_is_completed(purge: Purge, kill_after: Callable[[int], None]) -> None:
     """A purge killed before its first deletion is completed, and can no longer be canceled."""
     purge.fill(2 * BATCH_ITEMS)

@@ -2,7 +2,7 @@
 
 | pk | sk | holds |
 | --- | --- | --- |
-| ORG#<organization id> | ORG | the organization: name, scheduled deletion |
+| ORG#<organization id> | ORG | the organization: name, scheduled deletion, limits |
 | | MEMBER#<user id> | a member: role, suspension |
 | | KEY#<key id> | an API key |
 | | USAGE#<key id> | how often, when and from where the key was used |
