@@ -13,14 +13,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import deployment, hot_path, stub, table
-from benchmarks.report import Section, Table
+from benchmarks.report import Budget, Section, Table
 from local import dynamodb_local
 from local.options import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from mypy_boto3_dynamodb import DynamoDBClient
+
     from benchmarks.measuring import Effort
+    from keywright.domain.limits import Quota, RateLimit
     from tests.support.capacity import Consumption
 
 PRICES = ROOT / "docs" / "costs" / "prices.json"
@@ -32,6 +35,10 @@ _MILLION = 1_000_000
 _KEYS_LISTED = 10
 _REUSE_SECONDS = 10
 _KEPT_SECONDS = 60
+_OFTEN = 10_000
+"""Uses of a limit that is not reached."""
+_LIMITED = "verify, key with a rate limit"
+_LIMITED_TWICE = "verify, key and organization with rate limits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +159,16 @@ def run(effort: Effort) -> Section:
     per_minute = prices.assumptions["verifications_per_key_and_minute"]
     assumed = prices.assumptions
     times = f"A read is assumed to take {assumed['dynamodb_read_milliseconds']:g} ms, a transaction"
-    times += f" {assumed['dynamodb_transaction_milliseconds']:g} ms, with {assumed['function_megabytes']:g} MB: see"
+    times += f" {assumed['dynamodb_transaction_milliseconds']:g} ms, the change of a limit's item"
+    times += f" {assumed['dynamodb_update_milliseconds']:g} ms, with {assumed['function_megabytes']:g} MB: see"
     times += " benchmarks/assumptions.json."
     section.notes = [
         times,
         f"Each key is assumed to be used {per_minute:g} times a minute in each container; its uses are written once.",
         "The request to the protected API is not included: it costs the same with any authorizer.",
     ]
+    write_units = operations[_LIMITED].consumption.write_units
+    section.budgets = [Budget("warm verification of a key with limits, write units", write_units, 1)]
     return section
 
 
@@ -175,7 +185,7 @@ def _measured(url: str, stack: ExitStack, *, calls: int) -> dict[str, MeasuredOp
     from tests.support.capacity import measured  # noqa: PLC0415 - after the environment
     from tests.support.world import Table as TestTable  # noqa: PLC0415 - the same
 
-    operations = _operations()
+    operations = _operations() | _limited_operations(client)
     # Time first: measuring the consumption sends additional requests.
     milliseconds = {name: _own_milliseconds(*operation, calls) for name, operation in operations.items()}
     measured_operations = {}
@@ -292,6 +302,59 @@ def _operations() -> dict[str, _Action]:
     }
 
 
+def _limited_operations(client: DynamoDBClient) -> dict[str, _Action]:
+    """Return the verifications of keys with limits, by name, each with its preparation and its action."""
+    from keywright.domain.limits import Period, Quota, RateLimit  # noqa: PLC0415 - after the environment
+    from keywright.keys import verification  # noqa: PLC0415 - the same
+    from keywright.keys.limiter import known_limits  # noqa: PLC0415 - the same
+
+    authorize = deployment.load_handler("authorize_api_key")
+    organization_id, limited_organization_id = deployment.ORGANIZATION_ID, uuid.uuid4()
+    table.put_organizations(client, [limited_organization_id])
+    rate, quota = RateLimit(_OFTEN, 3600, _OFTEN), Quota(_OFTEN, Period.DAY)
+    table.give_limits(client, limited_organization_id, limited_organization_id, {"rate_limit": rate})
+
+    def issued(in_organization: uuid.UUID, **limits: RateLimit | Quota) -> str:
+        key_id, key = table.issue(in_organization)
+        table.give_limits(client, in_organization, key_id, limits)
+        return key
+
+    def used_up() -> str:
+        """Return a key whose only use was made in another container."""
+        key = issued(organization_id, rate_limit=RateLimit(1, 3600, 1))
+        allow(key)
+        known_limits.cache_clear()
+        return key
+
+    def refused() -> str:
+        key = used_up()
+        deny(key)
+        return key
+
+    def allow(key: str) -> None:
+        answer = authorize(deployment.authorizer_event(key))
+        if answer["policyDocument"]["Statement"][0]["Effect"] != "Allow":
+            raise RuntimeError(f"refused: {answer}")
+
+    def deny(key: str) -> None:
+        code = verification.verify(key).code
+        if code != "RATE_LIMITED":
+            raise RuntimeError(f"not refused by a limit, but {code}")
+
+    def admitted(in_organization: uuid.UUID, **limits: RateLimit | Quota) -> _Action:
+        key = issued(in_organization, **limits)
+        return lambda: allow(key), lambda _: allow(key)
+
+    return {
+        _LIMITED: admitted(organization_id, rate_limit=rate),
+        "verify, key with a quota": admitted(organization_id, quota=quota),
+        "verify, key with a rate limit and a quota": admitted(organization_id, rate_limit=rate, quota=quota),
+        _LIMITED_TWICE: admitted(limited_organization_id, rate_limit=rate),
+        "verify, refused by a limit, the first time in a container": (used_up, deny),
+        "verify, refused by a limit, again within a second": (refused, deny),
+    }
+
+
 def _ok(answer: Any) -> None:
     if answer["statusCode"] != 200:  # noqa: PLR2004 - a failure must not be measured
         raise RuntimeError(answer["body"])
@@ -305,16 +368,18 @@ def _forget_uses() -> None:
 
 def _bills(operations: Mapping[str, MeasuredOperation], prices: Prices) -> dict[str, Bill]:
     read_milliseconds = prices.assumptions["dynamodb_read_milliseconds"]
+    update_milliseconds = prices.assumptions["dynamodb_update_milliseconds"]
     write_milliseconds = prices.assumptions["dynamodb_transaction_milliseconds"]
     per_minute = prices.assumptions["verifications_per_key_and_minute"]
     uses = operations["write the uses of a key, once a minute"].consumption
     uses_dollars = prices.units(uses.read_units, uses.write_units) / per_minute
 
     def verification(name: str, reads: float = 1.0, *, through_api_gateway: bool = False) -> Bill:
-        operation = operations[name]
+        operation, consumption = operations[name], operations[name].consumption
+        waiting = reads * read_milliseconds + consumption.write_units * update_milliseconds
         return Bill(
-            function=prices.invocation(operation.own_milliseconds + reads * read_milliseconds),
-            dynamodb=prices.units(reads * operation.consumption.read_units, 0) + uses_dollars,
+            function=prices.invocation(operation.own_milliseconds + waiting),
+            dynamodb=prices.units(reads * consumption.read_units, consumption.write_units) + uses_dollars,
             api_gateway=prices.api_gateway_request if through_api_gateway else 0.0,
             logs=prices.logs,
         )
@@ -331,6 +396,8 @@ def _bills(operations: Mapping[str, MeasuredOperation], prices: Prices) -> dict[
         f"verification: authorizer, API Gateway keeps its answer for {_KEPT_SECONDS} s": verification(authorizer).times(
             1 / (1 + per_minute / 60 * _KEPT_SECONDS)
         ),
+        "verification: authorizer, key with limits": verification(_LIMITED),
+        "verification: authorizer, key and organization with limits": verification(_LIMITED_TWICE),
         "verification: POST /verify, by a backend": verification("verify, by POST /verify", through_api_gateway=True),
         "create": Bill(
             function=prices.invocation(created.own_milliseconds + write_milliseconds),

@@ -17,17 +17,20 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from benchmarks.measuring import Effort, Sample
+    from keywright.domain.limits import RateLimit
 
 _TABLE = "keywright"
 _BARE = "bare boto3 batch_get_item"
 _WARM = "authorize_api_key, warm"
+_LIMITED = "authorize_api_key, warm, key with limits"
 _FORGED = "forged key"
 _HASH = "one Argon2id hash"
 _FIRST = "authorize_api_key, first verify of a key"
 _CREATE = "create_api_key"
-_DRAWN = (_BARE, _WARM, "verify_api_key, warm", "get_api_key", "forged key, with its line in the log")
+_DRAWN = (_BARE, _WARM, _LIMITED, "verify_api_key, warm", "get_api_key", "forged key, with its line in the log")
 _MICROSECONDS = 1e6
 _LIMIT_OF_WARM = 0.4
+_LIMIT_OF_LIMITED = 0.75
 _LIMIT_OF_FORGED_MICROSECONDS = 20
 
 
@@ -35,15 +38,20 @@ def run(effort: Effort) -> Section:
     """Measure the hot path."""
     deployment.enter(TABLE_NAME=_TABLE)
     key_id, key, items = issued()
-    with stub.run_stub(answers(items)) as server, discarded_output():
+    limited_id, limited, limited_items = issued(is_limited=True)
+    of_limited = {
+        f"DynamoDB_20120810.BatchGetItem {limited_id}": _read(limited_items),
+        "DynamoDB_20120810.UpdateItem": {"Attributes": _used()},
+    }
+    with stub.run_stub(answers(items) | of_limited) as server, discarded_output():
         os.environ["AWS_ENDPOINT_URL"] = server.url
-        functions = _functions(key, key_id)
+        functions = _functions(key, key_id, limited)
         requests = {name: _requests(server, function) for name, function in functions.items()}
         samples = in_turns(functions, effort)
     return _section(samples, requests)
 
 
-def _functions(key: str, key_id: UUID) -> dict[str, Callable[[], object]]:
+def _functions(key: str, key_id: UUID, limited: str) -> dict[str, Callable[[], object]]:
     import boto3  # noqa: PLC0415 - after the environment
 
     from keywright.domain import key_hash, key_text  # noqa: PLC0415 - the same
@@ -58,6 +66,8 @@ def _functions(key: str, key_id: UUID) -> dict[str, Callable[[], object]]:
     create, get = deployment.load_handler("create_api_key"), deployment.load_handler("get_api_key")
     authorizer_event = deployment.authorizer_event(key)
     verify_event = deployment.backend_event({"key": key})
+    limited_event = deployment.authorizer_event(limited)
+    limited_verify_event = deployment.backend_event({"key": limited})
     create_event = deployment.member_event(
         "POST", "/auth/api-keys", {"name": "CI", "permissions": ["sessions:read"], "metadata": {"plan": "pro"}}
     )
@@ -78,7 +88,9 @@ def _functions(key: str, key_id: UUID) -> dict[str, Callable[[], object]]:
         "forged key, with its line in the log": lambda: verification.verify(forged),
         "verification, warm": lambda: verification.verify(key),
         _WARM: lambda: authorize(authorizer_event),
+        _LIMITED: lambda: authorize(limited_event),
         "verify_api_key, warm": lambda: verify(verify_event),
+        "verify_api_key, warm, key with limits": lambda: verify(limited_verify_event),
         "get_api_key": lambda: get(get_event),
         _HASH: lambda: key_hash.hash_digest(digest, settings().argon2),
         _FIRST: first,
@@ -89,18 +101,45 @@ def _functions(key: str, key_id: UUID) -> dict[str, Callable[[], object]]:
 def answers(items: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the answers of the stub, which returns these items for every read."""
     return {
-        "DynamoDB_20120810.BatchGetItem": {"Responses": {_TABLE: items}, "UnprocessedKeys": {}},
+        "DynamoDB_20120810.BatchGetItem": _read(items),
         "DynamoDB_20120810.Query": {"Items": items[:1], "Count": 1, "ScannedCount": 1},
         "DynamoDB_20120810.TransactWriteItems": {},
         "secretsmanager.GetSecretValue": {"ARN": "a", "Name": "pepper", "SecretString": _pepper()},
     }
 
 
-def issued() -> tuple[UUID, str, list[dict[str, Any]]]:
+def _read(items: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"Responses": {_TABLE: items}, "UnprocessedKeys": {}}
+
+
+def _used() -> dict[str, Any]:
+    """Return the item of limits of which little was used."""
+    from keywright import clock  # noqa: PLC0415 - after the environment
+    from keywright.domain.limits import Period  # noqa: PLC0415 - the same
+
+    now = clock.now_ns()
+    return {
+        "pk": {"S": "LIMIT"},
+        "sk": {"S": "LIMIT"},
+        "tat": {"N": str(now)},
+        "rate_interval": {"N": str(_rate().interval)},
+        "quota_period": {"S": Period.MONTH.containing(now).name},
+        "quota_used": {"N": "1"},
+    }
+
+
+def _rate() -> RateLimit:
+    from keywright.domain.limits import RateLimit  # noqa: PLC0415 - after the environment
+
+    return RateLimit(limit=60, window_seconds=60, burst=60)
+
+
+def issued(*, is_limited: bool = False) -> tuple[UUID, str, list[dict[str, Any]]]:
     """Return the id and the text of a new key, and the items that its requests read."""
     from datetime import UTC, datetime  # noqa: PLC0415
 
     from keywright.domain import key_hash, key_text  # noqa: PLC0415 - after the environment
+    from keywright.domain.limits import Period, Quota  # noqa: PLC0415 - the same
     from keywright.ids import uuid7  # noqa: PLC0415
     from keywright.settings import settings  # noqa: PLC0415
     from keywright.store import api_keys, pepper  # noqa: PLC0415
@@ -128,6 +167,8 @@ def issued() -> tuple[UUID, str, list[dict[str, Any]]]:
         created_by=deployment.USER_ID,
         created_at=now,
         updated_at=now,
+        rate_limit=_rate() if is_limited else None,
+        quota=Quota(10**9, Period.MONTH) if is_limited else None,
     )
     organization = {
         "pk": {"S": f"ORG#{deployment.ORGANIZATION_ID}"},
@@ -193,6 +234,12 @@ def _section(samples: dict[str, Sample], requests: dict[str, int]) -> Section:
     section.budgets = [
         Budget("warm verification, requests to DynamoDB", requests[_WARM], 1),
         Budget("warm verification, whole handler, x one bare boto3 batch_get_item", warm.ratio(bare), _LIMIT_OF_WARM),
+        Budget("warm verification of a key with limits, requests to DynamoDB", requests[_LIMITED], 2),
+        Budget(
+            "warm verification of a key with limits, whole handler, x one bare boto3 batch_get_item",
+            samples[_LIMITED].ratio(bare),
+            _LIMIT_OF_LIMITED,
+        ),
         Budget("forged key, requests", requests["forged key, with its line in the log"], 0),
         Budget("forged key, microseconds", forged.median * _MICROSECONDS, _LIMIT_OF_FORGED_MICROSECONDS),
         Budget("create, requests to DynamoDB", requests[_CREATE], 1),

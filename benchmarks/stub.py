@@ -42,7 +42,8 @@ def run_stub(answers: Mapping[str, Any]) -> Iterator[Stub]:
     """Run a stub while the context is open.
 
     Args:
-        answers: answers by x-amz-target, such as DynamoDB_20120810.BatchGetItem.
+        answers: by x-amz-target, such as DynamoDB_20120810.BatchGetItem. An answer to requests that contain a text has
+            that text after the target and a space; it goes before the others.
     """
     command = [sys.executable, "-m", "benchmarks.stub"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:  # noqa: S603
@@ -58,7 +59,10 @@ def run_stub(answers: Mapping[str, Any]) -> Iterator[Stub]:
 
 class _Server:
     def __init__(self, answers: Mapping[str, Any]) -> None:
-        self._answers = {target.encode(): _http(content) for target, content in answers.items()}
+        self._answers: dict[bytes, dict[bytes, bytes]] = {}
+        for name, content in sorted(answers.items(), reverse=True):
+            target, _, text = name.partition(" ")
+            self._answers.setdefault(target.encode(), {})[text.encode()] = _http(content)
         self._requests = 0
 
     def serve(self, listener: socket.socket) -> None:
@@ -78,12 +82,13 @@ class _Server:
                         length = int(value)
                     elif name.lower() == b"x-amz-target":
                         target = value.strip()
-                stream.read(length)
+                body = stream.read(length)
                 if _COUNTS.encode() in line:
                     connection.sendall(_http(self._requests))
                 else:
                     self._requests += 1
-                    connection.sendall(self._answers[target])
+                    answers = self._answers[target]
+                    connection.sendall(next(answer for text, answer in answers.items() if text in body))
 
 
 def _http(content: Any) -> bytes:

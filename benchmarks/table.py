@@ -14,9 +14,11 @@ from local import backend
 from local.template import Resource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from mypy_boto3_dynamodb import DynamoDBClient
+
+    from keywright.domain.limits import Quota, RateLimit
 
 BENCHMARK_TABLE = "keywright-benchmark"
 _ITEMS_PER_REQUEST = 25
@@ -58,6 +60,30 @@ def issue(organization_id: uuid.UUID, **attributes: Any) -> tuple[uuid.UUID, str
     body = validate(CreateApiKey, {"name": "CI", "permissions": ["sessions:read"], **attributes})
     created: Any = key_create.create(admin_of(organization_id), origin(), body, None)
     return uuid.UUID(created.id), created.key
+
+
+def give_limits(
+    client: DynamoDBClient, organization_id: uuid.UUID, holder_id: uuid.UUID, limits: Mapping[str, RateLimit | Quota]
+) -> None:
+    """Give limits to a key, or to the organization if the holder is the organization.
+
+    Args:
+        client: of the table.
+        organization_id: of the key.
+        holder_id: of the key or the organization.
+        limits: by attribute: rate_limit, quota.
+    """
+    from keywright.store import layout  # noqa: PLC0415 - after the environment
+
+    sort_key = "ORG" if holder_id == organization_id else f"KEY#{holder_id}"
+    client.update_item(
+        TableName=BENCHMARK_TABLE,
+        Key={"pk": {"S": f"ORG#{organization_id}"}, "sk": {"S": sort_key}},
+        UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in limits),
+        ExpressionAttributeNames={f"#{name}": name for name in limits},
+        ExpressionAttributeValues={f":{name}": {"S": limit.stored()} for name, limit in limits.items()},
+    )
+    client.put_item(TableName=BENCHMARK_TABLE, Item=layout.limit_key(holder_id))
 
 
 def admin_of(organization_id: uuid.UUID) -> Any:

@@ -76,7 +76,8 @@ def measured(table: Table) -> Iterator[list[Consumption]]:
     """Add the consumption of every request of the service to a list, as AWS counts it.
 
     DynamoDB counts reads. DynamoDB Local omits the unit of a key without an item, which is added here, and counts one
-    item of a transaction instead of all, so transactions are counted here from their items.
+    item of a transaction instead of all, so transactions are counted here from their items. It also omits the units of
+    a condition that fails, which are those of the item (DynamoDB Developer Guide, "DynamoDB read and write operations").
     """
     consumed: list[Consumption] = []
     before: list[float] = []
@@ -93,7 +94,10 @@ def measured(table: Table) -> Iterator[list[Consumption]]:
         try:
             answer = original(operation, {**parameters, "ReturnConsumedCapacity": "TOTAL"})
         except AwsError as error:
-            note(operation, error.content)
+            if operation in _SINGLE_WRITES and error.code == "ConditionalCheckFailedException":
+                consumed.append(Consumption(1, 0, max(1, ceil(_size_of(error.content.get("Item", {})) / KIB))))
+            else:
+                note(operation, error.content)
             raise
         note(operation, answer.content)
         return answer
@@ -126,7 +130,10 @@ def _size_bytes(table: Table, step: Mapping[str, Any]) -> int:
     (operation,) = step.values()
     source = operation.get("Key") or operation["Item"]
     key = {name: source[name] for name in ("pk", "sk")}
-    item = table.client.get_item(TableName=table.name, Key=key, ConsistentRead=True).get("Item", {})
+    return _size_of(table.client.get_item(TableName=table.name, Key=key, ConsistentRead=True).get("Item", {}))
+
+
+def _size_of(item: Mapping[str, Any]) -> int:
     return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
 
 
