@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keywright.domain.limits import SECOND, Period, Quota, RateLimit
-from keywright.keys import limiter
 from keywright.keys.leases import MOST_AHEAD, Lease
 from tests.support import faults
 from tests.support.depth import size
@@ -150,7 +149,7 @@ def test_a_claim_is_spent_though_nothing_else_remains(limits: SimulatedLimits) -
     for _ in range(40):
         limits.admits(holder, container=mine)
         limits.pass_time(0.01)
-    lease = limiter.leases().get(holder.holder_id)
+    lease = limits.running.leases.get(holder.holder_id)
     assert lease is not None
     while not lease.holds(3, limits.now):
         limits.admits(holder, container=mine)
@@ -170,7 +169,7 @@ def test_a_failed_claim_lets_the_next_use_claim(limits: SimulatedLimits) -> None
     for _ in range(40):
         limits.admits(holder)
         limits.pass_time(0.01)
-    lease = limiter.leases().get(holder.holder_id)
+    lease = limits.running.leases.get(holder.holder_id)
     assert lease is not None
     while lease.holds(1, limits.now):
         limits.admits(holder)
@@ -186,7 +185,7 @@ def test_a_use_that_the_organization_refuses_goes_back_to_the_lease(limits: Simu
     for _ in range(40):
         limits.admits(key)
         limits.pass_time(0.01)
-    lease = limiter.leases().get(key.holder_id)
+    lease = limits.running.leases.get(key.holder_id)
     assert lease is not None
     while not lease.holds(2, limits.now):
         limits.admits(key)
@@ -202,7 +201,8 @@ def test_a_use_that_the_organization_refuses_goes_back_to_the_lease(limits: Simu
 
 def test_threads_spend_a_claim_once() -> None:
     """Of a hundred uses that were claimed, many threads spend a hundred."""
-    lease, spent = Lease(100), []
+    lease = Lease(100)
+    spent: list[int] = []
     lease.end_claim(100, 0)
 
     def spend() -> None:

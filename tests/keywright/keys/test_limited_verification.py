@@ -202,7 +202,8 @@ def test_a_limiter_that_fails_is_measured(table: Table, capsys: pytest.CaptureFi
 
     assert isinstance(verification, IdentifiedKey)
     assert verification.admission is not None
-    assert (Code.VALID, RateStatus(2)) == (verification.code, verification.admission.rate)
+    assert Code.VALID == verification.code
+    assert RateStatus(2) == verification.admission.rate
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert 1 == line["LimiterFailures"]
 

@@ -58,7 +58,10 @@ rates = st.none() | st.builds(
 quotas = st.none() | st.builds(Quota, st.integers(1, 12), st.sampled_from(Period))
 limits_of_a_key = st.tuples(rates, quotas).filter(any)
 fast_rates = st.builds(
-    lambda limit, burst: RateLimit(limit, 1, min(burst, limit)), st.integers(101, 2_000), st.integers(1, 2_000)
+    lambda a_second, window, burst: RateLimit(a_second * window, window, min(burst, a_second * window)),
+    st.integers(101, 330),
+    st.sampled_from([1, 30]),
+    st.sampled_from([3, 120, 5_000]),
 )
 costs = st.sampled_from([1, 1, 1, 2, 5])
 which = st.integers(0, 1)

@@ -74,7 +74,8 @@ def test_one_condition_that_fails_changes_nothing(world: World, values: dict[str
         is_done, used = limits.change(LIMITS, [BEGIN, ADD])
 
     assert not is_done
-    assert ({**STORED, **values}["tat"], {**STORED, **values}["quota_used"]) == (used.tat, used.used)
+    assert {**STORED, **values}["tat"] == used.tat
+    assert {**STORED, **values}["quota_used"] == used.used
     assert [WRITE] == operations
     assert {**STORED, **values} == item(world)
 
@@ -151,4 +152,5 @@ def test_an_update_without_an_item_is_told_from_one_with_an_item(world_with_item
     assert not there.is_done
     assert there.item is not None
     assert "5" == there.item["tat"]["N"]
-    assert (False, None) == (nowhere.is_done, nowhere.item)
+    assert nowhere.is_done is False
+    assert nowhere.item is None
