@@ -75,8 +75,9 @@ def write(heading: str, consumed: Mapping[tuple[str, str], Consumption]) -> None
 def measured(table: Table) -> Iterator[list[Consumption]]:
     """Add the consumption of every request of the service to a list, as AWS counts it.
 
-    DynamoDB counts reads. DynamoDB Local omits the unit of a key without an item, which is added here, and counts one
-    item of a transaction instead of all, so transactions are counted here from their items.
+    DynamoDB counts reads. DynamoDB Local omits the unit of a key without an item and that of a write whose condition
+    fails, which are added here, and counts one item of a transaction instead of all, so transactions are counted here
+    from their items.
     """
     consumed: list[Consumption] = []
     before: list[float] = []
@@ -111,7 +112,7 @@ def measured(table: Table) -> Iterator[list[Consumption]]:
                 consumed.append(Consumption(1, units))
             case name:
                 assert name in _SINGLE_WRITES
-                consumed.append(Consumption(1, 0, units))
+                consumed.append(Consumption(1, 0, units or 1))  # of small items; AWS bills failed conditions too
 
     keys: list[Any] = []
     client.call = call  # type: ignore[method-assign]  # until the test ends
