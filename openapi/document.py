@@ -111,7 +111,7 @@ _PREFERRED = {
     "list_audit_logs": "first_page",
     "rotate_api_key": "grace_period",
     "update_api_key": "within_a_grace_period",
-    "verify_api_key": "valid_for_permissions",
+    "verify_api_key": "limits",
 }
 """The events that are examples. Other operations use `200_example`, or else their first event."""
 

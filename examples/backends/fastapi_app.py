@@ -6,7 +6,7 @@ Run it: KEYWRIGHT_URL=... AWS_REGION=... uvicorn fastapi_app:app
 from typing import Annotated, Any
 
 import keywright_client
-from fastapi import Depends, FastAPI, Header, HTTPException, Request
+from fastapi import Depends, FastAPI, Header, HTTPException
 
 app = FastAPI()
 
@@ -19,32 +19,25 @@ class ApiKey:
 
     # Not async, so that FastAPI runs it in a thread and other requests continue.
     def __call__(
-        self,
-        request: Request,
-        x_api_key: Annotated[str | None, Header()] = None,
-        authorization: Annotated[str | None, Header()] = None,
+        self, x_api_key: Annotated[str | None, Header()] = None, authorization: Annotated[str | None, Header()] = None
     ) -> dict[str, Any]:
         """Return the result of verifying the key in `x-api-key` or `Authorization: Bearer`.
 
         Raises:
-            HTTPException: 401 without a valid key, 403 if it is not permitted, 429 if it is used too much, 503 if
-                Keywright does not answer.
+            HTTPException: 401 without a valid key, 403 if it is not permitted, 503 if Keywright does not answer.
         """
         presented = keywright_client.presented_key(x_api_key, authorization)
         if presented is None:
             raise HTTPException(401, "No API key", {"www-authenticate": "Bearer"})
         try:
-            address = request.client.host if request.client else None
-            key = keywright_client.verify(presented, *self.permissions, client_ip=address)
+            key = keywright_client.verify(presented, *self.permissions)
         except keywright_client.VerificationUnavailable:
             raise HTTPException(503, "API keys cannot be verified at the moment", {"retry-after": "1"}) from None
-        match keywright_client.status(key):
-            case 200:
-                return key
-            case 401:
-                raise HTTPException(401, "Not a valid API key", {"www-authenticate": "Bearer"})
-            case status:
-                raise HTTPException(status, key["code"], keywright_client.retry_after(key))
+        if key["code"] in {"INSUFFICIENT_PERMISSIONS", "ORGANIZATION_FROZEN"}:
+            raise HTTPException(403, key["code"])
+        if not key["valid"]:
+            raise HTTPException(401, "Not a valid API key", {"www-authenticate": "Bearer"})
+        return key
 
 
 @app.get("/reports")

@@ -26,14 +26,13 @@ def api_key_required(*permissions: str) -> Callable[[View], View]:
             if presented is None:
                 abort(401)
             try:
-                key = keywright_client.verify(presented, *permissions, client_ip=request.remote_addr)
+                key = keywright_client.verify(presented, *permissions)
             except keywright_client.VerificationUnavailable:
                 abort(503)
-            status = keywright_client.status(key)
-            if status == 429:
-                return {"error": key["code"]}, status, keywright_client.retry_after(key)
-            if status != 200:
-                abort(status)
+            if key["code"] in {"INSUFFICIENT_PERMISSIONS", "ORGANIZATION_FROZEN"}:
+                abort(403)
+            if not key["valid"]:
+                abort(401)
             g.api_key = key
             return view(*arguments, **keywords)
 

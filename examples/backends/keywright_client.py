@@ -20,19 +20,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 logger = logging.getLogger(__name__)
 
-# A verification changes nothing but what is left of the key's limits, of which a repetition takes one use too much at
-# worst, so any failure can be retried. Redirects are not followed: the signature is valid for this URL only.
+# A verification changes nothing, so any failure can be retried. Redirects are not followed: the signature is valid for
+# this URL only.
 _RETRIES = urllib3.Retry(total=2, redirect=0, backoff_factor=0.1, status_forcelist=(429, 503), allowed_methods=None)
 _HTTP = urllib3.PoolManager(timeout=urllib3.Timeout(connect=1, read=5), retries=_RETRIES, maxsize=32)
-
-
-_STATUSES = {
-    "ORGANIZATION_FROZEN": 403,
-    "IP_NOT_ALLOWED": 403,
-    "INSUFFICIENT_PERMISSIONS": 403,
-    "RATE_LIMITED": 429,
-    "QUOTA_EXCEEDED": 429,
-}
 
 
 class VerificationUnavailable(Exception):  # noqa: N818 - reads best in a log
@@ -50,20 +41,18 @@ def presented_key(x_api_key: str | None, authorization: str | None) -> str | Non
     return key.strip() or None if scheme.lower() == "bearer" else None
 
 
-def verify(key: str, *permissions: str, client_ip: str | None = None) -> dict[str, Any]:
+def verify(key: str, *permissions: str) -> dict[str, Any]:
     """Return the result of verifying a key: `valid`, `code`, and the key's details unless the code is NOT_FOUND.
 
     Args:
         key: the key that the caller presented.
         permissions: the permissions that the request needs.
-        client_ip: the address at which this server sees the caller. Without it, keys with allowed addresses are
-            refused.
 
     Raises:
         VerificationUnavailable: Keywright did not answer, or not with 200. The reason is logged.
     """
     url = f"{os.environ['KEYWRIGHT_URL'].rstrip('/')}/auth/api-keys/verify"
-    body = json.dumps({"key": key, "permissions": permissions, "clientIp": client_ip}).encode()
+    body = json.dumps({"key": key, "permissions": permissions}).encode()
     request = AWSRequest("POST", url, data=body, headers={"content-type": "application/json"})
     _sign(request)
     try:
@@ -78,17 +67,6 @@ def verify(key: str, *permissions: str, client_ip: str | None = None) -> dict[st
     except (KeyError, TypeError, ValueError):
         _fail("answered 200 without a result: KEYWRIGHT_URL is not that of Keywright")
     return answer
-
-
-def status(answer: dict[str, Any]) -> int:
-    """Return the status to answer a caller with: 200 for a valid key, or else 401, 403 or 429."""
-    return 200 if answer["valid"] else _STATUSES.get(answer["code"], 401)
-
-
-def retry_after(answer: dict[str, Any]) -> dict[str, str]:
-    """Return the headers of a 429."""
-    seconds = answer.get("retryAfterSeconds")
-    return {} if seconds is None else {"retry-after": str(seconds)}
 
 
 def _sign(request: AWSRequest) -> None:

@@ -283,7 +283,7 @@ def test_a_cost_above_a_limit_is_never_admitted(deployment: Deployment) -> None:
 
 
 def test_cost_0_looks_at_a_limit_that_is_used_up(deployment: Deployment) -> None:
-    """Looking is always admitted, and shows that nothing is left."""
+    """Looking at a quota that is used up is admitted, and shows that nothing is left."""
     key = deployment.create_key(quota=total(1))["key"]
     assert ["VALID", "VALID", "VALID"] == [use(deployment, key, cost=cost)["code"] for cost in (0, 1, 0)]
 

@@ -158,6 +158,8 @@ class Key:
 
     def admit(self, cost: int, now: int) -> tuple[str, Data]:
         """Take a use of the limits, if all admit it; return the code, and what the answer shows of them."""
+        if cost:
+            self._convert(now)
         until, count = self._used_of_rate(now), self._used_of_quota(now)
         code, retry_at = self._refusal(until, count, cost, now)
         if code == "VALID" and cost and self.used:
@@ -186,6 +188,13 @@ class Key:
             left["retryAfterSeconds"] = max(1, _seconds(retry_at - now))
         return code, left
 
+    def _convert(self, now: int) -> None:
+        """Convert what was used of another rate, or in periods of another kind, to the limits as they are."""
+        if self.used and self.rate_limit and self.used.interval not in {0, _interval(self.rate_limit)}:
+            self.used.until, self.used.interval = self._used_of_rate(now), _interval(self.rate_limit)
+        if self.used and self.quota and self.used.period and self.used.period.split()[0] != self.quota["period"]:
+            self.used.period, self.used.number = _period(self.quota, now)[0], 0
+
     def _used_of_rate(self, now: int) -> int:
         """Return when all uses of the rate limit are free again; those of another rate count as many of this one."""
         used = self.used or Used()
@@ -201,6 +210,8 @@ class Key:
 
     def _refusal(self, until: int, count: int, cost: int, now: int) -> tuple[str, int | None]:
         """Return the code of a use, and when a refused one would be admitted."""
+        if cost == 0:
+            return "VALID", None
         if self.rate_limit:
             free_at = until - (self.rate_limit["burst"] - cost) * _interval(self.rate_limit)
             if free_at > now:
