@@ -243,9 +243,11 @@ def test_old_days_that_cannot_be_removed_count_no_use_twice(table: Table) -> Non
 def test_uses_that_waited_for_more_than_90_days(table: Table) -> None:
     """They count in total, but not for their day, which is not kept any more."""
     waited = use("2026-01-01T00:00:00.000Z", 5).plus(use("2026-03-31T00:00:00.000Z", 2))
-    usage.add(waited.plus(use("2026-04-01T00:00:00.000Z")))
+    with faults.injected() as operations:
+        usage.add(waited.plus(use("2025-12-20T00:00:00.000Z")).plus(use("2026-04-01T00:00:00.000Z")))
 
-    assert 8 == stored(table)[0]
+    assert [WRITE] == operations
+    assert 9 == stored(table)[0]
     assert {"2026-03-31": 2, "2026-04-01": 1} == days(table)
 
 
