@@ -12,14 +12,14 @@ import re
 import sys
 import uuid
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from keywright import errors
+from keywright import clock, errors
 from keywright.authorizers.session_token import LEEWAY_SECONDS
 from keywright.domain import key_text, keyring
 from keywright.store.usage import day_name
@@ -274,7 +274,7 @@ class Case:
         if name in computed:
             return computed[name]()
         if day := _DAY.fullmatch(name):
-            date = datetime.now(UTC).date() - timedelta(days=int(day[2] or 0))
+            date = clock.now().date() - timedelta(days=int(day[2] or 0))
             return date.isoformat() if day[1] == "today" else day_name(date)
         return name[0] * int(name[4:]) if name[1:4] == " * " else self._place(name)
 

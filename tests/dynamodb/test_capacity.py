@@ -118,12 +118,12 @@ def test_a_use_of_a_full_usage_takes_one_write_unit(world: World) -> None:
         days={day_name(first + timedelta(days=number)): 999_999 for number in range(90)},
         request_count=89_999_910,
         last_used_at="2026-04-30T12:00:00.000Z",
-        last_used_ip="2001:0db8:ffff:ffff:ffff:ffff:ffff:ffff",
+        last_used_ip="2001:dead:ffff:ffff:ffff:ffff:ffff:ffff",
         previous_generation=65_534,
         previous_used_at="2026-04-30T12:00:00.000Z",
     )
     at = datetime(2026, 5, 1, tzinfo=UTC)
-    address, previous = "2001:0db8:ffff:ffff:ffff:ffff:ffff:fffe", PreviousUse(65_534, at)
+    address, previous = "2001:dead:ffff:ffff:ffff:ffff:ffff:fffe", PreviousUse(65_534, at)
     uses = Uses(UUID(ORGANIZATION_ID), UUID(KEY_ID), {at.date(): 999_999}, at, address, previous)
 
     with measured(world.table) as consumed:

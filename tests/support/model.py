@@ -140,6 +140,7 @@ class Key:
     used: Used | None = None
     request_count: int = 0
     last_used_at: str | None = None
+    last_used_ip: str | None = None
     uses: Counter[str] = field(default_factory=Counter)
     previous_use: tuple[int, str] | None = None
 
@@ -233,7 +234,7 @@ class Key:
             "createdAt": rfc3339(self.created_at),
             "updatedAt": rfc3339(self.updated_at),
             "lastUsedAt": self.last_used_at,
-            "lastUsedIp": None,
+            "lastUsedIp": self.last_used_ip,
             "requestCount": self.request_count,
             "hint": f"kk_...{self.text[-4:]}",
         }

@@ -243,16 +243,18 @@ def test_old_days_that_cannot_be_removed_count_no_use_twice(table: Table) -> Non
 def test_uses_that_waited_for_more_than_90_days(table: Table) -> None:
     """They count in total, but not for their day, which is not kept any more."""
     waited = use("2026-01-01T00:00:00.000Z", 5).plus(use("2026-03-31T00:00:00.000Z", 2))
-    usage.add(waited.plus(use("2026-04-01T00:00:00.000Z")))
+    with faults.injected() as operations:
+        usage.add(waited.plus(use("2025-12-20T00:00:00.000Z")).plus(use("2026-04-01T00:00:00.000Z")))
 
-    assert 8 == stored(table)[0]
+    assert [WRITE] == operations
+    assert 9 == stored(table)[0]
     assert {"2026-03-31": 2, "2026-04-01": 1} == days(table)
 
 
 def test_a_full_item_takes_one_write_unit(table: Table) -> None:
     """GIVEN 90 days of up to a million uses, the longest address and a grace period THEN the item has at most 1 KB."""
     put_90_days(table, 999_999)
-    address, previous = "2001:0db8:ffff:ffff:ffff:ffff:ffff:ffff", PreviousUse(65_534, AT)
+    address, previous = "2001:dead:ffff:ffff:ffff:ffff:ffff:ffff", PreviousUse(65_534, AT)
     usage.add(use("2026-05-01T00:00:00.000Z", 999_999, last_used_ip=address, previous=previous))
 
     assert 90 == len(days(table))
@@ -291,6 +293,23 @@ def test_the_address_is_that_of_the_latest_use(table: Table) -> None:
 
     usage.add(use("2026-06-01T12:02:00.000Z"))
     assert "last_used_ip" not in table.item(f"USAGE#{KEY_ID}")
+
+
+@pytest.mark.parametrize(
+    ("address", "written"),
+    [
+        ("::ffff:192.0.2.8", "192.0.2.8"),
+        ("2001:0DB8:0:0:0:0:0:1", "2001:db8::1"),
+        ("192.0.2.8", "192.0.2.8"),
+        ("no address", None),
+        ("", None),
+    ],
+)
+def test_an_address_is_written_in_one_way(table: Table, address: str, written: str | None) -> None:
+    """An IPv4 address that is written as IPv6 is the IPv4 address, and anything else than an address is unknown."""
+    usage.add(use("2026-06-01T12:00:00.000Z", last_used_ip=address))
+
+    assert written == table.item(f"USAGE#{KEY_ID}").get("last_used_ip")
 
 
 PREVIOUS = [

@@ -13,6 +13,7 @@ from datetime import UTC, date, timedelta
 from typing import TYPE_CHECKING
 
 from keywright.clock import rfc3339
+from keywright.domain import ip_addresses
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
 from keywright.store import layout, table
 from keywright.store.table import EXISTS, Expression, text_of
@@ -78,7 +79,7 @@ class Uses:
     Attributes:
         days: number of uses by day (UTC).
         last_used_at: the time of the latest of them.
-        last_used_ip: the client's address of the latest; None if it was not known.
+        last_used_ip: the client's address of the latest, in any spelling; None if it was not known.
         previous: the last use of the previous secret; None if there was none.
     """
 
@@ -97,17 +98,13 @@ class Uses:
     def plus(self, later: Uses) -> Uses:
         """Return these uses and those that were counted later, by a clock that may have been set back."""
         latest = later if later.last_used_at >= self.last_used_at else self
-        days = dict(self.days)
+        days = {**self.days}
         for day, count in later.days.items():
             days[day] = days.get(day, 0) + count
-        return Uses(
-            self.organization_id,
-            self.key_id,
-            days,
-            latest.last_used_at,
-            latest.last_used_ip,
-            max((use for use in (self.previous, later.previous) if use is not None), default=None),
-        )
+        previous = self.previous or later.previous
+        if self.previous is not None and later.previous is not None:
+            previous = max(self.previous, later.previous)
+        return Uses(self.organization_id, self.key_id, days, latest.last_used_at, latest.last_used_ip, previous)
 
 
 def usage_of(items: Mapping[str, Item], key_id: UUID) -> Usage:
@@ -220,10 +217,11 @@ def _addition(uses: Uses, previous: PreviousUse | None, *, is_latest: bool) -> t
         values[":at"] = {"S": rfc3339(uses.last_used_at)}
         sets.append("last_used_at = :at")
         conditions.append("(attribute_not_exists(last_used_at) OR last_used_at <= :at)")
-        if uses.last_used_ip is None:
+        address = None if uses.last_used_ip is None else _normalized(uses.last_used_ip)
+        if address is None:
             removes.append("last_used_ip")
         else:
-            values[":ip"] = {"S": uses.last_used_ip}
+            values[":ip"] = {"S": address}
             sets.append("last_used_ip = :ip")
     if previous is not None:
         values |= {":generation": {"N": str(previous.generation)}, ":previous_at": {"S": rfc3339(previous.at)}}
@@ -234,6 +232,14 @@ def _addition(uses: Uses, previous: PreviousUse | None, *, is_latest: bool) -> t
         )
     change = Expression(f"SET {', '.join(sets)} REMOVE {', '.join(removes)}", values, names)
     return change, Expression(" AND ".join(conditions))
+
+
+def _normalized(address: str) -> str | None:
+    """Return the one way to write an address; None if it is none."""
+    try:
+        return ip_addresses.normalized(address)
+    except ValueError:
+        return None
 
 
 def _is_latest(item: Item, at: datetime) -> bool:
