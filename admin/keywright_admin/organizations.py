@@ -181,7 +181,7 @@ def _update(  # noqa: PLR0913 - the settings
     ] = None,
     is_id: IdOption = False,
 ) -> None:
-    """Limit all keys of an organization together, and set whose usage plans count their requests."""
+    """Set limits of all keys of an organization together, and the usage plan key that API Gateway throttles by."""
     if rate_limit is None and quota is None and usage_plan_key is None:
         raise UsageError("nothing to change: pass --rate-limit, --quota or --usage-plan-key")
     new = {

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 ORGANIZATION_NAME_CHARACTERS = 255
 USAGE_PLAN_KEY = re.compile("[!-~]{20,128}")
-"""Amazon API Gateway Developer Guide, "Usage plans and API keys for REST APIs": 20 to 128 characters. It calls them
-alphanumeric, but API Gateway accepts others too."""
+"""Amazon API Gateway Developer Guide, "Usage plans and API keys for REST APIs": a value has 20 to 128 characters. The
+guide calls it alphanumeric; other characters are left to API Gateway to refuse."""
 
 
 class UnusableEventError(Exception):
