@@ -77,7 +77,7 @@ def measured(table: Table) -> Iterator[list[Consumption]]:
 
     DynamoDB counts reads. DynamoDB Local omits the unit of a key without an item, which is added here, and counts one
     item of a transaction instead of all, so transactions are counted here from their items. It also omits the units of
-    a condition that fails, which are those of the item (DynamoDB Developer Guide, "DynamoDB read and write operations").
+    a condition that fails, which are those of its item (DynamoDB Developer Guide, "Read and write operations").
     """
     consumed: list[Consumption] = []
     before: list[float] = []
