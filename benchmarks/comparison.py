@@ -112,7 +112,7 @@ class DriverProcess:
 
 
 @contextmanager
-def _running(subject: Subject) -> Iterator[DriverProcess]:
+def running(subject: Subject) -> Iterator[DriverProcess]:
     """Run a driver while the context is open."""
     with subprocess.Popen(  # noqa: S603 - a fixed command
         subject.command(),
@@ -164,23 +164,22 @@ class Checked:
     detail: str
 
 
+def keywright(url: str, variant: str) -> Subject:
+    """Return Keywright on DynamoDB Local at a URL."""
+    command = [sys.executable, "-m", "benchmarks.ours"]
+    return Subject("Keywright", "Python", variant, lambda: command, {"AWS_ENDPOINT_URL_DYNAMODB": url})
+
+
 def run(effort: Effort) -> tuple[Section, Section]:
     """Compare the products."""
     try:
         with dynamodb_local.run_server(dynamodb_local.JARS) as url:
-            ours = [
-                Subject("Keywright", "Python", variant, _our_driver, {"AWS_ENDPOINT_URL_DYNAMODB": url})
-                for variant in ("DynamoDB Local", "DynamoDB Local, records reused for 5 s")
-            ]
+            ours = [keywright(url, variant) for variant in ("DynamoDB Local", "DynamoDB Local, records reused for 5 s")]
             return _compare([*ours, *PEERS], effort)
     except dynamodb_local.NotStartedError as error:
         speed, correctness = _compare(PEERS, effort)
         speed.failures.append(f"Keywright: {error}")
         return speed, correctness
-
-
-def _our_driver() -> list[str]:
-    return [sys.executable, "-m", "benchmarks.ours"]
 
 
 def _compare(subjects: list[Subject], effort: Effort) -> tuple[Section, Section]:
@@ -190,7 +189,7 @@ def _compare(subjects: list[Subject], effort: Effort) -> tuple[Section, Section]
         drivers = []
         for subject in subjects:
             try:
-                driver = stack.enter_context(_running(subject))
+                driver = stack.enter_context(running(subject))
                 print(f"Preparing {subject.name} ...", flush=True)
                 fresh = 8 + effort.rounds * 4
                 driver.ask("open", variant=subject.variant, keys=effort.keys, pool=32, fresh=fresh)

@@ -10,6 +10,7 @@ import secrets
 import sys
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -22,8 +23,16 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from keywright.domain.limits import Quota, RateLimit
+
+ANOTHER_CONTAINER = "another container"
+"""The variant that verifies keys of the table of a driver that runs already."""
+
 _REUSE_SECONDS = 5
 _CHECK_KEYS = 250
+_CHECK_LIMIT = 40
+_AT_ONCE = 50
+_CHECK_ROUNDS = 4
 
 
 class KeywrightDriver(ThreadedDriver):
@@ -51,6 +60,8 @@ class KeywrightDriver(ThreadedDriver):
             TABLE_NAME=table.BENCHMARK_TABLE,
             RECORD_REUSE_SECONDS=str(self._reuse_seconds),
         )
+        if variant == ANOTHER_CONTAINER:
+            return
         self._client = table.create_benchmark_table()
         table.put_organizations(self._client, [self._organization_id])
         self._count()
@@ -75,10 +86,16 @@ class KeywrightDriver(ThreadedDriver):
 
         return verification.verify(text).code == "VALID"
 
+    async def limited(self, limit: int, window_seconds: int) -> str:
+        """Issue a key with a rate limit."""
+        from keywright.domain.limits import RateLimit  # noqa: PLC0415
+
+        return self._limited(rate_limit=RateLimit(limit, window_seconds, limit))
+
     async def check(self, name: str) -> CheckResult:
         """Run a correctness check."""
         checks: dict[str, Callable[[], CheckResult]] = {
-            "limit_under_concurrency": lambda: CheckResult("none", "no quotas and no limits per key"),
+            "limit_under_concurrency": self._limit_under_concurrency,
             "revoked_after_cached_verify": self._revoked_after_cached_verify,
             "verify_never_unrevokes": self._verify_never_unrevokes,
             "lists_250_keys": self._lists,
@@ -87,6 +104,27 @@ class KeywrightDriver(ThreadedDriver):
         if name in checks:
             return checks[name]()
         return await self.forged_keys_cost_no_read(self.verify)
+
+    def _limited(self, **limits: RateLimit | Quota) -> str:
+        key_id, text = table.issue(self._organization_id)
+        table.give_limits(self._client, self._organization_id, key_id, limits)
+        return text
+
+    def _limit_under_concurrency(self) -> CheckResult:
+        """Verify a key 200 times, 50 at once, that may be used 40 times: with a quota, and with a rate limit."""
+        from keywright.domain.limits import Period, Quota, RateLimit  # noqa: PLC0415
+
+        texts = {
+            "quota": self._limited(quota=Quota(_CHECK_LIMIT, Period.TOTAL)),
+            "rate limit": self._limited(rate_limit=RateLimit(_CHECK_LIMIT, 3600, _CHECK_LIMIT)),
+        }
+        accepted = dict.fromkeys(texts, 0)
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            for name, text in texts.items():
+                for _ in range(_CHECK_ROUNDS):
+                    accepted[name] += sum(threads.map(self.verify, [text] * _AT_ONCE))
+        detail = "; ".join(f"{name}: {number} accepted of {_CHECK_LIMIT} allowed" for name, number in accepted.items())
+        return CheckResult("yes" if set(accepted.values()) == {_CHECK_LIMIT} else "no", detail)
 
     def _revoked_after_cached_verify(self) -> CheckResult:
         key_id, text = table.issue(self._organization_id)

@@ -50,6 +50,24 @@ class Bars:
 
 
 @dataclass(frozen=True, slots=True)
+class Curves:
+    """A picture of values that depend on another value, both on logarithmic scales.
+
+    Attributes:
+        across: what the horizontal axis shows.
+        up: what the vertical axis shows.
+        expected: the points of a line to compare with, and its name.
+        lines: name and points of each line, and whether it is Keywright's.
+    """
+
+    title: str
+    across: str
+    up: str
+    expected: tuple[str, list[tuple[float, float]]]
+    lines: list[tuple[str, list[tuple[float, float]], bool]]
+
+
+@dataclass(frozen=True, slots=True)
 class Budget:
     """A result with an upper limit."""
 
@@ -80,7 +98,7 @@ class Section:
     notes: list[str] = field(default_factory=list)
     budgets: list[Budget] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
-    pictures: dict[str, Bars] = field(default_factory=dict)
+    pictures: dict[str, Bars | Curves] = field(default_factory=dict)
     samples: Any = None
 
 

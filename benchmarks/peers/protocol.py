@@ -4,6 +4,12 @@
     {"do": "verify", "kind": "valid", "at_once": 16, "calls": 200, "seconds": 2}   -> {"calls", "accepted", "failures",
         "seconds", "cpu_seconds", "microseconds": [each call], "counts": {"reads", "writes", "hashes"}}
     {"do": "check", "name": "revoked_after_cached_verify"}                         -> {"outcome", "detail"}
+    {"do": "limited", "limit": 40, "window_seconds": 1}                            -> {"key"}
+    {"do": "load", "key": "...", "start": 1800000000.5, "every": 0.1, "group": 4, "groups": 100}
+                                           -> {"accepted": [of each group], "failures", "late_seconds"}
+
+`limited` issues a key with a rate limit; products without limits per key answer that they failed. `load` verifies a key
+in groups at once, each at its time whether earlier ones have ended or not: `start` is in seconds since 1970.
 
 The kinds of keys: `first` (valid, each verified once only), `valid` (from a pool that was verified before),
 `unknown` (well-formed, never issued), `wrong_secret` (one character of an issued key changed) and `revoked`.
@@ -90,6 +96,38 @@ class Texts:
         return len(self.by_kind[kind]) if kind == "first" else sys.maxsize
 
 
+@dataclass(frozen=True)
+class Schedule:
+    """When a key is verified.
+
+    Attributes:
+        start: the time of the first group, in seconds since 1970.
+        every: seconds from one group to the next.
+        group: calls at once.
+        groups: number of groups.
+    """
+
+    start: float
+    every: float
+    group: int
+    groups: int
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What became of scheduled verifications.
+
+    Attributes:
+        accepted: number of accepted ones in each group.
+        failures: exceptions.
+        late_seconds: from the last group's time to its last answer.
+    """
+
+    accepted: list[int]
+    failures: int
+    late_seconds: float
+
+
 class Driver(ABC):
     """A product in one variant.
 
@@ -108,6 +146,14 @@ class Driver(ABC):
     @abstractmethod
     async def check(self, name: str) -> CheckResult:
         """Run a correctness check."""
+
+    async def limited(self, limit: int, window_seconds: int) -> str:
+        """Issue a key with a rate limit."""
+        raise NotImplementedError("no limits per key")
+
+    async def load(self, key: str, schedule: Schedule) -> Loaded:
+        """Verify a key by a schedule."""
+        raise NotImplementedError("no limits per key")
 
     async def forged_keys_cost_no_read(self, verify: Callable[[str], Any]) -> CheckResult:
         """Count the reads for ten keys that were never issued."""
@@ -147,6 +193,27 @@ class ThreadedDriver(Driver):
         if at_once == 1:
             return [done for text in texts if (done := call(text))]
         return [done for done in self.threads.map(call, texts) if done]
+
+    async def load(self, key: str, schedule: Schedule) -> Loaded:
+        """Verify a key by a schedule."""
+
+        def call() -> bool | None:
+            try:
+                return self.verify(key)
+            except Exception:  # noqa: BLE001 - every exception counts as no answer
+                return None
+
+        groups = []
+        for number in range(schedule.groups):
+            time.sleep(max(0.0, schedule.start + number * schedule.every - time.time()))  # noqa: ASYNC251 - no other task
+            groups.append([self.threads.submit(call) for _ in range(schedule.group)])
+        answers = [[one.result() for one in group] for group in groups]
+        last = schedule.start + (schedule.groups - 1) * schedule.every
+        return Loaded(
+            [sum(answer is True for answer in group) for group in answers],
+            sum(answer is None for group in answers for answer in group),
+            time.time() - last,
+        )
 
 
 class AsyncDriver(Driver):
@@ -208,6 +275,11 @@ def serve(driver: ThreadedDriver | AsyncDriver, output: TextIO = sys.stdout) -> 
                 loop.run_until_complete(driver.open(variant, Sizes(**request)))
             elif action == "verify":
                 answer = loop.run_until_complete(_measured(driver, **request))
+            elif action == "limited":
+                answer = {"key": loop.run_until_complete(driver.limited(**request))}
+            elif action == "load":
+                key = request.pop("key")
+                answer = asdict(loop.run_until_complete(driver.load(key, Schedule(**request))))
             else:
                 answer = asdict(loop.run_until_complete(driver.check(request["name"])))
         except Exception as error:  # noqa: BLE001 - every failure is reported

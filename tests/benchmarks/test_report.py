@@ -6,9 +6,11 @@ import json
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+import pytest
+
 from benchmarks.measuring import Effort, Sample, in_turns
-from benchmarks.pictures import draw, fill_tables
-from benchmarks.report import Bars, Budget, Section, Table, budgets, write_report
+from benchmarks.pictures import draw, draw_curves, fill_tables, pictures
+from benchmarks.report import Bars, Budget, Curves, Section, Table, budgets, write_report
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,6 +83,42 @@ def test_a_picture_has_a_bar_for_each_value() -> None:
 def test_a_wide_range_has_a_logarithmic_scale() -> None:
     """Values that differ by more than a factor of thirty are drawn on a logarithmic scale, which the title says."""
     assert "Title (ms, logarithmic)" in draw(Bars("Title", "ms", [("a", 1.0, True), ("b", 1000.0, False)]))
+
+
+CURVES = Curves(
+    "Title",
+    "offered",
+    "admitted",
+    ("exact", [(0.25, 0.25), (1.0, 1.0), (4.0, 1.0)]),
+    [("ours <1>", [(0.25, 0.25), (4.0, 1.0)], True), ("theirs", [(0.25, 0.25), (4.0, 4.0)], False)],
+)
+
+
+def test_curves_have_a_point_for_each_value() -> None:
+    """Equal ratios are equally far apart, on both axes; each line has a name above the picture and its points."""
+    picture = ET.fromstring(draw_curves(CURVES))  # noqa: S314
+
+    points = [
+        (float(element.attrib["cx"]), float(element.attrib["cy"]), element.attrib["fill"])
+        for element in picture
+        if element.tag.endswith("circle")
+    ]
+    texts = [element.text for element in picture if element.tag.endswith("text")]
+    (left, bottom, ours), (right, middle, _), (_, _, theirs), (_, top, _) = points
+    assert left < right
+    assert bottom - middle == pytest.approx(middle - top, abs=0.2)
+    assert ours != theirs
+    assert {"Title", "exact", "ours <1>", "theirs", "offered", "admitted", "0.25", "1", "2"} <= set(texts)
+
+
+def test_pictures_of_a_report(tmp_path: Path) -> None:
+    """GIVEN a report with bars and curves WHEN pictures are drawn from it THEN each is drawn as its kind."""
+    path = tmp_path / "report.json"
+    bars = Bars("Bars", "ms", [("ours", 1.0, True)])
+    measured = Section("one", "Title", pictures={"bars": bars, "curves": CURVES})
+    write_report(path, [measured], is_quick=True)
+
+    assert {"bars": draw(bars), "curves": draw_curves(CURVES)} == pictures(json.loads(path.read_text()))
 
 
 def test_functions_run_in_turns() -> None:

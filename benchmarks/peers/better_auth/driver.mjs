@@ -26,6 +26,7 @@ const texts = {};
 const turns = {};
 let verify;
 let store;
+let limitedIn = [];
 let isChecking = false;
 
 // Each verification hashes the text with SHA-256 of Web Crypto.
@@ -214,6 +215,28 @@ async function measure({ kind, at_once, calls, seconds }) {
   };
 }
 
+/** Issue a key with a rate limit, and have it verified in two application objects over the shared store. */
+async function limited({ limit, window_seconds }) {
+  const rateLimit = { enabled: true, maxRequests: limit, timeWindow: window_seconds * 1000 };
+  limitedIn = [application(store.shared, rateLimit).auth, application(store.shared, rateLimit).auth];
+  return { key: (await issue(limitedIn[0])).key };
+}
+
+/** Verify a key in groups, each at its time whether earlier ones have ended or not, in both applications in turn. */
+async function load({ key, start, every, group, groups }) {
+  const waiting = [];
+  let failures = 0;
+  for (let number = 0; number < groups; number += 1) {
+    const milliseconds = (start + number * every) * 1000 - Date.now();
+    if (milliseconds > 0) await new Promise((resolve) => setTimeout(resolve, milliseconds));
+    const calls = Array.from({ length: group }, (_, index) => verifyWith(limitedIn[index % limitedIn.length], key));
+    const counted = calls.map((call) => call.catch(() => void (failures += 1)));
+    waiting.push(Promise.all(counted).then((answers) => answers.filter(Boolean).length));
+  }
+  const accepted = await Promise.all(waiting);
+  return { accepted, failures, late_seconds: Date.now() / 1000 - (start + (groups - 1) * every) };
+}
+
 const checks = {
   /** Verify a key 200 times, 50 at once, that may be used 40 times: with a quota, and with a rate limit. */
   async limit_under_concurrency() {
@@ -323,7 +346,9 @@ for await (const line of createInterface({ input: process.stdin })) {
     else if (request.do === "verify") answer = await measure(request);
     else {
       isChecking = true;
-      answer = await checks[request.name]();
+      if (request.do === "limited") answer = await limited(request);
+      else if (request.do === "load") answer = await load(request);
+      else answer = await checks[request.name]();
     }
   } catch (error) {
     answer = { failed: `${error.name}: ${error.message}` };
