@@ -777,7 +777,7 @@ def test_a_use_is_written_when_the_interval_is_over(
 def test_the_address_and_the_use_of_the_previous_secret_are_written(
     table: Table, setting: Callable[[str, str], None], stop_clock: Callable[[str], datetime]
 ) -> None:
-    """GIVEN a rotated key WHEN the new and the previous secret are used THEN the usage tells when the previous was."""
+    """GIVEN a rotated key WHEN both its secrets are used THEN the usage has the last use of the previous one."""
     setting("USAGE_FLUSH_SECONDS", "0")
     table.put_unused()
     NEXT.put(table, previous_hash=KEY.hash(), previous_expires_at="2099-01-01T00:00:00.000Z")
