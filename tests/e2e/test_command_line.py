@@ -38,7 +38,8 @@ def test_a_text_is_identified_and_verified(deployment: Deployment) -> None:
     identified = administer("keys", "identify", text=created["key"])
     verified = administer("keys", "verify", text=created["key"])
 
-    assert (deployment.organization_id, created["id"]) == (identified["organizationId"], identified["keyId"])
+    assert deployment.organization_id == identified["organizationId"]
+    assert created["id"] == identified["keyId"]
     assert "VALID" == verified["code"]
 
 

@@ -475,6 +475,7 @@ class Organization:
             if text != key.text:
                 key.previous_use = key.generation - 1, rfc3339(now)
             key.last_used_at = max(key.last_used_at or "", rfc3339(now))
+            key.last_used_ip = address and address.removeprefix("::ffff:")
         return {
             "valid": code == "VALID",
             "code": code,

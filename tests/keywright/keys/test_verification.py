@@ -774,6 +774,18 @@ def test_a_use_is_written_when_the_interval_is_over(
     assert [1] == [usage["request_count"] for usage in table.under("USAGE#")]
 
 
+def test_who_only_looks_does_not_use_the_key(table: Table, setting: Callable[[str, str], None]) -> None:
+    """GIVEN a key WHEN it is verified at cost 0 and once more THEN it was used once."""
+    setting("USAGE_FLUSH_SECONDS", "0")
+    text = KEY.put(table)
+    table.put_unused()
+
+    verify(text, requiring([], cost=0))
+    verify(text)
+
+    assert [1] == [usage["request_count"] for usage in table.under("USAGE#")]
+
+
 def test_the_address_and_the_use_of_the_previous_secret_are_written(
     table: Table, setting: Callable[[str, str], None], stop_clock: Callable[[str], datetime]
 ) -> None:

@@ -150,8 +150,9 @@ def _verify_credential(parts: KeyParts, credential: Credential, use: Use, measur
         measured.limiter_failures += 1
     if admission is not None and admission.code is not Code.VALID:
         return IdentifiedKey(key, admission.code, f"a limit of the {admission.of}", admission=admission)
-    previous = None if parts.generation == key.generation else parts.generation
-    meter().count(key.organization_id, key.key_id, now, use.address, previous)
+    if use.cost:  # who only looks does not use the key
+        previous = None if parts.generation == key.generation else parts.generation
+        meter().count(key.organization_id, key.key_id, now, use.address, previous)
     return IdentifiedKey(key, Code.VALID, "valid", admission=admission)
 
 
