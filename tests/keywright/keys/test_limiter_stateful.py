@@ -138,6 +138,8 @@ class LimitsThatChange(RuleBasedStateMachine):
         super().__init__()
         self.scene = scene
         self.containers = [Container(), Container()]
+        self.last = 0
+        """The container that has used the key last, and so knows what is used."""
 
     @initialize(start=starts, key=limits_of_a_key, organization=limits_of_a_key)
     def begin(
@@ -159,7 +161,9 @@ class LimitsThatChange(RuleBasedStateMachine):
         assert (expected or "VALID") == answer.code
         if expected is None:
             self.of_key.admit(cost, self.scene.now)
-        self.check_time_to_try_again(answer, cost)
+            self.last = container
+        elif container == self.last:
+            self.check_time_to_try_again(answer, cost)
 
     @rule(container=which, cost=costs)
     def use_of_both(self, container: int, cost: int) -> None:
@@ -170,6 +174,7 @@ class LimitsThatChange(RuleBasedStateMachine):
             assert "VALID" == answer.code
             self.of_key.admit(cost, self.scene.now)
             self.of_organization.admit(cost, self.scene.now)
+            self.last = container
         else:
             assert answer.code in {refusal for refusal in refusals if refusal}
 
