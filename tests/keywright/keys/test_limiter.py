@@ -370,7 +370,7 @@ def test_a_new_container_does_not_use_a_rate_at_rest_with_older_limits(limits: S
     """GIVEN a rate at rest that was changed WHEN a container that knows nothing reuses a record THEN it reads again."""
     old = limits.holder(RateLimit(100, 100, 100))
     limits.pass_time(0.5)
-    limits.admits(limits.changed(old, ONE))
+    limits.admits(limits.changed(old, RateLimit(2, 1, 1)))
     limits.pass_time(2)
     limits.running = Container()
 
