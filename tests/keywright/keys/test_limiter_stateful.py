@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from keywright.domain.limits import SECOND, Period, Quota, RateLimit
+from keywright.keys import limiter
 from tests.support.depth import size
 from tests.support.simulated_limits import Container, SimulatedLimits
 
@@ -195,7 +196,11 @@ class LimitsThatChange(RuleBasedStateMachine):
 
     @rule(limits=limits_of_a_key, container=which)
     def change(self, limits: tuple[RateLimit | None, Quota | None], container: int) -> None:
-        """Change the key's limits, up or down; the next use converts what was used."""
+        """Change the key's limits, up or down; the next use converts what was used.
+
+        Refusals are repeated from memory for a second, even those of limits that were changed and changed back.
+        """
+        self.scene.now += limiter.TRUSTED_NS
         self.scene.running = self.containers[container]
         self.key = self.scene.changed(self.key, *limits)
         self.of_key.rate, self.of_key.quota = limits
