@@ -189,13 +189,14 @@ def test_a_use_that_the_organization_refuses_goes_back_to_the_lease(limits: Simu
     assert lease is not None
     while not lease.holds(2, limits.now):
         limits.admits(key)
-    before = limits.item(key)
+    mine, before = limits.running, limits.item(key)
+    left = [cost for cost in range(MOST_AHEAD) if lease.holds(cost, limits.now)]
     limits.admits(organization, container=Container())
-    limits.running = Container(known=limits.running.known, leases=limits.running.leases)
-    limits.running.leases.put(key.holder_id, lease)
+    with faults.injected() as operations:
+        assert not limits.admits(key, organization, container=mine)
 
-    assert not limits.admits(key, organization)
-    assert lease.holds(2, limits.now)
+    assert [WRITE] == operations
+    assert left == [cost for cost in range(MOST_AHEAD) if lease.holds(cost, limits.now)]
     assert before == limits.item(key)
 
 

@@ -366,6 +366,33 @@ def test_older_limits_give_no_second_burst(limits: SimulatedLimits) -> None:
         limiter.admit([old], 1)
 
 
+def test_a_new_container_does_not_use_a_rate_at_rest_with_older_limits(limits: SimulatedLimits) -> None:
+    """GIVEN a rate at rest that was changed WHEN a container that knows nothing reuses a record THEN it reads again."""
+    old = limits.holder(RateLimit(100, 100, 100))
+    limits.pass_time(0.5)
+    limits.admits(limits.changed(old, RateLimit(2, 1, 1)))
+    limits.pass_time(2)
+    limits.running = Container()
+
+    with pytest.raises(LimitsGoneError):
+        limiter.admit([old], 1)
+
+
+def test_limits_are_not_read_again_each_time_the_item_is_seen(limits: SimulatedLimits) -> None:
+    """GIVEN limits that were read after a container first saw the item of older ones THEN they are converted at once.
+
+    Other threads may see the item again meanwhile, and must not make the first one read the key for ever.
+    """
+    old = limits.holder(SLOW)
+    limits.admits(old)
+    limits.pass_time(1)
+    new = limits.changed(old, SEVERAL)
+    limits.pass_time(0.1)
+    limits.ask(old, cost=0)
+
+    assert Code.VALID == limiter.admit([new], 1).code
+
+
 def test_an_older_quota_does_not_start_anew(limits: SimulatedLimits) -> None:
     """GIVEN a container that reuses a record WHEN a quota gets another period THEN it reads the key again."""
     mine, theirs = Container(), Container()
