@@ -12,15 +12,17 @@ import re
 import sys
 import uuid
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from keywright import errors
+from keywright import clock, errors
 from keywright.authorizers.session_token import LEEWAY_SECONDS
 from keywright.domain import key_text, keyring
+from keywright.store.usage import day_name
 from local import identity_provider
 from local.case_files import EVENTS, CaseError, case_files, merged, patch_of, read
 
@@ -32,8 +34,14 @@ Json = Any
 _ANSWER_FIELDS = {"headers", "data", "error", "pagination", "body"}
 _LISTS = {"headers": "multiValueHeaders", "queryStringParameters": "multiValueQueryStringParameters"}
 _PLACEHOLDER = re.compile(r"\$\{([^}]+)\}")
+_DAY = re.compile(r"(today|day)(?:-(\d+))?")
 _NULL = "<null>"
-_JSON_ATTRIBUTES = {"changes": (", ", ": "), "metadata": (",", ":")}
+_JSON_ATTRIBUTES = {
+    "changes": (", ", ": "),
+    "metadata": (",", ":"),
+    "rate_limit": (",", ":"),
+    "quota": (",", ":"),
+}
 """The attributes of items that hold JSON as text, with its separators."""
 _ERRORS = {name: asdict(error) for name, error in vars(errors).items() if isinstance(error, errors.ErrorType)}
 _SIGNERS = {
@@ -244,7 +252,7 @@ class Case:
     def _filled(self, value: Json, message: str = "") -> Json:
         """Return a value with placeholders replaced, inside a message of the batch if one is named."""
         if isinstance(value, dict):
-            return {name: self._filled(part, message) for name, part in value.items()}
+            return {self._filled(name, message): self._filled(part, message) for name, part in value.items()}
         if isinstance(value, list):
             return [self._filled(part, message) for part in value]
         if not isinstance(value, str):
@@ -265,6 +273,9 @@ class Case:
         }
         if name in computed:
             return computed[name]()
+        if day := _DAY.fullmatch(name):
+            date = clock.now().date() - timedelta(days=int(day[2] or 0))
+            return date.isoformat() if day[1] == "today" else day_name(date)
         return name[0] * int(name[4:]) if name[1:4] == " * " else self._place(name)
 
     def _place(self, name: str) -> Json:

@@ -138,11 +138,17 @@ class Gateway:
         route, parameters = self._route(request)
         context["resourcePath"] = route.path
         event = proxy_event(request, route.path, parameters, context)
+        usage_plan_key = None
         if route.authorizer == IAM_AUTHORIZER:
             mapping(context["identity"], "identity").update(sigv4.caller(request, self.credential))
         elif route.authorizer is not None:
-            authorizer = self._api.authorizers[route.authorizer]
-            context["authorizer"] = self._authorization.check(authorizer, request, event)
+            grant = self._authorization.check(self._api.authorizers[route.authorizer], request, event)
+            context["authorizer"] = grant.context
+            usage_plan_key = grant.usage_plan_key
+        if route.needs_usage_plan_key:
+            if usage_plan_key is None:
+                raise RefusalError("INVALID_API_KEY", reason="the authorizer named no key of a usage plan")
+            mapping(context["identity"], "identity")["apiKey"] = usage_plan_key
         try:
             return parse_proxy_answer(self._invoke(route.function, event))
         except FunctionError as error:

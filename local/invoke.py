@@ -8,7 +8,7 @@ a folder of functions/, and the table has the demo organizations.
 
 PARAMETERS has values of template parameters, as for `make run`.
 
-The function runs in a process of its own, under Lambda's runtime client and emulator, with its role. The answer and the
+The function runs in a separate process, under Lambda's runtime client and emulator, with its role. The answer and the
 changes of the table are printed to standard output, the function's log to standard error.
 """
 

@@ -30,6 +30,7 @@ _AWS_DEFAULTS = {
     "AUTHORIZER_FAILURE": (500, "Internal server error"),
     "DEFAULT_4XX": (400, "Bad Request"),
     "DEFAULT_5XX": (502, "Internal server error"),
+    "INVALID_API_KEY": (403, "Forbidden"),
     "INVALID_SIGNATURE": (403, _WRONG_SIGNATURE),
     "MISSING_AUTHENTICATION_TOKEN": (403, "Missing Authentication Token"),
     "REQUEST_TOO_LARGE": (413, "Request Too Long"),

@@ -80,12 +80,15 @@ class Route:
     Attributes:
         authorizer: name of an authorizer, AWS_IAM, or None. The InvokeRole of a route with AWS_IAM, which API Gateway
             assumes to invoke the function, is ignored.
+        needs_usage_plan_key: whether the authorizer must name the API key of a usage plan. The key is passed on; the
+            plan is not applied.
     """
 
     method: str
     path: str
     function: str
     authorizer: str | None
+    needs_usage_plan_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +363,10 @@ class _Reader:
             for logical_id in functions
             for route in self._routes(logical_id, None if default is None else text(default, place), authorizers)
         ]
+        if declared.get("ApiKeySourceType") != "AUTHORIZER" and any(route.needs_usage_plan_key for route in routes):
+            raise TemplateError(
+                f"{place}.ApiKeySourceType: ApiKeyRequired is supported by the local service with AUTHORIZER only"
+            )
         responses = self._resolved(declared.get("GatewayResponses"), f"{place}.GatewayResponses")
         return Api(
             stage=text(self.resolver.resolve(declared.get("StageName"), place), f"{place}.StageName"),
@@ -397,8 +404,6 @@ class _Reader:
     ) -> Route:
         properties = self._resolved(event.get("Properties"), place)
         auth = mapping(properties.get("Auth"), f"{place}.Auth")
-        if auth.get("ApiKeyRequired") is True:
-            raise TemplateError(f"{place}.Auth.ApiKeyRequired: not supported by the local service")
         name = text(auth["Authorizer"], place) if "Authorizer" in auth else default
         if name == NO_AUTHORIZER:
             name = None
@@ -412,6 +417,7 @@ class _Reader:
             path=text(properties.get("Path"), f"{place}.Path"),
             function=logical_id,
             authorizer=name,
+            needs_usage_plan_key=auth.get("ApiKeyRequired") is True,
         )
 
 

@@ -106,11 +106,12 @@ _TAGS = {
 
 _PREFERRED = {
     "get_api_key": "used",
+    "get_api_key_usage": "week",
     "list_api_keys": "first_page",
     "list_audit_logs": "first_page",
     "rotate_api_key": "grace_period",
     "update_api_key": "within_a_grace_period",
-    "verify_api_key": "valid_for_permissions",
+    "verify_api_key": "limits",
 }
 """The events that are examples. Other operations use `200_example`, or else their first event."""
 

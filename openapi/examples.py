@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from datetime import date, timedelta
 from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -40,11 +41,12 @@ _SAMPLES = {
     "api key": _KEY_TEXT,
     "hint": key_text.hint(_KEY_TEXT, "kk_"),
     "rfc3339": "2026-01-02T12:34:56.789Z",
+    "date": "2026-01-02",
     "any string": "...",
 }
 """Samples that replace the matchers of expected answers (events/README.md)."""
 
-_MATCHER = re.compile(rf"<({'|'.join(_SAMPLES)})(?::[^>]*)?>")
+_MATCHER = re.compile(rf"<({'|'.join(_SAMPLES)})(?::[^>+]*)?(?:\+(\d+)([ds]))?>")
 _KEY = re.compile(r"kk_[0-9A-Za-z]{86}")
 """A key in an event."""
 _DOCS = re.compile(r"https://[^/\"]+/v1/docs#")
@@ -68,7 +70,7 @@ class Example:
     def answer(self) -> Json:
         """The body of the response, with samples instead of matchers."""
         text = json.dumps(self.case.expected["answer"]["body"], ensure_ascii=False)
-        text = _MATCHER.sub(lambda match: _SAMPLES[match[1]], text)
+        text = _MATCHER.sub(_sample, text)
         return json.loads(_DOCS.sub(f"{self.base_url}/docs#", text))
 
     @cached_property
@@ -90,6 +92,14 @@ class Example:
                 return str(code)
             case _:
                 return None
+
+
+def _sample(matcher: re.Match[str]) -> str:
+    """Return the sample of a matcher: of dates, that many days later."""
+    sample = _SAMPLES[matcher[1]]
+    if matcher[1] != "date" or matcher[2] is None:
+        return sample
+    return (date.fromisoformat(sample) + timedelta(days=int(matcher[2]))).isoformat()
 
 
 def examples(events: Path, function: str, base_url: str) -> list[Example]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic.json_schema import models_json_schema
 
@@ -66,11 +66,9 @@ def _with_parts(models: Iterable[type[BaseModel]]) -> dict[type[BaseModel], None
     """Return the models with those in their fields."""
     collected: dict[type[BaseModel], None] = {}
     for model in models:
-        parts = [
-            field.annotation
-            for field in model.model_fields.values()
-            if isinstance(field.annotation, type) and hasattr(field.annotation, "model_fields")
-        ]
+        annotations = [field.annotation for field in model.model_fields.values()]
+        kinds = [kind for annotation in annotations for kind in (annotation, *get_args(annotation))]
+        parts = [kind for kind in kinds if isinstance(kind, type) and hasattr(kind, "model_fields")]
         collected |= _with_parts(parts) | {model: None}
     return collected
 

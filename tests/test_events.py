@@ -44,6 +44,7 @@ STATUSES = {
     "create_api_key": {200, 204, 400, 401, 403, 410, 413, 422, 500, 503},
     "delete_api_key": {200, 400, 401, 403, 404, 410, 500, 503},
     "get_api_key": {200, 400, 401, 403, 404, 500, 503},
+    "get_api_key_usage": {200, 204, 400, 401, 403, 404, 500, 503},
     "get_current_api_key": {200, 204, 400, 401, 500, 503},
     "get_openapi": {200, 204, 500},
     "get_reference": {200, 204},
@@ -122,7 +123,7 @@ def test_questions_are_named_after_the_gateways_status() -> None:
             case {"answer": {"isAuthorized": is_authorized}}:
                 yield "status", 200 if is_authorized else 403, case.status
             case {"answer": {"policyDocument": {"Statement": statements}}}:
-                is_allowed = authorization.allows(statements, asked_arn(case.event))
+                is_allowed = authorization.allows(statements, asked_arn(case.event), asked_address(case.event))
                 yield "status", 200 if is_allowed else 403, case.status
             case {"error": {"message": message}}:
                 yield "status", 401 if message == "Unauthorized" else 503, case.status
@@ -134,6 +135,14 @@ def asked_arn(question: dict[str, Any]) -> str:
     """Return the ARN of the request that an authorizer is asked about."""
     arn: str = question["routeArn"] if question.get("version") == "2.0" else question["methodArn"]
     return arn
+
+
+def asked_address(question: dict[str, Any]) -> str | None:
+    """Return the address of the client of the request that an authorizer is asked about."""
+    match question:
+        case {"requestContext": {"http": {"sourceIp": address}} | {"identity": {"sourceIp": address}}}:
+            return str(address)
+    return None
 
 
 # ---- Requests ------------------------------------------------------------------------------------------------

@@ -190,6 +190,8 @@ def test_the_guide_to_the_api_can_be_followed_alone(reader: Reader, place: str) 
 
     answered = [answer for output in outputs for answer in answers(output)]
     assert [] == [answer for answer in answered if answer["error"] is not None]
-    (verified,) = [answer["data"] for answer in answered if "valid" in answer["data"]]
-    assert "VALID" == verified["code"]
-    assert verified["valid"] is True
+    verified, limited = [answer["data"] for answer in answered if "valid" in answer["data"]]
+    assert ["VALID", "VALID"] == [verified["code"], limited["code"]]
+    assert verified["valid"] is limited["valid"] is True
+    assert {"limit": 60, "remaining": 8, "resetSeconds": 2} == limited["rateLimit"]
+    assert 2 == limited["quota"]["used"]

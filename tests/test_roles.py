@@ -34,9 +34,11 @@ NEEDED_BY = {
     },
     "list_api_keys": {"dynamodb:BatchGetItem": "200_first_page", "dynamodb:Query": "200_first_page"},
     "get_api_key": {"dynamodb:BatchGetItem": "200_used"},
+    "get_api_key_usage": {"dynamodb:BatchGetItem": "200_week"},
     "update_api_key": {
         "dynamodb:BatchGetItem": "200_name",
         "dynamodb:ConditionCheckItem": "200_name",
+        "dynamodb:DeleteItem": "200_limits_taken_away",
         "dynamodb:PutItem": "200_name",
     },
     "delete_api_key": {

@@ -2,8 +2,9 @@
 
 usage: aws dynamodb scan ... | python3 -m tools.after_restore STACK
 
-Reads the output of the scan from standard input, and requires only Python. Changes of keys, members and scheduled
-deletions are printed as commands of `keywright-admin`, oldest first; all other records are printed as comments.
+Reads the output of the scan from standard input, and requires only Python. Changes of keys, members, scheduled
+deletions and limits of organizations are printed as commands of `keywright-admin`, oldest first; all other records are
+printed as comments.
 """
 
 from __future__ import annotations
@@ -46,12 +47,25 @@ def lines(stack: str, records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _updated(organization: str, key: str, after: Mapping[str, Any]) -> list[str] | None:
-    """Return the command that deletes a key with other permissions or enables or disables it; None if only renamed."""
-    if "permissions" in after:
+    """Return the command that deletes a key with other permissions or addresses, or enables or disables it, or None."""
+    if {"permissions", "allowedIps"} & after.keys():
         return _revoked(organization, key, after)
     if "enabled" in after:
         return ["keys", "enable" if after["enabled"] else "disable", organization, key]
     return None
+
+
+def _limited(organization: str, _target: str, after: Mapping[str, Any]) -> list[str] | None:
+    """Return the command that sets limits of an organization; None if it has no others."""
+    options = []
+    if "rateLimit" in after:
+        rate = after["rateLimit"]
+        text = f"{rate['limit']}/{rate['windowSeconds']}s,burst={rate['burst']}" if rate else "none"
+        options += ["--rate-limit", text]
+    if "quota" in after:
+        quota = after["quota"]
+        options += ["--quota", f"{quota['limit']}/{quota['period']}" if quota else "none"]
+    return ["organizations", "update", organization, *options] if options else None
 
 
 def _revoked(organization: str, key: str, _after: Mapping[str, Any]) -> list[str]:
@@ -67,12 +81,14 @@ _COMMANDS: dict[str, Callable[[str, str, Mapping[str, Any]], list[str] | None]] 
     "member.suspended": lambda organization, user, _: ["members", "suspend", organization, user],
     "member.reinstated": lambda organization, user, _: ["members", "reinstate", organization, user],
     "member.removed": lambda organization, user, _: ["members", "remove", organization, user, "--yes"],
+    "organization.updated": _limited,
     "organization.deletion_requested": lambda organization, *_: [
         *("organizations", "request-deletion", organization, "--yes"),
     ],
     "organization.deletion_canceled": lambda organization, *_: ["organizations", "cancel-deletion", organization],
 }
-"""Commands that repeat a change, or do more: a key that was rotated or has other permissions is deleted."""
+"""Commands that repeat a change, or do more: a key that was rotated, or has other permissions or addresses, is deleted.
+"""
 
 
 if __name__ == "__main__":

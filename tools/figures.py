@@ -48,10 +48,16 @@ SUITES = {
     "recovery": Suite(f"{_LOCAL} tests/reliability", ("tests", "requests", "faults")),
     "transport": Suite("pytest tests/keywright/aws/test_transport.py"),
     "fuzz": Suite("make fuzz", ("requests", "operations", "targets", "runs")),
+    "addresses": Suite("pytest tests/keywright/domain/test_ip_addresses.py", ("addresses",)),
+    "key_limits": Suite("pytest tests/api/test_limits.py tests/lifecycle/test_limits_of_keys.py"),
     "forged_keys": Suite("pytest tests/keywright/domain/test_mutated_keys.py", ("mutations",)),
     "revocation": Suite("pytest tests/lifecycle/test_revocation.py", ("races",)),
     "overtaken_changes": Suite("pytest tests/keywright/test_overtaken_changes.py"),
     "interleavings": Suite("pytest tests/lifecycle/test_verification_beside_writes.py", ("interleavings",)),
+    "limits": Suite(
+        f"{_LOCAL} tests/lifecycle/test_limits.py tests/keywright/keys/test_limiter.py"
+        " tests/keywright/keys/test_leases.py tests/keywright/keys/test_limiter_stateful.py"
+    ),
     "policies": Suite("pytest tests/keywright/authorizers/test_policies.py", ("tests", "policies")),
     "iam_callers": Suite("pytest tests/functions/verify_api_key"),
     "signing_keys": Suite("pytest tests/keywright/authorizers/test_oidc.py"),

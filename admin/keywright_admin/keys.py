@@ -134,10 +134,24 @@ def _fields(key: KeyOutput) -> list[tuple[str, object]]:
         ("created at", key.created_at),
         ("updated at", key.updated_at),
         ("expires at", key.expires_at),
+        ("rate limit", _rate_limit(key)),
+        ("quota", _quota(key)),
+        ("allowed IPs", key.allowed_ips),
         ("previous key expires at", key.previous_key_expires_at),
+        ("previous key used at", key.previous_key_last_used_at),
         ("last used at", key.last_used_at),
+        ("last used from", key.last_used_ip),
         ("requests", key.request_count),
     ]
+
+
+def _rate_limit(key: KeyOutput) -> str | None:
+    rate = key.rate_limit
+    return None if rate is None else f"{rate.limit} in {rate.window_seconds} seconds, {rate.burst} at once"
+
+
+def _quota(key: KeyOutput) -> str | None:
+    return None if key.quota is None else f"{key.quota.limit} ({key.quota.period})"
 
 
 @command(

@@ -6,8 +6,10 @@ from uuid import UUID
 
 import typer
 
+from keywright.domain.organization_state import Setting
 from keywright.ids import organization_uuid
 from keywright.operators import organizations as operator_organizations
+from keywright.operators.organizations import ShownOrganization
 from keywright.operators.refusals import ExistsError
 from keywright_admin import terminal
 from keywright_admin.arguments import (
@@ -21,10 +23,20 @@ from keywright_admin.arguments import (
 )
 from keywright_admin.command import answer, command, confirm
 from keywright_admin.deployment import operator
+from keywright_admin.failures import UsageError
+from keywright_admin.limits import (
+    NewSetting,
+    parse_quota,
+    parse_rate_limit,
+    parse_usage_plan_key,
+    quota_text,
+    rate_limit_text,
+    read_usage_plan_key,
+)
 from keywright_admin.output import ChangedOrganization, OrganizationList, OrganizationOutput
 from keywright_admin.terminal import Column
 
-organization_commands = typer.Typer(help="Create, show, rename and delete organizations.")
+organization_commands = typer.Typer(help="Create, show, rename, limit and delete organizations.")
 
 
 @command(
@@ -68,8 +80,8 @@ def _create(
 def _show(context: typer.Context, organization: OrganizationArgument, *, is_id: IdOption = False) -> None:
     """Show an organization."""
     organization_id = existing_organization_id(organization, is_id=is_id)
-    output = OrganizationOutput.of(operator_organizations.show_organization(organization_id))
-    answer(context, output, lambda: terminal.print_fields(_fields(output)))
+    shown = operator_organizations.show_organization(organization_id)
+    answer(context, OrganizationOutput.of(shown), lambda: terminal.print_fields(_fields(shown)))
 
 
 @command(organization_commands, "list", "organizations list", "organizations list --json")
@@ -78,26 +90,43 @@ def _list(context: typer.Context) -> None:
     with terminal.progress_bar("items read") as advance:
         listed = operator_organizations.list_organizations(advance)
     output = OrganizationList(organizations=[OrganizationOutput.of(organization) for organization in listed])
-    answer(context, output, lambda: _print_table(output.organizations))
+    answer(context, output, lambda: _print_table(listed))
 
 
-def _print_table(listed: Sequence[OrganizationOutput]) -> None:
+def _print_table(listed: Sequence[ShownOrganization]) -> None:
     terminal.print_table(
-        [Column("id"), Column("name", is_text=True), Column("deletion due"), Column("created", is_extra=True)],
         [
-            (row.id, row.name, terminal.minute(row.pending_deletion_at), terminal.minute(row.created_at))
+            Column("id"),
+            Column("name", is_text=True),
+            Column("deletion due"),
+            Column("created", is_extra=True),
+            Column("rate limit", is_extra=True),
+            Column("quota", is_extra=True),
+        ],
+        [
+            (
+                row.id,
+                row.name,
+                terminal.minute(row.pending_deletion_at),
+                terminal.minute(row.created_at),
+                row.rate_limit and rate_limit_text(row.rate_limit),
+                row.quota and quota_text(row.quota),
+            )
             for row in listed
         ],
         "No organizations.",
     )
 
 
-def _fields(organization: OrganizationOutput) -> list[tuple[str, object]]:
+def _fields(organization: ShownOrganization) -> list[tuple[str, object]]:
     return [
         ("id", organization.id),
         ("name", organization.name),
         ("created at", organization.created_at),
         ("scheduled deletion", organization.pending_deletion_at),
+        ("rate limit", organization.rate_limit and rate_limit_text(organization.rate_limit)),
+        ("quota", organization.quota and quota_text(organization.quota)),
+        ("usage plan key", organization.usage_plan_key),
     ]
 
 
@@ -116,6 +145,60 @@ def _rename(
         context,
         organization_id,
         f"Renamed the organization to {name}." if changed else f"The organization is already named {name}.",
+        changed=changed,
+    )
+
+
+@command(
+    organization_commands,
+    "update",
+    "organizations update org_2abc --rate-limit 100/1s --quota 10000/month",
+    "organizations update org_2abc --rate-limit 600/60s,burst=20 --quota none",
+    "organizations update org_2abc --usage-plan-key - < FILE",
+)
+def _update(  # noqa: PLR0913 - the settings
+    context: typer.Context,
+    organization: OrganizationArgument,
+    *,
+    rate_limit: Annotated[
+        NewSetting | None,
+        typer.Option(
+            "--rate-limit", metavar="RATE", parser=parse_rate_limit, help="100/1s, 600/60s,burst=20, or none."
+        ),
+    ] = None,
+    quota: Annotated[
+        NewSetting | None,
+        typer.Option("--quota", metavar="QUOTA", parser=parse_quota, help="10000/month, day, week, total, or none."),
+    ] = None,
+    usage_plan_key: Annotated[
+        str | None,
+        typer.Option(
+            "--usage-plan-key",
+            metavar="-",
+            parser=parse_usage_plan_key,
+            help="Value of an API key of API Gateway, from standard input; none removes it.",
+        ),
+    ] = None,
+    is_id: IdOption = False,
+) -> None:
+    """Set limits of all keys of an organization together, and the usage plan key that API Gateway throttles by."""
+    if rate_limit is None and quota is None and usage_plan_key is None:
+        raise UsageError("nothing to change: pass --rate-limit, --quota or --usage-plan-key")
+    new = {
+        Setting.RATE_LIMIT: rate_limit,
+        Setting.QUOTA: quota,
+        Setting.USAGE_PLAN_KEY: None if usage_plan_key is None else read_usage_plan_key(usage_plan_key),
+    }
+    settings = {setting: value for setting, value in new.items() if value is not None}
+    organization_id = existing_organization_id(organization, is_id=is_id)
+    changed = operator_organizations.update_organization(
+        operator(), organization_id, {setting: value.stored for setting, value in settings.items()}
+    )
+    values = ", ".join(f"{setting.replace('_', ' ')} {value.shown}" for setting, value in settings.items())
+    _answer_change(
+        context,
+        organization_id,
+        f"Changed the organization: {values}." if changed else f"The organization already has {values}.",
         changed=changed,
     )
 

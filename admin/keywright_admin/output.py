@@ -18,8 +18,30 @@ if TYPE_CHECKING:
     from keywright.operators import organizations as operator_organizations
 
 
+class RateLimitOutput(Answer):
+    """A rate: `limit` uses in each window on average, and at most `burst` at once."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int
+    window_seconds: int
+    burst: int
+
+
+class QuotaOutput(Answer):
+    """A number of uses in each day, week or month, or in total."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    limit: int
+    period: fields.QuotaPeriod
+
+
 class OrganizationOutput(Answer):
-    """An organization. Times are RFC 3339; null means unknown or not applicable."""
+    """An organization. Times are RFC 3339; null means unknown or not applicable.
+
+    Limits are those of all its keys together. Of the usage plan key only the last four characters are shown.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -27,6 +49,9 @@ class OrganizationOutput(Answer):
     name: str | None
     created_at: fields.WrittenMoment | None
     pending_deletion_at: fields.WrittenMoment | None
+    rate_limit: RateLimitOutput | None
+    quota: QuotaOutput | None
+    usage_plan_key: str | None
 
     @classmethod
     def of(cls, organization: operator_organizations.ShownOrganization) -> OrganizationOutput:
@@ -36,6 +61,9 @@ class OrganizationOutput(Answer):
             name=organization.name,
             created_at=organization.created_at,
             pending_deletion_at=organization.pending_deletion_at,
+            rate_limit=organization.rate_limit and RateLimitOutput.model_validate(organization.rate_limit.as_json()),
+            quota=organization.quota and QuotaOutput.model_validate(organization.quota.as_json()),
+            usage_plan_key=organization.usage_plan_key,
         )
 
 

@@ -56,6 +56,8 @@ def test_the_commands_repeat_later_changes(table: Table, run: Callable[..., Comm
         f"members remove {ORGANIZATION} demo-member --yes",
         f"keys revoke {ORGANIZATION} {nth_id(0)} --yes",
         f"organizations rename {ORGANIZATION} Umbrella",
+        f"organizations update {ORGANIZATION} --rate-limit 600/1m,burst=20 --quota 10000/month",
+        f"organizations update {ORGANIZATION} --quota none",
         f"organizations cancel-deletion {FROZEN_ORGANIZATION_ID}",
         f"organizations request-deletion {ORGANIZATION} --yes",
     ):
@@ -67,7 +69,10 @@ def test_the_commands_repeat_later_changes(table: Table, run: Callable[..., Comm
     for words in printed:
         run(*words).text()
 
-    assert 7 == len(printed)
+    assert 9 == len(printed)
+    organization = run("organizations", "show", ORGANIZATION, "--json").json("organization")
+    assert {"limit": 600, "windowSeconds": 60, "burst": 20} == organization["rateLimit"]
+    assert organization["quota"] is None
     assert {nth_id(1), nth_id(2)} == {item["sk"].removeprefix("KEY#") for item in table.under("KEY#")}
     shown = run("members", "list", ORGANIZATION, "--json").json("members")["members"]
     members = {member["userId"]: (member["role"], member["suspendedAt"] is not None) for member in shown}
@@ -89,13 +94,14 @@ def record(event: str, target: str, after: object, second: int) -> dict[str, Any
 
 
 def test_changed_keys_are_revoked_or_disabled() -> None:
-    """A restored key would have its old text or permissions again, or work; a new name is harmless."""
+    """A restored key would have its old text, permissions or addresses again, or work; a new name is harmless."""
     printed = commands(
         [
             record("api_key.updated", nth_id(3), {"name": "renamed"}, 4),
             record("api_key.updated", nth_id(2), {"permissions": []}, 3),
             record("api_key.updated", nth_id(1), {"enabled": False}, 2),
             record("api_key.updated", nth_id(4), {"enabled": True}, 5),
+            record("api_key.updated", nth_id(5), {"allowedIps": ["192.0.2.1"], "enabled": True}, 6),
             record("api_key.rotated", nth_id(0), {"hint": "abcd"}, 1),
         ]
     )
@@ -105,7 +111,13 @@ def test_changed_keys_are_revoked_or_disabled() -> None:
         ["keys", "disable", ORGANIZATION, nth_id(1)],
         ["keys", "revoke", ORGANIZATION, nth_id(2), "--yes"],
         ["keys", "enable", ORGANIZATION, nth_id(4)],
+        ["keys", "revoke", ORGANIZATION, nth_id(5), "--yes"],
     ] == printed
+
+
+def test_a_usage_plan_key_is_a_comment() -> None:
+    """The audit log does not have the value."""
+    assert [] == commands([record("organization.updated", ORGANIZATION, {"usagePlanKey": "...6789"}, 1)])
 
 
 def test_other_records_are_comments() -> None:

@@ -76,6 +76,8 @@ def test_the_policy_allows_exactly_what_the_commands_do(
         "organizations show org_2abc",
         "organizations list",
         "organizations rename org_2abc Umbrella",
+        "organizations update org_2abc --rate-limit 100/1s",
+        "organizations update org_2abc --rate-limit none",
         "organizations request-deletion org_2abc --yes",
         "organizations cancel-deletion org_2abc",
         f"members list {ACTIVE_ORGANIZATION_ID}",

@@ -46,7 +46,6 @@ def key(deployment: Deployment) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("text", ["{}", "{}\n", "  {} \r\n"])
-@pytest.mark.deep
 def test_a_key_is_identified(
     ask: Callable[..., CommandResult], key: dict[str, Any], deployment: Deployment, text: str
 ) -> None:
@@ -61,7 +60,6 @@ def test_a_key_is_identified(
     assert key["key"][40:] not in output
 
 
-@pytest.mark.deep
 def test_a_key_is_identified_as_json(ask: Callable[..., CommandResult], key: dict[str, Any]) -> None:
     """Key and organization are shown as elsewhere; a disabled key is disabled."""
     output = ask(key["key"], "keys", "identify", "--json").json("identified-key")
@@ -75,7 +73,6 @@ def test_a_key_is_identified_as_json(ask: Callable[..., CommandResult], key: dic
     assert "disabled" == disabled["state"]
 
 
-@pytest.mark.deep
 def test_a_key_is_verified(ask: Callable[..., CommandResult], key: dict[str, Any], deployment: Deployment) -> None:
     """The API is asked with a signature, and answers what it answers backends."""
     output = ask(key["key"], "keys", "verify", "--json").json("verified-key")
@@ -87,7 +84,6 @@ def test_a_key_is_verified(ask: Callable[..., CommandResult], key: dict[str, Any
     assert "valid                yes\n" in ask(key["key"], "keys", "verify").text()
 
 
-@pytest.mark.deep
 def test_a_key_without_a_permission(ask: Callable[..., CommandResult], key: dict[str, Any]) -> None:
     """A refused key is an answer, so the exit code is 0; the missing permissions are named."""
     options = ["--permission", "sessions:read", "--permission", "analytics:read"]
@@ -98,7 +94,6 @@ def test_a_key_without_a_permission(ask: Callable[..., CommandResult], key: dict
     assert ["analytics:read"] == output["missingPermissions"]
 
 
-@pytest.mark.deep
 def test_a_forged_key(ask: Callable[..., CommandResult], key: dict[str, Any]) -> None:
     """A forged text is identified as unknown, and verified as not found."""
     forged = key["key"][:-1] + ("0" if key["key"][-1] != "0" else "1")
@@ -108,7 +103,6 @@ def test_a_forged_key(ask: Callable[..., CommandResult], key: dict[str, Any]) ->
 
 
 @pytest.mark.parametrize("command", ["identify", "verify"])
-@pytest.mark.deep
 def test_a_text_as_an_argument_is_refused(ask: Callable[..., CommandResult], key: dict[str, Any], command: str) -> None:
     """The text of a key is not accepted as an argument, and not repeated in the message."""
     line = ask("", "keys", command, key["key"]).failure(ExitCode.USAGE)
@@ -119,13 +113,11 @@ def test_a_text_as_an_argument_is_refused(ask: Callable[..., CommandResult], key
 
 @pytest.mark.parametrize("command", ["identify", "verify"])
 @pytest.mark.parametrize("text", ["", "\n"])
-@pytest.mark.deep
 def test_no_text(ask: Callable[..., CommandResult], command: str, text: str) -> None:
     """Without a text there is no question."""
     assert "no key on standard input" == ask(text, "keys", command).failure(ExitCode.USAGE)
 
 
-@pytest.mark.deep
 def test_something_else(ask: Callable[..., CommandResult]) -> None:
     """A text without the form of a key is not repeated either."""
     line = ask("hunter2", "keys", "identify").failure(ExitCode.USAGE)
@@ -133,7 +125,6 @@ def test_something_else(ask: Callable[..., CommandResult]) -> None:
     assert "the text on standard input has not the form of a key" == line
 
 
-@pytest.mark.deep
 def test_a_terminal_does_not_show_the_text(
     ask: Callable[..., CommandResult], key: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,7 +135,6 @@ def test_a_terminal_does_not_show_the_text(
     assert "active" == ask("", "keys", "identify", "--json").json("identified-key")["state"]
 
 
-@pytest.mark.deep
 def test_an_unknown_permission(ask: Callable[..., CommandResult], key: dict[str, Any]) -> None:
     """The message of the API is passed on."""
     line = ask(key["key"], "keys", "verify", "--permission", "nothing:read").failure(ExitCode.USAGE)
@@ -152,7 +142,6 @@ def test_an_unknown_permission(ask: Callable[..., CommandResult], key: dict[str,
     assert line.startswith("the API returned 400 BAD_REQUEST: ")
 
 
-@pytest.mark.deep
 def test_another_service_with_the_operators_credentials(
     local_stack: Path, run: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch, key: dict[str, Any]
 ) -> None:
@@ -190,7 +179,6 @@ def test_another_service_with_the_operators_credentials(
         (["403 Forbidden"], 5, "the API returned 403: no answer; allow execute-api:Invoke on its verify route"),
     ],
 )
-@pytest.mark.deep
 def test_an_api_that_does_not_answer(  # noqa: PLR0913, PLR0917 - a row of the table
     world: object,
     run: Callable[..., CommandResult],

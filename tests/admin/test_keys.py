@@ -69,7 +69,14 @@ def test_keys_are_listed_as_a_table(run: Callable[..., CommandResult]) -> None:
 @EITHER
 def test_a_key_is_shown(keys: Table, run: Callable[..., CommandResult], organization_id: str) -> None:
     """A key is shown with all fields of the API, as JSON and as text."""
-    keys.put_key(KEY_ID, organization_id, expires_at="2030-01-01T00:00:00.000Z")
+    keys.put_key(
+        KEY_ID,
+        organization_id,
+        expires_at="2030-01-01T00:00:00.000Z",
+        rate_limit='{"limit":60,"windowSeconds":30,"burst":10}',
+        quota='{"limit":1000,"period":"month"}',
+        allowed_ips=["192.0.2.0/24"],
+    )
 
     result = run("keys", "show", organization_id, KEY_ID, "--json")
 
@@ -84,13 +91,21 @@ def test_a_key_is_shown(keys: Table, run: Callable[..., CommandResult], organiza
         "createdAt": "2026-01-02T03:04:05.678Z",
         "updatedAt": "2026-01-02T03:04:05.678Z",
         "expiresAt": "2030-01-01T00:00:00.000Z",
+        "rateLimit": {"limit": 60, "windowSeconds": 30, "burst": 10},
+        "quota": {"limit": 1000, "period": "month"},
+        "allowedIps": ["192.0.2.0/24"],
         "previousKeyExpiresAt": None,
+        "previousKeyLastUsedAt": None,
         "lastUsedAt": None,
+        "lastUsedIp": None,
         "requestCount": 0,
     } == result.json("key")
     text = run("keys", "show", organization_id, KEY_ID).text()
     assert "permissions              sessions:read\n" in text
     assert 'metadata                 {"plan": "pro"}\n' in text
+    assert "rate limit               60 in 30 seconds, 10 at once\n" in text
+    assert "quota                    1000 (month)\n" in text
+    assert "allowed IPs              192.0.2.0/24\n" in text
 
 
 @EITHER

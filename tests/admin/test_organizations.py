@@ -30,7 +30,15 @@ def test_an_organization_is_created(
     organization_id = str(organization_uuid("org_2abc"))
     assert {
         "changed": True,
-        "organization": {"id": organization_id, "name": "Acme", "createdAt": NOW, "pendingDeletionAt": None},
+        "organization": {
+            "id": organization_id,
+            "name": "Acme",
+            "createdAt": NOW,
+            "pendingDeletionAt": None,
+            "rateLimit": None,
+            "quota": None,
+            "usagePlanKey": None,
+        },
     } == answer.json("changed-organization")
     assert {f"ORG#{organization_id}"} == {item["pk"] for item in world.table.items()}
     assert ["MEMBER#ada"] == [item["sk"] for item in world.table.under("MEMBER#")]
@@ -103,18 +111,25 @@ def test_an_organization_is_shown(table: Table, run: Callable[..., CommandResult
         "name": item["name"],
         "createdAt": item["created_at"],
         "pendingDeletionAt": item.get("pending_deletion_at"),
+        "rateLimit": None,
+        "quota": None,
+        "usagePlanKey": None,
     } == run("organizations", "show", organization_id, "--json").json("organization")
     assert [
         f"id                  {organization_id}",
         f"name                {item['name']}",
         f"created at          {item['created_at']}",
         f"scheduled deletion  {item.get('pending_deletion_at', '-')}",
+        "rate limit          -",
+        "quota               -",
+        "usage plan key      -",
     ] == run("organizations", "show", organization_id).text().splitlines()
 
 
 COMMANDS: dict[str, list[str]] = {
     "show": [],
     "rename": ["New"],
+    "update": ["--rate-limit", "100/1s"],
     "request-deletion": ["--yes"],
     "cancel-deletion": [],
 }
@@ -134,6 +149,12 @@ def test_missing_organization(table: Table, run: Callable[..., CommandResult], c
 CHANGES = [
     ("rename", ACTIVE_ORGANIZATION_ID, {"name": "New"}, "Renamed the organization to New."),
     ("rename", FROZEN_ORGANIZATION_ID, {"name": "New"}, "Renamed the organization to New."),
+    (
+        "update",
+        FROZEN_ORGANIZATION_ID,
+        {"rateLimit": {"limit": 100, "windowSeconds": 1, "burst": 100}},
+        "Changed the organization: rate limit 100/1s.",
+    ),
     (
         "request-deletion",
         ACTIVE_ORGANIZATION_ID,

@@ -14,6 +14,7 @@ from rich.cells import cell_len
 
 from keywright import clock
 from keywright.domain.audit_event import AuditEvent
+from keywright.domain.limits import Period, Quota, RateLimit
 from keywright.domain.organization_state import OrganizationChange
 from keywright.ids import organization_uuid
 from keywright.organizations.apply import ProviderEvent, apply
@@ -44,7 +45,13 @@ def screen(table: Table, run: object, monkeypatch: pytest.MonkeyPatch) -> Table:
     for number, name in enumerate(NAMES):
         organization_id = nth_id(100 + number)
         pending = {"pending_deletion_at": "2030-01-01T00:00:00.000Z"} if number % 2 else {}
-        table.put(pk=f"ORG#{organization_id}", sk="ORG", name=name, created_at="2026-01-01T00:00:00.000Z", **pending)
+        limits = {
+            "rate_limit": RateLimit(10_000, 3600, 9_999).stored(),
+            "quota": Quota(10**12, Period.MONTH).stored(),
+            "usage_plan_key": "k" * 128,
+        }
+        created = {"created_at": "2026-01-01T00:00:00.000Z"}
+        table.put(pk=f"ORG#{organization_id}", sk="ORG", name=name, **created, **pending, **limits)
         table.put_key(nth_id(number), ORGANIZATION, name=name, created_by=USER, hint=f"kk_...{number:04}")
         table.put_usage(nth_id(number), ORGANIZATION)
     table.put_member(USER, "member", ORGANIZATION, suspended_at="2026-01-01T00:00:00.000Z")
@@ -55,6 +62,7 @@ def screen(table: Table, run: object, monkeypatch: pytest.MonkeyPatch) -> Table:
 COMMANDS = [
     ["organizations", "list"],
     ["organizations", "show", ORGANIZATION],
+    ["organizations", "show", nth_id(101)],
     ["members", "list", ORGANIZATION],
     ["keys", "list", ORGANIZATION],
     *(["keys", "show", ORGANIZATION, nth_id(number)] for number in range(len(NAMES))),

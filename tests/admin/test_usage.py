@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.support.world import Table
 
 COMMANDS = {
-    "organizations": ["create", "show", "list", "rename", "request-deletion", "cancel-deletion"],
+    "organizations": ["create", "show", "list", "rename", "update", "request-deletion", "cancel-deletion"],
     "members": ["list", "add", "set-role", "suspend", "reinstate", "remove"],
     "keys": ["list", "show", "identify", "verify", "disable", "enable", "rotate", "revoke"],
 }
@@ -90,6 +90,20 @@ WRONG = [
     ["organizations", "show", ORGANIZATION, "too much"],
     ["organizations", "rename", ORGANIZATION],
     ["organizations", "rename", ORGANIZATION, ""],
+    ["organizations", "update", ORGANIZATION],
+    ["organizations", "update", ORGANIZATION, "--rate-limit", "100"],
+    ["organizations", "update", ORGANIZATION, "--rate-limit", "0/1s"],
+    ["organizations", "update", ORGANIZATION, "--rate-limit", "10001/1s"],
+    ["organizations", "update", ORGANIZATION, "--rate-limit", "100/0s"],
+    ["organizations", "update", ORGANIZATION, "--rate-limit", "100/2h"],
+    ["organizations", "update", ORGANIZATION, "--rate-limit", "100/1s,burst=0"],
+    ["organizations", "update", ORGANIZATION, "--rate-limit", "100/1s,burst=101"],
+    ["organizations", "update", ORGANIZATION, "--rate-limit", ""],
+    ["organizations", "update", ORGANIZATION, "--quota", "10000"],
+    ["organizations", "update", ORGANIZATION, "--quota", "0/day"],
+    ["organizations", "update", ORGANIZATION, "--quota", "1000000000001/day"],
+    ["organizations", "update", ORGANIZATION, "--quota", "10/year"],
+    ["organizations", "update", ORGANIZATION, "--usage-plan-key", "apikey1234abcdefghij0123456789"],
     ["organizations", "list", "--verbose"],
     ["organizations", "request-deletion", ORGANIZATION],
     ["members", "add", ORGANIZATION, "ada"],

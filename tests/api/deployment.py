@@ -23,6 +23,7 @@ CREATE = "/auth/api-keys"
 """A POST creates a key, a GET lists them."""
 KEY = "/auth/api-keys/{id}"
 ROTATE = "/auth/api-keys/{id}/rotate"
+USAGE = "/auth/api-keys/{id}/usage"
 VERIFY = "/auth/api-keys/verify"
 CURRENT = "/auth/api-keys/current"
 AUDIT_LOGS = "/auth/orgs/audit-logs"
@@ -30,10 +31,12 @@ REQUEST_DELETE = "/auth/orgs/request-delete"
 CANCEL_DELETE = "/auth/orgs/cancel-delete"
 OPENAPI = "/openapi.json"
 DOCS = "/docs"
-PATHS = (CREATE, KEY, ROTATE, CURRENT, AUDIT_LOGS, REQUEST_DELETE, CANCEL_DELETE, OPENAPI, DOCS)
+PATHS = (CREATE, KEY, ROTATE, USAGE, CURRENT, AUDIT_LOGS, REQUEST_DELETE, CANCEL_DELETE, OPENAPI, DOCS)
 """The paths that web pages may call: all but that for backends."""
 
 VALID_BODY: dict[str, Any] = {"name": "HTTP suite", "permissions": ["sessions:read"]}
+UNLIMITED: dict[str, Any] = {"rateLimit": None, "quota": None, "allowedIps": None}
+"""How a key without limits is shown."""
 TIMEOUT_SECONDS = 30
 """API Gateway's integration timeout is 29 seconds."""
 
@@ -110,7 +113,11 @@ class Deployment:
 
     def verify(self, key: Any, *permissions: str, **iam: str) -> httpx.Response:
         """Verify a key as a backend; `iam` overrides parts of the credentials."""
-        body = json.dumps({"key": key, **({"permissions": permissions} if permissions else {})}).encode()
+        return self.use({"key": key, **({"permissions": permissions} if permissions else {})}, **iam)
+
+    def use(self, content: Any, **iam: str) -> httpx.Response:
+        """Send a body to the endpoint that verifies keys, as a backend."""
+        body = json.dumps(content).encode()
         url = self.base_url + VERIFY
         return self.client.post(url, content=body, headers=signed(url, body, {**self.iam, **iam}))
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.api.deployment import CREATE, KEY, VALID_BODY, Deployment, data
+from tests.api.deployment import CREATE, KEY, UNLIMITED, VALID_BODY, Deployment, data
 
 
 def test_the_key_is_gone(deployment: Deployment) -> None:
@@ -43,7 +43,7 @@ def test_the_audit_record_has_the_last_state(deployment: Deployment) -> None:
     assert data(deployment.delete(key_id))
 
     (record,) = deployment.records(key_id, event="api_key.deleted")
-    last = {**VALID_BODY, "enabled": True, "metadata": {}, "expiresAt": None}
+    last = {**VALID_BODY, "enabled": True, "metadata": {}, "expiresAt": None, **UNLIMITED}
     assert {"before": last, "after": None} == record["changes"]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.deployment import KEY, VALID_BODY, Deployment, data
+from tests.api.deployment import KEY, UNLIMITED, VALID_BODY, Deployment, data
 from tests.api.key_text import hint
 from tests.api.moments import is_now
 
@@ -20,6 +20,7 @@ def test_shows_all_but_the_secret(deployment: Deployment) -> None:
     assert shown["createdBy"]
     assert shown == {
         **VALID_BODY,
+        **UNLIMITED,
         "id": created["id"],
         "enabled": True,
         "metadata": {},
@@ -27,10 +28,12 @@ def test_shows_all_but_the_secret(deployment: Deployment) -> None:
         "updatedAt": shown["createdAt"],
         "expiresAt": None,
         "lastUsedAt": None,
+        "lastUsedIp": None,
         "requestCount": 0,
         "hint": hint(created["key"]),
         "createdBy": shown["createdBy"],
         "previousKeyExpiresAt": None,
+        "previousKeyLastUsedAt": None,
     }
 
 

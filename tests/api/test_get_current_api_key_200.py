@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.api.deployment import CURRENT, VALID_BODY, Deployment, data
+from tests.api.deployment import CURRENT, UNLIMITED, VALID_BODY, Deployment, data
 from tests.api.key_text import hint
 from tests.api.moments import in_the_future, is_now
 
@@ -29,6 +29,7 @@ def test_200_all_fields(deployment: Deployment) -> None:
         "metadata": {"größe": "12 µm"},
         "hint": hint(made["key"]),
         "expiresAt": expires_at,
+        **UNLIMITED,
     } == shown
 
 

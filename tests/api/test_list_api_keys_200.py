@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.deployment import CREATE, FIRST_PAGE, VALID_BODY, Deployment, data, listed
+from tests.api.deployment import CREATE, FIRST_PAGE, UNLIMITED, VALID_BODY, Deployment, data, listed
 from tests.api.key_text import hint, unused_id
 from tests.api.moments import is_now
 
@@ -35,11 +35,13 @@ def test_an_item_shows_all_but_the_secret(deployment: Deployment) -> None:
     assert item == {
         **VALID_BODY,
         **fields,
+        **UNLIMITED,
         "id": created["id"],
         "enabled": True,
         "createdAt": item["createdAt"],
         "updatedAt": item["createdAt"],
         "lastUsedAt": None,
+        "lastUsedIp": None,
         "requestCount": 0,
         "hint": hint(created["key"]),
     }

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.deployment import AUDIT_LOGS, CREATE, FIRST_PAGE, VALID_BODY, Deployment, data, listed
+from tests.api.deployment import AUDIT_LOGS, CREATE, FIRST_PAGE, UNLIMITED, VALID_BODY, Deployment, data, listed
 from tests.api.key_text import unused_id
 from tests.api.moments import is_now
 
@@ -55,7 +55,7 @@ def test_a_record_has_every_field(deployment: Deployment) -> None:
         "targetType": "api_key",
         "changes": {
             "before": None,
-            "after": {**VALID_BODY, "enabled": True, "metadata": {}, "expiresAt": None},
+            "after": {**VALID_BODY, "enabled": True, "metadata": {}, "expiresAt": None, **UNLIMITED},
         },
         "sourceIp": record["sourceIp"],
         "requestId": response.headers["x-request-id"],

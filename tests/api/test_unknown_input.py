@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 OPERATIONS = api_description.operations()
 DOCUMENTS = ["get_openapi", "get_reference"]
 WITH_A_BODY = [name for name, operation in OPERATIONS.items() if "requestBody" in operation]
+FIELDS_OF_AN_UPDATE = "The fields are: name, enabled, permissions, metadata, expiresAt, rateLimit, quota, allowedIps."
 NAME_HINT = "name is a string of 1 to 120 characters."
 OWNERS = {"request_organization_deletion", "cancel_organization_deletion"}
 
@@ -115,7 +116,7 @@ def test_400_a_misspelled_field_of_a_create(deployment: Deployment, field: str, 
         (
             "update_api_key",
             {"name": 1, "Enabled": False, "owner": "x"},
-            f"{NAME_HINT} Did you mean enabled? The fields are: name, enabled, permissions, metadata, expiresAt.",
+            f"{NAME_HINT} Did you mean enabled? {FIELDS_OF_AN_UPDATE}",
         ),
     ],
 )

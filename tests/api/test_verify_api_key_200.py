@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.api.deployment import VALID_BODY, Deployment, data
+from tests.api.deployment import UNLIMITED, VALID_BODY, Deployment, data
 from tests.api.key_text import unused_id
 from tests.api.moments import in_the_future
 
@@ -34,6 +34,8 @@ def test_200_valid(deployment: Deployment) -> None:
         "missingPermissions": [],
         "metadata": {"plan": "pro", "seats": 2**53 + 1},
         "expiresAt": expires_at,
+        **UNLIMITED,
+        "retryAfterSeconds": None,
     } == data(deployment.verify(made["key"]))
 
 

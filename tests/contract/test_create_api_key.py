@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 CONTRACT: dict[str, Any] = json.loads((ROOT / "tests/contract/create_api_key.json").read_text())
 REQUEST: dict[str, Any] = CONTRACT["request"]
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-TAKEN = {"name", "permissions", "metadata", "expiresat"}
+TAKEN = {"name", "permissions", "metadata", "expiresat", "ratelimit", "quota", "allowedips"}
 """The names of fields, without case, `_` and `-`: a field that is spelled like one is refused, or means something."""
 METADATA_BYTES = 16 * 1024
 BODY_BYTES = 64 * 1024

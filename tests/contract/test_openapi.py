@@ -12,7 +12,7 @@ from tests.support.environment import ROOT
 
 CONTRACT: dict[str, Any] = json.loads((ROOT / "tests/contract/create_api_key.json").read_text(encoding="utf-8"))
 CREATE = operations()["create_api_key"]
-ADDED = {"expiresAt"}
+ADDED = {"expiresAt", "rateLimit", "quota", "allowedIps"}
 """Fields that this service takes besides; none of them is required."""
 
 

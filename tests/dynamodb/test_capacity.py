@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 
+from keywright.store import usage
+from keywright.store.usage import PreviousUse, Uses, day_name
 from tests.support.capacity import Consumption, documented, measured, write
 from tests.support.cases import CASES
 from tests.support.replay import invoke, prepare
-from tests.support.world import nth_id
+from tests.support.world import KEY_ID, ORGANIZATION_ID, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -105,6 +109,27 @@ SIZES: dict[tuple[str, str], tuple[Callable[[Call], None], dict[str, Any]]] = {
     ("list_audit_logs", "100 of 1000 records"): (thousand_records, {"query": {"limit": "100"}}),
     ("list_audit_logs", "1 of 1000 records by its target"): (thousand_records, {"query": {"target_id": "another"}}),
 }
+
+
+def test_a_use_of_a_full_usage_takes_one_write_unit(world: World) -> None:
+    """GIVEN 90 days of up to a million uses, the longest address and a grace period WHEN a day begins THEN 1 unit."""
+    first = date(2026, 1, 31)
+    world.table.put_usage(
+        days={day_name(first + timedelta(days=number)): 999_999 for number in range(90)},
+        request_count=89_999_910,
+        last_used_at="2026-04-30T12:00:00.000Z",
+        last_used_ip="2001:dead:ffff:ffff:ffff:ffff:ffff:ffff",
+        previous_generation=65_534,
+        previous_used_at="2026-04-30T12:00:00.000Z",
+    )
+    at = datetime(2026, 5, 1, tzinfo=UTC)
+    address, previous = "2001:dead:ffff:ffff:ffff:ffff:ffff:fffe", PreviousUse(65_534, at)
+    uses = Uses(UUID(ORGANIZATION_ID), UUID(KEY_ID), {at.date(): 999_999}, at, address, previous)
+
+    with measured(world.table) as consumed:
+        usage.add(uses)
+
+    assert [Consumption(1, 0, 1)] == consumed
 
 
 def test_every_event_of_the_document_exists() -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.support.endpoints import (
     CREATE,
     CURRENT,
+    GET_USAGE,
     LIST,
     LIST_RECORDS,
     NO_PAGE,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from tests.support.client import Call
 
+NO_PARAMETERS = "This request has no query parameters."
 EVERY = (*READING, *WRITING, CURRENT, VERIFY)
 
 
@@ -42,7 +44,7 @@ def test_400_an_unknown_parameter(call: Call, endpoint: Endpoint, name: str) -> 
     assert refusal.message.endswith(" is not a query parameter of this request")
     assert refusal.pagination == (NO_PAGE if endpoint.is_list else None)
     if not endpoint.is_list:
-        assert "This request has no query parameters." == refusal.hint
+        assert refusal.hint == ("The query parameters are: from, to." if endpoint is GET_USAGE else NO_PARAMETERS)
 
 
 @pytest.mark.parametrize(

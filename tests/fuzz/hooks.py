@@ -21,8 +21,9 @@ from botocore.credentials import Credentials
 
 TO_BE_SIGNED = os.environ["TO_BE_SIGNED"]
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-_FIELDS = {"name", "permissions", "metadata", "expiresAt"}
+_FIELDS = {"name", "permissions", "metadata", "expiresAt", "rateLimit", "quota", "allowedIps"}
 FUTURE = "2099-01-01T00:00:00Z"
+ADDRESS = "192.0.2.1"
 
 _IAM = json.loads(Path(os.environ["STACK_FILE"]).read_text(encoding="utf-8"))["iam"]
 
@@ -31,12 +32,14 @@ _IAM = json.loads(Path(os.environ["STACK_FILE"]).read_text(encoding="utf-8"))["i
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
     """Sign requests, use each Idempotency-Key once, and avoid values that no schema can exclude.
 
-    A schema cannot exclude a time in the past, a name of white space or with control characters, or an additional field
-    that is spelled like another one.
+    A schema cannot exclude a time in the past, a name of white space or with control characters, an additional field
+    that is spelled like another one, a text that is no address, or a burst above the limit.
     """
     del context, kwargs
     if isinstance(case.body, dict):
         case.body = {name: value for name, value in case.body.items() if not _is_misspelled(name)}
+    if isinstance(case.body, dict):
+        case.body = _with_addresses_and_bursts(case.body)
     if isinstance(case.body, dict) and _has_passed(case.body.get("expiresAt")):
         case.body = {**case.body, "expiresAt": FUTURE}
     if isinstance(case.body, dict) and isinstance(name := case.body.get("name"), str) and name:
@@ -54,6 +57,18 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         SigV4Auth(credentials, "execute-api", _IAM["region"]).add_auth(request)
         for name in ("Authorization", "X-Amz-Date"):
             headers[name] = request.headers[name]
+
+
+def _with_addresses_and_bursts(body: dict[str, Any]) -> dict[str, Any]:
+    changed = dict(body)
+    if isinstance(body.get("clientIp"), str):
+        changed["clientIp"] = ADDRESS
+    if isinstance(body.get("allowedIps"), list):
+        changed["allowedIps"] = [ADDRESS if isinstance(text, str) else text for text in body["allowedIps"]]
+    rate = body.get("rateLimit")
+    if isinstance(rate, dict) and all(type(rate.get(name)) in {int, float} for name in ("limit", "burst")):
+        changed["rateLimit"] = {**rate, "burst": min(rate["limit"], rate["burst"])}
+    return changed
 
 
 def _is_misspelled(field: str) -> bool:

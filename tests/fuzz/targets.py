@@ -24,6 +24,7 @@ from keywright.api.request import Nothing, Request
 from keywright.api.schemas import (
     CreateApiKey,
     Done,
+    GetApiKeyUsageQuery,
     ListApiKeysQuery,
     ListAuditLogsQuery,
     Query,
@@ -173,7 +174,7 @@ def _decoded(token: str) -> list[bytes]:
 # ---- Bodies and queries ----------------------------------------------------------------------------------------
 
 _BODIES: list[type[BaseModel]] = [CreateApiKey, UpdateApiKey, RotateApiKey, VerifyApiKey]
-_QUERIES: list[type[Query]] = [ListApiKeysQuery, ListAuditLogsQuery]
+_QUERIES: list[type[Query]] = [GetApiKeyUsageQuery, ListApiKeysQuery, ListAuditLogsQuery]
 _received: list[Any] = []
 
 
@@ -367,6 +368,9 @@ SEEDS: dict[str, list[bytes]] = {
         b'\0{"name": "CI", "permissions": ["sessions:read"], "metadata": {"team": "a", "n": 1, "t": true}}',
         b'\0{"name": "CI", "permissions": ["sessions:read"], "expiresAt": "2099-01-01T00:00:00Z"}',
         b'\1{"name": "CI", "enabled": false}',
+        b'\1{"rateLimit": {"limit": 60, "windowSeconds": 60, "burst": 9}, "quota": {"limit": 5, "period": "month"}}',
+        b'\1{"allowedIps": ["192.0.2.0/24", "::ffff:192.0.2.1", "2001:db8::1"]}',
+        b'\3{"key": "kk_", "clientIp": "192.0.2.1", "cost": 0}',
         b'\2{"gracePeriodSeconds": 60}',
         b'\2{"gracePeriod": 60}',
         b'\3{"key": "kk_", "permissions": ["sessions:read"]}',

@@ -39,6 +39,7 @@ FUNCTION = {
     "RECORD_REUSE_SECONDS": "0",
     "USAGE_FLUSH_SECONDS": "60",
     "HTTP_API_ANSWERS": "policy",
+    "LIMITED": "deny",
 }
 
 
@@ -155,6 +156,7 @@ def test_a_missing_variable_is_named(name: str) -> None:
         ("PERMISSIONS", "read"),
         ("PERMISSIONS", ","),
         ("HTTP_API_ANSWERS", "neither"),
+        ("LIMITED", "throttle"),
         ("OIDC_ISSUER", "http://id.example.com"),
         ("OIDC_ISSUER", "id.example.com"),
     ],

@@ -273,3 +273,4 @@ def test_pending_uses_are_written_when_the_container_ends(
     assert 0 == status
     assert [0] == before
     assert [3] == [item["request_count"] for item in world.table.under("USAGE#")]
+    assert [3] == [sum(item["days"].values()) for item in world.table.under("USAGE#")]

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from keywright.keys import verification
+from keywright.keys import limiter, verification
 from tests.support.audit_log import audit_log, key_states, replayed
 from tests.support.depth import size
 from tests.support.hashes import is_hash_of
@@ -32,6 +32,7 @@ from tests.support.model import (
     Repeated,
     Request,
     as_json,
+    date_of,
     optional_rfc3339,
     rfc3339,
 )
@@ -88,17 +89,41 @@ metadata = st.dictionaries(
     | st.text(max_size=4),
     max_size=2,
 )
+limit_fields: dict[str, st.SearchStrategy[Any]] = {
+    "rateLimit": st.sampled_from(
+        [
+            None,
+            {"limit": 2, "windowSeconds": 60},
+            {"limit": 2, "windowSeconds": 60, "burst": 1},
+            {"limit": 3600.0, "windowSeconds": 3600.0, "burst": 3},
+        ]
+    ),
+    "quota": st.none()
+    | st.fixed_dictionaries({"limit": st.integers(1, 4), "period": st.sampled_from(["day", "week", "month", "total"])}),
+    "allowedIps": st.none()
+    | st.lists(st.sampled_from(["192.0.2.0/24", "192.0.2.7", "::ffff:192.0.2.7", "2001:DB8::/32"]), max_size=3),
+}
 bodies: st.SearchStrategy[Fields] = st.fixed_dictionaries(
-    {"name": names, "permissions": permissions}, optional={"metadata": metadata}
+    {"name": names, "permissions": permissions}, optional={"metadata": metadata, **limit_fields}
 )
 changes: st.SearchStrategy[Fields] = st.fixed_dictionaries(
-    {}, optional={"name": names, "enabled": st.booleans(), "permissions": permissions, "metadata": metadata}
+    {},
+    optional={
+        "name": names,
+        "enabled": st.booleans(),
+        "permissions": permissions,
+        "metadata": metadata,
+        **limit_fields,
+    },
 )
+addresses = st.sampled_from(["192.0.2.7", "192.0.2.7", "::ffff:192.0.2.8", "2001:db8::1", None])
+costs = st.sampled_from([1, 1, 1, 1, 2, 0])
 # Milliseconds from now; an expiry that has passed is refused.
 lifetimes = st.sampled_from([None, None, 400 * DAY, 3600 * SECOND, SECOND, 1, 0])
 idempotency_keys = st.sampled_from([None, None, "a", "b"])
 graces_seconds = st.sampled_from([0, 0, 1, 3600, 604_800])
 numbers = st.integers(0, 50)
+days_ago = st.sampled_from([0, 0, 0, 1, 8, 9, 89, 89, 89, 90, -1])
 # The key: usually of the organization, sometimes deleted, of the other organization, or unknown.
 choices = st.tuples(st.sampled_from(["own", "own", "own", "any"]), numbers)
 limits = st.sampled_from(["1", "2", "3", "10", "100"])
@@ -122,6 +147,10 @@ record_filters: st.SearchStrategy[dict[str, str]] = st.fixed_dictionaries(
         "actor_api_key_id": users,
     },
 )
+
+
+EMPTY: Fields = {"metadata": {}, "rate_limit": None, "quota": None, "allowed_ips": None}
+"""Fields of a create that are omitted, as they are stored."""
 
 
 def refuse(_: Organization, __: Request) -> object:
@@ -154,7 +183,7 @@ class TwoOrganizations(RuleBasedStateMachine):
     @rule(by=callers, body=bodies, lifetime=lifetimes, idempotency_key=idempotency_keys)
     def create(self, by: By, body: Fields, lifetime: int | None, idempotency_key: str | None) -> None:
         """Create a key."""
-        expires_at, fields = self._after(lifetime), {"metadata": {}, **as_stored(body)}
+        expires_at, fields = self._after(lifetime), {**EMPTY, **as_stored(body)}
         send = partial(
             self._ask,
             by,
@@ -173,6 +202,18 @@ class TwoOrganizations(RuleBasedStateMachine):
         key_id = self._chosen(by, choice)
         self._ask(by, "get_api_key", lambda model, request: model.get(request, key_id), key_id=key_id)
 
+    @rule(by=callers, choice=choices, first=days_ago, last=days_ago)
+    def get_usage(self, by: By, choice: Choice, first: int, last: int) -> None:
+        """Read the uses of a key by day."""
+        key_id, now = self._chosen(by, choice), self.clock.milliseconds
+        self._ask(
+            by,
+            "get_api_key_usage",
+            lambda model, request: model.usage(request, key_id, first, last),
+            key_id=key_id,
+            query={"from": date_of(now - first * DAY), "to": date_of(now - last * DAY)},
+        )
+
     @rule(by=callers, choice=choices, changes=changes, lifetime=st.just("absent") | lifetimes)
     def update(self, by: By, choice: Choice, changes: Fields, lifetime: int | str | None) -> None:
         """Change a key."""
@@ -183,6 +224,7 @@ class TwoOrganizations(RuleBasedStateMachine):
         self._ask(
             by, "update_api_key", lambda model, request: model.update(request, key_id, fields), key_id=key_id, body=body
         )
+        self.clock.advance(seconds=limiter.TRUSTED_NS / 1e9)  # a container may refuse from memory until then
 
     @rule(by=callers, choice=choices, grace_seconds=graces_seconds, idempotency_key=idempotency_keys)
     def rotate(self, by: By, choice: Choice, grace_seconds: int, idempotency_key: str | None) -> None:
@@ -277,8 +319,13 @@ class TwoOrganizations(RuleBasedStateMachine):
 
     # Acts of backends and operators, and time.
 
-    @rule(number=numbers, required=st.lists(st.sampled_from(PERMISSIONS), max_size=3))
-    def verify(self, number: int, required: list[str]) -> None:
+    @rule(
+        number=numbers,
+        required=st.lists(st.sampled_from(PERMISSIONS), max_size=3) | st.just([]),
+        address=addresses,
+        cost=costs,
+    )
+    def verify(self, number: int, required: list[str], address: str | None, cost: int) -> None:
         """Verify a text, current or not; usually one of the latest."""
         text = self.texts[-1 - number % len(self.texts)]
         parts = key_parts(text)
@@ -286,9 +333,9 @@ class TwoOrganizations(RuleBasedStateMachine):
         self._ask(
             (organization, "backend"),
             "verify_api_key",
-            lambda model, request: model.verify(text, required, request.now),
+            lambda model, request: model.verify(text, required, address, cost, request.now),
             may_change=f"USAGE#{parts.key_id}",
-            body={"key": text, "permissions": required},
+            body={"key": text, "permissions": required, "clientIp": address, "cost": cost},
         )
 
     @rule(
@@ -312,6 +359,7 @@ class TwoOrganizations(RuleBasedStateMachine):
     def start_another_container(self) -> None:
         """Verify in a container with an empty memory."""
         verification.matches.cache_clear()
+        limiter.known_limits.cache_clear()
 
     @rule(seconds=st.sampled_from([0.001, 0.001, 1, 1, 1, 3600, 3600, 86_399, 86_400, 8 * 86_400, 366 * 86_400]))
     def wait(self, seconds: float) -> None:
@@ -332,6 +380,21 @@ class TwoOrganizations(RuleBasedStateMachine):
                 assert key.request_count == table[f"USAGE#{key.key_id}"]["request_count"]
                 assert key.last_used_at == table[f"USAGE#{key.key_id}"].get("last_used_at")
             self._audit_log(organization)
+        assert self._used_by_the_models() == self._used_in_the_table()
+
+    def _used_by_the_models(self) -> dict[str, Fields]:
+        keys = [key for model in self.models for key in model.keys.values()]
+        return {f"LIMIT#{key.key_id}": key.used.item() for key in keys if key.used is not None}
+
+    def _used_in_the_table(self) -> dict[str, Fields]:
+        """Return what the table has of the limits of these organizations' keys, with times in milliseconds."""
+        used = {}
+        own = {f"LIMIT#{key_id}" for key_id in self.key_ids}
+        for item in self.service.world.table.under("LIMIT"):
+            if item["pk"] in own:
+                times = {name: int(item[name]) // 10**6 for name in ("tat", "rate_interval") if name in item}
+                used[item["pk"]] = without(item, "pk", "sk") | times
+        return used
 
     def teardown(self) -> None:
         """Check the hashes, replay the audit log, and list everything, also after the retention of audit records."""
@@ -463,6 +526,14 @@ def as_stored(body: Mapping[str, Any]) -> Fields:
         fields["name"] = body["name"].strip()
     if "permissions" in body:
         fields["permissions"] = list(dict.fromkeys(body["permissions"]))
+    if "rateLimit" in body:
+        rate = fields.pop("rateLimit")
+        fields["rate_limit"] = rate and {
+            name: int(rate.get(name, rate["limit"])) for name in ("limit", "windowSeconds", "burst")
+        }
+    if "allowedIps" in body:
+        lowered = [text.lower().removeprefix("::ffff:") for text in fields.pop("allowedIps") or ()]
+        fields["allowed_ips"] = list(dict.fromkeys(lowered)) or None
     return fields
 
 

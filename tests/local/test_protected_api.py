@@ -41,6 +41,7 @@ Resources:
     Type: AWS::Serverless::Api
     Properties:
       StageName: v1
+      ApiKeySourceType: AUTHORIZER
       Auth:
         DefaultAuthorizer: Fresh
         Authorizers:
@@ -58,7 +59,7 @@ Resources:
             Identity: {Header: Authorization, ReauthorizeEvery: 0}
   AuthorizeApiKey:
     Type: AWS::Serverless::Function
-    Properties: {CodeUri: AUTHORIZER}
+    Properties: {CodeUri: CODE_OF_THE_AUTHORIZER}
   Echo:
     Type: AWS::Serverless::Function
     Properties:
@@ -70,6 +71,7 @@ Resources:
         All: {Type: Api, Properties: {Path: /sessions/all, Method: get}}
         Unnamed: {Type: Api, Properties: {Path: /unnamed, Method: get}}
         Token: {Type: Api, Properties: {Path: /token, Method: get, Auth: {Authorizer: Token}}}
+        Planned: {Type: Api, Properties: {Path: /planned, Method: get, Auth: {ApiKeyRequired: true}}}
 """
 
 RULES = [
@@ -78,6 +80,7 @@ RULES = [
     {"method": "GET", "path": "/sessions/{id}", "permission": "sessions:read"},
     {"method": "GET", "path": "/sessions/all", "permission": "analytics:read"},
     {"method": "GET", "path": "/token", "permission": "sessions:read"},
+    {"method": "GET", "path": "/planned", "permission": "sessions:read"},
 ]
 ROUTES = {
     ("GET", "/sessions"): 200,
@@ -87,6 +90,10 @@ ROUTES = {
     ("GET", "/unnamed"): 403,
 }
 """The status of each route for a key with sessions:read."""
+OTHER_HOST = "127.0.0.2"
+"""Another address of this machine, to send requests from."""
+EXAMPLE = ROOT / "examples" / "protected_api" / "functions" / "reports" / "handler.py"
+RATE = '{"limit":1,"windowSeconds":3600,"burst":1}'
 
 
 @dataclass(slots=True)
@@ -94,15 +101,22 @@ class Protected:
     """A client of the API.
 
     Attributes:
+        elsewhere: a client with the address OTHER_HOST.
         now: the clock of the authorizer cache, in seconds.
     """
 
     client: httpx.Client
+    elsewhere: httpx.Client
     now: float = 0.0
 
     def send(self, key: str | None, method: str = "GET", path: str = "/sessions/7") -> httpx.Response:
         """Send a request with or without a key."""
         return self.client.request(method, f"/v1{path}", headers={} if key is None else {"x-api-key": key})
+
+    def status_from(self, address: str, key: str, method: str = "GET", path: str = "/sessions/7") -> int:
+        """Send a request with a key from one of both addresses; return the status."""
+        client = self.elsewhere if address == OTHER_HOST else self.client
+        return client.request(method, f"/v1{path}", headers={"x-api-key": key}).status_code
 
     def refusal(self, key: str | None, method: str = "GET", path: str = "/sessions/7") -> tuple[int, str, str]:
         """Send a request that is refused; return status, code and hint of the envelope."""
@@ -129,11 +143,11 @@ def serve(
 ) -> Iterator[Callable[..., Protected]]:
     """Return a function that serves the API with the gateway responses of Keywright's template."""
     del table
-    servers: list[tuple[Server, httpx.Client]] = []
+    opened: list[tuple[Server, Protected]] = []
 
-    def start(*, is_cached: bool = False) -> Protected:
-        add_function(tmp_path, "echo", ECHO)
-        text = TEMPLATE.replace("AUTHORIZER", str(ROOT / "functions" / "authorize_api_key"))
+    def start(*, is_cached: bool = False, code: str = ECHO) -> Protected:
+        add_function(tmp_path, "echo", code)
+        text = TEMPLATE.replace("CODE_OF_THE_AUTHORIZER", str(ROOT / "functions" / "authorize_api_key"))
         default = "DefaultAuthorizer: Cached" if is_cached else "DefaultAuthorizer: Fresh"
         (tmp_path / "template.yaml").write_text(text.replace("DefaultAuthorizer: Fresh", default))
         served_stack = read_stack(tmp_path / "template.yaml", {}, {})
@@ -149,14 +163,22 @@ def serve(
             clock=lambda: served.now,
         )
         server = Server(gateway, listener, threads=4, channel=channel_for(gateway))
-        client = httpx.Client(base_url=server.url, timeout=ANSWER_SECONDS, trust_env=False, verify=PLAIN_HTTP)
-        servers.append((server, client))
-        served = Protected(client)
+        client, elsewhere = (
+            httpx.Client(
+                base_url=server.url,
+                timeout=ANSWER_SECONDS,
+                transport=httpx.HTTPTransport(verify=PLAIN_HTTP, trust_env=False, local_address=address),
+            )
+            for address in (HOST, OTHER_HOST)
+        )
+        served = Protected(client, elsewhere)
+        opened.append((server, served))
         return served
 
     yield start
-    for server, client in servers:
-        client.close()
+    for server, protected in opened:
+        protected.client.close()
+        protected.elsewhere.close()
         server.stop()
 
 
@@ -283,3 +305,143 @@ def test_the_cache_is_by_key(serve: Callable[..., Protected], table: Table) -> N
     texts = KEY.put(table), other.put(table, permissions=["analytics:read"])
 
     assert [200, 403] == [protected.send(text, "GET", "/sessions/7").status_code for text in texts]
+
+
+# ---- Addresses ------------------------------------------------------------------------------------------
+
+
+def test_403_from_another_address(protected: Protected, table: Table) -> None:
+    """A key works from its allowed addresses only, and a forwarding header changes nothing."""
+    text = KEY.put(table, allowed_ips=[OTHER_HOST])
+    forwarded = {"x-api-key": text, "x-forwarded-for": OTHER_HOST}
+
+    assert 200 == protected.status_from(OTHER_HOST, text)
+    assert (403, "IP_NOT_ALLOWED") == protected.refusal(text)[:2]
+    assert 403 == protected.client.get("/v1/sessions/7", headers=forwarded).status_code
+
+
+def test_every_route_and_address_with_a_cache(serve: Callable[..., Protected], table: Table) -> None:
+    """A policy is correct for all routes and addresses, no matter which ones it was requested for."""
+    protected, text = serve(is_cached=True), KEY.put(table, allowed_ips=["127.0.0.2/31", "2001:db8::/32"])
+    requests = {
+        (address, *route): status if address == OTHER_HOST else 403
+        for address in (HOST, OTHER_HOST)
+        for route, status in ROUTES.items()
+    }
+    for first, second in itertools.permutations(requests, 2):
+        protected.now += CACHED_SECONDS
+
+        assert requests[first] == protected.status_from(first[0], text, *first[1:])
+        assert requests[second] == protected.status_from(second[0], text, *second[1:]), f"{first} came before {second}"
+
+
+def test_a_reused_refusal_is_true(serve: Callable[..., Protected], table: Table) -> None:
+    """The refusal of a reused policy names both reasons, whichever the policy was requested for."""
+    protected, text = serve(is_cached=True), KEY.put(table, allowed_ips=[OTHER_HOST])
+    protected.status_from(OTHER_HOST, text)
+    error = protected.send(text).json()["error"]
+
+    assert "for this route, or may not be used from this address" in error["message"]
+    assert "from one of the key's allowed addresses" in error["hint"]
+
+
+def test_a_token_authorizer_refuses_keys_with_addresses(protected: Protected, table: Table) -> None:
+    """A TOKEN authorizer gets no address, so such a key is refused from any."""
+    headers = {"authorization": f"Bearer {KEY.put(table, allowed_ips=[HOST])}"}
+
+    response = protected.client.get("/v1/token", headers=headers)
+
+    assert 403 == response.status_code
+    assert "IP_NOT_ALLOWED" == response.json()["error"]["code"]
+
+
+# ---- Limits ------------------------------------------------------------------------------------------
+
+
+def put_limited(table: Table) -> str:
+    """Write a key that may be used once an hour; return its text."""
+    table.put(pk=f"LIMIT#{KEY_ID}", sk="LIMIT")
+    return KEY.put(table, rate_limit=RATE)
+
+
+def test_403_limited(protected: Protected, table: Table) -> None:
+    """A request above the limit is refused with the code of the limit."""
+    text = put_limited(table)
+
+    assert 200 == protected.send(text).status_code
+    assert (403, "RATE_LIMITED") == protected.refusal(text)[:2]
+
+
+def test_200_limited_with_the_seconds_to_wait(
+    protected: Protected, table: Table, setting: Callable[[str, str], None]
+) -> None:
+    """GIVEN Limited=allow WHEN a limit is reached THEN the backend learns what to answer."""
+    setting("LIMITED", "allow")
+    text = put_limited(table)
+    first, second = (protected.send(text).json()["event"]["requestContext"]["authorizer"] for _ in range(2))
+
+    assert "limited" not in first
+    assert {"limited": "true", "code": "RATE_LIMITED"}.items() <= second.items()
+    assert second["retryAfterSeconds"] in {"3599", "3600"}
+
+
+@pytest.mark.parametrize(
+    ("limits", "waits"),
+    [({"rate_limit": RATE}, {"3599", "3600"}), ({"quota": '{"limit":1,"period":"total"}'}, {None})],
+    ids=["rate limit", "quota"],
+)
+def test_429_of_the_example(
+    serve: Callable[..., Protected],
+    table: Table,
+    setting: Callable[[str, str], None],
+    limits: dict[str, str],
+    waits: set[str | None],
+) -> None:
+    """GIVEN Limited=allow WHEN a limit is reached THEN the example answers 429, with the seconds to wait if any."""
+    setting("LIMITED", "allow")
+    protected = serve(code=EXAMPLE.read_text(encoding="utf-8"))
+    table.put(pk=f"LIMIT#{KEY_ID}", sk="LIMIT")
+    text = KEY.put(table, **limits)
+    first, second = protected.send(text), protected.send(text)
+
+    assert ORGANIZATION_ID == first.json()["caller"]["organizationId"]
+    assert 429 == second.status_code
+    assert second.headers.get("retry-after") in waits
+    assert {"code", "message", "hint"} == second.json()["error"].keys()
+
+
+def test_a_reused_answer_asks_no_limiter(serve: Callable[..., Protected], table: Table) -> None:
+    """What the template and the guides warn of: with a cache, both an admission and a refusal last for its time."""
+    protected, text = serve(is_cached=True), put_limited(table)
+    admitted = [protected.send(text).status_code for _ in range(3)]
+    protected.now += CACHED_SECONDS
+    refused = [protected.send(text).status_code]
+    table.put(pk=f"LIMIT#{KEY_ID}", sk="LIMIT")
+    refused.append(protected.send(text).status_code)
+
+    assert [200] * 3 == admitted
+    assert [403] * 2 == refused
+
+
+# ---- Usage plans ------------------------------------------------------------------------------------------
+
+
+def test_200_with_the_key_of_the_usage_plan(serve: Callable[..., Protected], table: Table) -> None:
+    """A route that requires an API key of API Gateway gets that of the organization, also from a reused answer."""
+    table.put_organization(usage_plan_key="usage-plan-key-of-acme")
+    protected, text = serve(is_cached=True), KEY.put(table)
+    events = [protected.send(text, "GET", "/planned").json()["event"] for _ in range(2)]
+
+    assert ["usage-plan-key-of-acme"] * 2 == [event["requestContext"]["identity"]["apiKey"] for event in events]
+    assert not [
+        "usage-plan-key-of-acme" for event in events if "usage-plan" in str(event["requestContext"]["authorizer"])
+    ]
+
+
+def test_401_without_a_key_of_a_usage_plan(protected: Protected, table: Table) -> None:
+    """API Gateway refuses a request to such a route if the organization has no usage plan."""
+    text = KEY.put(table)
+
+    assert 401 == protected.send(text, "GET", "/planned").status_code
+    assert "INVALID_API_KEY" == protected.send(text, "GET", "/planned").headers["x-amzn-errortype"]
+    assert 200 == protected.send(text).status_code

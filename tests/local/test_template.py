@@ -153,7 +153,10 @@ class TestStack:
         ("change", "message"),
         [
             (("Authorizer: Asked", "Authorizer: Other"), "no authorizer Other; it has NONE, AWS_IAM, Asked, "),
-            (("Authorizer: Asked", "ApiKeyRequired: true"), "ApiKeyRequired: not supported"),
+            (
+                ("Authorizer: Asked", "ApiKeyRequired: true"),
+                "ApiKeyRequired is supported by the local service with AUTH",
+            ),
             (("      StageName: v1", "      StageName: v1\n      Cors: '*'"), r"Api\.Properties\.Cors: not supported"),
             (("!GetAtt Authorize.Arn", "arn:aws:lambda:elsewhere"), "no function of this template has the ARN"),
             (("Ref Pepper", "ImportValue Pepper"), "does not support the intrinsic function Fn::ImportValue"),

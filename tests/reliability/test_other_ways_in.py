@@ -89,7 +89,9 @@ def test_an_interrupted_purge_is_completed(purge: Purge, proxy: FaultProxy, time
     """However often a purge is interrupted, nothing is left, everything is counted once, and others keep all items."""
     chance = random.Random(seed)  # noqa: S311 - a seed that can be repeated
     items = chance.randrange(1, 60)
+    limited = chance.randrange(60)
     purge.fill(items)
+    purge.limit(limited)
     others = purge.left(OTHER_ORGANIZATION_ID)
     answer: dict[str, int] = {}
     runs = 0
@@ -108,10 +110,11 @@ def test_an_interrupted_purge_is_completed(purge: Purge, proxy: FaultProxy, time
 
     assert {} == purge()
     assert [] == purge.left()
+    assert [] == purge.limits()
     assert others == purge.left(OTHER_ORGANIZATION_ID)
     assert DUE == purge.record()["pending_deletion_at"]
     counted = sum(int(value) for name, value in purge.record().items() if name.startswith("deleted_"))
-    assert items + 1 == counted  # including the audit record of the request
+    assert items + limited + 1 == counted  # including the audit record of the request
 
 
 @pytest.mark.parametrize("repeats", [1, 100], ids=["once", "lasting"])

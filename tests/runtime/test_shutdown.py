@@ -30,6 +30,7 @@ def test_usage_is_written_at_shutdown(deployments: Deployments) -> None:
         (used,) = creating.world.table.under("USAGE#")
         assert f"USAGE#{key['id']}" == used["sk"]
         assert USES == used["request_count"]
+        assert USES == sum(used["days"].values())
 
 
 def verified(deployed: Deployed, text: str) -> Any:

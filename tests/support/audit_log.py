@@ -66,6 +66,9 @@ def key_states(partition: Partition) -> dict[str, dict[str, Any]]:
             "permissions": item["permissions"],
             "metadata": json.loads(item["metadata"]),
             "expiresAt": item.get("expires_at"),
+            "rateLimit": json.loads(item["rate_limit"]) if "rate_limit" in item else None,
+            "quota": json.loads(item["quota"]) if "quota" in item else None,
+            "allowedIps": item.get("allowed_ips"),
             "generation": int(item["generation"]),
             "previousKeyExpiresAt": item.get("previous_expires_at"),
         }

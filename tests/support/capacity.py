@@ -75,9 +75,9 @@ def write(heading: str, consumed: Mapping[tuple[str, str], Consumption]) -> None
 def measured(table: Table) -> Iterator[list[Consumption]]:
     """Add the consumption of every request of the service to a list, as AWS counts it.
 
-    DynamoDB counts reads. DynamoDB Local omits the unit of a key without an item, which is added here, and counts one
-    item of a transaction instead of all, so transactions are counted here from their items. It also omits the units of
-    a condition that fails, which are those of its item (DynamoDB Developer Guide, "Read and write operations").
+    DynamoDB counts reads. DynamoDB Local omits the unit of a key without an item and that of a write whose condition
+    fails, which are added here, and counts one item of a transaction instead of all, so transactions are counted here
+    from their items.
     """
     consumed: list[Consumption] = []
     before: list[float] = []

@@ -68,6 +68,7 @@ READ, QUERY, WRITE = "BatchGetItem", "Query", "TransactWriteItems"
 CREATE = Endpoint("create_api_key", (WRITE,), "api_key.created", 5, body=VALID_BODY, hashes=1)
 LIST = Endpoint("list_api_keys", (READ, QUERY, READ), is_list=True)
 GET = Endpoint("get_api_key", (READ,))
+GET_USAGE = Endpoint("get_api_key_usage", (READ,))
 UPDATE = Endpoint("update_api_key", (READ, WRITE), "api_key.updated", 4, body={"name": "New"})
 ROTATE = Endpoint("rotate_api_key", (READ, WRITE), "api_key.rotated", 4, hashes=1)
 DELETE = Endpoint("delete_api_key", (READ, WRITE), "api_key.deleted", 5)
@@ -88,9 +89,9 @@ VERIFY = Endpoint("verify_api_key", (READ,), body={"key": "kk_0"})
 CURRENT = Endpoint("get_current_api_key", (READ,))
 """Called by the holders of keys, without a session."""
 
-READING = (LIST, GET, LIST_RECORDS)
+READING = (LIST, GET, GET_USAGE, LIST_RECORDS)
 WRITING = (CREATE, UPDATE, ROTATE, DELETE, REQUEST_DELETION, CANCEL_DELETION)
-OF_ONE_KEY = (GET, UPDATE, ROTATE, DELETE)
+OF_ONE_KEY = (GET, GET_USAGE, UPDATE, ROTATE, DELETE)
 CHANGING_A_KEY = (UPDATE, ROTATE, DELETE)
 
 

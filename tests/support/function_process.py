@@ -24,13 +24,16 @@ from local.iam import NONE
 from tests.support.environment import ROOT, new_container
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from keywright.domain.limits import Limits
     from local.iam import AccessKey
 
 REQUIRED = "sessions:read"
 """The permission that every verification requires."""
 
+ANSWER_SECONDS = 60
+"""Timeout for the emulated services on a busy machine."""
 _MILLISECONDS = 600_000
 
 
@@ -65,6 +68,9 @@ class FunctionProcess:
 
     def begin(self, environment: Mapping[str, str], keys: Mapping[str, AccessKey]) -> None:
         """Restart with an empty memory, only these environment variables, and the access key of each function."""
+        from keywright.aws import retries  # noqa: PLC0415 - needs the environment
+
+        retries.READ_TIMEOUT_SECONDS = ANSWER_SECONDS
         os.environ.clear()
         os.environ.update(environment, AWS_ACCESS_KEY_ID=NONE)
         self.keys = dict(keys)
@@ -96,6 +102,34 @@ class FunctionProcess:
         with credentials.running_with(self.keys["verify_api_key"]):
             code = verify(text, requiring([REQUIRED])).code
         return Verified(started, time.monotonic(), str(code))
+
+    def use(self, holders: Sequence[Limits], starts: Sequence[float], threads: int) -> list[Verified]:
+        """Ask limits at these times, in that many threads; the code of a use that was admitted unasked is `UNASKED`."""
+        from keywright.errors import ServiceError  # noqa: PLC0415 - needs the environment
+        from keywright.keys.limiter import admit  # noqa: PLC0415 - needs the environment
+
+        uses: list[Verified] = []
+
+        def ask(start: float) -> Verified:
+            time.sleep(max(0.0, start - time.monotonic()))
+            started = time.monotonic()
+            try:
+                admission = admit(holders, 1)
+                code = str(admission.code) if admission.is_asked else "UNASKED"
+            except ServiceError as error:
+                code = error.error.code
+            return Verified(started, time.monotonic(), code)
+
+        def ask_all(times: Sequence[float]) -> None:
+            with credentials.running_with(self.keys["verify_api_key"]):
+                uses.extend([ask(start) for start in times])
+
+        asking = [threading.Thread(target=ask_all, args=(starts[number::threads],)) for number in range(threads)]
+        for thread in asking:
+            thread.start()
+        for thread in asking:
+            thread.join()
+        return uses
 
     def keep_verifying(self, text: str, threads: int) -> None:
         """Verify a key repeatedly, in that many threads, until `stop`."""

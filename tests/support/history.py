@@ -46,13 +46,24 @@ def _user_id(chance: random.Random) -> str:
     return f"user_{chance.randrange(6)}"
 
 
+def _updated(chance: random.Random) -> dict[str, Any]:
+    """Return a new name, new limits or both; half of the limits are cleared."""
+    changes: dict[str, Any] = {
+        "name": f"Acme {chance.randrange(1000)}",
+        "rateLimit": chance.choice([None, {"limit": 1 + chance.randrange(1000), "windowSeconds": 60, "burst": 1}]),
+        "quota": chance.choice([None, {"limit": 1 + chance.randrange(1000), "period": "month"}]),
+        "usagePlanKey": chance.choice([None, f"{chance.getrandbits(128):032x}"]),
+    }
+    return {"organization": {name: changes[name] for name in chance.sample(list(changes), chance.randint(1, 4))}}
+
+
 def _named(chance: random.Random) -> dict[str, Any]:
     return {"organization": {"name": f"Acme {chance.randrange(1000)}"}}
 
 
 KINDS: dict[str, Callable[[random.Random], dict[str, Any]]] = {
     "organization.created": _named,
-    "organization.updated": _named,
+    "organization.updated": _updated,
     "organization.deletion_requested": lambda _: {},
     "organization.deletion_canceled": lambda _: {},
     "member.added": lambda chance: event_queue.about(_user_id(chance), role=chance.choice(ROLES)),

@@ -16,6 +16,7 @@ MATCHERS = {
     "api key": r"kk_[0-9A-Za-z]{86}",
     "hint": r"kk_\.\.\.[0-9A-Za-z]{4}",
     "rfc3339": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",
+    "date": r"\d{4}-\d\d-\d\d",
     "epoch": r"\d+",
     "base64": r"(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?",
     "phc": r"\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}",
@@ -85,14 +86,16 @@ def _meanings(matcher: re.Match[str], text: str) -> Iterator[tuple[str, object]]
     kind, label, count, unit = matcher.groups()
     if label is None:
         return
-    if kind not in {"rfc3339", "epoch"}:
+    if kind not in {"rfc3339", "date", "epoch"}:
         yield label, text
         return
-    moment = datetime.fromisoformat(text) if kind == "rfc3339" else datetime.fromtimestamp(int(text), UTC)
+    moment = datetime.fromtimestamp(int(text), UTC) if kind == "epoch" else datetime.fromisoformat(text)
     if count is not None:
         moment -= int(count) * _UNITS[unit]
-    if kind == "rfc3339":
+    if kind != "epoch":
         yield label, moment
+    if kind == "date":
+        return
     yield f"{label} in seconds", int(moment.timestamp())  # the precision of an epoch
 
 

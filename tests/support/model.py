@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,10 +28,23 @@ OWNERS = {"owner"}
 MALFORMED_ID = "no-id"
 
 
+WITHIN = {
+    "192.0.2.0/24": {"192.0.2.7", "::ffff:192.0.2.8"},
+    "192.0.2.7": {"192.0.2.7"},
+    "2001:db8::/32": {"2001:db8::1"},
+}
+"""The addresses of callers that are within the ranges of keys."""
+
+
 def rfc3339(milliseconds: int) -> str:
     """Return a time as answers show it."""
     seconds, rest = divmod(milliseconds, SECOND)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
+
+
+def date_of(milliseconds: int) -> str:
+    """Return the day of a time, in UTC."""
+    return rfc3339(milliseconds)[:10]
 
 
 def optional_rfc3339(milliseconds: int | None) -> str | None:
@@ -80,6 +93,30 @@ class Member:
 
 
 @dataclass
+class Used:
+    """What was used of the limits of a key.
+
+    Attributes:
+        until: when all uses of the rate limit are free again, in milliseconds; 0 before the first.
+        interval: milliseconds for each use, when `until` was computed.
+        period: the period of the quota; None before the first use.
+        number: uses in that period.
+    """
+
+    until: int = 0
+    interval: int = 0
+    period: str | None = None
+    number: int = 0
+
+    def item(self) -> Data:
+        """Return the item in the table, without its key; times in milliseconds."""
+        return {
+            **({"tat": self.until, "rate_interval": self.interval} if self.until else {}),
+            **({"quota_period": self.period, "quota_used": self.number} if self.period else {}),
+        }
+
+
+@dataclass
 class Key:
     """A key."""
 
@@ -97,8 +134,15 @@ class Key:
     version: int = 1
     previous_text: str | None = None
     previous_expires_at: int | None = None
+    rate_limit: Data | None = None
+    quota: Data | None = None
+    allowed_ips: list[str] | None = None
+    used: Used | None = None
     request_count: int = 0
     last_used_at: str | None = None
+    last_used_ip: str | None = None
+    uses: Counter[str] = field(default_factory=Counter)
+    previous_use: tuple[int, str] | None = None
 
     def chosen(self) -> Data:
         """Return the fields that people choose."""
@@ -108,7 +152,79 @@ class Key:
             "permissions": self.permissions,
             "metadata": self.metadata,
             "expiresAt": optional_rfc3339(self.expires_at),
+            "rateLimit": self.rate_limit,
+            "quota": self.quota,
+            "allowedIps": self.allowed_ips,
         }
+
+    def admit(self, cost: int, now: int) -> tuple[str, Data]:
+        """Take a use of the limits, if all admit it; return the code, and what the answer shows of them."""
+        if cost:
+            self._convert(now)
+        until, count = self._used_of_rate(now), self._used_of_quota(now)
+        code, retry_at = self._refusal(until, count, cost, now)
+        if code == "VALID" and cost and self.used:
+            if self.rate_limit:
+                until += cost * _interval(self.rate_limit)
+                self.used.until, self.used.interval = until, _interval(self.rate_limit)
+            if self.quota:
+                count += cost
+                self.used.period, self.used.number = _period(self.quota, now)[0], count
+        left: Data = dict.fromkeys(["rateLimit", "quota", "retryAfterSeconds"])
+        if self.rate_limit:
+            interval = _interval(self.rate_limit)
+            left["rateLimit"] = {
+                "limit": self.rate_limit["limit"],
+                "remaining": max(0, (now + self.rate_limit["burst"] * interval - until) // interval),
+                "resetSeconds": _seconds(until - now),
+            }
+        if self.quota:
+            left["quota"] = {
+                "limit": self.quota["limit"],
+                "used": count,
+                "remaining": max(0, self.quota["limit"] - count),
+                "resetsAt": optional_rfc3339(_period(self.quota, now)[1]),
+            }
+        if retry_at is not None:
+            left["retryAfterSeconds"] = max(1, _seconds(retry_at - now))
+        return code, left
+
+    def _convert(self, now: int) -> None:
+        """Convert what was used of another rate, or in periods of another kind, to the limits as they are."""
+        if self.used and self.rate_limit and self.used.interval not in {0, _interval(self.rate_limit)}:
+            self.used.until, self.used.interval = self._used_of_rate(now), _interval(self.rate_limit)
+        if self.used and self.quota and self.used.period and self.used.period.split()[0] != self.quota["period"]:
+            self.used.period, self.used.number = _period(self.quota, now)[0], 0
+
+    def _used_of_rate(self, now: int) -> int:
+        """Return when all uses of the rate limit are free again; those of another rate count as many of this one."""
+        used = self.used or Used()
+        if self.rate_limit and used.until > now and used.interval != _interval(self.rate_limit):
+            uses = min(-(-(used.until - now) // used.interval), self.rate_limit["burst"])
+            return int(now + uses * _interval(self.rate_limit))
+        return max(used.until, now) if self.rate_limit else now
+
+    def _used_of_quota(self, now: int) -> int:
+        """Return the uses in the period of the quota."""
+        is_of_period = self.used and self.quota and self.used.period == _period(self.quota, now)[0]
+        return self.used.number if self.used and is_of_period else 0
+
+    def _refusal(self, until: int, count: int, cost: int, now: int) -> tuple[str, int | None]:
+        """Return the code of a use, and when a refused one would be admitted."""
+        if cost == 0:
+            return "VALID", None
+        if self.rate_limit:
+            free_at = until - (self.rate_limit["burst"] - cost) * _interval(self.rate_limit)
+            if free_at > now:
+                return "RATE_LIMITED", free_at if cost <= self.rate_limit["burst"] else None
+        if self.quota and count + cost > self.quota["limit"]:
+            return "QUOTA_EXCEEDED", _period(self.quota, now)[1] if cost <= self.quota["limit"] else None
+        return "VALID", None
+
+    def keep_used(self) -> None:
+        """Keep what was used as long as there is a limit."""
+        has_limits = self.rate_limit is not None or self.quota is not None
+        self.used = (self.used or Used()) if has_limits else None
 
     def summary(self) -> Data:
         """Return the fields that lists show."""
@@ -118,6 +234,7 @@ class Key:
             "createdAt": rfc3339(self.created_at),
             "updatedAt": rfc3339(self.updated_at),
             "lastUsedAt": self.last_used_at,
+            "lastUsedIp": self.last_used_ip,
             "requestCount": self.request_count,
             "hint": f"kk_...{self.text[-4:]}",
         }
@@ -127,15 +244,19 @@ class Key:
         until = self.previous_expires_at
         if until is not None and self.expires_at is not None:
             until = min(until, self.expires_at)
+        works = until is not None and until > now
+        generation, used_at = self.previous_use or (None, None)
         return {
             **self.summary(),
             "createdBy": self.created_by,
-            "previousKeyExpiresAt": rfc3339(until) if until is not None and until > now else None,
+            "previousKeyExpiresAt": optional_rfc3339(until) if works else None,
+            "previousKeyLastUsedAt": used_at if works and generation == self.generation - 1 else None,
         }
 
     def item(self) -> Data:
         """Return the key's item in the table, without its key and the hashes."""
         optional = {"expires_at": self.expires_at, "previous_expires_at": self.previous_expires_at}
+        limits = {"rate_limit": self.rate_limit, "quota": self.quota}
         return {
             "name": self.name,
             "permissions": self.permissions,
@@ -148,6 +269,8 @@ class Key:
             "updated_at": rfc3339(self.updated_at),
             "version": self.version,
             **{name: rfc3339(value) for name, value in optional.items() if value is not None},
+            **{name: json.dumps(value, separators=(",", ":")) for name, value in limits.items() if value is not None},
+            **({"allowed_ips": self.allowed_ips} if self.allowed_ips else {}),
         }
 
 
@@ -218,6 +341,7 @@ class Organization:
         issued = request.issue()
         times: Data = {"expires_at": expires_at, "created_at": request.now, "updated_at": request.now}
         key = Key(issued["id"], issued["key"], **fields, **times, created_by=request.user_id)
+        key.keep_used()
         self.keys[key.key_id] = key
         self._record(request, "api_key.created", key, None, key.chosen(), at=key.created_at)
         return self._store_answer(request, wanted, {"id": key.key_id, "key": key.text}, at=key.created_at)
@@ -227,6 +351,22 @@ class Organization:
         _check_id(key_id)
         self._require(request, MANAGERS)
         return self._find(key_id).details(request.now)
+
+    def usage(self, request: Request, key_id: str, first_days_ago: int, last_days_ago: int) -> Data:
+        """Show the uses of a key by day."""
+        _check_id(key_id)
+        if not 89 >= first_days_ago >= last_days_ago >= 0:
+            raise Refused("BAD_REQUEST")
+        self._require(request, MANAGERS)
+        key = self._find(key_id)
+        dates = [date_of(request.now - ago * DAY) for ago in range(first_days_ago, last_days_ago - 1, -1)]
+        days = [{"date": date, "requestCount": key.uses[date]} for date in dates]
+        return {
+            "from": dates[0],
+            "to": dates[-1],
+            "requestCount": sum(key.uses[date] for date in dates),
+            "days": days,
+        }
 
     def update(self, request: Request, key_id: str, changes: Data) -> Data:
         """Change fields of a key."""
@@ -240,6 +380,7 @@ class Organization:
         before = key.chosen()
         for name, value in changes.items():
             setattr(key, name, value)
+        key.keep_used()
         after = key.chosen()
         changed = [name for name in before if as_json(before[name]) != as_json(after[name])]
         key.updated_at = max(request.now, key.updated_at + 1)
@@ -319,14 +460,20 @@ class Organization:
 
     # Verifications, and acts of operators.
 
-    def verify(self, text: str, required: list[str], now: int) -> Data:
-        """Verify a text, and count the use if it is valid."""
+    def verify(self, text: str, required: list[str], address: str | None, cost: int, now: int) -> Data:
+        """Verify a text for a use of a cost from an address, and count the use if it is valid."""
         key = next((key for key in self.keys.values() if text in {key.text, key.previous_text}), None)
         if key is None or (text != key.text and (key.previous_expires_at or now) <= now):
             return {"valid": False, "code": "NOT_FOUND"}
-        code, missing = self._verdict(key, required, now)
+        code, missing = self._verdict(key, required, address, now)
+        left: Data = {"rateLimit": None, "quota": None, "retryAfterSeconds": None}
+        if code == "VALID":
+            code, left = key.admit(cost, now)
         if code == "VALID":
             key.request_count += 1
+            key.uses[date_of(now)] += 1
+            if text != key.text:
+                key.previous_use = key.generation - 1, rfc3339(now)
             key.last_used_at = max(key.last_used_at or "", rfc3339(now))
         return {
             "valid": code == "VALID",
@@ -338,15 +485,19 @@ class Organization:
             "missingPermissions": missing,
             "metadata": key.metadata,
             "expiresAt": optional_rfc3339(key.expires_at),
+            "allowedIps": key.allowed_ips,
+            **left,
         }
 
-    def _verdict(self, key: Key, required: list[str], now: int) -> tuple[str, list[str]]:
+    def _verdict(self, key: Key, required: list[str], address: str | None, now: int) -> tuple[str, list[str]]:
         if key.expires_at is not None and key.expires_at <= now:
             return "EXPIRED", []
         if not key.enabled:
             return "DISABLED", []
         if self.pending_deletion_at is not None:
             return "ORGANIZATION_FROZEN", []
+        if key.allowed_ips and not any(address in WITHIN[range_] for range_ in key.allowed_ips):
+            return "IP_NOT_ALLOWED", []
         granted = {*key.permissions, *(permission.replace(":write", ":read") for permission in key.permissions)}
         missing = [name for name in dict.fromkeys(required) if name not in granted]
         return ("INSUFFICIENT_PERMISSIONS" if missing else "VALID"), missing
@@ -428,6 +579,33 @@ class Organization:
         }
         # A copy: later changes of the key must not change the record.
         self.audit_log.append(AuditRecord(json.loads(json.dumps(shown)), request.now))
+
+
+def _interval(rate: Data) -> int:
+    """Return the milliseconds of one use, which the tests choose to be whole seconds."""
+    return int(rate["windowSeconds"] * SECOND // rate["limit"])
+
+
+def _seconds(milliseconds: int) -> int:
+    """Return whole seconds, rounded up."""
+    return -(-milliseconds // SECOND)
+
+
+def _period(quota: Data, now: int) -> tuple[str, int | None]:
+    """Return the name of a quota's period at a time, and its end."""
+    kind = quota["period"]
+    if kind == "total":
+        return "total", None
+    today = datetime.fromtimestamp(now // SECOND, UTC).date()
+    if kind == "day":
+        first, end = today, today + timedelta(days=1)
+    elif kind == "week":
+        first = today - timedelta(days=today.isoweekday() - 1)
+        end = first + timedelta(days=7)
+    else:
+        first = today.replace(day=1)
+        end = date(first.year + first.month // 12, first.month % 12 + 1, 1)
+    return f"{kind} {first}", int(datetime(end.year, end.month, end.day, tzinfo=UTC).timestamp()) * SECOND
 
 
 def _check_id(key_id: str) -> None:

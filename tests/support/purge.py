@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from keywright.domain.limits import Period, Quota, RateLimit
 from keywright.ids import uuid7
 from tests.support.world import ORGANIZATION_ID, OTHER_ORGANIZATION_ID, Context, Table, World, nth_id
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 REQUESTED = "2030-01-01T00:00:00.000Z"
 DUE = "2030-01-31T00:00:00.000Z"
 NOW = "2030-01-31T00:30:00.000Z"
+RATE_LIMIT = RateLimit(10, 60, 10).stored()
+QUOTA = Quota(1000, Period.MONTH).stored()
+FIRST_LIMITED = 10_000
+"""Number of the first key with limits; others have lower ones."""
 SECONDS = 300
 """The time limit of a run, by the template."""
 REQUEST_RECORD = str(uuid7(1893456000 * 10**9, 1))
@@ -64,6 +69,20 @@ class Purge:
     def fill(self, items: int, organization_id: str = ORGANIZATION_ID) -> None:
         """Add that many items of every kind to an organization."""
         fill(self.table, items, organization_id)
+
+    def limit(self, keys: int) -> None:
+        """Give limits to the organization and to that many more keys of it, all of which were used."""
+        organization = self.table.item("ORG")
+        self.table.put(**organization | {"rate_limit": RATE_LIMIT, "quota": QUOTA})
+        for number in range(keys):
+            limits = [{"rate_limit": RATE_LIMIT}, {"quota": QUOTA}, {"rate_limit": RATE_LIMIT, "quota": QUOTA}]
+            self.table.put_key(nth_id(FIRST_LIMITED + number), **limits[number % len(limits)])
+            self.table.put(pk=f"LIMIT#{nth_id(FIRST_LIMITED + number)}", sk="LIMIT", tat=1893456000 * 10**9)
+        self.table.put(pk=f"LIMIT#{ORGANIZATION_ID}", sk="LIMIT", quota_period="month 2030-01-01", quota_used=1)
+
+    def limits(self) -> list[str]:
+        """Return the partition keys of all items of limits."""
+        return [item["pk"] for item in self.table.items() if item["pk"].startswith("LIMIT#")]
 
     def left(self, organization_id: str = ORGANIZATION_ID) -> list[dict[str, Any]]:
         """Return the items in an organization's partition."""

@@ -20,6 +20,7 @@ METHODS = {
     "create_api_key": "POST",
     "list_api_keys": "GET",
     "get_api_key": "GET",
+    "get_api_key_usage": "GET",
     "update_api_key": "PATCH",
     "delete_api_key": "DELETE",
     "rotate_api_key": "POST",

@@ -141,13 +141,14 @@ class Table:
                 "sk": f"USAGE#{key_id}",
                 "request_count": 42,
                 "last_used_at": "2026-06-01T12:00:00.000Z",
+                "days": {},
             }
             | attributes
         )
 
     def put_unused(self, key_id: str = KEY_ID, organization_id: str = ORGANIZATION_ID) -> None:
         """Write the usage of a key that was never used."""
-        self.put(pk=f"ORG#{organization_id}", sk=f"USAGE#{key_id}", request_count=0)
+        self.put(pk=f"ORG#{organization_id}", sk=f"USAGE#{key_id}", request_count=0, days={})
 
     def put_audit(self, record_id: str, organization_id: str = ORGANIZATION_ID, **attributes: Any) -> None:
         """Write an audit record."""

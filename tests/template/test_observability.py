@@ -41,9 +41,10 @@ def widgets() -> list[dict[str, Json]]:
 
 
 def test_errors_latency_throttles_and_attacks_raise_alarms() -> None:
-    """Forged keys, latency, server errors, throttling and unknown pepper versions have alarms."""
+    """Forged and unknown keys, latency, server errors, throttling and limits that were not asked have alarms."""
     assert {
-        "ForgedKeysAlarm", "LatencyAlarm", "ServerErrorsAlarm", "ThrottlesAlarm", "UnknownPepperVersionAlarm",
+        "ForgedKeysAlarm", "LatencyAlarm", "LimiterFailuresAlarm", "ServerErrorsAlarm", "ThrottlesAlarm",
+        "UnknownPepperVersionAlarm",
     } <= set(ALARMS)  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from keywright.domain import keyring
 from keywright.errors import Unauthorized
 from tests.support.costs import counted
 from tests.support.sample_keys import SampleKey, secret_parts
-from tests.support.world import nth_id
+from tests.support.world import KEY_ID, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,6 +85,19 @@ def test_the_costs_of_a_warm_authorization(authorize: Callable[..., dict[str, An
             authorize(forged)
 
         assert ([], 0, 0) == costs.spent()
+
+
+def test_the_costs_of_a_limited_key(authorize: Callable[..., dict[str, Any]], table: Table) -> None:
+    """A use of a limited key costs one request more, and a repeated refusal none."""
+    table.put(pk=f"LIMIT#{KEY_ID}", sk="LIMIT")
+    text = KEY.put(table, rate_limit='{"limit":2,"windowSeconds":3600,"burst":2}')
+    authorize(text)
+    with counted() as costs:
+        authorize(text)
+        assert (["BatchGetItem", "UpdateItem"], 0, 0) == costs.spent()
+        authorize(text)
+
+        assert (["BatchGetItem"], 0, 0) == costs.spent()
 
 
 def test_a_use_is_counted(

@@ -61,6 +61,9 @@ def test_the_audit_record_holds_everything_but_the_secret(call: Call) -> None:
             "permissions": ["sessions:read", "webhooks:write"],
             "metadata": {"plan": "pro"},
             "expiresAt": None,
+            "rateLimit": None,
+            "quota": None,
+            "allowedIps": None,
         },
     } == json.loads(record["changes"])
 

@@ -67,6 +67,9 @@ def test_the_audit_record_describes_the_key(call: Call) -> None:
             "permissions": ["sessions:read"],
             "metadata": {"plan": "pro"},
             "expiresAt": "2031-01-01T00:00:00.000Z",
+            "rateLimit": None,
+            "quota": None,
+            "allowedIps": None,
         },
         "after": None,
     } == json.loads(record["changes"])

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
+    from keywright.store.purges import RemainingItem
     from tests.support.purge import Purge
 
 STEPS = {"due": 0, "requested": 1, "by whom": 2, "begin": 3, "look": 4, "delete": 5, "look again": 6, "end": 7}
@@ -40,7 +41,6 @@ def deleted(purge: Purge) -> int:
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("fault", [*UNANSWERED, faults.lost_answer])
-@pytest.mark.deep
 def test_transient_failures_are_retried(purge: Purge, step: str, fault: faults.Fault) -> None:
     """A single failure or lost response at any request changes nothing: every item is counted once."""
     purge.fill(9)
@@ -53,7 +53,6 @@ def test_transient_failures_are_retried(purge: Purge, step: str, fault: faults.F
 
 
 @pytest.mark.parametrize("step", STEPS)
-@pytest.mark.deep
 def test_the_next_run_continues_after_a_lasting_failure(purge: Purge, step: str) -> None:
     """A later run completes a purge that stopped at any request."""
     purge.fill(9)
@@ -105,11 +104,10 @@ def throttled_above(deletions: int, fault: Callable[[int], faults.Fault]) -> Ite
     ],
     ids=["request", "request, provisioned", "transaction", "transaction, provisioned"],
 )
-@pytest.mark.deep
 def test_a_throttled_batch_is_halved(purge: Purge, fault: Callable[[int], faults.Fault]) -> None:
     """A batch too large for its partition is halved until it passes.
 
-    Fifty items of 45 KB need 4,500 write units; a partition has 1,000 a second, so no attempt succeeds.
+    A batch of items of 45 KB needs 4,410 write units; a partition has 1,000 a second, so no attempt succeeds.
     """
     purge.fill(BATCH_ITEMS + 9)
 
@@ -118,12 +116,26 @@ def test_a_throttled_batch_is_halved(purge: Purge, fault: Callable[[int], faults
 
     assert BATCH_ITEMS + 10 == deleted(purge)
     assert [] == purge.left()
-    # The first transaction begins the purge; the last one deletes the organization and its scheduled deletion.
-    halves = [[size] * retries.ATTEMPTS for size in (50, 25, 12)]
-    assert [0, *itertools.chain(*halves), *[6] * 10, 2] == sizes
+    # The first transaction begins the purge; the last one deletes the organization, the item of its limits and its
+    # scheduled deletion.
+    halves = [[size] * retries.ATTEMPTS for size in (49, 24, 12)]
+    assert [0, *itertools.chain(*halves), *[6] * 9, 5, 3] == sizes
 
 
 @pytest.mark.deep
+def test_a_throttled_batch_of_keys_with_limits_is_halved(purge: Purge) -> None:
+    """The second item of a key with limits is deleted with its key, also in smaller batches, and once."""
+    purge.limit(BATCH_ITEMS)
+
+    with throttled_above(BATCH_ITEMS, lambda _: faults.error("ThrottlingException")) as sizes:
+        assert {"purged": 1} == purge()
+
+    assert [0, *[98] * retries.ATTEMPTS, 48, 48, 3, 3] == sizes
+    assert [] == purge.limits()
+    assert [] == purge.left()
+    assert BATCH_ITEMS == purge.record()["deleted_api_keys"]
+
+
 def test_a_throttled_single_item_is_left_to_the_next_run(purge: Purge) -> None:
     """A single item cannot be halved: the run fails, and the next run begins with whole batches again."""
     purge.fill(9)
@@ -138,7 +150,6 @@ def test_a_throttled_single_item_is_left_to_the_next_run(purge: Purge) -> None:
     assert {"purged": 1} == purge()
 
 
-@pytest.mark.deep
 def test_an_expired_item_is_not_counted(purge: Purge) -> None:
     """An item that DynamoDB's TTL deletes between look and deletion is not counted."""
     purge.fill(9)
@@ -155,7 +166,6 @@ def test_an_expired_item_is_not_counted(purge: Purge) -> None:
 
 
 @pytest.mark.parametrize("step", ["look", "delete", "look again"])
-@pytest.mark.deep
 def test_two_concurrent_runs_count_everything_once(purge: Purge, step: str) -> None:
     """Two concurrent runs delete and count every item once."""
     purge.fill(3 * BATCH_ITEMS)
@@ -169,7 +179,6 @@ def test_two_concurrent_runs_count_everything_once(purge: Purge, step: str) -> N
     assert [] == purge.left()
 
 
-@pytest.mark.deep
 def test_a_purge_without_its_record_stops(purge: Purge, caplog: pytest.LogCaptureFixture) -> None:
     """Without its record a purge deletes nothing more, and logs why."""
     purge.fill(9)
@@ -190,16 +199,15 @@ def test_a_purge_without_its_record_stops(purge: Purge, caplog: pytest.LogCaptur
     assert "StoppedError" in caplog.records[0].__dict__["details"]
 
 
-@pytest.mark.deep
 def test_one_organization_does_not_stop_the_others(purge: Purge, monkeypatch: pytest.MonkeyPatch) -> None:
     """An unexpected failure of one organization fails the invocation after the others were purged."""
     purge.schedule(OTHER_ORGANIZATION_ID, at="2030-01-30T00:00:00.000Z")
     delete = purges.delete_batch
 
-    def broken(organization_id: UUID, sort_keys: Sequence[str]) -> None:
+    def broken(organization_id: UUID, items: Sequence[RemainingItem]) -> None:
         if str(organization_id) == OTHER_ORGANIZATION_ID:
             raise RuntimeError("the details")
-        delete(organization_id, sort_keys)
+        delete(organization_id, items)
 
     monkeypatch.setattr(purges, "delete_batch", broken)
     with pytest.raises(PurgeFailedError):
@@ -209,7 +217,6 @@ def test_one_organization_does_not_stop_the_others(purge: Purge, monkeypatch: py
     assert 6 == len(purge.left(OTHER_ORGANIZATION_ID))
 
 
-@pytest.mark.deep
 def test_without_time_nothing_begins(purge: Purge) -> None:
     """Without time left no purge begins, so the deletion can still be canceled."""
     before = purge.table.items()
@@ -218,7 +225,6 @@ def test_without_time_nothing_begins(purge: Purge) -> None:
     assert before == purge.table.items()
 
 
-@pytest.mark.deep
 def test_the_next_run_continues_when_time_is_up(purge: Purge, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that is short of time stops between two batches; later organizations wait for the next run."""
     purge.fill(2 * BATCH_ITEMS)

@@ -1,6 +1,6 @@
 """A purge that is killed and run again has the same result as an uninterrupted one.
 
-PURGE_ITEMS sets the size of the organization: a few hundred items by default, 5000 for the full proof.
+PURGE_ITEMS sets the size of the organization: 300 items by default, 5,000 at full depth.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keywright.store.purges import BATCH_ITEMS
+from tests.support.depth import size
 from tests.support.environment import ROOT
 from tests.support.world import ORGANIZATION_ID
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from local.iam import AccessKey
     from tests.support.purge import Purge
 
-ITEMS = int(os.environ.get("PURGE_ITEMS", "300"))
+ITEMS = size("PURGE_ITEMS", 300, full=5000)
 TO_BEGIN = 1
 
 
@@ -71,6 +72,18 @@ def test_a_purge_killed_half_way_is_completed_by_the_next_run(purge: Purge, kill
     assert "completed_at" in record
     assert ITEMS + 1 == sum(int(value) for name, value in record.items() if name.startswith("deleted_"))
     assert [*others, record] == sorted(purge.table.items(), key=lambda item: item["pk"].startswith("PURGED#"))
+
+
+def test_no_item_of_limits_outlives_a_killed_purge(purge: Purge, kill_after: Callable[[int], None]) -> None:
+    """GIVEN keys with limits, half of them deleted WHEN the purge runs again THEN no item of limits is left."""
+    purge.limit(4 * BATCH_ITEMS)
+
+    kill_after(TO_BEGIN + 2)
+
+    assert 2 * BATCH_ITEMS + 1 == len(purge.limits())
+    assert {"purged": 1} == purge()
+    assert [] == purge.limits()
+    assert 4 * BATCH_ITEMS == purge.record()["deleted_api_keys"]
 
 
 def test_a_purge_killed_at_its_beginning_is_completed(purge: Purge, kill_after: Callable[[int], None]) -> None:

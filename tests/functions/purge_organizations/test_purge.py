@@ -113,6 +113,37 @@ def test_batches_of_any_number(purge: Purge, items: int) -> None:
     assert items + 1 == sum(counts)
 
 
+STRANGERS_LIMIT = f"LIMIT#{nth_id(1)}"
+"""The item of limits of another organization's key."""
+
+
+@pytest.mark.parametrize("keys", [1, BATCH_ITEMS, 2 * BATCH_ITEMS + 1])
+def test_no_item_of_limits_is_left(purge: Purge, keys: int) -> None:
+    """GIVEN any number of keys with limits WHEN their organization is purged THEN their items of limits are gone too.
+
+    They are in partitions of their own. Those of other organizations stay.
+    """
+    purge.table.put(pk=STRANGERS_LIMIT, sk="LIMIT")
+    purge.fill(12)
+    purge.limit(keys)
+
+    assert {"purged": 1} == purge()
+    assert [] == purge.left()
+    assert [STRANGERS_LIMIT] == purge.limits()
+
+
+def test_items_of_limits_are_not_counted(purge: Purge) -> None:
+    """The record counts keys, with and without limits, and the items in the organization's partition."""
+    purge.fill(12)
+    purge.limit(4)
+
+    purge()
+
+    record = purge.record()
+    assert 3 + 4 == record["deleted_api_keys"]
+    assert 5 == record["deleted_others"]
+
+
 def test_each_batch_is_two_requests(purge: Purge) -> None:
     """A batch takes two requests; a purge takes four to begin, one to look a last time and one to end."""
     purge.fill(2 * BATCH_ITEMS - 1)

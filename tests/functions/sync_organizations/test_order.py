@@ -6,6 +6,7 @@ test-dynamodb`): moto copies the table in each transaction, and ten thousand tak
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -27,6 +28,20 @@ if TYPE_CHECKING:
 EVENTS = size("EVENTS", 15, full=100)
 GRACE_DAYS = 365
 """The maximum: no deletion request in a history of up to 15,000 events is late, in any order."""
+
+
+ATTRIBUTES = {
+    "name": "name",
+    "rateLimit": "rate_limit",
+    "quota": "quota",
+    "usagePlanKey": "usage_plan_key",
+}
+"""Fields of an organization in events, and attributes of its item."""
+
+
+def compact(value: object) -> str:
+    """Return the JSON text of a limit in the table."""
+    return json.dumps(value, separators=(",", ":"))
 
 
 def deliver(sync: Sync, batch: Sequence[Event]) -> None:
@@ -55,9 +70,17 @@ class Expected:
             until = clock.stored(detail["time"]) + timedelta(days=GRACE_DAYS)
             self.organization["pending_deletion_at"] = clock.rfc3339(until)
         else:
-            self.organization["name"] = detail["organization"]["name"]
-            if kind == "organization.created":
-                self.organization["created_at"] = detail["time"]
+            self._read_organization(kind, detail["time"], detail["organization"])
+
+    def _read_organization(self, kind: str, time: str, organization: dict[str, Any]) -> None:
+        if kind == "organization.created":
+            self.organization["created_at"] = time
+        for name, attribute in ATTRIBUTES.items():
+            if name in organization:
+                self.organization.pop(attribute, None)
+            if organization.get(name):
+                value = organization[name]
+                self.organization[attribute] = value if isinstance(value, str) else compact(value)
 
     def _read_member(self, kind: str, user_id: str, time: str, member: dict[str, Any]) -> None:
         if kind == "member.added":
@@ -81,18 +104,21 @@ class Expected:
             }
             for user_id in self.members
         }
-        return {"ORG": self.organization, **members}
+        limits: dict[str, dict[str, str]] = {"LIMIT": {}} if {"rate_limit", "quota"} & self.organization.keys() else {}
+        return {"ORG": self.organization, **members, **limits}
 
 
 def visible(table: Table, organization_id: str) -> dict[str, dict[str, str]]:
-    """Return the visible state of the table."""
+    """Return the visible state of the table, and whether there is an item of the organization's limits."""
     items = {item["sk"]: item for item in table.items() if item["pk"] == f"ORG#{organization_id}"}
     members = {
         sort_key: _some(item, "role", "suspended_at")
         for sort_key, item in items.items()
         if sort_key.startswith("MEMBER#") and "role" in item
     }
-    return {"ORG": _some(items.get("ORG", {}), "name", "created_at", "pending_deletion_at"), **members}
+    names = ("created_at", "pending_deletion_at", *ATTRIBUTES.values())
+    limits = {item["sk"]: _some(item) for item in table.items() if item["pk"] == f"LIMIT#{organization_id}"}
+    return {"ORG": _some(items.get("ORG", {}), *names), **members, **limits}
 
 
 def _some(item: dict[str, Any], *names: str) -> dict[str, str]:

@@ -70,4 +70,7 @@ def test_400_hints_list_the_fields(call: Call) -> None:
     """A body without fields gets their list."""
     call.table.put_key()
 
-    assert "Send at least one of: name, enabled, permissions, metadata, expiresAt." == call.refused({}).hint
+    assert (
+        "Send at least one of: name, enabled, permissions, metadata, expiresAt, rateLimit, quota, allowedIps."
+        == call.refused({}).hint
+    )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
 from keywright.api import schemas
-from keywright.api.fields import metadata_text
+from keywright.api.fields import QuotaPeriod, metadata_text
 from keywright.api.request import Nothing
 from keywright.api.schemas import (
     Body,
@@ -24,6 +24,7 @@ from keywright.api.schemas import (
     spelling,
 )
 from keywright.api.validation import validate
+from keywright.domain.limits import Period
 from keywright.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -162,6 +163,158 @@ def test_a_field_in_two_spellings_is_refused() -> None:
     assert "expires_at is not a field of this request" == error.message
 
 
+RATE = {"limit": 60, "windowSeconds": 60}
+QUOTA = {"limit": 1, "period": "total"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rateLimit": 60}, "rateLimit must be an object"),
+        ({"rateLimit": [RATE]}, "rateLimit must be an object"),
+        ({"rateLimit": {}}, "rateLimit.limit is required; rateLimit.windowSeconds is required"),
+        ({"rateLimit": RATE | {"limit": 0}}, "rateLimit.limit must be at least 1"),
+        ({"rateLimit": RATE | {"limit": 10_001}}, "rateLimit.limit must be at most 10000"),
+        ({"rateLimit": RATE | {"limit": 1.5}}, "rateLimit.limit must be a whole number"),
+        ({"rateLimit": RATE | {"limit": True}}, "rateLimit.limit must be a whole number"),
+        ({"rateLimit": RATE | {"limit": "60"}}, "rateLimit.limit must be a whole number"),
+        ({"rateLimit": RATE | {"windowSeconds": 0}}, "rateLimit.windowSeconds must be at least 1"),
+        ({"rateLimit": RATE | {"windowSeconds": 3_601}}, "rateLimit.windowSeconds must be at most 3600"),
+        ({"rateLimit": RATE | {"burst": 0}}, "rateLimit.burst must be at least 1"),
+        ({"rateLimit": RATE | {"burst": 61}}, "rateLimit.burst must not be greater than rateLimit.limit"),
+        ({"rateLimit": RATE | {"burst": None}}, "rateLimit.burst must be a whole number"),
+        ({"rateLimit": RATE | {"window": 60}}, "rateLimit.window is not a field of this request"),
+        ({"quota": 1}, "quota must be an object"),
+        ({"quota": {"limit": 1}}, "quota.period is required"),
+        ({"quota": QUOTA | {"limit": 0}}, "quota.limit must be at least 1"),
+        ({"quota": QUOTA | {"limit": 10**12 + 1}}, "quota.limit must be at most 1000000000000"),
+        ({"quota": QUOTA | {"period": "year"}}, "quota.period must be 'day', 'week', 'month' or 'total'"),
+        ({"quota": QUOTA | {"period": None}}, "quota.period must be 'day', 'week', 'month' or 'total'"),
+        ({"quota": QUOTA | {"used": 0}}, "quota.used is not a field of this request"),
+        ({"allowedIps": "192.0.2.1"}, "allowedIps must be an array"),
+        ({"allowedIps": [f"192.0.2.{number}" for number in range(51)]}, "allowedIps must have at most 50 items"),
+        ({"allowedIps": ["192.0.2.1", 1]}, "allowedIps[1] must be a string"),
+        *(
+            ({"allowedIps": [text]}, "allowedIps[0] must be an IP address or a range of them")
+            for text in ("", "example.com", "192.0.2", "192.0.2.01", " 192.0.2.1", "192.0.2.1:443", "192.0.2.0/33")
+        ),
+        ({"allowedIps": ["fe80::1%eth0"]}, "allowedIps[0] must be an IP address or a range of them"),
+        ({"allowedIps": ["x" * 60_000]}, "allowedIps[0] must be an IP address or a range of them"),
+        ({"allowedIps": ["192.0.2.1/24"]}, "allowedIps[0] has bits set after its prefix"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_limits_name_the_place_and_the_rule(change: dict[str, Any], message: str) -> None:
+    """The message of a limit that is refused has the place inside of it, and the hint has the remedy."""
+    refused = refusal(VALID | change)
+
+    assert message == refused.message
+    assert refused.hint
+
+
+@pytest.mark.parametrize(
+    ("rate", "burst"), [(RATE, 60), (RATE | {"burst": 1}, 1), (RATE | {"burst": 60.0}, 60), (RATE | {"limit": 7.0}, 7)]
+)
+def test_a_burst_is_the_limit_by_default(rate: dict[str, Any], burst: int) -> None:
+    """Whole numbers may be written as 60.0, and a burst that is omitted is the limit."""
+    limit = validate(CreateApiKey, VALID | {"rateLimit": rate}).rate_limit
+
+    assert limit is not None
+    assert burst == limit.burst
+    assert {int} == {type(limit.burst), type(limit.limit)}
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [
+        ([], None),
+        (None, None),
+        (["192.0.2.1/32", "192.0.2.1", "::ffff:192.0.2.1"], ["192.0.2.1"]),
+        (["2001:DB8::/32", "0.0.0.0/0"], ["2001:db8::/32", "0.0.0.0/0"]),
+        (["::ffff:192.0.2.0/120"], ["192.0.2.0/24"]),
+        ([f"192.0.2.{number}" for number in range(50)], [f"192.0.2.{number}" for number in range(50)]),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_allowed_addresses_are_written_in_one_way(sent: list[str] | None, stored: list[str] | None) -> None:
+    """Each address or range counts once, in its shortest form; no address at all allows all."""
+    assert stored == validate(CreateApiKey, VALID | {"allowedIps": sent}).allowed_ips
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"),
+    [
+        ("192.0.2.1/24", "192.0.2.0/24"),
+        ("::ffff:192.0.2.1/120", "192.0.2.0/24"),
+        ("2001:db8::1/32", "2001:db8::/32"),
+        ("255.255.255.255/0", "0.0.0.0/0"),
+    ],
+)
+def test_the_hint_has_the_range_that_is_meant(sent: str, meant: str) -> None:
+    """An address with a prefix is not guessed to be its range: the hint proposes it."""
+    assert f"Did you mean {meant}?" == refusal(VALID | {"allowedIps": [sent]}).hint
+
+
+@pytest.mark.parametrize(
+    ("change", "hint"),
+    [
+        ({"rateLimit": RATE | {"window_seconds": 60}}, "Did you mean windowSeconds?"),
+        ({"rateLimit": RATE | {"x": 60}}, "The fields of rateLimit are: limit, windowSeconds, burst."),
+        ({"quota": QUOTA | {"periods": 60}}, "Did you mean period?"),
+        ({"quota": QUOTA | {"windowSeconds": 60}}, "The fields of quota are: limit, period."),
+        ({"rate_limit": RATE}, "Did you mean rateLimit?"),
+        ({"allowedips": []}, "Did you mean allowedIps?"),
+    ],
+)
+def test_misspelled_limits_are_refused(change: dict[str, Any], hint: str) -> None:
+    """A limit of a create that is misspelled is no additional field, and the hint has the fields of the object."""
+    assert hint == refusal(VALID | change).hint
+
+
+def test_the_periods_are_those_of_quotas() -> None:
+    """The API takes the periods that the limiter knows."""
+    assert list(Period) == list(get_args(QuotaPeriod))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"cost": -1}, "cost must be at least 0"),
+        ({"cost": 10**6 + 1}, "cost must be at most 1000000"),
+        ({"cost": "1"}, "cost must be a whole number"),
+        ({"cost": None}, "cost must be a whole number"),
+        ({"clientIp": 7}, "clientIp must be a string"),
+        *(
+            ({"clientIp": text}, "clientIp must be an IP address")
+            for text in (
+                "",
+                "localhost",
+                "203.0.113.7:443",
+                "[::1]",
+                "203.0.113.0/24",
+                "fe80::1%eth0",
+                "1.2.3.4, 5.6.7.8",
+            )
+        ),
+    ],
+    ids=str,
+)
+def test_what_a_key_is_used_for_is_checked(change: dict[str, Any], message: str) -> None:
+    """The message names the field, and the hint has the remedy."""
+    with pytest.raises(ServiceError) as caught:
+        validate(VerifyApiKey, {"key": "kk_"} | change)
+
+    assert message == caught.value.message
+    assert caught.value.hint
+
+
+def test_a_use_costs_one_by_default() -> None:
+    """A body without cost takes one use, and 0.0 is 0."""
+    assert [1, 0, 10**6] == [
+        validate(VerifyApiKey, {"key": "kk_", **change}).cost for change in ({}, {"cost": 0.0}, {"cost": 1e6})
+    ]
+
+
 LENIENT = {CreateApiKey}
 REQUEST_MODELS = [
     model for model in vars(schemas).values() if isinstance(model, type) and issubclass(model, (Body, Query))
@@ -183,6 +336,9 @@ def test_models_of_requests_are_found() -> None:
     assert {Body, Query, PageQuery, CreateApiKey, UpdateApiKey, RotateApiKey, VerifyApiKey} < set(REQUEST_MODELS)
 
 
+FIELDS_OF_AN_UPDATE = "The fields are: name, enabled, permissions, metadata, expiresAt, rateLimit, quota, allowedIps."
+
+
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
@@ -190,8 +346,11 @@ def test_models_of_requests_are_found() -> None:
         ("Enabled", "Did you mean enabled?"),
         ("expires", "Did you mean expiresAt?"),
         ("permission", "Did you mean permissions?"),
-        ("version", "The fields are: name, enabled, permissions, metadata, expiresAt."),
-        ("x" * 60_000, "The fields are: name, enabled, permissions, metadata, expiresAt."),
+        ("version", FIELDS_OF_AN_UPDATE),
+        (
+            "x" * 60_000,
+            FIELDS_OF_AN_UPDATE,
+        ),
     ],
     ids=lambda text: text[:20],
 )

@@ -430,3 +430,347 @@ def test_a_long_path_is_denied(table: Table, setting: Callable[[str, str], None]
 
     assert 512 == max(map(len, listed))
     assert not is_let_in(answer, route)
+
+
+# ---- Addresses ------------------------------------------------------------------------------------------
+
+ALLOWED = ["192.0.2.0/24", "2001:db8::/32", "203.0.113.7"]
+WITHIN = ("192.0.2.77", "2001:db8::1", "203.0.113.7")
+ELSEWHERE = ("203.0.113.8", "2001:db9::1", "10.0.0.1")
+WITH_ADDRESS = {name: form for name, form in FORMS.items() if name != "token"}
+
+
+def seen(event: dict[str, Any], address: str) -> dict[str, Any]:
+    """Return an event with the address of the client, where its form has it."""
+    if event.get("version") == "2.0":
+        return event | {"requestContext": {"http": {"sourceIp": address}}}
+    return event | {"requestContext": {"identity": {"sourceIp": address}}}
+
+
+def is_let_in_from(answer: dict[str, Any], address: str, route: str = "GET/sessions/7") -> bool:
+    """Return whether API Gateway lets in a request from an address after this answer."""
+    if "isAuthorized" in answer:
+        return bool(answer["isAuthorized"])
+    return allows(tuple(answer["policyDocument"]["Statement"]), f"{API}/{route}", address)
+
+
+@pytest.mark.parametrize("form", WITH_ADDRESS.values(), ids=WITH_ADDRESS)
+@pytest.mark.parametrize("answers", ["policy", "simple"])
+@pytest.mark.parametrize("rules", [[], RULES], ids=["no rules", "rules"])
+def test_allowed_addresses_are_let_in_and_no_others(
+    table: Table,
+    setting: Callable[[str, str], None],
+    form: Callable[..., dict[str, Any]],
+    answers: str,
+    rules: list[dict[str, str]],
+) -> None:
+    """A key with allowed addresses works from these only; the code of a refusal says so."""
+    setting("ACCESS_RULES", json.dumps(rules))
+    setting("HTTP_API_ANSWERS", answers)
+    text = KEY.put(table, allowed_ips=ALLOWED)
+    answered = {address: ask(seen(form(text), address)) for address in (*WITHIN, *ELSEWHERE)}
+
+    assert set(WITHIN) == {address for address, answer in answered.items() if is_let_in_from(answer, address)}
+    assert {"IP_NOT_ALLOWED"} == {answered[address]["context"]["code"] for address in ELSEWHERE}
+    assert {KEY_ID} == {answer["context"]["apiKeyId"] for answer in answered.values()}
+
+
+@pytest.mark.parametrize("form", WITH_ADDRESS.values(), ids=WITH_ADDRESS)
+def test_an_ipv4_address_written_as_ipv6_is_the_ipv4_address(table: Table, form: Callable[..., dict[str, Any]]) -> None:
+    """A verification compares a mapped address as the IPv4 address that it stands for."""
+    answer = ask(seen(form(KEY.put(table, allowed_ips=ALLOWED)), "::ffff:192.0.2.77"))
+
+    assert is_let_in_from(answer, "192.0.2.77")
+
+
+@pytest.mark.parametrize("header", ["x-forwarded-for", "X-Forwarded-For", "forwarded", "x-real-ip", "cf-connecting-ip"])
+@pytest.mark.parametrize("form", [rest, http_1, http_2], ids=lambda form: form.__name__)
+def test_a_header_is_no_address(table: Table, form: Callable[..., dict[str, Any]], header: str) -> None:
+    """A client cannot choose its address."""
+    event = form({"x-api-key": KEY.put(table, allowed_ips=ALLOWED), header: WITHIN[0]})
+    answers = [ask(event), ask(seen(event, ELSEWHERE[0]))]
+
+    assert [False, False] == [is_let_in_from(answer, ELSEWHERE[0]) for answer in answers]
+    assert ["IP_NOT_ALLOWED"] * 2 == [answer["context"]["code"] for answer in answers]
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("rules", [[], RULES], ids=["no rules", "rules"])
+def test_without_an_address_everything_is_denied(
+    table: Table, setting: Callable[[str, str], None], form: Callable[..., dict[str, Any]], rules: list[dict[str, str]]
+) -> None:
+    """A TOKEN authorizer gets no address, so nothing was verified that a policy could let in from an allowed one."""
+    setting("ACCESS_RULES", json.dumps(rules))
+    answer = ask(form(KEY.put(table, allowed_ips=ALLOWED)))
+
+    assert [{"Action": INVOKE, "Effect": "Deny", "Resource": f"{API}/*"}] == answer["policyDocument"]["Statement"]
+    assert "IP_NOT_ALLOWED" == answer["context"]["code"]
+    assert "REQUEST authorizer" in answer["context"]["hint"]
+
+
+def test_a_request_without_a_source_ip_is_denied(table: Table) -> None:
+    """Requests to private APIs have no aws:SourceIp, although their events have an address."""
+    answer = ask(seen(FORMS["rest"](KEY.put(table, allowed_ips=["10.0.0.0/8"])), "10.0.0.1"))
+
+    assert not allows(tuple(answer["policyDocument"]["Statement"]), f"{API}/GET/sessions/7", None)
+
+
+@pytest.mark.parametrize("rules", [[], RULES], ids=["no rules", "rules"])
+def test_a_policy_can_be_reused_for_any_other_address_and_route(
+    table: Table, setting: Callable[[str, str], None], rules: list[dict[str, str]]
+) -> None:
+    """API Gateway reuses a policy by the key alone, so policy and refusal are right for each address and route."""
+    setting("ACCESS_RULES", json.dumps(rules))
+    text = KEY.put(table, allowed_ips=ALLOWED)
+    routes = {"GET/sessions/7": True, "GET/sessions/all": not rules, "GET//sessions/7": not rules, OWN_ROUTE: not rules}
+    asked = [(route, address) for route in routes for address in (WITHIN[0], ELSEWHERE[0]) if route != OWN_ROUTE]
+
+    for (route, address), (other, from_) in itertools.product(asked, itertools.product(routes, (*WITHIN, *ELSEWHERE))):
+        answer = ask(seen(FORMS["rest"](text, route), address))
+        context = answer["context"]
+
+        assert is_let_in_from(answer, from_, other) == (routes[other] and from_ in WITHIN), (route, address, other)
+        assert "address" in context["message"]
+        assert ("route" in context["message"]) == bool(rules)
+        assert context["code"] == (
+            "INSUFFICIENT_PERMISSIONS" if rules and address in WITHIN else "IP_NOT_ALLOWED"
+        )  # what refuses this request, or could
+
+
+def test_a_simple_answer_says_exactly_why(table: Table, setting: Callable[[str, str], None]) -> None:
+    """A simple answer is right for one request, so its code is the one reason: the address comes first."""
+    setting("ACCESS_RULES", json.dumps(RULES))
+    setting("HTTP_API_ANSWERS", "simple")
+    text = KEY.put(table, allowed_ips=ALLOWED)
+    contexts = [
+        ask(seen(FORMS["http 2.0"](text, "GET/sessions/all"), address))["context"]
+        for address in (WITHIN[0], ELSEWHERE[0])
+    ]
+
+    assert [
+        {name: error[name] for name in ("code", "message")} for error in contexts
+    ] == [
+        {"code": error.code, "message": error.message}
+        for error in (CATALOGUE["INSUFFICIENT_PERMISSIONS"], CATALOGUE["IP_NOT_ALLOWED"])
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", WITH_ADDRESS.values(), ids=WITH_ADDRESS)
+def test_the_own_route_needs_an_allowed_address(table: Table, form: Callable[..., dict[str, Any]]) -> None:
+    """The route that every key may call is no way around its addresses."""
+    text = KEY.put(table, allowed_ips=ALLOWED)
+    answers = [(ask(seen(form(text, OWN_ROUTE), address)), address) for address in (WITHIN[0], ELSEWHERE[0])]
+
+    assert [True, False] == [is_let_in_from(answer, address, OWN_ROUTE) for answer, address in answers]
+
+
+def test_only_what_is_allowed_has_a_condition(table: Table, setting: Callable[[str, str], None]) -> None:
+    """A denial with a condition would not deny; a key without addresses has no conditions."""
+    setting("ACCESS_RULES", json.dumps(RULES))
+
+    def conditions(**attributes: object) -> dict[str, list[Any]]:
+        event = seen(FORMS["rest"](KEY.put(table, **attributes), "GET/sessions/all"), WITHIN[0])
+        statements = ask(event)["policyDocument"]["Statement"]
+        return {
+            effect: [statement.get("Condition") for statement in statements if statement["Effect"] == effect]
+            for effect in ("Allow", "Deny")
+        }
+
+    condition = {"IpAddress": {"aws:SourceIp": ALLOWED}}
+    assert {"Allow": [condition], "Deny": [None, None, None]} == conditions(allowed_ips=ALLOWED)
+    assert {"Allow": [None], "Deny": [None, None, None]} == conditions()
+
+
+def test_fifty_ranges_take_little_of_a_policy(table: Table) -> None:
+    """The most and longest ranges take 2.4 KB. API Gateway limits the answers for WebSocket APIs only, to 8 KB."""
+    ranges = [f"2001:db8:{number:04x}:ffff:ffff:ffff:ffff:fffe/127" for number in range(0x1000, 0x1000 + 50)]
+    text = KEY.put(table, allowed_ips=ranges)
+    answers = [json.dumps(ask(seen(FORMS["rest"](text), ELSEWHERE[0])))]
+    KEY.put(table)
+    answers.append(json.dumps(ask(seen(FORMS["rest"](text), ELSEWHERE[0]))))
+
+    assert 2_000 < len(answers[0]) - len(answers[1]) < 2_500
+
+
+# ---- Limits ------------------------------------------------------------------------------------------
+
+RATE = '{"limit":1,"windowSeconds":3600,"burst":1}'
+QUOTA = '{"limit":1,"period":"total"}'
+LIMITS = {"RATE_LIMITED": {"rate_limit": RATE}, "QUOTA_EXCEEDED": {"quota": QUOTA}}
+
+each_limit = pytest.mark.parametrize("code", LIMITS)
+
+
+def put_limited(table: Table, **attributes: object) -> str:
+    """Write a key with limits, of which nothing is used; return its text."""
+    table.put(pk=f"LIMIT#{KEY_ID}", sk="LIMIT")
+    return KEY.put(table, **attributes)
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("answers", ["policy", "simple"])
+@each_limit
+def test_a_limit_denies_everything(
+    table: Table,
+    setting: Callable[[str, str], None],
+    form: Callable[..., dict[str, Any]],
+    answers: str,
+    code: str,
+) -> None:
+    """The first use is let in, the second is refused for every route, with the seconds until it would not be."""
+    setting("HTTP_API_ANSWERS", answers)
+    text = put_limited(table, **LIMITS[code])
+    first, second = ask(form(text)), ask(form(text))
+    context = second["context"]
+
+    assert [True, False] == [is_let_in(answer) for answer in (first, second)]
+    assert {"code": code, "message": CATALOGUE[code].message, "apiKeyId": KEY_ID}.items() <= context.items()
+    assert {str} == {type(value) for value in context.values()}
+    assert context["retryAfterSeconds"] in ({"3599", "3600"} if code == "RATE_LIMITED" else {""})
+    assert "limited" not in context
+    if "policyDocument" in second:
+        assert [{"Action": INVOKE, "Effect": "Deny", "Resource": f"{API}/*"}] == second["policyDocument"]["Statement"]
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("answers", ["policy", "simple"])
+@each_limit
+def test_backends_can_answer_to_a_limit(
+    table: Table,
+    setting: Callable[[str, str], None],
+    form: Callable[..., dict[str, Any]],
+    answers: str,
+    code: str,
+) -> None:
+    """GIVEN Limited=allow WHEN a limit is reached THEN the answer is that to a valid key, and its context says so."""
+    setting("ACCESS_RULES", json.dumps(RULES))
+    setting("HTTP_API_ANSWERS", answers)
+    setting("LIMITED", "allow")
+    text = put_limited(table, **LIMITS[code])
+    first, second = ask(form(text)), ask(form(text))
+
+    assert first.get("policyDocument") == second.get("policyDocument")
+    assert [True, True] == [is_let_in(answer) for answer in (first, second)]
+    assert "limited" not in first["context"]
+    assert {"limited": "true", "code": code}.items() <= second["context"].items()
+    assert second["context"]["retryAfterSeconds"] in ({"3599", "3600"} if code == "RATE_LIMITED" else {""})
+    assert {str} == {type(value) for value in second["context"].values()}
+
+
+def test_a_limited_key_gets_no_more_than_its_routes_and_addresses(
+    table: Table, setting: Callable[[str, str], None]
+) -> None:
+    """GIVEN Limited=allow WHEN a limit is reached THEN the policy is still that of the key's routes and addresses."""
+    setting("ACCESS_RULES", json.dumps(RULES))
+    setting("LIMITED", "allow")
+    text = put_limited(table, rate_limit=RATE, allowed_ips=ALLOWED)
+    event = seen(FORMS["rest"](text), WITHIN[0])
+    ask(event)
+    answer = ask(event)
+
+    assert "RATE_LIMITED" == answer["context"]["code"]
+    assert is_let_in_from(answer, WITHIN[0])
+    assert not is_let_in_from(answer, ELSEWHERE[0])
+    assert not is_let_in_from(answer, WITHIN[0], "GET/sessions/all")
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_the_own_route_denies_limited_keys(
+    table: Table, setting: Callable[[str, str], None], form: Callable[..., dict[str, Any]]
+) -> None:
+    """GIVEN Limited=allow THEN the route of this API still refuses a limited key: its function answers no 429."""
+    setting("LIMITED", "allow")
+    text = put_limited(table, rate_limit=RATE)
+
+    assert [True, False] == [is_let_in(ask(form(text, OWN_ROUTE)), OWN_ROUTE) for _ in range(2)]
+
+
+def test_a_refusal_spends_nothing(table: Table, setting: Callable[[str, str], None]) -> None:
+    """A request that is refused by its address or route takes nothing of the limit."""
+    setting("ACCESS_RULES", json.dumps(RULES))
+    text = put_limited(table, rate_limit=RATE, allowed_ips=ALLOWED)
+    events = [
+        seen(FORMS["rest"](text), ELSEWHERE[0]),
+        seen(FORMS["rest"](text, "GET/sessions/all"), WITHIN[0]),
+        token(text),
+        seen(FORMS["rest"](text), WITHIN[0]),
+    ]
+
+    assert ["IP_NOT_ALLOWED", "INSUFFICIENT_PERMISSIONS", "IP_NOT_ALLOWED"] == [
+        ask(event)["context"]["code"] for event in events[:3]
+    ]
+    assert is_let_in_from(ask(events[3]), WITHIN[0])
+
+
+def failing_updates() -> list[faults.Fault | None]:
+    """Return the faults of a read that is answered and a limiter that is not."""
+    return [None, *[faults.error("InternalServerError", 500)] * 20]
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_a_rate_limit_that_cannot_be_asked_lets_in(
+    table: Table, capsys: pytest.CaptureFixture[str], form: Callable[..., dict[str, Any]]
+) -> None:
+    """The key is let in, and the log counts the failure."""
+    text = put_limited(table, rate_limit=RATE)
+    with faults.injected(*failing_updates()):
+        answer = ask(form(text))
+
+    assert is_let_in(answer)
+    assert '"LimiterFailures":1' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_503_when_a_quota_cannot_be_asked(table: Table, form: Callable[..., dict[str, Any]]) -> None:
+    """A quota is held or the request fails, and API Gateway does not reuse a failure."""
+    text = put_limited(table, quota=QUOTA)
+    with faults.injected(*failing_updates()), pytest.raises(ServiceError) as caught:
+        ask(form(text))
+
+    assert SERVICE_UNAVAILABLE == caught.value.error
+
+
+# ---- Usage plans ------------------------------------------------------------------------------------------
+
+USAGE_PLAN_KEY = "usage-plan-key-of-acme"
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_rest_apis_get_the_key_of_the_usage_plan(
+    table: Table, form: Callable[..., dict[str, Any]], request: pytest.FixtureRequest
+) -> None:
+    """Answers to REST APIs name the organization's API key of API Gateway; HTTP APIs have no usage plans."""
+    is_rest = request.node.callspec.id in {"token", "rest"}
+    text = KEY.put(table)
+    without = ask(form(text))
+    table.put_organization(usage_plan_key=USAGE_PLAN_KEY)
+    answer = ask(form(text))
+
+    assert without == {name: value for name, value in answer.items() if name != "usageIdentifierKey"}
+    assert answer.get("usageIdentifierKey") == (USAGE_PLAN_KEY if is_rest else None)
+
+
+def test_a_policy_that_refuses_its_request_has_the_key_of_the_usage_plan(
+    table: Table, setting: Callable[[str, str], None]
+) -> None:
+    """The policy can be reused for a route that it allows, and that request counts for the plan too."""
+    setting("ACCESS_RULES", json.dumps(RULES))
+    table.put_organization(usage_plan_key=USAGE_PLAN_KEY)
+    text = KEY.put(table, allowed_ips=ALLOWED)
+    answers = [
+        ask(seen(FORMS["rest"](text), ELSEWHERE[0])),
+        ask(seen(FORMS["rest"](text, "GET/sessions/all"), WITHIN[0])),
+    ]
+
+    assert [USAGE_PLAN_KEY] * 2 == [answer["usageIdentifierKey"] for answer in answers]
+
+
+@pytest.mark.parametrize("present", UNKNOWN.values(), ids=UNKNOWN)
+def test_401_for_an_invalid_key_of_an_organization_with_a_usage_plan(
+    table: Table, present: Callable[[Table], str]
+) -> None:
+    """An unknown key has no usage plan."""
+    table.put_organization(usage_plan_key=USAGE_PLAN_KEY)
+
+    with pytest.raises(Unauthorized, match=r"^Unauthorized$"):
+        ask(FORMS["rest"](present(table)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keywright.authorizers import policies
-from keywright.authorizers.policies import expressible_rules, statements_for
+from keywright.authorizers.policies import allow, expressible_rules, only_from, statements_for
 from keywright.domain import permissions
 from keywright.domain.access_rules import METHODS as EVERY_METHOD
+from keywright.domain.ip_addresses import is_within, normalized
 from keywright.settings import ConfigurationError
 from local.authorization import allows
 from tests.support.access_rules import (
@@ -266,6 +268,37 @@ def test_every_reading_of_a_let_in_path_is_allowed(
 
         assert not lacked, f"{path} is let in and can be read as {lacked}"
         assert routes or not is_allowed
+
+
+# ---- Addresses -----------------------------------------------------------------------------------------------
+
+RANGES = st.builds(
+    lambda address, length: normalized(
+        str(ip_network((str(address), min(length, address.max_prefixlen)), strict=False))
+    ),
+    st.ip_addresses(),
+    st.integers(0, 128),
+)
+
+
+def neighbors(range_: str) -> list[str]:
+    """Return the first and the last address of a range, and the addresses beside it."""
+    network = ip_network(range_)
+    first, last = int(network.network_address), int(network.broadcast_address)
+    numbers = [number for number in (first - 1, first, last, last + 1) if 0 <= number < 1 << network.max_prefixlen]
+    return [str(type(network.network_address)(number)) for number in numbers]
+
+
+@given(st.lists(RANGES, min_size=1, max_size=4), st.ip_addresses().map(str))
+def test_a_policy_and_a_verification_agree_on_addresses(ranges: list[str], another: str) -> None:
+    """A policy lets in exactly the addresses that a verification lets in."""
+    statements: tuple[dict[str, Any], ...] = tuple(map(dict, only_from(ranges, [allow(f"{STAGE}*")])))
+    for address in [another, *(neighbor for range_ in ranges for neighbor in neighbors(range_))]:
+        if getattr(ip_address(address), "ipv4_mapped", None):  # whose form in aws:SourceIp is not documented
+            continue
+
+        assert is_within(address, ranges) == allows(statements, f"{STAGE}GET/a", address), address
+    assert not allows(statements, f"{STAGE}GET/a", None)
 
 
 # ---- Rules that no policy can express --------------------------------------------------------------------------

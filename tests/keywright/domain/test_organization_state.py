@@ -15,6 +15,8 @@ from keywright.domain.organization_state import (
     MemberState,
     OrganizationChange,
     OrganizationState,
+    Register,
+    Setting,
     Stamp,
     latest,
     merge,
@@ -41,9 +43,13 @@ member_changes = st.sampled_from(MEMBER_EVENTS).flatmap(
         MemberChange, st.just(event), st.just("u"), st.sampled_from(Role) if event in WITH_ROLE else st.none()
     )
 )
+settings = st.dictionaries(st.sampled_from(Setting), st.sampled_from(["{}", '{"limit":1}', None]))
 organization_changes = st.sampled_from(ORGANIZATION_EVENTS).flatmap(
     lambda event: st.builds(
-        OrganizationChange, st.just(event), st.sampled_from("XYZ") if event in WITH_NAME else st.none()
+        OrganizationChange,
+        st.just(event),
+        st.sampled_from("XYZ") if event in WITH_NAME else st.none(),
+        settings if event is AuditEvent.ORGANIZATION_UPDATED else st.just({}),
     )
 )
 learned_of_members = st.builds(lambda change, stamp: change.learned(stamp), member_changes, stamps)
@@ -142,6 +148,44 @@ def test_a_member_who_is_added_again_is_not_suspended() -> None:
     state = learn((AuditEvent.MEMBER_ADDED, 4), (AuditEvent.MEMBER_SUSPENDED, 2), (AuditEvent.MEMBER_REMOVED, 3))
 
     assert state.is_active_owner
+
+
+def updated(second: int, settings: dict[Setting, str | None]) -> OrganizationState:
+    """Return the state that a change of settings alone leads to."""
+    change = OrganizationChange(AuditEvent.ORGANIZATION_UPDATED, settings=settings)
+    return change.learned(Stamp(START + timedelta(seconds=second), "a"), GRACE)
+
+
+def test_settings_that_are_not_named_stay() -> None:
+    """GIVEN limits WHEN one of them is cleared THEN name and other limits keep value and stamp."""
+    first = updated(1, {Setting.RATE_LIMIT: "{}", Setting.QUOTA: "{}", Setting.USAGE_PLAN_KEY: "k"})
+
+    state = merge(first, updated(2, {Setting.QUOTA: None}))
+
+    assert first.rate_limit == state.rate_limit
+    assert first.usage_plan_key == state.usage_plan_key
+    assert state.quota.value is None
+    assert Register() == state.name
+    assert state.has_limits
+    assert not merge(state, updated(3, {Setting.RATE_LIMIT: None})).has_limits
+
+
+def test_a_late_limit_does_not_undo_its_end() -> None:
+    """An older event does not bring back a limit that was cleared."""
+    state = merge(updated(2, {Setting.QUOTA: None}), updated(1, {Setting.QUOTA: "{}"}))
+
+    assert not state.has_limits
+
+
+def test_a_usage_plan_key_is_audited_by_its_end() -> None:
+    """The audit log never has the value, with which usage plans could be used up; a representation does not either."""
+    change = OrganizationChange(
+        AuditEvent.ORGANIZATION_UPDATED, settings={Setting.USAGE_PLAN_KEY: "0123456789abcdefghij"}
+    )
+    after = change.learned(Stamp(START, "a"), GRACE)
+
+    assert ({"usagePlanKey": None}, {"usagePlanKey": "...ghij"}) == change.changes(OrganizationState(), after)
+    assert "0123456789" not in repr(change)
 
 
 def test_a_deletion_follows_its_request_by_the_grace_period() -> None:

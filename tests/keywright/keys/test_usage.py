@@ -6,7 +6,7 @@ import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
 from keywright.keys import usage
 from keywright.keys.usage import SHUTDOWN_SECONDS, Meter
+from keywright.store.usage import PreviousUse
 
 if TYPE_CHECKING:
     from keywright.store.usage import Uses
@@ -117,6 +118,71 @@ def test_the_time_of_use_does_not_go_back(backend: Backend) -> None:
     backend.meter.count(ORGANIZATION, key, START)
 
     assert [START + timedelta(hours=1)] == [uses.last_used_at for uses in backend.written]
+
+
+def test_a_use_counts_for_its_day_and_not_for_that_of_the_flush(backend: Backend) -> None:
+    """GIVEN uses before and after midnight (UTC) WHEN they are written together THEN each counts for its own day."""
+    midnight = datetime(2028, 3, 1, tzinfo=UTC)
+    for seconds in (-50, -1, -0.001, 0, 30):
+        backend.meter.count(ORGANIZATION, UUID(int=1), midnight + timedelta(seconds=seconds))
+    backend.seconds += INTERVAL_SECONDS
+    backend.meter.count(ORGANIZATION, UUID(int=1), midnight + timedelta(seconds=40))
+
+    (uses,) = backend.written
+    assert {date(2028, 2, 29): 3, date(2028, 3, 1): 3} == uses.days
+
+
+def test_a_day_is_a_day_in_utc(backend: Backend) -> None:
+    """The zone of a time does not matter."""
+    at = datetime(2026, 6, 2, 1, 30, tzinfo=timezone(timedelta(hours=2)))
+    backend.meter.count(ORGANIZATION, UUID(int=1), at)
+    backend.meter.flush_all()
+
+    assert [{date(2026, 6, 1): 1}] == [uses.days for uses in backend.written]
+
+
+def test_the_address_is_that_of_the_latest_use(backend: Backend) -> None:
+    """Earlier addresses are forgotten, also if the latest use has none."""
+    for seconds, address in ((2, "192.0.2.2"), (1, "192.0.2.1"), (2, "192.0.2.3")):
+        backend.meter.count(ORGANIZATION, UUID(int=1), START + timedelta(seconds=seconds), address)
+    backend.meter.flush_all()
+    backend.meter.count(ORGANIZATION, UUID(int=1), START, "192.0.2.4")
+    backend.use()
+    backend.meter.flush_all()
+
+    assert ["192.0.2.3", None] == [uses.last_used_ip for uses in backend.written]
+
+
+def test_the_last_use_of_the_previous_secret_is_kept(backend: Backend) -> None:
+    """Uses of the current secret do not replace it; a use of a later generation does."""
+    for seconds, generation in ((1, 4), (3, 4), (2, 4), (9, None)):
+        backend.meter.count(
+            ORGANIZATION, UUID(int=1), START + timedelta(seconds=seconds), previous_generation=generation
+        )
+    backend.meter.flush_all()
+    for seconds, generation in ((2, 5), (3, 4)):
+        backend.meter.count(
+            ORGANIZATION, UUID(int=1), START + timedelta(seconds=seconds), previous_generation=generation
+        )
+    backend.meter.flush_all()
+
+    assert [PreviousUse(4, START + timedelta(seconds=3)), PreviousUse(5, START + timedelta(seconds=2))] == [
+        uses.previous for uses in backend.written
+    ]
+
+
+def test_a_failed_flush_keeps_days_address_and_previous_secret(backend: Backend) -> None:
+    """What was not written is written with what came since."""
+    backend.meter.count(ORGANIZATION, UUID(int=1), START - timedelta(seconds=1), "192.0.2.1", previous_generation=0)
+    backend.failures = 1
+    backend.meter.flush_all()
+    backend.meter.count(ORGANIZATION, UUID(int=1), START, "192.0.2.2")
+    backend.meter.flush_all()
+
+    (uses,) = backend.written
+    assert {date(2026, 5, 31): 1, date(2026, 6, 1): 1} == uses.days
+    assert "192.0.2.2" == uses.last_used_ip
+    assert PreviousUse(0, START - timedelta(seconds=1)) == uses.previous
 
 
 def test_a_flush_that_fails_is_repeated_with_what_came_since(backend: Backend) -> None:

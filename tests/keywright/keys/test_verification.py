@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from datetime import date
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +19,7 @@ from keywright.keys.outcome import Code, IdentifiedKey, UnknownKey, Verification
 from keywright.keys.verification import requiring, verify
 from keywright.settings import Argon2Parameters, settings
 from keywright.store import pepper
+from keywright.store.usage import day_name
 from tests.support import faults
 from tests.support.client import UNANSWERED, meanwhile
 from tests.support.costs import counted
@@ -770,6 +772,31 @@ def test_a_use_is_written_when_the_interval_is_over(
 
     assert Spent(READ_AND_WRITE) == costs.spent()
     assert [1] == [usage["request_count"] for usage in table.under("USAGE#")]
+
+
+def test_the_address_and_the_use_of_the_previous_secret_are_written(
+    table: Table, setting: Callable[[str, str], None], stop_clock: Callable[[str], datetime]
+) -> None:
+    """GIVEN a rotated key WHEN the new and the previous secret are used THEN the usage tells when the previous was."""
+    setting("USAGE_FLUSH_SECONDS", "0")
+    table.put_unused()
+    NEXT.put(table, previous_hash=KEY.hash(), previous_expires_at="2099-01-01T00:00:00.000Z")
+
+    stop_clock("2026-06-01T12:00:00.000Z")
+    verify(NEXT.text(), requiring([], "192.0.2.1"))
+    (before,) = table.under("USAGE#")
+    stop_clock("2026-06-01T12:01:00.000Z")
+    verify(KEY.text(), requiring([], "192.0.2.2"))
+    stop_clock("2026-06-01T12:02:00.000Z")
+    verify(NEXT.text())
+
+    (after,) = table.under("USAGE#")
+    assert "192.0.2.1" == before["last_used_ip"]
+    assert "previous_used_at" not in before
+    assert "last_used_ip" not in after
+    assert "2026-06-01T12:01:00.000Z" == after["previous_used_at"]
+    assert 0 == after["previous_generation"]
+    assert {day_name(date(2026, 6, 1)): 3} == after["days"]
 
 
 @pytest.mark.parametrize("state", [state for state in EVERY_STATE if len(state) == 1], ids=str)

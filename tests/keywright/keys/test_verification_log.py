@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -267,6 +268,23 @@ def test_no_failure_leaves_a_trace_of_the_key(
     assert bool(raised) == (failing == 0)
     assert not [part for part in secret_parts(text) if part in written]
     assert KEY.hash() not in written
+
+
+@pytest.mark.usefixtures("writing")
+@pytest.mark.parametrize("failing", [0, 1, 2, None], ids=["read", "upgrade", "use", "nothing"])
+def test_the_address_of_the_client_is_not_logged(
+    table: Table, everything_written: Callable[[], str], failing: int | None
+) -> None:
+    """The address is written to the usage of the key only, and a failed write does not log it."""
+    text = KEY.put(table)
+    table.put_unused()
+    faulty = [] if failing is None else [*[None] * failing, *[faults.error("ThrottlingException")] * 100]
+    with faults.injected(*faulty), suppress(ServiceError):
+        verify(text, requiring([], "203.0.113.77"))
+
+    usage = table.under("USAGE#")[0]
+    assert usage.get("last_used_ip") == ("203.0.113.77" if failing is None else None)
+    assert "203.0.113.77" not in everything_written()
 
 
 def test_a_damaged_hash_is_not_shown(table: Table) -> None:

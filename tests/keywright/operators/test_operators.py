@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from keywright.aws import retries
+from keywright.domain.limits import Period, Quota
+from keywright.domain.organization_state import Setting
 from keywright.domain.permissions import Role
 from keywright.domain.principals import Actor, ActorType
 from keywright.errors import ServiceError
@@ -108,6 +110,9 @@ def test_a_concurrently_created_organization_is_left_alone(world: World) -> None
 CHANGES: dict[str, Callable[[], object]] = {
     "create_organization": lambda: operator_organizations.create_organization(OPERATOR, ID, "Acme", "ada"),
     "rename_organization": lambda: operator_organizations.rename_organization(OPERATOR, ID, "New"),
+    "update_organization": lambda: operator_organizations.update_organization(
+        OPERATOR, ID, {Setting.QUOTA: Quota(10, Period.DAY).stored()}
+    ),
     "request_deletion": lambda: operator_organizations.schedule_deletion(OPERATOR, ID),
     "add_member": lambda: operator_members.add_member(OPERATOR, ID, "new", Role.ADMIN),
     "set_role": lambda: operator_members.set_role(OPERATOR, ID, "member", Role.ADMIN),

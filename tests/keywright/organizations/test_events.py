@@ -19,9 +19,23 @@ SCHEMA: dict[str, Any] = json.loads(PUBLISHED.read_text(encoding="utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
 
 NAMED: dict[str, Any] = {"organization": {"id": "org_2abc", "name": "Acme"}}
+RATE = {"limit": 100, "windowSeconds": 60}
 SAMPLES: dict[str, dict[str, Any]] = {
     "created": event("organization.created", **NAMED),
     "renamed": event("organization.updated", **NAMED),
+    "limited": event("organization.updated", organization={"id": "org_2abc", "rateLimit": RATE}),
+    "limited in all ways": event(
+        "organization.updated",
+        organization={
+            "id": "org_2abc",
+            "rateLimit": RATE | {"burst": 20},
+            "quota": {"limit": 10_000, "period": "month"},
+            "usagePlanKey": "apikey1234abcdefghij0123456789",
+        },
+    ),
+    "not limited any more": event(
+        "organization.updated", organization={"id": "org_2abc", "rateLimit": None, "quota": None, "usagePlanKey": None}
+    ),
     "deletion requested": event("organization.deletion_requested"),
     "deletion cancelled": event("organization.deletion_canceled"),
     "added": event("member.added", **about()),
@@ -108,11 +122,73 @@ def is_accepted(sample: dict[str, Any]) -> bool:
     ],
 )
 def test_schema_and_function_agree_on_what_can_be_left_out(sample: dict[str, Any], path: tuple[str, ...]) -> None:
-    """Only the role of a new member is optional."""
+    """Only the role of a new member is optional, and every change of an organization except the last one."""
     less = without(sample, path)
 
     assert VALIDATOR.is_valid(less) == is_accepted(less)
-    assert is_accepted(less) == (path == ("detail", "member", "role") and sample["detail-type"] == "member.added")
+    is_optional = (path == ("detail", "member", "role") and sample["detail-type"] == "member.added") or (
+        path[-1] in {"rateLimit", "quota", "usagePlanKey"} and len(less["detail"]["organization"]) > 1
+    )
+    assert is_accepted(less) == is_optional
+
+
+LIMITS: dict[str, list[tuple[object, bool]]] = {
+    "rateLimit": [
+        (RATE | {"burst": 1}, True),
+        ({"limit": 1, "windowSeconds": 1}, True),
+        ({"limit": 10_000, "windowSeconds": 3600, "burst": 10_000}, True),
+        ({"limit": 100.0, "windowSeconds": 60.0}, True),
+        (RATE | {"unknown": 1}, True),
+        ({"limit": 0, "windowSeconds": 1}, False),
+        ({"limit": 10_001, "windowSeconds": 1}, False),
+        ({"limit": 1.5, "windowSeconds": 1}, False),
+        ({"limit": 1, "windowSeconds": 0}, False),
+        ({"limit": 1, "windowSeconds": 3601}, False),
+        ({"limit": 1}, False),
+        ({"windowSeconds": 1}, False),
+        (RATE | {"burst": 0}, False),
+        (RATE | {"burst": None}, False),
+        (RATE | {"limit": "100"}, False),
+        (RATE | {"limit": True}, False),
+    ],
+    "quota": [
+        ({"limit": 10**12, "period": "total"}, True),
+        ({"limit": 10**12 + 1, "period": "total"}, False),
+        ({"limit": 0, "period": "day"}, False),
+        ({"limit": 1, "period": "year"}, False),
+        ({"limit": 1}, False),
+    ],
+    "usagePlanKey": [("x" * 20, True), ("~!" * 64, True), ("x" * 19, False), ("x" * 129, False), ("ü" * 20, False)],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"), [(name, *case) for name, cases in LIMITS.items() for case in cases], ids=repr
+)
+def test_schema_and_function_agree_on_limits(name: str, value: object, expected: bool) -> None:  # noqa: FBT001 - a case
+    """Limits have the ranges of keys' limits."""
+    sample = event("organization.updated", organization={"id": "org_2abc", name: value})
+
+    assert expected == VALIDATOR.is_valid(sample)
+    assert expected == is_accepted(sample)
+
+
+def test_a_burst_is_at_most_the_limit() -> None:
+    """A burst above the limit, which a schema cannot refuse, is refused by the function."""
+    assert not is_accepted(
+        event("organization.updated", organization={"id": "org_2abc", "rateLimit": RATE | {"burst": 101}})
+    )
+
+
+@pytest.mark.parametrize("value", ["x" * 19 + " ", "x" * 20 + "\n", ""])
+def test_a_usage_plan_key_without_spaces(value: str) -> None:
+    """A line break at the end would be sent to API Gateway: it is refused."""
+    assert not is_accepted(event("organization.updated", organization={"id": "org_2abc", "usagePlanKey": value}))
+
+
+def test_an_event_does_not_show_its_usage_plan_key() -> None:
+    """The value is not in the representation of an event, which a log could have."""
+    assert "apikey1234" not in repr(parse_event(json.dumps(SAMPLES["limited in all ways"])))
 
 
 @pytest.mark.parametrize(

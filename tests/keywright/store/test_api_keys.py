@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from keywright.clock import stored
+from keywright.domain.limits import Period, Quota, RateLimit
 from keywright.store.api_keys import ApiKeyRecord, _item, parse_api_key
 
 RECORD = ApiKeyRecord(
@@ -27,6 +28,9 @@ RECORD = ApiKeyRecord(
     expires_at=stored("2099-01-01T00:00:00.000Z"),
     previous_hash="the previous hash",
     previous_expires_at=stored("2098-01-01T00:00:00.000Z"),
+    rate_limit=RateLimit(60, 30, 10),
+    quota=Quota(1000, Period.MONTH),
+    allowed_ips=("192.0.2.0/24", "2001:db8::1"),
 )
 
 

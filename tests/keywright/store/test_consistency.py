@@ -10,9 +10,10 @@ from uuid import UUID
 import pytest
 
 from keywright.aws import retries
+from keywright.domain.limits import Limits
 from keywright.domain.permissions import Role
 from keywright.domain.principals import Member
-from keywright.store import api_keys, audit, authorization, credentials, organizations, purges, table, usage
+from keywright.store import api_keys, audit, authorization, credentials, limits, organizations, purges, table, usage
 from keywright.store.api_keys import ApiKeyFilter
 from keywright.store.audit import AuditFilter
 from tests.support import faults
@@ -29,6 +30,7 @@ ORGANIZATION, KEY, NOW = UUID(ORGANIZATION_ID), UUID(KEY_ID), datetime(2026, 1, 
 READS: dict[str, Callable[[], object]] = {
     "table.read": lambda: table.read(ORGANIZATION, ["ORG"]),
     "credentials.read": lambda: credentials.read(ORGANIZATION, KEY),
+    "limits.read": lambda: limits.read(Limits(KEY, "key")),
     "usage.read_usage": lambda: usage.read_usage(ORGANIZATION, [KEY]),
     "authorization.read_as": lambda: authorization.read_as(Member(ORGANIZATION, "user_1"), Role.ADMIN),
     "organizations.members": lambda: list(organizations.members(ORGANIZATION)),
@@ -53,6 +55,7 @@ def test_a_read_is_strongly_consistent(world: World, read: Callable[[], object])
     """GIVEN a change that was confirmed WHEN the table is read THEN the change is seen."""
     world.table.put_organization()
     world.table.put_member()
+    world.table.put(pk=f"LIMIT#{KEY}", sk="LIMIT")
     requests: list[dict[str, Any]] = []
 
     def note(request: AWSPreparedRequest, _operation: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from keywright.clock import stored
 from keywright.store import purges
-from keywright.store.purges import ScheduledDeletion
+from keywright.store.purges import RemainingItem, ScheduledDeletion
 from tests.support.world import ORGANIZATION_ID, PENDING_DELETION_AT
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def finish_again() -> None:
 
 def delete_again() -> None:
     """Delete a key that was left, and count it."""
-    purges.delete_batch(ORGANIZATION, ["KEY#01980000-0000-7000-8000-000000000001"])
+    purges.delete_batch(ORGANIZATION, [RemainingItem("KEY#01980000-0000-7000-8000-000000000001")])
 
 
 @pytest.fixture

@@ -65,6 +65,13 @@ INSUFFICIENT_PERMISSIONS = ErrorType(
     hint="Use a key that has the permission, or ask an admin of the organization to add it to this key.",
     cause="the API key lacks the permission that the route requires",
 )
+IP_NOT_ALLOWED = ErrorType(
+    code="IP_NOT_ALLOWED",
+    status=403,
+    message="The API key may not be used from this address",
+    hint="Use the key from one of its allowed addresses, or ask an admin of the organization to add this one.",
+    cause="the API key has allowed addresses, and the client's is none of them or is not known",
+)
 NOT_FOUND = ErrorType(
     code="NOT_FOUND",
     status=404,
@@ -115,6 +122,20 @@ TOO_MANY_REQUESTS = ErrorType(
     hint="Wait for the number of seconds in retry-after, then repeat the request.",
     cause="the request was throttled; see `retry-after`",
     retry_after_seconds=1,
+)
+RATE_LIMITED = ErrorType(
+    code="RATE_LIMITED",
+    status=429,
+    message="The API key or its organization has reached its rate limit",
+    hint="Wait, then repeat the request, or ask for a higher limit.",
+    cause="the rate limit of the API key or of its organization is reached",
+)
+QUOTA_EXCEEDED = ErrorType(
+    code="QUOTA_EXCEEDED",
+    status=429,
+    message="The quota of the API key or of its organization is used up",
+    hint="Wait for the next period of the quota, or ask for a higher quota.",
+    cause="the quota of the API key or of its organization is used up for this period",
 )
 INTERNAL_SERVER_ERROR = ErrorType(
     code="INTERNAL_SERVER_ERROR",

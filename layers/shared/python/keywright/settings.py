@@ -103,6 +103,8 @@ class Settings(SecretSettings):
         usage_flush_seconds: how long uses of a key are counted before they are written.
         access_rules: JSON, for `access_rules.parse_rules`; empty or `[]` for none.
         answers_http_apis_simply: whether HTTP APIs get simple answers instead of policies.
+        lets_in_limited: whether the authorizer of API keys lets in keys whose limit is reached, for backends that
+            answer 429 themselves.
     """
 
     oidc_issuer: str
@@ -114,6 +116,7 @@ class Settings(SecretSettings):
     usage_flush_seconds: int
     access_rules: str
     answers_http_apis_simply: bool
+    lets_in_limited: bool
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -136,6 +139,7 @@ class Settings(SecretSettings):
             usage_flush_seconds=reader.number("USAGE_FLUSH_SECONDS", minimum=0),
             access_rules=environment.get("ACCESS_RULES", ""),
             answers_http_apis_simply=reader.choice("HTTP_API_ANSWERS", ("policy", "simple")) == "simple",
+            lets_in_limited=reader.choice("LIMITED", ("deny", "allow")) == "allow",
         )
 
 

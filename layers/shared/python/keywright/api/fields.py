@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import math
 import re
-from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from contextlib import suppress
+from datetime import date, datetime
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
@@ -14,6 +16,7 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
 from keywright import clock
+from keywright.domain import ip_addresses, limits
 from keywright.domain.audit_event import AuditEvent
 from keywright.ids import parse_uuid
 from keywright.settings import settings
@@ -25,9 +28,11 @@ NAME_CHARACTERS = 120
 METADATA_STRING_CHARACTERS = 512
 METADATA_BYTES = 16 * 1024
 MAXIMUM_GRACE_PERIOD_SECONDS = 7 * 24 * 3600
+MAXIMUM_ALLOWED_IPS = 50
 DEFAULT_LIMIT = 10
 MAXIMUM_LIMIT = 100
 
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _BOOLEANS = {"true": True, "false": False}
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 """Category Cc, line and paragraph separators, and overrides of text direction (Unicode Standard Annex 9, "Directional
@@ -144,6 +149,13 @@ def _moment_hint(value: object) -> str:
     return "Include the time zone, as in 2030-01-31T12:00:00Z."
 
 
+def _day(value: object) -> date:
+    if isinstance(value, str) and _DAY.fullmatch(value):
+        with suppress(ValueError):
+            return date.fromisoformat(value)
+    raise broken_rule("must be a date", "Write it as in 2030-01-31. Days are in UTC.")
+
+
 def _limit(value: object) -> int:
     text = str(value)
     if not re.fullmatch(r"[0-9]{1,3}", text, re.ASCII) or not 1 <= int(text) <= MAXIMUM_LIMIT:
@@ -167,6 +179,44 @@ def _boolean_text(value: object) -> bool:
 def _whole_number(value: object) -> object:
     """Return 60 for 60.0, which is the same number in JSON."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _allowed_ip(text: str) -> str:
+    try:
+        return ip_addresses.normalized(text)
+    except ValueError:
+        meant = _range_around(text)
+    if meant is None:
+        raise broken_rule(
+            "must be an IP address or a range of them",
+            "Write an address as 192.0.2.1 or 2001:db8::1, and a range in CIDR notation, as 192.0.2.0/24.",
+        )
+    raise broken_rule("has bits set after its prefix", f"Did you mean {meant}?")
+
+
+def _range_around(text: str) -> str | None:
+    """Return the range that an address with a prefix is in; None if the text is not one."""
+    try:
+        return ip_addresses.normalized(str(ip_network(text, strict=False)))
+    except ValueError:
+        return None
+
+
+def _distinct_or_none(addresses: list[str]) -> list[str] | None:
+    return list(dict.fromkeys(addresses)) or None
+
+
+def _client_ip(text: str) -> str:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        address = None
+    if address is None or "%" in text:
+        raise broken_rule(
+            "must be an IP address",
+            "Send the address that your server sees the caller at, without a port, such as 203.0.113.7 or 2001:db8::1.",
+        )
+    return text
 
 
 def _audit_events(value: object) -> tuple[AuditEvent, ...]:
@@ -200,14 +250,27 @@ Metadata = Annotated[
 ]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 GracePeriodSeconds = Annotated[int, Field(ge=0, le=MAXIMUM_GRACE_PERIOD_SECONDS), BeforeValidator(_whole_number)]
+RateLimitUses = Annotated[int, Field(ge=1, le=limits.HIGHEST_LIMIT), BeforeValidator(_whole_number)]
+WindowSeconds = Annotated[int, Field(ge=1, le=limits.LONGEST_WINDOW_SECONDS), BeforeValidator(_whole_number)]
+QuotaUses = Annotated[int, Field(ge=1, le=limits.HIGHEST_QUOTA), BeforeValidator(_whole_number)]
+QuotaPeriod = Literal["day", "week", "month", "total"]
+AllowedIps = Annotated[
+    list[Annotated[str, AfterValidator(_allowed_ip)]],
+    Field(max_length=MAXIMUM_ALLOWED_IPS),
+    AfterValidator(_distinct_or_none),
+]
+ClientIp = Annotated[str, AfterValidator(_client_ip)]
+Cost = Annotated[int, Field(ge=0, le=limits.HIGHEST_COST), BeforeValidator(_whole_number)]
 
 # ---- In query strings ----------------------------------------------------------------------------------------
 
 Limit = Annotated[int, Field(ge=1, le=MAXIMUM_LIMIT), BeforeValidator(_limit)]
 Cursor = Annotated[UUID | None, BeforeValidator(_cursor)]
 BooleanText = Annotated[bool | None, BeforeValidator(_boolean_text)]
+Day = Annotated[date, BeforeValidator(_day)]
 AuditEvents = Annotated[tuple[AuditEvent, ...], Field(min_length=1), BeforeValidator(_audit_events)]
 
 # ---- In responses --------------------------------------------------------------------------------------------
 
 WrittenMoment = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+WrittenDay = Annotated[str, WithJsonSchema({"type": "string", "format": "date"})]

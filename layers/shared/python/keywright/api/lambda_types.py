@@ -49,6 +49,19 @@ class ProxyAnswer(TypedDict):
     body: str
 
 
+class HttpApiRequest(TypedDict):
+    """The request to an HTTP API, in the context of payload 2.0."""
+
+    sourceIp: str
+
+
+class AuthorizerRequestContext(TypedDict):
+    """The context of a request that an authorizer is asked about: `identity`, or `http` in payload 2.0."""
+
+    identity: NotRequired[Identity]
+    http: NotRequired[HttpApiRequest]
+
+
 class TokenAuthorizerEvent(TypedDict):
     """The event of a TOKEN authorizer.
 
@@ -64,7 +77,7 @@ class AuthorizerEvent(TypedDict):
     """The event of a TOKEN or REQUEST authorizer, from a REST API or an HTTP API.
 
     `version` is 1.0 or 2.0 from an HTTP API and absent from a REST API. Payload 2.0 has `routeArn` instead of
-    `methodArn`, in the same format.
+    `methodArn`, in the same format. A TOKEN authorizer gets no context of the request.
     """
 
     type: str
@@ -73,14 +86,16 @@ class AuthorizerEvent(TypedDict):
     headers: NotRequired[dict[str, str] | None]
     methodArn: NotRequired[str]
     routeArn: NotRequired[str]
+    requestContext: NotRequired[AuthorizerRequestContext]
 
 
 class Statement(TypedDict):
-    """One statement of an IAM policy."""
+    """One statement of an IAM policy. A condition maps an operator to a key, and this to its values."""
 
     Action: str
     Effect: str
     Resource: str | list[str]
+    Condition: NotRequired[dict[str, dict[str, list[str]]]]
 
 
 class PolicyDocument(TypedDict):
@@ -91,11 +106,15 @@ class PolicyDocument(TypedDict):
 
 
 class AuthorizerAnswer(TypedDict):
-    """The result of a Lambda authorizer. Functions receive `context` as `requestContext.authorizer`."""
+    """The result of a Lambda authorizer. Functions receive `context` as `requestContext.authorizer`.
+
+    `usageIdentifierKey` is an API key of API Gateway: that of the usage plan that the request counts for.
+    """
 
     principalId: str
     policyDocument: PolicyDocument
     context: dict[str, str]
+    usageIdentifierKey: NotRequired[str]
 
 
 class SimpleAnswer(TypedDict):

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
 from keywright.api.fields import (
     DEFAULT_LIMIT,
+    AllowedIps,
     AuditEvents,
     BooleanText,
+    ClientIp,
+    Cost,
     Cursor,
+    Day,
     GracePeriodSeconds,
     Limit,
     Metadata,
@@ -20,6 +24,11 @@ from keywright.api.fields import (
     Name,
     Permission,
     Permissions,
+    QuotaPeriod,
+    QuotaUses,
+    RateLimitUses,
+    WindowSeconds,
+    WrittenDay,
     WrittenMoment,
     broken_rule,
 )
@@ -45,10 +54,56 @@ def spelling(name: str) -> str:
 # ---- Request bodies ------------------------------------------------------------------------------------------
 
 
-class Body(BaseModel):
-    """A request body. Unknown fields are refused."""
+class BodyPart(BaseModel):
+    """An object in a request body. Unknown fields are refused."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class Body(BodyPart):
+    """A request body."""
+
+
+_OMITTED: Any = None
+"""The default of a field that can be omitted and cannot be null. It is never read."""
+
+
+class RateLimitInput(BodyPart):
+    """A limit of the rate of uses.
+
+    Attributes:
+        limit: The number of uses in a window, on average, up to 10,000.
+        window_seconds: The length of the window, up to an hour.
+        burst: The number of uses at once after enough rest, up to `limit`, which is the default.
+    """
+
+    limit: RateLimitUses
+    window_seconds: WindowSeconds = Field(alias="windowSeconds")
+    burst: RateLimitUses = _OMITTED
+
+    @field_validator("burst")
+    @classmethod
+    def _is_within_limit(cls, burst: int, info: ValidationInfo) -> int:
+        if burst > info.data.get("limit", burst):
+            raise broken_rule("must not be greater than rateLimit.limit", "Omit burst for a burst of the whole limit.")
+        return burst
+
+    @model_validator(mode="after")
+    def _has_burst(self) -> Self:
+        return self if "burst" in self.model_fields_set else self.model_copy(update={"burst": self.limit})
+
+
+class Quota(BodyPart):
+    """A limit of the number of uses.
+
+    Attributes:
+        limit: The number of uses in a period, up to 10^12.
+        period: How often the count starts anew, in UTC: at midnight, on Mondays, on the first of a month, or never
+            (`total`).
+    """
+
+    limit: QuotaUses
+    period: QuotaPeriod
 
 
 def _additional_properties(schema: JsonDict) -> None:
@@ -65,6 +120,10 @@ class CreateApiKey(Body):
         permissions: What the key can do. `X:write` includes `X:read`. Duplicates are removed.
         metadata: Your own data about the key, up to 16 KiB as JSON.
         expires_at: When the key expires, a time in the future. By default it never expires.
+        rate_limit: How fast the key can be used. By default it has no rate limit.
+        quota: How often the key can be used. By default it has no quota.
+        allowed_ips: The IP addresses, and ranges in CIDR notation, that the key can be used from. By default it can be
+            used from anywhere, as with an empty list.
     """
 
     model_config = ConfigDict(json_schema_extra=_additional_properties)
@@ -73,16 +132,15 @@ class CreateApiKey(Body):
     permissions: Permissions
     metadata: Metadata = Field(default_factory=dict)
     expires_at: Moment | None = Field(default=None, alias="expiresAt")
+    rate_limit: RateLimitInput | None = Field(default=None, alias="rateLimit")
+    quota: Quota | None = None
+    allowed_ips: AllowedIps | None = Field(default=None, alias="allowedIps")
 
     @model_validator(mode="before")
     @classmethod
     def _ignore_additional_fields(cls, values: Mapping[str, object]) -> dict[str, object]:
         known = {spelling(name) for name in field_names(cls)}
         return {name: value for name, value in values.items() if spelling(name) in known}
-
-
-_OMITTED: Any = None
-"""The default of a field that can be omitted and cannot be null. An update never reads it."""
 
 
 class UpdateApiKey(Body):
@@ -95,6 +153,10 @@ class UpdateApiKey(Body):
         permissions: The new list of permissions. It replaces the current one.
         metadata: The new metadata. It replaces the current metadata.
         expires_at: When the key expires, a time in the future. null removes the expiry.
+        rate_limit: The new rate limit, from the next use on. null removes it.
+        quota: The new quota, from the next use on. What was used of the period stays used. null removes it.
+        allowed_ips: The new list of IP addresses and ranges that the key can be used from. null and an empty list allow
+            all.
     """
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
@@ -104,13 +166,14 @@ class UpdateApiKey(Body):
     permissions: Permissions = _OMITTED
     metadata: Metadata = _OMITTED
     expires_at: Moment | None = Field(default=None, alias="expiresAt")
+    rate_limit: RateLimitInput | None = Field(default=None, alias="rateLimit")
+    quota: Quota | None = None
+    allowed_ips: AllowedIps | None = Field(default=None, alias="allowedIps")
 
     @model_validator(mode="after")
     def _has_changes(self) -> Self:
         if not self.model_fields_set:
-            raise broken_rule(
-                "contains no changes", "Send at least one of: name, enabled, permissions, metadata, expiresAt."
-            )
+            raise broken_rule("contains no changes", f"Send at least one of: {', '.join(field_names(type(self)))}.")
         return self
 
 
@@ -126,15 +189,20 @@ class RotateApiKey(Body):
 
 
 class VerifyApiKey(Body):
-    """A key to verify, and the permissions it needs.
+    """A key to verify, and what it is used for.
 
     Attributes:
         key: The text of the key, as your caller presented it.
         permissions: The permissions that the key must have. By default none are required.
+        cost: How much of the key's limits this use takes. 0 takes nothing and shows what is left.
+        client_ip: The IP address of your caller, as your server sees it. Without it, a key with allowed addresses is
+            refused. Do not take it from a header that callers can set.
     """
 
     key: str = Field(repr=False)
     permissions: list[Permission] = Field(default_factory=list)
+    cost: Cost = 1
+    client_ip: ClientIp | None = Field(default=None, alias="clientIp")
 
 
 # ---- Query parameters ----------------------------------------------------------------------------------------
@@ -190,6 +258,18 @@ class ListAuditLogsQuery(PageQuery):
     created_to: Moment | None = None
 
 
+class GetApiKeyUsageQuery(Query):
+    """A range of days.
+
+    Attributes:
+        from_: The first day (UTC), at most 89 days ago. By default, the range has 30 days.
+        to: The last day (UTC). By default it is today.
+    """
+
+    from_: Day | None = Field(default=None, alias="from")
+    to: Day | None = None
+
+
 # ---- Responses -----------------------------------------------------------------------------------------------
 
 
@@ -228,6 +308,50 @@ class Done(Answer):
     message: str
 
 
+class RateLimit(Answer):
+    """A limit of the rate of uses.
+
+    Attributes:
+        limit: The number of uses in a window, on average.
+        window_seconds: The length of the window.
+        burst: The number of uses at once after enough rest.
+    """
+
+    limit: int
+    window_seconds: int
+    burst: int
+
+
+class RateLimitStatus(Answer):
+    """What is left of a rate limit.
+
+    Attributes:
+        limit: The number of uses in a window, on average.
+        remaining: How many uses would be admitted at once now. null if the limiter could not be asked.
+        reset_seconds: How many seconds until the whole burst is free again. null if the limiter could not be asked.
+    """
+
+    limit: int
+    remaining: int | None
+    reset_seconds: int | None
+
+
+class QuotaStatus(Answer):
+    """What is left of a quota.
+
+    Attributes:
+        limit: The number of uses in a period.
+        used: How much of it was used in this period.
+        remaining: How much of it is left in this period.
+        resets_at: When the next period begins. null if never.
+    """
+
+    limit: int
+    used: int
+    remaining: int
+    resets_at: WrittenMoment | None
+
+
 class ApiKeySummary(Answer):
     """A key in a list.
 
@@ -241,8 +365,12 @@ class ApiKeySummary(Answer):
         updated_at: When the key was last changed or rotated.
         expires_at: When the key expires. null if it never does.
         last_used_at: When the key was last verified, accurate to about a minute. null if it never was.
+        last_used_ip: The IP address of the client that last used the key. null if it is not known.
         request_count: How many times the key was verified.
         hint: The beginning and end of the key's text.
+        rate_limit: How fast the key can be used. null if it has no rate limit.
+        quota: How often the key can be used. null if it has no quota.
+        allowed_ips: The IP addresses and ranges that the key can be used from. null if from anywhere.
     """
 
     id: str
@@ -254,8 +382,13 @@ class ApiKeySummary(Answer):
     updated_at: WrittenMoment
     expires_at: WrittenMoment | None
     last_used_at: WrittenMoment | None
+    last_used_ip: str | None = None  # with a default: the answer to a rotation is kept for a day, before a deployment
     request_count: int
     hint: str
+    # With defaults, because the answer to a rotation is kept for a day: a deployment may add a field meanwhile.
+    rate_limit: RateLimit | None = None
+    quota: Quota | None = None
+    allowed_ips: list[str] | None = None
 
 
 class ApiKeyDetails(ApiKeySummary):
@@ -264,10 +397,41 @@ class ApiKeyDetails(ApiKeySummary):
     Attributes:
         created_by: The id of the user who created the key.
         previous_key_expires_at: When the text before the last rotation stops working. null if it no longer works.
+        previous_key_last_used_at: When that text was last used since the rotation, accurate to about a minute. null if
+            it was not used, or no longer works.
     """
 
     created_by: str
     previous_key_expires_at: WrittenMoment | None
+    previous_key_last_used_at: WrittenMoment | None = None
+
+
+class ApiKeyUsageOfDay(Answer):
+    """Uses of a key in one day.
+
+    Attributes:
+        date: The day, in UTC.
+        request_count: How many times the key was verified.
+    """
+
+    date: WrittenDay
+    request_count: int
+
+
+class ApiKeyUsage(Answer):
+    """Uses of a key by day.
+
+    Attributes:
+        from_: The first day, in UTC.
+        to: The last day, in UTC.
+        request_count: How many times the key was verified in these days, accurate to about a minute.
+        days: Every day, also those without uses.
+    """
+
+    from_: WrittenDay = Field(alias="from")
+    to: WrittenDay
+    request_count: int
+    days: list[ApiKeyUsageOfDay]
 
 
 class UpdatedApiKey(Done):
@@ -319,10 +483,25 @@ class VerifiedApiKey(Answer):
         missing_permissions: The required permissions that the key does not have.
         metadata: Your own data about the key.
         expires_at: When the key expires. null if it never does.
+        allowed_ips: The IP addresses and ranges that the key can be used from. null if from anywhere.
+        rate_limit: What is left of the rate limit of the key or of its organization, whichever is tighter. null if
+            there is none, or if the key was refused before its limits were asked.
+        quota: What is left of the quota of the key or of its organization, likewise.
+        retry_after_seconds: In how many seconds a use that is `RATE_LIMITED` or `QUOTA_EXCEEDED` would be admitted if
+            nothing else is used. null for other codes, and if it never would be.
     """
 
     valid: bool
-    code: Literal["VALID", "EXPIRED", "DISABLED", "ORGANIZATION_FROZEN", "INSUFFICIENT_PERMISSIONS"]
+    code: Literal[
+        "VALID",
+        "EXPIRED",
+        "DISABLED",
+        "ORGANIZATION_FROZEN",
+        "IP_NOT_ALLOWED",
+        "INSUFFICIENT_PERMISSIONS",
+        "RATE_LIMITED",
+        "QUOTA_EXCEEDED",
+    ]
     id: str
     organization_id: str
     name: str
@@ -330,6 +509,10 @@ class VerifiedApiKey(Answer):
     missing_permissions: list[str]
     metadata: dict[str, MetadataValue]
     expires_at: WrittenMoment | None
+    allowed_ips: list[str] | None
+    rate_limit: RateLimitStatus | None
+    quota: QuotaStatus | None
+    retry_after_seconds: int | None
 
 
 class CurrentApiKey(Answer):
@@ -344,6 +527,9 @@ class CurrentApiKey(Answer):
         hint: The beginning and end of the key's text.
         created_at: When the key was created.
         expires_at: When the key expires. null if it never does.
+        rate_limit: How fast the key can be used. null if it has no rate limit.
+        quota: How often the key can be used. null if it has no quota.
+        allowed_ips: The IP addresses and ranges that the key can be used from. null if from anywhere.
     """
 
     id: str
@@ -354,6 +540,9 @@ class CurrentApiKey(Answer):
     hint: str
     created_at: WrittenMoment
     expires_at: WrittenMoment | None
+    rate_limit: RateLimit | None
+    quota: Quota | None
+    allowed_ips: list[str] | None
 
 
 class AuditLogActor(Answer):

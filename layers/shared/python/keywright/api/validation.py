@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from keywright.api.fields import MAXIMUM_GRACE_PERIOD_SECONDS, NAME_CHARACTERS
+from keywright.api.fields import MAXIMUM_ALLOWED_IPS, MAXIMUM_GRACE_PERIOD_SECONDS, NAME_CHARACTERS
 from keywright.api.json_body import quoted
-from keywright.api.schemas import Query, field_names, spelling
+from keywright.api.schemas import Query, Quota, RateLimitInput, field_names, spelling
+from keywright.domain.limits import HIGHEST_COST, HIGHEST_LIMIT, HIGHEST_QUOTA, LONGEST_WINDOW_SECONDS, Period
 from keywright.errors import BAD_REQUEST, ServiceError
 from keywright.settings import settings
 
@@ -74,15 +75,18 @@ def _logged(detail: ErrorDetails, model: type[BaseModel]) -> str:
 def _hint(detail: ErrorDetails, model: type[BaseModel]) -> str | None:
     """Return how to correct a problem: the hint of the broken rule, or else what the field takes."""
     if detail["type"] == _UNKNOWN:
-        return _hint_of_unknown(str(detail["loc"][-1]), model)
+        return _hint_of_unknown(detail["loc"], model)
     if rule_hint := detail.get("ctx", {}).get("hint"):
         return str(rule_hint)
     describe = _FIELDS.get(str(detail["loc"][0])) if detail["loc"] else None
     return describe() if describe else None
 
 
-def _hint_of_unknown(name: str, model: type[BaseModel]) -> str:
+def _hint_of_unknown(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
     """Return the known name that an unknown one most likely stands for, or else all known names."""
+    *places, name = map(str, location)
+    if places:
+        model = _PARTS[places[0]]
     known = field_names(model)
     if not known:
         return f"This request has no {_kind(model)}s."
@@ -93,12 +97,15 @@ def _hint_of_unknown(name: str, model: type[BaseModel]) -> str:
 
     if nearest := difflib.get_close_matches(name, known, n=1, cutoff=_LIKENESS):
         return f"Did you mean {nearest[0]}?"
-    return f"The {_kind(model)}s are: {', '.join(known)}."
+    return f"The {_kind(model)}s{f' of {places[0]}' if places else ''} are: {', '.join(known)}."
 
 
 def _kind(model: type[BaseModel]) -> str:
     return "query parameter" if issubclass(model, Query) else "field"
 
+
+_PARTS: dict[str, type[BaseModel]] = {"rateLimit": RateLimitInput, "quota": Quota}
+"""The models of fields that are objects with fixed names."""
 
 _FIELDS: dict[str, Callable[[], str]] = {
     "name": lambda: f"name is a string of 1 to {NAME_CHARACTERS} characters.",
@@ -109,6 +116,19 @@ _FIELDS: dict[str, Callable[[], str]] = {
     "gracePeriodSeconds": lambda: (
         f"gracePeriodSeconds is a whole number from 0 to {MAXIMUM_GRACE_PERIOD_SECONDS} (7 days)."
     ),
+    "rateLimit": lambda: (
+        f"rateLimit is an object of limit (1 to {HIGHEST_LIMIT}), windowSeconds (1 to {LONGEST_WINDOW_SECONDS}) and, "
+        "optionally, burst (1 to limit), all whole numbers."
+    ),
+    "quota": lambda: (
+        f"quota is an object of limit, a whole number from 1 to {HIGHEST_QUOTA}, and period, one of: "
+        f"{', '.join(Period)}."
+    ),
+    "allowedIps": lambda: (
+        f"allowedIps is an array of up to {MAXIMUM_ALLOWED_IPS} IP addresses and ranges, such as 192.0.2.0/24."
+    ),
+    "clientIp": lambda: "clientIp is the IP address of your caller, a string.",
+    "cost": lambda: f"cost is a whole number from 0 to {HIGHEST_COST}.",
 }
 
 _RULES: dict[str, Callable[[Mapping[str, object]], str]] = {
@@ -119,6 +139,7 @@ _RULES: dict[str, Callable[[Mapping[str, object]], str]] = {
     "string_too_long": lambda context: f"must have at most {context['max_length']} characters",
     "list_type": lambda _: "must be an array",
     "too_short": lambda context: f"must have at least {context['min_length']} item",
+    "too_long": lambda context: f"must have at most {context['max_length']} items",
     "dict_type": lambda _: "must be an object",
     "model_type": lambda _: "must be an object",
     "literal_error": lambda context: f"must be {context['expected']}",

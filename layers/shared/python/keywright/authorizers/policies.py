@@ -16,6 +16,9 @@ would let in:
   whole.
 - It denies routes that the rules do not name, with one exception when a policy is reused: a route below an allowed
   parameter and beside a longer allowed path. So name every route behind the authorizer.
+
+A policy is right for every address, too: what it allows to a key with allowed addresses has them as a condition, which
+API Gateway checks for each request, also when it reuses the policy.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ from keywright.domain.access_rules import ANY, METHODS, Rule, is_greedy, is_para
 from keywright.settings import ConfigurationError, settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from keywright.api.lambda_types import AuthorizerAnswer, Statement
     from keywright.domain.access_rules import AccessRules
@@ -61,13 +64,25 @@ class Match(Flag):
     ACROSS = auto()
 
 
-def answer(principal_id: str, statements: list[Statement], context: dict[str, str]) -> AuthorizerAnswer:
-    """Return an authorizer's answer with a policy of these statements."""
-    return {
+def answer(
+    principal_id: str, statements: list[Statement], context: dict[str, str], usage_plan_key: str | None = None
+) -> AuthorizerAnswer:
+    """Return an authorizer's answer with a policy of these statements.
+
+    Args:
+        principal_id: of the caller.
+        statements: of the policy.
+        context: for the function behind the authorizer, and for the response to a denied request.
+        usage_plan_key: API Gateway's API key of the usage plan that the request counts for; REST APIs only.
+    """
+    answered: AuthorizerAnswer = {
         "principalId": principal_id,
         "policyDocument": {"Version": "2012-10-17", "Statement": statements},
         "context": context,
     }
+    if usage_plan_key is not None:
+        answered["usageIdentifierKey"] = usage_plan_key
+    return answered
 
 
 def stage_of(arn: str) -> str:
@@ -102,6 +117,21 @@ def statements_for(granted: Iterable[str], access: AccessRules, stage: str) -> l
     if not access.rules:
         return [allow(f"{stage}*")]
     return list(_statements(access, stage, permissions.effective(granted)))
+
+
+def only_from(addresses: Sequence[str], statements: Sequence[Statement]) -> list[Statement]:
+    """Return statements that allow only requests from these addresses and ranges; no addresses stand for any.
+
+    A request that has no `aws:SourceIp`, as those to private APIs, is from none of them (IAM User Guide, "AWS global
+    condition context keys").
+    """
+    if not addresses:
+        return list(statements)
+    condition = {"IpAddress": {"aws:SourceIp": list(addresses)}}
+    return [
+        {**statement, "Condition": condition} if statement["Effect"] == "Allow" else statement
+        for statement in statements
+    ]
 
 
 @once

@@ -32,6 +32,14 @@ LONGEST_WINDOW_SECONDS = 3_600
 HIGHEST_QUOTA = 10**12
 HIGHEST_COST = 10**6
 
+_CLAIMED_AHEAD_ABOVE = 100
+"""Uses a second. A partition takes 1,000 write units a second (DynamoDB Developer Guide, "Best practices for designing
+and using partition keys effectively"). Far below that, claiming ahead is not needed."""
+_CLAIMED_AHEAD_FROM_BURST = 100
+"""From here on, the part of a burst below is two uses or more."""
+_LATENESS_PARTS = 50
+"""A claim is spent within this part of the time that a whole burst takes to come back: 2 %."""
+
 _DAY = timedelta(days=1)
 
 
@@ -94,13 +102,13 @@ class RateLimit:
         """The time of one use, rounded up."""
         return -(-self.window_seconds * SECOND // self.limit)
 
-    def latest(self, now: int, cost: int) -> int:
-        """Return the latest `tat` with which a use is admitted; before `now` if it never is."""
-        return now + (self.burst - cost) * self.interval
-
-    def remaining(self, now: int, tat: int) -> int:
-        """Return how many uses would be admitted at once."""
-        return max(0, (now + self.burst * self.interval - max(tat, now)) // self.interval)
+    @property
+    def lateness(self) -> int:
+        """How long after its claim a use may be spent if uses are claimed ahead; 0 for rates that gain nothing."""
+        is_fast = self.limit > _CLAIMED_AHEAD_ABOVE * self.window_seconds
+        return (
+            self.burst * self.interval // _LATENESS_PARTS if is_fast and self.burst >= _CLAIMED_AHEAD_FROM_BURST else 0
+        )
 
     def as_json(self) -> dict[str, int]:
         """Return the rate as the API shows it."""
@@ -146,9 +154,21 @@ class Limits:
     Attributes:
         holder_id: of the key or organization.
         of: whose they are, for answers and logs.
+        read_at: a time before they were read, in nanoseconds since 1970.
     """
 
     holder_id: UUID
     of: str
     rate: RateLimit | None = None
     quota: Quota | None = None
+    read_at: int = 0
+
+    @property
+    def lateness(self) -> int:
+        """How long after its claim a use may be spent; 0 if each use is claimed for itself, as those of a quota are."""
+        return self.rate.lateness if self.rate is not None and self.quota is None else 0
+
+    @property
+    def span(self) -> int:
+        """How far `tat` may lie ahead of now: a burst, less the lateness (keys/leases.py)."""
+        return self.rate.burst * self.rate.interval - self.lateness if self.rate is not None else 0

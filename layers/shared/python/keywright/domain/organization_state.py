@@ -7,7 +7,9 @@ order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import json
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
 from keywright.clock import rfc3339, stored
@@ -101,6 +103,21 @@ class MemberState:
         return {"role": self.role.value, "suspendedAt": self.suspension.value}
 
 
+class Setting(StrEnum):
+    """The registers of an organization that can be set, cleared, and left as they are."""
+
+    RATE_LIMIT = "rate_limit"
+    QUOTA = "quota"
+    USAGE_PLAN_KEY = "usage_plan_key"
+
+
+_AUDITED_NAMES = {
+    Setting.RATE_LIMIT: "rateLimit",
+    Setting.QUOTA: "quota",
+    Setting.USAGE_PLAN_KEY: "usagePlanKey",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class OrganizationState:
     """State of an organization.
@@ -108,15 +125,46 @@ class OrganizationState:
     Attributes:
         creation: time of its creation.
         deletion: time of its scheduled deletion; unset: none is scheduled.
+        rate_limit: the text of a RateLimit for the uses of all its keys; unset: no limit.
+        quota: the text of a Quota for the same.
+        usage_plan_key: the value of an API key of API Gateway, whose usage plans throttle requests with its keys.
     """
 
     name: Register = Register()
     creation: Register = Register()
     deletion: Register = Register()
+    rate_limit: Register = Register()
+    quota: Register = Register()
+    usage_plan_key: Register = field(default=Register(), repr=False)
+
+    @property
+    def has_limits(self) -> bool:
+        """Whether uses of its keys are counted by the limiter."""
+        return self.rate_limit.value is not None or self.quota.value is not None
+
+    def value_of(self, setting: Setting) -> str | None:
+        """Return the value of a setting."""
+        register: Register = getattr(self, setting)
+        return register.value
 
     def audited(self) -> dict[str, object]:
-        """Return the fields for the audit log."""
-        return {"name": self.name.value, "pendingDeletionAt": self.deletion.value}
+        """Return the fields for the audit log, without the secret part of the usage plan key."""
+        return {
+            "name": self.name.value,
+            "pendingDeletionAt": self.deletion.value,
+            "rateLimit": _parsed(self.rate_limit.value),
+            "quota": _parsed(self.quota.value),
+            "usagePlanKey": usage_plan_key_hint(self.usage_plan_key.value),
+        }
+
+
+def _parsed(text: str | None) -> object:
+    return None if text is None else json.loads(text)
+
+
+def usage_plan_key_hint(value: str | None) -> str | None:
+    """Return the part of a usage plan key that may be shown: its last four characters."""
+    return None if value is None else f"...{value[-4:]}"
 
 
 State = TypeVar("State", MemberState, OrganizationState)
@@ -190,11 +238,13 @@ class OrganizationChange:
 
     Attributes:
         event: an `organization.` event.
-        name: for `organization.created` and `organization.updated`.
+        name: for `organization.created` and `organization.updated`; None leaves it as it is.
+        settings: new values, for `organization.updated`; None clears one. Those that are not named stay as they are.
     """
 
     event: AuditEvent
     name: str | None = None
+    settings: Mapping[Setting, str | None] = field(default_factory=dict, repr=False)
 
     def learned(self, stamp: Stamp, grace: timedelta) -> OrganizationState:
         """Return the state that this change alone leads to.
@@ -208,7 +258,9 @@ class OrganizationChange:
             case AuditEvent.ORGANIZATION_CREATED:
                 return OrganizationState(name=Register(self.name, stamp), creation=Register(at, stamp))
             case AuditEvent.ORGANIZATION_UPDATED:
-                return OrganizationState(name=Register(self.name, stamp))
+                settings = {setting.value: Register(value, stamp) for setting, value in self.settings.items()}
+                name = Register() if self.name is None else Register(self.name, stamp)
+                return OrganizationState(name=name, **settings)
             case AuditEvent.ORGANIZATION_DELETION_REQUESTED:
                 return OrganizationState(deletion=Register(rfc3339(stamp.at + grace), stamp))
             case AuditEvent.ORGANIZATION_DELETION_CANCELED:
@@ -221,5 +273,9 @@ class OrganizationChange:
             case AuditEvent.ORGANIZATION_CREATED:
                 return None, {"name": after.name.value}
             case AuditEvent.ORGANIZATION_UPDATED:
-                return {"name": before.name.value}, {"name": after.name.value}
-        return {"pendingDeletionAt": before.deletion.value}, {"pendingDeletionAt": after.deletion.value}
+                names = [] if self.name is None else ["name"]
+                names += [name for setting, name in _AUDITED_NAMES.items() if setting in self.settings]
+            case _:
+                names = ["pendingDeletionAt"]
+        old, new = before.audited(), after.audited()
+        return {name: old[name] for name in names}, {name: new[name] for name in names}

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 
 def verify(body: VerifyApiKey) -> VerifiedApiKey | UnknownApiKey:
-    """Verify a key, and check that it has the required permissions.
+    """Verify a key, check that it has the required permissions, and take a use of its limits.
 
     Raises:
-        ServiceError: SERVICE_UNAVAILABLE.
+        ServiceError: SERVICE_UNAVAILABLE, also if a quota could not be asked.
     """
-    result = verification.verify(body.key, verification.requiring(body.permissions))
+    use = verification.requiring(body.permissions, body.client_ip, body.cost)
+    result = verification.verify(body.key, use)
     return UnknownApiKey() if isinstance(result, UnknownKey) else views.verified(result)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -104,6 +104,7 @@ class IdentifiedKey:
         reason: for the log only.
         missing_permissions: required ones that the key lacks.
         admission: what the limits said; None if the key has none, or if they were not asked.
+        usage_plan_key: API Gateway's API key of the organization's usage plan; None if it has none.
     """
 
     key: ApiKeyRecord
@@ -111,6 +112,7 @@ class IdentifiedKey:
     reason: str
     missing_permissions: tuple[str, ...] = ()
     admission: Admission | None = None
+    usage_plan_key: str | None = field(default=None, repr=False)
 
     def logged(self) -> dict[str, object]:
         """Return the fields of the log line."""

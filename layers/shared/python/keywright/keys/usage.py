@@ -4,7 +4,8 @@ A verification is delayed by at most one write a minute per key, and never fails
 
 `request_count` is a statistic. Uses whose write failed are added again after another interval, so a write whose answer
 was lost counts twice: it can be too high by one flush for each lost answer. A container that is killed, or cannot write
-before it ends, loses the uses of its last interval: it can be too low by those. `last_used_at` never goes back.
+before it ends, loses the uses of its last interval: it can be too low by those. `last_used_at` never goes back. The
+same holds for the counts of days, which are written with it, and for the last use of the previous secret.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ import threading
 import time
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import replace
+from datetime import UTC
 from typing import TYPE_CHECKING, NamedTuple
 
 from keywright.cache import once
 from keywright.log import describe, logger
 from keywright.settings import settings
 from keywright.store import usage
-from keywright.store.usage import Uses
+from keywright.store.usage import PreviousUse, Uses
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,11 +71,28 @@ class Meter:
         self._lock = threading.Lock()
         self._pending: OrderedDict[_Name, _Pending] = OrderedDict()
 
-    def count(self, organization_id: UUID, key_id: UUID, at: datetime) -> None:
-        """Count one use; write the uses of this key if the first of them is an interval ago. Never raises."""
+    def count(
+        self,
+        organization_id: UUID,
+        key_id: UUID,
+        at: datetime,
+        address: str | None = None,
+        previous_generation: int | None = None,
+    ) -> None:
+        """Count one use; write the uses of this key if the first of them is an interval ago. Never raises.
+
+        Args:
+            organization_id: of the key.
+            key_id: of the key.
+            at: when it was used. The use counts for this day, no matter when it is written.
+            address: of the client, if it is known.
+            previous_generation: of the secret, if it is the previous one in its grace period.
+        """
         name, now = (organization_id, key_id), self._clock()
+        previous = None if previous_generation is None else PreviousUse(previous_generation, at)
+        uses = Uses(organization_id, key_id, {at.astimezone(UTC).date(): 1}, at, address, previous)
         with self._lock:
-            self._collect(Uses(organization_id, key_id, 1, at), now)
+            self._collect(uses, now)
             due = name if now - self._pending[name].since >= self._interval_seconds else None
             if due is None and len(self._pending) > MAXIMUM_KEYS:
                 due = next(iter(self._pending))
@@ -99,10 +117,7 @@ class Meter:
         """Add to the unwritten uses of a key; the caller holds the lock."""
         name = uses.organization_id, uses.key_id
         since, before = self._pending.get(name, (now, None))
-        if before is not None:
-            latest = max(before.last_used_at, uses.last_used_at)
-            uses = replace(uses, count=before.count + uses.count, last_used_at=latest)
-        self._pending[name] = _Pending(since, uses)
+        self._pending[name] = _Pending(since, uses if before is None else before.plus(uses))
 
     def _flush(self, name: _Name) -> None:
         with self._lock:

@@ -16,7 +16,7 @@ memory only while the very same hash is what it has just read.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from keywright import clock
@@ -115,10 +115,18 @@ def _verify(text: str, use: Use, measured: Measurements) -> Verification:
         if credential is None:
             return UnknownKey("no such key")
         try:
-            return _verify_credential(parts, credential, use, measured)
+            verification = _verify_credential(parts, credential, use, measured)
         except LimitsGoneError:
             records().forget((parts.organization_id, parts.key_id))
+        else:
+            return _with_usage_plan(verification, credential)
     raise ServiceError(SERVICE_UNAVAILABLE, reason="the item of a limit is missing")
+
+
+def _with_usage_plan(verification: Verification, credential: Credential) -> Verification:
+    if credential.usage_plan_key is None or isinstance(verification, UnknownKey):
+        return verification
+    return replace(verification, usage_plan_key=credential.usage_plan_key)
 
 
 def _verify_credential(parts: KeyParts, credential: Credential, use: Use, measured: Measurements) -> Verification:
@@ -142,7 +150,8 @@ def _verify_credential(parts: KeyParts, credential: Credential, use: Use, measur
         measured.limiter_failures += 1
     if admission is not None and admission.code is not Code.VALID:
         return IdentifiedKey(key, admission.code, f"a limit of the {admission.of}", admission=admission)
-    meter().count(key.organization_id, key.key_id, now)
+    previous = None if parts.generation == key.generation else parts.generation
+    meter().count(key.organization_id, key.key_id, now, use.address, previous)
     return IdentifiedKey(key, Code.VALID, "valid", admission=admission)
 
 

@@ -9,21 +9,22 @@ conversion that `_shown` and `stored_fields` do not have.
 from __future__ import annotations
 
 import json
-from dataclasses import fields
-from datetime import datetime
+from dataclasses import asdict, fields
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from keywright import clock
 from keywright.api.fields import metadata_text
 from keywright.api.schemas import ApiKeyDetails, ApiKeySummary, CurrentApiKey, VerifiedApiKey
+from keywright.domain.limits import SECOND, Period, Quota, RateLimit
 from keywright.keys.outcome import Code
 from keywright.store.api_keys import ApiKeyRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from keywright.keys.outcome import IdentifiedKey
+    from keywright.keys.outcome import IdentifiedKey, QuotaStatus, RateStatus
     from keywright.store.usage import Usage
 
 _SHOWN_FIELDS = tuple(field.name for field in fields(ApiKeyRecord) if field.repr)  # hashes have no repr
@@ -40,7 +41,10 @@ def details(record: ApiKeyRecord, usage: Usage) -> ApiKeyDetails:
     return ApiKeyDetails.model_validate(
         _shown(record)
         | _used(usage)
-        | {"previous_key_expires_at": None if previous is None else clock.rfc3339(previous)}
+        | {
+            "previous_key_expires_at": None if previous is None else clock.rfc3339(previous),
+            "previous_key_last_used_at": None if previous is None else usage.last_use_of(record.generation - 1),
+        }
     )
 
 
@@ -50,15 +54,30 @@ def current(record: ApiKeyRecord) -> CurrentApiKey:
 
 
 def verified(verification: IdentifiedKey) -> VerifiedApiKey:
-    """Return the result of verifying a key as backends see it."""
+    """Return the result of verifying a key as backends see it: with what is left of its limits."""
+    admission = verification.admission
     return VerifiedApiKey.model_validate(
         _shown(verification.key)
         | {
             "valid": verification.code is Code.VALID,
             "code": verification.code.value,
             "missing_permissions": list(verification.missing_permissions),
+            "rate_limit": None if admission is None else _rate_status(admission.rate),
+            "quota": None if admission is None else _quota_status(admission.quota),
+            "retry_after_seconds": None if admission is None else admission.retry_after_seconds,
         }
     )
+
+
+def _rate_status(rate: RateStatus | None) -> dict[str, object] | None:
+    return None if rate is None else asdict(rate)
+
+
+def _quota_status(quota: QuotaStatus | None) -> dict[str, object] | None:
+    if quota is None:
+        return None
+    resets_at = None if quota.resets_at is None else datetime.fromtimestamp(quota.resets_at // SECOND, UTC)
+    return asdict(quota) | {"resets_at": None if resets_at is None else clock.rfc3339(resets_at)}
 
 
 def stored_fields(fields_of_request: Mapping[str, object]) -> dict[str, object]:
@@ -68,17 +87,31 @@ def stored_fields(fields_of_request: Mapping[str, object]) -> dict[str, object]:
         stored["permissions"] = tuple(stored["permissions"])
     if "metadata" in stored:
         stored["metadata"] = metadata_text(stored["metadata"])
+    if stored.get("rate_limit"):
+        stored["rate_limit"] = RateLimit(**stored["rate_limit"])
+    if stored.get("quota"):
+        stored["quota"] = Quota(stored["quota"]["limit"], Period(stored["quota"]["period"]))
+    if "allowed_ips" in stored:
+        stored["allowed_ips"] = tuple(stored["allowed_ips"] or ())
     return stored
 
 
 def _used(usage: Usage) -> dict[str, object]:
-    return {"last_used_at": usage.last_used_at, "request_count": usage.request_count}
+    return {
+        "last_used_at": usage.last_used_at,
+        "last_used_ip": usage.last_used_ip,
+        "request_count": usage.request_count,
+    }
 
 
 def _shown(record: ApiKeyRecord) -> dict[str, object]:
     """Return the fields of a record, but for its hashes, as JSON has them; models take those that they name."""
     values = {name: _json(getattr(record, name)) for name in _SHOWN_FIELDS}
-    return values | {"id": values["key_id"], "metadata": json.loads(record.metadata)}
+    return values | {
+        "id": values["key_id"],
+        "metadata": json.loads(record.metadata),
+        "allowed_ips": list(record.allowed_ips) or None,
+    }
 
 
 def _json(value: object) -> object:
@@ -89,4 +122,6 @@ def _json(value: object) -> object:
             return clock.rfc3339(value)
         case tuple():
             return list(value)
+        case RateLimit() | Quota():
+            return value.as_json()
     return value

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from keywright.domain.audit_event import AuditEvent
-from keywright.domain.organization_state import MemberChange, OrganizationChange, merge
+from keywright.domain.limits import Quota, RateLimit
+from keywright.domain.organization_state import (
+    MemberChange,
+    OrganizationChange,
+    Setting,
+    merge,
+    usage_plan_key_hint,
+)
 from keywright.domain.permissions import Role
 from keywright.ids import organization_uuid
 from keywright.operators.refusals import ATTEMPTS, ExistsError, RefusedError, commit, require_organization
@@ -18,7 +25,7 @@ from keywright.organizations.changes import Moment, grace_period, member_record,
 from keywright.store import layout, organizations, table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from keywright.domain.organization_state import OrganizationState
     from keywright.domain.principals import Actor
@@ -31,12 +38,16 @@ class ShownOrganization:
     Attributes:
         name: None if only the organization's existence is known so far.
         created_at: the same.
+        usage_plan_key: its last characters; the rest is not shown.
     """
 
     id: UUID
     name: str | None
     created_at: str | None
     pending_deletion_at: str | None
+    rate_limit: RateLimit | None = None
+    quota: Quota | None = None
+    usage_plan_key: str | None = None
 
 
 def derived_id(text: str) -> UUID:
@@ -133,7 +144,26 @@ def rename_organization(actor: Actor, organization_id: UUID, name: str) -> bool:
         ServiceError: SERVICE_UNAVAILABLE.
     """
     change = OrganizationChange(AuditEvent.ORGANIZATION_UPDATED, name)
-    return _change(actor, organization_id, change, lambda state: state.name.value != name)
+    return _change(actor, organization_id, lambda state: change if state.name.value != name else None)
+
+
+def update_organization(actor: Actor, organization_id: UUID, settings: Mapping[Setting, str | None]) -> bool:
+    """Set or clear limits and the usage plan key of an organization; False if they are set so.
+
+    Args:
+        actor: the operator.
+        organization_id: the organization.
+        settings: the new texts; None clears one. The audit record has those that differ.
+
+    Raises:
+        As `rename_organization`.
+    """
+
+    def change(state: OrganizationState) -> OrganizationChange | None:
+        new = {setting: text for setting, text in settings.items() if state.value_of(setting) != text}
+        return OrganizationChange(AuditEvent.ORGANIZATION_UPDATED, settings=new) if new else None
+
+    return _change(actor, organization_id, change)
 
 
 def schedule_deletion(actor: Actor, organization_id: UUID) -> bool:
@@ -143,7 +173,7 @@ def schedule_deletion(actor: Actor, organization_id: UUID) -> bool:
         As `rename_organization`.
     """
     change = OrganizationChange(AuditEvent.ORGANIZATION_DELETION_REQUESTED)
-    return _change(actor, organization_id, change, lambda state: state.deletion.value is None)
+    return _change(actor, organization_id, lambda state: change if state.deletion.value is None else None)
 
 
 def cancel_scheduled_deletion(actor: Actor, organization_id: UUID) -> bool:
@@ -153,16 +183,17 @@ def cancel_scheduled_deletion(actor: Actor, organization_id: UUID) -> bool:
         As `rename_organization`.
     """
     change = OrganizationChange(AuditEvent.ORGANIZATION_DELETION_CANCELED)
-    return _change(actor, organization_id, change, lambda state: state.deletion.value is not None)
+    return _change(actor, organization_id, lambda state: change if state.deletion.value is not None else None)
 
 
 def _change(
-    actor: Actor, organization_id: UUID, change: OrganizationChange, is_new: Callable[[OrganizationState], bool]
+    actor: Actor, organization_id: UUID, change_of: Callable[[OrganizationState], OrganizationChange | None]
 ) -> bool:
     def act() -> bool:
         item = require_organization(organization_id)
         before = organizations.parse_organization(item)
-        if not is_new(before):
+        change = change_of(before)
+        if change is None:
             return False
         moment = Moment.after(before)
         after = merge(before, change.learned(moment.stamp, grace_period()))
@@ -176,4 +207,13 @@ def _change(
 
 def shown(organization_id: UUID, state: OrganizationState) -> ShownOrganization:
     """Return a stored organization as operators see it."""
-    return ShownOrganization(organization_id, state.name.value, state.creation.value, state.deletion.value)
+    rate, quota = state.rate_limit.value, state.quota.value
+    return ShownOrganization(
+        organization_id,
+        state.name.value,
+        state.creation.value,
+        state.deletion.value,
+        RateLimit.parse(rate) if rate else None,
+        Quota.parse(quota) if quota else None,
+        usage_plan_key_hint(state.usage_plan_key.value),
+    )

@@ -5,15 +5,18 @@ docs/schemas/organization-event.json is made of these models; docs/organization-
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Literal, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, WithJsonSchema, model_validator
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import PydanticCustomError
 
-from keywright.api.fields import Moment
+from keywright.api.fields import Moment, QuotaPeriod, QuotaUses, RateLimitUses, WindowSeconds
 from keywright.api.json_body import parse_object
 from keywright.api.validation import validate
+from keywright.domain.limits import Period, Quota, RateLimit
+from keywright.domain.organization_state import Setting
 from keywright.errors import ServiceError
 from keywright.ids import MAXIMUM_ID_BYTES, is_plain
 
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
 ORGANIZATION_NAME_CHARACTERS = 255
+USAGE_PLAN_KEY = re.compile("[!-~]{20,128}")
+"""Amazon API Gateway Developer Guide, "Usage plans and API keys for REST APIs": a value has 20 to 128 characters. The
+guide calls it alphanumeric; other characters are left to API Gateway to refuse."""
 
 
 class UnusableEventError(Exception):
@@ -52,6 +58,12 @@ def _name(text: str) -> str:
     return trimmed
 
 
+def _usage_plan_key(text: str) -> str:
+    if not USAGE_PLAN_KEY.fullmatch(text):
+        raise _wrong("must have 20 to 128 printable ASCII characters, without spaces")
+    return text
+
+
 def _ascii(text: str) -> str:
     if not text.isascii() or not text.isprintable():
         raise _wrong("must consist of printable ASCII characters")
@@ -72,12 +84,102 @@ class OrganizationReference(_Part):
     )
 
 
+OrganizationName = Annotated[
+    str,
+    Field(min_length=1, max_length=ORGANIZATION_NAME_CHARACTERS, description="White space around it is removed."),
+    AfterValidator(_name),
+]
+
+
 class NamedOrganization(OrganizationReference):
     """An organization and its name."""
 
-    name: Annotated[str, Field(min_length=1, max_length=ORGANIZATION_NAME_CHARACTERS), AfterValidator(_name)] = Field(
-        description="White space around it is removed."
+    name: OrganizationName
+
+
+def _without_default(schema: JsonDict) -> None:
+    schema.pop("default")
+
+
+class OrganizationRateLimit(_Part):
+    """A rate: `limit` uses in each window on average, and at most `burst` at once."""
+
+    limit: RateLimitUses
+    window_seconds: WindowSeconds = Field(alias="windowSeconds")
+    burst: RateLimitUses = Field(
+        default=0, json_schema_extra=_without_default, description="At most `limit`, which is the default."
     )
+
+    @model_validator(mode="after")
+    def _burst_within_limit(self) -> Self:
+        if self.burst > self.limit:
+            raise _wrong("must have a burst of at most its limit")
+        return self
+
+    @property
+    def rate(self) -> RateLimit:
+        """The rate."""
+        return RateLimit(self.limit, self.window_seconds, self.burst or self.limit)
+
+
+class OrganizationQuota(_Part):
+    """A number of uses in each day, week or month of the UTC calendar, or in total."""
+
+    limit: QuotaUses
+    period: QuotaPeriod
+
+    @property
+    def quota(self) -> Quota:
+        """The quota."""
+        return Quota(self.limit, Period(self.period))
+
+
+UsagePlanKey = Annotated[
+    str,
+    AfterValidator(_usage_plan_key),
+    WithJsonSchema({"type": "string", "pattern": f"^{USAGE_PLAN_KEY.pattern}$"}),
+]
+
+
+class UpdatedOrganization(OrganizationReference):
+    """An organization, with a new name, new limits or both; omitted fields stay as they are, null clears a limit."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [{"required": [name]} for name in ("name", "rateLimit", "quota", "usagePlanKey")],
+        }
+    )
+
+    name: OrganizationName = Field(default="", json_schema_extra=_without_default)
+    rate_limit: OrganizationRateLimit | None = Field(
+        default=None, alias="rateLimit", json_schema_extra=_without_default, description="Of all its keys together."
+    )
+    quota: OrganizationQuota | None = Field(
+        default=None, json_schema_extra=_without_default, description="Of all its keys together."
+    )
+    usage_plan_key: UsagePlanKey | None = Field(
+        default=None,
+        alias="usagePlanKey",
+        repr=False,
+        json_schema_extra=_without_default,
+        description="The value of an API key of API Gateway, whose usage plans count requests with the keys.",
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.model_fields_set - {"id"}:
+            raise _wrong("must give a name, rateLimit, quota or usagePlanKey")
+        return self
+
+    @property
+    def settings(self) -> dict[Setting, str | None]:
+        """The new texts of the settings that are given; None clears one."""
+        texts = {
+            Setting.RATE_LIMIT: None if self.rate_limit is None else self.rate_limit.rate.stored(),
+            Setting.QUOTA: None if self.quota is None else self.quota.quota.stored(),
+            Setting.USAGE_PLAN_KEY: self.usage_plan_key,
+        }
+        return {setting: text for setting, text in texts.items() if setting in self.model_fields_set}
 
 
 class MemberReference(_Part):
@@ -101,10 +203,6 @@ class MemberWithRole(MemberReference):
     """A member and their new role."""
 
     role: RoleName
-
-
-def _without_default(schema: JsonDict) -> None:
-    schema.pop("default")
 
 
 class MemberState(MemberReference):
@@ -139,6 +237,12 @@ class NamedOrganizationDetail(_Detail):
     """Details of an event about an organization and its name."""
 
     organization: NamedOrganization
+
+
+class UpdatedOrganizationDetail(_Detail):
+    """Details of an event about an organization that has changed."""
+
+    organization: UpdatedOrganization
 
 
 class NewMemberDetail(OrganizationDetail):
@@ -181,10 +285,10 @@ class OrganizationCreated(_Event):
 
 
 class OrganizationUpdated(_Event):
-    """An organization was renamed."""
+    """An organization was renamed, or has other limits."""
 
     type: Literal["organization.updated"] = Field(alias="detail-type")
-    detail: NamedOrganizationDetail
+    detail: UpdatedOrganizationDetail
 
 
 class OrganizationDeletionRequested(_Event):

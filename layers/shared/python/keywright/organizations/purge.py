@@ -106,17 +106,17 @@ def _purge(scheduled: ScheduledDeletion, request_id: str) -> _Outcome:
 
 def _go_on(scheduled: ScheduledDeletion) -> _Outcome:
     batch_items = purges.BATCH_ITEMS
-    while sort_keys := purges.remaining(scheduled.organization_id, batch_items):
+    while items := purges.remaining(scheduled.organization_id, batch_items):
         if _is_late():
             return _Outcome.UNFINISHED
         try:
-            purges.delete_batch(scheduled.organization_id, sort_keys)
+            purges.delete_batch(scheduled.organization_id, items)
         except Conflict:
             continue
         except ThrottledError:
-            if len(sort_keys) == 1:
+            if len(items) == 1:
                 raise
-            batch_items = len(sort_keys) // 2
+            batch_items = len(items) // 2
     purges.finish(scheduled, clock.now())
     return _Outcome.PURGED
 

@@ -115,8 +115,11 @@ def _unless_purged(event: ProviderEvent) -> str:
 def changes(event: OrganizationEvent) -> Iterator[OrganizationChange | MemberChange]:
     """Return the changes of an event, in most cases one."""
     match event:
-        case OrganizationCreated() | OrganizationUpdated():
+        case OrganizationCreated():
             yield OrganizationChange(AuditEvent(event.type), event.detail.organization.name)
+        case OrganizationUpdated():
+            updated = event.detail.organization
+            yield OrganizationChange(AuditEvent(event.type), updated.name or None, updated.settings)
         case OrganizationDeletionRequested() | OrganizationDeletionCanceled():
             yield OrganizationChange(AuditEvent(event.type))
         case MemberAdded():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from keywright import clock
 from keywright.domain.limits import Limits, Quota, RateLimit
 from keywright.store import api_keys, layout, table
-from keywright.store.table import Expression
+from keywright.store.table import Expression, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,11 +25,13 @@ class Credential:
     Attributes:
         is_frozen: whether the organization is scheduled for deletion.
         limits: of the key and of its organization, those that there are.
+        usage_plan_key: API Gateway's API key of the organization's usage plan; None if it has none.
     """
 
     key: ApiKeyRecord
     is_frozen: bool
     limits: tuple[Limits, ...] = ()
+    usage_plan_key: str | None = field(default=None, repr=False)
 
 
 def read(organization_id: UUID, key_id: UUID) -> Credential | None:
@@ -40,18 +43,24 @@ def read(organization_id: UUID, key_id: UUID) -> Credential | None:
     Raises:
         ServiceError: SERVICE_UNAVAILABLE if DynamoDB throttles or does not answer.
     """
+    read_at = clock.now_ns()
     sort_key = layout.api_key_sort_key(key_id)
     items = table.read(organization_id, (sort_key, layout.ORGANIZATION))
     key, organization = items.get(sort_key), items.get(layout.ORGANIZATION)
     if key is None or organization is None:
         return None
     record = api_keys.parse_api_key(key)
-    return Credential(record, "pending_deletion_at" in organization, tuple(_limits(record, organization)))
+    return Credential(
+        record,
+        "pending_deletion_at" in organization,
+        tuple(_limits(record, organization, read_at)),
+        text_of(organization, "usage_plan_key"),
+    )
 
 
-def _limits(key: ApiKeyRecord, organization: Item) -> Iterator[Limits]:
+def _limits(key: ApiKeyRecord, organization: Item, read_at: int) -> Iterator[Limits]:
     if key.has_limits:
-        yield Limits(key.key_id, "key", key.rate_limit, key.quota)
+        yield Limits(key.key_id, "key", key.rate_limit, key.quota, read_at)
     rate, quota = organization.get("rate_limit"), organization.get("quota")
     if rate or quota:
         yield Limits(
@@ -59,6 +68,7 @@ def _limits(key: ApiKeyRecord, organization: Item) -> Iterator[Limits]:
             "organization",
             RateLimit.parse(rate["S"]) if rate else None,
             Quota.parse(quota["S"]) if quota else None,
+            read_at,
         )
 
 

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from keywright.store.layout import Item
     from keywright.store.table import Step
 
-_ATTEMPTS = 2
+ATTEMPTS = 2
 """A use whose answer was lost is spent, so the second attempt costs one admission; it never gives one."""
 
 
 class LimitsGoneError(Exception):
-    """The holder has no limits any more, or is deleted, or its item is missing. Read the holder again."""
+    """The limits are not as they were read: taken, or changed, or their holder is deleted. Read the holder again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,11 @@ class Used:
     interval: int = 0
     period: str | None = None
     used: int = 0
+
+    @property
+    def kind(self) -> str | None:
+        """The kind of that period."""
+        return self.period and self.period.partition(" ")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +89,13 @@ def read(limits: Limits) -> Used:
     return _parse(limits, next(iter(items.values()), None))
 
 
-def change(limits: Limits, parts: Sequence[Part]) -> tuple[bool, Used]:
+def change(limits: Limits, parts: Sequence[Part], attempts: int = ATTEMPTS) -> tuple[bool, Used]:
     """Make a conditional change: 1 write unit, whether the condition holds or not.
+
+    Args:
+        limits: of the holder.
+        parts: at least one.
+        attempts: at most. After a lost answer, the next attempt makes the change a second time.
 
     Returns:
         Whether it was made, and what is used: after the change, or as it is without.
@@ -102,7 +112,7 @@ def change(limits: Limits, parts: Sequence[Part]) -> tuple[bool, Used]:
     condition = " AND ".join(["attribute_exists(pk)", *(part.condition for part in parts)])
     assignments = ", ".join(part.assignments for part in parts)
     updated = table.update_item(
-        layout.limit_key(limits.holder_id), Expression(f"SET {assignments}", values), Expression(condition), _ATTEMPTS
+        layout.limit_key(limits.holder_id), Expression(f"SET {assignments}", values), Expression(condition), attempts
     )
     return updated.is_done, _parse(limits, updated.item)
 

@@ -1,4 +1,4 @@
-"""Organizations, their members and their scheduled deletions.
+"""Organizations, their members, their limits and their scheduled deletions.
 
 A scheduled deletion is written twice, in one transaction: on the organization's item, which decides, and as an item of
 its own in a partition sorted by time (`layout`), where the purge finds it.
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from keywright.domain.organization_state import MemberState, OrganizationState, Register, Stamp
 from keywright.domain.permissions import Role
 from keywright.errors import CONFLICT, ORGANIZATION_FROZEN, ServiceError
-from keywright.store import layout
+from keywright.store import layout, limits
 from keywright.store.authorization import has_role, inactive, membership
 from keywright.store.table import (
     EXISTS,
@@ -124,6 +124,9 @@ def parse_organization(item: Item | None) -> OrganizationState:
         name=_register(item, "name", "name_as_of"),
         creation=_register(item, "created_at", "creation_as_of"),
         deletion=_register(item, "pending_deletion_at", "deletion_as_of"),
+        rate_limit=_register(item, "rate_limit", "rate_limit_as_of"),
+        quota=_register(item, "quota", "quota_as_of"),
+        usage_plan_key=_register(item, "usage_plan_key", "usage_plan_key_as_of"),
     )
 
 
@@ -143,7 +146,7 @@ def parse_member(item: Item | None) -> MemberState:
 
 
 def write_organization(organization_id: UUID, before: Item | None, state: OrganizationState) -> list[Step]:
-    """Bring an organization's item and its scheduled deletion to a state.
+    """Bring an organization's item, its scheduled deletion and the item of its limits to a state.
 
     Refused with Conflict if the item is not as it was read. No steps if nothing changes.
     """
@@ -153,7 +156,8 @@ def write_organization(organization_id: UUID, before: Item | None, state: Organi
     if old != new:
         steps += [delete(layout.scheduled_deletion_key(organization_id, old))] if old else []
         steps += [put(layout.scheduled_deletion_key(organization_id, new))] if new else []
-    return steps
+    had_limits = parse_organization(before).has_limits
+    return [*steps, *limits.steps(organization_id, had_limits=had_limits, has_limits=state.has_limits)]
 
 
 def write_member(organization_id: UUID, user_id: str, before: Item | None, state: MemberState) -> list[Step]:
@@ -220,6 +224,12 @@ def _organization_attributes(state: OrganizationState) -> dict[str, str | None]:
         "creation_as_of": _stamp(state.creation),
         "pending_deletion_at": state.deletion.value,
         "deletion_as_of": _stamp(state.deletion),
+        "rate_limit": state.rate_limit.value,
+        "rate_limit_as_of": _stamp(state.rate_limit),
+        "quota": state.quota.value,
+        "quota_as_of": _stamp(state.quota),
+        "usage_plan_key": state.usage_plan_key.value,
+        "usage_plan_key_as_of": _stamp(state.usage_plan_key),
     }
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from keywright.aws.retries import dynamodb, require_genuine, with_retries
 from keywright.clock import rfc3339, stored
 from keywright.settings import table_settings
-from keywright.store import layout
+from keywright.store import layout, limits
 from keywright.store.table import EXISTS, Conflict, Expression, Step, check, commit, delete, put_new, query, update
 
 if TYPE_CHECKING:
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from keywright.domain.principals import Actor
     from keywright.store.layout import Item
 
-BATCH_ITEMS = 50
-"""The largest batch. A transaction takes 100 operations and 4 MB; an item has at most 45 KB, an audit record of much
-metadata. Fifty of those need 4,500 write units, twice what a plain write takes, where a partition has 1,000 a second:
-so a batch that is throttled has to become smaller.
+BATCH_ITEMS = 49
+"""The largest batch. A transaction takes 100 operations: the record, and two for a key with limits, whose second item
+is in a partition of its own. It takes 4 MB; an item has at most 45 KB, an audit record of much metadata. A batch of
+those needs 4,410 write units, twice what a plain write takes, where a partition has 1,000 a second: so a batch that is
+throttled has to become smaller.
 """
 
 LEAST_RECORD_DAYS = 30
@@ -72,6 +73,18 @@ class ScheduledDeletion:
         return Expression(
             "attribute_not_exists(pending_deletion_at) OR pending_deletion_at <> :at", {":at": {"S": self.at}}
         )
+
+
+@dataclass(frozen=True, slots=True)
+class RemainingItem:
+    """An item of an organization that is being purged.
+
+    Attributes:
+        limited_key_id: of a key with limits, which have an item outside of the organization's partition.
+    """
+
+    sort_key: str
+    limited_key_id: UUID | None = None
 
 
 def due(now: datetime) -> Iterator[ScheduledDeletion]:
@@ -159,11 +172,11 @@ def forget(scheduled: ScheduledDeletion) -> None:
     commit([check(organization, scheduled.is_not_on_organization, lambda _: Conflict())], _unschedule(scheduled))
 
 
-def remaining(organization_id: UUID, batch_items: int) -> list[str]:
-    """Read sort keys of what is left of an organization besides its own item, at most `batch_items`.
+def remaining(organization_id: UUID, batch_items: int) -> list[RemainingItem]:
+    """Read what is left of an organization besides its own item, at most `batch_items`.
 
     From the last to the first: audit records sort first, and every change that is made meanwhile writes one. So if
-    nothing is found, nothing is there.
+    nothing is found, nothing is there. No key is given limits any more, since the organization is frozen.
 
     Raises:
         ServiceError: SERVICE_UNAVAILABLE.
@@ -172,16 +185,21 @@ def remaining(organization_id: UUID, batch_items: int) -> list[str]:
     request = {
         "KeyConditionExpression": "pk = :pk",
         "ExpressionAttributeValues": {":pk": {"S": layout.organization_partition(organization_id)}},
-        "ProjectionExpression": "sk",
+        "ProjectionExpression": "sk, rate_limit, #quota",
+        "ExpressionAttributeNames": {"#quota": "quota"},
         "ScanIndexForward": False,
         "Limit": at_most,
     }
-    sort_keys = (layout.sort_key_of(item) for item in islice(query(request), at_most))
-    return [sort_key for sort_key in sort_keys if sort_key != layout.ORGANIZATION][:batch_items]
+    items = [item for item in islice(query(request), at_most) if layout.sort_key_of(item) != layout.ORGANIZATION]
+    return [RemainingItem(layout.sort_key_of(item), _limited_key_id(item)) for item in items[:batch_items]]
 
 
-def delete_batch(organization_id: UUID, sort_keys: Sequence[str]) -> None:
-    """Delete items and count them in the record of the purge, all or nothing.
+def _limited_key_id(item: Item) -> UUID | None:
+    return layout.key_id_of(item) if "rate_limit" in item or "quota" in item else None
+
+
+def delete_batch(organization_id: UUID, items: Sequence[RemainingItem]) -> None:
+    """Delete items and count them in the record of the purge, all or nothing. What keys used of limits is not counted.
 
     Raises:
         Conflict: one of them is gone; read again what is left.
@@ -189,17 +207,20 @@ def delete_batch(organization_id: UUID, sort_keys: Sequence[str]) -> None:
         ServiceError: SERVICE_UNAVAILABLE.
         ThrottledError: the same, where a smaller batch may pass.
     """
-    counts = Counter(layout.kind_of(sort_key) for sort_key in sort_keys)
+    counts = Counter(layout.kind_of(item.sort_key) for item in items)
     count = Expression(
         "ADD " + ", ".join(f"{_counter(kind)} :{kind}" for kind in counts),
         {f":{kind}": {"N": str(number)} for kind, number in counts.items()},
     )
-    keys = [layout.in_organization(organization_id, sort_key) for sort_key in sort_keys]
-    commit([delete(key, EXISTS, lambda _: Conflict()) for key in keys], _update_record(organization_id, count))
+    keys = [layout.in_organization(organization_id, item.sort_key) for item in items]
+    used = [limits.delete(item.limited_key_id) for item in items if item.limited_key_id is not None]
+    commit(
+        [*(delete(key, EXISTS, lambda _: Conflict()) for key in keys), *used], _update_record(organization_id, count)
+    )
 
 
 def finish(scheduled: ScheduledDeletion, now: datetime) -> None:
-    """Delete the organization's own item and its scheduled deletion, and complete the record of the purge.
+    """Delete the organization's own item, its limits' and its scheduled deletion, and complete the purge's record.
 
     Raises:
         IsOverError, StoppedError: as `delete_batch`.
@@ -214,8 +235,9 @@ def finish(scheduled: ScheduledDeletion, now: datetime) -> None:
             {**complete.values, ":ttl": {"N": str(int(kept_until.timestamp()))}},
             {"#ttl": "ttl"},  # a reserved word
         )
-    organization = layout.organization_key(scheduled.organization_id)
-    commit([delete(organization), _unschedule(scheduled)], _update_record(scheduled.organization_id, complete))
+    organization_id = scheduled.organization_id
+    steps = [delete(layout.organization_key(organization_id)), limits.delete(organization_id), _unschedule(scheduled)]
+    commit(steps, _update_record(organization_id, complete))
 
 
 def _unschedule(scheduled: ScheduledDeletion) -> Step:
