@@ -26,11 +26,13 @@ def api_key_required(*permissions: str) -> Callable[[View], View]:
             if presented is None:
                 abort(401)
             try:
-                key = keywright_client.verify(presented, *permissions)
+                key = keywright_client.verify(presented, *permissions, client_ip=request.remote_addr)
             except keywright_client.VerificationUnavailable:
                 abort(503)
-            if key["code"] in {"INSUFFICIENT_PERMISSIONS", "ORGANIZATION_FROZEN"}:
+            if key["code"] in {"INSUFFICIENT_PERMISSIONS", "IP_NOT_ALLOWED", "ORGANIZATION_FROZEN"}:
                 abort(403)
+            if key["code"] in {"RATE_LIMITED", "QUOTA_EXCEEDED"}:
+                abort(429, retry_after=key["retryAfterSeconds"])
             if not key["valid"]:
                 abort(401)
             g.api_key = key

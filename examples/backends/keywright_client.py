@@ -20,8 +20,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 logger = logging.getLogger(__name__)
 
-# A verification changes nothing, so any failure can be retried. Redirects are not followed: the signature is valid for
-# this URL only.
+# Any failure can be retried: at worst, a verification counts twice for the limits of the key. Redirects are not
+# followed: the signature is valid for this URL only.
 _RETRIES = urllib3.Retry(total=2, redirect=0, backoff_factor=0.1, status_forcelist=(429, 503), allowed_methods=None)
 _HTTP = urllib3.PoolManager(timeout=urllib3.Timeout(connect=1, read=5), retries=_RETRIES, maxsize=32)
 
@@ -41,18 +41,20 @@ def presented_key(x_api_key: str | None, authorization: str | None) -> str | Non
     return key.strip() or None if scheme.lower() == "bearer" else None
 
 
-def verify(key: str, *permissions: str) -> dict[str, Any]:
+def verify(key: str, *permissions: str, client_ip: str | None) -> dict[str, Any]:
     """Return the result of verifying a key: `valid`, `code`, and the key's details unless the code is NOT_FOUND.
 
     Args:
         key: the key that the caller presented.
         permissions: the permissions that the request needs.
+        client_ip: the caller's address, from the connection or a proxy of your own, never from a header that callers
+            can set. Without one, keys with allowed addresses are refused.
 
     Raises:
         VerificationUnavailable: Keywright did not answer, or not with 200. The reason is logged.
     """
     url = f"{os.environ['KEYWRIGHT_URL'].rstrip('/')}/auth/api-keys/verify"
-    body = json.dumps({"key": key, "permissions": permissions}).encode()
+    body = json.dumps({"key": key, "permissions": permissions, "clientIp": client_ip}).encode()
     request = AWSRequest("POST", url, data=body, headers={"content-type": "application/json"})
     _sign(request)
     try:

@@ -30,6 +30,14 @@ pytestmark = pytest.mark.allow_hosts(LOOPBACK)
 BACKENDS = ROOT / "examples" / "backends"
 
 
+class Send(Protocol):
+    """Sends a GET request to an example."""
+
+    def __call__(self, path: str, headers: dict[str, str]) -> httpx.Response:
+        """Return the response."""
+        ...
+
+
 class Get(Protocol):
     """Sends a GET request to an example."""
 
@@ -61,7 +69,7 @@ def example(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Callable
 
 
 @pytest.fixture(params=["fastapi_app", "flask_app"])
-def get(request: pytest.FixtureRequest, example: Callable[[str], ModuleType]) -> Get:
+def send(request: pytest.FixtureRequest, example: Callable[[str], ModuleType]) -> Send:
     """Return a function that sends a GET request to an example."""
     app = example(request.param).app
     if request.param == "flask_app":
@@ -69,14 +77,25 @@ def get(request: pytest.FixtureRequest, example: Callable[[str], ModuleType]) ->
     return lambda path, headers: asyncio.run(_from_fastapi(app, path, headers))
 
 
-def _from_flask(response: TestResponse) -> tuple[int, Any]:
-    return response.status_code, response.json
+@pytest.fixture
+def get(send: Send) -> Get:
+    """Return a function that sends a GET request to an example, for status and body."""
+
+    def status_and_body(path: str, headers: dict[str, str]) -> tuple[int, Any]:
+        response = send(path, headers)
+        is_json = response.headers["content-type"] == "application/json"
+        return response.status_code, response.json() if is_json else None
+
+    return status_and_body
 
 
-async def _from_fastapi(app: FastAPI, path: str, headers: dict[str, str]) -> tuple[int, Any]:
+def _from_flask(response: TestResponse) -> httpx.Response:
+    return httpx.Response(response.status_code, headers=list(response.headers), content=response.data)
+
+
+async def _from_fastapi(app: FastAPI, path: str, headers: dict[str, str]) -> httpx.Response:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://example") as client:
-        response = await client.get(path, headers=headers)
-    return response.status_code, response.json()
+        return await client.get(path, headers=headers)
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -124,6 +143,35 @@ def test_missing_permission(get: Get, deployment: Deployment) -> None:
     key = deployment.create_key(permissions=["sessions:write"])["key"]
 
     assert 403 == get("/reports", bearer(key))[0]
+
+
+@pytest.mark.parametrize(("allowed", "status"), [("127.0.0.0/8", 200), ("192.0.2.1", 403)])
+def test_allowed_address(get: Get, deployment: Deployment, allowed: str, status: int) -> None:
+    """A key works from its allowed addresses only; a header is no address."""
+    key = deployment.create_key(permissions=["analytics:read"], allowedIps=[allowed])["key"]
+
+    assert status == get("/reports", bearer(key))[0]
+    assert status == get("/reports", {**bearer(key), "x-forwarded-for": "192.0.2.1"})[0]
+
+
+def test_rate_limit(send: Send, deployment: Deployment) -> None:
+    """Above the rate limit of a key, the answer is 429 with the seconds to wait."""
+    limit = {"limit": 1, "windowSeconds": 3600}
+    key = deployment.create_key(permissions=["analytics:read"], rateLimit=limit)["key"]
+    first, second = (send("/reports", bearer(key)) for _ in range(2))
+
+    assert [200, 429] == [first.status_code, second.status_code]
+    assert second.headers["retry-after"] in {"3599", "3600"}
+
+
+def test_quota(send: Send, deployment: Deployment) -> None:
+    """Once a quota without an end is used up, the answer is 429 without a time to wait."""
+    quota = {"limit": 1, "period": "total"}
+    key = deployment.create_key(permissions=["analytics:read"], quota=quota)["key"]
+    first, second = (send("/reports", bearer(key)) for _ in range(2))
+
+    assert [200, 429] == [first.status_code, second.status_code]
+    assert "retry-after" not in second.headers
 
 
 def test_revoked_key(get: Get, deployment: Deployment) -> None:
