@@ -133,11 +133,16 @@ def test_a_refused_claim_is_a_use_without_more(limits: SimulatedLimits) -> None:
     for _ in range(40):
         limits.admits(holder, container=mine)
         limits.pass_time(0.01)
-    limits.pass_time(0.4)
+    lease = limits.running.leases.get(holder.holder_id)
+    assert lease is not None
+    while lease.holds(1, limits.now):
+        limits.admits(holder)
     tat = limits.now + holder.span - FAST.interval
     limits.table.put(pk=f"LIMIT#{holder.holder_id}", sk="LIMIT", tat=tat, rate_interval=FAST.interval)
 
-    assert limits.admits(holder, container=mine)
+    with faults.injected() as operations:
+        assert limits.admits(holder, container=mine)
+    assert 2 <= operations.count(WRITE)  # one of a claim that was refused
     assert not limits.admits(holder, container=mine)
     limits.pass_time(FAST.interval / SECOND)
     assert limits.admits(holder, container=mine)
