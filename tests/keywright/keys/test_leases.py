@@ -205,6 +205,20 @@ def test_a_use_that_the_organization_refuses_goes_back_to_the_lease(limits: Simu
     assert before == limits.item(key)
 
 
+def test_a_changed_rate_gets_a_new_lease(limits: SimulatedLimits) -> None:
+    """GIVEN uses that were claimed of a rate WHEN it is changed THEN they are lost, being late for it."""
+    holder = limits.holder(FAST)
+    limits.admits(holder)
+    before = limits.running.leases.get(holder.holder_id)
+    changed = limits.changed(holder, RateLimit(2_000, 1, 2_000))
+    limits.admits(changed)
+    lease = limits.running.leases.get(holder.holder_id)
+
+    assert lease is not None
+    assert lease is not before
+    assert changed.lateness == lease.lateness
+
+
 def test_threads_spend_a_claim_once() -> None:
     """Of a hundred uses that were claimed, many threads spend a hundred."""
     lease = Lease(100)
