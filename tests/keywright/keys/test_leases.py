@@ -133,11 +133,16 @@ def test_a_refused_claim_is_a_use_without_more(limits: SimulatedLimits) -> None:
     for _ in range(40):
         limits.admits(holder, container=mine)
         limits.pass_time(0.01)
-    limits.pass_time(0.4)
+    lease = limits.running.leases.get(holder.holder_id)
+    assert lease is not None
+    while lease.holds(1, limits.now):
+        limits.admits(holder)
     tat = limits.now + holder.span - FAST.interval
     limits.table.put(pk=f"LIMIT#{holder.holder_id}", sk="LIMIT", tat=tat, rate_interval=FAST.interval)
 
-    assert limits.admits(holder, container=mine)
+    with faults.injected() as operations:
+        assert limits.admits(holder, container=mine)
+    assert 2 <= operations.count(WRITE)  # one of a claim that was refused
     assert not limits.admits(holder, container=mine)
     limits.pass_time(FAST.interval / SECOND)
     assert limits.admits(holder, container=mine)
@@ -198,6 +203,20 @@ def test_a_use_that_the_organization_refuses_goes_back_to_the_lease(limits: Simu
     assert [WRITE] == operations
     assert left == [cost for cost in range(MOST_AHEAD) if lease.holds(cost, limits.now)]
     assert before == limits.item(key)
+
+
+def test_a_changed_rate_gets_a_new_lease(limits: SimulatedLimits) -> None:
+    """GIVEN uses that were claimed of a rate WHEN it is changed THEN they are lost, being late for it."""
+    holder = limits.holder(FAST)
+    limits.admits(holder)
+    before = limits.running.leases.get(holder.holder_id)
+    changed = limits.changed(holder, RateLimit(2_000, 1, 2_000))
+    limits.admits(changed)
+    lease = limits.running.leases.get(holder.holder_id)
+
+    assert lease is not None
+    assert lease is not before
+    assert changed.lateness == lease.lateness
 
 
 def test_threads_spend_a_claim_once() -> None:
