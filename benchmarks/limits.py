@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks import comparison, environments
 from benchmarks.comparison import DriverError, DriverProcess, running
@@ -16,7 +16,7 @@ from benchmarks.report import Budget, Curves, Section, Table
 from local import dynamodb_local
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from benchmarks.comparison import Subject
     from benchmarks.measuring import Effort
@@ -30,10 +30,17 @@ _OFFERED = {False: (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0), True: (0.5, 1.0, 
 _SETTLING_SECONDS = 3
 """Not counted: until the burst is used up."""
 _COUNTED_SECONDS = {False: 15, True: 3}
-_LATE_SECONDS = 1
+_LEAST_OFFERED = 0.95
 _SOON_SECONDS = 0.2
 _EXACT = "the exact limit"
 _MOST_ADMITTED = 1.02
+
+
+class Point(NamedTuple):
+    """Uses in a window, as shares of the limit."""
+
+    offered: float
+    admitted: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +70,23 @@ class Offer:
         """The number of groups."""
         return self.first_counted + ceil(self.counted_seconds / self.every)
 
-    def admitted(self, accepted: Sequence[int]) -> float:
-        """Return how many uses were admitted in a window, as a share of the limit.
+    def measured(self, calls: Iterable[tuple[float, bool]]) -> Point:
+        """Return the counted uses.
 
         Args:
-            accepted: uses that were accepted in each group.
+            calls: when each began, in seconds since the start, and whether it was accepted.
         """
-        seconds = (self.groups - self.first_counted) * self.every
-        return sum(accepted[self.first_counted :]) * WINDOW_SECONDS / (seconds * LIMIT)
+        first, end = self.first_counted * self.every, self.groups * self.every
+        counted = [accepted for began, accepted in calls if first <= began < end]
+        limit = (end - first) * LIMIT / WINDOW_SECONDS
+        return Point(len(counted) / limit, sum(counted) / limit)
 
 
 def run(effort: Effort) -> Section:
     """Offer uses to Keywright and to the other products with limits per key."""
     section = Section("limits", "Limits: admitted uses of a key, by offered uses")
     offers = [Offer(share, _COUNTED_SECONDS[effort.is_quick]) for share in _OFFERED[effort.is_quick]]
-    measured: dict[str, list[float]] = {}
+    measured: dict[str, list[Point]] = {}
     peers = [subject for subject in comparison.PEERS if subject.product.startswith("@better-auth")]
     try:
         with dynamodb_local.run_server(dynamodb_local.JARS) as url:
@@ -92,7 +101,7 @@ def run(effort: Effort) -> Section:
 
 
 def _measure(
-    subjects: Sequence[Subject], offers: Sequence[Offer], measured: dict[str, list[float]], section: Section
+    subjects: Sequence[Subject], offers: Sequence[Offer], measured: dict[str, list[Point]], section: Section
 ) -> None:
     """Measure a product, which runs in a process for each subject."""
     product = subjects[0].name
@@ -107,8 +116,8 @@ def _measure(
         section.failures.append(f"{product}: {error}")
 
 
-def _admitted(drivers: Sequence[DriverProcess], offers: Sequence[Offer], section: Section) -> Iterator[float]:
-    """Offer uses of a new key each time; yield how many were admitted, as shares of the limit."""
+def _admitted(drivers: Sequence[DriverProcess], offers: Sequence[Offer], section: Section) -> Iterator[Point]:
+    """Offer uses of a new key each time; yield how many were offered and admitted."""
     with ThreadPoolExecutor(len(drivers)) as threads:
         for offer in offers:
             print(f"{drivers[0].subject.name}: {offer.share:g} x the limit ...", flush=True)
@@ -121,24 +130,22 @@ def _admitted(drivers: Sequence[DriverProcess], offers: Sequence[Offer], section
             }
             asked = [threads.submit(driver.ask, "load", key=key, **schedule) for driver in drivers]
             answers: list[dict[str, Any]] = [one.result() for one in asked]
-            late_seconds = max(answer["late_seconds"] for answer in answers)
+            point = offer.measured((began, accepted) for answer in answers for began, accepted in answer["calls"])
             failures = sum(answer["failures"] for answer in answers)
-            if late_seconds > _LATE_SECONDS or failures:
+            if point.offered < offer.share * _LEAST_OFFERED or failures:
                 name = f"{drivers[0].subject.name}, {offer.share:g} x the limit"
-                section.failures.append(f"{name}: {failures} exceptions, the last answer after {late_seconds:.1f} s")
-            yield offer.admitted(
-                [sum(group) for group in zip(*(answer["accepted"] for answer in answers), strict=True)]
-            )
+                section.failures.append(f"{name}: {point.offered:.3g} x could be offered, with {failures} exceptions")
+            yield point
 
 
-def _fill(section: Section, offers: Sequence[Offer], measured: dict[str, list[float]]) -> None:
+def _fill(section: Section, offers: Sequence[Offer], measured: dict[str, list[Point]]) -> None:
     shares = [offer.share for offer in offers]
     exact = [min(share, 1.0) for share in shares]
     section.tables.append(
         Table(
             f"Admitted uses, x the limit of {LIMIT} in {WINDOW_SECONDS} s, by offered uses, x the limit",
             ("product", *(f"{share:g}" for share in shares)),
-            [(product, *admitted) for product, admitted in ({_EXACT: exact} | measured).items()],
+            [(_EXACT, *exact), *((name, *(point.admitted for point in points)) for name, points in measured.items())],
         )
     )
     section.pictures["limits"] = Curves(
@@ -146,10 +153,7 @@ def _fill(section: Section, offers: Sequence[Offer], measured: dict[str, list[fl
         "offered, x the limit",
         "admitted, x the limit",
         (_EXACT, list(zip(shares, exact, strict=True))),
-        [
-            (product, list(zip(shares, admitted, strict=True)), product.startswith("Keywright"))
-            for product, admitted in measured.items()
-        ],
+        [(product, [*points], product.startswith("Keywright")) for product, points in measured.items()],
     )
     seconds = f"The first {_SETTLING_SECONDS} seconds, in which a burst is used up, do not count; the next"
     section.notes = [
@@ -159,9 +163,9 @@ def _fill(section: Section, offers: Sequence[Offer], measured: dict[str, list[fl
         "@better-auth/api-key begins a window only when a key was at rest for a whole window.",
         "keyshield and djangorestframework-api-key have no limits per key.",
     ]
-    ours = [admitted for product, admitted in measured.items() if product.startswith("Keywright")]
     section.budgets = [
-        Budget(f"admitted uses at {shares[-1]:g} x the limit, x the limit", admitted[-1], _MOST_ADMITTED)
-        for admitted in ours
+        Budget(f"admitted uses at {shares[-1]:g} x the limit, x the limit", points[-1].admitted, _MOST_ADMITTED)
+        for product, points in measured.items()
+        if product.startswith("Keywright")
     ]
     section.samples = measured

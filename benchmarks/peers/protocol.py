@@ -6,10 +6,11 @@
     {"do": "check", "name": "revoked_after_cached_verify"}                         -> {"outcome", "detail"}
     {"do": "limited", "limit": 40, "window_seconds": 1}                            -> {"key"}
     {"do": "load", "key": "...", "start": 1800000000.5, "every": 0.1, "group": 4, "groups": 100}
-                                           -> {"accepted": [of each group], "failures", "late_seconds"}
+                                           -> {"calls": [[seconds since the start, accepted], ...], "failures"}
 
 `limited` issues a key with a rate limit; products without limits per key answer that they failed. `load` verifies a key
-in groups at once, each at its time whether earlier ones have ended or not: `start` is in seconds since 1970.
+in groups at once, each at its time whether earlier ones have ended or not: `start` is in seconds since 1970. What a
+product has not begun at the end of the schedule is left out.
 
 The kinds of keys: `first` (valid, each verified once only), `valid` (from a pool that was verified before),
 `unknown` (well-formed, never issued), `wrong_secret` (one character of an issued key changed) and `revoked`.
@@ -112,20 +113,23 @@ class Schedule:
     group: int
     groups: int
 
+    @property
+    def end(self) -> float:
+        """The end of the last group, in seconds since 1970."""
+        return self.start + self.groups * self.every
+
 
 @dataclass(frozen=True)
 class Loaded:
     """What became of scheduled verifications.
 
     Attributes:
-        accepted: number of accepted ones in each group.
+        calls: when each began, in seconds since the start of the schedule, and whether it was accepted.
         failures: exceptions.
-        late_seconds: from the last group's time to its last answer.
     """
 
-    accepted: list[int]
+    calls: list[tuple[float, bool]]
     failures: int
-    late_seconds: float
 
 
 class Driver(ABC):
@@ -197,22 +201,23 @@ class ThreadedDriver(Driver):
     async def load(self, key: str, schedule: Schedule) -> Loaded:
         """Verify a key by a schedule."""
 
-        def call() -> bool | None:
-            try:
-                return self.verify(key)
-            except Exception:  # noqa: BLE001 - every exception counts as no answer
+        def call() -> Call | None:
+            began = time.time()
+            if began > schedule.end:
                 return None
+            try:
+                accepted = self.verify(key)
+            except Exception:  # noqa: BLE001 - every exception counts as no answer
+                accepted = None
+            return began - schedule.start, accepted
 
-        groups = []
+        calls = []
         for number in range(schedule.groups):
             time.sleep(max(0.0, schedule.start + number * schedule.every - time.time()))  # noqa: ASYNC251 - no other task
-            groups.append([self.threads.submit(call) for _ in range(schedule.group)])
-        answers = [[one.result() for one in group] for group in groups]
-        last = schedule.start + (schedule.groups - 1) * schedule.every
+            calls += [self.threads.submit(call) for _ in range(schedule.group)]
+        done = [result for one in calls if (result := one.result())]
         return Loaded(
-            [sum(answer is True for answer in group) for group in answers],
-            sum(answer is None for group in answers for answer in group),
-            time.time() - last,
+            [(began, accepted is True) for began, accepted in done], sum(accepted is None for _, accepted in done)
         )
 
 

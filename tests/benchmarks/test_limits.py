@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import count
 
 import pytest
 
@@ -19,7 +20,8 @@ class FirstThree(ThreadedDriver):
 
     def __init__(self) -> None:
         super().__init__()
-        self.calls = 0
+        self.calls: list[int] = []
+        self._numbers = count(1)
 
     async def open(self, variant: str, sizes: Sizes) -> None:
         """Do nothing."""
@@ -30,23 +32,24 @@ class FirstThree(ThreadedDriver):
 
     def verify(self, text: str) -> bool:
         """Accept the first three."""
-        self.calls += 1
-        if self.calls > 5:
+        number = next(self._numbers)
+        self.calls.append(number)
+        if number > 5:
             raise RuntimeError(text)
-        return self.calls <= 3
+        return number <= 3
 
 
-def accepted_by_an_exact_limit(offer: Offer) -> list[int]:
-    """Return how many uses of each group a token bucket admits."""
+def calls_to_an_exact_limit(offer: Offer) -> list[tuple[float, bool]]:
+    """Return when each use is offered, and whether a token bucket admits it."""
     tokens, last = float(LIMIT), 0.0
-    accepted = []
+    calls = []
     for number in range(offer.groups):
         now = number * offer.every
         tokens, last = min(LIMIT, tokens + (now - last) * LIMIT / WINDOW_SECONDS), now
         taken = min(AT_ONCE, int(tokens + 1e-6))
         tokens -= taken
-        accepted.append(taken)
-    return accepted
+        calls += [(now, index < taken) for index in range(AT_ONCE)]
+    return calls
 
 
 @pytest.mark.parametrize("share", SHARES)
@@ -54,25 +57,35 @@ def test_an_exact_limit_is_measured_as_exact(share: float) -> None:
     """GIVEN an exact limit WHEN a share of it is offered THEN that is admitted, but at most the limit."""
     offer = Offer(share, COUNTED_SECONDS)
 
-    admitted = offer.admitted(accepted_by_an_exact_limit(offer))
+    point = offer.measured(calls_to_an_exact_limit(offer))
 
-    assert min(share, 1.0) == pytest.approx(admitted, rel=AT_ONCE / (LIMIT * COUNTED_SECONDS))
+    assert share == pytest.approx(point.offered)
+    assert min(share, 1.0) == pytest.approx(point.admitted, rel=AT_ONCE / (LIMIT * COUNTED_SECONDS))
 
 
-@pytest.mark.parametrize("share", SHARES)
-def test_no_limit_is_measured_as_none(share: float) -> None:
-    """GIVEN a product without limits WHEN a share of the limit is offered THEN all of it is admitted."""
-    offer = Offer(share, COUNTED_SECONDS)
+def test_only_what_begins_in_time_counts() -> None:
+    """GIVEN a product that falls behind WHEN its uses are counted THEN those before and after the time are not."""
+    offer = Offer(1.0, COUNTED_SECONDS)
+    first, end = offer.first_counted * offer.every, offer.groups * offer.every
 
-    assert share == pytest.approx(offer.admitted([AT_ONCE] * offer.groups))
+    assert (0.0, 0.0) == offer.measured([(0.0, True), (first - 0.1, True), (end, True)])
+    assert 1 == round(offer.measured([(first, True), (end - 0.1, False)]).admitted * COUNTED_SECONDS * LIMIT)
 
 
 def test_a_load_is_offered_in_groups() -> None:
-    """Each group is offered, and its accepted uses and exceptions are counted."""
+    """GIVEN a schedule WHEN it is offered THEN every use is made, and accepted uses and exceptions are counted."""
     driver = FirstThree()
 
-    loaded = asyncio.run(driver.load("text", Schedule(start=time.time(), every=0.01, group=2, groups=4)))
+    loaded = asyncio.run(driver.load("text", Schedule(start=time.time(), every=60, group=8, groups=1)))
 
-    assert 8 == driver.calls
-    assert 3 == sum(loaded.accepted)
-    assert [4, 3] == [len(loaded.accepted), loaded.failures]
+    assert 8 == len(driver.calls)
+    assert [3, 3] == [sum(accepted for _, accepted in loaded.calls), loaded.failures]
+
+
+def test_a_load_ends_with_its_schedule() -> None:
+    """GIVEN a schedule that is over WHEN its uses are offered THEN none begins."""
+    driver = FirstThree()
+
+    loaded = asyncio.run(driver.load("text", Schedule(start=time.time() - 60, every=0.01, group=2, groups=4)))
+
+    assert [[], []] == [driver.calls, loaded.calls]

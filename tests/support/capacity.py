@@ -149,6 +149,8 @@ def _value_bytes(value: Any) -> int:
             return len(content)
         case "L":
             return 3 + sum(1 + _value_bytes(element) for element in content)
+        case "M":
+            return 3 + sum(1 + len(name.encode()) + _value_bytes(element) for name, element in content.items())
         case _:
             assert kind in {"BOOL", "NULL"}, "no other kinds are in the table"
             return 1
