@@ -216,6 +216,14 @@ def test_another_format_version_is_refused() -> None:
     assert key_text.NotIssuedHere.MALFORMED == key_text.decode(future, "kk_", tag_key)
 
 
+def test_a_text_of_another_format_version_names_no_key() -> None:
+    """A future format may have its ids elsewhere, so the operator is not told a wrong key."""
+    present = key_text.encode("kk_", bytes.fromhex(VECTORS[0].payload), KEYS.tag_key)
+    future = key_text.encode("kk_", b"\x02" + bytes.fromhex(VECTORS[0].payload)[1:], KEYS.tag_key)
+
+    assert [True, False] == [key_text.claimed(text) is not None for text in (present, future)]
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
