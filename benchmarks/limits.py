@@ -76,7 +76,8 @@ class Offer:
         Args:
             calls: when each began, in seconds since the start, and whether it was accepted.
         """
-        first, end = self.first_counted * self.every, self.groups * self.every
+        # From the middle of a pause to that of another, so that no group is at an edge.
+        first, end = (self.first_counted - 0.5) * self.every, (self.groups - 0.5) * self.every
         counted = [accepted for began, accepted in calls if first <= began < end]
         limit = (end - first) * LIMIT / WINDOW_SECONDS
         return Point(len(counted) / limit, sum(counted) / limit)
@@ -141,11 +142,12 @@ def _admitted(drivers: Sequence[DriverProcess], offers: Sequence[Offer], section
 def _fill(section: Section, offers: Sequence[Offer], measured: dict[str, list[Point]]) -> None:
     shares = [offer.share for offer in offers]
     exact = [min(share, 1.0) for share in shares]
+    admitted = {product: [point.admitted for point in points] for product, points in measured.items()}
     section.tables.append(
         Table(
             f"Admitted uses, x the limit of {LIMIT} in {WINDOW_SECONDS} s, by offered uses, x the limit",
             ("product", *(f"{share:g}" for share in shares)),
-            [(_EXACT, *exact), *((name, *(point.admitted for point in points)) for name, points in measured.items())],
+            [(product, *numbers) for product, numbers in ({_EXACT: exact} | admitted).items()],
         )
     )
     section.pictures["limits"] = Curves(

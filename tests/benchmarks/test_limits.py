@@ -68,8 +68,8 @@ def test_only_what_begins_in_time_counts() -> None:
     offer = Offer(1.0, COUNTED_SECONDS)
     first, end = offer.first_counted * offer.every, offer.groups * offer.every
 
-    assert (0.0, 0.0) == offer.measured([(0.0, True), (first - 0.1, True), (end, True)])
-    assert 1 == round(offer.measured([(first, True), (end - 0.1, False)]).admitted * COUNTED_SECONDS * LIMIT)
+    assert (0.0, 0.0) == offer.measured([(0.0, True), (first - offer.every, True), (end, True)])
+    assert 1 == round(offer.measured([(first, True), (end - offer.every, False)]).admitted * COUNTED_SECONDS * LIMIT)
 
 
 def test_a_load_is_offered_in_groups() -> None:
