@@ -22,7 +22,12 @@ def test_every_step_sees_the_steps_before(deployment: Deployment) -> None:
 
     (listed_key,) = [key for key in deployment.newest(CREATE, since=key_id) if key["id"] == key_id]
     shown = deployment.get_key(key_id)
-    assert shown == {**listed_key, "createdBy": shown["createdBy"], "previousKeyExpiresAt": None}
+    assert shown == {
+        **listed_key,
+        "createdBy": shown["createdBy"],
+        "previousKeyExpiresAt": None,
+        "previousKeyLastUsedAt": None,
+    }
     assert VALID_BODY["name"] == shown["name"]
     assert shown["enabled"]
     assert hint(created["key"]) == shown["hint"]
