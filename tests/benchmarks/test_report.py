@@ -121,6 +121,7 @@ def test_pictures_of_a_report(tmp_path: Path) -> None:
     assert {"bars": draw(bars), "curves": draw_curves(CURVES)} == pictures(json.loads(path.read_text()))
 
 
+@pytest.mark.deep
 def test_functions_run_in_turns() -> None:
     """Each function runs in every round."""
     turns: list[str] = []

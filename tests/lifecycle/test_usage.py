@@ -86,6 +86,7 @@ def test_a_rotation_does_not_touch_the_usage(service: Service, admin: Caller) ->
     assert before == service.partition()[f"USAGE#{key_id}"]
 
 
+@pytest.mark.deep
 @pytest.mark.usefixtures("at_once")
 def test_a_key_that_is_used_for_a_hundred_days(service: Service, admin: Caller, clock: SteppedClock) -> None:
     """The last 90 days are shown, and the total counts all."""

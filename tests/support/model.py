@@ -469,7 +469,7 @@ class Organization:
         left: Data = {"rateLimit": None, "quota": None, "retryAfterSeconds": None}
         if code == "VALID":
             code, left = key.admit(cost, now)
-        if code == "VALID":
+        if code == "VALID" and cost:  # who only looks does not use the key
             key.request_count += 1
             key.uses[date_of(now)] += 1
             if text != key.text:
