@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.xdist_group("containers")
 
 THREADS = 16
-SECONDS = size("LIMIT_SECONDS", 1, full=10)
+SECONDS = size("LIMIT_SECONDS", 1, full=5)
 LOSSES = size("LIMIT_LOSSES", 40, full=1_000)
 START_SECONDS = 0.2
 

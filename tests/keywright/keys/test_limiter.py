@@ -189,6 +189,22 @@ def test_two_containers_admit_together_what_one_would(limits: SimulatedLimits) -
     assert 3 + 20 - 1 <= admitted <= 3 + 20 + 1
 
 
+def test_a_rate_that_is_used_at_its_limit_takes_two_writes_at_most(limits: SimulatedLimits) -> None:
+    """GIVEN another use just before each write, and writes that take longer than an interval THEN the second admits."""
+    holder = limits.holder(RateLimit(1000, 1, 1000))
+
+    def use_elsewhere() -> None:
+        limits.pass_time(0.005)
+        state = {"tat": limits.now - SECOND // 1000, "rate_interval": SECOND // 1000}
+        limits.table.put(pk=f"LIMIT#{holder.holder_id}", sk="LIMIT", **state)
+
+    with faults.injected(*[meanwhile(use_elsewhere)] * 10) as operations:
+        admitted = limits.ask(holder)
+
+    assert Code.VALID == admitted.code
+    assert [WRITE] * 2 == operations
+
+
 def test_a_state_that_always_changes_admits_nothing(limits: SimulatedLimits) -> None:
     """GIVEN other uses before each write THEN a use is refused for a second: contention is no way around a limit."""
     holder = limits.holder(RateLimit(10, 1, 10))

@@ -254,10 +254,12 @@ def _lease(limits: Limits) -> Lease:
 
 
 def _ask(limits: Limits, cost: int) -> Taken:
-    known = _last_known(limits, clock.now_ns())
+    # One time for all forms: a use that was not at rest then is not at rest later either, so the second form is right.
+    # With the time of each attempt, a rate that is used at its limit would change from one form to the other in between.
+    now = clock.now_ns()
+    known = _last_known(limits, now)
     is_certain = False
     for _ in range(_ATTEMPTS):
-        now = clock.now_ns()
         need = need_of(limits, known.used, cost, now)
         conversion = _conversion(limits, known.used, now)
         if cost == 0 or (need.refused and not is_certain):
