@@ -95,7 +95,9 @@ def test_killed_after_the_write(case: Case, deployments: Deployments) -> None:
     with killed(case, deployments, is_sent=True) as (deployed, before):
         assert [] == differences(expected_writes(case), written(before, items(deployed.world)))
 
-        assert deployed.replay(case)["answer"]["statusCode"] < 500
+        answer = deployed.replay(case)["answer"]
+
+        assert answer.get("statusCode", 200) < 500  # an authorizer answers without a status
 
 
 @pytest.mark.parametrize("case", REPEATABLE, ids=str)
