@@ -255,7 +255,7 @@ def _lease(limits: Limits) -> Lease:
 
 def _ask(limits: Limits, cost: int) -> Taken:
     # One time for all forms: a use that was not at rest then is not at rest later either, so the second form is right.
-    # With the time of each attempt, a rate that is used at its limit would change from one form to the other in between.
+    # With the time of each attempt, a rate that is used at its limit would change from one form to the other meanwhile.
     now = clock.now_ns()
     known = _last_known(limits, now)
     is_certain = False
