@@ -35,7 +35,7 @@ pytestmark = pytest.mark.xdist_group("containers")
 
 THREADS = 16
 SECONDS = size("LIMIT_SECONDS", 1, full=5)
-LOSSES = size("LIMIT_LOSSES", 40, full=1_000)
+LOSSES = size("LIMIT_LOSSES", 40, full=200)
 START_SECONDS = 0.2
 
 SLOW = RateLimit(limit=100, window_seconds=10, burst=30)

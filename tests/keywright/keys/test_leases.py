@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 FAST = RateLimit(limit=10_000, window_seconds=60, burst=3_000)
 """A use each 6 ms, and a lateness of 360 ms."""
-ROUNDS = size("LEASE_ROUNDS", 1, full=10)
-USES = size("LEASE_USES", 250, full=2_000)
+ROUNDS = size("LEASE_ROUNDS", 1, full=3)
+USES = size("LEASE_USES", 250, full=500)
 WRITE = "UpdateItem"
 
 
