@@ -22,6 +22,7 @@ from botocore.credentials import Credentials
 TO_BE_SIGNED = os.environ["TO_BE_SIGNED"]
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _FIELDS = {"name", "permissions", "metadata", "expiresAt", "rateLimit", "quota", "allowedIps"}
+_DAYS = {"from", "to"}
 FUTURE = "2099-01-01T00:00:00Z"
 ADDRESS = "192.0.2.1"
 
@@ -33,7 +34,7 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     """Sign requests, use each Idempotency-Key once, and avoid values that no schema can exclude.
 
     A schema cannot exclude a time in the past, a name of white space or with control characters, an additional field
-    that is spelled like another one, a text that is no address, or a burst above the limit.
+    that is spelled like another one, a text that is no address, a burst above the limit, or a day long ago.
     """
     del context, kwargs
     if isinstance(case.body, dict):
@@ -44,6 +45,8 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
         case.body = {**case.body, "expiresAt": FUTURE}
     if isinstance(case.body, dict) and isinstance(name := case.body.get("name"), str) and name:
         case.body = {**case.body, "name": _CONTROL_CHARACTERS.sub("x", name if name.strip() else f"{name[1:]}x")}
+    if isinstance(case.query, dict):
+        case.query = {name: _recent(value) if name in _DAYS else value for name, value in case.query.items()}
     headers = case.headers
     if headers is None:
         return
@@ -69,6 +72,15 @@ def _with_addresses_and_bursts(body: dict[str, Any]) -> dict[str, Any]:
     if isinstance(rate, dict) and all(type(rate.get(name)) in {int, float} for name in ("limit", "burst")):
         changed["rateLimit"] = {**rate, "burst": min(rate["limit"], rate["burst"])}
     return changed
+
+
+def _recent(value: Any) -> Any:
+    """Return today in place of another day."""
+    try:
+        datetime.strptime(value, "%Y-%m-%d").astimezone(UTC)
+    except (TypeError, ValueError):
+        return value
+    return datetime.now(UTC).date().isoformat()
 
 
 def _is_misspelled(field: str) -> bool:
