@@ -121,7 +121,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What became of scheduled verifications.
+    """The results of scheduled verifications.
 
     Attributes:
         calls: when each began, in seconds since the start of the schedule, and whether it was accepted.

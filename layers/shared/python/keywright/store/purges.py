@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 BATCH_ITEMS = 49
 """The largest batch. A transaction takes 100 operations: the record, and two for a key with limits, whose second item
-is in a partition of its own. It takes 4 MB; an item has at most 45 KB, an audit record of much metadata. A batch of
+is in a separate partition. It takes 4 MB; an item has at most 45 KB, an audit record of much metadata. A batch of
 those needs 4,410 write units, twice what a plain write takes, where a partition has 1,000 a second: so a batch that is
 throttled has to become smaller.
 """
