@@ -1,8 +1,7 @@
 """HTTP over Python's http.client, with connections that are kept and reconnect when closed.
 
 http.client connects and reads the responses. Requests are written here, in one write each: http.client makes two, of
-the head and of the body, which is a system call and a TLS record more, and its checks of every header take a tenth of a
-verification.
+the head and of the body, which is a system call and a TLS record more, and checks each header by itself.
 """
 
 from __future__ import annotations
@@ -23,10 +22,8 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping
 
-
 _BREAKS = re.compile(r"[\x00-\x1f\x7f]")
 """Characters that would end a line of a request, or that no line has."""
-
 
 Headers = http.client.HTTPMessage
 """The headers of a response. Their names are compared without regard to case."""

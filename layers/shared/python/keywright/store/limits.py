@@ -1,4 +1,4 @@
-"""What was used of limits: one item for each key or organization that has any, in a separate partition.
+"""What was used of limits. Each key or organization with a limit has one item, in a separate partition.
 
 The item exists exactly as long as its holder has a limit: it is written and deleted in the transaction that gives or
 takes the limit, and a use never writes a new one. So a verification that is overtaken by a deletion leaves nothing.
