@@ -108,6 +108,25 @@ def test_there_are_as_many_connections_as_requests_at_once() -> None:
     assert len(there._idle) <= 4
 
 
+def test_a_request_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two writes would be two system calls, and two TLS records, for each request to DynamoDB."""
+    written: list[bytes] = []
+    send_all = socket.socket.sendall
+
+    def noted(self: socket.socket, data: bytes) -> None:
+        if data.startswith(b"POST"):
+            written.append(data)
+        send_all(self, data)
+
+    monkeypatch.setattr(socket.socket, "sendall", noted)
+    with serving(answer({})) as server:
+        host(server.url).send("POST", "/", {"x-name": "value"}, b'{"body": 1}')
+    (request,) = written
+    head, _, body = request.partition(b"\r\n\r\n")
+    assert b"x-name: value" in head
+    assert body == b'{"body": 1}'
+
+
 def test_a_broken_connection_is_not_kept() -> None:
     """The request after a failure gets a new connection, and none is left over."""
     with serving(answer({}), None, answer({})) as server:

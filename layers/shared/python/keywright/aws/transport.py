@@ -1,4 +1,7 @@
-"""HTTP over Python's http.client, with connections that are kept and reconnect when closed."""
+"""HTTP over Python's http.client, with connections that are kept and reconnect when closed.
+
+A request is one write. http.client makes two, of the head and of the body: one system call and one TLS record more.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,26 @@ class Response:
     body: bytes
 
 
+class _Connection(http.client.HTTPConnection):
+    """A connection that sends a request in one write. It must be open."""
+
+    _pieces: list[bytes]
+
+    def send_at_once(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> None:
+        """Send a request."""
+        self._pieces = []
+        self.request(method, target, body, headers)
+        self.sock.sendall(b"".join(self._pieces))
+
+    def send(self, data: bytes) -> None:  # type: ignore[override]  # only bytes are sent
+        """Keep a piece of a request: http.client calls this for the head and for the body."""
+        self._pieces.append(data)
+
+
+class _SecureConnection(_Connection, http.client.HTTPSConnection):
+    """The same over TLS."""
+
+
 class Host:
     """A host. Threads may share it: each concurrent request has a connection.
 
@@ -44,7 +67,7 @@ class Host:
         self.connect_timeout_seconds = connect_timeout_seconds
         self.read_timeout_seconds = read_timeout_seconds
         self._address = urlsplit(url)
-        self._idle: deque[http.client.HTTPConnection] = deque()
+        self._idle: deque[_Connection] = deque()
         weakref.finalize(self, _close, self._idle)
 
     def send(
@@ -73,7 +96,7 @@ class Host:
             if not is_open:
                 connection.connect()
                 connection.sock.settimeout(self.read_timeout_seconds)
-            connection.request(method, target, body, headers)
+            connection.send_at_once(method, target, body, headers)
             answer = connection.getresponse()
             names = {name.lower(): value for name, value in answer.headers.items()}
             response = Response(answer.status, names, answer.read(maximum_bytes))
@@ -85,7 +108,7 @@ class Host:
         self._idle.append(connection)
         return response
 
-    def _connection(self) -> http.client.HTTPConnection:
+    def _connection(self) -> _Connection:
         """Return an unused connection, open or not yet connected."""
         try:
             connection = self._idle.pop()
@@ -95,11 +118,11 @@ class Host:
             connection.close()
         return connection
 
-    def _new_connection(self) -> http.client.HTTPConnection:
+    def _new_connection(self) -> _Connection:
         host, timeout = self._address.netloc, self.connect_timeout_seconds
         if self._address.scheme == "https":
-            return http.client.HTTPSConnection(host, timeout=timeout, context=_tls())
-        return http.client.HTTPConnection(host, timeout=timeout)
+            return _SecureConnection(host, timeout=timeout, context=_tls())
+        return _Connection(host, timeout=timeout)
 
 
 @once
@@ -118,6 +141,6 @@ def _is_closed(sock: socket.socket) -> bool:
     return bool(poll.poll(0))
 
 
-def _close(connections: deque[http.client.HTTPConnection]) -> None:
+def _close(connections: deque[_Connection]) -> None:
     for connection in connections:
         connection.close()

@@ -19,6 +19,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -41,6 +42,11 @@ _LATENESS_PARTS = 50
 """A claim is spent within this part of the time that a whole burst takes to come back: 2 %."""
 
 _DAY = timedelta(days=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_REMEMBERED_PERIODS = 16
+"""Today's, tomorrow's and those in which they end, of each kind."""
+_REMEMBERED_TEXTS = 2_000
+"""Limits that were read, parsed: many keys have the same, and each verification reads them."""
 
 
 class Period(StrEnum):
@@ -55,19 +61,7 @@ class Period(StrEnum):
 
     def containing(self, now: int) -> CalendarPeriod:
         """Return the period of a time."""
-        if self is Period.TOTAL:
-            return CalendarPeriod(self.value, None)
-        midnight = datetime.fromtimestamp(now // SECOND, UTC).replace(hour=0, minute=0, second=0)
-        match self:
-            case Period.WEEK:
-                start = midnight - timedelta(days=midnight.weekday())
-                end = start + 7 * _DAY
-            case Period.MONTH:
-                start = midnight.replace(day=1)
-                end = (start + 31 * _DAY).replace(day=1)
-            case _:
-                start, end = midnight, midnight + _DAY
-        return CalendarPeriod(f"{self.value} {start:%Y-%m-%d}", int(end.timestamp()) * SECOND)
+        return _calendar_period(self, now // (86_400 * SECOND))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +75,24 @@ class CalendarPeriod:
 
     name: str
     ends_at: int | None
+
+
+@lru_cache(maxsize=_REMEMBERED_PERIODS)
+def _calendar_period(period: Period, days: int) -> CalendarPeriod:
+    """Return the period of the day that begins so many days after 1970 began."""
+    if period is Period.TOTAL:
+        return CalendarPeriod(period.value, None)
+    midnight = _EPOCH + days * _DAY
+    match period:
+        case Period.WEEK:
+            start = midnight - timedelta(days=midnight.weekday())
+            end = start + 7 * _DAY
+        case Period.MONTH:
+            start = midnight.replace(day=1)
+            end = (start + 31 * _DAY).replace(day=1)
+        case _:
+            start, end = midnight, midnight + _DAY
+    return CalendarPeriod(f"{period.value} {start:%Y-%m-%d}", int(end.timestamp()) * SECOND)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +131,7 @@ class RateLimit:
         return json.dumps(self.as_json(), separators=(",", ":"))
 
     @classmethod
+    @lru_cache(maxsize=_REMEMBERED_TEXTS)
     def parse(cls, text: str) -> RateLimit:
         """Parse what `stored` wrote."""
         fields = json.loads(text)
@@ -141,6 +154,7 @@ class Quota:
         return json.dumps(self.as_json(), separators=(",", ":"))
 
     @classmethod
+    @lru_cache(maxsize=_REMEMBERED_TEXTS)
     def parse(cls, text: str) -> Quota:
         """Parse what `stored` wrote."""
         fields = json.loads(text)
