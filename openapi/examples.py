@@ -47,7 +47,7 @@ _SAMPLES = {
 """Samples that replace the matchers of expected answers (events/README.md)."""
 
 _MATCHER = re.compile(rf"<({'|'.join(_SAMPLES)})(?::[^>+]*)?(?:\+(\d+)([ds]))?>")
-_KEY = re.compile(r"kk_[0-9A-Za-z]{86}")
+_KEY = re.compile(r"kk_[0-9A-Za-z]{92}")
 """A key in an event."""
 _DOCS = re.compile(r"https://[^/\"]+/v1/docs#")
 SHOWN = 3

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
+from keywright.domain.key_text import checksum
 from keywright_admin.failures import ExitCode
 from local.server import Server, port_of, reserve
 from tests.support.environment import LOOPBACK
@@ -96,7 +97,8 @@ def test_a_key_without_a_permission(ask: Callable[..., CommandResult], key: dict
 
 def test_a_forged_key(ask: Callable[..., CommandResult], key: dict[str, Any]) -> None:
     """A forged text is identified as unknown, and verified as not found."""
-    forged = key["key"][:-1] + ("0" if key["key"][-1] != "0" else "1")
+    unchecked = key["key"][:40] + ("0" if key["key"][40] != "0" else "1") + key["key"][41:-6]
+    forged = unchecked + checksum(unchecked)
 
     assert "unknown" == ask(forged, "keys", "identify", "--json").json("identified-key")["state"]
     assert {"valid": False, "code": "NOT_FOUND"} == ask(forged, "keys", "verify", "--json").json("verified-key")

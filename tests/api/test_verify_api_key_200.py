@@ -124,7 +124,7 @@ NO_KEY: dict[str, Callable[[str], str]] = {
     "another case": str.swapcase,
     "another prefix": lambda key: key.replace("kk_", "sk_"),
     "empty": lambda _: "",
-    "made up": lambda _: "kk_" + "z" * 86,
+    "made up": lambda _: "kk_" + "z" * 92,
     "an id": lambda _: unused_id(),
     "a full-width character": lambda key: key.replace(key[10], chr(ord(key[10]) + 0xFEE0)),
 }

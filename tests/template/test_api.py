@@ -279,7 +279,7 @@ def test_what_can_be_a_session_token_reaches_the_authorizer(authorization: str) 
         f"Bearer {HEADER}.{'p' * 5121}.{SIGNATURE}",
         f"Bearer {HEADER}.{PAYLOAD}.{'s' * 1401}",
         f"Bearer {HEADER}.{'p' * (8192 - len(HEADER) - len(SIGNATURE) - 2)}.{SIGNATURE}",
-        "Bearer kk_" + "0" * 86,
+        "Bearer kk_" + "0" * 92,
     ],
 )
 def test_what_cannot_be_a_session_token_is_refused_by_the_gateway(authorization: str) -> None:
