@@ -39,6 +39,8 @@ FUNCTION = {
     "RECORD_REUSE_SECONDS": "0",
     "USAGE_FLUSH_SECONDS": "60",
     "HTTP_API_ANSWERS": "policy",
+    "LEAK_RESPONSE": "disable",
+    "IMPORTED_KEYS": "off",
     "LIMITED": "deny",
 }
 
@@ -157,6 +159,8 @@ def test_a_missing_variable_is_named(name: str) -> None:
         ("PERMISSIONS", ","),
         ("HTTP_API_ANSWERS", "neither"),
         ("LIMITED", "throttle"),
+        ("LEAK_RESPONSE", "ignore"),
+        ("IMPORTED_KEYS", "true"),
         ("OIDC_ISSUER", "http://id.example.com"),
         ("OIDC_ISSUER", "id.example.com"),
     ],

@@ -105,6 +105,8 @@ class Settings(SecretSettings):
         answers_http_apis_simply: whether HTTP APIs get simple answers instead of policies.
         lets_in_limited: whether the authorizer of API keys lets in keys whose limit is reached, for backends that
             answer 429 themselves.
+        disables_leaked_keys: whether a report that a key is public disables it; it is recorded either way.
+        takes_imported_keys: whether keys that were issued elsewhere are looked up.
     """
 
     oidc_issuer: str
@@ -117,6 +119,8 @@ class Settings(SecretSettings):
     access_rules: str
     answers_http_apis_simply: bool
     lets_in_limited: bool
+    disables_leaked_keys: bool
+    takes_imported_keys: bool
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -130,7 +134,7 @@ class Settings(SecretSettings):
             pepper_secret_id=secret.pepper_secret_id,
             key_prefix=secret.key_prefix,
             argon2=secret.argon2,
-            oidc_issuer=reader.issuer("OIDC_ISSUER"),
+            oidc_issuer=reader.trusted_address("OIDC_ISSUER"),
             oidc_audience=reader.text("OIDC_AUDIENCE"),
             dead_letter_queue_url=reader.text("DEAD_LETTER_QUEUE_URL"),
             organization_claim=reader.text("ORGANIZATION_CLAIM"),
@@ -140,6 +144,8 @@ class Settings(SecretSettings):
             access_rules=environment.get("ACCESS_RULES", ""),
             answers_http_apis_simply=reader.choice("HTTP_API_ANSWERS", ("policy", "simple")) == "simple",
             lets_in_limited=reader.choice("LIMITED", ("deny", "allow")) == "allow",
+            disables_leaked_keys=reader.choice("LEAK_RESPONSE", ("disable", "notify")) == "disable",
+            takes_imported_keys=reader.choice("IMPORTED_KEYS", ("off", "on")) == "on",
         )
 
 
@@ -233,7 +239,7 @@ class _Reader:
             raise ConfigurationError(f"{name} must list permissions as resource:action, separated by commas")
         return items
 
-    def issuer(self, name: str) -> str:
+    def trusted_address(self, name: str) -> str:
         value = self.text(name)
         if not is_trusted_address(value):
             raise ConfigurationError(f"{name} must be an https address (http only on loopback); it is {value!r}")

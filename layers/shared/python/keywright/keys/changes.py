@@ -14,16 +14,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from keywright.domain.principals import Actor, Origin
+    from keywright.domain.revocation_reason import RevocationReason
     from keywright.store.api_keys import ApiKeyRecord
     from keywright.store.table import Step
 
 
-def commit_change(
+def commit_change(  # noqa: PLR0913 - all of what its callers know
     before: ApiKeyRecord,
     fields: Mapping[str, Any],
     actor: Actor,
     origin: Origin | None,
     conditions: Sequence[Step],
+    *,
+    event: AuditEvent = AuditEvent.API_KEY_UPDATED,
+    reason: RevocationReason | None = None,
 ) -> ApiKeyRecord:
     """Change fields of a key, with the audit record; return the key as it is then.
 
@@ -33,6 +37,8 @@ def commit_change(
         actor: who changes it.
         origin: of the request, if there was one.
         conditions: what has to hold besides.
+        event: of the audit record.
+        reason: why the key is disabled, if it is.
 
     Raises:
         Conflict: the key is not as it was read.
@@ -46,19 +52,22 @@ def commit_change(
             api_keys.replace(before, after),
             *limits.steps(before.key_id, had_limits=before.has_limits, has_limits=after.has_limits),
         ],
-        audit.put(before.organization_id, actor, origin, _difference(before, after), now),
+        audit.put(before.organization_id, actor, origin, _difference(before, after, event, reason), now),
     )
     return after
 
 
-def _difference(before: ApiKeyRecord, after: ApiKeyRecord) -> audit.Change:
+def _difference(
+    before: ApiKeyRecord, after: ApiKeyRecord, event: AuditEvent, reason: RevocationReason | None
+) -> audit.Change:
     """Return what an update changed, without the fields that stayed."""
     old, new = before.audited(), after.audited()
-    changed = [name for name in old if json.dumps(old[name]) != json.dumps(new[name])]
+    changed = [name for name in (old | new) if json.dumps(old.get(name)) != json.dumps(new.get(name))]
     return audit.Change(
-        AuditEvent.API_KEY_UPDATED,
+        event,
         "api_key",
         str(before.key_id),
-        before={name: old[name] for name in changed},
-        after={name: new[name] for name in changed},
+        before={name: old.get(name) for name in changed},
+        after={name: new.get(name) for name in changed},
+        reason=reason,
     )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from keywright.domain.principals import Actor, Origin
+    from keywright.domain.revocation_reason import RevocationReason
     from keywright.store.api_keys import ApiKeyRecord
     from keywright.store.table import Step
 
@@ -19,7 +20,13 @@ DELETE_ATTEMPTS = 20
 """Far more than an update gets: a revocation should not have to be repeated because of an edit."""
 
 
-def commit_deletion(record: ApiKeyRecord, actor: Actor, origin: Origin | None, conditions: Sequence[Step]) -> None:
+def commit_deletion(
+    record: ApiKeyRecord,
+    actor: Actor,
+    origin: Origin | None,
+    conditions: Sequence[Step],
+    reason: RevocationReason | None = None,
+) -> None:
     """Delete a key and its usage with the audit record; it stops verifying at once.
 
     Args:
@@ -27,13 +34,16 @@ def commit_deletion(record: ApiKeyRecord, actor: Actor, origin: Origin | None, c
         actor: who deletes it.
         origin: of the request, if there was one.
         conditions: what has to hold besides.
+        reason: why it is deleted, if that was said.
 
     Raises:
         Conflict: the key is not as it was read.
         ServiceError: API_KEY_NOT_FOUND, SERVICE_UNAVAILABLE, and what the conditions say.
     """
     key_id = str(record.key_id)
-    change = audit.Change(AuditEvent.API_KEY_DELETED, "api_key", key_id, before=record.audited(), after=None)
+    change = audit.Change(
+        AuditEvent.API_KEY_DELETED, "api_key", key_id, before=record.audited(), after=None, reason=reason
+    )
     table.commit(
         [
             *conditions,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from keywright.api.schemas import RotateApiKey
     from keywright.domain.principals import Actor, Member, Origin
+    from keywright.domain.revocation_reason import RevocationReason
     from keywright.keys.replay import Repeatable
     from keywright.keys.secret import NewSecret
     from keywright.store.api_keys import ApiKeyRecord
@@ -85,6 +86,7 @@ def commit_rotation(  # noqa: PLR0913, PLR0917 - all of what two callers know
     actor: Actor,
     origin: Origin | None,
     steps: Callable[[RotatedApiKey, datetime], Sequence[Step]],
+    reason: RevocationReason | None = None,
 ) -> RotatedApiKey:
     """Rotate a key to a new secret, with the audit record; for members and operators alike.
 
@@ -95,6 +97,7 @@ def commit_rotation(  # noqa: PLR0913, PLR0917 - all of what two callers know
         actor: who rotates it.
         origin: of the request, if there was one.
         steps: takes the answer and its time, and returns the steps before those of the key.
+        reason: why it is rotated, if that was said.
 
     Raises:
         Conflict: the key is not as it was read.
@@ -122,6 +125,7 @@ def commit_rotation(  # noqa: PLR0913, PLR0917 - all of what two callers know
         str(before.key_id),
         before={"generation": before.generation},
         after={"generation": after.generation, "previousKeyExpiresAt": rotated.previous_key_expires_at},
+        reason=reason,
     )
     table.commit(
         [*steps(rotated, now), api_keys.replace(before, after)],
