@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from http.client import HTTPMessage
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -125,7 +126,9 @@ def _asking(hooks: list[Hook], client: HttpClient) -> Callable[[Mapping[str, str
         for hook in list(hooks):
             response = hook(request, operation)
             if response is not None:
-                answered = {name.lower(): value for name, value in response.headers.items()}
+                answered = HTTPMessage()
+                for name, value in response.headers.items():
+                    answered[name] = value
                 return Response(response.status_code, answered, response.content)
         return original(headers, body)
 

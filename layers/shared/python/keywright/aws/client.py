@@ -18,6 +18,7 @@ from keywright.aws.transport import Host, NoAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from http.client import HTTPMessage
 
     from keywright.aws.endpoints import Service
     from keywright.aws.transport import Response
@@ -44,10 +45,10 @@ class AwsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A successful answer, with header names in lower case."""
+    """A successful answer, with headers whose names are in any case."""
 
     content: Mapping[str, Any]
-    headers: Mapping[str, str]
+    headers: HTTPMessage
 
 
 class HttpClient:
@@ -88,7 +89,7 @@ class HttpClient:
             AwsError: the service refused the request.
             NoAnswerError: the outcome is unknown.
         """
-        body = json.dumps(parameters, separators=(",", ":"), default=_base64).encode()
+        body = _ENCODER.encode(parameters).encode()
         response = self.send(self._signer.headers(operation, body), body)
         # botocore also compares DynamoDB's checksum, and retries on a mismatch.
         checksum = response.headers.get(_CHECKSUM_HEADER, "")
@@ -128,3 +129,6 @@ def _base64(value: object) -> str:
     if not isinstance(value, bytes):
         raise TypeError(type(value).__name__)
     return base64.b64encode(value).decode()
+
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"), default=_base64)

@@ -19,6 +19,7 @@ from keywright.cache import once
 if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping
+    from http.client import HTTPMessage
 
 
 class NoAnswerError(Exception):
@@ -27,10 +28,14 @@ class NoAnswerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer, with header names in lower case."""
+    """An answer.
+
+    Attributes:
+        headers: as http.client parsed them: names in any case.
+    """
 
     status: int
-    headers: Mapping[str, str]
+    headers: HTTPMessage
     body: bytes
 
 
@@ -98,8 +103,7 @@ class Host:
                 connection.sock.settimeout(self.read_timeout_seconds)
             connection.send_at_once(method, target, body, headers)
             answer = connection.getresponse()
-            names = {name.lower(): value for name, value in answer.headers.items()}
-            response = Response(answer.status, names, answer.read(maximum_bytes))
+            response = Response(answer.status, answer.headers, answer.read(maximum_bytes))
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise NoAnswerError(f"{type(error).__name__}: {error}") from error
