@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from keywright.aws import transport
 from keywright.aws.transport import Host, NoAnswerError
-from tests.support.canned_server import answer, serving
+from tests.support.canned_server import Received, answer, serving
 from tests.support.environment import ROOT
 
 if TYPE_CHECKING:
@@ -125,6 +125,42 @@ def test_a_request_is_one_write(monkeypatch: pytest.MonkeyPatch) -> None:
     head, _, body = request.partition(b"\r\n\r\n")
     assert b"x-name: value" in head
     assert body == b'{"body": 1}'
+
+
+@pytest.mark.parametrize(
+    ("target", "headers"),
+    [
+        ("/a b", {}),
+        ("/a\r\nx-name: value", {}),
+        ("/\N{LATIN SMALL LETTER E WITH ACUTE}", {}),
+        ("/", {"x-name": "value\r\nx-other: value"}),
+        ("/", {"x-name": "value\n"}),
+        ("/", {"x-name\r\nx-other": "value"}),
+        ("/", {"x-name": "\0"}),
+        ("/", {"x-name": "\N{LATIN SMALL LETTER E WITH ACUTE}"}),
+    ],
+)
+def test_a_request_that_http_does_not_allow_is_not_sent(target: str, headers: dict[str, str]) -> None:
+    """No value ends a line of the request, and so adds a header or a request of its choice."""
+    with serving(answer({})) as server:
+        with pytest.raises(NoAnswerError, match="characters"):
+            host(server.url).send("GET", target, headers)
+
+        assert not server.received
+
+
+def test_the_host_is_named_unless_a_header_does() -> None:
+    """The head has one host, the length of a body, and nothing else that the caller did not give."""
+    with serving(answer({}), answer({})) as server:
+        here = host(server.url)
+        here.send("GET", "/path?query", {"accept": "application/json"})
+        here.send("POST", "/", {"host": "example.com"}, b"{}")
+
+    address = server.url.removeprefix("http://")
+    assert [
+        Received("GET /path?query HTTP/1.1", {"accept": "application/json", "host": address}, b"", 1),
+        Received("POST / HTTP/1.1", {"host": "example.com", "content-length": "2"}, b"{}", 1),
+    ] == server.received
 
 
 def test_a_broken_connection_is_not_kept() -> None:
