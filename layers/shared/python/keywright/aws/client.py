@@ -18,10 +18,9 @@ from keywright.aws.transport import Host, NoAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from http.client import HTTPMessage
 
     from keywright.aws.endpoints import Service
-    from keywright.aws.transport import Response
+    from keywright.aws.transport import Headers, Response
 
 _OK = 200
 _CHECKSUM_HEADER = "x-amz-crc32"
@@ -45,10 +44,10 @@ class AwsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A successful answer, with headers whose names are in any case."""
+    """A successful answer."""
 
     content: Mapping[str, Any]
-    headers: HTTPMessage
+    headers: Headers
 
 
 class HttpClient:

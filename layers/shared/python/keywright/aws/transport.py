@@ -22,11 +22,14 @@ from keywright.cache import once
 if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping
-    from http.client import HTTPMessage
 
 
 _BREAKS = re.compile(r"[\x00-\x1f\x7f]")
 """Characters that would end a line of a request, or that no line has."""
+
+
+Headers = http.client.HTTPMessage
+"""The headers of a response. Their names are compared without regard to case."""
 
 
 class NoAnswerError(Exception):
@@ -35,14 +38,10 @@ class NoAnswerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer.
-
-    Attributes:
-        headers: as http.client parsed them: names in any case.
-    """
+    """An answer."""
 
     status: int
-    headers: HTTPMessage
+    headers: Headers
     body: bytes
 
 
