@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
@@ -212,6 +212,7 @@ def _print_identified(context: typer.Context, output: IdentifiedKey) -> None:
     "verify",
     "keys verify --stack keywright < key.txt",
     "keys verify --stack keywright --permission analytics:read < key.txt",
+    "keys verify --stack keywright --client-ip 192.0.2.1 --cost 0 < key.txt",
 )
 def _verify(
     context: typer.Context,
@@ -221,10 +222,18 @@ def _verify(
         list[str] | None,
         typer.Option("--permission", metavar="PERMISSION", help="That the key must have; can be repeated."),
     ] = None,
+    client_ip: Annotated[
+        str | None,
+        typer.Option("--client-ip", metavar="ADDRESS", help="Of the client; a key with allowed addresses needs it."),
+    ] = None,
+    cost: Annotated[
+        int, typer.Option("--cost", metavar="NUMBER", help="How much to take of the key's limits; 0 only looks.")
+    ] = 1,
 ) -> None:
     """Verify a key's text from standard input, as a backend does: asks the API in a request signed by you."""
     options: CommonOptions = context.obj
-    output = VerifiedKey.model_validate(api.verify(signer(options.deployment), _read_text(words), permission or []))
+    answered = api.verify(signer(options.deployment), _read_text(words), permission or [], client_ip, cost)
+    output = VerifiedKey.model_validate(answered)
     answer(context, output, lambda: _print_verified(output.model_dump(by_alias=True)))
 
 
@@ -240,8 +249,19 @@ _VERIFIED = {
 }
 
 
-def _print_verified(output: dict[str, object]) -> None:
-    terminal.print_fields([(label, output[name]) for name, label in _VERIFIED.items() if name in output])
+def _print_verified(output: dict[str, Any]) -> None:
+    fields = [(label, output[name]) for name, label in _VERIFIED.items() if name in output]
+    if rate := output.get("rateLimit"):
+        fields.append(("rate limit", f"{_left(rate)} of {rate['limit']} left"))
+    if quota := output.get("quota"):
+        fields.append(("quota", f"{quota['remaining']} of {quota['limit']} left"))
+    if (seconds := output.get("retryAfterSeconds")) is not None:
+        fields.append(("retry after", f"{seconds} seconds"))
+    terminal.print_fields(fields)
+
+
+def _left(rate: dict[str, Any]) -> object:
+    return "an unknown number" if rate["remaining"] is None else rate["remaining"]
 
 
 def _read_text(words: Sequence[str] | None) -> str:
