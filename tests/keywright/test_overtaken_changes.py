@@ -50,7 +50,7 @@ def rotate_key() -> object:
 
 def delete_key() -> object:
     """Delete the key."""
-    return manage.delete(CALLER, ORIGIN, UUID(KEY_ID))
+    return manage.delete(CALLER, ORIGIN, UUID(KEY_ID), RevocationQuery())
 
 
 def request_deletion() -> object:
