@@ -41,6 +41,7 @@ _JSON_ATTRIBUTES = {
     "metadata": (",", ":"),
     "rate_limit": (",", ":"),
     "quota": (",", ":"),
+    "leak": (",", ":"),
 }
 """The attributes of items that hold JSON as text, with its separators."""
 _ERRORS = {name: asdict(error) for name, error in vars(errors).items() if isinstance(error, errors.ErrorType)}

@@ -69,7 +69,7 @@ _SECURITY_SCHEMES = {
         "type": "apiKey",
         "in": "header",
         "name": "x-api-key",
-        "description": "The text of an API key. For `GET /v1/auth/api-keys/current` only.",
+        "description": "The text of an API key. For `/v1/auth/api-keys/current` only.",
     },
     "apiKeyAsBearer": {
         "type": "http",

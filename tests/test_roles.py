@@ -77,6 +77,12 @@ NEEDED_BY = {
         "secretsmanager:GetSecretValue": "200_disabled",
     },
     "get_current_api_key": {"dynamodb:BatchGetItem": "200_bearer"},
+    "revoke_current_api_key": {
+        "dynamodb:BatchGetItem": "200_example",
+        "dynamodb:ConditionCheckItem": "200_example",
+        "dynamodb:DeleteItem": "200_example",
+        "dynamodb:PutItem": "200_example",
+    },
     "sync_organizations": {
         "sqs:GetQueueAttributes": "followed_member_added",
         "sqs:ReceiveMessage": "followed_member_added",

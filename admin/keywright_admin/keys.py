@@ -11,9 +11,11 @@ import typer
 from keywright import clock
 from keywright.api.fields import MAXIMUM_GRACE_PERIOD_SECONDS
 from keywright.api.schemas import RotatedApiKey
-from keywright.errors import API_KEY_NOT_FOUND, ServiceError
+from keywright.domain.revocation_reason import RevocationReason
+from keywright.errors import API_KEY_LEAKED, API_KEY_NOT_FOUND, ServiceError
 from keywright.operators import keys as operator_keys
 from keywright.operators.keys import KeyState
+from keywright.operators.refusals import RefusedError
 from keywright_admin import api, terminal
 from keywright_admin.arguments import (
     ConfirmedOption,
@@ -45,6 +47,8 @@ CreatedByOption = Annotated[
     str | None,
     typer.Option("--created-by", metavar="USER", parser=parse_user_id, help="Only keys that this user created."),
 ]
+
+ReasonOption = Annotated[RevocationReason | None, typer.Option("--reason", help="Why, for the audit log.")]
 
 NoTextArgument = Annotated[list[str] | None, typer.Argument(hidden=True)]
 """Arguments that are refused: a text on the command line could be seen by others."""
@@ -105,8 +109,10 @@ def _print_table(listed: Sequence[KeyOutput]) -> None:
 
 def _state(key: KeyOutput) -> str:
     if key.expires_at is not None and clock.stored(key.expires_at) <= clock.now():
-        return "expired"
-    return "active" if key.enabled else "disabled"
+        state = "expired"
+    else:
+        state = "active" if key.enabled else "disabled"
+    return state if key.leak is None else f"{state}, leaked"
 
 
 @command(key_commands, "show", "keys show org_2abc 01980000-0000-7000-8000-000000000001")
@@ -137,6 +143,7 @@ def _fields(key: KeyOutput) -> list[tuple[str, object]]:
         ("rate limit", _rate_limit(key)),
         ("quota", _quota(key)),
         ("allowed IPs", key.allowed_ips),
+        ("leak", _leak(key)),
         ("previous key expires at", key.previous_key_expires_at),
         ("previous key used at", key.previous_key_last_used_at),
         ("last used at", key.last_used_at),
@@ -152,6 +159,13 @@ def _rate_limit(key: KeyOutput) -> str | None:
 
 def _quota(key: KeyOutput) -> str | None:
     return None if key.quota is None else f"{key.quota.limit} ({key.quota.period})"
+
+
+def _leak(key: KeyOutput) -> str | None:
+    leak = key.leak
+    if leak is None:
+        return None
+    return f"reported at {leak.reported_at} ({leak.source}){f', found at {leak.url}' if leak.url else ''}"
 
 
 @command(
@@ -275,22 +289,41 @@ def _read_text(words: Sequence[str] | None) -> str:
 
 @command(key_commands, "disable", "keys disable org_2abc 01980000-0000-7000-8000-000000000001")
 def _disable(
-    context: typer.Context, organization: OrganizationArgument, key: KeyArgument, *, is_id: IdOption = False
+    context: typer.Context,
+    organization: OrganizationArgument,
+    key: KeyArgument,
+    *,
+    reason: ReasonOption = None,
+    is_id: IdOption = False,
 ) -> None:
     """Disable an API key, from the next request on. `enable` makes it work again."""
     organization_id = existing_organization_id(organization, is_id=is_id)
-    changed = operator_keys.disable_key(operator(), organization_id, key)
+    changed = operator_keys.disable_key(operator(), organization_id, key, reason)
     text = f"Disabled {key}." if changed else f"{key} is already disabled."
     _answer_change(context, organization_id, key, text, changed=changed)
 
 
 @command(key_commands, "enable", "keys enable org_2abc 01980000-0000-7000-8000-000000000001")
 def _enable(
-    context: typer.Context, organization: OrganizationArgument, key: KeyArgument, *, is_id: IdOption = False
+    context: typer.Context,
+    organization: OrganizationArgument,
+    key: KeyArgument,
+    *,
+    clears_leak: Annotated[
+        bool, typer.Option("--clear-leak", help="Clear the report that the text of the key is public.")
+    ] = False,
+    is_id: IdOption = False,
 ) -> None:
-    """Enable an API key that was disabled."""
+    """Enable an API key that was disabled. If it was reported as leaked, rotate it first, or pass --clear-leak."""
     organization_id = existing_organization_id(organization, is_id=is_id)
-    changed = operator_keys.enable_key(operator(), organization_id, key)
+    try:
+        changed = operator_keys.enable_key(operator(), organization_id, key, clears_leak=clears_leak)
+    except ServiceError as error:
+        if error.error is API_KEY_LEAKED:
+            raise RefusedError(
+                f"{key} was reported as leaked: rotate it without a grace period first, or pass --clear-leak"
+            ) from None
+        raise
     text = f"Enabled {key}." if changed else f"{key} is already enabled."
     _answer_change(context, organization_id, key, text, changed=changed)
 
@@ -325,6 +358,7 @@ def _rotate(  # noqa: PLR0913 - options
             help="How long the previous text works.",
         ),
     ] = 0,
+    reason: ReasonOption = None,
     is_id: IdOption = False,
     yes: ConfirmedOption = False,
 ) -> None:
@@ -333,7 +367,7 @@ def _rotate(  # noqa: PLR0913 - options
     name = operator_keys.show_key(organization_id, key).name
     end = f"in {grace_period} seconds" if grace_period else "now"
     confirm(f"Replace the text of the key {name}, {key}, which stops working {end}?", is_confirmed=yes)
-    rotated = operator_keys.rotate_key(operator(), organization_id, key, timedelta(seconds=grace_period))
+    rotated = operator_keys.rotate_key(operator(), organization_id, key, timedelta(seconds=grace_period), reason)
     answer(context, RotatedKey.model_validate(rotated.model_dump()), lambda: _print_rotated(rotated))
 
 
@@ -361,6 +395,7 @@ def _revoke(  # noqa: PLR0913 - three ways to select keys
     *,
     created_by: CreatedByOption = None,
     every: Annotated[bool, typer.Option("--all", help="All keys of the organization.")] = False,
+    reason: ReasonOption = None,
     is_id: IdOption = False,
     yes: ConfirmedOption = False,
 ) -> None:
@@ -369,9 +404,9 @@ def _revoke(  # noqa: PLR0913 - three ways to select keys
         raise UsageError("select the keys: pass a key id, --created-by USER or --all")
     organization_id = existing_organization_id(organization, is_id=is_id)
     if key is None:
-        revoked = _revoke_selected(organization_id, created_by, is_confirmed=yes)
+        revoked = _revoke_selected(organization_id, created_by, reason, is_confirmed=yes)
     else:
-        revoked = _revoke_one(organization_id, key, is_confirmed=yes)
+        revoked = _revoke_one(organization_id, key, reason, is_confirmed=yes)
     answer(
         context,
         RevokedKeys(organization_id=str(organization_id), revoked=[str(key_id) for key_id in revoked]),
@@ -381,7 +416,9 @@ def _revoke(  # noqa: PLR0913 - three ways to select keys
     )
 
 
-def _revoke_one(organization_id: UUID, key_id: UUID, *, is_confirmed: bool) -> Sequence[UUID]:
+def _revoke_one(
+    organization_id: UUID, key_id: UUID, reason: RevocationReason | None, *, is_confirmed: bool
+) -> Sequence[UUID]:
     try:
         name = operator_keys.show_key(organization_id, key_id).name
     except ServiceError as error:
@@ -389,10 +426,12 @@ def _revoke_one(organization_id: UUID, key_id: UUID, *, is_confirmed: bool) -> S
             return []
         raise
     confirm(f"Delete the key {name}, {key_id}, for good?", is_confirmed=is_confirmed)
-    return [key_id] if operator_keys.revoke_key(operator(), organization_id, key_id) else []
+    return [key_id] if operator_keys.revoke_key(operator(), organization_id, key_id, reason) else []
 
 
-def _revoke_selected(organization_id: UUID, created_by: str | None, *, is_confirmed: bool) -> Sequence[UUID]:
+def _revoke_selected(
+    organization_id: UUID, created_by: str | None, reason: RevocationReason | None, *, is_confirmed: bool
+) -> Sequence[UUID]:
     count = sum(1 for _ in operator_keys.list_keys(organization_id, created_by))
     if count:
         selection = "of the organization" if created_by is None else f"created by {created_by}"
@@ -400,7 +439,7 @@ def _revoke_selected(organization_id: UUID, created_by: str | None, *, is_confir
     revoked: list[UUID] = []
     try:
         with terminal.progress_bar("keys deleted", count) as advance:
-            for key_id in operator_keys.revoke_keys(operator(), organization_id, created_by):
+            for key_id in operator_keys.revoke_keys(operator(), organization_id, created_by, reason):
                 revoked.append(key_id)
                 advance(1)
     except BaseException:

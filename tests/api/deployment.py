@@ -130,6 +130,12 @@ class Deployment:
         """Request the current key as its holder."""
         return self.request("GET", CURRENT, persona=None, headers={"x-api-key": key})
 
+    def revoke_current(
+        self, key: str = "", *, headers: Mapping[str, str] | None = None, **query: str
+    ) -> httpx.Response:
+        """Delete the current key as its holder."""
+        return self.request("DELETE", CURRENT, persona=None, headers=headers or {"x-api-key": key}, params=query)
+
     def delete_organization(self) -> httpx.Response:
         """Request the deletion of the organization as its owner."""
         return self.request("POST", REQUEST_DELETE, persona="owner")

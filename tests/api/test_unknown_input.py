@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 OPERATIONS = api_description.operations()
 DOCUMENTS = ["get_openapi", "get_reference"]
 WITH_A_BODY = [name for name, operation in OPERATIONS.items() if "requestBody" in operation]
-FIELDS_OF_AN_UPDATE = "The fields are: name, enabled, permissions, metadata, expiresAt, rateLimit, quota, allowedIps."
+FIELDS_OF_AN_UPDATE = (
+    "The fields are: name, enabled, permissions, metadata, expiresAt, rateLimit, quota, allowedIps, leak, reason."
+)
 NAME_HINT = "name is a string of 1 to 120 characters."
 OWNERS = {"request_organization_deletion", "cancel_organization_deletion"}
 
@@ -42,7 +44,7 @@ def send(
     if name == "verify_api_key":
         headers |= signed(deployment.base_url + path, content, deployment.iam)
         return deployment.client.post(deployment.base_url + path, content=content, headers=headers)
-    if name == "get_current_api_key":
+    if name in {"get_current_api_key", "revoke_current_api_key"}:
         headers, persona = {"x-api-key": key["key"]}, None
     return deployment.request(operation["method"], path, persona=persona, headers=headers, content=content)
 

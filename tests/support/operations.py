@@ -184,6 +184,7 @@ OPERATIONS = [
     Operation("list_audit_logs", 2, call("list_audit_logs")),
     Operation("verify_api_key", 1, call("verify_api_key")),
     Operation("get_current_api_key", 1, call("get_current_api_key")),
+    Operation("revoke_current_api_key", 2, call("revoke_current_api_key"), "api_key.deleted", 401),
     Operation("authorize_api_key", 1, _authorize),
     Operation("create_api_key", 1, call("create_api_key", body=VALID_BODY), "api_key.created", Repeat.IS_REPLAYED),
     Operation("rotate_api_key", 2, rotate(SECONDS_TO_LIVE), "api_key.rotated", Repeat.IS_REPLAYED),

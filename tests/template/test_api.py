@@ -363,6 +363,7 @@ MISTAKES = [
         (AUTH.format("ListApiKeys"), {"Authorizer": "NONE"}),
         (AUTH.format("VerifyApiKey"), GONE),
         (AUTH.format("GetCurrentApiKey"), GONE),
+        (AUTH.format("RevokeCurrentApiKey"), GONE),
         cases=each_declared_route,
     ),
     *mistakes(

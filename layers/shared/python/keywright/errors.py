@@ -94,6 +94,14 @@ CONFLICT = ErrorType(
     hint="Read the resource again, then repeat the request.",
     cause="another request changed the resource at the same time, or its state does not allow the change",
 )
+API_KEY_LEAKED = ErrorType(
+    code="API_KEY_LEAKED",
+    status=409,
+    message="The text of the API key was reported as leaked, so the key stays disabled",
+    hint="Rotate the key without a grace period, then enable it. If the report is wrong, send leak: null together with "
+    "enabled: true.",
+    cause="a disabled key whose text was reported as leaked is to be enabled",
+)
 ORGANIZATION_FROZEN = ErrorType(
     code="ORGANIZATION_FROZEN",
     status=410,

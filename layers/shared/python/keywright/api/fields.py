@@ -254,6 +254,7 @@ RateLimitUses = Annotated[int, Field(ge=1, le=limits.HIGHEST_LIMIT), BeforeValid
 WindowSeconds = Annotated[int, Field(ge=1, le=limits.LONGEST_WINDOW_SECONDS), BeforeValidator(_whole_number)]
 QuotaUses = Annotated[int, Field(ge=1, le=limits.HIGHEST_QUOTA), BeforeValidator(_whole_number)]
 QuotaPeriod = Literal["day", "week", "month", "total"]
+Reason = Literal["compromised", "superseded", "no_longer_used", "other"]
 AllowedIps = Annotated[
     list[Annotated[str, AfterValidator(_allowed_ip)]],
     Field(max_length=MAXIMUM_ALLOWED_IPS),

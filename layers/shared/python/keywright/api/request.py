@@ -97,7 +97,7 @@ class Request(Generic[BodyModel, QueryModel, Caller]):
 
 MemberRequest = Request[BodyModel, QueryModel, Member]
 """A request of a member of an organization, with a session token."""
-KeyRequest = Request[Nothing, Nothing, KeyHolder]
+KeyRequest = Request[Nothing, QueryModel, KeyHolder]
 """A request with an API key."""
 BackendRequest = Request[BodyModel, Nothing, Backend]
 """A request of a backend, with an AWS signature."""

@@ -11,6 +11,7 @@ from keywright.api.fields import MAXIMUM_ALLOWED_IPS, MAXIMUM_GRACE_PERIOD_SECON
 from keywright.api.json_body import quoted
 from keywright.api.schemas import Query, Quota, RateLimitInput, field_names, spelling
 from keywright.domain.limits import HIGHEST_COST, HIGHEST_LIMIT, HIGHEST_QUOTA, LONGEST_WINDOW_SECONDS, Period
+from keywright.domain.revocation_reason import RevocationReason
 from keywright.errors import BAD_REQUEST, ServiceError
 from keywright.settings import settings
 
@@ -129,6 +130,8 @@ _FIELDS: dict[str, Callable[[], str]] = {
     ),
     "clientIp": lambda: "clientIp is the IP address of your caller, a string.",
     "cost": lambda: f"cost is a whole number from 0 to {HIGHEST_COST}.",
+    "leak": lambda: "leak can only be null, which clears the report of a leak.",
+    "reason": lambda: f"reason is one of: {', '.join(RevocationReason)}.",
 }
 
 _RULES: dict[str, Callable[[Mapping[str, object]], str]] = {
@@ -143,6 +146,7 @@ _RULES: dict[str, Callable[[Mapping[str, object]], str]] = {
     "dict_type": lambda _: "must be an object",
     "model_type": lambda _: "must be an object",
     "literal_error": lambda context: f"must be {context['expected']}",
+    "none_required": lambda _: "must be null",
     "bool_type": lambda _: "must be true or false",
     "int_type": lambda _: "must be a whole number",
     "greater_than_equal": lambda context: f"must be at least {context['ge']}",

@@ -49,7 +49,9 @@ if TYPE_CHECKING:
 _API_KEY = "x-api-key"
 _AUTHORIZATION = "authorization"
 _BEARER = "bearer "
-_OWN_ROUTES = frozenset({("GET", "/auth/api-keys/current")})
+_REVOCATION = ("DELETE", "/auth/api-keys/current")
+"""The route on which a key deletes itself. It is no use of the key, so no limit refuses it."""
+_OWN_ROUTES = frozenset({("GET", "/auth/api-keys/current"), _REVOCATION})
 """Routes of this API that every valid key may call, regardless of the rules. Their answers are not reused."""
 _LIMITED = frozenset({Code.RATE_LIMITED, Code.QUOTA_EXCEEDED})
 _NO_ADDRESS = IP_NOT_ALLOWED.variant(
@@ -91,6 +93,11 @@ class _Request:
         """Whether the backend answers 429 to a key whose limit is reached. This API's own routes do not."""
         return settings().lets_in_limited and self.route not in _OWN_ROUTES
 
+    @property
+    def use(self) -> Use:
+        """What the key is used for."""
+        return Use(self.missing, self.address, cost=0 if self.route == _REVOCATION else 1)
+
     def missing(self, granted: Sequence[str]) -> tuple[str, ...] | RouteClosed:
         """Return the permissions that a key lacks for the request."""
         return () if self.route in _OWN_ROUTES else access_rules().missing(*self.route, granted)
@@ -106,7 +113,7 @@ def authorize_api_key(event: AuthorizerEvent, context: LambdaContext) -> Authori
     """
     request = _read(event)
     with deadline.within(context.get_remaining_time_in_millis()):
-        verification = None if request.text is None else verify(request.text, Use(request.missing, request.address))
+        verification = None if request.text is None else verify(request.text, request.use)
     if not isinstance(verification, IdentifiedKey) or verification.code in {Code.EXPIRED, Code.DISABLED}:
         if not request.is_payload_2:
             raise Unauthorized

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from keywright import clock
 from keywright.domain.audit_event import AuditEvent
+from keywright.errors import API_KEY_LEAKED, ServiceError
 from keywright.store import api_keys, audit, limits, table
 
 if TYPE_CHECKING:
@@ -42,10 +43,13 @@ def commit_change(  # noqa: PLR0913 - all of what its callers know
 
     Raises:
         Conflict: the key is not as it was read.
-        ServiceError: API_KEY_NOT_FOUND, SERVICE_UNAVAILABLE, and what the conditions say.
+        ServiceError: API_KEY_LEAKED if it would enable a key and keep the report of a leak; API_KEY_NOT_FOUND,
+            SERVICE_UNAVAILABLE, and what the conditions say.
     """
     now = clock.after(before.updated_at)
     after = replace(before, **fields, updated_at=now, version=before.version + 1)
+    if after.enabled and not before.enabled and after.leak is not None:
+        raise ServiceError(API_KEY_LEAKED)
     table.commit(
         [
             *conditions,
