@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from keywright import clock
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
-from keywright.keys.usage import Meter
+from keywright.keys.usage import UsageMeter
 from keywright.store import usage
 from keywright.store.usage import PreviousUse, Uses
 from tests.support import faults
@@ -122,10 +122,10 @@ def test_what_fails_is_raised_after_one_attempt(table: Table, fault: faults.Faul
 
 def test_a_lost_answer_may_count_twice(table: Table) -> None:
     """GIVEN a write whose answer is lost WHEN the meter repeats it THEN its uses are added again, and none is lost."""
-    meter = Meter(usage.add, interval_seconds=0)
+    meter = UsageMeter(usage.add, interval_seconds=0)
     with faults.injected(faults.lost_answer):
         meter.count(UUID(ORGANIZATION_ID), UUID(KEY_ID), AT)
-        meter.flush_all(60)
+        meter.flush_all(seconds=60)
 
     assert (2, "2026-06-01T12:00:00.000Z") == stored(table)
 
