@@ -5,7 +5,7 @@ Attributes of the usage's item, which exists exactly as long as the key does:
 | attribute | |
 | --- | --- |
 | retired | uses that are not in an audit record yet |
-| retired_on | days since 1970 of the last audit record (UTC) |
+| retired_on | day of the last audit record (UTC), such as 2026-06-01 |
 
 The item still has less than 1 KB, so that adding uses stays one write unit.
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, date
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 from keywright import clock
@@ -23,7 +23,7 @@ from keywright.domain import ip_addresses
 from keywright.domain.audit_event import AuditEvent
 from keywright.domain.principals import Actor, ActorType
 from keywright.store import audit, layout, table
-from keywright.store.table import EXISTS, Conflict, Expression
+from keywright.store.table import EXISTS, Conflict, Expression, text_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 VERIFICATION = Actor(ActorType.SYSTEM, "verification")
 """The actor of the audit records."""
-
-_EPOCH = date(1970, 1, 1).toordinal()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +68,14 @@ class Unreported:
     Attributes:
         latest: the uses that were written last.
         count: number of uses that no record has.
-        reported_on: day of the last record, days since 1970; None if there is none.
-        today: day of the next record, days since 1970.
+        reported_on: day of the last record; None if there is none.
+        today: day of the next record.
     """
 
     latest: RetiredUses
     count: int
-    reported_on: int | None
-    today: int
+    reported_on: str | None
+    today: str
 
 
 # Two containers on one day, and one on the next:
@@ -109,8 +107,8 @@ def add(uses: RetiredUses) -> Unreported | None:
     updated = table.update_item(_key(uses), change, EXISTS, attempts=1)
     if updated.item is None or not updated.is_done:
         return None
-    reported_on = int(updated.item["retired_on"]["N"]) if "retired_on" in updated.item else None
-    count, today = int(updated.item["retired"]["N"]), clock.now().astimezone(UTC).date().toordinal() - _EPOCH
+    count, reported_on = int(updated.item["retired"]["N"]), text_of(updated.item, "retired_on")
+    today = clock.now().astimezone(UTC).date().isoformat()
     if not count or (reported_on is not None and reported_on >= today):
         return None
     return Unreported(uses, count, reported_on, today)
@@ -125,12 +123,12 @@ def report(unreported: Unreported) -> None:
     uses, before = unreported.latest, unreported.reported_on
     values: dict[str, AttributeValueTypeDef] = {
         ":count": {"N": str(unreported.count)},
-        ":today": {"N": str(unreported.today)},
+        ":today": {"S": unreported.today},
     }
     change = Expression("SET retired = retired - :count, retired_on = :today", values)
     is_as_read = Expression("attribute_exists(pk) AND attribute_not_exists(retired_on)")
     if before is not None:
-        is_as_read = Expression("retired_on = :before", {":before": {"N": str(before)}})
+        is_as_read = Expression("retired_on = :before", {":before": {"S": before}})
     after = {
         "count": unreported.count,
         "generation": uses.generation,
