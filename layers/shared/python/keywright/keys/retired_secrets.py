@@ -50,11 +50,14 @@ class RetiredMeter(Meter["RetiredUses"]):
         """
         from keywright.store.retired_uses import RetiredUses  # noqa: PLC0415 - see above
 
-        self.add(RetiredUses(organization_id, key_id, 1, generation, at, address))
+        use = RetiredUses(organization_id, key_id, 1, generation, at, address)
         name, today = (organization_id, key_id), at.astimezone(UTC).date()
-        if self._written_on.get(name) != today:
-            self._written_on.put(name, today)
-            self.flush(organization_id, key_id)
+        if self._written_on.get(name) == today:
+            self.add(use)
+            return
+        self._written_on.put(name, today)
+        self.keep(use)
+        self.flush(*name)
 
     def _add_and_report(self, uses: RetiredUses) -> None:
         """Add uses and report what is due.
