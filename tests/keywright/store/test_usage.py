@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from keywright import clock
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
 from keywright.keys.usage import UsageMeter
-from keywright.store import usage
+from keywright.store import retired_uses, usage
+from keywright.store.retired_uses import RetiredUses
 from keywright.store.usage import PreviousUse, Uses
 from tests.support import faults
 from tests.support.client import UNANSWERED, meanwhile
@@ -252,12 +253,18 @@ def test_uses_that_waited_for_more_than_90_days(table: Table) -> None:
 
 
 def test_a_full_item_takes_one_write_unit(table: Table) -> None:
-    """GIVEN 90 days of up to a million uses, the longest address and a grace period THEN the item has at most 1 KB."""
+    """GIVEN 90 days of up to a million uses, the longest address and retired secrets THEN it has at most 1 KB."""
     put_90_days(table, 999_999)
+    for count in (1, 99_999_999):
+        retired = RetiredUses(UUID(ORGANIZATION_ID), UUID(KEY_ID), count, 65_533, AT)
+        unreported = retired_uses.add(retired)
+        if unreported is not None:
+            retired_uses.report(unreported)
     address, previous = "2001:dead:ffff:ffff:ffff:ffff:ffff:ffff", PreviousUse(65_534, AT)
     usage.add(use("2026-05-01T00:00:00.000Z", 999_999, last_used_ip=address, previous=previous))
 
     assert 90 == len(days(table))
+    assert 99_999_999 == table.item(f"USAGE#{KEY_ID}")["retired"]
     assert 1024 >= size(table.item(f"USAGE#{KEY_ID}"))
 
 
