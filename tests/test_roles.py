@@ -68,11 +68,13 @@ NEEDED_BY = {
     },
     "authorize_api_key": {
         "dynamodb:BatchGetItem": "200_own_route",
+        "dynamodb:PutItem": "401_rotated_out_reported",
         "dynamodb:UpdateItem": "200_use_is_written",
         "secretsmanager:GetSecretValue": "200_own_route",
     },
     "verify_api_key": {
         "dynamodb:BatchGetItem": "200_disabled",
+        "dynamodb:PutItem": "200_not_found_rotated_out_reported",
         "dynamodb:UpdateItem": "200_hash_of_another_price",
         "secretsmanager:GetSecretValue": "200_disabled",
     },

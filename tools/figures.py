@@ -50,6 +50,10 @@ SUITES = {
     "fuzz": Suite("make fuzz", ("requests", "operations", "targets", "runs")),
     "addresses": Suite("pytest tests/keywright/domain/test_ip_addresses.py", ("addresses",)),
     "key_limits": Suite("pytest tests/api/test_limits.py tests/lifecycle/test_limits_of_keys.py"),
+    "retired_secrets": Suite(
+        "pytest tests/keywright/store/test_retired_uses.py tests/keywright/keys/test_retired_secrets.py"
+        " tests/lifecycle/test_retired_secrets.py"
+    ),
     "forged_keys": Suite("pytest tests/keywright/domain/test_mutated_keys.py", ("mutations",)),
     "revocation": Suite("pytest tests/lifecycle/test_revocation.py", ("races",)),
     "overtaken_changes": Suite("pytest tests/keywright/test_overtaken_changes.py"),

@@ -44,7 +44,7 @@ def replayed(log: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """
     keys: dict[str, dict[str, Any]] = {}
     for record in log:
-        key_id, before, after = record["targetId"], record["changes"]["before"], record["changes"]["after"]
+        key_id, before, after = record["targetId"], record["changes"].get("before"), record["changes"]["after"]
         match record["event"]:
             case "api_key.created":
                 assert key_id not in keys

@@ -144,6 +144,9 @@ class Key:
     last_used_ip: str | None = None
     uses: Counter[str] = field(default_factory=Counter)
     previous_use: tuple[int, str] | None = None
+    former_texts: list[str] = field(default_factory=list)
+    retired_uses: int = 0
+    retired_on: str | None = None
 
     def chosen(self) -> Data:
         """Return the fields that people choose."""
@@ -311,7 +314,7 @@ class StoredAnswer:
 
 @dataclass(frozen=True)
 class AuditRecord:
-    """An audit record, identified by its request; the service chooses the record's own id.
+    """An audit record, identified by its request, or else by target and time; the service chooses the record's own id.
 
     Attributes:
         shown: the record as the API shows it, without its id.
@@ -424,6 +427,7 @@ class Organization:
         at = max(request.now, key.updated_at + 1)
         until = min(at + grace_period, key.expires_at or at + grace_period)
         key.previous_text, key.previous_expires_at = (key.text, until) if until > at else (None, None)
+        key.former_texts.append(key.text)
         key.text, key.updated_at = request.issue()["key"], at
         key.generation += 1
         key.version += 1
@@ -491,6 +495,7 @@ class Organization:
         """Verify a text for a use of a cost from an address, and count the use if it is valid."""
         key = next((key for key in self.keys.values() if text in {key.text, key.previous_text}), None)
         if key is None or (text != key.text and (key.previous_expires_at or now) <= now):
+            self._use_former(text, address, now)
             return {"valid": False, "code": "NOT_FOUND"}
         code, missing = self._verdict(key, required, address, now)
         left: Data = {"rateLimit": None, "quota": None, "retryAfterSeconds": None}
@@ -517,6 +522,34 @@ class Organization:
             "leak": key.shown_leak(),
             **left,
         }
+
+    def _use_former(self, text: str, address: str | None, now: int) -> None:
+        """Count the use of a rotated-out text, and record it if this day has no record of the key."""
+        key = next((key for key in self.keys.values() if text in key.former_texts), None)
+        if key is None:
+            return
+        key.retired_uses += 1
+        if (key.retired_on or "") >= date_of(now):
+            return
+        after = {
+            "count": key.retired_uses,
+            "generation": key.former_texts.index(text),
+            "lastUsedAt": rfc3339(now),
+            "lastUsedIp": address and address.removeprefix("::ffff:"),
+        }
+        shown = {
+            "event": "api_key.retired_secret_used",
+            "actor": {"type": "system", "id": "verification"},
+            "targetId": key.key_id,
+            "targetType": "api_key",
+            "changes": {"after": after},
+            "sourceIp": None,
+            "requestId": None,
+            "createdAt": rfc3339(now),
+            "receivedAt": rfc3339(now),
+        }
+        self.audit_log.append(AuditRecord(shown, now))
+        key.retired_uses, key.retired_on = 0, date_of(now)
 
     def _verdict(self, key: Key, required: list[str], address: str | None, now: int) -> tuple[str, list[str]]:
         if key.expires_at is not None and key.expires_at <= now:

@@ -26,8 +26,8 @@ from keywright.domain.access_rules import RouteClosed
 from keywright.domain.ip_addresses import is_within
 from keywright.domain.key_text import NotIssuedHere
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
-from keywright.keys import limiter, verification_log
-from keywright.keys.outcome import Code, IdentifiedKey, UnknownKey
+from keywright.keys import limiter, retired_secrets, verification_log
+from keywright.keys.outcome import ROTATED_OUT, Code, IdentifiedKey, UnknownKey
 from keywright.keys.usage import meter
 from keywright.keys.verification_log import Measurements
 from keywright.log import describe, logger
@@ -139,7 +139,7 @@ def _verify_credential(parts: KeyParts, credential: Credential, use: Use, measur
     key, now = credential.key, clock.now()
     stored_hash = _hash_of_generation(key, parts.generation, now)
     if stored_hash is None:
-        return UnknownKey("rotated out")
+        return _of_other_generation(parts, key, use, now)
     if not _is_secret(parts, key, stored_hash, measured):
         return UnknownKey("wrong secret")
     refused = _refusal(credential, use, now)
@@ -154,6 +154,15 @@ def _verify_credential(parts: KeyParts, credential: Credential, use: Use, measur
         previous = None if parts.generation == key.generation else parts.generation
         meter().count(key.organization_id, key.key_id, now, use.address, previous)
     return IdentifiedKey(key, Code.VALID, "valid", admission=admission)
+
+
+def _of_other_generation(parts: KeyParts, key: ApiKeyRecord, use: Use, now: datetime) -> UnknownKey:
+    """Refuse a text of a generation that is not valid, and count the use of one that was."""
+    if parts.generation > key.generation:
+        return UnknownKey("unknown generation")
+    ids = key.organization_id, key.key_id
+    retired_secrets.meter().count(*ids, parts.generation, now, use.address)
+    return UnknownKey(ROTATED_OUT, ids)
 
 
 def _refusal(  # noqa: PLR0911 - one for each result, in their order
@@ -195,7 +204,7 @@ def _read(parts: KeyParts, measured: Measurements) -> Credential | None:
 
 
 def _hash_of_generation(key: ApiKeyRecord, generation: int, now: datetime) -> str | None:
-    """Return the hash that a secret of this generation must match; None if it was rotated out."""
+    """Return the hash that a secret of this generation must match; None if it is not valid."""
     if generation == key.generation:
         return key.hash
     if generation == key.generation - 1 and key.previous_expires_at is not None and now < key.previous_expires_at:

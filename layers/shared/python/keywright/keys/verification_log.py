@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from keywright.domain.key_text import NotIssuedHere
+from keywright.keys.outcome import ROTATED_OUT
 from keywright.log import SERVICE, timestamp
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ UNITS = {
     "ReadLatency": "Milliseconds",
     "HashLatency": "Milliseconds",
     "LimiterFailures": "Count",
+    "RetiredSecrets": "Count",
 }
 """Unit of each metric. The dashboard and the alarms of template.yaml use these names."""
 
@@ -71,6 +73,8 @@ def write(verification: Verification, measured: Measurements) -> None:
         metrics["HashLatency"] = _milliseconds(measured.hash_seconds)
     if measured.limiter_failures:
         metrics["LimiterFailures"] = measured.limiter_failures
+    if reason == ROTATED_OUT:
+        metrics["RetiredSecrets"] = 1
     line = {
         "level": "INFO",
         "message": "verification",

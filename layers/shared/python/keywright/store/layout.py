@@ -5,7 +5,7 @@
 | ORG#<organization id> | ORG | the organization: name, scheduled deletion, limits |
 | | MEMBER#<user id> | a member: role, suspension |
 | | KEY#<key id> | an API key |
-| | USAGE#<key id> | how often, when and from where the key was used |
+| | USAGE#<key id> | how often, when and from where the key was used, and its rotated-out secrets |
 | | AUDIT#<record id> | an audit record |
 | | IDEMPOTENCY#<digest> | an encrypted answer, kept for 24 hours |
 | DELETIONS | <time>#<organization id> | a scheduled deletion |
