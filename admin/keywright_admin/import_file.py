@@ -44,7 +44,7 @@ _COLUMNS = (
     *("rateLimit", "quota", "allowedIps"),
 )
 _API_GATEWAY_COLUMNS = (_KEY, "name", "description", "enabled")
-"""Amazon API Gateway Developer Guide, "API Gateway API key file format": names in any case and order, others ignored."""
+"""Amazon API Gateway Developer Guide, "API Gateway API key file format": names in any case, others ignored."""
 _HASH_PREFIX = "sha512$$"
 """What djangorestframework-api-key puts before the hexadecimal hash."""
 _SEPARATORS = re.compile(r"[,;\s]+")

@@ -403,8 +403,8 @@ def _revoke_selected(organization_id: UUID, created_by: str | None, *, is_confir
     key_commands,
     "import",
     "keys import keys.csv --organization org_2abc --stack keywright --dry-run",
-    "keys import keys.csv --organization org_2abc --stack keywright --permissions analytics:read",
-    "keys import - --organization org_2abc --stack keywright --format api-gateway --permissions analytics:read < export.csv",
+    "keys import keys.csv --organization org_2abc --stack keywright --permissions analytics:read --keep-going",
+    "keys import export.csv --organization org_2abc --stack keywright --format api-gateway --permissions analytics:read",
 )
 def _import(  # noqa: PLR0913 - options
     context: typer.Context,
@@ -467,7 +467,8 @@ def _imported(organization_id: UUID, sources: Sequence[Source]) -> list[Line]:
                 advance(1)
     except BaseException:
         terminal.print_error(
-            f"{NAME}: imported {len(lines)} of {len(sources)} keys before the failure; run the command again for the rest"
+            f"{NAME}: imported {len(lines)} of {len(sources)} keys before the failure; "
+            "run the command again for the rest"
         )
         raise
     return lines

@@ -1,7 +1,7 @@
 """Texts of keys that were issued elsewhere. Their former issuers stored a hash, or the text itself.
 
-Such a text names no organization and no key, and has no tag. It is found by a digest of its hash, keyed with the pepper:
-a table without the pepper is as useless for guessing texts as it is for keys that were issued here.
+Such a text names no organization and no key, and has no tag. It is found by a digest of its hash, keyed with the
+pepper: a table without the pepper is as useless for guessing texts as it is for keys that were issued here.
 """
 
 from __future__ import annotations
