@@ -89,7 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(ExitCode.STOPPED, "stopped; nothing was changed")
     except EXPECTED as error:
         return _fail(*explain(error))
-    return _fail(ExitCode.STOPPED, "stopped") if code == ExitCode.STOPPED else ExitCode.DONE
+    if code == ExitCode.STOPPED:
+        return _fail(ExitCode.STOPPED, "stopped")
+    return code if isinstance(code, int) else ExitCode.DONE
 
 
 def _fail(code: ExitCode, text: str) -> int:

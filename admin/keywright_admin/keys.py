@@ -1,6 +1,8 @@
 """The commands of `keys`."""  # no future annotations: typer evaluates those of the commands
 
 import json
+import os
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Any
@@ -13,10 +15,12 @@ from keywright.api.fields import MAXIMUM_GRACE_PERIOD_SECONDS
 from keywright.api.schemas import RotatedApiKey
 from keywright.domain.revocation_reason import RevocationReason
 from keywright.errors import API_KEY_LEAKED, API_KEY_NOT_FOUND, ServiceError
+from keywright.operators import imports as operator_imports
 from keywright.operators import keys as operator_keys
+from keywright.operators.imports import Line, Result, Source
 from keywright.operators.keys import KeyState
 from keywright.operators.refusals import RefusedError
-from keywright_admin import api, terminal
+from keywright_admin import api, import_file, terminal
 from keywright_admin.arguments import (
     ConfirmedOption,
     IdOption,
@@ -24,14 +28,18 @@ from keywright_admin.arguments import (
     OrganizationArgument,
     existing_organization_id,
     parse_key_id,
+    parse_organization,
     parse_user_id,
 )
 from keywright_admin.command import NAME, CommonOptions, answer, command, confirm, follow_up
-from keywright_admin.deployment import operator, signer
-from keywright_admin.failures import UsageError
+from keywright_admin.deployment import IMPORTED_KEYS, operator, signer
+from keywright_admin.failures import ExitCode, UsageError
+from keywright_admin.import_file import Format
 from keywright_admin.output import (
     ChangedKey,
     IdentifiedKey,
+    ImportedKeys,
+    ImportedLine,
     KeyList,
     KeyOutput,
     OrganizationOutput,
@@ -41,7 +49,7 @@ from keywright_admin.output import (
 )
 from keywright_admin.terminal import Column
 
-key_commands = typer.Typer(help="List, show, identify, change, rotate and revoke API keys.")
+key_commands = typer.Typer(help="List, show, identify, change, rotate, revoke and import API keys.")
 
 CreatedByOption = Annotated[
     str | None,
@@ -448,6 +456,114 @@ def _revoke_selected(
         )
         raise
     return revoked
+
+
+@command(
+    key_commands,
+    "import",
+    "keys import keys.csv --organization org_2abc --stack keywright --dry-run",
+    "keys import keys.csv --organization org_2abc --stack keywright --permissions analytics:read --keep-going",
+    "keys import export.csv --organization org_2abc --stack keywright --format api-gateway --permissions analytics:read",
+)
+def _import(  # noqa: PLR0913 - options
+    context: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="CSV file, or - for standard input.")],
+    *,
+    organization: Annotated[
+        str,
+        typer.Option(
+            "--organization",
+            metavar="ORGANIZATION",
+            parser=parse_organization,
+            help="The identity provider's name for the organization, such as org_2abc, or its id.",
+        ),
+    ],
+    file_format: Annotated[Format, typer.Option("--format", help="Format of the file.")] = Format.CSV,
+    permissions: Annotated[
+        str,
+        typer.Option("--permissions", metavar="PERMISSIONS", help="Of keys whose line has none; separated by commas."),
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every line and write nothing.")] = False,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="Import the other keys if lines are refused.")
+    ] = False,
+    is_id: IdOption = False,
+) -> None:
+    """Import keys that were issued elsewhere, so that their texts work here. Needs read access to the pepper."""
+    organization_id = existing_organization_id(organization, is_id=is_id)
+    parsed = list(import_file.parse(import_file.read(file), file_format, import_file.words(permissions)))
+    lines = {line.line: line for line in _checked(organization_id, parsed)}
+    is_refused = any(line.result is Result.REFUSED for line in lines.values())
+    new = [each for each in parsed if isinstance(each, Source) and each.line not in lines]
+    if dry_run or (is_refused and not keep_going):
+        result = Result.NOT_TRIED if is_refused and not keep_going else Result.CREATED
+        lines |= {source.line: Line(source.line, result, source.name) for source in new}
+    else:
+        lines |= {line.line: line for line in _imported(organization_id, new)}
+    if os.environ.get(IMPORTED_KEYS) == "off":
+        terminal.print_error(f"{NAME}: the parameter ImportedKeys is off: set it to on, or imported keys are refused")
+    report = [lines[each.line] for each in parsed]
+    _answer_import(context, organization_id, report, is_dry_run=dry_run)
+    # Another importer's key can turn out to be a refusal while keys are written.
+    if any(line.result is Result.REFUSED for line in report):
+        raise typer.Exit(ExitCode.REFUSED)
+
+
+def _checked(organization_id: UUID, parsed: Sequence[Source | Line]) -> list[Line]:
+    """Return the lines with which nothing is to be done: refused ones, and those of keys that are there."""
+    sources = [each for each in parsed if isinstance(each, Source)]
+    checked = operator_imports.check(organization_id, sources)
+    return [each for each in [*parsed, *checked] if isinstance(each, Line)]
+
+
+def _imported(organization_id: UUID, sources: Sequence[Source]) -> list[Line]:
+    lines: list[Line] = []
+    actor = operator()
+    try:
+        with terminal.progress_bar("keys imported", len(sources)) as advance:
+            for source in sources:
+                lines.append(operator_imports.import_key(actor, organization_id, source))
+                advance(1)
+    except BaseException:
+        terminal.print_error(
+            f"{NAME}: imported {len(lines)} of {len(sources)} keys before the failure; "
+            "run the command again for the rest"
+        )
+        raise
+    return lines
+
+
+def _answer_import(context: typer.Context, organization_id: UUID, report: Sequence[Line], *, is_dry_run: bool) -> None:
+    counts = Counter(line.result for line in report)
+    output = ImportedKeys(
+        organization_id=str(organization_id),
+        dry_run=is_dry_run,
+        created=counts[Result.CREATED],
+        already_there=counts[Result.ALREADY_THERE],
+        refused=counts[Result.REFUSED],
+        not_tried=counts[Result.NOT_TRIED],
+        lines=[ImportedLine.of(line) for line in report],
+    )
+    answer(context, output, lambda: _print_import(output))
+
+
+def _print_import(output: ImportedKeys) -> None:
+    taken = [line for line in output.lines if line.result is not Result.REFUSED]
+    if taken:
+        terminal.print_table(
+            [Column("line"), Column("result"), Column("id"), Column("name", is_text=True)],
+            [(line.line, line.result, line.id, line.name) for line in taken],
+            "",
+        )
+    refused = [(f"line {line.line}", line.reason) for line in output.lines if line.result is Result.REFUSED]
+    if refused:
+        terminal.print_fields(refused)
+    verb = "Would import" if output.dry_run else "Imported"
+    terminal.print_line(
+        f"{verb} {_counted(output.created)}. Already there: {output.already_there}. Refused: {output.refused}."
+    )
+    if output.not_tried:
+        terminal.print_line("Correct the refused lines, or pass --keep-going to import the others.")
 
 
 def _counted(count: int) -> str:

@@ -9,6 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from keywright.api import fields
 from keywright.api.schemas import Answer, ApiKeyDetails, AuditLog, RotatedApiKey
+from keywright.operators import imports as operator_imports
 from keywright.operators import keys as operator_keys
 
 if TYPE_CHECKING:
@@ -207,6 +208,41 @@ class RevokedKeys(Answer):
     revoked: list[str]
 
 
+class ImportedLine(Answer):
+    """A line of the file with a key to import. `id` and `name` are null if they are not known."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    line: int
+    result: operator_imports.Result
+    id: str | None
+    name: str | None
+    reason: str | None
+
+    @classmethod
+    def of(cls, line: operator_imports.Line) -> ImportedLine:
+        """Return the JSON form of a line."""
+        key_id = None if line.key_id is None else str(line.key_id)
+        return cls(line=line.line, result=line.result, id=key_id, name=line.name, reason=line.reason)
+
+
+class ImportedKeys(Answer):
+    """Output of `keys import`: how many keys were imported, and the result of each line.
+
+    `dryRun` is true if nothing was written; `created` then counts the keys that would be.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    organization_id: str
+    dry_run: bool
+    created: int
+    already_there: int
+    refused: int
+    not_tried: int
+    lines: list[ImportedLine]
+
+
 SCHEMAS: dict[str, type[BaseModel]] = {
     "audit-record": AuditRecordOutput,
     "audit-records": AuditRecordList,
@@ -214,6 +250,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "changed-member": ChangedMember,
     "changed-organization": ChangedOrganization,
     "identified-key": IdentifiedKey,
+    "imported-keys": ImportedKeys,
     "key": KeyOutput,
     "keys": KeyList,
     "members": MemberList,

@@ -183,6 +183,12 @@ def secret_settings() -> SecretSettings:
 
 
 @once
+def catalogue() -> tuple[str, ...]:
+    """Return the permissions that keys can have, which the operator's command line has without the other settings."""
+    return _Reader(os.environ).permissions("PERMISSIONS")
+
+
+@once
 def table_settings() -> TableSettings:
     """Return the settings of the table."""
     return TableSettings.from_environment(os.environ)

@@ -19,7 +19,7 @@ from keywright import clock
 from keywright.domain import ip_addresses, limits
 from keywright.domain.audit_event import AuditEvent
 from keywright.ids import parse_uuid
-from keywright.settings import settings
+from keywright.settings import catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,9 +74,8 @@ def _trimmed_name(name: str) -> str:
 
 
 def _permission_of_the_catalogue(permission: str) -> str:
-    catalogue = settings().permissions
-    if permission not in catalogue:
-        raise broken_rule("is not a permission of this service", f"Use any of: {', '.join(catalogue)}.")
+    if permission not in catalogue():
+        raise broken_rule("is not a permission of this service", f"Use any of: {', '.join(catalogue())}.")
     return permission
 
 

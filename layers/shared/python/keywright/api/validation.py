@@ -13,7 +13,7 @@ from keywright.api.schemas import Query, Quota, RateLimitInput, field_names, spe
 from keywright.domain.limits import HIGHEST_COST, HIGHEST_LIMIT, HIGHEST_QUOTA, LONGEST_WINDOW_SECONDS, Period
 from keywright.domain.revocation_reason import RevocationReason
 from keywright.errors import BAD_REQUEST, ServiceError
-from keywright.settings import settings
+from keywright.settings import catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -110,7 +110,7 @@ _PARTS: dict[str, type[BaseModel]] = {"rateLimit": RateLimitInput, "quota": Quot
 
 _FIELDS: dict[str, Callable[[], str]] = {
     "name": lambda: f"name is a string of 1 to {NAME_CHARACTERS} characters.",
-    "permissions": lambda: f"permissions is an array of one or more of: {', '.join(settings().permissions)}.",
+    "permissions": lambda: f"permissions is an array of one or more of: {', '.join(catalogue())}.",
     "metadata": lambda: "metadata is an object whose values are strings, finite numbers or booleans.",
     "key": lambda: "key is the text of an API key.",
     "enabled": lambda: "enabled is true or false, without quotes.",

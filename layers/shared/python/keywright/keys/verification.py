@@ -2,7 +2,8 @@
 
 In this order, so that only the holder of the right secret learns more than NOT_FOUND:
 
-1. the text and its tag: forged and mistyped keys end here, without a read and without a hash;
+1. the text and its tag: forged and mistyped keys end here, without a read and without a hash. Where imported keys are
+   taken, a text of another form costs one read of the items that would name its key;
 2. one strongly consistent read of the key and its organization, on every verification: a key that was revoked,
    disabled, rotated or frozen is refused on the next request;
 3. the secret, against the hash of its generation;
@@ -108,6 +109,8 @@ def verify(text: str, use: Use = NO_PERMISSION_NEEDED) -> Verification:
 
 def _verify(text: str, use: Use, measured: Measurements) -> Verification:
     parts = key_text.decode(text, settings().key_prefix, pepper.peppers().tag_key)
+    if parts is NotIssuedHere.MALFORMED and settings().takes_imported_keys:
+        parts = _imported(text, measured)
     if isinstance(parts, NotIssuedHere):
         return UnknownKey(parts)
     for _ in range(_READS):
@@ -121,6 +124,15 @@ def _verify(text: str, use: Use, measured: Measurements) -> Verification:
         else:
             return _with_usage_plan(verification, credential)
     raise ServiceError(SERVICE_UNAVAILABLE, reason="the item of a limit is missing")
+
+
+def _imported(text: str, measured: Measurements) -> KeyParts | NotIssuedHere:
+    from keywright.keys import imported  # noqa: PLC0415 - loaded only where imported keys are taken
+
+    started = time.perf_counter()
+    (parts,) = imported.find([text])
+    measured.read_seconds = time.perf_counter() - started
+    return parts or NotIssuedHere.MALFORMED
 
 
 def _with_usage_plan(verification: Verification, credential: Credential) -> Verification:
@@ -197,7 +209,7 @@ def _read(parts: KeyParts, measured: Measurements) -> Credential | None:
             return reusable[1]
     started = time.perf_counter()
     credential = credentials.read(*name)
-    measured.read_seconds = time.perf_counter() - started
+    measured.read_seconds = (measured.read_seconds or 0.0) + time.perf_counter() - started
     if reuse_seconds and credential is not None:
         records().put(name, (asked_at, credential))
     return credential
@@ -220,7 +232,7 @@ def _is_secret(parts: KeyParts, key: ApiKeyRecord, stored_hash: str, measured: M
         return True
     started = time.perf_counter()
     is_match = key_hash.matches(stored_hash, digest)
-    measured.hashes += 1
+    measured.hashes += not key_hash.is_quick(stored_hash)
     if is_match:
         matches().put(digest, stored_hash)
         if stored_hash == key.hash and not key_hash.is_current(stored_hash, settings().argon2):

@@ -41,7 +41,7 @@ class Measurements:
     """Cost of one verification.
 
     Attributes:
-        read_seconds: time of the read; None without a read.
+        read_seconds: time of all reads together; None without a read.
         hash_seconds: time of all hashes together; None without a hash.
         limiter_failures: 1 if a rate limit could not be asked, and so admitted.
     """

@@ -29,13 +29,15 @@ class ApiKeyRecord:
 
     Attributes:
         metadata: JSON text.
-        hash: Argon2id PHC string of the keyed digest of the key's text.
+        hash: PHC string of the keyed digest of the key's text.
         generation: rotations so far.
         hint: the part of the text that may be shown.
         version: changes so far, for optimistic locking.
         previous_hash: of the text before the last rotation, valid until `previous_expires_at`; both or neither.
         allowed_ips: normalized addresses and ranges that the key may be used from; none: anywhere.
         leak: the report that its text is public; None if there is none, or if it was cleared.
+        imported_as: digest of the text of generation 0 if it was issued elsewhere, which names an item that goes with
+            the key (store/imported_texts.py).
     """
 
     organization_id: UUID
@@ -58,6 +60,7 @@ class ApiKeyRecord:
     quota: Quota | None = None
     allowed_ips: tuple[str, ...] = ()
     leak: Leak | None = None
+    imported_as: str | None = field(default=None, repr=False)
 
     @property
     def has_limits(self) -> bool:
@@ -189,6 +192,7 @@ def parse_api_key(item: Item) -> ApiKeyRecord:
         quota=Quota.parse(item["quota"]["S"]) if "quota" in item else None,
         allowed_ips=tuple(address["S"] for address in item["allowed_ips"]["L"]) if "allowed_ips" in item else (),
         leak=Leak.parse(item["leak"]["S"]) if "leak" in item else None,
+        imported_as=item["imported_as"]["S"] if "imported_as" in item else None,
     )
 
 
@@ -220,4 +224,6 @@ def _item(record: ApiKeyRecord) -> Item:
         item["allowed_ips"] = {"L": [{"S": address} for address in record.allowed_ips]}
     if record.leak is not None:
         item["leak"] = {"S": record.leak.stored()}
+    if record.imported_as is not None:
+        item["imported_as"] = {"S": record.imported_as}
     return item
