@@ -69,7 +69,7 @@ def _rules(
     prefix: PrefixOption = None,
 ) -> None:
     """Print what finds keys in other text: a regular expression, the checksum, and rules for scanners."""
-    rules = _rules_of(_required(prefix))
+    rules = rules_of(_required(prefix))
     text = {
         None: _explanation,
         Scanner.GITLEAKS: lambda rules: rules.gitleaks,
@@ -117,7 +117,7 @@ def _print(text: str) -> None:
 
 # ---- Rules ---------------------------------------------------------------------------------------------------
 
-_MINIMUM_ENTROPY = 4
+MINIMUM_ENTROPY = 4
 """Shannon entropy of the characters of a text, in bits. Keys have more than 4.5; `kk_0ExxxxXXXX...` has less than 4."""
 
 _GITLEAKS = """\
@@ -202,8 +202,9 @@ its "Secret format". Leave "Before secret" and "After secret" as they are.
 """
 
 
-def _rules_of(prefix: str) -> ScanningRules:
-    values = {"name": NAME, "prefix": prefix, "pattern": scanning.pattern(prefix), "entropy": _MINIMUM_ENTROPY}
+def rules_of(prefix: str) -> ScanningRules:
+    """Return everything that finds keys of a prefix; of the selected deployment, the endpoint for reports too."""
+    values = {"name": NAME, "prefix": prefix, "pattern": scanning.pattern(prefix), "entropy": MINIMUM_ENTROPY}
     url = os.environ.get(URL)
     return ScanningRules(
         prefix=prefix,
