@@ -404,6 +404,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
     `--installed PROGRAM`: use the operator's command line that was installed as this program.
 
+    `--gitleaks PROGRAM`: scan for leaked keys with it.
+
     `--browser CHROMIUM`: test pages with it; `--pictures DIRECTORY` saves screenshots.
     """
     parser.addoption("--deeper", action="store_true", help="only tests that go deeper with DEPTH=full")
@@ -412,5 +414,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--runtime", type=Path, help="a Python that has awslambdaric, and nothing else of this project")
     parser.addoption("--sam", type=Path, help="a Python that has the SAM command line")
     parser.addoption("--installed", type=Path, help="an installed keywright-admin")
+    parser.addoption("--gitleaks", type=Path, help="the gitleaks to scan for leaked keys with")
     parser.addoption("--browser", help="the Chromium to look at pages with")
     parser.addoption("--pictures", type=Path, help="a directory to keep screenshots in")

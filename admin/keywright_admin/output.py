@@ -243,12 +243,54 @@ class ImportedKeys(Answer):
     lines: list[ImportedLine]
 
 
+class GitHubPattern(Answer):
+    """What GitHub's secret scanning partner program asks for. `endpoint` is null without a deployment."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    pattern: str
+    endpoint: str | None
+
+
+class ScanningRules(Answer):
+    """Output of `scanning rules`. `pattern` is a regular expression; a key is its group 1."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prefix: str
+    characters: int
+    pattern: str
+    gitleaks: str
+    trufflehog: str
+    github: GitHubPattern
+
+
+class FoundKey(Answer):
+    """A text with the checksum of a key, and where it was found: `FILE:LINE`, or the line of the input."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    place: str
+    hint: str
+
+
+class CheckedTexts(Answer):
+    """Output of `scanning check`. `others` is the number of texts with the form of a key and a wrong checksum."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    keys: list[FoundKey]
+    others: int
+
+
 SCHEMAS: dict[str, type[BaseModel]] = {
     "audit-record": AuditRecordOutput,
     "audit-records": AuditRecordList,
     "changed-key": ChangedKey,
     "changed-member": ChangedMember,
     "changed-organization": ChangedOrganization,
+    "checked-texts": CheckedTexts,
     "identified-key": IdentifiedKey,
     "imported-keys": ImportedKeys,
     "key": KeyOutput,
@@ -258,6 +300,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "organizations": OrganizationList,
     "revoked-keys": RevokedKeys,
     "rotated-key": RotatedKey,
+    "scanning-rules": ScanningRules,
     "verified-key": VerifiedKey,
 }
 """The published schemas, by file name without extension."""

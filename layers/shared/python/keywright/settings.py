@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
-_PREFIX = re.compile(r"[a-z][a-z0-9_]{0,18}_")
+KEY_PREFIX = re.compile(r"[a-z][a-z0-9_]{0,18}_")
 _PERMISSION = re.compile(r"[a-z][a-z0-9_.-]*:[a-z][a-z0-9_.-]*")
 
 
@@ -81,7 +81,7 @@ class SecretSettings:
         reader = _Reader(environment)
         return cls(
             pepper_secret_id=reader.text("PEPPER_SECRET_ID"),
-            key_prefix=reader.matching("KEY_PREFIX", _PREFIX, "lower-case letters, digits and underscores, as kk_"),
+            key_prefix=reader.matching("KEY_PREFIX", KEY_PREFIX, "lower-case letters, digits and underscores, as kk_"),
             argon2=Argon2Parameters(
                 memory_kib=reader.number("ARGON2_MEMORY_KIB", minimum=1),
                 iterations=reader.number("ARGON2_ITERATIONS", minimum=1),
