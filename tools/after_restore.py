@@ -43,7 +43,9 @@ def lines(stack: str, records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         if arguments is None:
             yield f"# {record['created_at']['S']} {organization} {event} {json.dumps(target)} {json.dumps(after)}"
         else:
-            yield shlex.join(["keywright-admin", "--stack", stack, *arguments, "--id"])
+            takes_reason = "reason" in record and arguments[:2] in (["keys", "revoke"], ["keys", "disable"])
+            reason = ["--reason", record["reason"]["S"]] if takes_reason else []
+            yield shlex.join(["keywright-admin", "--stack", stack, *arguments, *reason, "--id"])
 
 
 def _updated(organization: str, key: str, after: Mapping[str, Any]) -> list[str] | None:
@@ -51,7 +53,8 @@ def _updated(organization: str, key: str, after: Mapping[str, Any]) -> list[str]
     if {"permissions", "allowedIps"} & after.keys():
         return _revoked(organization, key, after)
     if "enabled" in after:
-        return ["keys", "enable" if after["enabled"] else "disable", organization, key]
+        clearing = ["--clear-leak"] if "leak" in after and after["leak"] is None else []
+        return ["keys", *(["enable", *clearing] if after["enabled"] else ["disable"]), organization, key]
     return None
 
 

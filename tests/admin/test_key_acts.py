@@ -109,7 +109,8 @@ def test_a_reason_is_in_the_audit_log(
     run("keys", *arguments, "--reason", "no_longer_used").text()
 
     (record,) = run("audit", ORGANIZATION, "--json").json("audit-records")["records"]
-    assert (event, "no_longer_used") == (record["event"], record["reason"])
+    assert event == record["event"]
+    assert "no_longer_used" == record["reason"]
     assert "  reason: no_longer_used" in run("audit", ORGANIZATION).text()
 
 

@@ -57,6 +57,7 @@ def test_a_record_has_every_field(deployment: Deployment) -> None:
             "before": None,
             "after": {**VALID_BODY, "enabled": True, "metadata": {}, "expiresAt": None, **UNLIMITED},
         },
+        "reason": None,
         "sourceIp": record["sourceIp"],
         "requestId": response.headers["x-request-id"],
         "createdAt": record["createdAt"],

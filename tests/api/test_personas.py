@@ -82,6 +82,7 @@ MATRIX = [
     Row("GET", DOCS, None,                          (200, 200, 200, 200, 200, 200, 200, 200, 200), is_document=True),
     # For keys and for backends: a session is neither.
     Row("GET", CURRENT, None,                       (401, 401, 401, 401, 401, 401, 401, 401, 401)),
+    Row("DELETE", CURRENT, None,                    (401, 401, 401, 401, 401, 401, 401, 401, 401)),
     Row("POST", VERIFY, {"key": "kk_"},             (401, 401, 401, 401, 401, 401, 401, 401, 404)),
 ]
 # fmt: on

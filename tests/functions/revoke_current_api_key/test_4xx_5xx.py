@@ -22,7 +22,8 @@ def test_400_another_reason(call: Call, reason: str) -> None:
 
     refusal = call.refused(query={"reason": reason})
 
-    assert (400, "BAD_REQUEST") == (refusal.status, refusal.code)
+    assert 400 == refusal.status
+    assert "BAD_REQUEST" == refusal.code
     assert "reason is one of: compromised, superseded, no_longer_used, other." == refusal.hint
 
 
@@ -30,7 +31,8 @@ def test_401_a_key_deleted_after_its_authorization(call: Call) -> None:
     """A key deleted after its authorization is no longer valid."""
     refusal = call.refused()
 
-    assert (401, "UNAUTHORIZED") == (refusal.status, refusal.code)
+    assert 401 == refusal.status
+    assert "UNAUTHORIZED" == refusal.code
     assert "Bearer" == call()["headers"]["www-authenticate"]
 
 
@@ -41,7 +43,8 @@ def test_410_an_organization_frozen_after_the_authorization(call: Call) -> None:
 
     refusal = call.refused()
 
-    assert (410, "ORGANIZATION_FROZEN") == (refusal.status, refusal.code)
+    assert 410 == refusal.status
+    assert "ORGANIZATION_FROZEN" == refusal.code
 
 
 def test_500_with_a_session_authorizer(call: Call) -> None:

@@ -51,6 +51,8 @@ _AUTHORIZATION = "authorization"
 _BEARER = "bearer "
 _REVOCATION = ("DELETE", "/auth/api-keys/current")
 """The route on which a key deletes itself. It is no use of the key, so no limit refuses it."""
+_LOOK, _ONE_USE = 0, 1
+"""The costs of requests. A look takes nothing of a limit, and is not counted."""
 _OWN_ROUTES = frozenset({("GET", "/auth/api-keys/current"), _REVOCATION})
 """Routes of this API that every valid key may call, regardless of the rules. Their answers are not reused."""
 _LIMITED = frozenset({Code.RATE_LIMITED, Code.QUOTA_EXCEEDED})
@@ -93,11 +95,6 @@ class _Request:
         """Whether the backend answers 429 to a key whose limit is reached. This API's own routes do not."""
         return settings().lets_in_limited and self.route not in _OWN_ROUTES
 
-    @property
-    def use(self) -> Use:
-        """What the key is used for."""
-        return Use(self.missing, self.address, cost=0 if self.route == _REVOCATION else 1)
-
     def missing(self, granted: Sequence[str]) -> tuple[str, ...] | RouteClosed:
         """Return the permissions that a key lacks for the request."""
         return () if self.route in _OWN_ROUTES else access_rules().missing(*self.route, granted)
@@ -112,8 +109,9 @@ def authorize_api_key(event: AuthorizerEvent, context: LambdaContext) -> Authori
             not reuse it.
     """
     request = _read(event)
+    use = Use(request.missing, request.address, _LOOK if request.route == _REVOCATION else _ONE_USE)
     with deadline.within(context.get_remaining_time_in_millis()):
-        verification = None if request.text is None else verify(request.text, request.use)
+        verification = None if request.text is None else verify(request.text, use)
     if not isinstance(verification, IdentifiedKey) or verification.code in {Code.EXPIRED, Code.DISABLED}:
         if not request.is_payload_2:
             raise Unauthorized
