@@ -33,7 +33,7 @@ def retired(scene: Scene) -> Scene:
 
 
 def check_use(scene: Scene, *script: Fault | None) -> int:
-    """Use the text under faults, then flush without; return the count of the one record, and what waits for the next."""
+    """Use the text under faults, then flush without; return how often it is counted, in the one record or waiting."""
     before = scene.proxy.faults
     answer = run_under_faults(scene, VERIFY, "", *script)
     assert scene.proxy.faults > before
