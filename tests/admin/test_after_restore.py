@@ -137,6 +137,14 @@ def test_reasons_are_repeated() -> None:
     ] == printed
 
 
+def test_the_use_of_a_rotated_out_secret_is_a_comment() -> None:
+    """It has changed nothing; the rotation before it is repeated."""
+    used = record("api_key.retired_secret_used", nth_id(1), {"count": 3, "generation": 0}, 2)
+    rotated = record("api_key.rotated", nth_id(1), {"generation": 1}, 1)
+
+    assert [["keys", "revoke", ORGANIZATION, nth_id(1), "--yes"]] == commands([used, rotated])
+
+
 def test_a_usage_plan_key_is_a_comment() -> None:
     """The audit log does not have the value."""
     assert [] == commands([record("organization.updated", ORGANIZATION, {"usagePlanKey": "...6789"}, 1)])

@@ -743,6 +743,18 @@ def test_that_a_key_is_unknown_is_not_remembered(table: Table, now: SimpleNamesp
     assert Code.VALID is verify(KEY.put(table)).code
 
 
+def test_a_rotated_key_works_at_once_with_its_new_text(table: Table, costs: Costs, now: SimpleNamespace) -> None:
+    """A text of a later generation shows that the reused record is old: the key is read again, once."""
+    del now
+    verify(KEY.put(table))
+    text = NEXT.put(table)
+    costs.spent()
+
+    assert Code.VALID is verify(text).code
+    assert Code.VALID is verify(text).code
+    assert READ == costs.spent()[0]
+
+
 def test_another_secret_is_not_let_in_by_a_reused_record(table: Table, now: SimpleNamespace) -> None:
     """Secrets are compared every time, also with a reused record."""
     del now

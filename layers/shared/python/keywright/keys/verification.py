@@ -199,14 +199,19 @@ def _refusal(  # noqa: PLR0911 - one for each result, in their order
 
 
 def _read(parts: KeyParts, measured: Measurements) -> Credential | None:
-    """Read the key, or reuse a record that is not older than RecordReuseSeconds."""
+    """Read the key, or reuse a record that is not older than RecordReuseSeconds.
+
+    The tag of the text proves its generation: a record of an earlier one was read before the last rotation.
+    """
     reuse_seconds = settings().record_reuse_seconds
     name = (parts.organization_id, parts.key_id)
     asked_at = time.monotonic()
     if reuse_seconds:
         reusable = records().get(name)
         if reusable is not None and asked_at < reusable[0] + reuse_seconds:
-            return reusable[1]
+            reused = reusable[1]
+            if parts.generation <= reused.key.generation:
+                return reused
     started = time.perf_counter()
     credential = credentials.read(*name)
     measured.read_seconds = (measured.read_seconds or 0.0) + time.perf_counter() - started

@@ -1,6 +1,7 @@
 """Uses of rotated-out secrets: counted beside the other uses of the key, and reported in its organization's audit log.
 
-Attributes of the usage's item, which exists exactly as long as the key does:
+Attributes of the usage's item. It exists exactly as long as the key does, so neither rotations nor deletions have to
+care for a separate item, and a purge, which deletes audit records last, finds every one:
 
 | attribute | |
 | --- | --- |
