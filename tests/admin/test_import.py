@@ -35,6 +35,7 @@ ORGANIZATION = ACTIVE_ORGANIZATION_ID
 TEXT = "acme_4eC39HqLyjWDarjtT1zdp7dcABCDwxyz"
 HEADER = "key,name,permissions"
 LINE = f"{TEXT},CI,sessions:read"
+CATALOGUE = "webhooks:read, webhooks:write, sessions:read, sessions:write, analytics:read"
 LINES = size("IMPORTED_LINES", 100, full=2_000)
 
 
@@ -118,7 +119,7 @@ def sha256(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
-STORED = {
+STORED: dict[str, tuple[str, Callable[[str], str]]] = {
     "SHA-256 in hex": ("sha256", lambda text: sha256(text).hex()),
     "SHA-256 in capitals": ("sha256", lambda text: sha256(text).hex().upper()),
     "Unkey": ("sha256", lambda text: base64.b64encode(sha256(text)).decode()),
@@ -182,8 +183,9 @@ def test_many_lines(table: Table, load: Callable[..., CommandResult]) -> None:
     before = table.items()
     second = load(lines, "--json").json("imported-keys")
 
-    assert (LINES, 0, 0) == (first["created"], first["alreadyThere"], first["refused"])
-    assert (0, LINES, 0) == (second["created"], second["alreadyThere"], second["refused"])
+    counts = ("created", "alreadyThere", "refused")
+    assert [LINES, 0, 0] == [first[count] for count in counts]
+    assert [0, LINES, 0] == [second[count] for count in counts]
     assert [line["id"] for line in first["lines"]] == [line["id"] for line in second["lines"]]
     assert list(range(2, LINES + 2)) == [line["line"] for line in second["lines"]]
     assert before == table.items()
@@ -218,8 +220,7 @@ def test_one_refused_line_stops_all(table: Table, load: Callable[..., CommandRes
         "----  ---------  --  ----",
         "2     not tried  -   CI",
         "line 3  name must have at least 1 character. name is a string of 1 to 120 characters.",
-        "line 4  permissions[0] is not a permission of this service. Use any of: webhooks:read, webhooks:write, "
-        "sessions:read, sessions:write, analytics:read.",
+        f"line 4  permissions[0] is not a permission of this service. Use any of: {CATALOGUE}.",
         "Imported 0 keys. Already there: 0. Refused: 2.",
         "Correct the refused lines, or pass --keep-going to import the others.",
     ] == result.output.splitlines()
@@ -239,7 +240,8 @@ def test_a_failure_says_how_much_was_imported(
 ) -> None:
     """GIVEN DynamoDB stops answering in between THEN the rest can be imported by the same command."""
     lines = [HEADER, *(f"{new_text()},key {number},sessions:read" for number in range(4))]
-    commit, written = table_module.commit, []
+    commit = table_module.commit
+    written: list[object] = []
 
     def failing(*arguments: object) -> None:
         if len(written) == 2:

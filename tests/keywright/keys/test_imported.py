@@ -201,7 +201,7 @@ def test_the_first_use_hashes_the_secret(table: Table, costs: Costs) -> None:
 
 
 def test_a_forged_text_costs_one_read(costs: Costs) -> None:
-    """And no hash."""
+    """A made-up text takes one request of reads, and no hash."""
     verify(new_text())
     costs.spent()
 
