@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +20,7 @@ from keywright_admin.failures import ExitCode
 from local.demo import ACTIVE_ORGANIZATION_ID
 from tests.support import faults
 from tests.support.depth import size
-from tests.support.environment import new_container
+from tests.support.environment import ROOT, new_container
 from tests.support.imported_keys import new_text
 from tests.support.sample_keys import SampleKey
 from tests.support.world import OTHER_ORGANIZATION_ID
@@ -139,6 +140,44 @@ def test_what_other_issuers_store(load: Callable[..., CommandResult], issuer: st
 
     assert {Code.VALID} == {verify(text).code for text in texts}
     assert Code.NOT_FOUND == verify(new_text()).code
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [("TRUE", True), ("t", True), ("1", True), ("yes", True), ("", True)]
+    + [("False", False), ("f", False), ("0", False), ("no", False)],
+)
+def test_booleans_of_other_programs(
+    table: Table,
+    load: Callable[..., CommandResult],
+    cell: str,
+    expected: bool,  # noqa: FBT001 - a case
+) -> None:
+    """The words of spreadsheets and databases, in any case."""
+    load([f"{HEADER},enabled", f"{LINE},{cell}"]).text()
+
+    assert [expected] == [item["enabled"] for item in keys(table)]
+
+
+GUIDE = (ROOT / "docs" / "import.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^```csv\n(.*?)^```", GUIDE, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=[example.split(",")[0] for example in EXAMPLES])
+def test_the_examples_of_the_guide(load: Callable[..., CommandResult], example: str) -> None:
+    """GIVEN a file as the guide shows it WHEN it is imported as the guide says THEN every line is a key."""
+    lines = example.splitlines()
+    options = ["--format", "api-gateway", *ALL] if "usageplanIds" in example else []
+
+    output = load(lines, *options, "--json").json("imported-keys")
+
+    assert len(lines) - 1 == output["created"] == len(output["lines"])
+
+
+def test_the_guide_has_an_example_of_every_issuer() -> None:
+    """The test above applies to existing examples."""
+    assert 5 == len(EXAMPLES)
+    assert {"key", "sha256", "sha512", "Name"} == {example.split(",")[0] for example in EXAMPLES}
 
 
 ALL = ("--permissions", "sessions:read,webhooks:write")
