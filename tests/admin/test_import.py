@@ -15,6 +15,7 @@ from rich.cells import cell_len
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
 from keywright.keys.outcome import Code
 from keywright.keys.verification import requiring, verify
+from keywright.store import pepper
 from keywright.store import table as table_module
 from keywright_admin.failures import ExitCode
 from local.demo import ACTIVE_ORGANIZATION_ID
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from keywright.domain.keyring import Keyring
     from tests.support.command_result import CommandResult
     from tests.support.world import Table
 
@@ -463,12 +465,15 @@ def test_without_the_stacks_settings(
 def test_pepper_that_cannot_be_read_is_no_refusal_of_a_line(
     load: Callable[..., CommandResult], environment: pytest.MonkeyPatch
 ) -> None:
-    """The failure is that of AWS, not of the file."""
+    """GIVEN the first fetch fails, and a second one would not THEN it is a failure of AWS, not of the line."""
+    fetch, failures = pepper._fetch, [ServiceError(SERVICE_UNAVAILABLE, reason="AWS did not answer")]
 
-    def unavailable() -> None:
-        raise ServiceError(SERVICE_UNAVAILABLE, reason="AWS did not answer")
+    def unavailable_at_first() -> Keyring:
+        if failures:
+            raise failures.pop()
+        return fetch()
 
-    environment.setattr("keywright.store.pepper._fetch", unavailable)
+    environment.setattr(pepper, "_fetch", unavailable_at_first)
 
     assert "AWS did not answer; the change may have been made" == load([HEADER, LINE]).failure(ExitCode.UNAVAILABLE)
 
