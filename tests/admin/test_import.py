@@ -465,7 +465,11 @@ def test_without_the_stacks_settings(
 def test_pepper_that_cannot_be_read_is_no_refusal_of_a_line(
     load: Callable[..., CommandResult], environment: pytest.MonkeyPatch
 ) -> None:
-    """GIVEN the first fetch fails, and a second one would not THEN it is a failure of AWS, not of the line."""
+    """GIVEN the first fetch fails, and a second one would not THEN it is a failure of AWS, not of the line.
+
+    The line has a text of our form, whose tag is checked.
+    """
+    lines = [HEADER, f"{SampleKey().text()},CI,sessions:read"]
     fetch, failures = pepper._fetch, [ServiceError(SERVICE_UNAVAILABLE, reason="AWS did not answer")]
 
     def unavailable_at_first() -> Keyring:
@@ -475,7 +479,7 @@ def test_pepper_that_cannot_be_read_is_no_refusal_of_a_line(
 
     environment.setattr(pepper, "_fetch", unavailable_at_first)
 
-    assert "AWS did not answer; the change may have been made" == load([HEADER, LINE]).failure(ExitCode.UNAVAILABLE)
+    assert "AWS did not answer; the change may have been made" == load(lines).failure(ExitCode.UNAVAILABLE)
 
 
 def test_a_deployment_that_takes_no_imported_keys(
