@@ -54,6 +54,10 @@ SUITES = {
         "pytest tests/keywright/store/test_retired_uses.py tests/keywright/keys/test_retired_secrets.py"
         " tests/lifecycle/test_retired_secrets.py"
     ),
+    "imported_keys": Suite(
+        "pytest tests/keywright/keys/test_imported.py tests/keywright/operators/test_imports.py",
+        ("tests", "imported", "import_races"),
+    ),
     "forged_keys": Suite("pytest tests/keywright/domain/test_mutated_keys.py", ("mutations",)),
     "revocation": Suite("pytest tests/lifecycle/test_revocation.py", ("races",)),
     "overtaken_changes": Suite("pytest tests/keywright/test_overtaken_changes.py"),

@@ -48,7 +48,8 @@ _API_GATEWAY_COLUMNS = (_KEY, "name", "description", "enabled")
 _HASH_PREFIX = "sha512$$"
 """What djangorestframework-api-key puts before the hexadecimal hash."""
 _SEPARATORS = re.compile(r"[,;\s]+")
-_BOOLEANS = {"true": True, "false": False, "1": True, "0": False, "yes": True, "no": False, "": True}
+_BOOLEANS = dict.fromkeys(("true", "t", "yes", "1", ""), True) | dict.fromkeys(("false", "f", "no", "0"), False)
+"""As spreadsheets, PostgreSQL and MySQL write them."""
 
 
 class Format(StrEnum):

@@ -463,7 +463,7 @@ def _revoke_selected(
     "import",
     "keys import keys.csv --organization org_2abc --stack keywright --dry-run",
     "keys import keys.csv --organization org_2abc --stack keywright --permissions analytics:read --keep-going",
-    "keys import aws.csv --organization org_2abc --stack keywright --format api-gateway --permissions analytics:read",
+    "keys import api.csv --organization org_2abc --stack keywright --format api-gateway --permissions analytics:read",
 )
 def _import(  # noqa: PLR0913 - options
     context: typer.Context,

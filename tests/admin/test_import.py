@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,12 +15,13 @@ from rich.cells import cell_len
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
 from keywright.keys.outcome import Code
 from keywright.keys.verification import requiring, verify
+from keywright.store import pepper
 from keywright.store import table as table_module
 from keywright_admin.failures import ExitCode
 from local.demo import ACTIVE_ORGANIZATION_ID
 from tests.support import faults
 from tests.support.depth import size
-from tests.support.environment import new_container
+from tests.support.environment import ROOT, new_container
 from tests.support.imported_keys import new_text
 from tests.support.sample_keys import SampleKey
 from tests.support.world import OTHER_ORGANIZATION_ID
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from keywright.domain.keyring import Keyring
     from tests.support.command_result import CommandResult
     from tests.support.world import Table
 
@@ -35,6 +38,7 @@ ORGANIZATION = ACTIVE_ORGANIZATION_ID
 TEXT = "acme_4eC39HqLyjWDarjtT1zdp7dcABCDwxyz"
 HEADER = "key,name,permissions"
 LINE = f"{TEXT},CI,sessions:read"
+CATALOGUE = "webhooks:read, webhooks:write, sessions:read, sessions:write, analytics:read"
 LINES = size("IMPORTED_LINES", 100, full=2_000)
 
 
@@ -118,7 +122,7 @@ def sha256(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
-STORED = {
+STORED: dict[str, tuple[str, Callable[[str], str]]] = {
     "SHA-256 in hex": ("sha256", lambda text: sha256(text).hex()),
     "SHA-256 in capitals": ("sha256", lambda text: sha256(text).hex().upper()),
     "Unkey": ("sha256", lambda text: base64.b64encode(sha256(text)).decode()),
@@ -138,6 +142,46 @@ def test_what_other_issuers_store(load: Callable[..., CommandResult], issuer: st
 
     assert {Code.VALID} == {verify(text).code for text in texts}
     assert Code.NOT_FOUND == verify(new_text()).code
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        *((cell, True) for cell in ("TRUE", "t", "1", "yes", "")),
+        *((cell, False) for cell in ("False", "f", "0", "no")),
+    ],
+)
+def test_booleans_of_other_programs(
+    table: Table,
+    load: Callable[..., CommandResult],
+    cell: str,
+    expected: bool,  # noqa: FBT001 - a case
+) -> None:
+    """The words of spreadsheets and databases, in any case."""
+    load([f"{HEADER},enabled", f"{LINE},{cell}"]).text()
+
+    assert [expected] == [item["enabled"] for item in keys(table)]
+
+
+GUIDE = (ROOT / "docs" / "import.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"^```csv\n(.*?)^```", GUIDE, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=range(len(EXAMPLES)))
+def test_the_examples_of_the_guide(load: Callable[..., CommandResult], example: str) -> None:
+    """GIVEN a file as the guide shows it WHEN it is imported as the guide says THEN every line is a key."""
+    lines = example.splitlines()
+    options = ["--format", "api-gateway", *ALL] if "usageplanIds" in example else []
+
+    output = load(lines, *options, "--json").json("imported-keys")
+
+    assert len(lines) - 1 == output["created"] == len(output["lines"])
+
+
+def test_the_guide_has_an_example_of_every_issuer() -> None:
+    """The test above applies to existing examples."""
+    assert 5 == len(EXAMPLES)
+    assert {"key", "sha256", "sha512", "Name"} == {example.split(",")[0] for example in EXAMPLES}
 
 
 ALL = ("--permissions", "sessions:read,webhooks:write")
@@ -182,8 +226,9 @@ def test_many_lines(table: Table, load: Callable[..., CommandResult]) -> None:
     before = table.items()
     second = load(lines, "--json").json("imported-keys")
 
-    assert (LINES, 0, 0) == (first["created"], first["alreadyThere"], first["refused"])
-    assert (0, LINES, 0) == (second["created"], second["alreadyThere"], second["refused"])
+    counts = ("created", "alreadyThere", "refused")
+    assert [LINES, 0, 0] == [first[count] for count in counts]
+    assert [0, LINES, 0] == [second[count] for count in counts]
     assert [line["id"] for line in first["lines"]] == [line["id"] for line in second["lines"]]
     assert list(range(2, LINES + 2)) == [line["line"] for line in second["lines"]]
     assert before == table.items()
@@ -218,8 +263,7 @@ def test_one_refused_line_stops_all(table: Table, load: Callable[..., CommandRes
         "----  ---------  --  ----",
         "2     not tried  -   CI",
         "line 3  name must have at least 1 character. name is a string of 1 to 120 characters.",
-        "line 4  permissions[0] is not a permission of this service. Use any of: webhooks:read, webhooks:write, "
-        "sessions:read, sessions:write, analytics:read.",
+        f"line 4  permissions[0] is not a permission of this service. Use any of: {CATALOGUE}.",
         "Imported 0 keys. Already there: 0. Refused: 2.",
         "Correct the refused lines, or pass --keep-going to import the others.",
     ] == result.output.splitlines()
@@ -239,7 +283,8 @@ def test_a_failure_says_how_much_was_imported(
 ) -> None:
     """GIVEN DynamoDB stops answering in between THEN the rest can be imported by the same command."""
     lines = [HEADER, *(f"{new_text()},key {number},sessions:read" for number in range(4))]
-    commit, written = table_module.commit, []
+    commit = table_module.commit
+    written: list[object] = []
 
     def failing(*arguments: object) -> None:
         if len(written) == 2:
@@ -420,14 +465,21 @@ def test_without_the_stacks_settings(
 def test_pepper_that_cannot_be_read_is_no_refusal_of_a_line(
     load: Callable[..., CommandResult], environment: pytest.MonkeyPatch
 ) -> None:
-    """The failure is that of AWS, not of the file."""
+    """GIVEN the first fetch fails, and a second one would not THEN it is a failure of AWS, not of the line.
 
-    def unavailable() -> None:
-        raise ServiceError(SERVICE_UNAVAILABLE, reason="AWS did not answer")
+    The line has a text of our form, whose tag is checked.
+    """
+    lines = [HEADER, f"{SampleKey().text()},CI,sessions:read"]
+    fetch, failures = pepper._fetch, [ServiceError(SERVICE_UNAVAILABLE, reason="AWS did not answer")]
 
-    environment.setattr("keywright.store.pepper._fetch", unavailable)
+    def unavailable_at_first() -> Keyring:
+        if failures:
+            raise failures.pop()
+        return fetch()
 
-    assert "AWS did not answer; the change may have been made" == load([HEADER, LINE]).failure(ExitCode.UNAVAILABLE)
+    environment.setattr(pepper, "_fetch", unavailable_at_first)
+
+    assert "AWS did not answer; the change may have been made" == load(lines).failure(ExitCode.UNAVAILABLE)
 
 
 def test_a_deployment_that_takes_no_imported_keys(

@@ -46,7 +46,7 @@ def replayed(log: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     for record in log:
         key_id, before, after = record["targetId"], record["changes"].get("before"), record["changes"]["after"]
         match record["event"]:
-            case "api_key.created":
+            case "api_key.created" | "api_key.imported":
                 assert key_id not in keys
                 keys[key_id] = {"leak": None, **after, "generation": 0, "previousKeyExpiresAt": None}
             case "api_key.updated" | "api_key.rotated" | "api_key.leak_reported":

@@ -23,6 +23,7 @@ from tests.support import counts, network_faults
 from tests.support.audit_log import audit_log, key_states, replayed
 from tests.support.client import VALID_BODY
 from tests.support.event_queue import about, event, message
+from tests.support.imported_keys import run_import, source
 from tests.support.service import Answer, Caller
 
 if TYPE_CHECKING:
@@ -157,7 +158,9 @@ def _sync(scene: Scene, _: str) -> Answer:
     return UNAVAILABLE if answer["batchItemFailures"] else Answer(200, {}, json.dumps(answer))
 
 
-def _by_operator(name: str, act: Callable[[UUID, UUID], object], event: str, repeat: Repeat | int) -> Operation:
+def _by_operator(
+    name: str, act: Callable[[UUID, UUID], object], event: str, repeat: Repeat | int, requests: int = 2
+) -> Operation:
     """Return an act of the operator's command line, on an organization and a key."""
 
     def run(scene: Scene, _: str) -> Answer:
@@ -168,7 +171,7 @@ def _by_operator(name: str, act: Callable[[UUID, UUID], object], event: str, rep
         except ServiceError as error:
             return _failure(error)
 
-    return Operation(f"operator {name}", 2, run, event, repeat, has_deadline=False)
+    return Operation(f"operator {name}", requests, run, event, repeat, has_deadline=False)
 
 
 def _failure(error: ServiceError) -> Answer:
@@ -229,6 +232,13 @@ OPERATIONS = [
         lambda organization_id, key_id: operator_keys.revoke_key(OPERATOR, organization_id, key_id),
         "api_key.deleted",
         Repeat.CHANGES_NOTHING,
+    ),
+    _by_operator(
+        "imports a key",
+        lambda organization_id, _: run_import([source(f"acme_{organization_id.hex}", "sha256")], organization_id),
+        "api_key.imported",
+        Repeat.CHANGES_NOTHING,
+        requests=3,
     ),
 ]
 NAMES = [operation.name for operation in OPERATIONS]

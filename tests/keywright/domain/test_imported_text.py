@@ -71,7 +71,11 @@ def test_parts_name_the_first_generation() -> None:
     """An imported text has generation 0, and repr shows no part of its hash."""
     parts = imported_text.parts(3, ORGANIZATION, KEY, b"\xab" * 32)
 
-    assert (3, ORGANIZATION, KEY, 0) == (parts.pepper_version, parts.organization_id, parts.key_id, parts.generation)
+    assert imported_text.parts(3, ORGANIZATION, KEY, bytes(32)) != parts
+    assert 3 == parts.pepper_version
+    assert ORGANIZATION == parts.organization_id
+    assert KEY == parts.key_id
+    assert 0 == parts.generation
     assert "payload" not in repr(parts)
 
 

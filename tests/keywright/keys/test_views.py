@@ -173,5 +173,5 @@ def test_hashes_are_in_no_view() -> None:
     """GIVEN the fields of a record WHEN one is kept from logs by its repr THEN models cannot take it either."""
     secret = {field.name for field in fields(ApiKeyRecord) if not field.repr}
 
-    assert {"hash", "previous_hash"} == secret
+    assert {"hash", "previous_hash", "imported_as"} == secret
     assert set() == secret & views._shown(RECORD).keys()

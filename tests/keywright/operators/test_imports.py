@@ -23,7 +23,7 @@ from keywright.operators.refusals import NotFoundError, RefusedError
 from tests.support import faults
 from tests.support.client import UNANSWERED
 from tests.support.depth import size
-from tests.support.imported_keys import FIELDS, KINDS, OPERATOR, ORGANIZATION, imported, new_text, source
+from tests.support.imported_keys import FIELDS, KINDS, OPERATOR, ORGANIZATION, imported, new_text, run_import, source
 from tests.support.one_at_a_time import OneAtATime
 from tests.support.sample_keys import SampleKey
 from tests.support.world import ORGANIZATION_ID, OTHER_ORGANIZATION_ID
@@ -45,14 +45,6 @@ def table(world: World, setting: Callable[[str, str], None]) -> Table:
     world.table.put_organization()
     setting("IMPORTED_KEYS", "on")
     return world.table
-
-
-def run(sources: Sequence[Source], organization_id: UUID = ORGANIZATION) -> list[Line]:
-    """Check and import keys, as the command does."""
-    checked = list(imports.check(organization_id, sources))
-    return [
-        line or imports.import_key(OPERATOR, organization_id, each) for each, line in zip(sources, checked, strict=True)
-    ]
 
 
 def many(number: int) -> list[Source]:
@@ -78,14 +70,14 @@ def test_an_import_is_one_transaction(table: Table) -> None:
     kinds = [item["sk"].partition("#")[0] for item in table.items() if item["pk"] == f"ORG#{ORGANIZATION_ID}"]
     assert ["AUDIT", "KEY", "ORG", "USAGE"] == kinds
     (record,) = table.under("AUDIT#")
-    assert ("api_key.imported", "operator", OPERATOR.id, str(line.key_id)) == (
-        *(record["event"], record["actor_type"], record["actor_id"], record["target_id"]),
-    )
+    assert "api_key.imported" == record["event"]
+    assert "operator" == record["actor_type"]
+    assert OPERATOR.id == record["actor_id"]
+    assert str(line.key_id) == record["target_id"]
     changes = json.loads(record["changes"])
     assert changes["before"] is None
-    assert ("CI", True, ["sessions:read"]) == tuple(
-        changes["after"][name] for name in ("name", "enabled", "permissions")
-    )
+    expected = {"name": "CI", "enabled": True, "permissions": ["sessions:read"], "metadata": {"plan": "pro"}}
+    assert expected.items() <= changes["after"].items()
 
 
 def test_a_key_with_limits_has_their_item(table: Table) -> None:
@@ -126,11 +118,11 @@ def test_keys_are_listed_with_the_others(table: Table) -> None:
 def test_a_second_import_changes_nothing(table: Table) -> None:
     """GIVEN imported keys WHEN the same file is imported again THEN every key is there, found in one read for many."""
     sources = many(30)
-    first = run(sources)
+    first = run_import(sources)
     before = table.items()
 
     with faults.injected() as operations:
-        second = run(sources)
+        second = run_import(sources)
 
     assert {Result.CREATED} == set(results(first))
     assert {Result.ALREADY_THERE} == set(results(second))
@@ -146,7 +138,7 @@ def test_a_key_is_recognized_by_its_text(table: Table, second: str) -> None:
     text = new_text()
     imported(text, second)
 
-    assert [Result.ALREADY_THERE] * 2 == results([run([source(text, each)])[0] for each in ("text", second)])
+    assert [Result.ALREADY_THERE] * 2 == results([run_import([source(text, each)])[0] for each in ("text", second)])
 
 
 class Killed(BaseException):
@@ -165,9 +157,9 @@ def test_a_killed_import_is_continued(table: Table, written: int) -> None:
         pytest.raises(Killed) if written < len(sources) else faults.injected(),
         faults.injected(None, None, *[None] * written, kill),  # type: ignore[arg-type]  # it never returns
     ):
-        run(sources)
+        run_import(sources)
 
-    lines = run(sources)
+    lines = run_import(sources)
 
     expected = [Result.ALREADY_THERE] * written + [Result.CREATED] * (5 - written)
     assert expected == results(lines)
@@ -197,7 +189,7 @@ def test_two_imports_at_once(table: Table, seed: int) -> None:
     """GIVEN two imports of one file, in any order of their requests THEN each key is there once, and both know it."""
     sources = many(4)
 
-    first, second = OneAtATime(random.Random(seed)).run([partial(run, sources)] * 2)
+    first, second = OneAtATime(random.Random(seed)).run([partial(run_import, sources)] * 2)  # noqa: S311 - a repeatable test
 
     assert [line.key_id for line in first] == [line.key_id for line in second]
     for lines in zip(first, second, strict=True):
@@ -215,7 +207,7 @@ def test_a_key_of_another_organization_is_refused(table: Table) -> None:
     imported(text)
     before = table.items()
 
-    by_check = run([source(text)], OTHER)
+    by_check = run_import([source(text)], OTHER)
     by_write = imports.import_key(OPERATOR, OTHER, source(text))
 
     reason = f"the key belongs to organization {ORGANIZATION_ID}"
@@ -229,7 +221,7 @@ def test_a_key_is_in_a_file_once(table: Table, second: str) -> None:
     del table
     text = new_text()
 
-    lines = run([source(text, line=2), source(new_text(), line=3), source(text, second, line=4)])
+    lines = run_import([source(text, line=2), source(new_text(), line=3), source(text, second, line=4)])
 
     assert [Result.CREATED, Result.CREATED, Result.REFUSED] == results(lines)
     assert "the same key is on line 2" == lines[2].reason
@@ -255,7 +247,7 @@ def test_texts_that_would_never_be_looked_up_are_refused(
         source(text if isinstance(text, str) else text())
 
 
-@pytest.mark.parametrize("act", [run, lambda sources: imports.import_key(OPERATOR, ORGANIZATION, sources[0])])
+@pytest.mark.parametrize("act", [run_import, lambda sources: imports.import_key(OPERATOR, ORGANIZATION, sources[0])])
 def test_an_organization_that_cannot_be_changed(table: Table, act: Callable[[list[Source]], object]) -> None:
     """One that does not exist, and one that is scheduled for deletion, get no key."""
     sources = many(1)
@@ -294,7 +286,7 @@ def no_argon2(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("no_argon2")
 def test_an_import_runs_no_argon2(table: Table) -> None:
     """Ten thousand keys take ten thousand writes, and no expensive hash."""
-    lines = run(many(9))
+    lines = run_import(many(9))
 
     assert {Result.CREATED} == set(results(lines))
     assert {True} == {item["hash"].startswith("$hmac-sha256$") for item in table.under("KEY#")}
@@ -315,7 +307,7 @@ def test_requests_of_an_import(table: Table, monkeypatch: pytest.MonkeyPatch) ->
     sources = [source(new_text(), line=line) for line in range(2, 62)]
 
     with faults.injected() as operations:
-        run(sources)
+        run_import(sources)
 
     assert ["BatchGetItem"] * 3 + [WRITE] * 60 == operations
     assert {5} == set(parts)
@@ -325,7 +317,7 @@ def test_keys_work_as_soon_as_they_are_imported(table: Table) -> None:
     """Every line that was created verifies, of every kind."""
     del table
     texts = {kind: new_text() for kind in KINDS}
-    lines = run([source(text, kind, line) for line, (kind, text) in enumerate(texts.items(), 2)])
+    lines = run_import([source(text, kind, line) for line, (kind, text) in enumerate(texts.items(), 2)])
 
     assert {Result.CREATED} == set(results(lines))
     assert {"VALID"} == {verify(text).code for text in texts.values()}

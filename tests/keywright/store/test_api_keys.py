@@ -33,6 +33,7 @@ RECORD = ApiKeyRecord(
     quota=Quota(1000, Period.MONTH),
     allowed_ips=("192.0.2.0/24", "2001:db8::1"),
     leak=Leak(3, stored("2026-01-02T00:00:00.000Z"), LeakSource.GITHUB, "https://github.com/octocat/example"),
+    imported_as="0123456789abcdef" * 4,
 )
 
 
