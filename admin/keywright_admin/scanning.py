@@ -173,10 +173,10 @@ Scanners find texts by the expression, and cannot compute the checksum:
 
 SNIPPET = """\
 import string, zlib
-DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
-def has_right_checksum(text):
-    crc = zlib.crc32(text[:-6].encode("ascii"))
-    return text[-6:] == "".join(DIGITS[crc // 62**n % 62] for n in range(6))[::-1]
+B62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
+def has_right_checksum(key):
+    crc = zlib.crc32(key[:-6].encode("ascii"))
+    return key[-6:] == "".join(B62[crc // 62**n % 62] for n in range(6))[::-1]
 """
 
 _GITHUB = """\
