@@ -144,7 +144,7 @@ test-browser: $(VENV)/.dev #: look at the reference page in headless Chromium
 	$(BIN)/pytest tests/browser --browser $(CHROMIUM) $(ARGS)
 
 test-scanners: $(VENV)/.dev $(SCANNERS)/.installed #: scan for leaked keys with gitleaks (SCANNED_TOKENS=; Go)
-	$(BIN)/pytest tests/scanners --gitleaks $(SCANNERS)/gitleaks $(ARGS)
+	$(BIN)/pytest tests/scanners/test_gitleaks.py --gitleaks $(SCANNERS)/gitleaks $(ARGS)
 
 test-clients: $(VENV)/.dev $(CLIENTS_VENV)/.installed #: use generated Python and TypeScript clients (Node.js)
 	@PYTHONPATH=layers/shared/python $(BIN)/python -m tests.clients $(CLIENTS_VENV)/bin

@@ -51,6 +51,8 @@ SUITES = {
     "addresses": Suite("pytest tests/keywright/domain/test_ip_addresses.py", ("addresses",)),
     "key_limits": Suite("pytest tests/api/test_limits.py tests/lifecycle/test_limits_of_keys.py"),
     "forged_keys": Suite("pytest tests/keywright/domain/test_mutated_keys.py", ("mutations",)),
+    "scanners": Suite("make test-scanners", ("keys", "tokens", "matches")),
+    "checksum": Suite("pytest tests/keywright/domain/test_checksum.py", ("tests", "forged_texts")),
     "revocation": Suite("pytest tests/lifecycle/test_revocation.py", ("races",)),
     "overtaken_changes": Suite("pytest tests/keywright/test_overtaken_changes.py"),
     "interleavings": Suite("pytest tests/lifecycle/test_verification_beside_writes.py", ("interleavings",)),

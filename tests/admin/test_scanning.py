@@ -85,7 +85,9 @@ def test_the_rule_of_gitleaks(run: Run) -> None:
 
     assert {"useDefault": True} == configuration["extend"]
     (rule,) = configuration["rules"]
-    assert (rules["pattern"], 1, ["kk_"]) == (rule["regex"], rule["secretGroup"], rule["keywords"])
+    assert rules["pattern"] == rule["regex"]
+    assert 1 == rule["secretGroup"]
+    assert ["kk_"] == rule["keywords"]
 
 
 @pytest.mark.parametrize("scanner", [(), ("gitleaks",), ("trufflehog",), ("github",)])

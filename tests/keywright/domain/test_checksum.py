@@ -24,7 +24,7 @@ from tests.support.sample_keys import PREFIX, SampleKey
 if TYPE_CHECKING:
     from tests.support.world import World
 
-FORGED_TEXTS = size("FORGED_TEXTS", 3_000, full=1_000_000)
+FORGED_TEXTS = size("FORGED_TEXTS", 3_000, full=200_000)
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 CHECKED = len(PREFIX) + key_text.NUMBER_CHARACTERS
 """Characters that the checksum covers."""
