@@ -122,7 +122,7 @@ def test_every_two_mistakes_in_the_checksum_are_caught(key: str) -> None:
 def test_swapped_neighbors_are_caught(key: str) -> None:
     """GIVEN two neighbors swapped anywhere THEN it is mistyped."""
     for position in range(len(PREFIX), len(key) - 1):
-        one, other = key[position : position + 2]
+        one, other = key[position], key[position + 1]
         swapped = key[:position] + other + one + key[position + 2 :]
 
         assert one == other or decoded(swapped) is NotIssuedHere.MISTYPED
