@@ -239,14 +239,19 @@ def test_nothing_is_found_in_other_input(check: Run, text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        f"\N{CJK UNIFIED IDEOGRAPH-4E2D}{KEYS[0]}",
+        f"\f{KEYS[0]}",
         json.dumps({"key": KEYS[0]}),
+        pytest.param(json.dumps({"Secret": KEYS[0]})[:-1] + f', "x": {"[" * 900}{"]" * 900}}}', id="deep"),
         json.dumps([{"Secret": KEYS[0]}, {"other": 1}]),
         json.dumps({"Raw": KEYS[0], "SourceMetadata": None}),
+        json.dumps({"Raw": None, "message": f"\n{KEYS[0]}"}),
+        json.dumps([{"Secret": "REDACTED", "Match": f"\x1b{KEYS[0]}<"}]),
         json.dumps([[KEYS[0]]]),
     ],
 )
-def test_other_json_is_text(check: Run, text: str) -> None:
-    """GIVEN JSON that is no report THEN keys in it are found all the same."""
+def test_other_text_is_searched(check: Run, text: str) -> None:
+    """GIVEN text of any kind, or JSON that is no report of a known form THEN keys in it are found all the same."""
     output = check(text, "--json").json("checked-texts", ExitCode.FOUND)
 
     assert [HINTS[0]] == [each["hint"] for each in output["keys"]]
