@@ -59,6 +59,8 @@ SUITES = {
         ("tests", "imported", "import_races"),
     ),
     "forged_keys": Suite("pytest tests/keywright/domain/test_mutated_keys.py", ("mutations",)),
+    "scanners": Suite("make test-scanners", ("keys", "tokens", "matches")),
+    "checksum": Suite("pytest tests/keywright/domain/test_checksum.py", ("tests", "forged_texts")),
     "revocation": Suite("pytest tests/lifecycle/test_revocation.py", ("races",)),
     "overtaken_changes": Suite("pytest tests/keywright/test_overtaken_changes.py"),
     "interleavings": Suite("pytest tests/lifecycle/test_verification_beside_writes.py", ("interleavings",)),

@@ -173,10 +173,10 @@ Scanners find texts by the expression, and cannot compute the checksum:
 
 SNIPPET = """\
 import string, zlib
-DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
-def has_right_checksum(text):
-    crc = zlib.crc32(text[:-6].encode("ascii"))
-    return text[-6:] == "".join(DIGITS[crc // 62**n % 62] for n in range(6))[::-1]
+B62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
+def has_right_checksum(key):
+    crc = zlib.crc32(key[:-6].encode("ascii"))
+    return key[-6:] == "".join(B62[crc // 62**n % 62] for n in range(6))[::-1]
 """
 
 _GITHUB = """\
@@ -245,26 +245,35 @@ class _Found:
 def _found(content: str, prefix: str) -> Iterator[_Found]:
     """Find texts in a report: gitleaks writes a list, TruffleHog a line for each finding. Else in lines of text."""
     for finding in _findings(content):
-        for text, _ in scanning.find(_secret(finding), prefix):
-            yield _Found(_place(finding), text)
+        for field in _strings(finding):
+            for text, _ in scanning.find(field, prefix):
+                yield _Found(_place(finding), text)
+
+
+def _strings(value: object) -> Iterator[str]:
+    """Find every string in JSON: a key may be in another field than the secret, such as the line around it."""
+    left = [value]
+    while left:  # without recursion: JSON may be nested as deeply as its parser allows
+        match left.pop():
+            case str() as text:
+                yield text
+            case dict() as fields:
+                left += fields.values()
+            case list() as items:
+                left += items
 
 
 def _findings(content: str) -> Sequence[dict[str, Any]]:
-    lines = content.splitlines()
+    lines = content.split("\n")
     for documents in ([content], [line for line in lines if line.strip()]):
         try:
             loaded = [json.loads(document) for document in documents]
         except (ValueError, RecursionError):
             continue
         findings = loaded[0] if len(loaded) == 1 and isinstance(loaded[0], list) else loaded
-        if findings and all(isinstance(each, dict) and _secret(each) for each in findings):
+        if findings and all(isinstance(each, dict) and ("Secret" in each or "Raw" in each) for each in findings):
             return list(findings)
     return [{"Secret": line, "StartLine": number} for number, line in enumerate(lines, 1)]
-
-
-def _secret(finding: dict[str, Any]) -> str:
-    secret = finding.get("Secret") or finding.get("Raw")
-    return secret if isinstance(secret, str) else ""
 
 
 def _place(finding: dict[str, Any]) -> str:

@@ -158,7 +158,7 @@ KINDS: dict[str, Callable[[random.Random], str]] = {
     "integrity": lambda draw: "sha512-" + base64.b64encode(draw.randbytes(64)).decode(),
 }
 _SHARES = {BEGINNING: 1, "session token": 2}
-"""Of 100 tokens; other kinds have 8 each."""
+"""Of 99 tokens; other kinds have 8 each."""
 _LINES = ['token = "{}"', "TOKEN={}", "token: {}", "<token>{}</token>", "https://example.com/?token={}&page=2", "`{}`"]
 
 

@@ -31,10 +31,10 @@ RULE = "keywright-api-key"
 WITHOUT_OTHER_RULES = ("--enable-rule", RULE)
 
 
-def run(request: pytest.FixtureRequest, folder: Path, report: Path, *options: str) -> str:
+def run(request: pytest.FixtureRequest, folder: Path, report: Path, *options: str, mode: str = "dir") -> str:
     """Scan a folder with gitleaks; return its report."""
     program = request.config.getoption("--gitleaks").absolute()
-    command = [program, "dir", folder, "--report-path", report, "--exit-code", "0", *options]
+    command = [program, mode, folder, "--report-path", report, "--exit-code", "0", *options]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     assert 0 == finished.returncode, finished.stderr
     return report.read_text(encoding="utf-8")
@@ -102,6 +102,33 @@ def test_no_random_token_is_found(
     assert numbers[BEGINNING] <= len(matched) <= numbers[BEGINNING] + numbers["length of a key"]
     assert {"keys": [], "others": len(matched)} == check(report)
     record("scanners", tokens=SCANNED_TOKENS, matches=len(matched))
+
+
+def test_a_key_in_the_history_is_found(
+    request: pytest.FixtureRequest, check: Callable[[str], dict[str, Any]], tmp_path: Path
+) -> None:
+    """GIVEN a key that a later commit removed THEN gitleaks finds it, with the .gitleaks.toml of the repository."""
+    repository = tmp_path / "repository"
+    repository.mkdir()
+    (repository / ".gitleaks.toml").write_text(commands.rules_of(PREFIX).gitleaks, encoding="utf-8")
+    key = corpus.new_key(random.Random(9))  # noqa: S311 - reproducible
+    for command in (
+        ["git", "init", "--quiet"],
+        *(
+            step
+            for text in (f'KEY = "{key}"\n', "KEY = environ['KEY']\n")
+            for step in (
+                ["sh", "-c", 'printf %s "$0" > app.py', text],
+                ["git", "add", "--all"],
+                ["git", "-c", "user.name=A", "-c", "user.email=a@example.com", "commit", "--quiet", "--message=Change"],
+            )
+        ),
+    ):
+        subprocess.run(command, cwd=repository, check=True)  # noqa: S603
+
+    found = check(run(request, repository, tmp_path / "report.json", mode="git"))
+
+    assert {"keys": [{"place": "app.py:1", "hint": key_text.hint(key, PREFIX)}], "others": 0} == found
 
 
 CHUNK_BYTES = 125_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 import string
 from typing import TYPE_CHECKING, Any
 
@@ -135,6 +136,15 @@ def test_this_repository_has_no_text_with_the_form_of_a_key() -> None:
 
     assert len(files) > 1000
     assert [] == named
+
+
+def test_the_guide_names_the_pinned_gitleaks() -> None:
+    """The version for pre-commit is the one that was tested, and its digest is in go.sum."""
+    (revision,) = re.findall(r"rev: (v\S+)", (ROOT / "docs" / "scanning.md").read_text(encoding="utf-8"))
+    folder = ROOT / "requirements" / "scanners"
+
+    assert f"\tgithub.com/zricethezav/gitleaks/v8 {revision} " in (folder / "go.mod").read_text(encoding="utf-8")
+    assert f"github.com/zricethezav/gitleaks/v8 {revision} h1:" in (folder / "go.sum").read_text(encoding="utf-8")
 
 
 def test_the_rule_for_trufflehog_has_documented_fields() -> None:
