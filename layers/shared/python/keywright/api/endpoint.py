@@ -12,7 +12,7 @@ from keywright import deadline
 from keywright.api import cors, envelope, request
 from keywright.api.envelope import Listing, Pagination, Replayed
 from keywright.api.fields import DEFAULT_LIMIT
-from keywright.api.request import BodyModel, Caller, Nothing, QueryModel, Request, member
+from keywright.api.request import BodyModel, Caller, Nothing, QueryModel, RawRequest, Request, member
 from keywright.api.schemas import PageQuery
 from keywright.api.validation import validate
 from keywright.errors import INTERNAL_SERVER_ERROR, ServiceError
@@ -68,7 +68,7 @@ def endpoint(
         operation: the name of the function's folder, for the log and the OpenAPI description.
         body: the model of the request body; by default the body is not read.
         query: the model of the query parameters.
-        caller: reads the caller from the event: `member`, `key_holder` or `backend`.
+        caller: reads the caller from the event: `member`, `key_holder`, `backend` or `anyone`.
         raises: for the OpenAPI description, the errors besides those that every such operation can return.
     """
 
@@ -119,6 +119,38 @@ def document(operation: str) -> Callable[[Callable[[str], Document]], Handler]:
     return decorate
 
 
+def webhook(
+    operation: str, *, raises: tuple[ErrorType, ...] = ()
+) -> Callable[[Callable[[RawRequest], Document]], Handler]:
+    """Return a decorator that makes a Lambda handler of a function from a raw request to a document.
+
+    For callers with a protocol of their own; errors are answered in the envelope.
+
+    Args:
+        operation: the name of the function's folder, for the log and the OpenAPI description.
+        raises: for the OpenAPI description, as of `endpoint`.
+    """
+
+    def decorate(act: Callable[[RawRequest], Document]) -> Handler:
+        operations[operation] = Operation(operation, act, raises=raises)
+
+        def handler(event: ProxyEvent, context: LambdaContext) -> ProxyAnswer:
+            call = _Call(operation, event, is_list=False)
+            with deadline.within(context.get_remaining_time_in_millis()):
+                if event["httpMethod"] == "OPTIONS":
+                    return call.preflight()
+                try:
+                    return call.document(act(request.read_raw(event)), "no-store")
+                except ServiceError as error:
+                    return call.failure(error)
+                except Exception as error:  # noqa: BLE001 - as above
+                    return call.unexpected(error)
+
+        return handler
+
+    return decorate
+
+
 @dataclass(frozen=True, slots=True)
 class _Call:
     """One invocation of a handler."""
@@ -137,13 +169,13 @@ class _Call:
             case data:
                 return envelope.success(_json(data), self._headers())
 
-    def document(self, content: Document) -> ProxyAnswer:
+    def document(self, content: Document, cache_control: str = f"public, max-age={DOCUMENT_SECONDS}") -> ProxyAnswer:
         self._log(200, "OK", None)
         return {
             "statusCode": 200,
             "headers": {
                 "content-type": content.media_type,
-                "cache-control": f"public, max-age={DOCUMENT_SECONDS}",
+                "cache-control": cache_control,
                 "x-content-type-options": "nosniff",
                 **content.headers,
                 **self._headers(),

@@ -17,6 +17,7 @@ from keywright.api.fields import (
     Cursor,
     Day,
     GracePeriodSeconds,
+    LeakUrl,
     Limit,
     Metadata,
     MetadataValue,
@@ -27,6 +28,7 @@ from keywright.api.fields import (
     QuotaPeriod,
     QuotaUses,
     RateLimitUses,
+    ReportedKeys,
     WindowSeconds,
     WrittenDay,
     WrittenMoment,
@@ -203,6 +205,18 @@ class VerifyApiKey(Body):
     permissions: list[Permission] = Field(default_factory=list)
     cost: Cost = 1
     client_ip: ClientIp | None = Field(default=None, alias="clientIp")
+
+
+class ReportLeak(Body):
+    """Keys that are public.
+
+    Attributes:
+        keys: The texts of the keys, as they were found.
+        url: Where they were found. Admins of the keys' organizations see it.
+    """
+
+    keys: ReportedKeys = Field(repr=False)
+    url: LeakUrl | None = None
 
 
 # ---- Query parameters ----------------------------------------------------------------------------------------
@@ -583,3 +597,25 @@ class AuditLog(Answer):
     request_id: str | None
     created_at: WrittenMoment
     received_at: WrittenMoment
+
+
+class LeakResult(Answer):
+    """The outcome of a report of one text.
+
+    Attributes:
+        outcome: `reported`: the key is disabled, or marked, as this deployment is configured. `already_reported`: it was
+            before. `inactive`: the text was a key and is not accepted any more. `accepted`: the text is a key, and the
+            report is processed within minutes. `unknown`: the text is not a key of this service.
+    """
+
+    outcome: Literal["reported", "already_reported", "inactive", "accepted", "unknown"]
+
+
+class LeakResults(Answer):
+    """The outcomes of a report.
+
+    Attributes:
+        results: One for each text, in order.
+    """
+
+    results: list[LeakResult]
