@@ -603,9 +603,9 @@ class LeakResult(Answer):
     """The outcome of a report of one text.
 
     Attributes:
-        outcome: `reported`: the key is disabled, or marked, as this deployment is configured. `already_reported`: it was
-            before. `inactive`: the text was a key and is not accepted any more. `accepted`: the text is a key, and the
-            report is processed within minutes. `unknown`: the text is not a key of this service.
+        outcome: `reported`: the key is disabled, or marked, as this deployment is configured. `already_reported`: it
+            was before. `inactive`: the text was a key and is not accepted any more. `accepted`: the text is a key, and
+            the report is processed within minutes. `unknown`: the text is not a key of this service.
     """
 
     outcome: Literal["reported", "already_reported", "inactive", "accepted", "unknown"]
