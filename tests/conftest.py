@@ -18,7 +18,7 @@ import hypothesis
 import pytest
 
 from keywright import cache, clock
-from keywright.authorizers import github, oidc
+from keywright.authorizers import github, oidc, published_keys
 from keywright.aws import retries
 from keywright.keys import verification
 from keywright.log import logger
@@ -305,7 +305,7 @@ def development_issuer(monkeypatch: pytest.MonkeyPatch, setting: Callable[[str, 
 @pytest.fixture
 def development_github(monkeypatch: pytest.MonkeyPatch) -> None:
     """Serve the keys of the development GitHub without a port."""
-    fetch_document = github.fetch_document
+    fetch_document = published_keys.fetch_document
 
     def fetch(url: str) -> Mapping[str, object]:
         return local_github.published_keys() if url == DEVELOPMENT_GITHUB else fetch_document(url)
@@ -343,7 +343,7 @@ def load_handler(access_keys: Mapping[str, AccessKey]) -> Callable[[str], Callab
 
 
 @pytest.fixture
-def replay(
+def replay(  # noqa: PLR0913, PLR0917 - the surroundings of every function
     world: World,
     stack: Stack,
     access_keys: Mapping[str, AccessKey],

@@ -47,8 +47,8 @@ def replayed(log: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         match record["event"]:
             case "api_key.created":
                 assert key_id not in keys
-                keys[key_id] = {**after, "generation": 0, "previousKeyExpiresAt": None}
-            case "api_key.updated" | "api_key.rotated":
+                keys[key_id] = {**after, "generation": 0, "previousKeyExpiresAt": None, "leak": None}
+            case "api_key.updated" | "api_key.rotated" | "api_key.leak_reported":
                 assert before == {name: keys[key_id][name] for name in before}
                 keys[key_id] |= after
             case "api_key.deleted":
@@ -71,7 +71,14 @@ def key_states(partition: Partition) -> dict[str, dict[str, Any]]:
             "allowedIps": item.get("allowed_ips"),
             "generation": int(item["generation"]),
             "previousKeyExpiresAt": item.get("previous_expires_at"),
+            "leak": _leak(item),
         }
         for sort_key, item in partition.items()
         if sort_key.startswith("KEY#")
     }
+
+
+def _leak(item: Mapping[str, Any]) -> dict[str, Any] | None:
+    if "leak" not in item:
+        return None
+    return {name: value for name, value in json.loads(item["leak"]).items() if name != "generation"}
