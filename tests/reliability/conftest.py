@@ -66,7 +66,7 @@ def proxy(time: SimulatedTime, world: World, environment: pytest.MonkeyPatch, se
 
 
 @pytest.fixture
-def service(
+def service(  # noqa: PLR0913, PLR0917 - the surroundings of every function
     proxy: FaultProxy,
     world: World,
     setting: Callable[[str, str], None],

@@ -14,6 +14,7 @@ import pytest
 from keywright import clock, deadline
 from keywright.api.schemas import ReportLeak
 from keywright.aws import retries
+from keywright.aws.transport import NoAnswerError
 from keywright.domain import key_text
 from keywright.domain.leak import Finding, IssuedText, LeakReport, LeakSource
 from keywright.domain.principals import Origin
@@ -321,14 +322,13 @@ def test_what_there_is_no_time_for_is_left_to_the_queue(
         nonlocal done
         done += 1
         if done == 3:
-            monkeypatch.setattr(time, "monotonic", lambda: now + 18.5)  # time is up, but for the queue
+            patch.setattr(time, "monotonic", lambda: now + 18.5)  # time is up, but for the queue
         return changes.commit_change(*arguments, **options)
 
     now = time.monotonic()
-    monkeypatch.setattr(leaks, "commit_change", slow)
-    with deadline.within(25_000):
+    with monkeypatch.context() as patch, deadline.within(25_000):
+        patch.setattr(leaks, "commit_change", slow)
         assert ["reported", "reported", "accepted", "accepted", "accepted"] == report(*texts)
-    monkeypatch.undo()
     bodies = queue.take()
     assert [] == [part for text in texts for part in (text, text[-20:]) if part in "".join(bodies)]
     assert [] == process(*bodies, world=world)
@@ -389,6 +389,37 @@ def test_messages_are_few_and_small(table: Table, monkeypatch: pytest.MonkeyPatc
     assert len(sent) <= 200
     assert all(len(body) <= 256 * 1024 for body in sent)
     assert found == tuple(finding for body in sent for finding in LeakReport.parse(body).findings)
+
+
+@pytest.mark.parametrize("is_lost_afterwards", [False, True], ids=["before", "after"])
+@pytest.mark.usefixtures("no_waiting")
+def test_lost_requests_to_the_queue(
+    table: Table, queue: Queue, world: World, monkeypatch: pytest.MonkeyPatch, *, is_lost_afterwards: bool
+) -> None:
+    """GIVEN a queue whose answers get lost, or the requests THEN each key is reported once."""
+    texts = [SampleKey(key_id=nth_id(number)).put(table) for number in range(3)]
+    call, calls = retries.queues().call, 0
+
+    def unreliable(operation: str, parameters: dict[str, Any]) -> object:
+        nonlocal calls
+        calls += 1
+        if calls % 2 == 0 or is_lost_afterwards:
+            answer = call(operation, parameters)
+            if calls % 2 == 0:
+                return answer
+        raise NoAnswerError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(leak_queue, "MESSAGE_FINDINGS", 1)
+        patch.setattr(leaks, "_settle", lambda *_: 1 / 0)
+        patch.setattr(retries.queues(), "call", unreliable)
+        assert ["accepted"] * 3 == report(*texts)
+    bodies = queue.take()
+
+    assert (6 if is_lost_afterwards else 3) == len(bodies)
+    assert [] == process(*bodies, world=world)
+    assert [nth_id(number) for number in range(3)] == [each["target_id"] for each in table.under("AUDIT#")]
+    assert {Code.DISABLED} == {verify(text).code for text in texts}
 
 
 def test_a_report_without_time_comes_again(table: Table, world: World) -> None:
