@@ -124,7 +124,7 @@ def process(event: QueueEvent, context: LambdaContext) -> BatchAnswer:
 
 
 def _is_settled(body: str, message_id: str, request_id: str) -> bool:
-    about = {"operation": "process_leak_reports", "request_id": request_id, "message_id": message_id}
+    about: dict[str, object] = {"operation": "process_leak_reports", "request_id": request_id, "message_id": message_id}
     outcomes: dict[IssuedText, LeakOutcome] = {}
     try:
         report = LeakReport.parse(body)
@@ -138,6 +138,7 @@ def _is_settled(body: str, message_id: str, request_id: str) -> bool:
     except Exception as error:  # noqa: BLE001 - one report must not fail the rest of its batch
         logger().error("unexpected error", extra={**about, "details": describe(error)})
         return False
+    logger().info("report", extra={**about, "outcome": f"settled {len(outcomes)}"})
     return True
 
 
