@@ -1,9 +1,9 @@
 """The event bus, the queues and the schedules: invokes the functions that a template connects to them.
 
 Events go from the bus to the queues that rules name (AWS::Events::Rule), and messages of these and of SendMessage to
-the functions that consume the queues (AWS::Lambda::EventSourceMapping). As with SQS, only the failed messages of a batch
-come again; after RECEIVES attempts a message is dropped. Every event of the bus is meant for the functions: patterns of
-rules are not evaluated.
+the functions that consume the queues (AWS::Lambda::EventSourceMapping). As with SQS, only the failed messages of a
+batch come again; after RECEIVES attempts a message is dropped. Every event of the bus is meant for the functions:
+patterns of rules are not evaluated.
 
 Sources: Amazon EventBridge API Reference, "PutEvents"; Amazon SQS API Reference, "SendMessage"; AWS Lambda Developer
 Guide, "Using Lambda with Amazon SQS".
