@@ -56,7 +56,7 @@ def test_a_report_comes_again_once_no_invocation_can_still_have_it() -> None:
     assert visibility_seconds * int(text(redrive["maxReceiveCount"], "maxReceiveCount")) >= 30 * 60
 
 
-def test_the_function_takes_one_message_at_a_time_and_says_whether_it_failed() -> None:
+def test_a_message_fills_an_invocation_and_returns_if_it_fails() -> None:
     """A message fills an invocation, and one that fails returns to the queue."""
     mapped = declared("LeakReportsMapping")
 
@@ -77,8 +77,8 @@ def test_the_first_one_raises_an_alarm(alarm: str, namespace: str, metric: str, 
     """The first leaked key, and the first report that could not be settled, raise an alarm within a minute."""
     found = declared(alarm)
 
-    assert (namespace, metric, statistic) == (found["Namespace"], found["MetricName"], found["Statistic"])
-    assert (60, 1, 0) == (found["Period"], found["EvaluationPeriods"], found["Threshold"])
+    assert [namespace, metric, statistic] == [found[name] for name in ("Namespace", "MetricName", "Statistic")]
+    assert [60, 1, 0] == [found[name] for name in ("Period", "EvaluationPeriods", "Threshold")]
     assert "GreaterThanThreshold" == found["ComparisonOperator"]
     assert "notBreaching" == found["TreatMissingData"]
     assert "docs/runbooks/leaked-key.md" in text(found["AlarmDescription"], alarm)

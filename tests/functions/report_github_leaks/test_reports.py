@@ -100,7 +100,8 @@ def test_a_reported_key_is_disabled(github: GitHub, in_base64: bool) -> None:  #
     assert "application/json" == answer["headers"]["content-type"]
     assert Code.DISABLED == verify(text).code
     leak = json.loads(github.call.table.item(f"KEY#{KEY_ID}")["leak"])
-    assert ("github", URL) == (leak["source"], leak["url"])
+    assert "github" == leak["source"]
+    assert URL == leak["url"]
 
 
 def test_a_replayed_report_changes_nothing(github: GitHub) -> None:

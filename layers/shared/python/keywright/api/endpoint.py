@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from keywright import deadline
 from keywright.api import cors, envelope, request
-from keywright.api.envelope import Listing, Pagination, Replayed
+from keywright.api.envelope import Listing, Pagination, Replayed, Unwrapped
 from keywright.api.fields import DEFAULT_LIMIT
 from keywright.api.request import BodyModel, Caller, Nothing, QueryModel, RawRequest, Request, member
 from keywright.api.schemas import PageQuery
@@ -38,6 +38,7 @@ class Operation:
     Attributes:
         act: the decorated function; its return annotation names the model of the answer.
         raises: the errors besides those that every operation of its kind can return.
+        has_list_as_body: whether the body is a list of `body`.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Operation:
     body: type[BaseModel] = Nothing
     query: type[BaseModel] = Nothing
     raises: tuple[ErrorType, ...] = ()
+    has_list_as_body: bool = False
 
 
 operations: dict[str, Operation] = {}
@@ -120,19 +122,20 @@ def document(operation: str) -> Callable[[Callable[[str], Document]], Handler]:
 
 
 def webhook(
-    operation: str, *, raises: tuple[ErrorType, ...] = ()
-) -> Callable[[Callable[[RawRequest], Document]], Handler]:
-    """Return a decorator that makes a Lambda handler of a function from a raw request to a document.
+    operation: str, *, item: type[BaseModel], raises: tuple[ErrorType, ...] = ()
+) -> Callable[[Callable[[RawRequest], Unwrapped[BaseModel]]], Handler]:
+    """Return a decorator that makes a Lambda handler of a function from a raw request to a list.
 
     For callers with a protocol of their own; errors are answered in the envelope.
 
     Args:
         operation: the name of the function's folder, for the log and the OpenAPI description.
-        raises: for the OpenAPI description, as of `endpoint`.
+        item: for the OpenAPI description, the model of an item of the body, which is a list.
+        raises: as of `endpoint`.
     """
 
-    def decorate(act: Callable[[RawRequest], Document]) -> Handler:
-        operations[operation] = Operation(operation, act, raises=raises)
+    def decorate(act: Callable[[RawRequest], Unwrapped[BaseModel]]) -> Handler:
+        operations[operation] = Operation(operation, act, item, raises=raises, has_list_as_body=True)
 
         def handler(event: ProxyEvent, context: LambdaContext) -> ProxyAnswer:
             call = _Call(operation, event, is_list=False)
@@ -140,7 +143,7 @@ def webhook(
                 if event["httpMethod"] == "OPTIONS":
                     return call.preflight()
                 try:
-                    return call.document(act(request.read_raw(event)), "no-store")
+                    return call.unwrapped(act(request.read_raw(event)))
                 except ServiceError as error:
                     return call.failure(error)
                 except Exception as error:  # noqa: BLE001 - as above
@@ -169,13 +172,17 @@ class _Call:
             case data:
                 return envelope.success(_json(data), self._headers())
 
-    def document(self, content: Document, cache_control: str = f"public, max-age={DOCUMENT_SECONDS}") -> ProxyAnswer:
+    def unwrapped(self, content: Unwrapped[BaseModel]) -> ProxyAnswer:
+        self._log(200, "OK", None)
+        return envelope.unwrapped(content, self._headers())
+
+    def document(self, content: Document) -> ProxyAnswer:
         self._log(200, "OK", None)
         return {
             "statusCode": 200,
             "headers": {
                 "content-type": content.media_type,
-                "cache-control": cache_control,
+                "cache-control": f"public, max-age={DOCUMENT_SECONDS}",
                 "x-content-type-options": "nosniff",
                 **content.headers,
                 **self._headers(),

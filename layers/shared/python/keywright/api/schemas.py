@@ -219,6 +219,22 @@ class ReportLeak(Body):
     url: LeakUrl | None = None
 
 
+class GitHubMatch(BaseModel):
+    """A match of GitHub's secret scanning.
+
+    Attributes:
+        token: The text that was found.
+        type: The name that GitHub has for keys of this service.
+        url: Where it was found. It may be empty.
+        source: The kind of place, such as `content`.
+    """
+
+    token: str = Field(repr=False)
+    type: str
+    url: str = ""
+    source: str = ""
+
+
 # ---- Query parameters ----------------------------------------------------------------------------------------
 
 
@@ -619,3 +635,17 @@ class LeakResults(Answer):
     """
 
     results: list[LeakResult]
+
+
+class GitHubLabel(BaseModel):
+    """Whether a match is a key, in GitHub's format.
+
+    Attributes:
+        token_hash: The SHA-256 of the token, in hexadecimal.
+        token_type: The type of the match.
+        label: Whether the token was issued by this service, even if it is not accepted any more.
+    """
+
+    token_hash: str
+    token_type: str
+    label: Literal["true_positive", "false_positive"]

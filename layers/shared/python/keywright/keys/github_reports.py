@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from keywright import clock
-from keywright.api.documents import JsonDocument
+from keywright.api.envelope import Unwrapped
 from keywright.domain.leak import Finding, LeakReport, LeakSource
 from keywright.errors import BAD_REQUEST, ServiceError
 from keywright.keys import leaks
@@ -19,6 +19,7 @@ from keywright.keys import leaks
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from keywright.api.schemas import GitHubLabel
     from keywright.domain.leak import IssuedText
     from keywright.domain.principals import Origin
 
@@ -33,7 +34,7 @@ class _Match:
     url: str | None
 
 
-def report(body: bytes, origin: Origin) -> JsonDocument:
+def report(body: bytes, origin: Origin) -> Unwrapped[GitHubLabel]:
     """Settle a report, or leave what there is no time for to the queue; return the labels of its matches.
 
     Raises:
@@ -47,7 +48,7 @@ def report(body: bytes, origin: Origin) -> JsonDocument:
             first.setdefault(text, Finding(text, leaks.url_to_keep(match.url)))
     if first:
         leaks.take(LeakReport(tuple(first.values()), LeakSource.GITHUB, clock.now(), origin))
-    return JsonDocument(_labels(matches, issued))
+    return Unwrapped(_labels(matches, issued))
 
 
 def _matches(body: bytes) -> Iterator[_Match]:
