@@ -50,6 +50,9 @@ SUITES = {
     "fuzz": Suite("make fuzz", ("requests", "operations", "targets", "runs")),
     "addresses": Suite("pytest tests/keywright/domain/test_ip_addresses.py", ("addresses",)),
     "key_limits": Suite("pytest tests/api/test_limits.py tests/lifecycle/test_limits_of_keys.py"),
+    "leaks": Suite(
+        "pytest tests/keywright/keys/test_leaks.py tests/functions/report_github_leaks", ("tests", "leak_texts")
+    ),
     "forged_keys": Suite("pytest tests/keywright/domain/test_mutated_keys.py", ("mutations",)),
     "revocation": Suite("pytest tests/lifecycle/test_revocation.py", ("races",)),
     "overtaken_changes": Suite("pytest tests/keywright/test_overtaken_changes.py"),
