@@ -18,17 +18,18 @@ import hypothesis
 import pytest
 
 from keywright import cache, clock
-from keywright.authorizers import oidc
+from keywright.authorizers import github, oidc, published_keys
 from keywright.aws import retries
 from keywright.keys import verification
 from keywright.log import logger
 from keywright.store import pepper
 from local import backend, credentials
+from local import github as local_github
 from local.iam import AccessKey, Decision, Iam
 from local.identity_provider import IdentityProvider
 from local.template import Resource, read_stack
 from tests.support import depth, identity_provider, moto_memory
-from tests.support.cases import DEVELOPMENT_ISSUER
+from tests.support.cases import DEVELOPMENT_GITHUB, DEVELOPMENT_ISSUER
 from tests.support.client import Call, CreateApiKey
 from tests.support.environment import CHEAP_ARGON2, LOOPBACK, ROOT, isolate, new_container
 from tests.support.local_service import connected, local_service
@@ -301,6 +302,17 @@ def development_issuer(monkeypatch: pytest.MonkeyPatch, setting: Callable[[str, 
     setting("OIDC_ISSUER", DEVELOPMENT_ISSUER)
 
 
+@pytest.fixture
+def development_github(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Serve the keys of the development GitHub without a port."""
+    fetch_document = published_keys.fetch_document
+
+    def fetch(url: str) -> Mapping[str, object]:
+        return local_github.published_keys() if url == DEVELOPMENT_GITHUB else fetch_document(url)
+
+    monkeypatch.setattr(github, "fetch_document", fetch)
+
+
 def _ignore(*_: object) -> Callable[[bytes], None]:
     """Ignore a WSGI application's status and headers."""
     return lambda _: None
@@ -331,14 +343,16 @@ def load_handler(access_keys: Mapping[str, AccessKey]) -> Callable[[str], Callab
 
 
 @pytest.fixture
-def replay(
+def replay(  # noqa: PLR0913, PLR0917 - the surroundings of every function
     world: World,
     stack: Stack,
     access_keys: Mapping[str, AccessKey],
     setting: Callable[[str, str], None],
     load_handler: Callable[[str], Callable[..., object]],
+    development_github: None,
 ) -> Replay:
     """Replay a case of events/; return one line for each difference from its expected outcome."""
+    del development_github
     return Replay(world, stack, access_keys, setting, load_handler)
 
 

@@ -97,6 +97,25 @@ NEEDED_BY = {
         "dynamodb:PutItem": "followed_member_added",
         "dynamodb:DeleteItem": "followed_deletion_canceled",
     },
+    "report_leak": {
+        "dynamodb:BatchGetItem": "200_example",
+        "dynamodb:PutItem": "200_example",
+        "secretsmanager:GetSecretValue": "200_example",
+        "sqs:SendMessage": "200_accepted_by_the_queue",
+    },
+    "report_github_leaks": {
+        "dynamodb:BatchGetItem": "200_example",
+        "dynamodb:PutItem": "200_example",
+        "secretsmanager:GetSecretValue": "200_example",
+        "sqs:SendMessage": "200_accepted_by_the_queue",
+    },
+    "process_leak_reports": {
+        "sqs:GetQueueAttributes": "settled_one",
+        "sqs:ReceiveMessage": "settled_one",
+        "sqs:DeleteMessage": "settled_one",
+        "dynamodb:BatchGetItem": "settled_one",
+        "dynamodb:PutItem": "settled_one",
+    },
     "purge_organizations": {
         "dynamodb:Query": "purged_one",
         "dynamodb:BatchGetItem": "purged_one",

@@ -58,6 +58,13 @@ def _updated(organization: str, key: str, after: Mapping[str, Any]) -> list[str]
     return None
 
 
+def _leaked(organization: str, key: str, after: Mapping[str, Any]) -> list[str] | None:
+    """Return the command for a reported text: disable the key, or delete it if a grace period has to end; or None."""
+    if "previousKeyExpiresAt" in after:
+        return _revoked(organization, key, after)
+    return _updated(organization, key, after)
+
+
 def _limited(organization: str, _target: str, after: Mapping[str, Any]) -> list[str] | None:
     """Return the command that sets limits of an organization; None if it has no others."""
     options = []
@@ -79,6 +86,7 @@ _COMMANDS: dict[str, Callable[[str, str, Mapping[str, Any]], list[str] | None]] 
     "api_key.deleted": _revoked,
     "api_key.rotated": _revoked,
     "api_key.updated": _updated,
+    "api_key.leak_reported": _leaked,
     "member.added": lambda organization, user, after: ["members", "add", organization, user, "--role", after["role"]],
     "member.role_changed": lambda organization, user, after: ["members", "set-role", organization, user, after["role"]],
     "member.suspended": lambda organization, user, _: ["members", "suspend", organization, user],

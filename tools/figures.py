@@ -58,6 +58,9 @@ SUITES = {
         "pytest tests/keywright/keys/test_imported.py tests/keywright/operators/test_imports.py",
         ("tests", "imported", "import_races"),
     ),
+    "leaks": Suite(
+        "pytest tests/keywright/keys/test_leaks.py tests/functions/report_github_leaks", ("tests", "leak_texts")
+    ),
     "forged_keys": Suite("pytest tests/keywright/domain/test_mutated_keys.py", ("mutations",)),
     "scanners": Suite("make test-scanners", ("keys", "tokens", "matches")),
     "checksum": Suite("pytest tests/keywright/domain/test_checksum.py", ("tests", "forged_texts")),

@@ -145,6 +145,22 @@ def test_the_use_of_a_rotated_out_secret_is_a_comment() -> None:
     assert [["keys", "revoke", ORGANIZATION, nth_id(1), "--yes"]] == commands([used, rotated])
 
 
+def test_leaked_keys_are_disabled_again() -> None:
+    """A key that a report has disabled is disabled; one whose grace period it has ended is deleted."""
+    printed = commands(
+        [
+            record("api_key.leak_reported", nth_id(0), {"leak": {"url": None}, "enabled": False}, 1),
+            record("api_key.leak_reported", nth_id(1), {"previousKeyExpiresAt": None}, 2),
+            record("api_key.leak_reported", nth_id(2), {"leak": {"url": None}}, 3),
+        ]
+    )
+
+    assert [
+        ["keys", "disable", ORGANIZATION, nth_id(0)],
+        ["keys", "revoke", ORGANIZATION, nth_id(1), "--yes"],
+    ] == printed
+
+
 def test_a_usage_plan_key_is_a_comment() -> None:
     """The audit log does not have the value."""
     assert [] == commands([record("organization.updated", ORGANIZATION, {"usagePlanKey": "...6789"}, 1)])

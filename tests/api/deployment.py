@@ -29,9 +29,10 @@ CURRENT = "/auth/api-keys/current"
 AUDIT_LOGS = "/auth/orgs/audit-logs"
 REQUEST_DELETE = "/auth/orgs/request-delete"
 CANCEL_DELETE = "/auth/orgs/cancel-delete"
+LEAKS = "/leaks"
 OPENAPI = "/openapi.json"
 DOCS = "/docs"
-PATHS = (CREATE, KEY, ROTATE, USAGE, CURRENT, AUDIT_LOGS, REQUEST_DELETE, CANCEL_DELETE, OPENAPI, DOCS)
+PATHS = (CREATE, KEY, ROTATE, USAGE, CURRENT, AUDIT_LOGS, REQUEST_DELETE, CANCEL_DELETE, LEAKS, OPENAPI, DOCS)
 """The paths that web pages may call: all but that for backends."""
 
 VALID_BODY: dict[str, Any] = {"name": "HTTP suite", "permissions": ["sessions:read"]}

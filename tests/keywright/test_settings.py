@@ -12,6 +12,8 @@ from keywright.settings import (
     AnswerSettings,
     Argon2Parameters,
     ConfigurationError,
+    GitHubSettings,
+    LeakSettings,
     Settings,
     TableSettings,
     is_trusted_address,
@@ -87,7 +89,7 @@ class Recorded(dict[str, str]):
 def test_every_variable_of_the_template_is_read(stack: Stack) -> None:
     """A parameter of the template that changes nothing, and a setting that no parameter has, are mistakes."""
     environment = Recorded(stack.environment())
-    for settings in (Settings, TableSettings, AnswerSettings):
+    for settings in (Settings, TableSettings, AnswerSettings, LeakSettings, GitHubSettings):
         settings.from_environment(environment)
 
     assert environment.keys() == environment.read | ELSEWHERE.keys()

@@ -86,7 +86,7 @@ class FunctionProcess:
         from tests.support.world import Context, create_event  # noqa: PLC0415 - needs the environment
 
         event = create_event(
-            body, user_id=user_id, httpMethod=METHODS[function], pathParameters=key_id and {"id": key_id}
+            body, user_id=user_id, httpMethod=METHODS.get(function, "POST"), pathParameters=key_id and {"id": key_id}
         )
         handler = _handler(function)
         sent = time.monotonic()

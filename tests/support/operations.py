@@ -8,23 +8,28 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from keywright import clock
+from keywright.domain.leak import Finding, IssuedText, LeakReport, LeakSource
 from keywright.domain.permissions import Role
-from keywright.domain.principals import Actor, ActorType
+from keywright.domain.principals import Actor, ActorType, Origin
 from keywright.errors import ServiceError, Unauthorized
 from keywright.keys.outcome import Code
 from keywright.keys.verification import verify
 from keywright.operators import keys as operator_keys
 from keywright.operators import members as operator_members
 from keywright.operators.refusals import NotFoundError
+from local import github
 from tests.support import counts, network_faults
 from tests.support.audit_log import audit_log, key_states, replayed
 from tests.support.client import VALID_BODY
 from tests.support.event_queue import about, event, message
+from tests.support.github import report as github_report
 from tests.support.imported_keys import run_import, source
 from tests.support.service import Answer, Caller
+from tests.support.world import create_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
 
 SECONDS_TO_LIVE = 3600
 OPERATOR = Actor(ActorType.OPERATOR, "arn:aws:sts::123456789012:assumed-role/Ops/ada")
+REPORTED_AT = clock.stored("2026-03-01T12:00:00.000Z")
 ROUTE = "arn:aws:execute-api:eu-central-1:123456789012:abcdef1234/v1/GET/auth/api-keys/current"
 
 
@@ -158,6 +164,33 @@ def _sync(scene: Scene, _: str) -> Answer:
     return UNAVAILABLE if answer["batchItemFailures"] else Answer(200, {}, json.dumps(answer))
 
 
+def _report(scene: Scene, _: str) -> Answer:
+    """Report the key's text, as anyone can."""
+    return _answered(scene, "report_leak", create_event({"keys": [scene.text]}))
+
+
+def _report_as_github(scene: Scene, _: str) -> Answer:
+    """Report the key's text, as GitHub does."""
+    body = github_report(scene.text)
+    headers = {"Github-Public-Key-Identifier": github.IDENTIFIER, "Github-Public-Key-Signature": github.sign(body)}
+    return _answered(scene, "report_github_leaks", create_event(body.decode(), headers=headers))
+
+
+def _process_report(scene: Scene, _: str) -> Answer:
+    """Deliver a report of the key's text from the queue; one that returns to the queue is unavailable."""
+    text = IssuedText(UUID(scene.organization_id), UUID(scene.key_id), 0)
+    report = LeakReport((Finding(text, None),), LeakSource.GITHUB, REPORTED_AT, Origin("203.0.113.7", "request-1"))
+    answer = scene.service.handlers["process_leak_reports"](
+        {"Records": [message(report.message(), "message-1")]}, scene.service.world.context
+    )
+    return UNAVAILABLE if answer["batchItemFailures"] else Answer(200, {}, json.dumps(answer))
+
+
+def _answered(scene: Scene, function: str, event: dict[str, Any]) -> Answer:
+    answer = scene.service.handlers[function](event, scene.service.world.context)
+    return Answer(answer["statusCode"], answer["headers"], answer["body"])
+
+
 def _by_operator(
     name: str, act: Callable[[UUID, UUID], object], event: str, repeat: Repeat | int, requests: int = 2
 ) -> Operation:
@@ -208,6 +241,9 @@ OPERATIONS = [
         409,
         prepare=lambda scene: scene.service.freeze(scene.organization_id),
     ),
+    Operation("report_leak", 2, _report, "api_key.leak_reported", Repeat.CHANGES_NOTHING),
+    Operation("report_github_leaks", 2, _report_as_github, "api_key.leak_reported", Repeat.CHANGES_NOTHING),
+    Operation("process_leak_reports", 2, _process_report, "api_key.leak_reported", Repeat.CHANGES_NOTHING),
     Operation("sync_organizations", 2, _sync, "member.added", Repeat.CHANGES_NOTHING),
     _by_operator(
         "suspends a member",

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from local.template import Stack
     from tests.support.world import World
 
+MAPPINGS = {"sync_organizations": "OrganizationEventsMapping", "process_leak_reports": "LeakReportsMapping"}
+"""The event source mapping of each function with a queue."""
 NO_SERVER = "http://127.0.0.1:1"
 """An address on which no server listens."""
 
@@ -47,6 +49,8 @@ class Replay:
         return self._messages(case) if case.function in WITHOUT_STATUS else self._request(case)
 
     def _request(self, case: Case) -> list[str]:
+        reports = boto3.client("sqs").create_queue(QueueName="leak-reports")["QueueUrl"]
+        self.setting("LEAK_REPORTS_QUEUE_URL", reports)
         prepare(case.seed, self.world, self.setting)
         before = items(self.world)
 
@@ -64,7 +68,8 @@ class Replay:
         (function,) = [each for each in self.stack.functions.values() if each.directory.name == case.function]
         context = Context(remaining_milliseconds=function.timeout_seconds * 1000)
         ids = {message["body"]: message["messageId"] for message in case.event.get("Records", [])}
-        queue = EventQueue.holding(list(ids), operator, self.access_keys[case.function]) if ids else None
+        key = self.access_keys[case.function]
+        queue = EventQueue.holding(MAPPINGS[case.function], list(ids), operator, key) if ids else None
         if queue:
             assert sorted(ids) == sorted(message["Body"] for message in queue.poll())
 

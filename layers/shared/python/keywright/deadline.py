@@ -26,6 +26,16 @@ def within(remaining_milliseconds: int) -> Iterator[None]:
         _deadline.reset(token)
 
 
+@contextmanager
+def reserving(seconds: float) -> Iterator[None]:
+    """Set an earlier deadline for everything inside, so that there is time left afterwards."""
+    token = _deadline.set(time.monotonic() + remaining_seconds() - seconds)
+    try:
+        yield
+    finally:
+        _deadline.reset(token)
+
+
 def remaining_seconds() -> float:
     """Return the seconds until the deadline: infinite without one, negative after it."""
     deadline = _deadline.get()

@@ -183,6 +183,10 @@ AWS_CREDENTIALS_EXPIRED = UNAUTHORIZED.variant(
     message="The AWS credentials of the request have expired",
     hint="Get new AWS credentials and sign the request again.",
 )
+INVALID_REPORT_SIGNATURE = UNAUTHORIZED.variant(
+    message="The report does not have a valid signature",
+    hint="Sign the body exactly as it is sent, with a key that GitHub publishes for secret scanning.",
+)
 OWNER_REQUIRED = FORBIDDEN.variant(hint="Only an owner of the organization can do this.")
 NO_ORGANIZATION = FORBIDDEN.variant(
     message="The session does not act for an organization",

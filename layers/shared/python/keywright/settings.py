@@ -150,6 +150,42 @@ class Settings(SecretSettings):
 
 
 @dataclass(frozen=True, slots=True)
+class LeakSettings:
+    """Settings of the functions that take reports of leaks."""
+
+    leak_reports_queue_url: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> LeakSettings:
+        """Read the settings from environment variables.
+
+        Raises:
+            ConfigurationError: a variable is missing.
+        """
+        return cls(leak_reports_queue_url=_Reader(environment).text("LEAK_REPORTS_QUEUE_URL"))
+
+
+@dataclass(frozen=True, slots=True)
+class GitHubSettings:
+    """Settings of the function that takes GitHub's reports.
+
+    Attributes:
+        github_keys_url: where GitHub publishes the keys that it signs reports with.
+    """
+
+    github_keys_url: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> GitHubSettings:
+        """Read the settings from environment variables.
+
+        Raises:
+            ConfigurationError: a variable is missing or invalid.
+        """
+        return cls(github_keys_url=_Reader(environment).trusted_address("GITHUB_KEYS_URL"))
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerSettings:
     """Settings of every answer, errors included. Reading them cannot fail, so that there is always an answer.
 
@@ -192,6 +228,18 @@ def catalogue() -> tuple[str, ...]:
 def table_settings() -> TableSettings:
     """Return the settings of the table."""
     return TableSettings.from_environment(os.environ)
+
+
+@once
+def leak_settings() -> LeakSettings:
+    """Return the settings of reports of leaks."""
+    return LeakSettings.from_environment(os.environ)
+
+
+@once
+def github_settings() -> GitHubSettings:
+    """Return the settings of GitHub's reports."""
+    return GitHubSettings.from_environment(os.environ)
 
 
 @once

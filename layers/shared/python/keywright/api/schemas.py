@@ -17,6 +17,7 @@ from keywright.api.fields import (
     Cursor,
     Day,
     GracePeriodSeconds,
+    LeakUrl,
     Limit,
     Metadata,
     MetadataValue,
@@ -28,6 +29,7 @@ from keywright.api.fields import (
     QuotaUses,
     RateLimitUses,
     Reason,
+    ReportedKeys,
     WindowSeconds,
     WrittenDay,
     WrittenMoment,
@@ -220,6 +222,34 @@ class VerifyApiKey(Body):
     permissions: list[Permission] = Field(default_factory=list)
     cost: Cost = 1
     client_ip: ClientIp | None = Field(default=None, alias="clientIp")
+
+
+class ReportLeak(Body):
+    """Keys that are public.
+
+    Attributes:
+        keys: The texts of the keys, as they were found.
+        url: Where they were found. Admins of the keys' organizations see it.
+    """
+
+    keys: ReportedKeys = Field(repr=False)
+    url: LeakUrl | None = None
+
+
+class GitHubMatch(BaseModel):
+    """A match of GitHub's secret scanning.
+
+    Attributes:
+        token: The text that was found.
+        type: The name that GitHub has for keys of this service.
+        url: Where it was found. It may be empty.
+        source: The kind of place, such as `content`.
+    """
+
+    token: str = Field(repr=False)
+    type: str
+    url: str = ""
+    source: str = ""
 
 
 # ---- Query parameters ----------------------------------------------------------------------------------------
@@ -631,3 +661,39 @@ class AuditLog(Answer):
     created_at: WrittenMoment
     received_at: WrittenMoment
     reason: str | None
+
+
+class LeakResult(Answer):
+    """The outcome of a report of one text.
+
+    Attributes:
+        outcome: `reported`: the key is disabled, or marked, as this deployment is configured. `already_reported`: it
+            was before. `inactive`: the text was a key and is not accepted any more. `accepted`: the text is a key, and
+            the report is processed within minutes. `unknown`: the text is not a key of this service.
+    """
+
+    outcome: Literal["reported", "already_reported", "inactive", "accepted", "unknown"]
+
+
+class LeakResults(Answer):
+    """The outcomes of a report.
+
+    Attributes:
+        results: One for each text, in order.
+    """
+
+    results: list[LeakResult]
+
+
+class GitHubLabel(BaseModel):
+    """Whether a match is a key, in GitHub's format.
+
+    Attributes:
+        token_hash: The SHA-256 of the token, in hexadecimal.
+        token_type: The type of the match.
+        label: Whether the token was issued by this service, even if it is not accepted any more.
+    """
+
+    token_hash: str
+    token_type: str
+    label: Literal["true_positive", "false_positive"]

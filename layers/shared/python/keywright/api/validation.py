@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from keywright.api.fields import MAXIMUM_ALLOWED_IPS, MAXIMUM_GRACE_PERIOD_SECONDS, NAME_CHARACTERS
+from keywright.api.fields import (
+    MAXIMUM_ALLOWED_IPS,
+    MAXIMUM_GRACE_PERIOD_SECONDS,
+    MAXIMUM_REPORTED_KEYS,
+    NAME_CHARACTERS,
+)
 from keywright.api.json_body import quoted
 from keywright.api.schemas import Query, Quota, RateLimitInput, field_names, spelling
 from keywright.domain.limits import HIGHEST_COST, HIGHEST_LIMIT, HIGHEST_QUOTA, LONGEST_WINDOW_SECONDS, Period
@@ -129,6 +134,8 @@ _FIELDS: dict[str, Callable[[], str]] = {
         f"allowedIps is an array of up to {MAXIMUM_ALLOWED_IPS} IP addresses and ranges, such as 192.0.2.0/24."
     ),
     "clientIp": lambda: "clientIp is the IP address of your caller, a string.",
+    "keys": lambda: f"keys is an array of 1 to {MAXIMUM_REPORTED_KEYS} texts of API keys.",
+    "url": lambda: "url is the address where the keys were found, a string.",
     "cost": lambda: f"cost is a whole number from 0 to {HIGHEST_COST}.",
     "leak": lambda: "leak can only be null, which clears the report of a leak.",
     "reason": lambda: f"reason is one of: {', '.join(RevocationReason)}.",

@@ -13,6 +13,7 @@ from keywright.store import api_keys, audit, limits, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from keywright.domain.principals import Actor, Origin
     from keywright.domain.revocation_reason import RevocationReason
@@ -66,6 +67,9 @@ def _difference(
 ) -> audit.Change:
     """Return what an update changed, without the fields that stayed."""
     old, new = before.audited(), after.audited()
+    if before.previous_expires_at != after.previous_expires_at:
+        old["previousKeyExpiresAt"] = _time_of(before.previous_expires_at)
+        new["previousKeyExpiresAt"] = _time_of(after.previous_expires_at)
     changed = [name for name in (old | new) if json.dumps(old.get(name)) != json.dumps(new.get(name))]
     return audit.Change(
         event,
@@ -75,3 +79,7 @@ def _difference(
         after={name: new.get(name) for name in changed},
         reason=reason,
     )
+
+
+def _time_of(moment: datetime | None) -> str | None:
+    return None if moment is None else clock.rfc3339(moment)

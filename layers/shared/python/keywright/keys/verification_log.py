@@ -32,6 +32,7 @@ UNITS = {
     "HashLatency": "Milliseconds",
     "LimiterFailures": "Count",
     "RetiredSecrets": "Count",
+    "LeakedKeys": "Count",
 }
 """Unit of each metric. The dashboard and the alarms of template.yaml use these names."""
 
@@ -87,15 +88,16 @@ def write(verification: Verification, measured: Measurements) -> None:
         "_aws": {
             "Timestamp": int(now * 1000),
             "CloudWatchMetrics": [
-                _directive(["stack", "code"], ["Verifications"]),
-                _directive(["stack"], metrics),
+                directive(["stack", "code"], ["Verifications"]),
+                directive(["stack"], metrics),
             ],
         },
     }
     sys.stdout.write(json.dumps(line, separators=(",", ":")) + "\n")
 
 
-def _directive(dimensions: list[str], names: Iterable[str]) -> dict[str, object]:
+def directive(dimensions: list[str], names: Iterable[str]) -> dict[str, object]:
+    """Return the directive that makes metrics of fields of a line, each with a unit of UNITS."""
     return {
         "Namespace": os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Keywright"),
         "Dimensions": [dimensions],
