@@ -31,6 +31,7 @@ COMMANDS = {
     "organizations": ["create", "show", "list", "rename", "update", "request-deletion", "cancel-deletion"],
     "members": ["list", "add", "set-role", "suspend", "reinstate", "remove"],
     "keys": ["list", "show", "identify", "verify", "disable", "enable", "rotate", "revoke", "import"],
+    "scanning": ["rules", "check"],
 }
 EVERY = [(group, command) for group, commands in COMMANDS.items() for command in commands]
 every_command = pytest.mark.parametrize(("group", "command"), EVERY)
@@ -115,6 +116,8 @@ WRONG = [
     ["members", "set-role", ORGANIZATION, "demo-admin", "king"],
     ["members", "suspend", ORGANIZATION],
     ["members", "remove", ORGANIZATION, "demo-admin"],
+    ["scanning", "rules", "other", "--prefix", "kk_"],
+    ["scanning", "check", "--prefix", "kk"],
     ["keys", "show", ORGANIZATION, "kk_1"],
     ["keys", "revoke", ORGANIZATION],
     ["keys", "revoke", ORGANIZATION, nth_id(0)],
