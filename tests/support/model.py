@@ -543,6 +543,7 @@ class Organization:
             "targetId": key.key_id,
             "targetType": "api_key",
             "changes": {"after": after},
+            "reason": None,
             "sourceIp": None,
             "requestId": None,
             "createdAt": rfc3339(now),

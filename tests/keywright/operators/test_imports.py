@@ -175,7 +175,7 @@ def test_a_lost_answer_is_not_a_second_key(table: Table) -> None:
     assert [f"KEY#{line.key_id}"] == [item["sk"] for item in table.under("KEY#")]
 
 
-@pytest.mark.parametrize("fault", UNANSWERED, ids=str)
+@pytest.mark.parametrize("fault", UNANSWERED, ids=range(len(UNANSWERED)))
 def test_a_write_is_repeated(table: Table, fault: faults.Fault) -> None:
     """Failures of DynamoDB that pass do not stop an import."""
     with faults.injected(fault):

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from keywright.api.lambda_types import BatchAnswer, LambdaContext, QueueEvent
     from keywright.api.schemas import ReportLeak
+    from keywright.domain.key_text import KeyParts
     from keywright.domain.principals import Origin
     from keywright.store.api_keys import ApiKeyRecord
 
@@ -62,7 +63,7 @@ def report(body: ReportLeak, origin: Origin) -> LeakResults:
     Raises:
         ServiceError: as `identify` and `take`.
     """
-    issued, url = identify(body.keys), url_to_keep(body.url)
+    issued, url = _with_imported(body.keys, identify(body.keys)), url_to_keep(body.url)
     findings = tuple(Finding(text, url) for text in dict.fromkeys(issued) if text is not None)
     outcomes = take(LeakReport(findings, LeakSource.REPORT, clock.now(), origin)) if findings else {}
     results = [LeakOutcome.UNKNOWN if text is None else outcomes[text] for text in issued]
@@ -79,10 +80,31 @@ def identify(texts: Sequence[str]) -> list[IssuedText | None]:
 
 
 def _identified(text: str) -> IssuedText | None:
-    parts = key_text.decode(text, settings().key_prefix, pepper.peppers().tag_key)
-    if isinstance(parts, NotIssuedHere):
-        return None
-    return IssuedText(parts.organization_id, parts.key_id, parts.generation)
+    parts = _decoded(text)
+    return None if isinstance(parts, NotIssuedHere) else _issued(parts)
+
+
+def _with_imported(texts: Sequence[str], issued: Sequence[IssuedText | None]) -> list[IssuedText | None]:
+    """Return the keys of texts, imported ones too, where the deployment takes them: a read of all texts together.
+
+    Raises:
+        ServiceError: SERVICE_UNAVAILABLE.
+    """
+    if not settings().takes_imported_keys:
+        return list(issued)
+    from keywright.keys import imported  # noqa: PLC0415 - loaded only where imported keys are taken
+
+    others = [text for text in texts if _decoded(text) is NotIssuedHere.MALFORMED]
+    found = dict(zip(others, imported.find(others), strict=True))
+    return [known or _issued(found.get(text)) for text, known in zip(texts, issued, strict=True)]
+
+
+def _decoded(text: str) -> KeyParts | NotIssuedHere:
+    return key_text.decode(text, settings().key_prefix, pepper.peppers().tag_key)
+
+
+def _issued(parts: KeyParts | None) -> IssuedText | None:
+    return None if parts is None else IssuedText(parts.organization_id, parts.key_id, parts.generation)
 
 
 def url_to_keep(url: str | None) -> str | None:
