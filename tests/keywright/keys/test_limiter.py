@@ -205,6 +205,22 @@ def test_a_rate_that_is_used_at_its_limit_takes_two_writes_at_most(limits: Simul
     assert [WRITE] * 2 == operations
 
 
+def test_a_use_is_not_refused_by_the_time_at_which_it_began(limits: SimulatedLimits) -> None:
+    """GIVEN a rate at rest WHEN four of its burst of five are used while a use waits THEN that one is the fifth."""
+    holder = limits.holder(RateLimit(5, 3600, 5))
+
+    def use_elsewhere() -> None:
+        limits.pass_time(0.001)
+        state = {"tat": limits.now + 4 * 720 * SECOND, "rate_interval": 720 * SECOND}
+        limits.table.put(pk=f"LIMIT#{holder.holder_id}", sk="LIMIT", **state)
+
+    with faults.injected(meanwhile(use_elsewhere)) as operations:
+        assert limits.admits(holder)
+
+    assert [WRITE] * 2 == operations
+    assert not limits.admits(holder)
+
+
 def test_a_state_that_always_changes_admits_nothing(limits: SimulatedLimits) -> None:
     """GIVEN other uses before each write THEN a use is refused for a second: contention is no way around a limit."""
     holder = limits.holder(RateLimit(10, 1, 10))

@@ -256,6 +256,7 @@ def _lease(limits: Limits) -> Lease:
 def _ask(limits: Limits, cost: int) -> Taken:
     # One time for all forms: a use that was not at rest then is not at rest later either, so the second form is right.
     # With the time of each attempt, a rate that is used at its limit would change from one form to the other meanwhile.
+    # Only a refusal is by the present time: others may have used a whole burst since.
     now = clock.now_ns()
     known = _last_known(limits, now)
     is_certain = False
@@ -269,7 +270,11 @@ def _ask(limits: Limits, cost: int) -> Taken:
                 raise LimitsGoneError(limits.of)
             is_done, used = False, store.change(limits, conversion)[1]
         elif need.refused:
-            return Taken(limits, _admission(limits, need), known.used, now)
+            now = clock.now_ns()
+            need = need_of(limits, known.used, cost, now)
+            if need.refused:
+                return Taken(limits, _admission(limits, need), known.used, now)
+            continue
         else:
             is_done, used = store.change(limits, _parts(limits, known.used, need, cost))
         known, is_certain = _remember(limits, used, now), True
