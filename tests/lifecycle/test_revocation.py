@@ -81,6 +81,7 @@ REVOCATIONS = {
     "expire": Expiry("update_api_key", "EXPIRED"),
     "freeze": Revocation("request_organization_deletion", "ORGANIZATION_FROZEN"),
     "delete": Revocation("delete_api_key", "NOT_FOUND"),
+    "delete as its holder": Revocation("revoke_current_api_key", "NOT_FOUND"),
 }
 EVERY_REVOCATION = pytest.mark.parametrize("revocation", REVOCATIONS.values(), ids=REVOCATIONS)
 
