@@ -94,6 +94,7 @@ REVOCATIONS = {
     "freeze": Revocation("request_organization_deletion", "ORGANIZATION_FROZEN"),
     "delete": Revocation("delete_api_key", "NOT_FOUND"),
     "report": Report("report_leak", "DISABLED"),
+    "delete as its holder": Revocation("revoke_current_api_key", "NOT_FOUND"),
 }
 EVERY_REVOCATION = pytest.mark.parametrize("revocation", REVOCATIONS.values(), ids=REVOCATIONS)
 

@@ -286,7 +286,7 @@ class ListApiKeysQuery(PageQuery):
 
 
 class RevocationQuery(Query):
-    """Options of a deletion of a key.
+    """Options of the deletion of a key.
 
     Attributes:
         reason: Why the key is deleted, for the audit log.
