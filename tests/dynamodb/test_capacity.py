@@ -49,7 +49,7 @@ def row(name: tuple[str, str], consumption: Consumption) -> str:
     return f"| {' | '.join(name)} | {consumption} |"
 
 
-@pytest.mark.usefixtures("development_issuer")
+@pytest.mark.usefixtures("development_issuer", "development_github")
 @pytest.mark.parametrize("case", SUCCESSES, ids=str)
 def test_a_success_consumes_what_is_documented(
     case: Case,

@@ -29,7 +29,7 @@ from tests.support.event_queue import about, event, message
 from tests.support.github import report as github_report
 from tests.support.imported_keys import run_import, source
 from tests.support.service import Answer, Caller
-from tests.support.world import create_event
+from tests.support.world import Context, create_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     Run = Callable[["Scene", str], Answer]
 
 SECONDS_TO_LIVE = 3600
+REPORT_SECONDS = 25
 OPERATOR = Actor(ActorType.OPERATOR, "arn:aws:sts::123456789012:assumed-role/Ops/ada")
 REPORTED_AT = clock.stored("2026-03-01T12:00:00.000Z")
 ROUTE = "arn:aws:execute-api:eu-central-1:123456789012:abcdef1234/v1/GET/auth/api-keys/current"
@@ -97,6 +98,7 @@ class Operation:
         event: its event in the audit log; None if it only reads.
         repeat: the effect of a repeat, or the status with which it is refused.
         has_deadline: whether its time is limited; an operator's is not.
+        seconds: its time limit; None for that of most functions.
         prepare: what to do before it.
     """
 
@@ -106,6 +108,7 @@ class Operation:
     event: str | None = None
     repeat: Repeat | int = Repeat.IS_DONE_AGAIN
     has_deadline: bool = True
+    seconds: int | None = None
     prepare: Callable[[Scene], object] = field(default=lambda _: None)
 
     @property
@@ -187,7 +190,7 @@ def _process_report(scene: Scene, _: str) -> Answer:
 
 
 def _answered(scene: Scene, function: str, event: dict[str, Any]) -> Answer:
-    answer = scene.service.handlers[function](event, scene.service.world.context)
+    answer = scene.service.handlers[function](event, Context(remaining_milliseconds=REPORT_SECONDS * 1000))
     return Answer(answer["statusCode"], answer["headers"], answer["body"])
 
 
@@ -241,8 +244,15 @@ OPERATIONS = [
         409,
         prepare=lambda scene: scene.service.freeze(scene.organization_id),
     ),
-    Operation("report_leak", 2, _report, "api_key.leak_reported", Repeat.CHANGES_NOTHING),
-    Operation("report_github_leaks", 2, _report_as_github, "api_key.leak_reported", Repeat.CHANGES_NOTHING),
+    Operation("report_leak", 2, _report, "api_key.leak_reported", Repeat.CHANGES_NOTHING, seconds=REPORT_SECONDS),
+    Operation(
+        "report_github_leaks",
+        2,
+        _report_as_github,
+        "api_key.leak_reported",
+        Repeat.CHANGES_NOTHING,
+        seconds=REPORT_SECONDS,
+    ),
     Operation("process_leak_reports", 2, _process_report, "api_key.leak_reported", Repeat.CHANGES_NOTHING),
     Operation("sync_organizations", 2, _sync, "member.added", Repeat.CHANGES_NOTHING),
     _by_operator(
@@ -285,7 +295,7 @@ def run_under_faults(scene: Scene, operation: Operation, idempotency_key: str, *
     started = scene.time.monotonic()
     with network_faults.injected(scene.proxy, *script):
         answer = operation.run(scene, idempotency_key)
-    limit_seconds = scene.service.world.context.remaining_milliseconds / 1000
+    limit_seconds = operation.seconds or scene.service.world.context.remaining_milliseconds / 1000
     assert scene.time.monotonic() - started < limit_seconds or not operation.has_deadline
     counts.add(operations=1)
     return answer

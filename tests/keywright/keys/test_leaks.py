@@ -380,7 +380,8 @@ def test_a_report_that_the_queue_does_not_take_is_refused(
     """GIVEN no table and no queue THEN the report is a 503, so that it is sent again."""
     text = CURRENT.put(table)
     pepper.keyring()
-    setting("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    for service in ("DYNAMODB", "SQS"):
+        setting(f"AWS_ENDPOINT_URL_{service}", "http://127.0.0.1:1")
     retries.queues.cache_clear()
     retries.dynamodb.cache_clear()
 

@@ -119,7 +119,7 @@ def take(report: LeakReport) -> dict[IssuedText, LeakOutcome]:
         ServiceError: SERVICE_UNAVAILABLE if something is left that the queue did not take; to report it again is safe.
     """
     outcomes: dict[IssuedText, LeakOutcome] = {}
-    with deadline.reserving(max(_LEAST_QUEUE_SECONDS, _QUEUE_SHARE * deadline.remaining_seconds())):
+    with deadline.reserving(_QUEUE_SHARE, _LEAST_QUEUE_SECONDS):
         try:
             _settle(report, outcomes)
         except ServiceError as error:
