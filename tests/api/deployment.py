@@ -30,6 +30,7 @@ AUDIT_LOGS = "/auth/orgs/audit-logs"
 REQUEST_DELETE = "/auth/orgs/request-delete"
 CANCEL_DELETE = "/auth/orgs/cancel-delete"
 LEAKS = "/leaks"
+LEAKS_OF_GITHUB = "/leaks/github"
 OPENAPI = "/openapi.json"
 DOCS = "/docs"
 PATHS = (CREATE, KEY, ROTATE, USAGE, CURRENT, AUDIT_LOGS, REQUEST_DELETE, CANCEL_DELETE, LEAKS, OPENAPI, DOCS)

@@ -20,7 +20,7 @@ from keywright.keys.outcome import Code
 from keywright.keys.verification import verify
 from keywright.operators import keys as operator_keys
 from keywright.operators import members as operator_members
-from keywright.operators.refusals import NotFoundError
+from keywright.operators.refusals import NotFoundError, RefusedError
 from local import github
 from tests.support import counts, network_faults
 from tests.support.audit_log import audit_log, key_states, replayed
@@ -204,6 +204,8 @@ def _by_operator(
             return Answer(200, {}, json.dumps(act(UUID(scene.organization_id), UUID(scene.key_id)), default=str))
         except NotFoundError:
             return Answer(404, {}, "")
+        except RefusedError:
+            return Answer(410, {}, "")
         except ServiceError as error:
             return _failure(error)
 
