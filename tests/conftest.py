@@ -61,6 +61,10 @@ _KEPT_WHEN_A_SETTING_CHANGES = (
     verification.matches,
     verification.records,
 )
+# Before the first test: Powertools hides the records from the handlers that the root logger has when the logger is made,
+# and pytest has one for caplog there, for all tests.
+logger()
+
 _FIXTURES_WITH_SOCKETS = {"world", "issuer", "moto_url"}
 
 
