@@ -61,7 +61,7 @@ _KEPT_WHEN_A_SETTING_CHANGES = (
     verification.matches,
     verification.records,
 )
-# Before the first test: Powertools hides the records from the handlers that the root logger has when the logger is made,
+# Before the first test: Powertools hides its records from the handlers that the root logger has then,
 # and pytest has one for caplog there, for all tests.
 logger()
 
