@@ -61,10 +61,6 @@ _KEPT_WHEN_A_SETTING_CHANGES = (
     verification.matches,
     verification.records,
 )
-# Before the first test: Powertools hides its records from the handlers that the root logger has then,
-# and pytest has one for caplog there, for all tests.
-logger()
-
 _FIXTURES_WITH_SOCKETS = {"world", "issuer", "moto_url"}
 
 
