@@ -38,6 +38,7 @@ E2E_REQUIREMENTS := requirements/e2e.txt
 FUZZ_VENV := .venv-fuzz
 FUZZ_REQUIREMENTS := requirements/fuzz.txt
 RUNTIME_VENV := .venv-runtime
+SCANNERS := .scanners
 WHEEL_VENV := .venv-wheel
 RUNTIME_CLIENT_REQUIREMENTS := requirements/runtime.txt
 DYNAMODB_LOCAL := .dynamodb-local
@@ -45,7 +46,7 @@ DYNAMODB_LOCAL := .dynamodb-local
 DYNAMODB_TESTS := tests/dynamodb tests/keywright/store tests/keywright/keys/test_limiter.py tests/keywright/operators/test_operators.py tests/keywright/organizations/test_apply.py \
   tests/functions tests/contract tests/test_events.py tests/lifecycle tests/reliability tests/api
 
-.PHONY: help help-all run token emit invoke admin event events test test-all check test-api test-dynamodb test-layer test-wheel test-runtime sam-local-test \
+.PHONY: help help-all run token emit invoke admin event events test test-all check test-api test-dynamodb test-layer test-wheel test-runtime test-scanners sam-local-test \
   capacity e2e test-browser test-clients fuzz load bench figures lint generate format build build-local lock clean
 .DEFAULT_GOAL := help
 
@@ -142,6 +143,9 @@ test-browser: $(VENV)/.dev #: look at the reference page in headless Chromium
 	@test -n "$(CHROMIUM)" || { echo "Chromium is missing: apt install chromium chromium-driver, or CHROMIUM=path"; exit 2; }
 	$(BIN)/pytest tests/browser --browser $(CHROMIUM) $(ARGS)
 
+test-scanners: $(VENV)/.dev $(SCANNERS)/.installed #: scan for leaked keys with gitleaks (SCANNED_TOKENS=; Go)
+	$(BIN)/pytest tests/scanners/test_gitleaks.py --gitleaks $(SCANNERS)/gitleaks $(ARGS)
+
 test-clients: $(VENV)/.dev $(CLIENTS_VENV)/.installed #: use generated Python and TypeScript clients (Node.js)
 	@PYTHONPATH=layers/shared/python $(BIN)/python -m tests.clients $(CLIENTS_VENV)/bin
 
@@ -189,7 +193,7 @@ lock: #: pin every dependency anew, with hashes (needs uv)
 	done
 
 clean: ## remove everything that these commands have made
-	rm -rf $(VENV) $(SAM_VENV) $(RUNTIME_VENV) $(WHEEL_VENV) $(CLIENTS_VENV) $(E2E_VENV) $(FUZZ_VENV) $(DYNAMODB_LOCAL) .bench .fuzz .local .aws-sam .hypothesis .mypy_cache \
+	rm -rf $(VENV) $(SAM_VENV) $(RUNTIME_VENV) $(WHEEL_VENV) $(CLIENTS_VENV) $(E2E_VENV) $(FUZZ_VENV) $(DYNAMODB_LOCAL) $(SCANNERS) .bench .fuzz .local .aws-sam .hypothesis .mypy_cache \
 	  .pytest_cache .ruff_cache
 
 $(VENV)/bin/python:
@@ -243,6 +247,16 @@ $(FUZZ_VENV)/.installed: $(FUZZ_VENV)/bin/python $(RUNTIME_REQUIREMENTS) $(FUZZ_
 
 $(HOST_LAYER)/.built: $(shell find layers/shared -name '*.py' -o -name requirements.txt -o -name Makefile)
 	@$(MAKE) --no-print-directory test-layer >/dev/null
+	@touch $@
+
+# Modules are checked against requirements/scanners/go.sum. Their 400 MB are removed after the build.
+$(SCANNERS)/.installed: requirements/scanners/go.mod requirements/scanners/go.sum
+	@command -v go >/dev/null || { echo "make test-scanners builds gitleaks, for which Go is missing: apt install golang-go, or https://go.dev/dl/"; exit 2; }
+	@echo "Building gitleaks into $(SCANNERS) ..."
+	@rm -rf $(SCANNERS)
+	@cd requirements/scanners && GOPATH=$(CURDIR)/$(SCANNERS)/go GOFLAGS="-mod=readonly -modcacherw -buildvcs=false" \
+	  go build -o $(CURDIR)/$(SCANNERS)/gitleaks github.com/zricethezav/gitleaks/v8
+	@rm -rf $(SCANNERS)/go
 	@touch $@
 
 # Java and Maven come from Debian where they are missing and it can be done; SHA256SUMS says what has to come of it.

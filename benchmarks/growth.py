@@ -109,14 +109,14 @@ def _actions(name: str, organization_id: UUID) -> dict[str, Callable[[], object]
 def _memory(effort: Effort, section: Section) -> Table:
     """Measure the memory of a container that verifies many keys."""
     from keywright.keys import verification  # noqa: PLC0415 - after the environment
-    from keywright.keys.usage import Meter, meter  # noqa: PLC0415 - the same
+    from keywright.keys.usage import UsageMeter, meter  # noqa: PLC0415 - the same
     from keywright.store import credentials  # noqa: PLC0415
 
     number = _CONTAINER_KEYS[effort.is_quick]
     print(f"Making {number:,} keys ...", flush=True)
     texts, records = _generated_keys(number)
     credentials.read = lambda organization_id, key_id: records[key_id]  # noqa: ARG005 - the signature of the original
-    meter._values[:] = [Meter(lambda _: None, 60)]  # noqa: SLF001 - a meter that writes nothing
+    meter._values[:] = [UsageMeter(lambda _: None, 60)]  # noqa: SLF001 - a meter that writes nothing
     verification.matches.cache_clear()
     before, total = _resident_megabytes(), _VERIFICATIONS[effort.is_quick]
     rows: list[tuple[Any, ...]] = [("before the first", before, 0.0, None)]

@@ -74,7 +74,7 @@ class KeywrightDriver(ThreadedDriver):
             {
                 "first": [text for _, text in fresh],
                 "valid": [text for _, text in pool],
-                "unknown": [f"kk_{self._random(86)}" for _ in range(64)],
+                "unknown": [f"kk_{self._random(92)}" for _ in range(64)],
                 "wrong_secret": [text[:-1] + ("a" if text[-1] != "a" else "b") for _, text in pool],
                 "revoked": [text for _, text in revoked],
             }

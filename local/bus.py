@@ -1,14 +1,18 @@
-"""The event bus, its queue and the schedules: invokes the functions that a template connects to them.
+"""The event bus, the queues and the schedules: invokes the functions that a template connects to them.
 
-Events go from the bus to the functions that consume the queue (AWS::Lambda::EventSourceMapping). As with SQS, only the
-failed messages of a batch come again; after RECEIVES attempts a message is dropped. Every event of the bus is meant for
-the functions: rules and patterns are not evaluated.
+Events go from the bus to the queues that rules name (AWS::Events::Rule), and messages of these and of SendMessage to
+the functions that consume the queues (AWS::Lambda::EventSourceMapping). As with SQS, only the failed messages of a
+batch come again; after RECEIVES attempts a message is dropped. Every event of the bus is meant for the functions:
+patterns of rules are not evaluated.
 
-Sources: Amazon EventBridge API Reference, "PutEvents"; AWS Lambda Developer Guide, "Using Lambda with Amazon SQS".
+Sources: Amazon EventBridge API Reference, "PutEvents"; Amazon SQS API Reference, "SendMessage"; AWS Lambda Developer
+Guide, "Using Lambda with Amazon SQS".
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import queue
 import threading
@@ -28,10 +32,11 @@ if TYPE_CHECKING:
     from local.template import Stack
 
 PUT_EVENTS = "AWSEvents.PutEvents"
+SEND_MESSAGE = "AmazonSQS.SendMessage"
 SCHEDULED = ("aws.events", "Scheduled Event")
 """Source and detail-type of the events of a schedule (Amazon EventBridge User Guide, "Scheduled events")."""
 RECEIVES = 30
-"""As maxReceiveCount of the template's queue."""
+"""As maxReceiveCount of the template's queues."""
 RETRY_SECONDS = 5.0
 """Shorter than on AWS, where it is the queue's visibility timeout."""
 BATCH_SIZE = 10
@@ -45,7 +50,8 @@ class _Due:
     """Something to do at a time (monotonic seconds)."""
 
     at: float
-    body: str | None = field(compare=False, default=None)
+    queue: str | None = field(compare=False, default=None)
+    body: str = field(compare=False, default="")
     schedule: str | None = field(compare=False, default=None)
     receives: int = field(compare=False, default=0)
     message_id: str = field(compare=False, default_factory=lambda: str(uuid.uuid4()))
@@ -86,20 +92,34 @@ class Bus:
         self._thread.join()
 
     def in_front_of(self, application: WSGIApplication) -> WSGIApplication:
-        """Return an application that answers PutEvents, and passes on everything else."""
+        """Return an application that answers PutEvents, and SendMessage to a queue that a function consumes.
+
+        It passes on everything else.
+        """
 
         def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-            if environ.get("HTTP_X_AMZ_TARGET") != PUT_EVENTS:
+            target = environ.get("HTTP_X_AMZ_TARGET")
+            if target not in {PUT_EVENTS, SEND_MESSAGE}:
                 return application(environ, start_response)
             body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-            results = [self._put(entry) for entry in json.loads(body)["Entries"]]
-            failed = sum("ErrorCode" in result for result in results)
-            content = json.dumps({"FailedEntryCount": failed, "Entries": results}).encode()
-            headers = [("Content-Type", "application/x-amz-json-1.1"), ("Content-Length", str(len(content)))]
-            start_response("200 OK", headers)
-            return [content]
+            request = json.loads(body)
+            if target == PUT_EVENTS:
+                results: list[Json] = [{**self._put(entry)} for entry in request["Entries"]]
+                failed = sum("ErrorCode" in str(result) for result in results)
+                return _answer(start_response, {"FailedEntryCount": failed, "Entries": results}, "1.1")
+            queue_name = request["QueueUrl"].rpartition("/")[2]
+            if queue_name not in self._stack.consumers:
+                return application({**environ, "wsgi.input": io.BytesIO(body)}, start_response)
+            return _answer(start_response, self._send(queue_name, request["MessageBody"]), "1.0")
 
         return answer
+
+    def _send(self, queue_name: str, body: str) -> dict[str, Json]:
+        """Put a message into a queue; return the answer of SendMessage."""
+        due = _Due(0, queue=queue_name, body=body)
+        self._due.put(due)
+        digest = hashlib.md5(body.encode(), usedforsecurity=False).hexdigest()
+        return {"MessageId": due.message_id, "MD5OfMessageBody": digest}
 
     def _put(self, entry: Mapping[str, Any]) -> dict[str, str]:
         """Put an entry of PutEvents into the queue; return its result."""
@@ -118,7 +138,8 @@ class Bus:
             buses = ", ".join(self._stack.buses) or "no bus"
             return _error("NotFound", f"The template has no such event bus; it has {buses}.")
         event = _event(**{_FIELDS[name]: entry[name] for name in _FIELDS}, detail=detail)
-        self._due.put(_Due(0, body=json.dumps(event)))
+        for queue_name in self._stack.event_queues:
+            self._due.put(_Due(0, queue=queue_name, body=json.dumps(event)))
         return {"EventId": str(event["id"])}
 
     def _serve(self) -> None:
@@ -132,9 +153,10 @@ class Bus:
             for each in due:
                 if each.schedule is not None and each.receives == 0:  # not started by an event
                     self._due.put(_Due(now + self._stack.schedules[each.schedule], schedule=each.schedule))
-            messages = [each for each in due if each.body is not None]
-            for consumer in self._stack.consumers if messages else ():
-                self._deliver(consumer, messages)
+            for queue_name, consumer in self._stack.consumers.items():
+                messages = [each for each in due if each.queue == queue_name]
+                if messages:
+                    self._deliver(consumer, messages)
             if not due:
                 self._stopping.wait(0.1)
 
@@ -170,7 +192,7 @@ class Bus:
                 if not is_over:
                     each.at = time.monotonic() + self._retry_seconds
                     self._due.put(each)
-            self._announce(f"event {json.loads(each.body or '{}').get('detail-type')} {reason}")
+            self._announce(f"{_name(each, function)} {reason}")
 
 
 def _event(**parts: Json) -> dict[str, Json]:
@@ -185,6 +207,23 @@ def _event(**parts: Json) -> dict[str, Json]:
         "detail": {},
         **parts,
     }
+
+
+def _name(message: _Due, function: str) -> str:
+    """Return what to call a message: an event by its kind, any other by the function that consumes it."""
+    kind = json.loads(message.body).get("detail-type")
+    return f"message {function}" if kind is None else f"event {kind}"
+
+
+def _answer(start_response: StartResponse, content: Json, version: str) -> list[bytes]:
+    body = json.dumps(content).encode()
+    headers = [
+        ("Content-Type", f"application/x-amz-json-{version}"),
+        ("Content-Length", str(len(body))),
+        ("x-amzn-RequestId", str(uuid.uuid4())),
+    ]
+    start_response("200 OK", headers)
+    return [body]
 
 
 def _record(message: _Due) -> dict[str, Json]:

@@ -23,7 +23,7 @@ from keywright import clock, errors
 from keywright.authorizers.session_token import LEEWAY_SECONDS
 from keywright.domain import key_text, keyring
 from keywright.store.usage import day_name
-from local import identity_provider
+from local import github, identity_provider
 from local.case_files import EVENTS, CaseError, case_files, merged, patch_of, read
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ _JSON_ATTRIBUTES = {
     "metadata": (",", ":"),
     "rate_limit": (",", ":"),
     "quota": (",", ":"),
+    "leak": (",", ":"),
 }
 """The attributes of items that hold JSON as text, with its separators."""
 _ERRORS = {name: asdict(error) for name, error in vars(errors).items() if isinstance(error, errors.ErrorType)}
@@ -113,6 +114,12 @@ class Case:
             text = json.dumps(event["body"], ensure_ascii=False)
             event["body"] = base64.b64encode(text.encode()).decode() if event["isBase64Encoded"] else text
         return event
+
+    def _github_signature(self) -> str:
+        """Return the signature of the body by the development GitHub."""
+        body = self._filled(self._content["event"]["body"])
+        text = json.dumps(body, ensure_ascii=False) if isinstance(body, dict | list) else str(body)
+        return github.sign(text.encode())
 
     def _message(self, name: str, patch: Json) -> Json:
         """Return a message of the queue, which holds an event of the bus."""
@@ -270,6 +277,7 @@ class Case:
             "session_token": lambda: session_token(self._place("token")),
             "session_known_until": lambda: self._place("token.claims.exp") + LEEWAY_SECONDS,
             "api_key": lambda: api_key(self._place("key")),
+            "github_signature": self._github_signature,
         }
         if name in computed:
             return computed[name]()

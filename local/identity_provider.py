@@ -17,6 +17,8 @@ from urllib.parse import parse_qs
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from local import github
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from wsgiref.types import StartResponse, WSGIEnvironment
@@ -84,6 +86,7 @@ class IdentityProvider:
                 "subject_types_supported": ["public"],
             },
             _JWKS_PATH: {"keys": [_public_key()]},
+            github.KEYS_PATH: github.published_keys(),  # of the other signer that the service asks for keys
         }
         document = documents.get(environ["PATH_INFO"])
         body = json.dumps(document).encode()

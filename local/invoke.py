@@ -134,12 +134,13 @@ def run(invocation: Invocation) -> dict[str, Any]:
         opened.callback(moto.stop)
         _start_identity_provider(issuer, opened)
         os.environ["AWS_ENDPOINT_URL"] = moto.url
-        client, table_name, dead_letters = _prepare(stack, invocation)
+        client, table_name, dead_letters, leak_reports = _prepare(stack, invocation)
         settings = {
             "AWS_ENDPOINT_URL": moto.url,
             "AWS_LAMBDA_FUNCTION_TIMEOUT": str(_PATIENCE_SECONDS),
             "OIDC_ISSUER": issuer,
             "DEAD_LETTER_QUEUE_URL": dead_letters,
+            "LEAK_REPORTS_QUEUE_URL": leak_reports,
             **seed.get("environment", {}),
             **({"TABLE_NAME": _NO_TABLE} if seed.get("table") is False else {}),
             **({backend.DYNAMODB_ENDPOINT: _NO_SERVER} if seed.get("dynamodb") == "down" else {}),
@@ -182,8 +183,8 @@ def _start_identity_provider(issuer: str, opened: ExitStack) -> None:
     opened.callback(Server(provider, listener, threads=2).stop)
 
 
-def _prepare(stack: Stack, invocation: Invocation) -> tuple[DynamoDBClient, str, str]:
-    """Create table, pepper and queues, and write the seed; return a client, the table's name and the queue's URL."""
+def _prepare(stack: Stack, invocation: Invocation) -> tuple[DynamoDBClient, str, str, str]:
+    """Create table, pepper and queues, and write the seed; return a client, the table's name and the queues' URLs."""
     import boto3  # noqa: PLC0415 - reads the environment
 
     table, secret = stack.tables[0], stack.secrets[0]
@@ -197,8 +198,10 @@ def _prepare(stack: Stack, invocation: Invocation) -> tuple[DynamoDBClient, str,
         resource = boto3.resource("dynamodb").Table(table.name)
         for item in invocation.seed.get("items", []):
             resource.put_item(Item={name: cast("Any", from_json(value)) for name, value in item.items()})
-    queue_url = boto3.client("sqs").create_queue(QueueName="dead-letters")["QueueUrl"]
-    return client, table.name, queue_url
+    dead_letters, leak_reports = (
+        boto3.client("sqs").create_queue(QueueName=name)["QueueUrl"] for name in ("dead-letters", "leak-reports")
+    )
+    return client, table.name, dead_letters, leak_reports
 
 
 def _items(client: DynamoDBClient, table_name: str) -> dict[Key, Item]:

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from local import backend, demo, recording, sam
+from local import backend, demo, github, recording, sam
 from local.bus import Bus
 from local.demo_keys import DemoKeys
 from local.functions import Functions
@@ -155,6 +155,7 @@ def _read_template(options: Options, claim: Claim) -> Stack:
     development = {
         "OidcAudience": "keywright",
         "OidcIssuer": issuer_at(port_of(claim.provider[0])),
+        "GitHubKeysUrl": issuer_at(port_of(claim.provider[0])) + github.KEYS_PATH,
         "PublicUrl": f"http://{HOST}:{port_of(claim.service[0])}/{_STAGE}",
         "UsageFlushSeconds": "0",  # show the use of a key at once
     }

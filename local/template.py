@@ -124,7 +124,8 @@ class Stack:
 
     Attributes:
         buses: the names of the event buses.
-        consumers: the logical ids of the functions that consume a queue.
+        event_queues: the names of the queues that get the events of the buses.
+        consumers: the logical id of the function that consumes a queue, by the queue's name.
         schedules: the interval in seconds of each function with a schedule, by logical id.
         layers: the import directory of each layer.
     """
@@ -136,7 +137,8 @@ class Stack:
     secrets: tuple[Resource, ...]
     queues: tuple[Resource, ...]
     buses: tuple[str, ...]
-    consumers: tuple[str, ...]
+    event_queues: tuple[str, ...]
+    consumers: Mapping[str, str]
     schedules: Mapping[str, int]
     layers: tuple[Path, ...]
 
@@ -220,7 +222,8 @@ class _Reader:
             secrets=self._resources("AWS::SecretsManager::Secret"),
             queues=self._resources("AWS::SQS::Queue"),
             buses=tuple(self.resolver.name_of(name) for name in self._ids("AWS::Events::EventBus")),
-            consumers=tuple(self._consumer(name, functions) for name in self._ids("AWS::Lambda::EventSourceMapping")),
+            event_queues=tuple(queue for name in self._ids("AWS::Events::Rule") for queue in self._targets(name)),
+            consumers=dict(self._consumer(name, functions) for name in self._ids("AWS::Lambda::EventSourceMapping")),
             schedules={name: seconds for name in functions for seconds in self._intervals(name)},
             layers=tuple(self._layer(name) for name in self._ids("AWS::Serverless::LayerVersion")),
         )
@@ -288,12 +291,21 @@ class _Reader:
             statements=self._role(declared, place),
         )
 
-    def _consumer(self, logical_id: str, functions: Mapping[str, Function]) -> str:
+    def _targets(self, logical_id: str) -> list[str]:
+        """Return the names of the queues that a rule sends events to."""
+        place = f"Resources.{logical_id}.Properties.Targets"
+        targets = sequence(self.resolver.resolve(self._raw_properties(logical_id).get("Targets"), place), place)
+        return [_last(text(mapping(target, place).get("Arn"), place)) for target in targets]
+
+    def _consumer(self, logical_id: str, functions: Mapping[str, Function]) -> tuple[str, str]:
+        """Return the name of the queue of an event source mapping, and the logical id of its function."""
         place = f"Resources.{logical_id}.Properties.FunctionName"
-        named = text(self.resolver.resolve(self._raw_properties(logical_id).get("FunctionName"), place), place)
+        properties = self._raw_properties(logical_id)
+        named = text(self.resolver.resolve(properties.get("FunctionName"), place), place)
+        source = text(self.resolver.resolve(properties.get("EventSourceArn"), place), place)
         for name, function in functions.items():
             if named in {function.name, function.arn}:
-                return name
+                return _last(source), name
         raise TemplateError(f"{place}: no function of this template has the name {named}")
 
     def _intervals(self, logical_id: str) -> Iterator[int]:
@@ -419,6 +431,11 @@ class _Reader:
             authorizer=name,
             needs_usage_plan_key=auth.get("ApiKeyRequired") is True,
         )
+
+
+def _last(resource_arn: str) -> str:
+    """Return the name of a queue from its ARN."""
+    return resource_arn.rpartition(":")[2]
 
 
 def _merge(base: Json, override: Json) -> Json:

@@ -69,7 +69,7 @@ _SECURITY_SCHEMES = {
         "type": "apiKey",
         "in": "header",
         "name": "x-api-key",
-        "description": "The text of an API key. For `GET /v1/auth/api-keys/current` only.",
+        "description": "The text of an API key. For `/v1/auth/api-keys/current` only.",
     },
     "apiKeyAsBearer": {
         "type": "http",
@@ -100,6 +100,7 @@ curl -sS "$API_URL/auth/api-keys/verify" --aws-sigv4 "aws:amz:$AWS_REGION:execut
 _TAGS = {
     "/auth/api-keys": ("API Keys", "Create, manage and verify API keys."),
     "/auth/orgs": ("Organizations", "Read the audit log, and schedule or cancel the deletion of the organization."),
+    "/leaks": ("Leaks", "Report keys that are public."),
     "/": ("Reference", "The OpenAPI description and the reference page."),
 }
 """The tags, by the beginning of a path."""
@@ -141,6 +142,9 @@ _IDEMPOTENCY_KEY = {
 _PATH_PARAMETERS = {
     "id": {"description": "The id of an API key.", "schema": {"type": "string"}, "example": KEY_ID},
 }
+
+_LISTS = (envelope.Listing, envelope.Unwrapped)
+"""Answers that name the model of their items."""
 
 _FAILURE: Json = {
     "type": "object",
@@ -191,6 +195,7 @@ class _Described:
     summary: str
     answers: tuple[type[BaseModel], ...]
     is_list: bool
+    is_unwrapped: bool
     is_repeatable: bool
     media_type: str
     examples: list[Example]
@@ -297,7 +302,8 @@ def _operation(root: Path, stack: Stack, route: Route) -> _Described:
         **vars(module),
     }
     answers = _alternatives(typing.get_type_hints(operation.act, names)["return"])
-    item = next((typing.get_args(kind)[0] for kind in answers if typing.get_origin(kind) is envelope.Listing), None)
+    item = next((typing.get_args(kind)[0] for kind in answers if typing.get_origin(kind) in _LISTS), None)
+    is_unwrapped = any(typing.get_origin(kind) is envelope.Unwrapped for kind in answers)
     document = next((kind for kind in answers if isinstance(kind, type) and issubclass(kind, Document)), None)
     data = () if document else (item,) if item else tuple(kind for kind in answers if kind is not envelope.Replayed)
     return _Described(
@@ -306,7 +312,8 @@ def _operation(root: Path, stack: Stack, route: Route) -> _Described:
         path=f"/{stack.api.stage}{route.path}",
         summary=sentence((module.__doc__ or "").partition(": ")[2].strip().removesuffix(".")),
         answers=data,
-        is_list=item is not None,
+        is_list=item is not None and not is_unwrapped,
+        is_unwrapped=is_unwrapped,
         is_repeatable=envelope.Replayed in answers,
         media_type="application/json" if document is None else document.media_type.partition(";")[0],
         examples=examples(root / "events", name, f"{SERVER}/{stack.api.stage}"),
@@ -316,7 +323,7 @@ def _operation(root: Path, stack: Stack, route: Route) -> _Described:
 def _alternatives(annotation: object) -> tuple[Any, ...]:
     return (
         typing.get_args(annotation)
-        if typing.get_origin(annotation) is not envelope.Listing and typing.get_args(annotation)
+        if typing.get_origin(annotation) not in _LISTS and typing.get_args(annotation)
         else (annotation,)
     )
 
@@ -354,7 +361,8 @@ def _parameters(item: _Described) -> list[Json]:
 def _request_body(item: _Described) -> Json:
     body = item.operation.body
     example = success(item.examples, _PREFERRED.get(item.operation.name, "example"))
-    content: Json = {"schema": reference(body.__name__)}
+    schema = reference(body.__name__)
+    content: Json = {"schema": {"type": "array", "items": schema} if item.operation.has_list_as_body else schema}
     if example is not None and example.body is not None:
         content["example"] = example.body
     return {
@@ -399,6 +407,9 @@ def _success(item: _Described) -> Json:
     if not item.answers:
         schema: Json = {"type": "object"} if item.media_type == "application/json" else {"type": "string"}
         return {"description": "The document.", "headers": headers, "content": {item.media_type: {"schema": schema}}}
+    if item.is_unwrapped:
+        items = {"type": "array", "items": reference(item.answers[0].__name__)}
+        return {"description": "Success.", "headers": headers, "content": {item.media_type: {"schema": items}}}
     possible = [reference(answer.__name__) for answer in item.answers]
     data = possible[0] if len(possible) == 1 else {"anyOf": possible}
     content: Json = {

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import re
+import string
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from keywright.domain import key_text
 from local.cases import read_cases
@@ -24,18 +23,9 @@ if TYPE_CHECKING:
 Json = Any
 
 KEY_ID = "019b7e3c-9585-719d-81cb-3b8af1c594c2"
-_KEY_TEXT = key_text.encode(
-    "kk_",
-    key_text.payload(
-        pepper_version=1,
-        organization_id=UUID("5f0c2c0e-9a3d-4b6e-8f57-0d6f2b8a1c01"),
-        key_id=UUID(KEY_ID),
-        generation=0,
-        secret=hashlib.sha256(b"not a secret").digest()[: key_text.SECRET_BYTES],
-    ),
-    b"not a pepper",
-)
-"""A key of no deployment, in the form of a real one."""
+_DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_KEY_TEXT = ("kk_EXAMPLE" + 2 * _DIGITS)[: len("kk_") + key_text.TEXT_CHARACTERS]
+"""A text with the length of a key, which scanners do not take for one: clients are generated from the description."""
 _SAMPLES = {
     "uuid7": KEY_ID,
     "api key": _KEY_TEXT,
@@ -47,7 +37,7 @@ _SAMPLES = {
 """Samples that replace the matchers of expected answers (events/README.md)."""
 
 _MATCHER = re.compile(rf"<({'|'.join(_SAMPLES)})(?::[^>+]*)?(?:\+(\d+)([ds]))?>")
-_KEY = re.compile(r"kk_[0-9A-Za-z]{86}")
+_KEY = re.compile(r"kk_[0-9A-Za-z]{92}")
 """A key in an event."""
 _DOCS = re.compile(r"https://[^/\"]+/v1/docs#")
 SHOWN = 3

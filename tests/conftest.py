@@ -18,17 +18,18 @@ import hypothesis
 import pytest
 
 from keywright import cache, clock
-from keywright.authorizers import oidc
+from keywright.authorizers import github, oidc, published_keys
 from keywright.aws import retries
 from keywright.keys import verification
 from keywright.log import logger
 from keywright.store import pepper
 from local import backend, credentials
+from local import github as local_github
 from local.iam import AccessKey, Decision, Iam
 from local.identity_provider import IdentityProvider
 from local.template import Resource, read_stack
 from tests.support import depth, identity_provider, moto_memory
-from tests.support.cases import DEVELOPMENT_ISSUER
+from tests.support.cases import DEVELOPMENT_GITHUB, DEVELOPMENT_ISSUER
 from tests.support.client import Call, CreateApiKey
 from tests.support.environment import CHEAP_ARGON2, LOOPBACK, ROOT, isolate, new_container
 from tests.support.local_service import connected, local_service
@@ -301,6 +302,17 @@ def development_issuer(monkeypatch: pytest.MonkeyPatch, setting: Callable[[str, 
     setting("OIDC_ISSUER", DEVELOPMENT_ISSUER)
 
 
+@pytest.fixture
+def development_github(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Serve the keys of the development GitHub without a port."""
+    fetch_document = published_keys.fetch_document
+
+    def fetch(url: str) -> Mapping[str, object]:
+        return local_github.published_keys() if url == DEVELOPMENT_GITHUB else fetch_document(url)
+
+    monkeypatch.setattr(github, "fetch_document", fetch)
+
+
 def _ignore(*_: object) -> Callable[[bytes], None]:
     """Ignore a WSGI application's status and headers."""
     return lambda _: None
@@ -331,14 +343,16 @@ def load_handler(access_keys: Mapping[str, AccessKey]) -> Callable[[str], Callab
 
 
 @pytest.fixture
-def replay(
+def replay(  # noqa: PLR0913, PLR0917 - the surroundings of every function
     world: World,
     stack: Stack,
     access_keys: Mapping[str, AccessKey],
     setting: Callable[[str, str], None],
     load_handler: Callable[[str], Callable[..., object]],
+    development_github: None,
 ) -> Replay:
     """Replay a case of events/; return one line for each difference from its expected outcome."""
+    del development_github
     return Replay(world, stack, access_keys, setting, load_handler)
 
 
@@ -404,6 +418,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
     `--installed PROGRAM`: use the operator's command line that was installed as this program.
 
+    `--gitleaks PROGRAM`: scan for leaked keys with it.
+
     `--browser CHROMIUM`: test pages with it; `--pictures DIRECTORY` saves screenshots.
     """
     parser.addoption("--deeper", action="store_true", help="only tests that go deeper with DEPTH=full")
@@ -412,5 +428,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--runtime", type=Path, help="a Python that has awslambdaric, and nothing else of this project")
     parser.addoption("--sam", type=Path, help="a Python that has the SAM command line")
     parser.addoption("--installed", type=Path, help="an installed keywright-admin")
+    parser.addoption("--gitleaks", type=Path, help="the gitleaks to scan for leaked keys with")
     parser.addoption("--browser", help="the Chromium to look at pages with")
     parser.addoption("--pictures", type=Path, help="a directory to keep screenshots in")

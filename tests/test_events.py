@@ -50,9 +50,12 @@ STATUSES = {
     "get_reference": {200, 204},
     "list_api_keys": {200, 400, 401, 403, 500, 503},
     "list_audit_logs": {200, 204, 400, 401, 403, 500, 503},
+    "report_github_leaks": {200, 204, 400, 401, 500, 503},
+    "report_leak": {200, 204, 400, 413, 500, 503},
+    "revoke_current_api_key": {200, 400, 401, 410, 500, 503},
     "request_organization_deletion": {200, 204, 400, 401, 403, 410, 500, 503},
     "rotate_api_key": {200, 204, 400, 401, 403, 404, 409, 410, 413, 422, 500, 503},
-    "update_api_key": {200, 204, 400, 401, 403, 404, 410, 413, 500, 503},
+    "update_api_key": {200, 204, 400, 401, 403, 404, 409, 410, 413, 500, 503},
     "verify_api_key": {200, 400, 413, 500, 503},
 }
 
@@ -174,9 +177,12 @@ AUTHORIZER_FIELDS = {
 SIGNER_FIELDS = {"accountId", "caller", "accessKey", "userArn", "user"}
 CREDENTIALS = {
     "get_current_api_key": "api key",
+    "revoke_current_api_key": "api key",
     "verify_api_key": "signature",
     "get_openapi": "none",
     "get_reference": "none",
+    "report_github_leaks": "none",
+    "report_leak": "none",
 }
 """The credentials of routes that take no session."""
 

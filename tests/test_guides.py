@@ -162,7 +162,7 @@ def test_the_first_key_is_created(outputs: list[str]) -> None:
     answer = json.loads(outputs[2])
 
     assert answer["error"] is None
-    assert re.fullmatch(r"kk_[0-9A-Za-z]{86}", answer["data"]["key"])
+    assert re.fullmatch(r"kk_[0-9A-Za-z]{92}", answer["data"]["key"])
 
 
 def test_a_key_shows_itself(outputs: list[str]) -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.cases import BATCHES, MESSAGES, TICKS, unequal
+from keywright.domain.leak import LeakReport
+from tests.support.cases import BATCHES, LEAKS, MESSAGES, TICKS, unequal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 OUTCOMES = {
     # applied; older than the state or applied before; set aside; returned to the queue
     "sync_organizations": {"followed", "outdated", "aside", "again"},
+    # settled; returned to the queue
+    "process_leak_reports": {"settled", "again"},
     # deleted; not due or canceled; failed
     "purge_organizations": {"purged", "kept", "failed"},
 }
@@ -76,6 +79,25 @@ def test_batches_are_named_after_their_outcome() -> None:
     assert [] == unequal(BATCHES, outcome)
 
 
+def test_reports_are_named_after_their_outcome() -> None:
+    """A report's outcome is visible in the answer."""
+
+    def outcome(case: Case) -> Iterator[Comparison]:
+        yield "outcome", "again" if case.expected["answer"]["batchItemFailures"] else "settled", case.outcome
+
+    assert [] == unequal(LEAKS, outcome)
+
+
+def test_reports_hold_what_the_functions_send() -> None:
+    """A body is a report as the functions write it."""
+
+    def body(case: Case) -> Iterator[Comparison]:
+        for message in case.event["Records"]:
+            yield "body", LeakReport.parse(message["body"]).message(), message["body"]
+
+    assert [] == unequal(LEAKS, body)
+
+
 def test_scheduled_events_are_named_after_their_outcome() -> None:
     """A purge's outcome is visible in the answer."""
 
@@ -111,7 +133,7 @@ def test_batches_have_the_form_of_lambda() -> None:
             yield "digest", digest, message["md5OfBody"]
             yield "queue", queue, ":".join(message["eventSourceARN"].split(":")[:4])
 
-    assert [] == unequal(BATCHES, fields)
+    assert [] == unequal(BATCHES + LEAKS, fields)
 
 
 def test_messages_hold_events_of_the_bus() -> None:
@@ -139,6 +161,6 @@ def test_scheduled_events_have_the_form_of_eventbridge() -> None:
 
 def test_message_ids_are_unique() -> None:
     """An id in the log identifies one message."""
-    ids = [message["messageId"] for case in BATCHES for message in case.event["Records"]]
+    ids = [message["messageId"] for case in BATCHES + LEAKS for message in case.event["Records"]]
 
     assert len(ids) == len(set(ids))

@@ -68,15 +68,23 @@ NEEDED_BY = {
     },
     "authorize_api_key": {
         "dynamodb:BatchGetItem": "200_own_route",
+        "dynamodb:PutItem": "401_rotated_out_reported",
         "dynamodb:UpdateItem": "200_use_is_written",
         "secretsmanager:GetSecretValue": "200_own_route",
     },
     "verify_api_key": {
         "dynamodb:BatchGetItem": "200_disabled",
+        "dynamodb:PutItem": "200_not_found_rotated_out_reported",
         "dynamodb:UpdateItem": "200_hash_of_another_price",
         "secretsmanager:GetSecretValue": "200_disabled",
     },
     "get_current_api_key": {"dynamodb:BatchGetItem": "200_bearer"},
+    "revoke_current_api_key": {
+        "dynamodb:BatchGetItem": "200_example",
+        "dynamodb:ConditionCheckItem": "200_example",
+        "dynamodb:DeleteItem": "200_example",
+        "dynamodb:PutItem": "200_example",
+    },
     "sync_organizations": {
         "sqs:GetQueueAttributes": "followed_member_added",
         "sqs:ReceiveMessage": "followed_member_added",
@@ -88,6 +96,25 @@ NEEDED_BY = {
         "dynamodb:UpdateItem": "followed_member_added",
         "dynamodb:PutItem": "followed_member_added",
         "dynamodb:DeleteItem": "followed_deletion_canceled",
+    },
+    "report_leak": {
+        "dynamodb:BatchGetItem": "200_example",
+        "dynamodb:PutItem": "200_example",
+        "secretsmanager:GetSecretValue": "200_example",
+        "sqs:SendMessage": "200_accepted_by_the_queue",
+    },
+    "report_github_leaks": {
+        "dynamodb:BatchGetItem": "200_example",
+        "dynamodb:PutItem": "200_example",
+        "secretsmanager:GetSecretValue": "200_example",
+        "sqs:SendMessage": "200_accepted_by_the_queue",
+    },
+    "process_leak_reports": {
+        "sqs:GetQueueAttributes": "settled_one",
+        "sqs:ReceiveMessage": "settled_one",
+        "sqs:DeleteMessage": "settled_one",
+        "dynamodb:BatchGetItem": "settled_one",
+        "dynamodb:PutItem": "settled_one",
     },
     "purge_organizations": {
         "dynamodb:Query": "purged_one",

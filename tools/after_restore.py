@@ -43,7 +43,9 @@ def lines(stack: str, records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         if arguments is None:
             yield f"# {record['created_at']['S']} {organization} {event} {json.dumps(target)} {json.dumps(after)}"
         else:
-            yield shlex.join(["keywright-admin", "--stack", stack, *arguments, "--id"])
+            takes_reason = "reason" in record and arguments[:2] in (["keys", "revoke"], ["keys", "disable"])
+            reason = ["--reason", record["reason"]["S"]] if takes_reason else []
+            yield shlex.join(["keywright-admin", "--stack", stack, *arguments, *reason, "--id"])
 
 
 def _updated(organization: str, key: str, after: Mapping[str, Any]) -> list[str] | None:
@@ -51,8 +53,16 @@ def _updated(organization: str, key: str, after: Mapping[str, Any]) -> list[str]
     if {"permissions", "allowedIps"} & after.keys():
         return _revoked(organization, key, after)
     if "enabled" in after:
-        return ["keys", "enable" if after["enabled"] else "disable", organization, key]
+        clearing = ["--clear-leak"] if "leak" in after and after["leak"] is None else []
+        return ["keys", *(["enable", *clearing] if after["enabled"] else ["disable"]), organization, key]
     return None
+
+
+def _leaked(organization: str, key: str, after: Mapping[str, Any]) -> list[str] | None:
+    """Return the command for a reported text: disable the key, or delete it if a grace period has to end; or None."""
+    if "previousKeyExpiresAt" in after:
+        return _revoked(organization, key, after)
+    return _updated(organization, key, after)
 
 
 def _limited(organization: str, _target: str, after: Mapping[str, Any]) -> list[str] | None:
@@ -76,6 +86,7 @@ _COMMANDS: dict[str, Callable[[str, str, Mapping[str, Any]], list[str] | None]] 
     "api_key.deleted": _revoked,
     "api_key.rotated": _revoked,
     "api_key.updated": _updated,
+    "api_key.leak_reported": _leaked,
     "member.added": lambda organization, user, after: ["members", "add", organization, user, "--role", after["role"]],
     "member.role_changed": lambda organization, user, after: ["members", "set-role", organization, user, after["role"]],
     "member.suspended": lambda organization, user, _: ["members", "suspend", organization, user],

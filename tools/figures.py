@@ -50,7 +50,20 @@ SUITES = {
     "fuzz": Suite("make fuzz", ("requests", "operations", "targets", "runs")),
     "addresses": Suite("pytest tests/keywright/domain/test_ip_addresses.py", ("addresses",)),
     "key_limits": Suite("pytest tests/api/test_limits.py tests/lifecycle/test_limits_of_keys.py"),
+    "retired_secrets": Suite(
+        "pytest tests/keywright/store/test_retired_uses.py tests/keywright/keys/test_retired_secrets.py"
+        " tests/lifecycle/test_retired_secrets.py"
+    ),
+    "imported_keys": Suite(
+        "pytest tests/keywright/keys/test_imported.py tests/keywright/operators/test_imports.py",
+        ("tests", "imported", "import_races"),
+    ),
+    "leaks": Suite(
+        "pytest tests/keywright/keys/test_leaks.py tests/functions/report_github_leaks", ("tests", "leak_texts")
+    ),
     "forged_keys": Suite("pytest tests/keywright/domain/test_mutated_keys.py", ("mutations",)),
+    "scanners": Suite("make test-scanners", ("keys", "tokens", "matches")),
+    "checksum": Suite("pytest tests/keywright/domain/test_checksum.py", ("tests", "forged_texts")),
     "revocation": Suite("pytest tests/lifecycle/test_revocation.py", ("races",)),
     "overtaken_changes": Suite("pytest tests/keywright/test_overtaken_changes.py"),
     "interleavings": Suite("pytest tests/lifecycle/test_verification_beside_writes.py", ("interleavings",)),

@@ -25,15 +25,18 @@ _TIMEOUT_SECONDS = 30  # API Gateway answers within 29
 _RETRIED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-def verify(signer: Signer, text: str, permissions: Sequence[str]) -> dict[str, Any]:
+def verify(
+    signer: Signer, text: str, permissions: Sequence[str], client_ip: str | None = None, cost: int = 1
+) -> dict[str, Any]:
     """Verify a key as a backend does, and return the answer.
 
     Raises:
-        UsageError: the API does not know a permission.
+        UsageError: the API does not know a permission, or the address or the cost is not valid.
         ApiError: it refuses the credentials, or does not answer.
         HTTPClientError: it cannot be reached.
     """
-    body = json.dumps({"key": text, "permissions": list(permissions)}).encode()
+    use = {"permissions": list(permissions), "clientIp": client_ip, "cost": cost}
+    body = json.dumps({"key": text, **{name: value for name, value in use.items() if value is not None}}).encode()
     for attempt in range(_ATTEMPTS):
         time.sleep(attempt * _PAUSE_SECONDS)
         status, answer = _post(signer, "/auth/api-keys/verify", body)

@@ -101,6 +101,7 @@ def _print(record: AuditLog) -> None:
         [
             f"{record.target_type} {record.target_id}",
             " ".join(["by", record.actor.type, record.actor.id, *source]),
+            *([f"reason: {record.reason}"] if record.reason else []),
             *_changes(record.changes),
         ],
     )

@@ -71,11 +71,24 @@ class Command(TyperCommand):
         """Select the deployment and run the command."""
         options: CommonOptions = ctx.obj
         ctx.obj = options.overridden_by(CommonOptions(**{name: ctx.params.pop(name) for name in _COMMON}))
-        deployment.select(ctx.obj.deployment)
+        self.select(ctx.obj.deployment)
         try:
             return super().invoke(ctx)
         except (RefusedError, ServiceError) as error:
             raise as_typed(error, ctx.params.get("organization"), ctx.params.get("key")) from None
+
+    def select(self, named: Deployment) -> None:
+        """Select the deployment that the options name."""
+        deployment.select(named)
+
+
+class OfflineCommand(Command):
+    """A command that works without a deployment, and takes settings of one that is named."""
+
+    def select(self, named: Deployment) -> None:
+        """Select the deployment that the options name, if they name one."""
+        if named != Deployment():
+            super().select(named)
 
 
 def follow_up(context: typer.Context, *words: str) -> str:
@@ -92,10 +105,12 @@ def _program() -> str:
     return NAME if is_named else path
 
 
-def command(group: typer.Typer, name: str, *examples: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def command(
+    group: typer.Typer, name: str, *examples: str, cls: type[Command] = Command
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return a decorator that adds a command to a group, with the common options and with examples in its help."""
     epilog = "\n\n".join(["Examples:", *(f"{NAME} {example}" for example in examples)])
-    return group.command(name, cls=Command, epilog=epilog)
+    return group.command(name, cls=cls, epilog=epilog)
 
 
 def is_json(context: typer.Context) -> bool:

@@ -14,10 +14,11 @@ from keywright_admin.failures import EXPECTED, ExitCode, explain
 from keywright_admin.keys import key_commands
 from keywright_admin.members import member_commands
 from keywright_admin.organizations import organization_commands
+from keywright_admin.scanning import scanning_commands
 
 EXIT_CODES = (
     "0 done, or nothing to do; 1 a bug in this program; 2 wrong usage; 3 not found; 4 refused; "
-    "5 no access to AWS; 6 AWS does not answer; 130 stopped by you"
+    "5 no access to AWS; 6 AWS does not answer; 7 a key was found; 130 stopped by you"
 )
 _PYDANTIC_PREFIX = "Value error, "  # put before the message of a broken rule
 
@@ -40,6 +41,7 @@ app = typer.Typer(
 app.add_typer(organization_commands, name="organizations")
 app.add_typer(member_commands, name="members")
 app.add_typer(key_commands, name="keys")
+app.add_typer(scanning_commands, name="scanning")
 command(
     app,
     "audit",
@@ -89,7 +91,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(ExitCode.STOPPED, "stopped; nothing was changed")
     except EXPECTED as error:
         return _fail(*explain(error))
-    return _fail(ExitCode.STOPPED, "stopped") if code == ExitCode.STOPPED else ExitCode.DONE
+    if code == ExitCode.STOPPED:
+        return _fail(ExitCode.STOPPED, "stopped")
+    return code if isinstance(code, int) else ExitCode.DONE
 
 
 def _fail(code: ExitCode, text: str) -> int:

@@ -29,6 +29,9 @@ DEFAULTS = {"AUDIT_RETENTION_DAYS": "365", "DELETION_GRACE_DAYS": "30"}
 URL = "KEYWRIGHT_URL"
 """Environment variable with the address of the API."""
 
+IMPORTED_KEYS = "IMPORTED_KEYS"
+"""Environment variable with the stack's setting: "on" if its functions accept imported keys."""
+
 _OUTPUTS = {"TableName": "TABLE_NAME", "PepperSecretArn": "PEPPER_SECRET_ID", "ApiUrl": URL}
 _PARAMETERS = {
     "AuditRetentionDays": "AUDIT_RETENTION_DAYS",
@@ -37,6 +40,8 @@ _PARAMETERS = {
     "Argon2MemoryKib": "ARGON2_MEMORY_KIB",
     "Argon2Iterations": "ARGON2_ITERATIONS",
     "Argon2Parallelism": "ARGON2_PARALLELISM",
+    "Permissions": "PERMISSIONS",
+    "ImportedKeys": IMPORTED_KEYS,
 }
 _ENDPOINTS = {"dynamodb": "AWS_ENDPOINT_URL_DYNAMODB", "secretsmanager": "AWS_ENDPOINT_URL_SECRETS_MANAGER"}
 # An unreachable endpoint should fail within seconds.

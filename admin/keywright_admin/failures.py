@@ -48,6 +48,7 @@ class ExitCode(IntEnum):
     REFUSED = 4
     NO_ACCESS = 5
     UNAVAILABLE = 6
+    FOUND = 7
     STOPPED = 130
     """The exit code that shells use for Ctrl-C."""
 

@@ -1,9 +1,11 @@
 """The commands of `keys`."""  # no future annotations: typer evaluates those of the commands
 
 import json
+import os
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import typer
@@ -11,10 +13,14 @@ import typer
 from keywright import clock
 from keywright.api.fields import MAXIMUM_GRACE_PERIOD_SECONDS
 from keywright.api.schemas import RotatedApiKey
-from keywright.errors import API_KEY_NOT_FOUND, ServiceError
+from keywright.domain.revocation_reason import RevocationReason
+from keywright.errors import API_KEY_LEAKED, API_KEY_NOT_FOUND, ServiceError
+from keywright.operators import imports as operator_imports
 from keywright.operators import keys as operator_keys
+from keywright.operators.imports import Line, Result, Source
 from keywright.operators.keys import KeyState
-from keywright_admin import api, terminal
+from keywright.operators.refusals import RefusedError
+from keywright_admin import api, import_file, terminal
 from keywright_admin.arguments import (
     ConfirmedOption,
     IdOption,
@@ -22,14 +28,18 @@ from keywright_admin.arguments import (
     OrganizationArgument,
     existing_organization_id,
     parse_key_id,
+    parse_organization,
     parse_user_id,
 )
 from keywright_admin.command import NAME, CommonOptions, answer, command, confirm, follow_up
-from keywright_admin.deployment import operator, signer
-from keywright_admin.failures import UsageError
+from keywright_admin.deployment import IMPORTED_KEYS, operator, signer
+from keywright_admin.failures import ExitCode, UsageError
+from keywright_admin.import_file import Format
 from keywright_admin.output import (
     ChangedKey,
     IdentifiedKey,
+    ImportedKeys,
+    ImportedLine,
     KeyList,
     KeyOutput,
     OrganizationOutput,
@@ -39,12 +49,14 @@ from keywright_admin.output import (
 )
 from keywright_admin.terminal import Column
 
-key_commands = typer.Typer(help="List, show, identify, change, rotate and revoke API keys.")
+key_commands = typer.Typer(help="List, show, identify, change, rotate, revoke and import API keys.")
 
 CreatedByOption = Annotated[
     str | None,
     typer.Option("--created-by", metavar="USER", parser=parse_user_id, help="Only keys that this user created."),
 ]
+
+ReasonOption = Annotated[RevocationReason | None, typer.Option("--reason", help="Why, for the audit log.")]
 
 NoTextArgument = Annotated[list[str] | None, typer.Argument(hidden=True)]
 """Arguments that are refused: a text on the command line could be seen by others."""
@@ -105,8 +117,10 @@ def _print_table(listed: Sequence[KeyOutput]) -> None:
 
 def _state(key: KeyOutput) -> str:
     if key.expires_at is not None and clock.stored(key.expires_at) <= clock.now():
-        return "expired"
-    return "active" if key.enabled else "disabled"
+        state = "expired"
+    else:
+        state = "active" if key.enabled else "disabled"
+    return state if key.leak is None else f"{state}, leaked"
 
 
 @command(key_commands, "show", "keys show org_2abc 01980000-0000-7000-8000-000000000001")
@@ -137,6 +151,7 @@ def _fields(key: KeyOutput) -> list[tuple[str, object]]:
         ("rate limit", _rate_limit(key)),
         ("quota", _quota(key)),
         ("allowed IPs", key.allowed_ips),
+        ("leak", _leak(key)),
         ("previous key expires at", key.previous_key_expires_at),
         ("previous key used at", key.previous_key_last_used_at),
         ("last used at", key.last_used_at),
@@ -152,6 +167,13 @@ def _rate_limit(key: KeyOutput) -> str | None:
 
 def _quota(key: KeyOutput) -> str | None:
     return None if key.quota is None else f"{key.quota.limit} ({key.quota.period})"
+
+
+def _leak(key: KeyOutput) -> str | None:
+    leak = key.leak
+    if leak is None:
+        return None
+    return f"reported at {leak.reported_at} ({leak.source}){f', found at {leak.url}' if leak.url else ''}"
 
 
 @command(
@@ -212,6 +234,7 @@ def _print_identified(context: typer.Context, output: IdentifiedKey) -> None:
     "verify",
     "keys verify --stack keywright < key.txt",
     "keys verify --stack keywright --permission analytics:read < key.txt",
+    "keys verify --stack keywright --client-ip 192.0.2.1 --cost 0 < key.txt",
 )
 def _verify(
     context: typer.Context,
@@ -221,10 +244,18 @@ def _verify(
         list[str] | None,
         typer.Option("--permission", metavar="PERMISSION", help="That the key must have; can be repeated."),
     ] = None,
+    client_ip: Annotated[
+        str | None,
+        typer.Option("--client-ip", metavar="ADDRESS", help="Of the client; a key with allowed addresses needs it."),
+    ] = None,
+    cost: Annotated[
+        int, typer.Option("--cost", metavar="NUMBER", help="How much to take of the key's limits; 0 only looks.")
+    ] = 1,
 ) -> None:
     """Verify a key's text from standard input, as a backend does: asks the API in a request signed by you."""
     options: CommonOptions = context.obj
-    output = VerifiedKey.model_validate(api.verify(signer(options.deployment), _read_text(words), permission or []))
+    answered = api.verify(signer(options.deployment), _read_text(words), permission or [], client_ip, cost)
+    output = VerifiedKey.model_validate(answered)
     answer(context, output, lambda: _print_verified(output.model_dump(by_alias=True)))
 
 
@@ -240,8 +271,19 @@ _VERIFIED = {
 }
 
 
-def _print_verified(output: dict[str, object]) -> None:
-    terminal.print_fields([(label, output[name]) for name, label in _VERIFIED.items() if name in output])
+def _print_verified(output: dict[str, Any]) -> None:
+    fields = [(label, output[name]) for name, label in _VERIFIED.items() if name in output]
+    if rate := output.get("rateLimit"):
+        fields.append(("rate limit", f"{_left(rate)} of {rate['limit']} left"))
+    if quota := output.get("quota"):
+        fields.append(("quota", f"{quota['remaining']} of {quota['limit']} left"))
+    if (seconds := output.get("retryAfterSeconds")) is not None:
+        fields.append(("retry after", f"{seconds} seconds"))
+    terminal.print_fields(fields)
+
+
+def _left(rate: dict[str, Any]) -> object:
+    return "an unknown number" if rate["remaining"] is None else rate["remaining"]
 
 
 def _read_text(words: Sequence[str] | None) -> str:
@@ -255,22 +297,41 @@ def _read_text(words: Sequence[str] | None) -> str:
 
 @command(key_commands, "disable", "keys disable org_2abc 01980000-0000-7000-8000-000000000001")
 def _disable(
-    context: typer.Context, organization: OrganizationArgument, key: KeyArgument, *, is_id: IdOption = False
+    context: typer.Context,
+    organization: OrganizationArgument,
+    key: KeyArgument,
+    *,
+    reason: ReasonOption = None,
+    is_id: IdOption = False,
 ) -> None:
     """Disable an API key, from the next request on. `enable` makes it work again."""
     organization_id = existing_organization_id(organization, is_id=is_id)
-    changed = operator_keys.disable_key(operator(), organization_id, key)
+    changed = operator_keys.disable_key(operator(), organization_id, key, reason)
     text = f"Disabled {key}." if changed else f"{key} is already disabled."
     _answer_change(context, organization_id, key, text, changed=changed)
 
 
 @command(key_commands, "enable", "keys enable org_2abc 01980000-0000-7000-8000-000000000001")
 def _enable(
-    context: typer.Context, organization: OrganizationArgument, key: KeyArgument, *, is_id: IdOption = False
+    context: typer.Context,
+    organization: OrganizationArgument,
+    key: KeyArgument,
+    *,
+    clears_leak: Annotated[
+        bool, typer.Option("--clear-leak", help="Clear the report that the text of the key is public.")
+    ] = False,
+    is_id: IdOption = False,
 ) -> None:
-    """Enable an API key that was disabled."""
+    """Enable an API key that was disabled. If it was reported as leaked, rotate it first, or pass --clear-leak."""
     organization_id = existing_organization_id(organization, is_id=is_id)
-    changed = operator_keys.enable_key(operator(), organization_id, key)
+    try:
+        changed = operator_keys.enable_key(operator(), organization_id, key, clears_leak=clears_leak)
+    except ServiceError as error:
+        if error.error is API_KEY_LEAKED:
+            raise RefusedError(
+                f"{key} was reported as leaked: rotate it without a grace period first, or pass --clear-leak"
+            ) from None
+        raise
     text = f"Enabled {key}." if changed else f"{key} is already enabled."
     _answer_change(context, organization_id, key, text, changed=changed)
 
@@ -305,6 +366,7 @@ def _rotate(  # noqa: PLR0913 - options
             help="How long the previous text works.",
         ),
     ] = 0,
+    reason: ReasonOption = None,
     is_id: IdOption = False,
     yes: ConfirmedOption = False,
 ) -> None:
@@ -313,7 +375,7 @@ def _rotate(  # noqa: PLR0913 - options
     name = operator_keys.show_key(organization_id, key).name
     end = f"in {grace_period} seconds" if grace_period else "now"
     confirm(f"Replace the text of the key {name}, {key}, which stops working {end}?", is_confirmed=yes)
-    rotated = operator_keys.rotate_key(operator(), organization_id, key, timedelta(seconds=grace_period))
+    rotated = operator_keys.rotate_key(operator(), organization_id, key, timedelta(seconds=grace_period), reason)
     answer(context, RotatedKey.model_validate(rotated.model_dump()), lambda: _print_rotated(rotated))
 
 
@@ -341,6 +403,7 @@ def _revoke(  # noqa: PLR0913 - three ways to select keys
     *,
     created_by: CreatedByOption = None,
     every: Annotated[bool, typer.Option("--all", help="All keys of the organization.")] = False,
+    reason: ReasonOption = None,
     is_id: IdOption = False,
     yes: ConfirmedOption = False,
 ) -> None:
@@ -349,9 +412,9 @@ def _revoke(  # noqa: PLR0913 - three ways to select keys
         raise UsageError("select the keys: pass a key id, --created-by USER or --all")
     organization_id = existing_organization_id(organization, is_id=is_id)
     if key is None:
-        revoked = _revoke_selected(organization_id, created_by, is_confirmed=yes)
+        revoked = _revoke_selected(organization_id, created_by, reason, is_confirmed=yes)
     else:
-        revoked = _revoke_one(organization_id, key, is_confirmed=yes)
+        revoked = _revoke_one(organization_id, key, reason, is_confirmed=yes)
     answer(
         context,
         RevokedKeys(organization_id=str(organization_id), revoked=[str(key_id) for key_id in revoked]),
@@ -361,7 +424,9 @@ def _revoke(  # noqa: PLR0913 - three ways to select keys
     )
 
 
-def _revoke_one(organization_id: UUID, key_id: UUID, *, is_confirmed: bool) -> Sequence[UUID]:
+def _revoke_one(
+    organization_id: UUID, key_id: UUID, reason: RevocationReason | None, *, is_confirmed: bool
+) -> Sequence[UUID]:
     try:
         name = operator_keys.show_key(organization_id, key_id).name
     except ServiceError as error:
@@ -369,10 +434,12 @@ def _revoke_one(organization_id: UUID, key_id: UUID, *, is_confirmed: bool) -> S
             return []
         raise
     confirm(f"Delete the key {name}, {key_id}, for good?", is_confirmed=is_confirmed)
-    return [key_id] if operator_keys.revoke_key(operator(), organization_id, key_id) else []
+    return [key_id] if operator_keys.revoke_key(operator(), organization_id, key_id, reason) else []
 
 
-def _revoke_selected(organization_id: UUID, created_by: str | None, *, is_confirmed: bool) -> Sequence[UUID]:
+def _revoke_selected(
+    organization_id: UUID, created_by: str | None, reason: RevocationReason | None, *, is_confirmed: bool
+) -> Sequence[UUID]:
     count = sum(1 for _ in operator_keys.list_keys(organization_id, created_by))
     if count:
         selection = "of the organization" if created_by is None else f"created by {created_by}"
@@ -380,7 +447,7 @@ def _revoke_selected(organization_id: UUID, created_by: str | None, *, is_confir
     revoked: list[UUID] = []
     try:
         with terminal.progress_bar("keys deleted", count) as advance:
-            for key_id in operator_keys.revoke_keys(operator(), organization_id, created_by):
+            for key_id in operator_keys.revoke_keys(operator(), organization_id, created_by, reason):
                 revoked.append(key_id)
                 advance(1)
     except BaseException:
@@ -389,6 +456,114 @@ def _revoke_selected(organization_id: UUID, created_by: str | None, *, is_confir
         )
         raise
     return revoked
+
+
+@command(
+    key_commands,
+    "import",
+    "keys import keys.csv --organization org_2abc --stack keywright --dry-run",
+    "keys import keys.csv --organization org_2abc --stack keywright --permissions analytics:read --keep-going",
+    "keys import api.csv --organization org_2abc --stack keywright --format api-gateway --permissions analytics:read",
+)
+def _import(  # noqa: PLR0913 - options
+    context: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="CSV file, or - for standard input.")],
+    *,
+    organization: Annotated[
+        str,
+        typer.Option(
+            "--organization",
+            metavar="ORGANIZATION",
+            parser=parse_organization,
+            help="The identity provider's name for the organization, such as org_2abc, or its id.",
+        ),
+    ],
+    file_format: Annotated[Format, typer.Option("--format", help="Format of the file.")] = Format.CSV,
+    permissions: Annotated[
+        str,
+        typer.Option("--permissions", metavar="PERMISSIONS", help="Of keys whose line has none; separated by commas."),
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every line and write nothing.")] = False,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="Import the other keys if lines are refused.")
+    ] = False,
+    is_id: IdOption = False,
+) -> None:
+    """Import keys that were issued elsewhere, so that their texts work here. Needs read access to the pepper."""
+    organization_id = existing_organization_id(organization, is_id=is_id)
+    parsed = list(import_file.parse(import_file.read(file), file_format, import_file.words(permissions)))
+    lines = {line.line: line for line in _checked(organization_id, parsed)}
+    is_refused = any(line.result is Result.REFUSED for line in lines.values())
+    new = [each for each in parsed if isinstance(each, Source) and each.line not in lines]
+    if dry_run or (is_refused and not keep_going):
+        result = Result.NOT_TRIED if is_refused and not keep_going else Result.CREATED
+        lines |= {source.line: Line(source.line, result, source.name) for source in new}
+    else:
+        lines |= {line.line: line for line in _imported(organization_id, new)}
+    if os.environ.get(IMPORTED_KEYS) == "off":
+        terminal.print_error(f"{NAME}: the parameter ImportedKeys is off: set it to on, or imported keys are refused")
+    report = [lines[each.line] for each in parsed]
+    _answer_import(context, organization_id, report, is_dry_run=dry_run)
+    # Another importer's key can turn out to be a refusal while keys are written.
+    if any(line.result is Result.REFUSED for line in report):
+        raise typer.Exit(ExitCode.REFUSED)
+
+
+def _checked(organization_id: UUID, parsed: Sequence[Source | Line]) -> list[Line]:
+    """Return the lines with which nothing is to be done: refused ones, and those of keys that are there."""
+    sources = [each for each in parsed if isinstance(each, Source)]
+    checked = operator_imports.check(organization_id, sources)
+    return [each for each in [*parsed, *checked] if isinstance(each, Line)]
+
+
+def _imported(organization_id: UUID, sources: Sequence[Source]) -> list[Line]:
+    lines: list[Line] = []
+    actor = operator()
+    try:
+        with terminal.progress_bar("keys imported", len(sources)) as advance:
+            for source in sources:
+                lines.append(operator_imports.import_key(actor, organization_id, source))
+                advance(1)
+    except BaseException:
+        terminal.print_error(
+            f"{NAME}: imported {len(lines)} of {len(sources)} keys before the failure; "
+            "run the command again for the rest"
+        )
+        raise
+    return lines
+
+
+def _answer_import(context: typer.Context, organization_id: UUID, report: Sequence[Line], *, is_dry_run: bool) -> None:
+    counts = Counter(line.result for line in report)
+    output = ImportedKeys(
+        organization_id=str(organization_id),
+        dry_run=is_dry_run,
+        created=counts[Result.CREATED],
+        already_there=counts[Result.ALREADY_THERE],
+        refused=counts[Result.REFUSED],
+        not_tried=counts[Result.NOT_TRIED],
+        lines=[ImportedLine.of(line) for line in report],
+    )
+    answer(context, output, lambda: _print_import(output))
+
+
+def _print_import(output: ImportedKeys) -> None:
+    taken = [line for line in output.lines if line.result is not Result.REFUSED]
+    if taken:
+        terminal.print_table(
+            [Column("line"), Column("result"), Column("id"), Column("name", is_text=True)],
+            [(line.line, line.result, line.id, line.name) for line in taken],
+            "",
+        )
+    refused = [(f"line {line.line}", line.reason) for line in output.lines if line.result is Result.REFUSED]
+    if refused:
+        terminal.print_fields(refused)
+    verb = "Would import" if output.dry_run else "Imported"
+    terminal.print_line(
+        f"{verb} {_counted(output.created)}. Already there: {output.already_there}. Refused: {output.refused}."
+    )
+    if output.not_tried:
+        terminal.print_line("Correct the refused lines, or pass --keep-going to import the others.")
 
 
 def _counted(count: int) -> str:

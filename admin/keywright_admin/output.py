@@ -9,6 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from keywright.api import fields
 from keywright.api.schemas import Answer, ApiKeyDetails, AuditLog, RotatedApiKey
+from keywright.operators import imports as operator_imports
 from keywright.operators import keys as operator_keys
 
 if TYPE_CHECKING:
@@ -207,13 +208,91 @@ class RevokedKeys(Answer):
     revoked: list[str]
 
 
+class ImportedLine(Answer):
+    """A line of the file with a key to import. `id` and `name` are null if they are not known."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    line: int
+    result: operator_imports.Result
+    id: str | None
+    name: str | None
+    reason: str | None
+
+    @classmethod
+    def of(cls, line: operator_imports.Line) -> ImportedLine:
+        """Return the JSON form of a line."""
+        key_id = None if line.key_id is None else str(line.key_id)
+        return cls(line=line.line, result=line.result, id=key_id, name=line.name, reason=line.reason)
+
+
+class ImportedKeys(Answer):
+    """Output of `keys import`: how many keys were imported, and the result of each line.
+
+    `dryRun` is true if nothing was written; `created` then counts the keys that would be.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    organization_id: str
+    dry_run: bool
+    created: int
+    already_there: int
+    refused: int
+    not_tried: int
+    lines: list[ImportedLine]
+
+
+class GitHubPattern(Answer):
+    """What GitHub's secret scanning partner program asks for. `endpoint` is null without a deployment."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    pattern: str
+    endpoint: str | None
+
+
+class ScanningRules(Answer):
+    """Output of `scanning rules`. `pattern` is a regular expression; a key is its group 1."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prefix: str
+    characters: int
+    pattern: str
+    gitleaks: str
+    trufflehog: str
+    github: GitHubPattern
+
+
+class FoundKey(Answer):
+    """A text with the checksum of a key, and where it was found: `FILE:LINE`, or the line of the input."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    place: str
+    hint: str
+
+
+class CheckedTexts(Answer):
+    """Output of `scanning check`. `others` is the number of texts with the form of a key and a wrong checksum."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    keys: list[FoundKey]
+    others: int
+
+
 SCHEMAS: dict[str, type[BaseModel]] = {
     "audit-record": AuditRecordOutput,
     "audit-records": AuditRecordList,
     "changed-key": ChangedKey,
     "changed-member": ChangedMember,
     "changed-organization": ChangedOrganization,
+    "checked-texts": CheckedTexts,
     "identified-key": IdentifiedKey,
+    "imported-keys": ImportedKeys,
     "key": KeyOutput,
     "keys": KeyList,
     "members": MemberList,
@@ -221,6 +300,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "organizations": OrganizationList,
     "revoked-keys": RevokedKeys,
     "rotated-key": RotatedKey,
+    "scanning-rules": ScanningRules,
     "verified-key": VerifiedKey,
 }
 """The published schemas, by file name without extension."""

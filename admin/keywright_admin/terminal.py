@@ -172,6 +172,13 @@ def read_secret(prompt: str) -> str:
     return text.strip()
 
 
+def read_text() -> str:
+    """Read standard input to its end, with replacements for what is not UTF-8."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="replace")
+    return sys.stdin.read()
+
+
 def minute(moment: str | None) -> str | None:
     """Shorten a time of RFC 3339 in UTC to its minute, for tables."""
     return None if moment is None else f"{moment[:16]}Z"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from keywright.authorizers import api_key
-from keywright.keys.usage import meter
+from keywright.keys import retired_secrets, usage
 from keywright.shutdown import before_shutdown
 
 if TYPE_CHECKING:
     from keywright.api.lambda_types import AuthorizerAnswer, AuthorizerEvent, LambdaContext, SimpleAnswer
 
-before_shutdown(lambda: meter().flush_all())
+before_shutdown(lambda: usage.meter().flush_all(retired_secrets.meter()))
 
 
 def handler(event: AuthorizerEvent, context: LambdaContext) -> AuthorizerAnswer | SimpleAnswer:

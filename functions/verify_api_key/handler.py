@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 from keywright.api.endpoint import endpoint
 from keywright.api.request import BackendRequest, backend
 from keywright.api.schemas import VerifyApiKey
-from keywright.keys import introspect
-from keywright.keys.usage import meter
+from keywright.keys import introspect, retired_secrets, usage
 from keywright.shutdown import before_shutdown
 
 if TYPE_CHECKING:
     from keywright.api.schemas import UnknownApiKey, VerifiedApiKey
 
-before_shutdown(lambda: meter().flush_all())
+before_shutdown(lambda: usage.meter().flush_all(retired_secrets.meter()))
 
 
 @endpoint("verify_api_key", body=VerifyApiKey, caller=backend)

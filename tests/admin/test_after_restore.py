@@ -54,7 +54,7 @@ def test_the_commands_repeat_later_changes(table: Table, run: Callable[..., Comm
         f"members set-role {ORGANIZATION} ada admin",
         f"members suspend {ORGANIZATION} demo-admin",
         f"members remove {ORGANIZATION} demo-member --yes",
-        f"keys revoke {ORGANIZATION} {nth_id(0)} --yes",
+        f"keys revoke {ORGANIZATION} {nth_id(0)} --yes --reason compromised",
         f"organizations rename {ORGANIZATION} Umbrella",
         f"organizations update {ORGANIZATION} --rate-limit 600/1m,burst=20 --quota 10000/month",
         f"organizations update {ORGANIZATION} --quota none",
@@ -102,6 +102,8 @@ def test_changed_keys_are_revoked_or_disabled() -> None:
             record("api_key.updated", nth_id(1), {"enabled": False}, 2),
             record("api_key.updated", nth_id(4), {"enabled": True}, 5),
             record("api_key.updated", nth_id(5), {"allowedIps": ["192.0.2.1"], "enabled": True}, 6),
+            record("api_key.updated", nth_id(6), {"leak": None, "enabled": True}, 7),
+            record("api_key.updated", nth_id(7), {"leak": None}, 8),
             record("api_key.rotated", nth_id(0), {"hint": "abcd"}, 1),
         ]
     )
@@ -112,6 +114,50 @@ def test_changed_keys_are_revoked_or_disabled() -> None:
         ["keys", "revoke", ORGANIZATION, nth_id(2), "--yes"],
         ["keys", "enable", ORGANIZATION, nth_id(4)],
         ["keys", "revoke", ORGANIZATION, nth_id(5), "--yes"],
+        ["keys", "enable", "--clear-leak", ORGANIZATION, nth_id(6)],
+    ] == printed
+
+
+def test_reasons_are_repeated() -> None:
+    """A reason is kept by the commands that take one."""
+    changes = [
+        record("api_key.updated", nth_id(0), {"enabled": False}, 1),
+        record("api_key.deleted", nth_id(1), None, 2),
+        record("api_key.rotated", nth_id(2), {"generation": 1}, 3),
+        record("api_key.updated", nth_id(3), {"enabled": True}, 4),
+    ]
+
+    printed = commands([change | {"reason": {"S": "compromised"}} for change in changes])
+
+    assert [
+        ["keys", "disable", ORGANIZATION, nth_id(0), "--reason", "compromised"],
+        ["keys", "revoke", ORGANIZATION, nth_id(1), "--yes", "--reason", "compromised"],
+        ["keys", "revoke", ORGANIZATION, nth_id(2), "--yes", "--reason", "compromised"],
+        ["keys", "enable", ORGANIZATION, nth_id(3)],
+    ] == printed
+
+
+def test_the_use_of_a_rotated_out_secret_is_a_comment() -> None:
+    """It has changed nothing; the rotation before it is repeated."""
+    used = record("api_key.retired_secret_used", nth_id(1), {"count": 3, "generation": 0}, 2)
+    rotated = record("api_key.rotated", nth_id(1), {"generation": 1}, 1)
+
+    assert [["keys", "revoke", ORGANIZATION, nth_id(1), "--yes"]] == commands([used, rotated])
+
+
+def test_leaked_keys_are_disabled_again() -> None:
+    """A key that a report has disabled is disabled; one whose grace period it has ended is deleted."""
+    printed = commands(
+        [
+            record("api_key.leak_reported", nth_id(0), {"leak": {"url": None}, "enabled": False}, 1),
+            record("api_key.leak_reported", nth_id(1), {"previousKeyExpiresAt": None}, 2),
+            record("api_key.leak_reported", nth_id(2), {"leak": {"url": None}}, 3),
+        ]
+    )
+
+    assert [
+        ["keys", "disable", ORGANIZATION, nth_id(0)],
+        ["keys", "revoke", ORGANIZATION, nth_id(1), "--yes"],
     ] == printed
 
 

@@ -14,7 +14,9 @@ import boto3
 import pytest
 from botocore.httpsession import get_cert_path
 
+from keywright_admin import deployment
 from keywright_admin.deployment import DEFAULTS, Deployment, select
+from local import backend
 from local.backend import isolate, operator_environment
 from local.demo import ACTIVE_ORGANIZATION_ID
 from local.server import Server, port_of, reserve
@@ -234,6 +236,13 @@ def local_environment(endpoint: str, table: str) -> dict[str, str]:
     environment: dict[str, str] = {}
     isolate(environment)
     return operator_environment({**environment, "AWS_ENDPOINT_URL": endpoint, "TABLE_NAME": table}, endpoint)
+
+
+def test_a_local_service_has_the_settings_of_a_stack() -> None:
+    """GIVEN a setting that a command reads from a stack THEN the stack file of a local service has it too."""
+    of_a_stack = {*deployment._OUTPUTS.values(), *deployment._PARAMETERS.values()} - {deployment.URL}
+
+    assert of_a_stack == set(backend._OPERATOR_SETTINGS) - {"NO_PROXY", "no_proxy"}
 
 
 def test_no_local_service(run: Callable[..., CommandResult], stack_file: Path) -> None:

@@ -15,6 +15,7 @@ from tests.support.world import nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     import pytest
 
@@ -57,10 +58,11 @@ def test_the_exit_codes_are_those_commands() -> None:
 
 
 def test_the_policy_allows_exactly_what_the_commands_do(
-    table: Table, run: Callable[..., CommandResult], environment: pytest.MonkeyPatch
+    table: Table, run: Callable[..., CommandResult], environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """GIVEN every command WHEN it runs THEN its DynamoDB actions are those of the documented policy."""
     used: set[str] = set()
+    environment.setenv("IMPORTED_KEYS", "on")
     call = HttpClient.call
 
     def recording(client: HttpClient, operation: str, parameters: Mapping[str, Any]) -> Answer:
@@ -71,6 +73,8 @@ def test_the_policy_allows_exactly_what_the_commands_do(
     environment.setattr(HttpClient, "call", recording)
     for number in range(3):
         table.put_key(nth_id(number), ACTIVE_ORGANIZATION_ID, created_by="demo-admin")
+    file = tmp_path / "keys.csv"
+    file.write_text("key,name,permissions\nacme_0123456789abcdefghij,CI,sessions:read\n")
     for command in (
         "organizations create org_2abc --name Acme --owner ada",
         "organizations show org_2abc",
@@ -91,6 +95,7 @@ def test_the_policy_allows_exactly_what_the_commands_do(
         f"keys disable {ACTIVE_ORGANIZATION_ID} {nth_id(0)}",
         f"keys enable {ACTIVE_ORGANIZATION_ID} {nth_id(0)}",
         f"keys rotate {ACTIVE_ORGANIZATION_ID} {nth_id(0)} --yes",
+        f"keys import {file} --organization {ACTIVE_ORGANIZATION_ID}",
         f"audit {ACTIVE_ORGANIZATION_ID}",
         f"keys revoke {ACTIVE_ORGANIZATION_ID} {nth_id(0)} --yes",
         f"keys revoke {ACTIVE_ORGANIZATION_ID} --created-by demo-admin --yes",

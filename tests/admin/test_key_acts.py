@@ -57,6 +57,74 @@ def test_a_changed_key_as_json(key: Table, run: Callable[..., CommandResult]) ->
     assert False is first["key"]["enabled"]
 
 
+LEAK = '{"generation":0,"reportedAt":"2026-01-02T13:00:00.000Z","source":"github","url":"https://example.com/1"}'
+
+
+def test_a_leaked_key_is_not_enabled(key: Table, run: Callable[..., CommandResult]) -> None:
+    """A key that was reported as leaked stays disabled: the message has the remedies, and nothing is written."""
+    key.put_key(organization_id=ORGANIZATION, enabled=False, leak=LEAK)
+    before = key.items()
+
+    line = run("keys", "enable", ORGANIZATION, KEY_ID).failure(ExitCode.REFUSED)
+
+    assert (f"{KEY_ID} was reported as leaked: rotate it without a grace period first, or pass --clear-leak") == line
+    assert before == key.items()
+
+
+@pytest.mark.parametrize("enabled", [False, True])
+def test_the_report_of_a_leak_is_cleared(key: Table, run: Callable[..., CommandResult], enabled: bool) -> None:  # noqa: FBT001 - a case
+    """--clear-leak enables the key and clears the report, also of a key that is enabled; the second time nothing."""
+    key.put_key(organization_id=ORGANIZATION, enabled=enabled, leak=LEAK)
+    texts = [run("keys", "enable", ORGANIZATION, KEY_ID, "--clear-leak").text() for _ in range(2)]
+
+    item = key.item(f"KEY#{KEY_ID}", ORGANIZATION)
+    assert [f"Enabled {KEY_ID}.\n", f"{KEY_ID} is already enabled.\n"] == texts
+    assert item["enabled"]
+    assert "leak" not in item
+
+
+def test_a_rotation_lets_a_leaked_key_be_enabled(key: Table, run: Callable[..., CommandResult]) -> None:
+    """Without a grace period, a rotation clears the report."""
+    key.put_key(organization_id=ORGANIZATION, enabled=False, leak=LEAK)
+    run("keys", "rotate", ORGANIZATION, KEY_ID, "--yes", "--reason", "compromised").text()
+
+    assert f"Enabled {KEY_ID}.\n" == run("keys", "enable", ORGANIZATION, KEY_ID).text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "event"),
+    [
+        (["disable", ORGANIZATION, KEY_ID], "api_key.updated"),
+        (["rotate", ORGANIZATION, KEY_ID, "--yes"], "api_key.rotated"),
+        (["revoke", ORGANIZATION, KEY_ID, "--yes"], "api_key.deleted"),
+        (["revoke", ORGANIZATION, "--all", "--yes"], "api_key.deleted"),
+    ],
+    ids=["disable", "rotate", "revoke", "revoke all"],
+)
+def test_a_reason_is_in_the_audit_log(
+    key: Table, run: Callable[..., CommandResult], arguments: list[str], event: str
+) -> None:
+    """--reason is kept in the audit record, which shows it as text and as JSON."""
+    del key
+    run("keys", *arguments, "--reason", "no_longer_used").text()
+
+    (record,) = run("audit", ORGANIZATION, "--json").json("audit-records")["records"]
+    assert event == record["event"]
+    assert "no_longer_used" == record["reason"]
+    assert "  reason: no_longer_used" in run("audit", ORGANIZATION).text()
+
+
+@pytest.mark.parametrize("act", [["disable"], ["rotate", "--yes"], ["revoke", "--yes"]], ids=lambda act: act[0])
+def test_another_reason(key: Table, run: Callable[..., CommandResult], act: list[str]) -> None:
+    """A reason that there is not is an error of usage, which lists the reasons."""
+    before = key.items()
+
+    line = run("keys", act[0], ORGANIZATION, KEY_ID, *act[1:], "--reason", "leaked").failure(ExitCode.USAGE)
+
+    assert "no_longer_used" in line
+    assert before == key.items()
+
+
 def test_a_rotated_key_is_shown_once(key: Table, run: Callable[..., CommandResult]) -> None:
     """The new text is the last line, and verifies."""
     lines = run("keys", "rotate", ORGANIZATION, KEY_ID, "--yes").text().splitlines()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
+from keywright.domain.key_text import checksum
 from keywright_admin.failures import ExitCode
 from local.server import Server, port_of, reserve
 from tests.support.environment import LOOPBACK
@@ -94,9 +95,23 @@ def test_a_key_without_a_permission(ask: Callable[..., CommandResult], key: dict
     assert ["analytics:read"] == output["missingPermissions"]
 
 
+def test_a_key_with_limits(ask: Callable[..., CommandResult], deployment: Deployment) -> None:
+    """An address is passed on, a cost of 0 only looks, and what is left is shown."""
+    rate_limit, quota = {"limit": 60, "windowSeconds": 60}, {"limit": 2, "period": "total"}
+    text = deployment.create_key(rateLimit=rate_limit, quota=quota, allowedIps=["192.0.2.0/24"])["key"]
+    looking = ("keys", "verify", "--client-ip", "192.0.2.7", "--cost")
+
+    assert "IP_NOT_ALLOWED" == ask(text, "keys", "verify", "--json").json("verified-key")["code"]
+    assert "rate limit           60 of 60 left\nquota                2 of 2 left\n" in ask(text, *looking, "0").text()
+    assert "quota                0 of 2 left\n" in ask(text, *looking, "2").text()
+    assert "QUOTA_EXCEEDED" in ask(text, *looking, "1").text()
+    assert "clientIp" in ask(text, "keys", "verify", "--client-ip", "here").failure(ExitCode.USAGE)
+
+
 def test_a_forged_key(ask: Callable[..., CommandResult], key: dict[str, Any]) -> None:
     """A forged text is identified as unknown, and verified as not found."""
-    forged = key["key"][:-1] + ("0" if key["key"][-1] != "0" else "1")
+    unchecked = key["key"][:40] + ("0" if key["key"][40] != "0" else "1") + key["key"][41:-6]
+    forged = unchecked + checksum(unchecked)
 
     assert "unknown" == ask(forged, "keys", "identify", "--json").json("identified-key")["state"]
     assert {"valid": False, "code": "NOT_FOUND"} == ask(forged, "keys", "verify", "--json").json("verified-key")

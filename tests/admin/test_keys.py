@@ -76,6 +76,7 @@ def test_a_key_is_shown(keys: Table, run: Callable[..., CommandResult], organiza
         rate_limit='{"limit":60,"windowSeconds":30,"burst":10}',
         quota='{"limit":1000,"period":"month"}',
         allowed_ips=["192.0.2.0/24"],
+        leak='{"generation":0,"reportedAt":"2026-01-02T13:00:00.000Z","source":"report","url":null}',
     )
 
     result = run("keys", "show", organization_id, KEY_ID, "--json")
@@ -94,6 +95,7 @@ def test_a_key_is_shown(keys: Table, run: Callable[..., CommandResult], organiza
         "rateLimit": {"limit": 60, "windowSeconds": 30, "burst": 10},
         "quota": {"limit": 1000, "period": "month"},
         "allowedIps": ["192.0.2.0/24"],
+        "leak": {"reportedAt": "2026-01-02T13:00:00.000Z", "source": "report", "url": None},
         "previousKeyExpiresAt": None,
         "previousKeyLastUsedAt": None,
         "lastUsedAt": None,
@@ -106,6 +108,28 @@ def test_a_key_is_shown(keys: Table, run: Callable[..., CommandResult], organiza
     assert "rate limit               60 in 30 seconds, 10 at once\n" in text
     assert "quota                    1000 (month)\n" in text
     assert "allowed IPs              192.0.2.0/24\n" in text
+    assert "leak                     reported at 2026-01-02T13:00:00.000Z (report)\n" in text
+
+
+@pytest.mark.parametrize(
+    ("attributes", "state"),
+    [
+        ({}, "active, leaked"),
+        ({"enabled": False}, "disabled, leaked"),
+        ({"expires_at": "2020-01-01T00:00:00.000Z"}, "expired, leaked"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_leak_is_listed(
+    table: Table, run: Callable[..., CommandResult], attributes: dict[str, Any], state: str
+) -> None:
+    """The state of a key that was reported as leaked says so."""
+    leak = '{"generation":0,"reportedAt":"2026-01-02T13:00:00.000Z","source":"github","url":"https://example.com/1"}'
+    table.put_key(KEY_ID, ACTIVE_ORGANIZATION_ID, leak=leak, **attributes)
+
+    assert f"{KEY_ID}  CI    {state}" in run("keys", "list", ACTIVE_ORGANIZATION_ID).text()
+    shown = run("keys", "show", ACTIVE_ORGANIZATION_ID, KEY_ID).text()
+    assert "reported at 2026-01-02T13:00:00.000Z (github), found at https://example.com/1\n" in shown
 
 
 @EITHER

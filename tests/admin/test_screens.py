@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import re
 from datetime import timedelta
@@ -82,6 +83,20 @@ def test_no_line_is_wider_than_the_terminal(
 
     # A name without spaces, and a text that takes as many columns as it has characters, are the terminal's to wrap.
     assert [] == [line for line in lines if cell_len(line) > 80 and WIDE not in line and "e\u0301" not in line]
+
+
+def test_a_leaked_key_fits_into_the_terminal(screen: Table, run: Callable[..., CommandResult]) -> None:
+    """The longest state is whole beside the longest names; the address of a leak is whole on its line."""
+    url = "https://github.com/acme/a-repository-with-a-long-name/blob/3f2a9c1d5e6b7a8c9d0e1f2a3b4c5d6e7f8a9b0c/.env"
+    leak = json.dumps({"generation": 0, "reportedAt": "2026-01-02T13:00:00.000Z", "source": "github", "url": url})
+    screen.put_key(nth_id(50), ORGANIZATION, name=LONG, enabled=False, leak=leak)
+
+    listed = run("keys", "list", ORGANIZATION).text().splitlines()
+    shown = run("keys", "show", ORGANIZATION, nth_id(50)).text().splitlines()
+
+    assert [] == [line for line in listed if cell_len(line) > 80]
+    assert "disabled, leaked  kk_...wxyz" in listed[2]
+    assert [url] == [line.strip() for line in shown if cell_len(line) > 80]
 
 
 @pytest.mark.parametrize("columns", ["20", "60", "80", "100", "200"])

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 COMMANDS = {
     "organizations": ["create", "show", "list", "rename", "update", "request-deletion", "cancel-deletion"],
     "members": ["list", "add", "set-role", "suspend", "reinstate", "remove"],
-    "keys": ["list", "show", "identify", "verify", "disable", "enable", "rotate", "revoke"],
+    "keys": ["list", "show", "identify", "verify", "disable", "enable", "rotate", "revoke", "import"],
+    "scanning": ["rules", "check"],
 }
 EVERY = [(group, command) for group, commands in COMMANDS.items() for command in commands]
 every_command = pytest.mark.parametrize(("group", "command"), EVERY)
@@ -115,6 +116,8 @@ WRONG = [
     ["members", "set-role", ORGANIZATION, "demo-admin", "king"],
     ["members", "suspend", ORGANIZATION],
     ["members", "remove", ORGANIZATION, "demo-admin"],
+    ["scanning", "rules", "other", "--prefix", "kk_"],
+    ["scanning", "check", "--prefix", "kk"],
     ["keys", "show", ORGANIZATION, "kk_1"],
     ["keys", "revoke", ORGANIZATION],
     ["keys", "revoke", ORGANIZATION, nth_id(0)],
@@ -126,6 +129,10 @@ WRONG = [
     ["keys", "enable", ORGANIZATION, "kk_1"],
     ["keys", "rotate", ORGANIZATION, nth_id(0)],
     ["keys", "rotate", ORGANIZATION, nth_id(0), "--grace-period", "604801", "--yes"],
+    ["keys", "import"],
+    ["keys", "import", "no-such-file.csv"],
+    ["keys", "import", "no-such-file.csv", "--organization", ORGANIZATION],
+    ["keys", "import", "no-such-file.csv", "--organization", ORGANIZATION, "--format", "json"],
     ["audit", ORGANIZATION, "--since", "soon"],
     ["audit", ORGANIZATION, "--event", "api_key.stolen"],
     ["audit", ORGANIZATION, "--limit", "0"],

@@ -29,9 +29,11 @@ CURRENT = "/auth/api-keys/current"
 AUDIT_LOGS = "/auth/orgs/audit-logs"
 REQUEST_DELETE = "/auth/orgs/request-delete"
 CANCEL_DELETE = "/auth/orgs/cancel-delete"
+LEAKS = "/leaks"
+LEAKS_OF_GITHUB = "/leaks/github"
 OPENAPI = "/openapi.json"
 DOCS = "/docs"
-PATHS = (CREATE, KEY, ROTATE, USAGE, CURRENT, AUDIT_LOGS, REQUEST_DELETE, CANCEL_DELETE, OPENAPI, DOCS)
+PATHS = (CREATE, KEY, ROTATE, USAGE, CURRENT, AUDIT_LOGS, REQUEST_DELETE, CANCEL_DELETE, LEAKS, OPENAPI, DOCS)
 """The paths that web pages may call: all but that for backends."""
 
 VALID_BODY: dict[str, Any] = {"name": "HTTP suite", "permissions": ["sessions:read"]}
@@ -129,6 +131,12 @@ class Deployment:
     def current(self, key: str) -> httpx.Response:
         """Request the current key as its holder."""
         return self.request("GET", CURRENT, persona=None, headers={"x-api-key": key})
+
+    def revoke_current(
+        self, key: str = "", *, headers: Mapping[str, str] | None = None, **query: str
+    ) -> httpx.Response:
+        """Delete the current key as its holder."""
+        return self.request("DELETE", CURRENT, persona=None, headers=headers or {"x-api-key": key}, params=query)
 
     def delete_organization(self) -> httpx.Response:
         """Request the deletion of the organization as its owner."""

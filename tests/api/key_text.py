@@ -7,14 +7,14 @@ import secrets
 import time
 import uuid
 
-_KEY = re.compile(r"([a-z][a-z0-9_]{0,18}_)([0-9A-Za-z]{86})")
+_KEY = re.compile(r"([a-z][a-z0-9_]{0,18}_)([0-9A-Za-z]{92})")
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def key_bytes(text: str) -> bytes:
     """Decode the 64 bytes of a key."""
     number = 0
-    for character in _parts(text)[1]:
+    for character in _parts(text)[1][:-6]:
         number = number * 62 + _ALPHABET.index(character)
     return number.to_bytes(64)
 

@@ -83,7 +83,7 @@ REFUSED: dict[str, Callable[[str], str]] = {
     "a changed signature": lambda token: f"Bearer {tampered(token)}",
     "no token at all": lambda _: "Bearer eyJhbGciOiJub25lIn0.e30.AAAA",
     "not ASCII": lambda token: f"Bearer {token}\N{LATIN SMALL LETTER E WITH ACUTE}",
-    "an API key": lambda _: "Bearer kk_" + "0" * 86,
+    "an API key": lambda _: "Bearer kk_" + "0" * 92,
 }
 
 

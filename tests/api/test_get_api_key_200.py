@@ -21,6 +21,7 @@ def test_shows_all_but_the_secret(deployment: Deployment) -> None:
     assert shown == {
         **VALID_BODY,
         **UNLIMITED,
+        "leak": None,
         "id": created["id"],
         "enabled": True,
         "metadata": {},

@@ -36,6 +36,7 @@ def test_an_item_shows_all_but_the_secret(deployment: Deployment) -> None:
         **VALID_BODY,
         **fields,
         **UNLIMITED,
+        "leak": None,
         "id": created["id"],
         "enabled": True,
         "createdAt": item["createdAt"],

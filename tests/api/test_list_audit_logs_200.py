@@ -57,6 +57,7 @@ def test_a_record_has_every_field(deployment: Deployment) -> None:
             "before": None,
             "after": {**VALID_BODY, "enabled": True, "metadata": {}, "expiresAt": None, **UNLIMITED},
         },
+        "reason": None,
         "sourceIp": record["sourceIp"],
         "requestId": response.headers["x-request-id"],
         "createdAt": record["createdAt"],
@@ -213,3 +214,23 @@ def test_another_organization_sees_no_record(deployment: Deployment, life: list[
     response = deployment.request("GET", AUDIT_LOGS, params=query, persona="frozen_admin")
 
     assert [] == listed(response)[0]
+
+
+def test_the_use_of_a_rotated_out_text(deployment: Deployment) -> None:
+    """GIVEN three uses of the text before a rotation THEN one record, at once, tells of it; the system wrote it."""
+    made = deployment.create_key()
+    data(deployment.rotate(made["id"]))
+    assert ["NOT_FOUND"] * 3 == [data(deployment.verify(made["key"]))["code"] for _ in range(3)]
+
+    record, *others = deployment.records(made["id"])
+    assert [ROTATED, CREATED] == events(others)
+    assert "api_key.retired_secret_used" == record["event"]
+    assert {"type": "system", "id": "verification"} == record["actor"]
+    assert record["sourceIp"] is None
+    assert record["requestId"] is None
+    assert {"after"} == record["changes"].keys()
+    used = record["changes"]["after"]
+    assert {"count", "generation", "lastUsedAt", "lastUsedIp"} == used.keys()
+    assert 1 == used["count"]
+    assert 0 == used["generation"]
+    assert is_now(used["lastUsedAt"])

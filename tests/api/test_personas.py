@@ -15,6 +15,8 @@ from tests.api.deployment import (
     DOCS,
     FIRST_PAGE,
     KEY,
+    LEAKS,
+    LEAKS_OF_GITHUB,
     OPENAPI,
     REQUEST_DELETE,
     ROTATE,
@@ -80,9 +82,12 @@ MATRIX = [
     Row("POST", CANCEL_DELETE, None,                (409, 403, 403, 403, 403, 403, 401, 401, 401)),
     Row("GET", OPENAPI, None,                       (200, 200, 200, 200, 200, 200, 200, 200, 200), is_document=True),
     Row("GET", DOCS, None,                          (200, 200, 200, 200, 200, 200, 200, 200, 200), is_document=True),
-    # For keys and for backends: a session is neither.
+    Row("POST", LEAKS, {"keys": ["kk_"]},           (200, 200, 200, 200, 200, 200, 200, 200, 200)),
+    # For keys, backends and GitHub: a session is none of them.
     Row("GET", CURRENT, None,                       (401, 401, 401, 401, 401, 401, 401, 401, 401)),
+    Row("DELETE", CURRENT, None,                    (401, 401, 401, 401, 401, 401, 401, 401, 401)),
     Row("POST", VERIFY, {"key": "kk_"},             (401, 401, 401, 401, 401, 401, 401, 401, 404)),
+    Row("POST", LEAKS_OF_GITHUB, [],                (401, 401, 401, 401, 401, 401, 401, 401, 401)),
 ]
 # fmt: on
 CELLS = [

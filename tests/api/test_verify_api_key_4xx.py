@@ -13,7 +13,7 @@ from tests.api.signing import signed
 if TYPE_CHECKING:
     import httpx
 
-BODY = json.dumps({"key": "kk_" + "0" * 86}).encode()
+BODY = json.dumps({"key": "kk_" + "0" * 92}).encode()
 
 
 def send(deployment: Deployment, headers: dict[str, str], body: bytes = BODY) -> httpx.Response:
@@ -35,7 +35,7 @@ def test_404_unsigned(deployment: Deployment) -> None:
 )
 def test_401_signed_with_something_else(deployment: Deployment, iam: dict[str, str]) -> None:
     """A signature with another secret, access key or region is refused."""
-    assert (401, "UNAUTHORIZED") == deployment.refusal(deployment.verify("kk_" + "0" * 86, **iam))
+    assert (401, "UNAUTHORIZED") == deployment.refusal(deployment.verify("kk_" + "0" * 92, **iam))
 
 
 def test_401_signed_for_another_body(deployment: Deployment) -> None:

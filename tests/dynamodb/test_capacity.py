@@ -10,7 +10,8 @@ from uuid import UUID
 
 import pytest
 
-from keywright.store import usage
+from keywright.store import retired_uses, usage
+from keywright.store.retired_uses import RetiredUses
 from keywright.store.usage import PreviousUse, Uses, day_name
 from tests.support.capacity import Consumption, documented, measured, write
 from tests.support.cases import CASES
@@ -48,7 +49,7 @@ def row(name: tuple[str, str], consumption: Consumption) -> str:
     return f"| {' | '.join(name)} | {consumption} |"
 
 
-@pytest.mark.usefixtures("development_issuer")
+@pytest.mark.usefixtures("development_issuer", "development_github")
 @pytest.mark.parametrize("case", SUCCESSES, ids=str)
 def test_a_success_consumes_what_is_documented(
     case: Case,
@@ -112,7 +113,7 @@ SIZES: dict[tuple[str, str], tuple[Callable[[Call], None], dict[str, Any]]] = {
 
 
 def test_a_use_of_a_full_usage_takes_one_write_unit(world: World) -> None:
-    """GIVEN 90 days of up to a million uses, the longest address and a grace period WHEN a day begins THEN 1 unit."""
+    """GIVEN 90 days of a million uses, the longest address, old secrets in use WHEN a day begins THEN 1 unit."""
     first = date(2026, 1, 31)
     world.table.put_usage(
         days={day_name(first + timedelta(days=number)): 999_999 for number in range(90)},
@@ -121,6 +122,8 @@ def test_a_use_of_a_full_usage_takes_one_write_unit(world: World) -> None:
         last_used_ip="2001:dead:ffff:ffff:ffff:ffff:ffff:ffff",
         previous_generation=65_534,
         previous_used_at="2026-04-30T12:00:00.000Z",
+        retired=99_999_999,
+        retired_on="2026-04-30",
     )
     at = datetime(2026, 5, 1, tzinfo=UTC)
     address, previous = "2001:dead:ffff:ffff:ffff:ffff:ffff:fffe", PreviousUse(65_534, at)
@@ -130,6 +133,14 @@ def test_a_use_of_a_full_usage_takes_one_write_unit(world: World) -> None:
         usage.add(uses)
 
     assert [Consumption(1, 0, 1)] == consumed
+
+    retired = RetiredUses(UUID(ORGANIZATION_ID), UUID(KEY_ID), 1, 65_533, at, address)
+    with measured(world.table) as consumed:
+        unreported = retired_uses.add(retired)
+        assert unreported is not None
+        retired_uses.report(unreported)
+
+    assert [Consumption(1, 0, 1), Consumption(1, 0, 4)] == consumed
 
 
 def test_every_event_of_the_document_exists() -> None:

@@ -216,7 +216,7 @@ def test_the_first_key_works(followed: Followed) -> None:
     first, current, verified = followed.outputs["The first key"]
 
     assert organization.endswith("with the owner ada.")
-    assert re.fullmatch(r"kk_[0-9A-Za-z]{86}", json.loads(first)["data"]["key"])
+    assert re.fullmatch(r"kk_[0-9A-Za-z]{92}", json.loads(first)["data"]["key"])
     assert "My second key" == json.loads(current)["data"]["name"]
     assert json.loads(verified)["data"]["valid"] is True
     assert "VALID" == json.loads(verified)["data"]["code"]

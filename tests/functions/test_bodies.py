@@ -144,8 +144,8 @@ UNKNOWN = {
     "KEY": "Did you mean key?",
 }
 FIELDS = {
-    "update_api_key": "name, enabled, permissions, metadata, expiresAt, rateLimit, quota, allowedIps",
-    "rotate_api_key": "gracePeriodSeconds",
+    "update_api_key": "name, enabled, permissions, metadata, expiresAt, rateLimit, quota, allowedIps, leak, reason",
+    "rotate_api_key": "gracePeriodSeconds, reason",
     "verify_api_key": "key, permissions, cost, clientIp",
 }
 
@@ -201,7 +201,7 @@ def test_each_problem_has_a_hint(call: Call, endpoint: Endpoint) -> None:
     assert refusal.message.endswith("; and 1 more")
     assert (
         "name is a string of 1 to 120 characters. Did you mean enabled? "
-        "The fields are: name, enabled, permissions, metadata, expiresAt, rateLimit, quota, allowedIps."
+        "The fields are: name, enabled, permissions, metadata, expiresAt, rateLimit, quota, allowedIps, leak, reason."
     ) == refusal.hint
 
 

@@ -10,11 +10,13 @@ import pytest
 from tests.support.endpoints import (
     CREATE,
     CURRENT,
+    DELETE,
     GET_USAGE,
     LIST,
     LIST_RECORDS,
     NO_PAGE,
     READING,
+    REVOKE_CURRENT,
     VERIFY,
     WRITING,
     Endpoint,
@@ -28,7 +30,12 @@ if TYPE_CHECKING:
     from tests.support.client import Call
 
 NO_PARAMETERS = "This request has no query parameters."
-EVERY = (*READING, *WRITING, CURRENT, VERIFY)
+PARAMETERS = {
+    GET_USAGE.name: "The query parameters are: from, to.",
+    DELETE.name: "The query parameters are: reason.",
+    REVOKE_CURRENT.name: "The query parameters are: reason.",
+}
+EVERY = (*READING, *WRITING, CURRENT, REVOKE_CURRENT, VERIFY)
 
 
 @pytest.mark.parametrize("name", ["limti", "Limit", "limit[]", "", "X-Amz-Date", "\N{SNOWMAN}", "x" * 8_000])
@@ -44,7 +51,7 @@ def test_400_an_unknown_parameter(call: Call, endpoint: Endpoint, name: str) -> 
     assert refusal.message.endswith(" is not a query parameter of this request")
     assert refusal.pagination == (NO_PAGE if endpoint.is_list else None)
     if not endpoint.is_list:
-        assert refusal.hint == ("The query parameters are: from, to." if endpoint is GET_USAGE else NO_PARAMETERS)
+        assert refusal.hint == PARAMETERS.get(endpoint.name, NO_PARAMETERS)
 
 
 @pytest.mark.parametrize(

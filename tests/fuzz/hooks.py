@@ -34,13 +34,15 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     """Sign requests, use each Idempotency-Key once, and avoid values that no schema can exclude.
 
     A schema cannot exclude a time in the past, a name of white space or with control characters, an additional field
-    that is spelled like another one, a text that is no address, a burst above the limit, or a day long ago.
+    that is spelled like another one, a text that is no address, a burst above the limit, a reason of a change that
+    disables nothing, or a day long ago.
     """
     del context, kwargs
     if isinstance(case.body, dict):
         case.body = {name: value for name, value in case.body.items() if not _is_misspelled(name)}
     if isinstance(case.body, dict):
         case.body = _with_addresses_and_bursts(case.body)
+        case.body = _disabling(case.body) if case.method.upper() == "PATCH" else case.body
     if isinstance(case.body, dict) and _has_passed(case.body.get("expiresAt")):
         case.body = {**case.body, "expiresAt": FUTURE}
     if isinstance(case.body, dict) and isinstance(name := case.body.get("name"), str) and name:
@@ -72,6 +74,12 @@ def _with_addresses_and_bursts(body: dict[str, Any]) -> dict[str, Any]:
     if isinstance(rate, dict) and all(type(rate.get(name)) in {int, float} for name in ("limit", "burst")):
         changed["rateLimit"] = {**rate, "burst": min(rate["limit"], rate["burst"])}
     return changed
+
+
+def _disabling(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a change that disables the key if it has a reason."""
+    has_reason = isinstance(body.get("reason"), str) and isinstance(body.get("enabled", False), bool)
+    return {**body, "enabled": False} if has_reason else body
 
 
 def _recent(value: Any) -> Any:

@@ -28,6 +28,7 @@ from keywright.api.schemas import (
     ListApiKeysQuery,
     ListAuditLogsQuery,
     Query,
+    RevocationQuery,
     RotateApiKey,
     UpdateApiKey,
     VerifyApiKey,
@@ -174,7 +175,7 @@ def _decoded(token: str) -> list[bytes]:
 # ---- Bodies and queries ----------------------------------------------------------------------------------------
 
 _BODIES: list[type[BaseModel]] = [CreateApiKey, UpdateApiKey, RotateApiKey, VerifyApiKey]
-_QUERIES: list[type[Query]] = [GetApiKeyUsageQuery, ListApiKeysQuery, ListAuditLogsQuery]
+_QUERIES: list[type[Query]] = [GetApiKeyUsageQuery, ListApiKeysQuery, ListAuditLogsQuery, RevocationQuery]
 _received: list[Any] = []
 
 

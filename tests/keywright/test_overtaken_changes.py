@@ -7,12 +7,20 @@ from uuid import UUID
 
 import pytest
 
-from keywright.api.schemas import CreateApiKey, RotateApiKey, UpdateApiKey
+from keywright.api.schemas import CreateApiKey, RevocationQuery, RotateApiKey, UpdateApiKey
 from keywright.clock import stored
 from keywright.domain.audit_event import AuditEvent
 from keywright.domain.organization_state import MemberChange
-from keywright.domain.principals import Actor, ActorType, Member, Origin
-from keywright.errors import CONFLICT, FORBIDDEN, ORGANIZATION_FROZEN, OWNER_REQUIRED, ErrorType, ServiceError
+from keywright.domain.principals import Actor, ActorType, KeyHolder, Member, Origin
+from keywright.errors import (
+    CONFLICT,
+    FORBIDDEN,
+    ORGANIZATION_FROZEN,
+    OWNER_REQUIRED,
+    UNAUTHORIZED,
+    ErrorType,
+    ServiceError,
+)
 from keywright.keys import create, manage, rotate
 from keywright.operators import keys as operator_keys
 from keywright.organizations import deletion
@@ -50,7 +58,13 @@ def rotate_key() -> object:
 
 def delete_key() -> object:
     """Delete the key."""
-    return manage.delete(CALLER, ORIGIN, UUID(KEY_ID))
+    return manage.delete(CALLER, ORIGIN, UUID(KEY_ID), RevocationQuery())
+
+
+def delete_current_key() -> object:
+    """Delete the key as its holder."""
+    holder = KeyHolder(UUID(ORGANIZATION_ID), UUID(KEY_ID))
+    return manage.delete_current(holder, ORIGIN, RevocationQuery())
 
 
 def request_deletion() -> object:
@@ -132,13 +146,13 @@ def test_a_former_owner_schedules_and_cancels_nothing(
     assert OWNER_REQUIRED is refused_meanwhile(world, act, change)
 
 
-@pytest.mark.parametrize("act", OF_ADMINS)
+@pytest.mark.parametrize("act", [*OF_ADMINS, delete_current_key])
 def test_a_frozen_organization_is_not_changed(world: World, act: Callable[[], object]) -> None:
     """GIVEN an organization that is frozen between the read and the write THEN the write is refused."""
     assert ORGANIZATION_FROZEN is refused_meanwhile(world, act, lambda table: table.freeze())
 
 
-@pytest.mark.parametrize("act", OF_ADMINS)
+@pytest.mark.parametrize("act", [*OF_ADMINS, delete_current_key])
 def test_a_purged_organization_gets_no_key(world: World, act: Callable[[], object]) -> None:
     """GIVEN an organization that is gone between the read and the write THEN nothing is left in its partition."""
 
@@ -146,7 +160,18 @@ def test_a_purged_organization_gets_no_key(world: World, act: Callable[[], objec
         key = {"pk": {"S": f"ORG#{ORGANIZATION_ID}"}, "sk": {"S": "ORG"}}
         table.client.delete_item(TableName=table.name, Key=key)
 
-    assert FORBIDDEN is refused_meanwhile(world, act, delete_organization)
+    expected = UNAUTHORIZED if act is delete_current_key else FORBIDDEN
+    assert expected is refused_meanwhile(world, act, delete_organization)
+
+
+def test_a_key_that_is_gone_has_no_holder(world: World) -> None:
+    """GIVEN a key that is deleted between the read and the write THEN its holder's deletion is refused."""
+
+    def delete_the_key(table: Table) -> None:
+        key = {"pk": {"S": f"ORG#{ORGANIZATION_ID}"}, "sk": {"S": f"KEY#{KEY_ID}"}}
+        table.client.delete_item(TableName=table.name, Key=key)
+
+    assert UNAUTHORIZED is refused_meanwhile(world, delete_current_key, delete_the_key)
 
 
 # ---- Lost races ----------------------------------------------------------------------------------------------
@@ -167,7 +192,15 @@ def follow_event() -> object:
 
 @pytest.mark.parametrize(
     ("act", "attempts"),
-    [(update_key, 2), (rotate_key, 2), (request_deletion, 2), (delete_key, 20), (revoke_key, 20), (follow_event, 20)],
+    [
+        (update_key, 2),
+        (rotate_key, 2),
+        (request_deletion, 2),
+        (delete_key, 20),
+        (delete_current_key, 20),
+        (revoke_key, 20),
+        (follow_event, 20),
+    ],
 )
 def test_a_lost_race_is_run_again(
     world: World, monkeypatch: pytest.MonkeyPatch, act: Callable[[], object], attempts: int

@@ -12,6 +12,8 @@ from keywright.settings import (
     AnswerSettings,
     Argon2Parameters,
     ConfigurationError,
+    GitHubSettings,
+    LeakSettings,
     Settings,
     TableSettings,
     is_trusted_address,
@@ -39,6 +41,8 @@ FUNCTION = {
     "RECORD_REUSE_SECONDS": "0",
     "USAGE_FLUSH_SECONDS": "60",
     "HTTP_API_ANSWERS": "policy",
+    "LEAK_RESPONSE": "disable",
+    "IMPORTED_KEYS": "off",
     "LIMITED": "deny",
 }
 
@@ -85,7 +89,7 @@ class Recorded(dict[str, str]):
 def test_every_variable_of_the_template_is_read(stack: Stack) -> None:
     """A parameter of the template that changes nothing, and a setting that no parameter has, are mistakes."""
     environment = Recorded(stack.environment())
-    for settings in (Settings, TableSettings, AnswerSettings):
+    for settings in (Settings, TableSettings, AnswerSettings, LeakSettings, GitHubSettings):
         settings.from_environment(environment)
 
     assert environment.keys() == environment.read | ELSEWHERE.keys()
@@ -157,6 +161,8 @@ def test_a_missing_variable_is_named(name: str) -> None:
         ("PERMISSIONS", ","),
         ("HTTP_API_ANSWERS", "neither"),
         ("LIMITED", "throttle"),
+        ("LEAK_RESPONSE", "ignore"),
+        ("IMPORTED_KEYS", "true"),
         ("OIDC_ISSUER", "http://id.example.com"),
         ("OIDC_ISSUER", "id.example.com"),
     ],

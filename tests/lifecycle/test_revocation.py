@@ -47,8 +47,9 @@ class Revocation:
     code: str
     body: dict[str, Any] | None = None
 
-    def run(self, writer: FunctionProcess, key_id: str) -> Written:
+    def run(self, writer: FunctionProcess, key_id: str, text: str) -> Written:
         """Revoke the key."""
+        del text
         user_id = "owner" if self.code == "ORGANIZATION_FROZEN" else "user_1"
         return writer.write(self.function, user_id, key_id=key_id, body=self.body)
 
@@ -57,8 +58,9 @@ class Revocation:
 class Expiry(Revocation):
     """An expiry: set in the future, and reached when `run` returns."""
 
-    def run(self, writer: FunctionProcess, key_id: str) -> Written:
+    def run(self, writer: FunctionProcess, key_id: str, text: str) -> Written:
         """Set the expiry and wait for it."""
+        del text
         milliseconds = 50
         while True:
             milliseconds *= 2
@@ -72,6 +74,16 @@ class Expiry(Revocation):
         return replace(written, answered=time.monotonic())
 
 
+@dataclass(frozen=True, slots=True)
+class Report(Revocation):
+    """A report that the text is public."""
+
+    def run(self, writer: FunctionProcess, key_id: str, text: str) -> Written:
+        """Report the text."""
+        del key_id
+        return writer.write(self.function, "user_1", body={"keys": [text]})
+
+
 REVOCATIONS = {
     "disable": Revocation("update_api_key", "DISABLED", {"enabled": False}),
     "revoke a permission": Revocation(
@@ -81,6 +93,8 @@ REVOCATIONS = {
     "expire": Expiry("update_api_key", "EXPIRED"),
     "freeze": Revocation("request_organization_deletion", "ORGANIZATION_FROZEN"),
     "delete": Revocation("delete_api_key", "NOT_FOUND"),
+    "report": Report("report_leak", "DISABLED"),
+    "delete as its holder": Revocation("revoke_current_api_key", "NOT_FOUND"),
 }
 EVERY_REVOCATION = pytest.mark.parametrize("revocation", REVOCATIONS.values(), ids=REVOCATIONS)
 
@@ -136,7 +150,7 @@ def test_the_next_verification_refuses_the_key(containers: Containers, revocatio
     for _ in range(ROUNDS):
         key_id, text = containers.new_key()
         containers.verifier.keep_verifying(text, THREADS)
-        written = revocation.run(containers.writer, key_id)
+        written = revocation.run(containers.writer, key_id, text)
         next_one = containers.verifier.verify(text)
         others = containers.verifier.stop()
         after = containers.verifier.verify(text)
@@ -169,7 +183,7 @@ def test_a_reused_record_expires(containers: Containers, revocation: Revocation)
     """GIVEN records that are reused for 30 seconds WHEN a key is revoked THEN it is refused after 30 seconds."""
     for _ in range(max(1, ROUNDS // 10)):
         key_id, text = containers.new_key()
-        written = revocation.run(containers.writer, key_id)
+        written = revocation.run(containers.writer, key_id, text)
         within = containers.verifier.verify(text)
         containers.verifier.pass_time(REUSE_SECONDS)
         after = containers.verifier.verify(text)

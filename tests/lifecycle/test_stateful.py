@@ -17,7 +17,14 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
+from keywright import clock
+from keywright.domain.audit_event import AuditEvent
+from keywright.domain.leak import Leak, LeakSource
+from keywright.domain.principals import Actor, ActorType, Origin
+from keywright.domain.revocation_reason import RevocationReason
 from keywright.keys import limiter, verification
+from keywright.keys.changes import commit_change
+from keywright.store.api_keys import parse_api_key
 from tests.support.audit_log import audit_log, key_states, replayed
 from tests.support.depth import size
 from tests.support.hashes import is_hash_of
@@ -58,9 +65,11 @@ STEPS = 40
 
 STATUSES = {
     "BAD_REQUEST": 400,
+    "UNAUTHORIZED": 401,
     "FORBIDDEN": 403,
     "API_KEY_NOT_FOUND": 404,
     "CONFLICT": 409,
+    "API_KEY_LEAKED": 409,
     "ORGANIZATION_FROZEN": 410,
     "IDEMPOTENCY_KEY_REUSED": 422,
 }
@@ -106,6 +115,7 @@ limit_fields: dict[str, st.SearchStrategy[Any]] = {
 bodies: st.SearchStrategy[Fields] = st.fixed_dictionaries(
     {"name": names, "permissions": permissions}, optional={"metadata": metadata, **limit_fields}
 )
+reasons = st.sampled_from([reason.value for reason in RevocationReason])
 changes: st.SearchStrategy[Fields] = st.fixed_dictionaries(
     {},
     optional={
@@ -113,6 +123,8 @@ changes: st.SearchStrategy[Fields] = st.fixed_dictionaries(
         "enabled": st.booleans(),
         "permissions": permissions,
         "metadata": metadata,
+        "leak": st.none(),
+        "reason": reasons,
         **limit_fields,
     },
 )
@@ -226,18 +238,26 @@ class TwoOrganizations(RuleBasedStateMachine):
         )
         self.clock.advance(seconds=limiter.TRUSTED_NS / 1e9)  # a container may refuse from memory until then
 
-    @rule(by=callers, choice=choices, grace_seconds=graces_seconds, idempotency_key=idempotency_keys)
-    def rotate(self, by: By, choice: Choice, grace_seconds: int, idempotency_key: str | None) -> None:
+    @rule(
+        by=callers,
+        choice=choices,
+        grace_seconds=graces_seconds,
+        reason=st.none() | reasons,
+        idempotency_key=idempotency_keys,
+    )
+    def rotate(
+        self, by: By, choice: Choice, grace_seconds: int, reason: str | None, idempotency_key: str | None
+    ) -> None:
         """Rotate a key."""
         key_id = self._chosen(by, choice)
         send = partial(
             self._ask,
             by,
             "rotate_api_key",
-            lambda model, request: model.rotate(request, key_id, grace_seconds * SECOND),
+            lambda model, request: model.rotate(request, key_id, grace_seconds * SECOND, reason),
             idempotency_key=idempotency_key,
             key_id=key_id,
-            body={"gracePeriodSeconds": grace_seconds},
+            body={"gracePeriodSeconds": grace_seconds, **({"reason": reason} if reason else {})},
         )
         send()
         if idempotency_key:
@@ -249,11 +269,29 @@ class TwoOrganizations(RuleBasedStateMachine):
         """Repeat a request that had an Idempotency-Key."""
         self.repeatable[number % len(self.repeatable)]()
 
-    @rule(by=callers, choice=choices)
-    def delete(self, by: By, choice: Choice) -> None:
+    @rule(by=callers, choice=choices, reason=st.none() | reasons)
+    def delete(self, by: By, choice: Choice, reason: str | None) -> None:
         """Delete a key."""
         key_id = self._chosen(by, choice)
-        self._ask(by, "delete_api_key", lambda model, request: model.delete(request, key_id), key_id=key_id)
+        self._ask(
+            by,
+            "delete_api_key",
+            lambda model, request: model.delete(request, key_id, reason),
+            key_id=key_id,
+            query={"reason": reason} if reason else None,
+        )
+
+    @rule(organization=organizations, number=numbers, reason=st.none() | reasons)
+    def delete_current(self, organization: int, number: int, reason: str | None) -> None:
+        """Delete a key as its holder, sometimes one that is gone since it was verified, or another organization's."""
+        key_id = self.key_ids[-1 - number % len(self.key_ids)]
+        self._ask(
+            (organization, "holder"),
+            "revoke_current_api_key",
+            lambda model, request: model.delete_current(request, key_id, reason),
+            authorizer={"apiKeyId": key_id},
+            query={"reason": reason} if reason else None,
+        )
 
     @rule(by=callers, choice=choices, request=st.sampled_from(MISSPELLED))
     def misspell(self, by: By, choice: Choice, request: tuple[str, Fields]) -> None:
@@ -308,8 +346,8 @@ class TwoOrganizations(RuleBasedStateMachine):
             for shown, record in reversed(log)
             if record.is_live(self.clock.milliseconds)
             and ("event" not in query or shown["event"] in query["event"].split(","))
-            and query.get("actor_user_id") in {None, shown["actor"]["id"]}
-            and "actor_api_key_id" not in query  # only users act here
+            and query.get("actor_user_id") in {None, shown["actor"]["type"] == "user" and shown["actor"]["id"]}
+            and "actor_api_key_id" not in query  # no key has such an id
             and query.get("target_id") in {None, shown["targetId"]}
             and (start is None or shown["id"] < start["id"])
             and (first is None or shown["createdAt"] >= first["createdAt"])
@@ -355,6 +393,35 @@ class TwoOrganizations(RuleBasedStateMachine):
             self.service.world.table.put_member(user, member.role, model.organization_id, **suspension)
         self.tables[organization] = self._read(organization)
 
+    @rule(organization=organizations, number=numbers, disables=st.booleans())
+    def report_leak(self, organization: int, number: int, disables: bool) -> None:  # noqa: FBT001 - passed by name
+        """Record that the current text of a key is public."""
+        model = self.models[organization]
+        if not model.keys:
+            return
+        key = list(model.keys.values())[number % len(model.keys)]
+        now, request_id = self.clock.milliseconds, str(uuid.uuid4())
+        leak = Leak(key.generation, clock.now(), LeakSource.GITHUB, "https://example.com/leak")
+        actor = Actor(ActorType.SYSTEM, "leak_report")
+        item = self.service.world.table.client.get_item(
+            TableName=self.service.world.table.name,
+            Key={"pk": {"S": f"ORG#{model.organization_id}"}, "sk": {"S": f"KEY#{key.key_id}"}},
+            ConsistentRead=True,
+        )["Item"]
+        commit_change(
+            parse_api_key(item),
+            {"leak": leak, **({"enabled": False} if disables else {})},
+            actor,
+            Origin("203.0.113.7", request_id),
+            [],
+            event=AuditEvent.API_KEY_LEAK_REPORTED,
+            reason=RevocationReason.COMPROMISED,
+        )
+        request = Request(request_id, "", now, dict)
+        stored_leak = {"generation": leak.generation, **leak.as_json()}
+        model.report_leak(request, key, stored_leak, {"type": actor.type.value, "id": actor.id}, disables=disables)
+        self.tables[organization] = self._read(organization)
+
     @rule()
     def start_another_container(self) -> None:
         """Verify in a container with an empty memory."""
@@ -379,6 +446,8 @@ class TwoOrganizations(RuleBasedStateMachine):
                 assert as_json(key.item()) == as_json(without_hashes(table[f"KEY#{key.key_id}"]))
                 assert key.request_count == table[f"USAGE#{key.key_id}"]["request_count"]
                 assert key.last_used_at == table[f"USAGE#{key.key_id}"].get("last_used_at")
+                assert key.retired_uses == table[f"USAGE#{key.key_id}"].get("retired", 0)
+                assert key.retired_on == table[f"USAGE#{key.key_id}"].get("retired_on")
             self._audit_log(organization)
         assert self._used_by_the_models() == self._used_in_the_table()
 
@@ -430,7 +499,8 @@ class TwoOrganizations(RuleBasedStateMachine):
             function: name of the function.
             expected: returns the data of the expected answer, from the caller's model.
             pagination: that of the answer, if it is a list.
-            may_change: the only sort key whose item may change; by default a change may have any effect.
+            may_change: the only sort key whose item may change, beside new audit records, which are compared later; by
+                default a change may have any effect.
             call: further arguments of the call.
         """
         organization, user = by
@@ -446,7 +516,8 @@ class TwoOrganizations(RuleBasedStateMachine):
             if number != organization or not is_change:
                 assert before == after
             elif may_change:
-                assert without(before, may_change) == without(after, may_change)
+                new_records = [key for key in after if key not in before and key.startswith("AUDIT#")]
+                assert without(before, may_change) == without(after, may_change, *new_records)
 
     def _list(self, by: By, function: str, query: dict[str, str], matches: list[Fields]) -> None:
         """Read a list page by page."""
@@ -477,14 +548,16 @@ class TwoOrganizations(RuleBasedStateMachine):
 
     def _audit_log(self, organization: int) -> list[tuple[Fields, AuditRecord]]:
         """Pair the audit records of the table, oldest first, with the model's, and check that they match."""
-        records = {record.shown["requestId"]: record for record in self.models[organization].audit_log}
-        log = [(shown, records[shown["requestId"]]) for shown in audit_log(self.tables[organization])]
+        records = {identity(record.shown): record for record in self.models[organization].audit_log}
+        log = [(shown, records[identity(shown)]) for shown in audit_log(self.tables[organization])]
         for shown, record in log:
             assert as_json(record.shown) == as_json(without(shown, "id"))
         # Records of one target are in the order of its changes; those of two targets in one millisecond in any.
+        # The use of a former text is no change: a change in the same millisecond may be recorded as of the next.
+        changes = [record.shown for record in records.values() if record.shown["requestId"]]
         for target_id in {shown["targetId"] for shown, _ in log}:
-            assert [request_id for request_id, record in records.items() if record.shown["targetId"] == target_id] == [
-                shown["requestId"] for shown, _ in log if shown["targetId"] == target_id
+            assert [shown["requestId"] for shown in changes if shown["targetId"] == target_id] == [
+                shown["requestId"] for shown, _ in log if shown["targetId"] == target_id and shown["requestId"]
             ]
         return log
 
@@ -499,6 +572,11 @@ class TwoOrganizations(RuleBasedStateMachine):
         own = list(self.models[by[0]].keys)
         ids = own if kind == "own" and own else self.key_ids + UNKNOWN_IDS
         return ids[number % len(ids)]
+
+
+def identity(shown: Fields) -> str:
+    """Return what identifies an audit record: its request, or else its target and time."""
+    return shown["requestId"] or f"{shown['targetId']} {shown['createdAt']}"
 
 
 def check_answer(answer: Answer, expected: Callable[[], object], pagination: Fields | None) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keywright.keys.usage import Meter, meter
+from keywright.keys.usage import UsageMeter, meter
 from tests.support.environment import new_container
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def test_two_containers_over_midnight(service: Service, admin: Caller, clock: St
     """GIVEN uses in two containers before midnight WHEN they are written after it THEN each counts for its day."""
     key = service.create(admin).data
     clock.advance(seconds=DAY_SECONDS - clock.milliseconds / 1000 % DAY_SECONDS - 30)
-    meters: list[Meter] = []
+    meters: list[UsageMeter] = []
     for uses in (3, 4):
         new_container()
         for _ in range(uses):
@@ -119,7 +119,7 @@ def test_two_containers_over_midnight(service: Service, admin: Caller, clock: St
         verify(service, admin, key["key"])
 
     for container in reversed(meters):
-        container.flush_all(60)
+        container.flush_all(seconds=60)
 
     assert [7, 5] == used(service, admin, key["id"])
     assert 12 == shown(service, admin, key["id"])["requestCount"]

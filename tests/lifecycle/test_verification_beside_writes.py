@@ -47,8 +47,8 @@ WRITES: dict[str, Callable[[Service, Caller, str], Answer]] = {
 def test_only_writes_change_a_key(service: Service, setting: Callable[[str, str], None]) -> None:
     """GIVEN one to three verifications that write WHEN one or two writes run beside them THEN only these count.
 
-    The replayed audit log is the key's item, with a version for each record. Verifications add a new hash of the same
-    text, and a use for each VALID, to a key that still exists.
+    The replayed audit log is the key's item, with a version for each change. Verifications add a new hash of the same
+    text, and a use for each VALID, to a key that still exists, and count each use of its rotated-out text.
     """
     setting("USAGE_FLUSH_SECONDS", "0")
     seen: Counter[str] = Counter()
@@ -74,7 +74,8 @@ def test_only_writes_change_a_key(service: Service, setting: Callable[[str, str]
             assert {200, 404, 409} >= {answer.status for answer in answers}
             texts = [created["key"], *issued_texts(answers)]
             table = service.partition(admin.organization_id)
-            check_key(table, created["id"], texts, uses=codes.count(Code.VALID))
+            uses, retired = codes.count(Code.VALID), codes.count(Code.NOT_FOUND)
+            check_key(table, created["id"], texts, uses=uses, retired=retired)
         except AssertionError as error:
             error.add_note(f"seed {seed}: {names}, {turns.operations}")
             raise
@@ -92,16 +93,22 @@ def issued_texts(answers: Sequence[Answer]) -> list[str]:
     return [answer.data["key"] for answer in answers if answer.status == 200 and "key" in answer.data]
 
 
-def check_key(table: Mapping[str, dict[str, Any]], key_id: str, texts: Sequence[str], *, uses: int) -> None:
-    """Check a key, if it exists, against the audit log, the issued texts and the number of its uses."""
+def check_key(
+    table: Mapping[str, dict[str, Any]], key_id: str, texts: Sequence[str], *, uses: int, retired: int
+) -> None:
+    """Check a key, if it exists, against the audit log, the issued texts and the numbers of its uses."""
     log = audit_log(table)
+    reports = [record for record in log if record["event"] == "api_key.retired_secret_used"]
+    assert len(reports) <= 1
     assert replayed(log) == key_states(table)
     item = table.get(f"KEY#{key_id}")
     assert (item is None) == (f"USAGE#{key_id}" not in table)
     if item is not None:
         generation = int(item["generation"])
         by_generation = {key_parts(text).generation: text for text in texts}
-        assert len(log) == item["version"]
+        assert len(log) - len(reports) == item["version"]
         assert is_hash_of(item["hash"], by_generation[generation])
         assert "previous_hash" not in item or is_hash_of(item["previous_hash"], by_generation[generation - 1])
-        assert uses == table[f"USAGE#{key_id}"]["request_count"]
+        usage = table[f"USAGE#{key_id}"]
+        assert uses == usage["request_count"]
+        assert retired == usage.get("retired", 0) + sum(record["changes"]["after"]["count"] for record in reports)

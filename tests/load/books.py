@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
+RETIRED = "api_key.retired_secret_used"
+"""The one event that records no change."""
+
+
 @dataclass(slots=True)
 class Key:
     """A key as its only caller knows it.
@@ -24,6 +28,8 @@ class Key:
         generation: number of rotations answered with 200.
         uses: number of verifications answered with VALID.
         unanswered_uses: number of verifications without an answer, which may be counted or not.
+        retired_uses: number of verifications of rotated-out texts.
+        unanswered_retired_uses: those without an answer.
     """
 
     id: str
@@ -33,6 +39,8 @@ class Key:
     generation: int = 0
     uses: int = 0
     unanswered_uses: int = 0
+    retired_uses: int = 0
+    unanswered_retired_uses: int = 0
 
     @property
     def is_deleted(self) -> bool:
@@ -70,8 +78,9 @@ def violations(books: Books, partition: Mapping[str, Mapping[str, Any]]) -> list
     items = {sort_key.removeprefix("KEY#"): item for sort_key, item in partition.items() if sort_key.startswith("KEY#")}
     log = [record for record in audit_log(partition) if record["targetType"] == "api_key"]
     lines = list(_keys(books, items))
-    lines += _records(books, log)
+    lines += _records(books, [record for record in log if record["event"] != RETIRED])
     lines += _uses(books, partition)
+    lines += _retired_uses(books, partition, [record for record in log if record["event"] == RETIRED])
     try:
         replayed_state = replayed(log)
     except (AssertionError, KeyError) as error:
@@ -117,3 +126,16 @@ def _uses(books: Books, partition: Mapping[str, Mapping[str, Any]]) -> Iterable[
             yield f"key {key.id} was deleted, and its uses are there"
         elif not key.is_deleted and not key.uses <= counted <= key.uses + key.unanswered_uses:
             yield f"key {key.id}: {counted} uses are counted, of {key.uses} (and {key.unanswered_uses} unanswered)"
+
+
+def _retired_uses(
+    books: Books, partition: Mapping[str, Mapping[str, Any]], log: Iterable[Mapping[str, Any]]
+) -> Iterable[str]:
+    recorded: Counter[str] = Counter()
+    for record in log:
+        recorded[record["targetId"]] += record["changes"]["after"]["count"]
+    for key in books.keys.values():
+        counted = recorded[key.id] + int(partition.get(f"USAGE#{key.id}", {}).get("retired", 0))
+        most = key.retired_uses + key.unanswered_retired_uses
+        if counted > most or (not key.is_deleted and counted < key.retired_uses):
+            yield f"key {key.id}: {counted} uses of rotated-out texts are counted, of {key.retired_uses} to {most}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keywright.keys import usage
+from keywright.keys import retired_secrets, usage
 from tests.load.books import Books, Key, violations
 from tests.load.memory import has_grown
 from tests.support.client import VALID_BODY
@@ -38,7 +38,10 @@ def agreement(world: World, load_handler: Callable[[str], Callable[..., object]]
     used.uses = 1
     assert 200 == service.update(CALLER, changed.id, name="changed again").status
     assert 200 == service.rotate(CALLER, changed.id).status
-    changed.name, changed.generation = "changed again", 1
+    for _ in range(3):
+        assert not service.call("verify_api_key", CALLER, body={"key": changed.text}).data["valid"]
+    retired_secrets.meter().flush_all()
+    changed.name, changed.generation, changed.retired_uses = "changed again", 1, 3
     books.names.append(changed.name)
     assert 200 == service.delete(CALLER, deleted.id).status
     deleted.text = ""
@@ -89,8 +92,30 @@ def doubled_uses(items: Partition) -> None:
     items[first(items, "USAGE#")]["request_count"] = 2
 
 
+def lost_retired_use(items: Partition) -> None:
+    """Remove the audit record of a rotated-out text."""
+    del items[record(items, "api_key.retired_secret_used")]
+
+
+def doubled_retired_use(items: Partition) -> None:
+    """Count the use of a rotated-out text twice."""
+    usage = next(item for item in items.values() if "retired" in item)
+    usage["retired"] += 1
+
+
 @pytest.mark.parametrize(
-    "damage", [lost_key, doubled_key, lost_record, doubled_record, lost_change, lost_uses, doubled_uses]
+    "damage",
+    [
+        lost_key,
+        doubled_key,
+        lost_record,
+        doubled_record,
+        lost_change,
+        lost_uses,
+        doubled_uses,
+        lost_retired_use,
+        doubled_retired_use,
+    ],
 )
 def test_each_difference_is_reported(agreement: tuple[Books, Partition], damage: Damage) -> None:
     """A lost or doubled key, record, change or use is reported."""

@@ -165,7 +165,10 @@ class Caller:
             key.generation += 1
             self._books.changes["api_key.rotated"] += 1
             # Without a grace period the previous text ends with the answer.
-            self._refused(before)
+            if self._refused(before):
+                key.retired_uses += 1
+            else:
+                key.unanswered_retired_uses += 1
 
     def _delete(self) -> None:
         for key in self._some_key():
@@ -196,10 +199,14 @@ class Caller:
             self._figures.violated(f"key {key.id} was {code} where it has to be {key.code}")
         key.uses += code == "VALID"
 
-    def _refused(self, text: str) -> None:
+    def _refused(self, text: str) -> bool:
+        """Verify a text that has to be refused; return whether there was an answer."""
         answer = self._ask_as_backend(text)
-        if answer.status != UNANSWERED and answer.content["data"]["code"] != "NOT_FOUND":
+        if answer.status == UNANSWERED:
+            return False
+        if answer.content["data"]["code"] != "NOT_FOUND":
             self._figures.violated(f"a text that was rotated or deleted was {answer.content['data']['code']}")
+        return True
 
     def _forged(self) -> None:
         for key in self._some_key():

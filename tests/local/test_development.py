@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from local.bus import PUT_EVENTS, Bus
+from local.bus import PUT_EVENTS, SEND_MESSAGE, Bus
 from local.functions import FunctionError
 from local.store import Store, StoreError
 from local.watch import Watch
@@ -467,6 +467,32 @@ class TestEmit:
         assert not output
         assert 1 == len(errors.splitlines())
 
+    def test_a_message_reaches_the_consumer_of_its_queue(self, stack: Stack) -> None:
+        """GIVEN a queue with a function WHEN a message is sent to it THEN that function gets it, and no other does."""
+        lines: queue.Queue[str] = queue.Queue()
+        delivered: list[tuple[str, str]] = []
+
+        def invoke(function: str, event: dict[str, Any]) -> Any:
+            delivered.append((function, event["Records"][0]["body"]))
+            return {"batchItemFailures": []}
+
+        bus = Bus(stack, lines.put)
+        bus.start(invoke)
+        url = "http://127.0.0.1:5000/123456789012/keywright-local-LeakReportsQueue"
+        answer = sent(bus, SEND_MESSAGE, {"QueueUrl": url, "MessageBody": "{}"})
+        shown = lines.get(timeout=SECONDS)
+        bus.stop()
+
+        assert {"MessageId", "MD5OfMessageBody"} == json.loads(answer).keys()
+        assert [("ProcessLeakReports", "{}")] == delivered
+        assert shown.startswith("message ProcessLeakReports ")
+
+    def test_a_message_to_another_queue_is_passed_on(self, stack: Stack) -> None:
+        """Dead letters, which no function consumes, are kept by the emulated SQS."""
+        url = "http://127.0.0.1:5000/123456789012/keywright-local-LeakReportsDeadLetters"
+
+        assert b"passed on" == sent(Bus(stack, print), SEND_MESSAGE, {"QueueUrl": url, "MessageBody": "{}"})
+
     def test_a_failed_message_comes_again(self, stack: Stack) -> None:
         """GIVEN a consumer that fails once WHEN an event is sent THEN it comes again, with another attempt."""
         lines: queue.Queue[str] = queue.Queue()
@@ -508,8 +534,12 @@ class TestEmit:
 
 def put(bus: Bus, entry: dict[str, str]) -> dict[str, Any]:
     """Send an entry to a bus; return the answer."""
-    body = json.dumps({"Entries": [entry]}).encode()
-    environ = {"HTTP_X_AMZ_TARGET": PUT_EVENTS, "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body)}
-    content = b"".join(bus.in_front_of(lambda *_: [])(environ, lambda *_: lambda _: None))
-    answer: dict[str, Any] = json.loads(content)
+    answer: dict[str, Any] = json.loads(sent(bus, PUT_EVENTS, {"Entries": [entry]}))
     return answer
+
+
+def sent(bus: Bus, target: str, request: dict[str, Any]) -> bytes:
+    """Send a request to the application in front of a bus; return the answer."""
+    body = json.dumps(request).encode()
+    environ = {"HTTP_X_AMZ_TARGET": target, "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body)}
+    return b"".join(bus.in_front_of(lambda *_: [b"passed on"])(environ, lambda *_: lambda _: None))

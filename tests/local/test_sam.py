@@ -90,11 +90,15 @@ def test_other_paths_are_unknown(endpoint: str, path: str) -> None:
 def test_every_variable_is_one_of_the_template(stack: Stack) -> None:
     """`sam local --env-vars` ignores variables that the template does not have."""
     content = json.loads(sam.variables(stack.environment(), stack.functions, 8789, SECRET))
-    declared = mapping(_document()["Globals"], "Globals")
-    names = mapping(mapping(mapping(declared["Function"], "")["Environment"], "")["Variables"], "")
+    document = _document()
+    declared = [mapping(mapping(document["Globals"], "Globals")["Function"], "")]
+    resources = mapping(document["Resources"], "Resources")
+    declared += [mapping(mapping(resources[name], name)["Properties"], name) for name in stack.functions]
+    environments = [mapping(properties.get("Environment"), "") for properties in declared]
+    names = {name for environment in environments for name in mapping(environment.get("Variables"), "")}
 
     assert {"Parameters", *stack.functions} == set(content)
-    assert {name for values in content.values() for name in values} <= set(names)
+    assert {name for values in content.values() for name in values} <= names
     assert f"http://host.docker.internal:8789/CreateApiKey/{SECRET}" == content["CreateApiKey"]["AWS_ENDPOINT_URL"]
 
 

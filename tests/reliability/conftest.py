@@ -10,6 +10,7 @@ from keywright.aws import retries
 from keywright.store import pepper
 from local import backend
 from tests.support import counts
+from tests.support.cases import DEVELOPMENT_GITHUB
 from tests.support.environment import new_container
 from tests.support.event_queue import Sync
 from tests.support.fault_proxy import FaultProxy
@@ -65,17 +66,30 @@ def proxy(time: SimulatedTime, world: World, environment: pytest.MonkeyPatch, se
 
 
 @pytest.fixture
-def service(
+def service(  # noqa: PLR0913, PLR0917 - the surroundings of every function
     proxy: FaultProxy,
     world: World,
     setting: Callable[[str, str], None],
     load_handler: Callable[[str], Callable[..., Any]],
     limit_seconds: int,
+    development_github: None,
 ) -> Service:
-    """Every function over an empty table, with the template's time limit."""
-    del proxy
+    """Every function over an empty table, with the template's time limit. No queue can be reached."""
+    del proxy, development_github
+    setting("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:1")
+    setting("GITHUB_KEYS_URL", DEVELOPMENT_GITHUB)
+    retries.queues.cache_clear()
     setting("DEAD_LETTER_QUEUE_URL", "http://127.0.0.1:1/no-such-queue")
-    return Service.opened(world, load_handler, "authorize_api_key", "sync_organizations", seconds=limit_seconds)
+    return Service.opened(
+        world,
+        load_handler,
+        "authorize_api_key",
+        "sync_organizations",
+        "report_leak",
+        "report_github_leaks",
+        "process_leak_reports",
+        seconds=limit_seconds,
+    )
 
 
 @pytest.fixture

@@ -66,6 +66,14 @@ def test_every_function_is_among_the_operations(stack: Stack) -> None:
     assert functions - ELSEWHERE == {name for name in NAMES if not name.startswith("operator ")}
 
 
+@pytest.mark.parametrize("operation", [each for each in OPERATIONS if each.seconds], ids=lambda each: each.name)
+def test_time_limits_are_those_of_the_template(stack: Stack, operation: Operation) -> None:
+    """The time limit of an operation is the time-out of its function."""
+    assert [operation.seconds] == [
+        function.timeout_seconds for function in stack.functions.values() if function.directory.name == operation.name
+    ]
+
+
 @EVERY_OPERATION
 def test_the_operations_are_as_described(scene: Scene, operation: Operation) -> None:
     """Without faults an operation succeeds with the declared number of requests and the declared audit record."""

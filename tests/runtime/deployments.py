@@ -13,10 +13,10 @@ import boto3
 
 from keywright.domain.limits import SECOND
 from keywright.keys.limiter import TRUSTED_NS
-from local import backend
+from local import backend, github
 from local.container import Container, running
 from local.template import Resource
-from tests.support.cases import CASES, event_for
+from tests.support.cases import CASES, DEVELOPMENT_GITHUB, event_for
 from tests.support.replay import NO_SERVER, in_envelope, put_items
 from tests.support.world import Context, Table, World
 
@@ -126,12 +126,15 @@ class Deployments:
         environment = {
             "AWS_ENDPOINT_URL": self.aws,
             "DEAD_LETTER_QUEUE_URL": queue_url,
+            "LEAK_REPORTS_QUEUE_URL": boto3.client("sqs").create_queue(QueueName=f"{unique}-leaks")["QueueUrl"],
             "TABLE_NAME": unique,
             "PEPPER_SECRET_ID": unique,
             "OIDC_ISSUER": self.issuer,
             **({} if self.dynamodb is None else {backend.DYNAMODB_ENDPOINT: self.dynamodb}),
             **changes,
         }
+        if environment.get("GITHUB_KEYS_URL") == DEVELOPMENT_GITHUB:
+            environment["GITHUB_KEYS_URL"] = self.issuer + github.KEYS_PATH
         key = self.iam.assume_role(function, {**function.environment, **environment})
         client = boto3.client("dynamodb")
         with running(self.python, function, key, environment, self.directory) as container:

@@ -33,6 +33,27 @@ def test_usage_is_written_at_shutdown(deployments: Deployments) -> None:
         assert USES == sum(used["days"].values())
 
 
+def test_uses_of_a_rotated_out_text_are_written_at_shutdown(deployments: Deployments) -> None:
+    """GIVEN a rotated key whose old text is used three times WHEN Lambda stops the container THEN three are counted."""
+    with deployments.running("create_api_key", **PATIENCE) as creating:
+        creating.prepare(CREATE)
+        key = creating.replay(CREATE)["answer"]["body"]["data"]
+        same = {"TABLE_NAME": creating.world.table.name, "PEPPER_SECRET_ID": creating.world.table.name}
+        (item,) = creating.world.table.under("KEY#")
+        creating.world.table.put(**item | {"generation": 1})
+
+        with deployments.running("verify_api_key", **PATIENCE, **same) as verifying:
+            assert ["NOT_FOUND"] * USES == [verified(verifying, key["key"]) for _ in range(USES)]
+            assert [0] == [item["retired"] for item in creating.world.table.under("USAGE#")]
+
+        (used,) = creating.world.table.under("USAGE#")
+        assert USES - 1 == used["retired"]
+        (record,) = [
+            item for item in creating.world.table.under("AUDIT#") if item["event"] == "api_key.retired_secret_used"
+        ]
+        assert 1 == json.loads(record["changes"])["after"]["count"]
+
+
 def verified(deployed: Deployed, text: str) -> Any:
     """Verify a key and return the code."""
     event = signed(create_event({"key": text}, resource="/auth/api-keys/verify", path="/auth/api-keys/verify"))

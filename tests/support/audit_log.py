@@ -32,6 +32,7 @@ def _shown(item: Mapping[str, Any]) -> dict[str, Any]:
         "requestId": item.get("request_id"),
         "createdAt": item["created_at"],
         "receivedAt": item["received_at"],
+        "reason": item.get("reason"),
     }
 
 
@@ -43,12 +44,12 @@ def replayed(log: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """
     keys: dict[str, dict[str, Any]] = {}
     for record in log:
-        key_id, before, after = record["targetId"], record["changes"]["before"], record["changes"]["after"]
+        key_id, before, after = record["targetId"], record["changes"].get("before"), record["changes"]["after"]
         match record["event"]:
-            case "api_key.created":
+            case "api_key.created" | "api_key.imported":
                 assert key_id not in keys
-                keys[key_id] = {**after, "generation": 0, "previousKeyExpiresAt": None}
-            case "api_key.updated" | "api_key.rotated":
+                keys[key_id] = {"leak": None, **after, "generation": 0, "previousKeyExpiresAt": None}
+            case "api_key.updated" | "api_key.rotated" | "api_key.leak_reported":
                 assert before == {name: keys[key_id][name] for name in before}
                 keys[key_id] |= after
             case "api_key.deleted":
@@ -69,9 +70,16 @@ def key_states(partition: Partition) -> dict[str, dict[str, Any]]:
             "rateLimit": json.loads(item["rate_limit"]) if "rate_limit" in item else None,
             "quota": json.loads(item["quota"]) if "quota" in item else None,
             "allowedIps": item.get("allowed_ips"),
+            "leak": _shown_leak(item),
             "generation": int(item["generation"]),
             "previousKeyExpiresAt": item.get("previous_expires_at"),
         }
         for sort_key, item in partition.items()
         if sort_key.startswith("KEY#")
     }
+
+
+def _shown_leak(item: Mapping[str, Any]) -> dict[str, Any] | None:
+    if "leak" not in item:
+        return None
+    return {name: value for name, value in json.loads(item["leak"]).items() if name != "generation"}

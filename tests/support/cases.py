@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from local import github
 from local.cases import read_cases, session_token
 from local.identity_provider import issuer_at
 from local.options import Options
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 DEVELOPMENT_ISSUER = issuer_at(Options().port + 1)
 """The identity provider of `make run`, which issued the session tokens in events/."""
 
-WITHOUT_STATUS = {"purge_organizations", "sync_organizations"}
+DEVELOPMENT_GITHUB = DEVELOPMENT_ISSUER + github.KEYS_PATH
+"""The address where `make run` publishes the keys that sign GitHub's reports in events/."""
+
+WITHOUT_STATUS = {"process_leak_reports", "purge_organizations", "sync_organizations"}
 """Functions without a caller, so without a status; their cases are MESSAGES."""
 CASES = [case for case in read_cases() if case.function not in WITHOUT_STATUS]
 REQUESTS = [case for case in CASES if case.is_request]
@@ -25,9 +29,10 @@ QUESTIONS = [case for case in CASES if not case.is_request]
 
 MESSAGES = [case for case in read_cases() if case.function in WITHOUT_STATUS]
 BATCHES = [case for case in MESSAGES if case.function == "sync_organizations"]
+LEAKS = [case for case in MESSAGES if case.function == "process_leak_reports"]
 TICKS = [case for case in MESSAGES if case.function == "purge_organizations"]
 
-SUCCESSES = [case for case in CASES + MESSAGES if case.outcome in {"200", "followed", "purged"}]
+SUCCESSES = [case for case in CASES + MESSAGES if case.outcome in {"200", "followed", "purged", "settled"}]
 
 
 def first_of_each_function(cases: Iterable[Case]) -> list[Case]:

@@ -35,9 +35,9 @@ class CommandResult:
         assert "" == self.errors
         return self.output
 
-    def json(self, schema: str) -> dict[str, Any]:
-        """Return the JSON output of a command that succeeded, after validating it against its published schema."""
-        assert 0 == self.code
+    def json(self, schema: str, code: int = 0) -> dict[str, Any]:
+        """Return the JSON output of a command that ended with a code, validated against its published schema."""
+        assert code == self.code
         assert "" == self.errors
         assert 1 == self.output.count("\n")
         content: dict[str, Any] = json.loads(self.output)

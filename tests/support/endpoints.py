@@ -87,6 +87,7 @@ CANCEL_DELETION = Endpoint(
 VERIFY = Endpoint("verify_api_key", (READ,), body={"key": "kk_0"})
 """Called by backends, without a session."""
 CURRENT = Endpoint("get_current_api_key", (READ,))
+REVOKE_CURRENT = Endpoint("revoke_current_api_key", (READ, WRITE), "api_key.deleted", 4)
 """Called by the holders of keys, without a session."""
 
 READING = (LIST, GET, GET_USAGE, LIST_RECORDS)

@@ -93,9 +93,9 @@ class EventQueue:
     received: list[MessageTypeDef] = field(default_factory=list)
 
     @classmethod
-    def holding(cls, bodies: Sequence[str], operator: SQSClient, key: AccessKey) -> EventQueue:
-        """Return the stack's queue, with exactly these messages."""
-        source = text(properties("OrganizationEventsMapping")["EventSourceArn"], "EventSourceArn")
+    def holding(cls, mapping: str, bodies: Sequence[str], operator: SQSClient, key: AccessKey) -> EventQueue:
+        """Return the queue of an event source mapping of the template, with exactly these messages."""
+        source = text(properties(mapping)["EventSourceArn"], "EventSourceArn")
         name = source.rpartition(":")[2]
         operator.delete_queue(QueueUrl=operator.create_queue(QueueName=name)["QueueUrl"])
         url = operator.create_queue(QueueName=name)["QueueUrl"]

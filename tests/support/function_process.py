@@ -81,13 +81,15 @@ class FunctionProcess:
     def write(
         self, function: str, user_id: str, *, key_id: str | None = None, body: dict[str, Any] | None = None
     ) -> Written:
-        """Call a function that writes, as a member."""
+        """Call a function that writes, as a member, or as the holder of the key."""
         from tests.support.service import METHODS  # noqa: PLC0415 - needs the environment
         from tests.support.world import Context, create_event  # noqa: PLC0415 - needs the environment
 
         event = create_event(
-            body, user_id=user_id, httpMethod=METHODS[function], pathParameters=key_id and {"id": key_id}
+            body, user_id=user_id, httpMethod=METHODS.get(function, "POST"), pathParameters=key_id and {"id": key_id}
         )
+        if key_id is not None:
+            event["requestContext"]["authorizer"]["apiKeyId"] = key_id
         handler = _handler(function)
         sent = time.monotonic()
         with credentials.running_with(self.keys[function]):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 MATCHERS = {
     "uuid7": r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
-    "api key": r"kk_[0-9A-Za-z]{86}",
+    "api key": r"kk_[0-9A-Za-z]{92}",
     "hint": r"kk_\.\.\.[0-9A-Za-z]{4}",
     "rfc3339": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",
     "date": r"\d{4}-\d\d-\d\d",

@@ -137,12 +137,16 @@ class Key:
     rate_limit: Data | None = None
     quota: Data | None = None
     allowed_ips: list[str] | None = None
+    leak: Data | None = None
     used: Used | None = None
     request_count: int = 0
     last_used_at: str | None = None
     last_used_ip: str | None = None
     uses: Counter[str] = field(default_factory=Counter)
     previous_use: tuple[int, str] | None = None
+    former_texts: list[str] = field(default_factory=list)
+    retired_uses: int = 0
+    retired_on: str | None = None
 
     def chosen(self) -> Data:
         """Return the fields that people choose."""
@@ -156,6 +160,26 @@ class Key:
             "quota": self.quota,
             "allowedIps": self.allowed_ips,
         }
+
+    def audited(self) -> Data:
+        """Return the fields that people choose, and a leak, as the audit log has them."""
+        return {**self.chosen(), **({"leak": self.shown_leak()} if self.leak else {})}
+
+    def shown_leak(self) -> Data | None:
+        """Return the report of a leak as answers show it."""
+        return {name: value for name, value in self.leak.items() if name != "generation"} if self.leak else None
+
+    def change(self, changes: Data, now: int) -> tuple[Data, Data]:
+        """Change fields; return those that are different, as they were and as they are."""
+        before = self.audited()
+        for name, value in changes.items():
+            setattr(self, name, value)
+        self.keep_used()
+        self.updated_at = max(now, self.updated_at + 1)
+        self.version += 1
+        after = self.audited()
+        changed = [name for name in before | after if as_json(before.get(name)) != as_json(after.get(name))]
+        return {name: before.get(name) for name in changed}, {name: after.get(name) for name in changed}
 
     def admit(self, cost: int, now: int) -> tuple[str, Data]:
         """Take a use of the limits, if all admit it; return the code, and what the answer shows of them."""
@@ -230,6 +254,7 @@ class Key:
         """Return the fields that lists show."""
         return {
             **self.chosen(),
+            "leak": self.shown_leak(),
             "id": self.key_id,
             "createdAt": rfc3339(self.created_at),
             "updatedAt": rfc3339(self.updated_at),
@@ -256,7 +281,7 @@ class Key:
     def item(self) -> Data:
         """Return the key's item in the table, without its key and the hashes."""
         optional = {"expires_at": self.expires_at, "previous_expires_at": self.previous_expires_at}
-        limits = {"rate_limit": self.rate_limit, "quota": self.quota}
+        texts = {"rate_limit": self.rate_limit, "quota": self.quota, "leak": self.leak}
         return {
             "name": self.name,
             "permissions": self.permissions,
@@ -269,7 +294,7 @@ class Key:
             "updated_at": rfc3339(self.updated_at),
             "version": self.version,
             **{name: rfc3339(value) for name, value in optional.items() if value is not None},
-            **{name: json.dumps(value, separators=(",", ":")) for name, value in limits.items() if value is not None},
+            **{name: json.dumps(value, separators=(",", ":")) for name, value in texts.items() if value is not None},
             **({"allowed_ips": self.allowed_ips} if self.allowed_ips else {}),
         }
 
@@ -289,7 +314,7 @@ class StoredAnswer:
 
 @dataclass(frozen=True)
 class AuditRecord:
-    """An audit record, identified by its request; the service chooses the record's own id.
+    """An audit record, identified by its request, or else by target and time; the service chooses the record's own id.
 
     Attributes:
         shown: the record as the API shows it, without its id.
@@ -370,34 +395,31 @@ class Organization:
 
     def update(self, request: Request, key_id: str, changes: Data) -> Data:
         """Change fields of a key."""
-        if not changes:
+        changes = dict(changes)
+        reason = changes.pop("reason", None)
+        if not changes or (reason and changes.get("enabled") is not False):
             raise Refused("BAD_REQUEST")
         _check_id(key_id)
         if (changes.get("expires_at") or request.now + 1) <= request.now:
             raise Refused("BAD_REQUEST")
         self._check_write(request)
         key = self._find(key_id)
-        before = key.chosen()
-        for name, value in changes.items():
-            setattr(key, name, value)
-        key.keep_used()
-        after = key.chosen()
-        changed = [name for name in before if as_json(before[name]) != as_json(after[name])]
-        key.updated_at = max(request.now, key.updated_at + 1)
-        key.version += 1
-        self._record(
-            request,
-            "api_key.updated",
-            key,
-            {name: before[name] for name in changed},
-            {name: after[name] for name in changed},
-            at=key.updated_at,
-        )
+        if key.leak and not key.enabled and changes.get("enabled") and "leak" not in changes:
+            raise Refused("API_KEY_LEAKED")
+        before, after = key.change(changes, request.now)
+        self._record(request, "api_key.updated", key, before, after, at=key.updated_at, reason=reason)
         return {**_success("The API key was updated"), "apiKey": key.details(request.now)}
 
-    def rotate(self, request: Request, key_id: str, grace_period: int) -> Data:
+    def report_leak(self, request: Request, key: Key, leak: Data, actor: Data, *, disables: bool) -> None:
+        """Record that the text of a key is public, and disable the key if that is the response to it."""
+        changes = {"leak": leak, **({"enabled": False} if disables else {})}
+        before, after = key.change(changes, request.now)
+        event, reason = "api_key.leak_reported", "compromised"
+        self._record(request, event, key, before, after, at=key.updated_at, actor=actor, reason=reason)
+
+    def rotate(self, request: Request, key_id: str, grace_period: int, reason: str | None) -> Data:
         """Replace the text of a key."""
-        wanted = as_json(["rotate", key_id, grace_period])
+        wanted = as_json(["rotate", key_id, grace_period, reason])
         _check_id(key_id)
         self._check_write(request)
         self._look_up(request, wanted)
@@ -405,18 +427,17 @@ class Organization:
         at = max(request.now, key.updated_at + 1)
         until = min(at + grace_period, key.expires_at or at + grace_period)
         key.previous_text, key.previous_expires_at = (key.text, until) if until > at else (None, None)
+        key.former_texts.append(key.text)
         key.text, key.updated_at = request.issue()["key"], at
         key.generation += 1
         key.version += 1
         shown = optional_rfc3339(key.previous_expires_at)
-        self._record(
-            request,
-            "api_key.rotated",
-            key,
-            {"generation": key.generation - 1},
-            {"generation": key.generation, "previousKeyExpiresAt": shown},
-            at=at,
-        )
+        before: Data = {"generation": key.generation - 1}
+        after: Data = {"generation": key.generation, "previousKeyExpiresAt": shown}
+        if key.leak and key.previous_text is None:
+            before["leak"], after["leak"] = key.shown_leak(), None
+            key.leak = None
+        self._record(request, "api_key.rotated", key, before, after, at=at, reason=reason)
         data = {
             **_success("The API key was rotated"),
             "apiKey": key.details(request.now),
@@ -426,13 +447,23 @@ class Organization:
         }
         return self._store_answer(request, wanted, data, at=at)
 
-    def delete(self, request: Request, key_id: str) -> Data:
+    def delete(self, request: Request, key_id: str, reason: str | None) -> Data:
         """Delete a key."""
         _check_id(key_id)
         self._check_write(request)
-        key = self._find(key_id)
-        del self.keys[key_id]
-        self._record(request, "api_key.deleted", key, key.chosen(), None, at=max(request.now, key.updated_at + 1))
+        return self._delete(request, self._find(key_id), reason=reason)
+
+    def delete_current(self, request: Request, key_id: str, reason: str | None) -> Data:
+        """Delete a key as its holder."""
+        if key_id not in self.keys:
+            raise Refused("UNAUTHORIZED")
+        self._require_active()
+        return self._delete(request, self.keys[key_id], actor={"type": "api_key", "id": key_id}, reason=reason)
+
+    def _delete(self, request: Request, key: Key, *, actor: Data | None = None, reason: str | None) -> Data:
+        del self.keys[key.key_id]
+        at = max(request.now, key.updated_at + 1)
+        self._record(request, "api_key.deleted", key, key.audited(), None, at=at, actor=actor, reason=reason)
         return _success("The API key was deleted")
 
     def schedule_deletion(self, request: Request) -> Data:
@@ -464,6 +495,7 @@ class Organization:
         """Verify a text for a use of a cost from an address, and count the use if it is valid."""
         key = next((key for key in self.keys.values() if text in {key.text, key.previous_text}), None)
         if key is None or (text != key.text and (key.previous_expires_at or now) <= now):
+            self._use_former(text, address, now)
             return {"valid": False, "code": "NOT_FOUND"}
         code, missing = self._verdict(key, required, address, now)
         left: Data = {"rateLimit": None, "quota": None, "retryAfterSeconds": None}
@@ -487,8 +519,38 @@ class Organization:
             "metadata": key.metadata,
             "expiresAt": optional_rfc3339(key.expires_at),
             "allowedIps": key.allowed_ips,
+            "leak": key.shown_leak(),
             **left,
         }
+
+    def _use_former(self, text: str, address: str | None, now: int) -> None:
+        """Count the use of a rotated-out text, and record it if this day has no record of the key."""
+        key = next((key for key in self.keys.values() if text in key.former_texts), None)
+        if key is None:
+            return
+        key.retired_uses += 1
+        if (key.retired_on or "") >= date_of(now):
+            return
+        after = {
+            "count": key.retired_uses,
+            "generation": key.former_texts.index(text),
+            "lastUsedAt": rfc3339(now),
+            "lastUsedIp": address and address.removeprefix("::ffff:"),
+        }
+        shown = {
+            "event": "api_key.retired_secret_used",
+            "actor": {"type": "system", "id": "verification"},
+            "targetId": key.key_id,
+            "targetType": "api_key",
+            "changes": {"after": after},
+            "reason": None,
+            "sourceIp": None,
+            "requestId": None,
+            "createdAt": rfc3339(now),
+            "receivedAt": rfc3339(now),
+        }
+        self.audit_log.append(AuditRecord(shown, now))
+        key.retired_uses, key.retired_on = 0, date_of(now)
 
     def _verdict(self, key: Key, required: list[str], address: str | None, now: int) -> tuple[str, list[str]]:
         if key.expires_at is not None and key.expires_at <= now:
@@ -565,11 +627,13 @@ class Organization:
         after: Data | None,
         *,
         at: int,
+        actor: Data | None = None,
+        reason: str | None = None,
     ) -> None:
         is_key = isinstance(target, Key)
         shown = {
             "event": event,
-            "actor": {"type": "user", "id": request.user_id},
+            "actor": actor or {"type": "user", "id": request.user_id},
             "targetId": target.key_id if isinstance(target, Key) else target.organization_id,
             "targetType": "api_key" if is_key else "organization",
             "changes": {"before": before, "after": after},
@@ -577,6 +641,7 @@ class Organization:
             "requestId": request.request_id,
             "createdAt": rfc3339(at),
             "receivedAt": rfc3339(request.now),
+            "reason": reason,
         }
         # A copy: later changes of the key must not change the record.
         self.audit_log.append(AuditRecord(json.loads(json.dumps(shown)), request.now))

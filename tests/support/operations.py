@@ -8,22 +8,28 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from keywright import clock
+from keywright.domain.leak import Finding, IssuedText, LeakReport, LeakSource
 from keywright.domain.permissions import Role
-from keywright.domain.principals import Actor, ActorType
+from keywright.domain.principals import Actor, ActorType, Origin
 from keywright.errors import ServiceError, Unauthorized
 from keywright.keys.outcome import Code
 from keywright.keys.verification import verify
 from keywright.operators import keys as operator_keys
 from keywright.operators import members as operator_members
-from keywright.operators.refusals import NotFoundError
+from keywright.operators.refusals import NotFoundError, RefusedError
+from local import github
 from tests.support import counts, network_faults
 from tests.support.audit_log import audit_log, key_states, replayed
 from tests.support.client import VALID_BODY
 from tests.support.event_queue import about, event, message
+from tests.support.github import report as github_report
+from tests.support.imported_keys import run_import, source
 from tests.support.service import Answer, Caller
+from tests.support.world import Context, create_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +43,9 @@ if TYPE_CHECKING:
     Run = Callable[["Scene", str], Answer]
 
 SECONDS_TO_LIVE = 3600
+REPORT_SECONDS = 25
 OPERATOR = Actor(ActorType.OPERATOR, "arn:aws:sts::123456789012:assumed-role/Ops/ada")
+REPORTED_AT = clock.stored("2026-03-01T12:00:00.000Z")
 ROUTE = "arn:aws:execute-api:eu-central-1:123456789012:abcdef1234/v1/GET/auth/api-keys/current"
 
 
@@ -90,6 +98,7 @@ class Operation:
         event: its event in the audit log; None if it only reads.
         repeat: the effect of a repeat, or the status with which it is refused.
         has_deadline: whether its time is limited; an operator's is not.
+        seconds: its time limit; None for that of most functions.
         prepare: what to do before it.
     """
 
@@ -99,6 +108,7 @@ class Operation:
     event: str | None = None
     repeat: Repeat | int = Repeat.IS_DONE_AGAIN
     has_deadline: bool = True
+    seconds: int | None = None
     prepare: Callable[[Scene], object] = field(default=lambda _: None)
 
     @property
@@ -157,7 +167,36 @@ def _sync(scene: Scene, _: str) -> Answer:
     return UNAVAILABLE if answer["batchItemFailures"] else Answer(200, {}, json.dumps(answer))
 
 
-def _by_operator(name: str, act: Callable[[UUID, UUID], object], event: str, repeat: Repeat | int) -> Operation:
+def _report(scene: Scene, _: str) -> Answer:
+    """Report the key's text, as anyone can."""
+    return _answered(scene, "report_leak", create_event({"keys": [scene.text]}))
+
+
+def _report_as_github(scene: Scene, _: str) -> Answer:
+    """Report the key's text, as GitHub does."""
+    body = github_report(scene.text)
+    headers = {"Github-Public-Key-Identifier": github.IDENTIFIER, "Github-Public-Key-Signature": github.sign(body)}
+    return _answered(scene, "report_github_leaks", create_event(body.decode(), headers=headers))
+
+
+def _process_report(scene: Scene, _: str) -> Answer:
+    """Deliver a report of the key's text from the queue; one that returns to the queue is unavailable."""
+    text = IssuedText(UUID(scene.organization_id), UUID(scene.key_id), 0)
+    report = LeakReport((Finding(text, None),), LeakSource.GITHUB, REPORTED_AT, Origin("203.0.113.7", "request-1"))
+    answer = scene.service.handlers["process_leak_reports"](
+        {"Records": [message(report.message(), "message-1")]}, scene.service.world.context
+    )
+    return UNAVAILABLE if answer["batchItemFailures"] else Answer(200, {}, json.dumps(answer))
+
+
+def _answered(scene: Scene, function: str, event: dict[str, Any]) -> Answer:
+    answer = scene.service.handlers[function](event, Context(remaining_milliseconds=REPORT_SECONDS * 1000))
+    return Answer(answer["statusCode"], answer["headers"], answer["body"])
+
+
+def _by_operator(
+    name: str, act: Callable[[UUID, UUID], object], event: str, repeat: Repeat | int, requests: int = 2
+) -> Operation:
     """Return an act of the operator's command line, on an organization and a key."""
 
     def run(scene: Scene, _: str) -> Answer:
@@ -165,10 +204,12 @@ def _by_operator(name: str, act: Callable[[UUID, UUID], object], event: str, rep
             return Answer(200, {}, json.dumps(act(UUID(scene.organization_id), UUID(scene.key_id)), default=str))
         except NotFoundError:
             return Answer(404, {}, "")
+        except RefusedError:
+            return Answer(410, {}, "")
         except ServiceError as error:
             return _failure(error)
 
-    return Operation(f"operator {name}", 2, run, event, repeat, has_deadline=False)
+    return Operation(f"operator {name}", requests, run, event, repeat, has_deadline=False)
 
 
 def _failure(error: ServiceError) -> Answer:
@@ -184,6 +225,7 @@ OPERATIONS = [
     Operation("list_audit_logs", 2, call("list_audit_logs")),
     Operation("verify_api_key", 1, call("verify_api_key")),
     Operation("get_current_api_key", 1, call("get_current_api_key")),
+    Operation("revoke_current_api_key", 2, call("revoke_current_api_key"), "api_key.deleted", 401),
     Operation("authorize_api_key", 1, _authorize),
     Operation("create_api_key", 1, call("create_api_key", body=VALID_BODY), "api_key.created", Repeat.IS_REPLAYED),
     Operation("rotate_api_key", 2, rotate(SECONDS_TO_LIVE), "api_key.rotated", Repeat.IS_REPLAYED),
@@ -204,6 +246,16 @@ OPERATIONS = [
         409,
         prepare=lambda scene: scene.service.freeze(scene.organization_id),
     ),
+    Operation("report_leak", 2, _report, "api_key.leak_reported", Repeat.CHANGES_NOTHING, seconds=REPORT_SECONDS),
+    Operation(
+        "report_github_leaks",
+        2,
+        _report_as_github,
+        "api_key.leak_reported",
+        Repeat.CHANGES_NOTHING,
+        seconds=REPORT_SECONDS,
+    ),
+    Operation("process_leak_reports", 2, _process_report, "api_key.leak_reported", Repeat.CHANGES_NOTHING),
     Operation("sync_organizations", 2, _sync, "member.added", Repeat.CHANGES_NOTHING),
     _by_operator(
         "suspends a member",
@@ -229,6 +281,13 @@ OPERATIONS = [
         "api_key.deleted",
         Repeat.CHANGES_NOTHING,
     ),
+    _by_operator(
+        "imports a key",
+        lambda organization_id, _: run_import([source(f"acme_{organization_id.hex}", "sha256")], organization_id),
+        "api_key.imported",
+        Repeat.CHANGES_NOTHING,
+        requests=3,
+    ),
 ]
 NAMES = [operation.name for operation in OPERATIONS]
 
@@ -238,7 +297,7 @@ def run_under_faults(scene: Scene, operation: Operation, idempotency_key: str, *
     started = scene.time.monotonic()
     with network_faults.injected(scene.proxy, *script):
         answer = operation.run(scene, idempotency_key)
-    limit_seconds = scene.service.world.context.remaining_milliseconds / 1000
+    limit_seconds = operation.seconds or scene.service.world.context.remaining_milliseconds / 1000
     assert scene.time.monotonic() - started < limit_seconds or not operation.has_deadline
     counts.add(operations=1)
     return answer

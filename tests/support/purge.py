@@ -19,6 +19,8 @@ RATE_LIMIT = RateLimit(10, 60, 10).stored()
 QUOTA = Quota(1000, Period.MONTH).stored()
 FIRST_LIMITED = 10_000
 """Number of the first key with limits; others have lower ones."""
+FIRST_IMPORTED = 20_000
+"""Number of the first imported key."""
 SECONDS = 300
 """The time limit of a run, by the template."""
 REQUEST_RECORD = str(uuid7(1893456000 * 10**9, 1))
@@ -79,6 +81,16 @@ class Purge:
             self.table.put_key(nth_id(FIRST_LIMITED + number), **limits[number % len(limits)])
             self.table.put(pk=f"LIMIT#{nth_id(FIRST_LIMITED + number)}", sk="LIMIT", tat=1893456000 * 10**9)
         self.table.put(pk=f"LIMIT#{ORGANIZATION_ID}", sk="LIMIT", quota_period="month 2030-01-01", quota_used=1)
+
+    def imported(self, keys: int, *, limited: bool) -> None:
+        """Give the organization that many more keys that were imported, with limits or without."""
+        for number in range(keys):
+            limits = {"rate_limit": RATE_LIMIT} if limited else {}
+            digest = f"{number:064x}"
+            self.table.put_key(nth_id(FIRST_IMPORTED + number), imported_as=digest, **limits)
+            self.table.put(pk=f"IMPORTED#{digest}", sk=digest)
+            if limited:
+                self.table.put(pk=f"LIMIT#{nth_id(FIRST_IMPORTED + number)}", sk="LIMIT")
 
     def limits(self) -> list[str]:
         """Return the partition keys of all items of limits."""

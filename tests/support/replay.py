@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
     from local.cases import Case
     from local.iam import AccessKey
-    from local.template import Stack
+    from local.template import Function, Stack
     from tests.support.world import World
 
+MAPPINGS = {"sync_organizations": "OrganizationEventsMapping", "process_leak_reports": "LeakReportsMapping"}
+"""The event source mapping of each function with a queue."""
 NO_SERVER = "http://127.0.0.1:1"
 """An address on which no server listens."""
 
@@ -47,6 +49,9 @@ class Replay:
         return self._messages(case) if case.function in WITHOUT_STATUS else self._request(case)
 
     def _request(self, case: Case) -> list[str]:
+        if "LEAK_REPORTS_QUEUE_URL" in self._function(case.function).environment:
+            reports = boto3.client("sqs").create_queue(QueueName="leak-reports")["QueueUrl"]
+            self.setting("LEAK_REPORTS_QUEUE_URL", reports)
         prepare(case.seed, self.world, self.setting)
         before = items(self.world)
 
@@ -61,10 +66,10 @@ class Replay:
         self.setting("DEAD_LETTER_QUEUE_URL", dead_letters)
         prepare(case.seed, self.world, self.setting)
         before = items(self.world)
-        (function,) = [each for each in self.stack.functions.values() if each.directory.name == case.function]
-        context = Context(remaining_milliseconds=function.timeout_seconds * 1000)
+        context = Context(remaining_milliseconds=self._function(case.function).timeout_seconds * 1000)
         ids = {message["body"]: message["messageId"] for message in case.event.get("Records", [])}
-        queue = EventQueue.holding(list(ids), operator, self.access_keys[case.function]) if ids else None
+        key = self.access_keys[case.function]
+        queue = EventQueue.holding(MAPPINGS[case.function], list(ids), operator, key) if ids else None
         if queue:
             assert sorted(ids) == sorted(message["Body"] for message in queue.poll())
 
@@ -85,6 +90,12 @@ class Replay:
             {"put_aside": [], **case.expected},
             {**outcome, **written(before, items(self.world)), "put_aside": put_aside},
         )
+
+
+    def _function(self, name: str) -> Function:
+        """Return a function by its folder's name."""
+        (function,) = [each for each in self.stack.functions.values() if each.directory.name == name]
+        return function
 
 
 def prepare(seed: dict[str, Any], world: World, setting: Callable[[str, str], None]) -> None:

@@ -29,6 +29,7 @@ METHODS = {
     "cancel_organization_deletion": "POST",
     "verify_api_key": "POST",
     "get_current_api_key": "GET",
+    "revoke_current_api_key": "DELETE",
 }
 """The functions that callers reach, with the methods of their routes."""
 READS = {name for name, method in METHODS.items() if method == "GET"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
@@ -69,14 +70,16 @@ AUTHORIZERS = {
     "/auth/api-keys/current": "ApiKeyAuthorizer",
     "/auth/api-keys/verify": "AWS_IAM",
     "/docs": "NONE",
+    "/leaks": "NONE",
+    "/leaks/github": "NONE",
     "/openapi.json": "NONE",
 }
-"""The routes without a session authorizer. The last two serve public documents."""
+"""The routes without a session authorizer. The last four are public: documents, and reports of leaked keys."""
 
 
 @each_route
 def test_a_route_has_an_authorizer_unless_it_answers_preflight_requests(route: Route) -> None:
-    """Every route but the documents needs credentials; preflight requests need none."""
+    """Every route but documents and reports of leaks needs credentials; preflight requests need none."""
     expected = AUTHORIZERS.get(route.path, "SessionAuthorizer")
 
     assert route.authorizer == ("NONE" if route.method == "OPTIONS" else expected)
@@ -98,7 +101,13 @@ def test_requests_are_traced_from_the_gateway_on() -> None:
     assert properties("Api")["TracingEnabled"] is True
 
 
-OWN_LIMITS = ["POST /~1auth~1api-keys~1verify", "GET /~1docs", "GET /~1openapi.json"]
+OWN_LIMITS = [
+    "POST /~1auth~1api-keys~1verify",
+    "GET /~1docs",
+    "GET /~1openapi.json",
+    "POST /~1leaks",
+    "POST /~1leaks~1github",
+]
 """Routes with separate settings, as AWS::ApiGateway::Stage MethodSetting has them: ~1 stands for a slash."""
 
 
@@ -125,6 +134,12 @@ def test_public_documents_are_throttled_low(route: str) -> None:
 
     assert 2 == rate
     assert 10 == burst
+
+
+@pytest.mark.parametrize(("route", "limits"), [("POST /~1leaks", (2, 10)), ("POST /~1leaks~1github", (10, 20))])
+def test_reports_of_leaks_are_throttled_low(route: str, limits: tuple[int, int]) -> None:
+    """Public routes that write have low limits: a report of a hundred keys takes a hundred transactions."""
+    assert limits == _limits(_method_settings(ThrottlingRate="9000", ThrottlingBurst="4000")[route])
 
 
 def test_separate_limits_are_those_of_routes_that_exist() -> None:
@@ -279,7 +294,7 @@ def test_what_can_be_a_session_token_reaches_the_authorizer(authorization: str) 
         f"Bearer {HEADER}.{'p' * 5121}.{SIGNATURE}",
         f"Bearer {HEADER}.{PAYLOAD}.{'s' * 1401}",
         f"Bearer {HEADER}.{'p' * (8192 - len(HEADER) - len(SIGNATURE) - 2)}.{SIGNATURE}",
-        "Bearer kk_" + "0" * 86,
+        "Bearer kk_" + "0" * 92,
     ],
 )
 def test_what_cannot_be_a_session_token_is_refused_by_the_gateway(authorization: str) -> None:
@@ -363,6 +378,7 @@ MISTAKES = [
         (AUTH.format("ListApiKeys"), {"Authorizer": "NONE"}),
         (AUTH.format("VerifyApiKey"), GONE),
         (AUTH.format("GetCurrentApiKey"), GONE),
+        (AUTH.format("RevokeCurrentApiKey"), GONE),
         cases=each_declared_route,
     ),
     *mistakes(
@@ -402,6 +418,15 @@ MISTAKES = [
                 ThrottlingBurstLimit={"Ref": "ThrottlingBurst"},
             ),
             cases=about(route),
+        )
+    ),
+    *(
+        mistake
+        for number, route, limits in ((4, "POST /~1leaks", (2, 10)), (5, "POST /~1leaks~1github", (10, 20)))
+        for mistake in mistakes(
+            test_reports_of_leaks_are_throttled_low,
+            *settings_of(number, ThrottlingRateLimit={"Ref": "ThrottlingRate"}, ThrottlingBurstLimit=GONE),
+            cases=partial(list, [(route, limits)]),
         )
     ),
     *mistakes(

@@ -41,10 +41,10 @@ def widgets() -> list[dict[str, Json]]:
 
 
 def test_errors_latency_throttles_and_attacks_raise_alarms() -> None:
-    """Forged and unknown keys, latency, server errors, throttling and limits that were not asked have alarms."""
+    """Forged, unknown and rotated-out keys, latency, errors, throttling and limits that were not asked have alarms."""
     assert {
-        "ForgedKeysAlarm", "LatencyAlarm", "LimiterFailuresAlarm", "ServerErrorsAlarm", "ThrottlesAlarm",
-        "UnknownPepperVersionAlarm",
+        "ForgedKeysAlarm", "LatencyAlarm", "LimiterFailuresAlarm", "RetiredSecretsAlarm", "ServerErrorsAlarm",
+        "ThrottlesAlarm", "UnknownPepperVersionAlarm",
     } <= set(ALARMS)  # fmt: skip
 
 
@@ -57,6 +57,15 @@ def test_a_made_up_key_alone_raises_no_alarm() -> None:
     assert 2 == alarm["DatapointsToAlarm"]
     assert "GreaterThanOrEqualToThreshold" == alarm["ComparisonOperator"]
     assert 10 == alarm["Threshold"]
+
+
+def test_single_uses_of_rotated_out_secrets_raise_no_alarm() -> None:
+    """A program that keeps using an old secret does; the audit log has every use."""
+    alarm = properties("RetiredSecretsAlarm")
+
+    assert (300, 3, 2, 10) == tuple(
+        alarm[name] for name in ("Period", "EvaluationPeriods", "DatapointsToAlarm", "Threshold")
+    )
 
 
 @each_alarm

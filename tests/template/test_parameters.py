@@ -8,7 +8,7 @@ import re
 import pytest
 
 from local.intrinsics import Json, mapping, sequence, text
-from tests.support.cloudformation import REQUIRED_PARAMETERS, section
+from tests.support.cloudformation import REQUIRED_PARAMETERS, function_ids, resource, section
 
 each_parameter = pytest.mark.parametrize("parameter", sorted(section("Parameters")))
 
@@ -63,6 +63,7 @@ LONGEST_NAMES = {
     "Table": f"{'s' * 128}-Table-{RANDOM}",
     "Pepper": f"arn:aws-us-gov:secretsmanager:{LONGEST_REGION}:123456789012:secret:Pepper-{RANDOM}-AbCdEf",
     "OrganizationEventsDeadLetters": f"https://sqs.{LONGEST_REGION}.amazonaws.com.cn/123456789012/{'q' * 80}",
+    "LeakReportsQueue": f"https://sqs.{LONGEST_REGION}.amazonaws.com.cn/123456789012/{'q' * 80}",
 }
 """CloudFormation User Guide, "Stack name" (128 characters); Amazon SQS, "Quotas" (queue names of 80)."""
 
@@ -70,19 +71,22 @@ SHORTEST_RULE = '{"method":"GET","path":"/a","permission":"a:b"}'
 """Of all parameters, only access rules can have characters that JSON escapes; of those, short rules have the most."""
 
 
-def longest_environment() -> str:
+def longest_environment(function: str) -> str:
     """Return the environment of a function, as Lambda measures it, with every parameter at its longest."""
-    environment = mapping(mapping(section("Globals")["Function"], "Globals")["Environment"], "Environment")
+    shared = mapping(mapping(section("Globals")["Function"], "Globals")["Environment"], "Environment")
+    own = mapping(mapping(resource(function)["Properties"], function).get("Environment"), function)
     values = {
         name: _longest(text(mapping(value, name)["Ref"], name)) if isinstance(value, dict) else value
-        for name, value in mapping(environment["Variables"], "Variables").items()
+        for variables in (shared, own)
+        for name, value in mapping(variables.get("Variables"), "Variables").items()
     }
     return json.dumps(values, separators=(",", ":"))
 
 
-def test_the_environment_at_its_longest_fits() -> None:
-    """With every parameter at its longest, the environment fits into Lambda's limit."""
-    assert len(longest_environment()) <= LARGEST_ENVIRONMENT_BYTES
+@pytest.mark.parametrize("function", function_ids())
+def test_the_environment_at_its_longest_fits(function: str) -> None:
+    """With every parameter at its longest, the environment of each function fits into Lambda's limit."""
+    assert len(longest_environment(function)) <= LARGEST_ENVIRONMENT_BYTES
 
 
 def test_access_rules_at_their_longest_are_access_rules() -> None:
@@ -123,6 +127,8 @@ def test_a_parameter_has_its_place_in_the_console(parameter: str) -> None:
         ("OidcAudience", "https://api.example.com/"),
         ("OrganizationClaim", "https://example.com/organization"),
         ("OrganizationClaim", "custom:organization"),
+        ("GitHubKeysUrl", "https://api.github.com/meta/public_keys/secret_scanning"),
+        ("GitHubKeysUrl", "http://localhost:8788/meta/public_keys/secret_scanning"),
         ("KeyPrefix", "k_"),
         ("KeyPrefix", "acme_live_"),
         ("Permissions", "reports:read"),
@@ -181,6 +187,10 @@ def test_a_value_that_works_is_accepted(parameter: str, value: str) -> None:
         ("AccessRules", "[" + " " * 1279 + "]"),
         ("OrganizationClaim", ""),
         ("OrganizationClaim", "organization id"),
+        ("GitHubKeysUrl", ""),
+        ("GitHubKeysUrl", "http://api.github.com/meta/public_keys/secret_scanning"),
+        ("GitHubKeysUrl", "https://api.github.com/keys?of=github"),
+        ("GitHubKeysUrl", "https://api.github.com/" + "a" * 106),
         ("KeyPrefix", ""),
         ("KeyPrefix", "kk"),
         ("KeyPrefix", "KK_"),

@@ -18,7 +18,7 @@ const created = await as(ADMIN_TOKEN).POST("/v1/auth/api-keys", {
 });
 assert.ok(created.data, JSON.stringify(created.error));
 const { id, key } = created.data.data;
-assert.match(key, /^kk_[0-9A-Za-z]{86}$/);
+assert.match(key, /^kk_[0-9A-Za-z]{92}$/);
 
 const shown = await as(ADMIN_TOKEN).GET("/v1/auth/api-keys/{id}", { params: { path: { id } } });
 assert.deepEqual(shown.data?.data.metadata, body.metadata);

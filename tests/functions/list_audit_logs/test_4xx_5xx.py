@@ -50,7 +50,7 @@ def test_400_hints_list_the_events(call: Call) -> None:
     """The hint lists the valid values."""
     hint = call.refused(query={"event": "api_key.revoked"}).hint
 
-    assert "api_key.created, api_key.deleted, api_key.rotated, api_key.updated, member.added" in hint
+    assert "api_key.retired_secret_used, api_key.rotated, api_key.updated, member.added" in hint
 
 
 @pytest.mark.parametrize("name", ["created_from", "created_to"])

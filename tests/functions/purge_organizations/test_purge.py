@@ -132,6 +132,29 @@ def test_no_item_of_limits_is_left(purge: Purge, keys: int) -> None:
     assert [STRANGERS_LIMIT] == purge.limits()
 
 
+STRANGERS_TEXT = f"IMPORTED#{'f' * 64}"
+"""The item of a text that was imported to another organization."""
+
+
+@pytest.mark.parametrize("limited", [False, True])
+@pytest.mark.parametrize("keys", [1, 33, 34, BATCH_ITEMS, 2 * BATCH_ITEMS + 1])
+def test_no_item_of_an_imported_text_is_left(purge: Purge, keys: int, limited: bool) -> None:  # noqa: FBT001 - a case
+    """GIVEN any number of imported keys WHEN their organization is purged THEN the items of their texts are gone too.
+
+    With limits they are three items each, so a batch has fewer of them: a transaction takes 100 operations.
+    """
+    purge.table.put(pk=STRANGERS_TEXT, sk="f" * 64)
+    purge.fill(12)
+    purge.imported(keys, limited=limited)
+
+    assert {"purged": 1} == purge()
+    assert [] == purge.left()
+    assert [] == purge.limits()
+    assert [STRANGERS_TEXT] == [item["pk"] for item in purge.table.items() if item["pk"].startswith("IMPORTED#")]
+    assert 3 + keys == purge.record()["deleted_api_keys"]
+    assert 5 == purge.record()["deleted_others"]
+
+
 def test_items_of_limits_are_not_counted(purge: Purge) -> None:
     """The record counts keys, with and without limits, and the items in the organization's partition."""
     purge.fill(12)

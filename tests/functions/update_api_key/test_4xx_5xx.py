@@ -71,6 +71,6 @@ def test_400_hints_list_the_fields(call: Call) -> None:
     call.table.put_key()
 
     assert (
-        "Send at least one of: name, enabled, permissions, metadata, expiresAt, rateLimit, quota, allowedIps."
+        "Send at least one of: name, enabled, permissions, metadata, expiresAt, rateLimit, quota, allowedIps, leak."
         == call.refused({}).hint
     )

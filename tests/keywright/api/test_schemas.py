@@ -336,7 +336,9 @@ def test_models_of_requests_are_found() -> None:
     assert {Body, Query, PageQuery, CreateApiKey, UpdateApiKey, RotateApiKey, VerifyApiKey} < set(REQUEST_MODELS)
 
 
-FIELDS_OF_AN_UPDATE = "The fields are: name, enabled, permissions, metadata, expiresAt, rateLimit, quota, allowedIps."
+FIELDS_OF_AN_UPDATE = (
+    "The fields are: name, enabled, permissions, metadata, expiresAt, rateLimit, quota, allowedIps, leak, reason."
+)
 
 
 @pytest.mark.parametrize(
@@ -368,7 +370,7 @@ def test_many_unknown_fields_are_counted() -> None:
         validate(RotateApiKey, {f"field {number}": number for number in range(5_000)})
 
     assert caught.value.message.endswith("; and 4997 more")
-    assert "The fields are: gracePeriodSeconds." == caught.value.hint
+    assert "The fields are: gracePeriodSeconds, reason." == caught.value.hint
     assert "unknown field" == caught.value.reason
 
 

@@ -355,8 +355,10 @@ def test_only_http_2_gets_simple_answers(table: Table, setting: Callable[[str, s
 
 
 OWN_ROUTE = "GET/auth/api-keys/current"
+REVOCATION = "DELETE/auth/api-keys/current"
 
 
+@pytest.mark.parametrize("route", [OWN_ROUTE, REVOCATION])
 @pytest.mark.parametrize(
     "rules",
     [
@@ -376,20 +378,29 @@ OWN_ROUTE = "GET/auth/api-keys/current"
     ids=["none", "about others", "no permission at all", "of everything", "below a denial", "beside a denial"],
 )
 def test_the_own_route_of_a_key_is_open_under_any_rules(
-    table: Table, setting: Callable[[str, str], None], rules: list[dict[str, str | None]]
+    table: Table, setting: Callable[[str, str], None], rules: list[dict[str, str | None]], route: str
 ) -> None:
-    """Every valid key may be shown to its holder, regardless of denials by the rules."""
+    """Every valid key may be shown to its holder and deleted by it, regardless of denials by the rules."""
     setting("ACCESS_RULES", json.dumps(rules))
 
-    assert is_let_in(ask(rest({"x-api-key": KEY.put(table)}, OWN_ROUTE)), OWN_ROUTE)
+    assert is_let_in(ask(rest({"x-api-key": KEY.put(table)}, route)), route)
 
 
-def test_the_own_route_of_a_key_opens_no_other(table: Table, setting: Callable[[str, str], None]) -> None:
-    """The answer for the own route allows this one request only."""
+@pytest.mark.parametrize(("route", "other"), [(OWN_ROUTE, REVOCATION), (REVOCATION, OWN_ROUTE)])
+def test_the_own_route_of_a_key_opens_no_other(
+    table: Table, setting: Callable[[str, str], None], route: str, other: str
+) -> None:
+    """The answer for an own route allows this one request only."""
     setting("ACCESS_RULES", json.dumps(RULES))
-    answer = ask(rest({"x-api-key": KEY.put(table)}, OWN_ROUTE))
+    answer = ask(rest({"x-api-key": KEY.put(table)}, route))
 
-    routes = ("POST/auth/api-keys/current", "GET/auth/api-keys/current/7", "GET/auth/api-keys", "GET/sessions/all")
+    routes = (
+        other,
+        "POST/auth/api-keys/current",
+        "GET/auth/api-keys/current/7",
+        "GET/auth/api-keys",
+        "GET/sessions/all",
+    )
     assert not any(is_let_in(answer, route) for route in routes)
 
 
@@ -402,7 +413,7 @@ def test_other_methods_of_the_own_route_follow_the_rules(
     setting("ACCESS_RULES", json.dumps([{"method": "ANY", "path": "/auth/{rest+}", "permission": "analytics:read"}]))
     setting("HTTP_API_ANSWERS", answers)
     text = KEY.put(table)
-    routes = [f"{method}/auth/api-keys/current" for method in ("DELETE", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")]
+    routes = [f"{method}/auth/api-keys/current" for method in ("HEAD", "OPTIONS", "PATCH", "POST", "PUT")]
 
     answered = {route: ask(form(text, route)) for route in routes}
 
@@ -683,6 +694,29 @@ def test_the_own_route_denies_limited_keys(
     text = put_limited(table, rate_limit=RATE)
 
     assert [True, False] == [is_let_in(ask(form(text, OWN_ROUTE)), OWN_ROUTE) for _ in range(2)]
+
+
+@pytest.mark.parametrize("limits", LIMITS.values(), ids=LIMITS)
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_a_key_may_revoke_itself_when_its_limit_is_reached(
+    table: Table, form: Callable[..., dict[str, Any]], limits: dict[str, str]
+) -> None:
+    """GIVEN a limit of one use that is used THEN the route that deletes the key lets it in, and any other does not."""
+    text = put_limited(table, **limits)
+
+    assert [True, False] == [is_let_in(ask(form(text))) for _ in range(2)]
+    assert [True, True] == [is_let_in(ask(form(text, REVOCATION)), REVOCATION) for _ in range(2)]
+
+
+def test_a_revocation_is_no_use(table: Table) -> None:
+    """It takes nothing of a limit, and is not counted: the key is gone afterwards, unless the deletion fails."""
+    text = put_limited(table, **LIMITS["QUOTA_EXCEEDED"])
+    before = table.items()
+    ask(rest({"x-api-key": text}, REVOCATION))
+    meter().flush_all()
+
+    assert before == table.items()
+    assert is_let_in(ask(rest({"x-api-key": text})))
 
 
 def test_a_refusal_spends_nothing(table: Table, setting: Callable[[str, str], None]) -> None:

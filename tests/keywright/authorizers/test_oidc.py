@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from keywright.authorizers import oidc
+from keywright.authorizers import published_keys
 from keywright.authorizers.oidc import (
-    DOCUMENT_BYTES,
     IdentityProviderUnavailable,
     IssuerKeys,
     fetch_document,
 )
+from keywright.authorizers.published_keys import DOCUMENT_BYTES
 from tests.support.identity_provider import jwk
 
 if TYPE_CHECKING:
@@ -388,7 +388,7 @@ class TestSlowProvider:
             limits.append(seconds)
             return call()
 
-        monkeypatch.setattr(oidc, "_within", within)
+        monkeypatch.setattr(published_keys, "within", within)
         cached(Provider([jwk("EdDSA")]))
 
         assert [5] == limits

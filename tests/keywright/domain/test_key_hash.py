@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import hmac
 
 import argon2
@@ -31,6 +33,7 @@ def hash_payload(payload: bytes, hash_key: bytes, parameters: Argon2Parameters) 
             "idempotency_key",
             "d74bd14d4323da553f5ada30781a021e0e5285caa1268c3e401e64ff98cf9443",
         ),
+        ("keywright/import/1", "import_key", "3f3eb82ad62610721c399da7bf0d649c94f813bd736d9fb51d66dea570a8234c"),
     ],
 )
 def test_derived_keys_are_hkdf_of_the_pepper(purpose: str, attribute: str, expected: str) -> None:
@@ -119,6 +122,47 @@ def test_a_hash_is_current_at_the_configured_cost(stored: Argon2Parameters, conf
     is_current = key_hash.is_current(key_hash.hash_digest(bytes(32), stored), configured)
 
     assert (stored == configured) == is_current
+
+
+# ---- The quick hash of imported keys -----------------------------------------------------------------------------
+
+
+def test_a_quick_hash_matches_only_its_own_digest() -> None:
+    """GIVEN a quick hash WHEN one bit of the digest or one character of the hash differs THEN it does not match."""
+    stored = key_hash.quick_hash(bytes(32))
+
+    assert key_hash.matches(stored, bytes(32))
+    assert not any(key_hash.matches(stored, (1 << bit).to_bytes(32)) for bit in range(256))
+    assert not any(key_hash.matches(f"{stored[:at]}!{stored[at + 1 :]}", bytes(32)) for at in range(13, len(stored)))
+
+
+def test_a_quick_hash_has_256_bits_and_names_its_algorithm() -> None:
+    """It is HMAC-SHA256 of a constant under the digest, by another computation: the digest is not stored."""
+    algorithm, hash_ = key_hash.quick_hash(bytes(range(32))).split("$")[1:]
+
+    assert "hmac-sha256" == algorithm
+    expected = hmac.new(bytes(range(32)), b"keywright/quick-hash/1", hashlib.sha256).digest()
+    assert expected == base64.b64decode(hash_ + "=")
+
+
+@pytest.mark.parametrize("stored", ["$hmac-sha256$", "$hmac-sha256$\xe4", "$hmac-sha256$AAAA"])
+def test_a_damaged_quick_hash_matches_nothing(stored: str) -> None:
+    """A damaged quick hash is not an error."""
+    assert not key_hash.matches(stored, bytes(32))
+
+
+@pytest.mark.parametrize("configured", COSTS, ids=str)
+def test_a_quick_hash_is_never_current(configured: Argon2Parameters) -> None:
+    """So the first use of the key replaces it by Argon2id, at any cost."""
+    assert not key_hash.is_current(key_hash.quick_hash(bytes(32)), configured)
+
+
+def test_a_quick_hash_runs_no_argon2(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither making nor matching one calls argon2-cffi."""
+    for name in ("verify_secret", "PasswordHasher"):
+        monkeypatch.setattr(key_hash, name, None)
+
+    assert key_hash.matches(key_hash.quick_hash(bytes(32)), bytes(32))
 
 
 @pytest.mark.parametrize("lengths", [(31, 16), (32, 15)], ids=["hash", "salt"])

@@ -19,7 +19,7 @@ LARGEST = "8" * 86  # 62**86 is a little more than 2**512, so not every 86 chara
 
 @dataclass(frozen=True, slots=True)
 class Vector:
-    """A key computed independently: HKDF and HMAC of another library, base62 by powers."""
+    """A key computed independently: HKDF and HMAC of another library, base62 by powers, CRC bit by bit."""
 
     pepper_version: int
     organization_id: str
@@ -42,7 +42,7 @@ VECTORS = [
         "01015b1c6f0e4d2a4c8f9e37a1b2c3d4e5f60192f3a4b5c67d8e9fa0b1c2d3e4f506"
         "0000000102030405060708090a0b0c0d0e0f101112131415",
         "309b1378f0bf",
-        "kk_0ETDzz1Ay8dNYf2H8ARPmJVuUuXAuxzyKG85Jnw" + "c0b6qxlSBQsirX725UdCDELkLE9eN6jS9yjwT4Mt9iw4tH5",
+        "kk_0ETDzz1Ay8dNYf2H8ARPmJVuUuXAuxzyKG85Jnw" + "c0b6qxlSBQsirX725UdCDELkLE9eN6jS9yjwT4Mt9iw4tH5" + "0sPAbO",
     ),
     Vector(
         255,
@@ -52,7 +52,7 @@ VECTORS = [
         "ff" * 22,
         "01" + "ff" * 57,
         "8d471346ee68",
-        "kk_0SmzpuYoCGulbvLFuIlcXe2s7pm1LJGgqXA8pSg" + "cnMlW4vuDUYhTwbjkTw5WHxk8RNJj9uFIbXXQ4ucezevZ7I",
+        "kk_0SmzpuYoCGulbvLFuIlcXe2s7pm1LJGgqXA8pSg" + "cnMlW4vuDUYhTwbjkTw5WHxk8RNJj9uFIbXXQ4ucezevZ7I" + "3f7KEO",
     ),
     Vector(
         1,
@@ -62,7 +62,7 @@ VECTORS = [
         "00" * 22,
         "0101" + "00" * 56,
         "4d2ec5dafb52",
-        "kk_0ERz4NfRrNzQnuksMZKkplLXhtPg5UNVv7vWWc0" + "oEMgk0mRMzxYf46pf8FEOYviagnqeE3PMIMHcdlzTx1tG5a",
+        "kk_0ERz4NfRrNzQnuksMZKkplLXhtPg5UNVv7vWWc0" + "oEMgk0mRMzxYf46pf8FEOYviagnqeE3PMIMHcdlzTx1tG5a" + "2tgW8N",
     ),
 ]
 
@@ -70,6 +70,11 @@ VECTORS = [
 def tag_key(_version: int) -> bytes:
     """Return the same tag key for every version of the pepper."""
     return KEYS.tag_key
+
+
+def checked(text: str) -> str:
+    """Return a text with the checksum of its characters."""
+    return text + key_text.checksum(text)
 
 
 def any_key(secret: bytes = bytes(22), generation: int = 0) -> str:
@@ -100,7 +105,7 @@ def test_a_payload_has_the_documented_layout(vector: Vector) -> None:
 
 @pytest.mark.parametrize("vector", VECTORS)
 def test_encode_writes_the_text_of_the_vector(vector: Vector) -> None:
-    """The text is the prefix and 86 characters, most significant first, padded with 0."""
+    """The text is the prefix, 86 characters, most significant first, padded with 0, and the checksum of both."""
     text = key_text.encode("kk_", bytes.fromhex(vector.payload), KEYS.tag_key)
 
     assert vector.text == text
@@ -127,7 +132,7 @@ def test_decode_returns_every_field(vector: Vector) -> None:
 def test_the_tag_is_the_last_six_bytes(vector: Vector) -> None:
     """The tag is HMAC-SHA256 of the 58 bytes under the tag key, cut to six bytes."""
     alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-    number = sum(alphabet.index(c) * 62**power for power, c in enumerate(reversed(vector.text[3:])))
+    number = sum(alphabet.index(c) * 62**power for power, c in enumerate(reversed(vector.text[3:89])))
 
     assert vector.payload + vector.tag == number.to_bytes(64).hex()
 
@@ -142,9 +147,9 @@ def test_decode_inverts_encode(secret: bytes, generation: int) -> None:
     assert secret == parts.payload[36:]
 
 
-@given(position=st.integers(3, 88), character=st.characters())
+@given(position=st.integers(3, 94), character=st.characters())
 def test_one_changed_character_is_refused(position: int, character: str) -> None:
-    """Any other character at any of the 86 positions is refused."""
+    """Any other character at any of the 92 positions is refused."""
     key = any_key()
     changed = key[:position] + character + key[position + 1 :]
 
@@ -163,10 +168,11 @@ def test_one_changed_character_is_refused(position: int, character: str) -> None
         pytest.param("KK_" + any_key()[3:], id="prefix in capitals"),
         pytest.param("sk_" + any_key()[3:], id="other prefix"),
         pytest.param(any_key()[3:], id="no prefix"),
-        pytest.param("kk_" + "z" * 86, id="more than 64 bytes"),
-        pytest.param("kk_" + "0" * 86, id="zero"),
+        pytest.param(checked("kk_" + "z" * 86), id="more than 64 bytes"),
+        pytest.param(checked("kk_" + "0" * 86), id="zero"),
+        pytest.param(checked("kk_" + "!" * 86), id="other characters"),
         pytest.param(any_key().replace("0", "\N{FULLWIDTH DIGIT ZERO}"), id="look-alike digits"),
-        pytest.param("kk_" + "\ud800" * 86, id="surrogates"),
+        pytest.param("kk_" + "\ud800" * 92, id="surrogates"),
     ],
 )
 def test_a_malformed_text_is_refused(text: str) -> None:
@@ -174,11 +180,33 @@ def test_a_malformed_text_is_refused(text: str) -> None:
     assert key_text.NotIssuedHere.MALFORMED == key_text.decode(text, "kk_", tag_key)
 
 
+@pytest.mark.parametrize("text", ["kk_" + "0" * 92, any_key()[:-1] + "!", any_key()[:40] + "!" + any_key()[41:]])
+def test_a_text_with_a_wrong_checksum_is_mistyped(text: str) -> None:
+    """A mistyped key has its own reason: nobody made it up."""
+    assert key_text.NotIssuedHere.MISTYPED == key_text.decode(text, "kk_", tag_key)
+
+
+def test_a_checksum_is_crc_32_in_base62() -> None:
+    """The check value of CRC-32/ISO-HDLC (the catalogue of parametrised CRC algorithms) is CBF43926."""
+    alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+    number = sum(alphabet.index(c) * 62**power for power, c in enumerate(reversed(key_text.checksum("123456789"))))
+
+    assert number == 0xCBF43926
+
+
+def test_a_checksum_covers_the_prefix() -> None:
+    """GIVEN the characters of a key behind another prefix THEN it is no key, to a scanner that knows neither."""
+    other = "other_" + any_key()[3:]
+
+    assert key_text.claimed(any_key()) is not None
+    assert key_text.claimed(other) is None
+
+
 def test_a_key_has_one_text() -> None:
     """GIVEN the other 86 characters that are the same number modulo 2**512 THEN they are refused."""
     alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-    number = 2**512 + sum(alphabet.index(c) * 62**power for power, c in enumerate(reversed(any_key()[3:])))
-    other = "kk_" + "".join(alphabet[number // 62**power % 62] for power in reversed(range(86)))
+    number = 2**512 + sum(alphabet.index(c) * 62**power for power, c in enumerate(reversed(any_key()[3:89])))
+    other = checked("kk_" + "".join(alphabet[number // 62**power % 62] for power in reversed(range(86))))
 
     assert number < 62**86
     assert key_text.NotIssuedHere.MALFORMED == key_text.decode(other, "kk_", tag_key)
@@ -249,10 +277,10 @@ def test_payload_refuses_values_that_do_not_fit(field: str, value: object) -> No
 
 
 def test_a_hint_is_the_prefix_and_four_characters() -> None:
-    """The last four characters disclose 24 bits of the tag and none of the secret."""
+    """They are the last four of the checksum."""
     text = VECTORS[0].text
 
-    assert "kk_...4tH5" == key_text.hint(text, "kk_")
+    assert f"kk_...{text[-4:]}" == key_text.hint(text, "kk_")
 
 
 def test_repr_shows_no_secret() -> None:

@@ -35,6 +35,7 @@ KEYS = (
     SampleKey(key_id=nth_id(2), generation=1, secret="the-secret-of-another-"),
     SampleKey(organization_id=OTHER_ORGANIZATION_ID, key_id=nth_id(3), secret="that-of-a-third-one-xx"),
 )
+REASONS = ("malformed", "wrong checksum", "wrong tag", "unknown pepper version")
 FIELDS = {"organization": (2, 18), "id": (18, 34), "generation": (34, 36), "secret": (36, 58), "tag": (58, 64)}
 # Greek, Cyrillic, full-width and mathematical characters.
 LOOK_ALIKES = {
@@ -78,18 +79,23 @@ _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 def read(text: str) -> bytes:
     """Decode the 64 bytes of a key."""
     number = 0
-    for character in text.removeprefix(PREFIX):
+    for character in text.removeprefix(PREFIX)[:86]:
         number = number * 62 + _ALPHABET.index(character)
     return number.to_bytes(64)
 
 
 def write(content: bytes) -> str:
-    """Encode 64 bytes as the text of a key, with any tag."""
+    """Encode 64 bytes as the text of a key, with any tag and the right checksum."""
     number, characters = int.from_bytes(content), []
     for _ in range(86):
         number, value = divmod(number, 62)
         characters.append(_ALPHABET[value])
-    return PREFIX + "".join(reversed(characters))
+    return checked(PREFIX + "".join(reversed(characters)))
+
+
+def checked(text: str) -> str:
+    """Return a text with its checksum."""
+    return text + key_text.checksum(text)
 
 
 def flipped(draw: random.Random, texts: list[str]) -> str:
@@ -111,7 +117,7 @@ def lengthened(draw: random.Random, texts: list[str]) -> str:
     """Insert characters: of the alphabet, white space, or others."""
     text = draw.choice(texts)
     at = draw.randint(0, len(text))
-    added: str = draw.choice([*_ALPHABET, " ", "\n", "\0", "=", "\u200d", "\ufeff", "é", "0" * 86])
+    added: str = draw.choice([*_ALPHABET, " ", "\n", "\0", "=", "\u200d", "\ufeff", "é", "0" * 92])
     return text[:at] + added + text[at:]
 
 
@@ -152,12 +158,19 @@ def looking_alike(draw: random.Random, texts: list[str]) -> str:
     return "".join(changed)
 
 
+def checked_again(draw: random.Random, texts: list[str]) -> str:
+    """Replace characters, and the checksum by that of the others, as who makes up a key would."""
+    text = mistyped(draw, [text[:-6] for text in texts])
+    return checked(text)
+
+
 def prefixed(draw: random.Random, texts: list[str]) -> str:
     """Replace the prefix."""
-    return draw.choice(PREFIXES) + draw.choice(texts).removeprefix(PREFIX)
+    text = draw.choice(PREFIXES) + draw.choice(texts).removeprefix(PREFIX)
+    return checked(text[:-6]) if text.isascii() else text
 
 
-MUTATIONS_OF_A_KEY = [flipped, cut, lengthened, mistyped, crossed, spliced, looking_alike, prefixed]
+MUTATIONS_OF_A_KEY = [flipped, cut, lengthened, mistyped, crossed, spliced, looking_alike, prefixed, checked_again]
 
 
 def mutated(seed: int, texts: list[str]) -> Iterator[str]:
@@ -199,7 +212,7 @@ def test_every_mutated_key_is_refused(texts: list[str]) -> None:
         outcomes = {verify(next(mutations)) for _ in range(MUTATIONS)}
 
         assert ([], 0) == costs.spent()[:2]
-    assert {UnknownKey(reason) for reason in ("malformed", "wrong tag", "unknown pepper version")} == outcomes
+    assert {UnknownKey(reason) for reason in REASONS} == outcomes
 
 
 def test_all_mutated_keys_get_the_same_answer(texts: list[str], functions: Callable[[str], Call]) -> None:
@@ -245,5 +258,6 @@ def test_mutations_reach_every_check(texts: list[str]) -> None:
     assert {"wrong tag", "unknown pepper version", "malformed"} == samples["flipped"]
     assert {"malformed"} == samples["cut"] == samples["lengthened"] == samples["prefixed"]
     assert {"wrong tag"} == samples["crossed"]
-    assert {"wrong tag", "malformed"} >= samples["looking_alike"] >= {"malformed"}
-    assert "wrong tag" in samples["mistyped"] & samples["spliced"]
+    assert {"malformed", "wrong checksum"} >= samples["looking_alike"] >= {"malformed"}
+    assert {"wrong checksum"} == samples["mistyped"] == samples["spliced"]
+    assert "wrong tag" in samples["checked_again"]

@@ -202,7 +202,7 @@ def test_another_request_is_noticed(kept: KeptAnswer, other: Repeatable) -> None
 class LaterRotateApiKey(RotateApiKey):
     """RotateApiKey of a later deployment, with another field that can be omitted."""
 
-    reason: str | None = None
+    notify: bool = False
 
 
 class LaterCreateApiKey(CreateApiKey):

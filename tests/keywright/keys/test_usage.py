@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
-from keywright.keys import usage
-from keywright.keys.usage import SHUTDOWN_SECONDS, Meter
+from keywright.keys import meter as meters
+from keywright.keys.meter import SHUTDOWN_SECONDS
+from keywright.keys.usage import UsageMeter
 from keywright.store.usage import PreviousUse
 
 if TYPE_CHECKING:
@@ -40,10 +41,10 @@ class Backend:
     failures: int = 0
     written: list[Uses] = field(default_factory=list)
     tried: list[Uses] = field(default_factory=list)
-    meter: Meter = field(init=False)
+    meter: UsageMeter = field(init=False)
 
     def __post_init__(self) -> None:
-        self.meter = Meter(self.add, INTERVAL_SECONDS, lambda: self.seconds)
+        self.meter = UsageMeter(self.add, INTERVAL_SECONDS, lambda: self.seconds)
 
     def add(self, uses: Uses) -> None:
         """Write uses, or fail."""
@@ -224,7 +225,7 @@ def test_uses_that_arrive_during_a_write_count_once(is_failing: bool) -> None:  
                 raise ServiceError(SERVICE_UNAVAILABLE)
         written.append(uses)
 
-    meter = Meter(add, INTERVAL_SECONDS, lambda: 0.0)
+    meter = UsageMeter(add, INTERVAL_SECONDS, lambda: 0.0)
     for _ in range(5):
         meter.count(ORGANIZATION, UUID(int=1), START)
     for _ in range(3):
@@ -255,7 +256,7 @@ def test_a_failure_waits_for_another_interval(backend: Backend) -> None:
 
 def test_too_many_keys_are_written_early(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     """The key that has waited longest is written, so memory stays bounded."""
-    monkeypatch.setattr(usage, "MAXIMUM_KEYS", 3)
+    monkeypatch.setattr(meters, "MAXIMUM_KEYS", 3)
     for key in (1, 2, 3, 4, 1, 5):
         backend.use(key, later=1)
 
@@ -310,10 +311,10 @@ def test_flush_all_is_over_in_time_although_a_write_hangs() -> None:
         hangs.wait(60)
         written.append(uses.key_id)
 
-    meter = Meter(add, INTERVAL_SECONDS)
+    meter = UsageMeter(add, INTERVAL_SECONDS)
     meter.count(ORGANIZATION, UUID(int=1), START)
 
-    meter.flush_all(0.05)
+    meter.flush_all(seconds=0.05)
     written_in_time = list(written)
     hangs.set()
 
@@ -323,8 +324,8 @@ def test_flush_all_is_over_in_time_although_a_write_hangs() -> None:
 def test_flush_all_takes_400_milliseconds_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lambda gives a container 500 milliseconds to end, and ending the process takes some of them."""
     waits: list[float] = []
-    monkeypatch.setattr(usage, "wait", lambda _, seconds: waits.append(seconds))
-    meter = Meter(lambda _: None, INTERVAL_SECONDS, lambda: 0.0)
+    monkeypatch.setattr(meters, "wait", lambda _, seconds: waits.append(seconds))
+    meter = UsageMeter(lambda _: None, INTERVAL_SECONDS, lambda: 0.0)
 
     meter.flush_all()
 
@@ -342,11 +343,11 @@ def test_a_write_that_hangs_does_not_keep_flush_all_from_the_others() -> None:
         if uses.key_id == UUID(int=9):
             last_is_written.set()
 
-    meter = Meter(add, INTERVAL_SECONDS)
+    meter = UsageMeter(add, INTERVAL_SECONDS)
     for key in range(1, 10):
         meter.count(ORGANIZATION, UUID(int=key), START)
 
-    meter.flush_all(60)
+    meter.flush_all(seconds=60)
 
     assert {UUID(int=key) for key in range(1, 10)} == set(written)
 
@@ -355,12 +356,12 @@ def test_flush_all_begins_no_write_after_its_time() -> None:
     """With more keys than time, some stay unwritten."""
     tried: list[Uses] = []
     clock = iter([0.0, *[100.0] * 1000])
-    meter = Meter(tried.append, INTERVAL_SECONDS, lambda: 0.0)
+    meter = UsageMeter(tried.append, INTERVAL_SECONDS, lambda: 0.0)
     for key in range(20):
         meter.count(ORGANIZATION, UUID(int=key), START)
     meter._clock = lambda: next(clock)
 
-    meter.flush_all(SHUTDOWN_SECONDS)
+    meter.flush_all(seconds=SHUTDOWN_SECONDS)
 
     assert [] == tried
 

@@ -10,6 +10,7 @@ import pytest
 
 from keywright.api.schemas import CreateApiKey, UpdateApiKey
 from keywright.clock import stored
+from keywright.domain.leak import Leak, LeakSource
 from keywright.domain.limits import SECOND, Period, Quota, RateLimit
 from keywright.keys import views
 from keywright.keys.outcome import Admission, Code, IdentifiedKey, QuotaStatus, RateStatus
@@ -36,6 +37,7 @@ RECORD = ApiKeyRecord(
     rate_limit=RateLimit(60, 30, 10),
     quota=Quota(1000, Period.MONTH),
     allowed_ips=("192.0.2.0/24",),
+    leak=Leak(1, stored(AT), LeakSource.REPORT, "https://example.com/paste/1"),
 )
 USAGE = Usage(3, AT, "192.0.2.1", previous_generation=0, previous_used_at=AT)
 HELD = {
@@ -48,7 +50,9 @@ HELD = {
     "quota": {"limit": 1000, "period": "month"},
     "allowedIps": ["192.0.2.0/24"],
 }
+LEAK = {"reportedAt": AT, "source": "report", "url": "https://example.com/paste/1"}
 LISTED = HELD | {
+    "leak": LEAK,
     "enabled": True,
     "createdAt": AT,
     "updatedAt": AT,
@@ -92,7 +96,7 @@ def test_the_last_use_of_the_previous_text(changes: dict[str, Any], is_shown: bo
 
 
 def test_a_key_for_its_holder() -> None:
-    """A key's holder does not see the fields for members."""
+    """A key's holder does not see the fields for members, nor a leak: a thief holds the key too."""
     expected = HELD | {"organizationId": str(UUID(int=1)), "hint": "kk_...wxyz", "createdAt": AT}
 
     assert expected == views.current(RECORD).model_dump(by_alias=True)
@@ -109,6 +113,7 @@ def test_a_key_for_a_backend() -> None:
         "rateLimit": None,
         "quota": None,
         "retryAfterSeconds": None,
+        "leak": LEAK,
     }
 
     assert expected == views.verified(result).model_dump(by_alias=True)
@@ -168,5 +173,5 @@ def test_hashes_are_in_no_view() -> None:
     """GIVEN the fields of a record WHEN one is kept from logs by its repr THEN models cannot take it either."""
     secret = {field.name for field in fields(ApiKeyRecord) if not field.repr}
 
-    assert {"hash", "previous_hash"} == secret
+    assert {"hash", "previous_hash", "imported_as"} == secret
     assert set() == secret & views._shown(RECORD).keys()

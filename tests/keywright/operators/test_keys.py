@@ -250,8 +250,8 @@ def test_texts_without_the_form_of_a_key(text: str, change: str) -> None:
         "short": text[:-1],
         "no prefix": text[3:],
         "other alphabet": text[:-1] + "!",
-        "too large": "kk_" + "z" * 86,
-        "other format": "kk_" + "0" * 86,
+        "too large": "kk_" + "z" * 92,
+        "other format": "kk_" + "0" * 92,
     }
 
     assert operator_keys.identify(others[change]) is None

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from keywright.clock import stored
+from keywright.domain.leak import Leak, LeakSource
 from keywright.domain.limits import Period, Quota, RateLimit
 from keywright.store.api_keys import ApiKeyRecord, _item, parse_api_key
 
@@ -31,6 +32,8 @@ RECORD = ApiKeyRecord(
     rate_limit=RateLimit(60, 30, 10),
     quota=Quota(1000, Period.MONTH),
     allowed_ips=("192.0.2.0/24", "2001:db8::1"),
+    leak=Leak(3, stored("2026-01-02T00:00:00.000Z"), LeakSource.GITHUB, "https://github.com/octocat/example"),
+    imported_as="0123456789abcdef" * 4,
 )
 
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from keywright import clock
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
-from keywright.keys.usage import Meter
-from keywright.store import usage
+from keywright.keys.usage import UsageMeter
+from keywright.store import retired_uses, usage
+from keywright.store.retired_uses import RetiredUses
 from keywright.store.usage import PreviousUse, Uses
 from tests.support import faults
 from tests.support.client import UNANSWERED, meanwhile
@@ -122,10 +123,10 @@ def test_what_fails_is_raised_after_one_attempt(table: Table, fault: faults.Faul
 
 def test_a_lost_answer_may_count_twice(table: Table) -> None:
     """GIVEN a write whose answer is lost WHEN the meter repeats it THEN its uses are added again, and none is lost."""
-    meter = Meter(usage.add, interval_seconds=0)
+    meter = UsageMeter(usage.add, interval_seconds=0)
     with faults.injected(faults.lost_answer):
         meter.count(UUID(ORGANIZATION_ID), UUID(KEY_ID), AT)
-        meter.flush_all(60)
+        meter.flush_all(seconds=60)
 
     assert (2, "2026-06-01T12:00:00.000Z") == stored(table)
 
@@ -252,12 +253,18 @@ def test_uses_that_waited_for_more_than_90_days(table: Table) -> None:
 
 
 def test_a_full_item_takes_one_write_unit(table: Table) -> None:
-    """GIVEN 90 days of up to a million uses, the longest address and a grace period THEN the item has at most 1 KB."""
+    """GIVEN 90 days of up to a million uses, the longest address and retired secrets THEN it has at most 1 KB."""
     put_90_days(table, 999_999)
+    for count in (1, 99_999_999):
+        retired = RetiredUses(UUID(ORGANIZATION_ID), UUID(KEY_ID), count, 65_533, AT)
+        unreported = retired_uses.add(retired)
+        if unreported is not None:
+            retired_uses.report(unreported)
     address, previous = "2001:dead:ffff:ffff:ffff:ffff:ffff:ffff", PreviousUse(65_534, AT)
     usage.add(use("2026-05-01T00:00:00.000Z", 999_999, last_used_ip=address, previous=previous))
 
     assert 90 == len(days(table))
+    assert 99_999_999 == table.item(f"USAGE#{KEY_ID}")["retired"]
     assert 1024 >= size(table.item(f"USAGE#{KEY_ID}"))
 
 

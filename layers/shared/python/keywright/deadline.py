@@ -26,6 +26,22 @@ def within(remaining_milliseconds: int) -> Iterator[None]:
         _deadline.reset(token)
 
 
+@contextmanager
+def reserving(share: float, least_seconds: float) -> Iterator[None]:
+    """Set an earlier deadline for everything inside, so that a share of the time is left afterwards.
+
+    Args:
+        share: of the time until the deadline; without a deadline there is none inside either.
+        least_seconds: what is left at least.
+    """
+    deadline, remaining = _deadline.get(), remaining_seconds()
+    token = _deadline.set(None if deadline is None else deadline - max(least_seconds, share * remaining))
+    try:
+        yield
+    finally:
+        _deadline.reset(token)
+
+
 def remaining_seconds() -> float:
     """Return the seconds until the deadline: infinite without one, negative after it."""
     deadline = _deadline.get()

@@ -94,6 +94,14 @@ CONFLICT = ErrorType(
     hint="Read the resource again, then repeat the request.",
     cause="another request changed the resource at the same time, or its state does not allow the change",
 )
+API_KEY_LEAKED = ErrorType(
+    code="API_KEY_LEAKED",
+    status=409,
+    message="The text of the API key was reported as leaked, so the key stays disabled",
+    hint="Rotate the key without a grace period, then enable it. If the report is wrong, send leak: null together with "
+    "enabled: true.",
+    cause="a disabled key whose text was reported as leaked is to be enabled",
+)
 ORGANIZATION_FROZEN = ErrorType(
     code="ORGANIZATION_FROZEN",
     status=410,
@@ -174,6 +182,10 @@ INVALID_SIGNATURE = UNAUTHORIZED.variant(
 AWS_CREDENTIALS_EXPIRED = UNAUTHORIZED.variant(
     message="The AWS credentials of the request have expired",
     hint="Get new AWS credentials and sign the request again.",
+)
+INVALID_REPORT_SIGNATURE = UNAUTHORIZED.variant(
+    message="The report does not have a valid signature",
+    hint="Sign the body exactly as it is sent, with a key that GitHub publishes for secret scanning.",
 )
 OWNER_REQUIRED = FORBIDDEN.variant(hint="Only an owner of the organization can do this.")
 NO_ORGANIZATION = FORBIDDEN.variant(

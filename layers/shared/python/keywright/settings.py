@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
-_PREFIX = re.compile(r"[a-z][a-z0-9_]{0,18}_")
+KEY_PREFIX = re.compile(r"[a-z][a-z0-9_]{0,18}_")
 _PERMISSION = re.compile(r"[a-z][a-z0-9_.-]*:[a-z][a-z0-9_.-]*")
 
 
@@ -81,7 +81,7 @@ class SecretSettings:
         reader = _Reader(environment)
         return cls(
             pepper_secret_id=reader.text("PEPPER_SECRET_ID"),
-            key_prefix=reader.matching("KEY_PREFIX", _PREFIX, "lower-case letters, digits and underscores, as kk_"),
+            key_prefix=reader.matching("KEY_PREFIX", KEY_PREFIX, "lower-case letters, digits and underscores, as kk_"),
             argon2=Argon2Parameters(
                 memory_kib=reader.number("ARGON2_MEMORY_KIB", minimum=1),
                 iterations=reader.number("ARGON2_ITERATIONS", minimum=1),
@@ -105,6 +105,8 @@ class Settings(SecretSettings):
         answers_http_apis_simply: whether HTTP APIs get simple answers instead of policies.
         lets_in_limited: whether the authorizer of API keys lets in keys whose limit is reached, for backends that
             answer 429 themselves.
+        disables_leaked_keys: whether a report that a key is public disables it; it is recorded either way.
+        takes_imported_keys: whether keys that were issued elsewhere are looked up.
     """
 
     oidc_issuer: str
@@ -117,6 +119,8 @@ class Settings(SecretSettings):
     access_rules: str
     answers_http_apis_simply: bool
     lets_in_limited: bool
+    disables_leaked_keys: bool
+    takes_imported_keys: bool
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -130,7 +134,7 @@ class Settings(SecretSettings):
             pepper_secret_id=secret.pepper_secret_id,
             key_prefix=secret.key_prefix,
             argon2=secret.argon2,
-            oidc_issuer=reader.issuer("OIDC_ISSUER"),
+            oidc_issuer=reader.trusted_address("OIDC_ISSUER"),
             oidc_audience=reader.text("OIDC_AUDIENCE"),
             dead_letter_queue_url=reader.text("DEAD_LETTER_QUEUE_URL"),
             organization_claim=reader.text("ORGANIZATION_CLAIM"),
@@ -140,7 +144,45 @@ class Settings(SecretSettings):
             access_rules=environment.get("ACCESS_RULES", ""),
             answers_http_apis_simply=reader.choice("HTTP_API_ANSWERS", ("policy", "simple")) == "simple",
             lets_in_limited=reader.choice("LIMITED", ("deny", "allow")) == "allow",
+            disables_leaked_keys=reader.choice("LEAK_RESPONSE", ("disable", "notify")) == "disable",
+            takes_imported_keys=reader.choice("IMPORTED_KEYS", ("off", "on")) == "on",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class LeakSettings:
+    """Settings of the functions that take reports of leaks."""
+
+    leak_reports_queue_url: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> LeakSettings:
+        """Read the settings from environment variables.
+
+        Raises:
+            ConfigurationError: a variable is missing.
+        """
+        return cls(leak_reports_queue_url=_Reader(environment).text("LEAK_REPORTS_QUEUE_URL"))
+
+
+@dataclass(frozen=True, slots=True)
+class GitHubSettings:
+    """Settings of the function that takes GitHub's reports.
+
+    Attributes:
+        github_keys_url: where GitHub publishes the keys that it signs reports with.
+    """
+
+    github_keys_url: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> GitHubSettings:
+        """Read the settings from environment variables.
+
+        Raises:
+            ConfigurationError: a variable is missing or invalid.
+        """
+        return cls(github_keys_url=_Reader(environment).trusted_address("GITHUB_KEYS_URL"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +219,27 @@ def secret_settings() -> SecretSettings:
 
 
 @once
+def catalogue() -> tuple[str, ...]:
+    """Return the permissions that keys can have, which the operator's command line has without the other settings."""
+    return _Reader(os.environ).permissions("PERMISSIONS")
+
+
+@once
 def table_settings() -> TableSettings:
     """Return the settings of the table."""
     return TableSettings.from_environment(os.environ)
+
+
+@once
+def leak_settings() -> LeakSettings:
+    """Return the settings of reports of leaks."""
+    return LeakSettings.from_environment(os.environ)
+
+
+@once
+def github_settings() -> GitHubSettings:
+    """Return the settings of GitHub's reports."""
+    return GitHubSettings.from_environment(os.environ)
 
 
 @once
@@ -233,7 +293,7 @@ class _Reader:
             raise ConfigurationError(f"{name} must list permissions as resource:action, separated by commas")
         return items
 
-    def issuer(self, name: str) -> str:
+    def trusted_address(self, name: str) -> str:
         value = self.text(name)
         if not is_trusted_address(value):
             raise ConfigurationError(f"{name} must be an https address (http only on loopback); it is {value!r}")

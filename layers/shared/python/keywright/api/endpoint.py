@@ -10,9 +10,9 @@ from pydantic import BaseModel
 
 from keywright import deadline
 from keywright.api import cors, envelope, request
-from keywright.api.envelope import Listing, Pagination, Replayed
+from keywright.api.envelope import Listing, Pagination, Replayed, Unwrapped
 from keywright.api.fields import DEFAULT_LIMIT
-from keywright.api.request import BodyModel, Caller, Nothing, QueryModel, Request, member
+from keywright.api.request import BodyModel, Caller, Nothing, QueryModel, RawRequest, Request, member
 from keywright.api.schemas import PageQuery
 from keywright.api.validation import validate
 from keywright.errors import INTERNAL_SERVER_ERROR, ServiceError
@@ -38,6 +38,7 @@ class Operation:
     Attributes:
         act: the decorated function; its return annotation names the model of the answer.
         raises: the errors besides those that every operation of its kind can return.
+        has_list_as_body: whether the body is a list of `body`.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Operation:
     body: type[BaseModel] = Nothing
     query: type[BaseModel] = Nothing
     raises: tuple[ErrorType, ...] = ()
+    has_list_as_body: bool = False
 
 
 operations: dict[str, Operation] = {}
@@ -68,7 +70,7 @@ def endpoint(
         operation: the name of the function's folder, for the log and the OpenAPI description.
         body: the model of the request body; by default the body is not read.
         query: the model of the query parameters.
-        caller: reads the caller from the event: `member`, `key_holder` or `backend`.
+        caller: reads the caller from the event: `member`, `key_holder`, `backend` or `anyone`.
         raises: for the OpenAPI description, the errors besides those that every such operation can return.
     """
 
@@ -119,6 +121,39 @@ def document(operation: str) -> Callable[[Callable[[str], Document]], Handler]:
     return decorate
 
 
+def webhook(
+    operation: str, *, item: type[BaseModel], raises: tuple[ErrorType, ...] = ()
+) -> Callable[[Callable[[RawRequest], Unwrapped[BaseModel]]], Handler]:
+    """Return a decorator that makes a Lambda handler of a function from a raw request to a list.
+
+    For callers with a protocol of their own; errors are answered in the envelope.
+
+    Args:
+        operation: the name of the function's folder, for the log and the OpenAPI description.
+        item: for the OpenAPI description, the model of an item of the body, which is a list.
+        raises: as of `endpoint`.
+    """
+
+    def decorate(act: Callable[[RawRequest], Unwrapped[BaseModel]]) -> Handler:
+        operations[operation] = Operation(operation, act, item, raises=raises, has_list_as_body=True)
+
+        def handler(event: ProxyEvent, context: LambdaContext) -> ProxyAnswer:
+            call = _Call(operation, event, is_list=False)
+            with deadline.within(context.get_remaining_time_in_millis()):
+                if event["httpMethod"] == "OPTIONS":
+                    return call.preflight()
+                try:
+                    return call.unwrapped(act(request.read_raw(event)))
+                except ServiceError as error:
+                    return call.failure(error)
+                except Exception as error:  # noqa: BLE001 - as above
+                    return call.unexpected(error)
+
+        return handler
+
+    return decorate
+
+
 @dataclass(frozen=True, slots=True)
 class _Call:
     """One invocation of a handler."""
@@ -136,6 +171,10 @@ class _Call:
                 return envelope.success(_json(data), {**self._headers(), "idempotent-replayed": "true"})
             case data:
                 return envelope.success(_json(data), self._headers())
+
+    def unwrapped(self, content: Unwrapped[BaseModel]) -> ProxyAnswer:
+        self._log(200, "OK", None)
+        return envelope.unwrapped(content, self._headers())
 
     def document(self, content: Document) -> ProxyAnswer:
         self._log(200, "OK", None)

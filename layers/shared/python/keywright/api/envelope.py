@@ -1,4 +1,4 @@
-"""The envelope of every response: `{"data": ..., "error": ...}`, and `pagination` in lists."""
+"""The envelope of responses: `{"data": ..., "error": ...}`, and `pagination` in lists."""
 
 from __future__ import annotations
 
@@ -52,11 +52,27 @@ class Replayed:
     data: BaseModel
 
 
+@dataclass(frozen=True, slots=True)
+class Unwrapped(Generic[Item_co]):
+    """A list outside of the envelope, for a caller with a protocol of its own: JSON text."""
+
+    text: str
+
+
 def success(
     data: Mapping[str, object] | Sequence[object], headers: Mapping[str, str], pagination: Pagination | None = None
 ) -> ProxyAnswer:
     """Return a response with data."""
     return _answer(200, {"data": data, "error": None}, headers, pagination)
+
+
+def unwrapped(content: Unwrapped[Item_co], headers: Mapping[str, str]) -> ProxyAnswer:
+    """Return a response without the envelope."""
+    return {
+        "statusCode": 200,
+        "headers": {"content-type": "application/json", "cache-control": "no-store", **headers},
+        "body": content.text,
+    }
 
 
 def failure(

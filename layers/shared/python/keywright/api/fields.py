@@ -18,8 +18,9 @@ from typing_extensions import TypeAliasType
 from keywright import clock
 from keywright.domain import ip_addresses, limits
 from keywright.domain.audit_event import AuditEvent
+from keywright.domain.leak import URL_CHARACTERS, is_url
 from keywright.ids import parse_uuid
-from keywright.settings import settings
+from keywright.settings import catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +30,7 @@ METADATA_STRING_CHARACTERS = 512
 METADATA_BYTES = 16 * 1024
 MAXIMUM_GRACE_PERIOD_SECONDS = 7 * 24 * 3600
 MAXIMUM_ALLOWED_IPS = 50
+MAXIMUM_REPORTED_KEYS = 100
 DEFAULT_LIMIT = 10
 MAXIMUM_LIMIT = 100
 
@@ -74,9 +76,8 @@ def _trimmed_name(name: str) -> str:
 
 
 def _permission_of_the_catalogue(permission: str) -> str:
-    catalogue = settings().permissions
-    if permission not in catalogue:
-        raise broken_rule("is not a permission of this service", f"Use any of: {', '.join(catalogue)}.")
+    if permission not in catalogue():
+        raise broken_rule("is not a permission of this service", f"Use any of: {', '.join(catalogue())}.")
     return permission
 
 
@@ -219,6 +220,15 @@ def _client_ip(text: str) -> str:
     return text
 
 
+def _leak_url(text: str) -> str:
+    if not is_url(text):
+        raise broken_rule(
+            f"must be an http or https URL of at most {URL_CHARACTERS} characters without user name and password",
+            "Send the address where the keys can be seen, percent-encoded, or omit url.",
+        )
+    return text
+
+
 def _audit_events(value: object) -> tuple[AuditEvent, ...]:
     names = [name.strip() for name in str(value).split(",")]
     known = {event.value for event in AuditEvent}
@@ -254,12 +264,15 @@ RateLimitUses = Annotated[int, Field(ge=1, le=limits.HIGHEST_LIMIT), BeforeValid
 WindowSeconds = Annotated[int, Field(ge=1, le=limits.LONGEST_WINDOW_SECONDS), BeforeValidator(_whole_number)]
 QuotaUses = Annotated[int, Field(ge=1, le=limits.HIGHEST_QUOTA), BeforeValidator(_whole_number)]
 QuotaPeriod = Literal["day", "week", "month", "total"]
+Reason = Literal["compromised", "superseded", "no_longer_used", "other"]
 AllowedIps = Annotated[
     list[Annotated[str, AfterValidator(_allowed_ip)]],
     Field(max_length=MAXIMUM_ALLOWED_IPS),
     AfterValidator(_distinct_or_none),
 ]
+ReportedKeys = Annotated[list[str], Field(min_length=1, max_length=MAXIMUM_REPORTED_KEYS)]
 ClientIp = Annotated[str, AfterValidator(_client_ip)]
+LeakUrl = Annotated[str, AfterValidator(_leak_url)]
 Cost = Annotated[int, Field(ge=0, le=limits.HIGHEST_COST), BeforeValidator(_whole_number)]
 
 # ---- In query strings ----------------------------------------------------------------------------------------

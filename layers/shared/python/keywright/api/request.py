@@ -97,10 +97,36 @@ class Request(Generic[BodyModel, QueryModel, Caller]):
 
 MemberRequest = Request[BodyModel, QueryModel, Member]
 """A request of a member of an organization, with a session token."""
-KeyRequest = Request[Nothing, Nothing, KeyHolder]
+KeyRequest = Request[Nothing, QueryModel, KeyHolder]
 """A request with an API key."""
 BackendRequest = Request[BodyModel, Nothing, Backend]
 """A request of a backend, with an AWS signature."""
+PublicRequest = Request[BodyModel, Nothing, None]
+"""A request without credentials."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawRequest:
+    """A request in the protocol of its caller.
+
+    Attributes:
+        headers: names in lower case.
+        body: exactly as it was sent.
+    """
+
+    origin: Origin
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def read_raw(event: ProxyEvent) -> RawRequest:
+    """Return the request in an event, with a body as large as Lambda takes.
+
+    Raises:
+        ServiceError: BAD_REQUEST.
+    """
+    headers = {name.lower(): value for name, value in (event["headers"] or {}).items()}
+    return RawRequest(_origin(event), headers, _bytes(event))
 
 
 def read(
@@ -115,15 +141,14 @@ def read(
         event: the event of API Gateway.
         body: the model of the body.
         query: the model of the query parameters.
-        caller: `member`, `key_holder` or `backend`.
+        caller: `member`, `key_holder`, `backend` or `anyone`.
 
     Raises:
         ServiceError: UNAUTHORIZED, BAD_REQUEST, PAYLOAD_TOO_LARGE.
     """
-    context = event["requestContext"]
     return Request(
         caller=caller(event),
-        origin=Origin(source_ip=context["identity"]["sourceIp"], request_id=context["requestId"]),
+        origin=_origin(event),
         body=validate(body, _fields(event, body)),
         query=validate(query, query_parameters(event)),
         path=event.get("pathParameters") or {},
@@ -171,6 +196,15 @@ def backend(event: ProxyEvent) -> Backend:
     return Backend(arn)
 
 
+def anyone(_: ProxyEvent) -> None:
+    """Return no caller: the route is public."""
+
+
+def _origin(event: ProxyEvent) -> Origin:
+    context = event["requestContext"]
+    return Origin(source_ip=context["identity"]["sourceIp"], request_id=context["requestId"])
+
+
 def _authorizer_context(event: ProxyEvent) -> Mapping[str, str]:
     context = event["requestContext"].get("authorizer")
     if not context:
@@ -192,18 +226,22 @@ def _body(event: ProxyEvent) -> bytes:
     content_type = header(event, "content-type")
     if content_type is not None and not _JSON_TYPE.fullmatch(content_type.strip()):
         raise ServiceError(UNSUPPORTED_MEDIA_TYPE, reason="content-type is not JSON")
-    text = event["body"] or ""
-    if not event["isBase64Encoded"]:
-        # surrogatepass leaves text that is not valid Unicode to the JSON checks.
-        body = text.encode("utf-8", "surrogatepass")
-    else:
-        try:
-            body = base64.b64decode(text, validate=True)
-        except (binascii.Error, ValueError):
-            raise ServiceError(BAD_REQUEST, "The body is not valid base64", reason="the body is not base64") from None
+    body = _bytes(event)
     if len(body) > BODY_BYTES:
         raise ServiceError(PAYLOAD_TOO_LARGE)
     return body
+
+
+def _bytes(event: ProxyEvent) -> bytes:
+    """Return the bytes of a body."""
+    text = event["body"] or ""
+    if not event["isBase64Encoded"]:
+        # surrogatepass leaves text that is not valid Unicode to the JSON checks.
+        return text.encode("utf-8", "surrogatepass")
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise ServiceError(BAD_REQUEST, "The body is not valid base64", reason="the body is not base64") from None
 
 
 def query_parameters(event: ProxyEvent) -> dict[str, str]:

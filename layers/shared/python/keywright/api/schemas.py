@@ -17,6 +17,7 @@ from keywright.api.fields import (
     Cursor,
     Day,
     GracePeriodSeconds,
+    LeakUrl,
     Limit,
     Metadata,
     MetadataValue,
@@ -27,6 +28,8 @@ from keywright.api.fields import (
     QuotaPeriod,
     QuotaUses,
     RateLimitUses,
+    Reason,
+    ReportedKeys,
     WindowSeconds,
     WrittenDay,
     WrittenMoment,
@@ -157,6 +160,9 @@ class UpdateApiKey(Body):
         quota: The new quota, from the next use on. What was used of the period stays used. null removes it.
         allowed_ips: The new list of IP addresses and ranges that the key can be used from. null and an empty list allow
             all.
+        leak: null clears the report that the text of the key is public. A disabled key with such a report can only be
+            enabled together with it.
+        reason: Why the key is disabled, for the audit log. Only together with `enabled`: false.
     """
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1})
@@ -169,11 +175,22 @@ class UpdateApiKey(Body):
     rate_limit: RateLimitInput | None = Field(default=None, alias="rateLimit")
     quota: Quota | None = None
     allowed_ips: AllowedIps | None = Field(default=None, alias="allowedIps")
+    leak: None = None
+    reason: Reason = _OMITTED
+
+    @field_validator("reason")
+    @classmethod
+    def _is_of_disabling(cls, reason: Reason, info: ValidationInfo) -> Reason:
+        # A field that is not valid itself is not in the data: its own error says enough.
+        if info.data.get("enabled", False) is not False:
+            raise broken_rule("is only for disabling a key", "Send it together with enabled: false, or omit it.")
+        return reason
 
     @model_validator(mode="after")
     def _has_changes(self) -> Self:
         if not self.model_fields_set:
-            raise broken_rule("contains no changes", f"Send at least one of: {', '.join(field_names(type(self)))}.")
+            changes = [name for name in field_names(type(self)) if name != "reason"]
+            raise broken_rule("contains no changes", f"Send at least one of: {', '.join(changes)}.")
         return self
 
 
@@ -183,9 +200,11 @@ class RotateApiKey(Body):
     Attributes:
         grace_period_seconds: How long the previous secret keeps working, up to 7 days. By default it stops working at
             once.
+        reason: Why the key is rotated, for the audit log.
     """
 
     grace_period_seconds: GracePeriodSeconds = Field(default=0, alias="gracePeriodSeconds")
+    reason: Reason = _OMITTED
 
 
 class VerifyApiKey(Body):
@@ -203,6 +222,34 @@ class VerifyApiKey(Body):
     permissions: list[Permission] = Field(default_factory=list)
     cost: Cost = 1
     client_ip: ClientIp | None = Field(default=None, alias="clientIp")
+
+
+class ReportLeak(Body):
+    """Keys that are public.
+
+    Attributes:
+        keys: The texts of the keys, as they were found.
+        url: Where they were found. Admins of the keys' organizations see it.
+    """
+
+    keys: ReportedKeys = Field(repr=False)
+    url: LeakUrl | None = None
+
+
+class GitHubMatch(BaseModel):
+    """A match of GitHub's secret scanning.
+
+    Attributes:
+        token: The text that was found.
+        type: The name that GitHub has for keys of this service.
+        url: Where it was found. It may be empty.
+        source: The kind of place, such as `content`.
+    """
+
+    token: str = Field(repr=False)
+    type: str
+    url: str = ""
+    source: str = ""
 
 
 # ---- Query parameters ----------------------------------------------------------------------------------------
@@ -236,6 +283,16 @@ class ListApiKeysQuery(PageQuery):
 
     enabled: BooleanText = None
     permission: Permission | None = None
+
+
+class RevocationQuery(Query):
+    """Options of the deletion of a key.
+
+    Attributes:
+        reason: Why the key is deleted, for the audit log.
+    """
+
+    reason: Reason | None = None
 
 
 class ListAuditLogsQuery(PageQuery):
@@ -352,6 +409,20 @@ class QuotaStatus(Answer):
     resets_at: WrittenMoment | None
 
 
+class Leak(Answer):
+    """A report that the text of a key is public.
+
+    Attributes:
+        reported_at: When it was reported first.
+        source: `report`: by anyone who holds the text. `github`: by GitHub's secret scanning.
+        url: Where the text was found. null if the report does not say.
+    """
+
+    reported_at: WrittenMoment
+    source: Literal["report", "github"]
+    url: str | None
+
+
 class ApiKeySummary(Answer):
     """A key in a list.
 
@@ -371,6 +442,7 @@ class ApiKeySummary(Answer):
         rate_limit: How fast the key can be used. null if it has no rate limit.
         quota: How often the key can be used. null if it has no quota.
         allowed_ips: The IP addresses and ranges that the key can be used from. null if from anywhere.
+        leak: The report that the text of the key is public. null if there is none.
     """
 
     id: str
@@ -389,6 +461,7 @@ class ApiKeySummary(Answer):
     rate_limit: RateLimit | None = None
     quota: Quota | None = None
     allowed_ips: list[str] | None = None
+    leak: Leak | None = None
 
 
 class ApiKeyDetails(ApiKeySummary):
@@ -489,6 +562,7 @@ class VerifiedApiKey(Answer):
         quota: What is left of the quota of the key or of its organization, likewise.
         retry_after_seconds: In how many seconds a use that is `RATE_LIMITED` or `QUOTA_EXCEEDED` would be admitted if
             nothing else is used. null for other codes, and if it never would be.
+        leak: The report that the text of the key is public. null if there is none.
     """
 
     valid: bool
@@ -513,10 +587,11 @@ class VerifiedApiKey(Answer):
     rate_limit: RateLimitStatus | None
     quota: QuotaStatus | None
     retry_after_seconds: int | None
+    leak: Leak | None
 
 
 class CurrentApiKey(Answer):
-    """The key of the request, as its holder sees it.
+    """The key of the request, as its holder sees it. Without a report of a leak, which a thief would read too.
 
     Attributes:
         id: The id of the key.
@@ -571,6 +646,8 @@ class AuditLog(Answer):
         request_id: The `x-request-id` of the request. null if there was no request.
         created_at: When it happened. For events of the identity provider, the time that the provider gave.
         received_at: When the record was written. For events of the identity provider, this can be much later.
+        reason: Why the key was disabled, rotated or deleted: `compromised`, `superseded`, `no_longer_used` or `other`.
+            null if that was not said.
     """
 
     id: str
@@ -583,3 +660,40 @@ class AuditLog(Answer):
     request_id: str | None
     created_at: WrittenMoment
     received_at: WrittenMoment
+    reason: str | None
+
+
+class LeakResult(Answer):
+    """The outcome of a report of one text.
+
+    Attributes:
+        outcome: `reported`: the key is disabled, or marked, as this deployment is configured. `already_reported`: it
+            was before. `inactive`: the text was a key and is not accepted any more. `accepted`: the text is a key, and
+            the report is processed within minutes. `unknown`: the text is not a key of this service.
+    """
+
+    outcome: Literal["reported", "already_reported", "inactive", "accepted", "unknown"]
+
+
+class LeakResults(Answer):
+    """The outcomes of a report.
+
+    Attributes:
+        results: One for each text, in order.
+    """
+
+    results: list[LeakResult]
+
+
+class GitHubLabel(BaseModel):
+    """Whether a match is a key, in GitHub's format.
+
+    Attributes:
+        token_hash: The SHA-256 of the token, in hexadecimal.
+        token_type: The type of the match.
+        label: Whether the token was issued by this service, even if it is not accepted any more.
+    """
+
+    token_hash: str
+    token_type: str
+    label: Literal["true_positive", "false_positive"]

@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from keywright.api.fields import MAXIMUM_ALLOWED_IPS, MAXIMUM_GRACE_PERIOD_SECONDS, NAME_CHARACTERS
+from keywright.api.fields import (
+    MAXIMUM_ALLOWED_IPS,
+    MAXIMUM_GRACE_PERIOD_SECONDS,
+    MAXIMUM_REPORTED_KEYS,
+    NAME_CHARACTERS,
+)
 from keywright.api.json_body import quoted
 from keywright.api.schemas import Query, Quota, RateLimitInput, field_names, spelling
 from keywright.domain.limits import HIGHEST_COST, HIGHEST_LIMIT, HIGHEST_QUOTA, LONGEST_WINDOW_SECONDS, Period
+from keywright.domain.revocation_reason import RevocationReason
 from keywright.errors import BAD_REQUEST, ServiceError
-from keywright.settings import settings
+from keywright.settings import catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -109,7 +115,7 @@ _PARTS: dict[str, type[BaseModel]] = {"rateLimit": RateLimitInput, "quota": Quot
 
 _FIELDS: dict[str, Callable[[], str]] = {
     "name": lambda: f"name is a string of 1 to {NAME_CHARACTERS} characters.",
-    "permissions": lambda: f"permissions is an array of one or more of: {', '.join(settings().permissions)}.",
+    "permissions": lambda: f"permissions is an array of one or more of: {', '.join(catalogue())}.",
     "metadata": lambda: "metadata is an object whose values are strings, finite numbers or booleans.",
     "key": lambda: "key is the text of an API key.",
     "enabled": lambda: "enabled is true or false, without quotes.",
@@ -128,7 +134,11 @@ _FIELDS: dict[str, Callable[[], str]] = {
         f"allowedIps is an array of up to {MAXIMUM_ALLOWED_IPS} IP addresses and ranges, such as 192.0.2.0/24."
     ),
     "clientIp": lambda: "clientIp is the IP address of your caller, a string.",
+    "keys": lambda: f"keys is an array of 1 to {MAXIMUM_REPORTED_KEYS} texts of API keys.",
+    "url": lambda: "url is the address where the keys were found, a string.",
     "cost": lambda: f"cost is a whole number from 0 to {HIGHEST_COST}.",
+    "leak": lambda: "leak can only be null, which clears the report of a leak.",
+    "reason": lambda: f"reason is one of: {', '.join(RevocationReason)}.",
 }
 
 _RULES: dict[str, Callable[[Mapping[str, object]], str]] = {
@@ -143,6 +153,7 @@ _RULES: dict[str, Callable[[Mapping[str, object]], str]] = {
     "dict_type": lambda _: "must be an object",
     "model_type": lambda _: "must be an object",
     "literal_error": lambda context: f"must be {context['expected']}",
+    "none_required": lambda _: "must be null",
     "bool_type": lambda _: "must be true or false",
     "int_type": lambda _: "must be a whole number",
     "greater_than_equal": lambda context: f"must be at least {context['ge']}",

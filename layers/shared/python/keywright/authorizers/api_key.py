@@ -49,7 +49,11 @@ if TYPE_CHECKING:
 _API_KEY = "x-api-key"
 _AUTHORIZATION = "authorization"
 _BEARER = "bearer "
-_OWN_ROUTES = frozenset({("GET", "/auth/api-keys/current")})
+_REVOCATION = ("DELETE", "/auth/api-keys/current")
+"""The route on which a key deletes itself. It is no use of the key, so no limit refuses it."""
+_LOOK, _ONE_USE = 0, 1
+"""The costs of requests. A look takes nothing of a limit, and is not counted."""
+_OWN_ROUTES = frozenset({("GET", "/auth/api-keys/current"), _REVOCATION})
 """Routes of this API that every valid key may call, regardless of the rules. Their answers are not reused."""
 _LIMITED = frozenset({Code.RATE_LIMITED, Code.QUOTA_EXCEEDED})
 _NO_ADDRESS = IP_NOT_ALLOWED.variant(
@@ -105,8 +109,9 @@ def authorize_api_key(event: AuthorizerEvent, context: LambdaContext) -> Authori
             not reuse it.
     """
     request = _read(event)
+    use = Use(request.missing, request.address, _LOOK if request.route == _REVOCATION else _ONE_USE)
     with deadline.within(context.get_remaining_time_in_millis()):
-        verification = None if request.text is None else verify(request.text, Use(request.missing, request.address))
+        verification = None if request.text is None else verify(request.text, use)
     if not isinstance(verification, IdentifiedKey) or verification.code in {Code.EXPIRED, Code.DISABLED}:
         if not request.is_payload_2:
             raise Unauthorized

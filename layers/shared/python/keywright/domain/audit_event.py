@@ -12,6 +12,9 @@ class AuditEvent(StrEnum):
     API_KEY_UPDATED = "api_key.updated"
     API_KEY_ROTATED = "api_key.rotated"
     API_KEY_DELETED = "api_key.deleted"
+    API_KEY_LEAK_REPORTED = "api_key.leak_reported"
+    API_KEY_RETIRED_SECRET_USED = "api_key.retired_secret_used"  # noqa: S105 - no password
+    API_KEY_IMPORTED = "api_key.imported"
     ORGANIZATION_CREATED = "organization.created"
     ORGANIZATION_UPDATED = "organization.updated"
     ORGANIZATION_DELETION_REQUESTED = "organization.deletion_requested"

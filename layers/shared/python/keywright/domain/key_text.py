@@ -1,4 +1,4 @@
-"""The text of an API key: 64 bytes in base62 behind a prefix.
+"""The text of an API key: 64 bytes in base62 between a prefix and a checksum.
 
     kk_ + 86 characters =  1  format version       always 1
                            1  pepper version       which pepper the tag and the hash are keyed with
@@ -7,14 +7,18 @@
                            2  generation           number of rotations, big-endian
                           22  secret               176 random bits
                            6  tag                  of the 58 bytes before it
+        +  6 characters =  checksum                CRC-32 of all characters before it, prefix included
 
-With the ids, a verification reads by primary key. With the tag, a forged or mistyped key costs no read at all.
+With the ids, a verification reads by primary key. With the tag, a forged key costs no read at all: it is keyed with the
+pepper. With the checksum, anyone can tell a key from other text without the pepper, as scanners for leaked keys do; it
+is that of gzip and PNG (ISO-HDLC), written in base62 with leading zeros.
 """
 
 from __future__ import annotations
 
 import hmac
 import uuid
+import zlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -26,7 +30,10 @@ FORMAT_VERSION = 1
 SECRET_BYTES = 22
 TAG_BYTES = 6
 PAYLOAD_BYTES = 58
-TEXT_CHARACTERS = 86
+NUMBER_CHARACTERS = 86
+CHECKSUM_CHARACTERS = 6
+TEXT_CHARACTERS = NUMBER_CHARACTERS + CHECKSUM_CHARACTERS
+"""Characters behind the prefix."""
 MAX_GENERATION = 0xFFFF
 HINT_CHARACTERS = 4
 
@@ -41,9 +48,11 @@ class NotIssuedHere(StrEnum):
 
     MALFORMED = "malformed"
     """The text has another prefix, length, alphabet or format than a key."""
+    MISTYPED = "wrong checksum"
+    """The text has the form of a key, and one of its characters is wrong."""
     UNKNOWN_PEPPER_VERSION = "unknown pepper version"
     FORGED = "wrong tag"
-    """The text has the form of a key, and is made up or mistyped."""
+    """The text has the form and the checksum of a key, and was made up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +96,14 @@ def payload(
 
 
 def encode(prefix: str, payload: bytes, tag_key: bytes) -> str:
-    """Return the text of a key: the prefix and 86 base62 characters."""
-    number = int.from_bytes(payload + _tag(payload, tag_key))
-    characters = []
-    for _ in range(TEXT_CHARACTERS):
-        number, value = divmod(number, 62)
-        characters.append(_ALPHABET[value])
-    return prefix + "".join(reversed(characters))
+    """Return the text of a key: the prefix and 92 base62 characters."""
+    unchecked = prefix + _base62(int.from_bytes(payload + _tag(payload, tag_key)), NUMBER_CHARACTERS)
+    return unchecked + checksum(unchecked)
+
+
+def checksum(text: str) -> str:
+    """Return the checksum of the characters before it, all of ASCII."""
+    return _base62(zlib.crc32(text.encode("ascii")), CHECKSUM_CHARACTERS)
 
 
 def decode(text: str, prefix: str, tag_key: Callable[[int], bytes | None]) -> KeyParts | NotIssuedHere:
@@ -107,9 +117,9 @@ def decode(text: str, prefix: str, tag_key: Callable[[int], bytes | None]) -> Ke
     Returns:
         The parts, or the reason why the text was not issued here.
     """
-    decoded = _base62_bytes(text.removeprefix(prefix)) if text.startswith(prefix) else None
-    if decoded is None or decoded[0] != FORMAT_VERSION:
-        return NotIssuedHere.MALFORMED
+    decoded = _decoded(text, prefix)
+    if isinstance(decoded, NotIssuedHere):
+        return decoded
     payload, tag = decoded[:PAYLOAD_BYTES], decoded[PAYLOAD_BYTES:]
     pepper_version = payload[1]
     key = tag_key(pepper_version)
@@ -137,8 +147,9 @@ class ClaimedKey:
 
 def claimed(text: str) -> ClaimedKey | None:
     """Return the key that a text with any prefix names, without the pepper; None if it has not the form of a key."""
-    decoded = _base62_bytes(text[-TEXT_CHARACTERS:]) if text[:-TEXT_CHARACTERS].endswith("_") else None
-    if decoded is None or decoded[0] != FORMAT_VERSION:
+    prefix = text[:-TEXT_CHARACTERS]
+    decoded = _decoded(text, prefix) if prefix.endswith("_") else NotIssuedHere.MALFORMED
+    if isinstance(decoded, NotIssuedHere):
         return None
     return ClaimedKey(uuid.UUID(bytes=decoded[2:18]), uuid.UUID(bytes=decoded[18:34]), int.from_bytes(decoded[34:36]))
 
@@ -146,7 +157,7 @@ def claimed(text: str) -> ClaimedKey | None:
 def hint(text: str, prefix: str) -> str:
     """Return the part of a key's text that may be shown later: its prefix and its last four characters.
 
-    They depend on all 64 bytes (the number modulo 62**4), and disclose no more than 24 bits of the tag would.
+    They are part of the checksum, so they depend on all characters, and disclose 24 bits of the 224 of secret and tag.
     """
     return f"{prefix}...{text[-HINT_CHARACTERS:]}"
 
@@ -155,10 +166,27 @@ def _tag(payload: bytes, tag_key: bytes) -> bytes:
     return hmac.digest(tag_key, payload, "sha256")[:TAG_BYTES]
 
 
+def _decoded(text: str, prefix: str) -> bytes | NotIssuedHere:
+    """Return the 64 bytes of a text, of which only the checksum and the format version are checked."""
+    if not text.startswith(prefix) or len(text) != len(prefix) + TEXT_CHARACTERS or not text.isascii():
+        return NotIssuedHere.MALFORMED
+    if checksum(text[:-CHECKSUM_CHARACTERS]) != text[-CHECKSUM_CHARACTERS:]:
+        return NotIssuedHere.MISTYPED
+    decoded = _base62_bytes(text[len(prefix) : -CHECKSUM_CHARACTERS])
+    return NotIssuedHere.MALFORMED if decoded is None or decoded[0] != FORMAT_VERSION else decoded
+
+
+def _base62(number: int, length: int) -> str:
+    """Return so many base62 characters of a number, the most significant first."""
+    characters = []
+    for _ in range(length):
+        number, value = divmod(number, 62)
+        characters.append(_ALPHABET[value])
+    return "".join(reversed(characters))
+
+
 def _base62_bytes(characters: str) -> bytes | None:
     """Return the 64 bytes that 86 base62 characters encode, or None if they encode none."""
-    if len(characters) != TEXT_CHARACTERS:
-        return None
     number = 0
     for character in characters:
         value = _VALUES.get(character)

@@ -15,6 +15,7 @@ _EXTRACT_SALT = b"keywright/pepper"
 _TAG_PURPOSE = b"keywright/tag/1"
 _HASH_PURPOSE = b"keywright/hash/1"
 _IDEMPOTENCY_PURPOSE = b"keywright/idempotency/1"
+_IMPORT_PURPOSE = b"keywright/import/1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class PepperKeys:
     tag_key: bytes = field(repr=False)
     hash_key: bytes = field(repr=False)
     idempotency_key: bytes = field(repr=False)
+    import_key: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ def derive(pepper: bytes) -> PepperKeys:
         tag_key=_expand(pseudorandom_key, _TAG_PURPOSE),
         hash_key=_expand(pseudorandom_key, _HASH_PURPOSE),
         idempotency_key=_expand(pseudorandom_key, _IDEMPOTENCY_PURPOSE),
+        import_key=_expand(pseudorandom_key, _IMPORT_PURPOSE),
     )
 
 

@@ -48,6 +48,11 @@ class KeyHolder:
     organization_id: UUID
     key_id: UUID
 
+    @property
+    def actor(self) -> Actor:
+        """The holder as an actor: the key itself."""
+        return Actor(ActorType.API_KEY, str(self.key_id))
+
 
 @dataclass(frozen=True, slots=True)
 class Backend:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from keywright import clock
 from keywright.domain.audit_event import AuditEvent
-from keywright.store import api_keys, audit, limits, table, usage
+from keywright.store import api_keys, audit, imported_texts, limits, table, usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from keywright.domain.principals import Actor, Origin
+    from keywright.domain.revocation_reason import RevocationReason
     from keywright.store.api_keys import ApiKeyRecord
     from keywright.store.table import Step
 
@@ -19,7 +20,13 @@ DELETE_ATTEMPTS = 20
 """Far more than an update gets: a revocation should not have to be repeated because of an edit."""
 
 
-def commit_deletion(record: ApiKeyRecord, actor: Actor, origin: Origin | None, conditions: Sequence[Step]) -> None:
+def commit_deletion(
+    record: ApiKeyRecord,
+    actor: Actor,
+    origin: Origin | None,
+    conditions: Sequence[Step],
+    reason: RevocationReason | None = None,
+) -> None:
     """Delete a key and its usage with the audit record; it stops verifying at once.
 
     Args:
@@ -27,19 +34,23 @@ def commit_deletion(record: ApiKeyRecord, actor: Actor, origin: Origin | None, c
         actor: who deletes it.
         origin: of the request, if there was one.
         conditions: what has to hold besides.
+        reason: why it is deleted, if that was said.
 
     Raises:
         Conflict: the key is not as it was read.
         ServiceError: API_KEY_NOT_FOUND, SERVICE_UNAVAILABLE, and what the conditions say.
     """
     key_id = str(record.key_id)
-    change = audit.Change(AuditEvent.API_KEY_DELETED, "api_key", key_id, before=record.audited(), after=None)
+    change = audit.Change(
+        AuditEvent.API_KEY_DELETED, "api_key", key_id, before=record.audited(), after=None, reason=reason
+    )
     table.commit(
         [
             *conditions,
             api_keys.delete(record),
             usage.delete(record.organization_id, record.key_id),
             *limits.steps(record.key_id, had_limits=record.has_limits, has_limits=False),
+            *([] if record.imported_as is None else [imported_texts.delete(record.imported_as)]),
         ],
         audit.put(record.organization_id, actor, origin, change, clock.after(record.updated_at)),
     )

@@ -1,4 +1,4 @@
-"""Listing, showing, updating and deleting the keys of an organization, for its members."""
+"""Listing, showing, updating and deleting the keys of an organization, for its members; deleting, for the holder."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from keywright.api.envelope import Listing, Pagination
 from keywright.api.schemas import Done, UpdatedApiKey
 from keywright.api.validation import not_in_future
 from keywright.domain.permissions import Role
+from keywright.errors import API_KEY_NOT_FOUND, ORGANIZATION_FROZEN, UNAUTHORIZED, ServiceError
 from keywright.keys import views
 from keywright.keys.changes import commit_change
 from keywright.keys.deletion import DELETE_ATTEMPTS, commit_deletion
@@ -18,8 +19,9 @@ from keywright.store.api_keys import ApiKeyFilter
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from keywright.api.schemas import ApiKeyDetails, ApiKeySummary, ListApiKeysQuery, UpdateApiKey
-    from keywright.domain.principals import Member, Origin
+    from keywright.api.schemas import ApiKeyDetails, ApiKeySummary, ListApiKeysQuery, RevocationQuery, UpdateApiKey
+    from keywright.domain.principals import KeyHolder, Member, Origin
+    from keywright.store.layout import Item
 
 _UPDATE_ATTEMPTS = 2
 
@@ -59,7 +61,8 @@ def update(member: Member, origin: Origin, key_id: UUID, body: UpdateApiKey) -> 
 
     Raises:
         ServiceError: BAD_REQUEST if the key would be expired; FORBIDDEN, ORGANIZATION_FROZEN, API_KEY_NOT_FOUND;
-            CONFLICT after two lost races; SERVICE_UNAVAILABLE.
+            API_KEY_LEAKED if a leaked key would be enabled and keep its report; CONFLICT after two lost races;
+            SERVICE_UNAVAILABLE.
     """
     if body.expires_at is not None and body.expires_at <= clock.now():
         raise not_in_future("expiresAt")
@@ -69,24 +72,60 @@ def update(member: Member, origin: Origin, key_id: UUID, body: UpdateApiKey) -> 
 def _update(member: Member, origin: Origin, key_id: UUID, body: UpdateApiKey) -> UpdatedApiKey:
     sort_keys = layout.api_key_sort_key(key_id), layout.usage_sort_key(key_id)
     items = authorization.read_to_change(member, Role.ADMIN, *sort_keys)
-    fields = views.stored_fields(body.model_dump(exclude_unset=True))
-    conditions = authorization.conditions(member, Role.ADMIN)
-    after = commit_change(api_keys.require(items, key_id), fields, member.actor, origin, conditions)
+    fields = views.stored_fields(body.model_dump(exclude={"reason"}, exclude_unset=True))
+    conditions, reason = authorization.conditions(member, Role.ADMIN), views.reason_of(body.reason)
+    after = commit_change(api_keys.require(items, key_id), fields, member.actor, origin, conditions, reason=reason)
     return UpdatedApiKey(message="The API key was updated", api_key=views.details(after, usage.usage_of(items, key_id)))
 
 
-def delete(member: Member, origin: Origin, key_id: UUID) -> Done:
+def delete(member: Member, origin: Origin, key_id: UUID, query: RevocationQuery) -> Done:
     """Delete a key and its usage; it stops verifying at once.
 
     Raises:
         ServiceError: FORBIDDEN, ORGANIZATION_FROZEN, API_KEY_NOT_FOUND, SERVICE_UNAVAILABLE; CONFLICT after
             DELETE_ATTEMPTS lost races.
     """
-    return table.retry_on_conflict(lambda: _delete(member, origin, key_id), DELETE_ATTEMPTS)
+    return table.retry_on_conflict(lambda: _delete(member, origin, key_id, query), DELETE_ATTEMPTS)
 
 
-def _delete(member: Member, origin: Origin, key_id: UUID) -> Done:
+def _delete(member: Member, origin: Origin, key_id: UUID, query: RevocationQuery) -> Done:
     items = authorization.read_to_change(member, Role.ADMIN, layout.api_key_sort_key(key_id))
     conditions = authorization.conditions(member, Role.ADMIN)
-    commit_deletion(api_keys.require(items, key_id), member.actor, origin, conditions)
+    commit_deletion(api_keys.require(items, key_id), member.actor, origin, conditions, views.reason_of(query.reason))
     return Done(message="The API key was deleted")
+
+
+def delete_current(holder: KeyHolder, origin: Origin, query: RevocationQuery) -> Done:
+    """Delete the key of its holder; the authorizer has just verified it.
+
+    Raises:
+        ServiceError: UNAUTHORIZED if it was deleted since; ORGANIZATION_FROZEN, SERVICE_UNAVAILABLE; CONFLICT after
+            DELETE_ATTEMPTS lost races.
+    """
+    return table.retry_on_conflict(lambda: _delete_current(holder, origin, query), DELETE_ATTEMPTS)
+
+
+def _delete_current(holder: KeyHolder, origin: Origin, query: RevocationQuery) -> Done:
+    items = table.read(holder.organization_id, [layout.api_key_sort_key(holder.key_id)])
+    condition = authorization.is_active(holder.organization_id, _refusal_of_holder)
+    try:
+        commit_deletion(
+            api_keys.require(items, holder.key_id),
+            holder.actor,
+            origin,
+            [condition],
+            views.reason_of(query.reason),
+        )
+    except ServiceError as error:
+        if error.error is API_KEY_NOT_FOUND:
+            raise _gone_since() from None
+        raise
+    return Done(message="The API key was deleted")
+
+
+def _refusal_of_holder(organization: Item | None) -> ServiceError:
+    return ServiceError(ORGANIZATION_FROZEN) if organization else _gone_since()
+
+
+def _gone_since() -> ServiceError:
+    return ServiceError(UNAUTHORIZED, reason="deleted since it was verified")

@@ -7,7 +7,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from keywright.store.api_keys import ApiKeyRecord
+
+
+ROTATED_OUT = "rotated out"
+"""The reason of a text that was the key's before a rotation, and whose grace period is over."""
 
 
 class Code(StrEnum):
@@ -81,9 +87,11 @@ class UnknownKey:
 
     Attributes:
         reason: for the log only.
+        ids: of the organization and the key that the text was issued for, if it was rotated out; for the log only.
     """
 
     reason: str
+    ids: tuple[UUID, UUID] | None = field(default=None, compare=False)
 
     @property
     def code(self) -> Code:
@@ -92,7 +100,8 @@ class UnknownKey:
 
     def logged(self) -> dict[str, object]:
         """Return the fields of the log line."""
-        return {"code": self.code, "reason": self.reason, "organization_id": None, "api_key_id": None}
+        organization_id, key_id = (None, None) if self.ids is None else map(str, self.ids)
+        return {"code": self.code, "reason": self.reason, "organization_id": organization_id, "api_key_id": key_id}
 
 
 @dataclass(frozen=True, slots=True)

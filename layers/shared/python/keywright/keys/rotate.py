@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from keywright.api.schemas import RotateApiKey
     from keywright.domain.principals import Actor, Member, Origin
+    from keywright.domain.revocation_reason import RevocationReason
     from keywright.keys.replay import Repeatable
     from keywright.keys.secret import NewSecret
     from keywright.store.api_keys import ApiKeyRecord
@@ -39,7 +40,8 @@ def rotate(
     """Rotate a key to a new secret. The previous one works for the grace period, and no longer than the key.
 
     At most two secrets are valid: rotating again within a grace period retires the older one. Whether the key is
-    enabled and when it expires stays as it is.
+    enabled and when it expires stays as it is. Without a grace period, the report of a leak is cleared: the reported
+    text works no longer.
 
     Raises:
         ServiceError: as of `create`; also API_KEY_NOT_FOUND, and CONFLICT after two lost races or too many rotations.
@@ -75,7 +77,8 @@ def _rotate(
         ]
 
     used = usage.usage_of(items, key_id)
-    return commit_rotation(before, used, timedelta(seconds=body.grace_period_seconds), member.actor, origin, steps)
+    grace_period, reason = timedelta(seconds=body.grace_period_seconds), views.reason_of(body.reason)
+    return commit_rotation(before, used, grace_period, member.actor, origin, steps, reason)
 
 
 def commit_rotation(  # noqa: PLR0913, PLR0917 - all of what two callers know
@@ -85,6 +88,7 @@ def commit_rotation(  # noqa: PLR0913, PLR0917 - all of what two callers know
     actor: Actor,
     origin: Origin | None,
     steps: Callable[[RotatedApiKey, datetime], Sequence[Step]],
+    reason: RevocationReason | None = None,
 ) -> RotatedApiKey:
     """Rotate a key to a new secret, with the audit record; for members and operators alike.
 
@@ -95,6 +99,7 @@ def commit_rotation(  # noqa: PLR0913, PLR0917 - all of what two callers know
         actor: who rotates it.
         origin: of the request, if there was one.
         steps: takes the answer and its time, and returns the steps before those of the key.
+        reason: why it is rotated, if that was said.
 
     Raises:
         Conflict: the key is not as it was read.
@@ -116,12 +121,15 @@ def commit_rotation(  # noqa: PLR0913, PLR0917 - all of what two callers know
         key=drawn.text,
         previous_key_expires_at=clock.rfc3339(after.previous_expires_at) if after.previous_expires_at else None,
     )
+    is_cleared = before.leak is not None and after.leak is None
     change = audit.Change(
         AuditEvent.API_KEY_ROTATED,
         "api_key",
         str(before.key_id),
-        before={"generation": before.generation},
-        after={"generation": after.generation, "previousKeyExpiresAt": rotated.previous_key_expires_at},
+        before={"generation": before.generation} | ({"leak": before.audited()["leak"]} if is_cleared else {}),
+        after={"generation": after.generation, "previousKeyExpiresAt": rotated.previous_key_expires_at}
+        | ({"leak": None} if is_cleared else {}),
+        reason=reason,
     )
     table.commit(
         [*steps(rotated, now), api_keys.replace(before, after)],
@@ -142,6 +150,7 @@ def _rotated(before: ApiKeyRecord, drawn: NewSecret, now: datetime, grace_period
         generation=before.generation + 1,
         previous_hash=before.hash if has_grace else None,
         previous_expires_at=previous_expires_at if has_grace else None,
+        leak=before.leak if has_grace else None,
         updated_at=now,
         version=before.version + 1,
     )

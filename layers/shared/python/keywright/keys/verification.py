@@ -2,7 +2,8 @@
 
 In this order, so that only the holder of the right secret learns more than NOT_FOUND:
 
-1. the text and its tag: forged and mistyped keys end here, without a read and without a hash;
+1. the text and its tag: forged and mistyped keys end here, without a read and without a hash. Where imported keys are
+   taken, a text of another form costs one read of the items that would name its key;
 2. one strongly consistent read of the key and its organization, on every verification: a key that was revoked,
    disabled, rotated or frozen is refused on the next request;
 3. the secret, against the hash of its generation;
@@ -26,8 +27,8 @@ from keywright.domain.access_rules import RouteClosed
 from keywright.domain.ip_addresses import is_within
 from keywright.domain.key_text import NotIssuedHere
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
-from keywright.keys import limiter, verification_log
-from keywright.keys.outcome import Code, IdentifiedKey, UnknownKey
+from keywright.keys import limiter, retired_secrets, verification_log
+from keywright.keys.outcome import ROTATED_OUT, Code, IdentifiedKey, UnknownKey
 from keywright.keys.usage import meter
 from keywright.keys.verification_log import Measurements
 from keywright.log import describe, logger
@@ -108,6 +109,8 @@ def verify(text: str, use: Use = NO_PERMISSION_NEEDED) -> Verification:
 
 def _verify(text: str, use: Use, measured: Measurements) -> Verification:
     parts = key_text.decode(text, settings().key_prefix, pepper.peppers().tag_key)
+    if parts is NotIssuedHere.MALFORMED and settings().takes_imported_keys:
+        parts = _imported(text, measured)
     if isinstance(parts, NotIssuedHere):
         return UnknownKey(parts)
     for _ in range(_READS):
@@ -121,6 +124,15 @@ def _verify(text: str, use: Use, measured: Measurements) -> Verification:
         else:
             return _with_usage_plan(verification, credential)
     raise ServiceError(SERVICE_UNAVAILABLE, reason="the item of a limit is missing")
+
+
+def _imported(text: str, measured: Measurements) -> KeyParts | NotIssuedHere:
+    from keywright.keys import imported  # noqa: PLC0415 - loaded only where imported keys are taken
+
+    started = time.perf_counter()
+    (parts,) = imported.find([text])
+    measured.read_seconds = time.perf_counter() - started
+    return parts or NotIssuedHere.MALFORMED
 
 
 def _with_usage_plan(verification: Verification, credential: Credential) -> Verification:
@@ -139,7 +151,7 @@ def _verify_credential(parts: KeyParts, credential: Credential, use: Use, measur
     key, now = credential.key, clock.now()
     stored_hash = _hash_of_generation(key, parts.generation, now)
     if stored_hash is None:
-        return UnknownKey("rotated out")
+        return _of_other_generation(parts, key, use, now)
     if not _is_secret(parts, key, stored_hash, measured):
         return UnknownKey("wrong secret")
     refused = _refusal(credential, use, now)
@@ -154,6 +166,15 @@ def _verify_credential(parts: KeyParts, credential: Credential, use: Use, measur
         previous = None if parts.generation == key.generation else parts.generation
         meter().count(key.organization_id, key.key_id, now, use.address, previous)
     return IdentifiedKey(key, Code.VALID, "valid", admission=admission)
+
+
+def _of_other_generation(parts: KeyParts, key: ApiKeyRecord, use: Use, now: datetime) -> UnknownKey:
+    """Refuse a text of a generation that is not valid, and count the use of one that was."""
+    if parts.generation > key.generation:
+        return UnknownKey("unknown generation")
+    ids = key.organization_id, key.key_id
+    retired_secrets.meter().count(*ids, parts.generation, now, use.address)
+    return UnknownKey(ROTATED_OUT, ids)
 
 
 def _refusal(  # noqa: PLR0911 - one for each result, in their order
@@ -178,24 +199,29 @@ def _refusal(  # noqa: PLR0911 - one for each result, in their order
 
 
 def _read(parts: KeyParts, measured: Measurements) -> Credential | None:
-    """Read the key, or reuse a record that is not older than RecordReuseSeconds."""
+    """Read the key, or reuse a record that is not older than RecordReuseSeconds.
+
+    The tag of the text proves its generation: a record of an earlier one was read before the last rotation.
+    """
     reuse_seconds = settings().record_reuse_seconds
     name = (parts.organization_id, parts.key_id)
     asked_at = time.monotonic()
     if reuse_seconds:
         reusable = records().get(name)
         if reusable is not None and asked_at < reusable[0] + reuse_seconds:
-            return reusable[1]
+            reused = reusable[1]
+            if parts.generation <= reused.key.generation:
+                return reused
     started = time.perf_counter()
     credential = credentials.read(*name)
-    measured.read_seconds = time.perf_counter() - started
+    measured.read_seconds = (measured.read_seconds or 0.0) + time.perf_counter() - started
     if reuse_seconds and credential is not None:
         records().put(name, (asked_at, credential))
     return credential
 
 
 def _hash_of_generation(key: ApiKeyRecord, generation: int, now: datetime) -> str | None:
-    """Return the hash that a secret of this generation must match; None if it was rotated out."""
+    """Return the hash that a secret of this generation must match; None if it is not valid."""
     if generation == key.generation:
         return key.hash
     if generation == key.generation - 1 and key.previous_expires_at is not None and now < key.previous_expires_at:
@@ -211,7 +237,7 @@ def _is_secret(parts: KeyParts, key: ApiKeyRecord, stored_hash: str, measured: M
         return True
     started = time.perf_counter()
     is_match = key_hash.matches(stored_hash, digest)
-    measured.hashes += 1
+    measured.hashes += not key_hash.is_quick(stored_hash)
     if is_match:
         matches().put(digest, stored_hash)
         if stored_hash == key.hash and not key_hash.is_current(stored_hash, settings().argon2):

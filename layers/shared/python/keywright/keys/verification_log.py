@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from keywright.domain.key_text import NotIssuedHere
+from keywright.keys.outcome import ROTATED_OUT
 from keywright.log import SERVICE, timestamp
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ UNITS = {
     "ReadLatency": "Milliseconds",
     "HashLatency": "Milliseconds",
     "LimiterFailures": "Count",
+    "RetiredSecrets": "Count",
+    "LeakedKeys": "Count",
 }
 """Unit of each metric. The dashboard and the alarms of template.yaml use these names."""
 
@@ -39,7 +42,7 @@ class Measurements:
     """Cost of one verification.
 
     Attributes:
-        read_seconds: time of the read; None without a read.
+        read_seconds: time of all reads together; None without a read.
         hash_seconds: time of all hashes together; None without a hash.
         limiter_failures: 1 if a rate limit could not be asked, and so admitted.
     """
@@ -71,6 +74,8 @@ def write(verification: Verification, measured: Measurements) -> None:
         metrics["HashLatency"] = _milliseconds(measured.hash_seconds)
     if measured.limiter_failures:
         metrics["LimiterFailures"] = measured.limiter_failures
+    if reason == ROTATED_OUT:
+        metrics["RetiredSecrets"] = 1
     line = {
         "level": "INFO",
         "message": "verification",
@@ -83,15 +88,16 @@ def write(verification: Verification, measured: Measurements) -> None:
         "_aws": {
             "Timestamp": int(now * 1000),
             "CloudWatchMetrics": [
-                _directive(["stack", "code"], ["Verifications"]),
-                _directive(["stack"], metrics),
+                directive(["stack", "code"], ["Verifications"]),
+                directive(["stack"], metrics),
             ],
         },
     }
     sys.stdout.write(json.dumps(line, separators=(",", ":")) + "\n")
 
 
-def _directive(dimensions: list[str], names: Iterable[str]) -> dict[str, object]:
+def directive(dimensions: list[str], names: Iterable[str]) -> dict[str, object]:
+    """Return the directive that makes metrics of fields of a line, each with a unit of UNITS."""
     return {
         "Namespace": os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Keywright"),
         "Dimensions": [dimensions],

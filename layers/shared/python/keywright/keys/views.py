@@ -17,7 +17,9 @@ from uuid import UUID
 from keywright import clock
 from keywright.api.fields import metadata_text
 from keywright.api.schemas import ApiKeyDetails, ApiKeySummary, CurrentApiKey, VerifiedApiKey
+from keywright.domain.leak import Leak
 from keywright.domain.limits import SECOND, Period, Quota, RateLimit
+from keywright.domain.revocation_reason import RevocationReason
 from keywright.keys.outcome import Code
 from keywright.store.api_keys import ApiKeyRecord
 
@@ -96,6 +98,11 @@ def stored_fields(fields_of_request: Mapping[str, object]) -> dict[str, object]:
     return stored
 
 
+def reason_of(text: str | None) -> RevocationReason | None:
+    """Return the reason that a request names; None if it names none."""
+    return None if text is None else RevocationReason(text)
+
+
 def _used(usage: Usage) -> dict[str, object]:
     return {
         "last_used_at": usage.last_used_at,
@@ -122,6 +129,6 @@ def _json(value: object) -> object:
             return clock.rfc3339(value)
         case tuple():
             return list(value)
-        case RateLimit() | Quota():
+        case RateLimit() | Quota() | Leak():
             return value.as_json()
     return value

@@ -23,13 +23,14 @@ from keywright.store.api_keys import ApiKeyFilter
 from keywright.store.audit import AuditFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import timedelta
     from uuid import UUID
 
     from keywright.api.schemas import ApiKeyDetails, RotatedApiKey
     from keywright.domain.organization_state import OrganizationState
     from keywright.domain.principals import Actor
+    from keywright.domain.revocation_reason import RevocationReason
     from keywright.operators.organizations import ShownOrganization
     from keywright.store.api_keys import ApiKeyRecord
     from keywright.store.audit import AuditRecord
@@ -64,7 +65,7 @@ def show_key(organization_id: UUID, key_id: UUID) -> ApiKeyDetails:
     return details(api_keys.require(items, key_id), usage.usage_of(items, key_id))
 
 
-def disable_key(actor: Actor, organization_id: UUID, key_id: UUID) -> bool:
+def disable_key(actor: Actor, organization_id: UUID, key_id: UUID, reason: RevocationReason | None = None) -> bool:
     """Disable a key, even in an organization that is scheduled for deletion; False if it is disabled.
 
     Raises:
@@ -72,25 +73,45 @@ def disable_key(actor: Actor, organization_id: UUID, key_id: UUID) -> bool:
         RefusedError: the organization is being purged.
         ServiceError: API_KEY_NOT_FOUND, SERVICE_UNAVAILABLE; CONFLICT after ATTEMPTS lost races.
     """
-    return _set_enabled(actor, organization_id, key_id, enabled=False)
+    return _set(actor, organization_id, key_id, {"enabled": False}, reason)
 
 
-def enable_key(actor: Actor, organization_id: UUID, key_id: UUID) -> bool:
-    """Enable a key; False if it is enabled. Raises as `disable_key`."""
-    return _set_enabled(actor, organization_id, key_id, enabled=True)
+def enable_key(actor: Actor, organization_id: UUID, key_id: UUID, *, clears_leak: bool = False) -> bool:
+    """Enable a key, and clear the report of a leak if asked to; False if there is nothing to do.
+
+    Raises:
+        ServiceError: API_KEY_LEAKED if it has the report of a leak that stays.
+        Others: as `disable_key`.
+    """
+    return _set(actor, organization_id, key_id, {"enabled": True, **({"leak": None} if clears_leak else {})})
 
 
-def _set_enabled(actor: Actor, organization_id: UUID, key_id: UUID, *, enabled: bool) -> bool:
+def _set(
+    actor: Actor,
+    organization_id: UUID,
+    key_id: UUID,
+    fields: Mapping[str, object],
+    reason: RevocationReason | None = None,
+) -> bool:
+    """Set fields of a key; return False if they are as they should be."""
+
     def act(before: ApiKeyRecord, _: usage.Usage) -> bool:
-        if before.enabled == enabled:
+        if all(getattr(before, name) == value for name, value in fields.items()):
             return False
-        commit_change(before, {"enabled": enabled}, actor, None, [organizations.not_purged(organization_id)])
+        conditions = [organizations.not_purged(organization_id)]
+        commit_change(before, fields, actor, None, conditions, reason=reason)
         return True
 
     return _change(organization_id, key_id, act)
 
 
-def rotate_key(actor: Actor, organization_id: UUID, key_id: UUID, grace_period: timedelta) -> RotatedApiKey:
+def rotate_key(
+    actor: Actor,
+    organization_id: UUID,
+    key_id: UUID,
+    grace_period: timedelta,
+    reason: RevocationReason | None = None,
+) -> RotatedApiKey:
     """Rotate a key to a new secret, even in an organization that is scheduled for deletion. Needs the pepper.
 
     Raises:
@@ -101,7 +122,7 @@ def rotate_key(actor: Actor, organization_id: UUID, key_id: UUID, grace_period: 
 
     def act(before: ApiKeyRecord, used: usage.Usage) -> RotatedApiKey:
         return commit_rotation(
-            before, used, grace_period, actor, None, lambda *_: [organizations.not_purged(organization_id)]
+            before, used, grace_period, actor, None, lambda *_: [organizations.not_purged(organization_id)], reason
         )
 
     return _change(organization_id, key_id, act)
@@ -211,7 +232,7 @@ def deletion_of(organization_id: UUID, key_id: UUID) -> AuditRecord | None:
     return next(newest, None)
 
 
-def revoke_key(actor: Actor, organization_id: UUID, key_id: UUID) -> bool:
+def revoke_key(actor: Actor, organization_id: UUID, key_id: UUID, reason: RevocationReason | None = None) -> bool:
     """Delete a key, even in an organization that is scheduled for deletion; False if it was deleted before.
 
     Raises:
@@ -221,7 +242,7 @@ def revoke_key(actor: Actor, organization_id: UUID, key_id: UUID) -> bool:
 
     def act() -> None:
         items = table.read(organization_id, [layout.api_key_sort_key(key_id)])
-        _revoke(actor, api_keys.require(items, key_id))
+        _revoke(actor, api_keys.require(items, key_id), reason)
 
     try:
         table.retry_on_conflict(act, DELETE_ATTEMPTS)
@@ -232,7 +253,9 @@ def revoke_key(actor: Actor, organization_id: UUID, key_id: UUID) -> bool:
     return True
 
 
-def revoke_keys(actor: Actor, organization_id: UUID, created_by: str | None = None) -> Iterator[UUID]:
+def revoke_keys(
+    actor: Actor, organization_id: UUID, created_by: str | None = None, reason: RevocationReason | None = None
+) -> Iterator[UUID]:
     """Delete every key of an organization, or every one that a user has created; yield each once it is gone.
 
     Keys that are created meanwhile are found too: it ends when there are none.
@@ -245,16 +268,16 @@ def revoke_keys(actor: Actor, organization_id: UUID, created_by: str | None = No
     require_organization(organization_id)
     while records := list(_newest(organization_id, created_by)):
         for record in records:
-            if _is_revoked_now(actor, record):
+            if _is_revoked_now(actor, record, reason):
                 yield record.key_id
 
 
-def _is_revoked_now(actor: Actor, record: ApiKeyRecord) -> bool:
+def _is_revoked_now(actor: Actor, record: ApiKeyRecord, reason: RevocationReason | None) -> bool:
     """Delete a key that was just read; return False if another request has deleted it."""
     try:
-        _revoke(actor, record)
+        _revoke(actor, record, reason)
     except table.Conflict:
-        return revoke_key(actor, record.organization_id, record.key_id)
+        return revoke_key(actor, record.organization_id, record.key_id, reason)
     except ServiceError as error:
         if error.error is API_KEY_NOT_FOUND:
             return False
@@ -262,9 +285,9 @@ def _is_revoked_now(actor: Actor, record: ApiKeyRecord) -> bool:
     return True
 
 
-def _revoke(actor: Actor, record: ApiKeyRecord) -> None:
+def _revoke(actor: Actor, record: ApiKeyRecord, reason: RevocationReason | None) -> None:
     try:
-        commit_deletion(record, actor, None, [organizations.not_purged(record.organization_id)])
+        commit_deletion(record, actor, None, [organizations.not_purged(record.organization_id)], reason)
     except organizations.PurgedError:
         raise purged_organization(record.organization_id) from None
 

@@ -50,4 +50,5 @@ def shown(record: AuditRecord) -> AuditLog:
         request_id=record.request_id,
         created_at=record.created_at,
         received_at=record.received_at,
+        reason=record.reason,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from keywright.clock import rfc3339, stored
+from keywright.domain.leak import Leak
 from keywright.domain.limits import Quota, RateLimit
 from keywright.errors import API_KEY_NOT_FOUND, ServiceError
 from keywright.store import layout, table
@@ -28,12 +29,15 @@ class ApiKeyRecord:
 
     Attributes:
         metadata: JSON text.
-        hash: Argon2id PHC string of the keyed digest of the key's text.
+        hash: PHC string of the keyed digest of the key's text.
         generation: rotations so far.
         hint: the part of the text that may be shown.
         version: changes so far, for optimistic locking.
         previous_hash: of the text before the last rotation, valid until `previous_expires_at`; both or neither.
         allowed_ips: normalized addresses and ranges that the key may be used from; none: anywhere.
+        leak: the report that its text is public; None if there is none, or if it was cleared.
+        imported_as: digest of the text of generation 0 if it was issued elsewhere, which names an item that goes with
+            the key (store/imported_texts.py).
     """
 
     organization_id: UUID
@@ -55,6 +59,8 @@ class ApiKeyRecord:
     rate_limit: RateLimit | None = None
     quota: Quota | None = None
     allowed_ips: tuple[str, ...] = ()
+    leak: Leak | None = None
+    imported_as: str | None = field(default=None, repr=False)
 
     @property
     def has_limits(self) -> bool:
@@ -69,8 +75,9 @@ class ApiKeyRecord:
         return min(ends)
 
     def audited(self) -> dict[str, object]:
-        """Return the fields that users choose, as the audit log shows them."""
-        return {
+        """Return the fields that users choose, and a leak, as the audit log shows them."""
+        leak = {} if self.leak is None else {"leak": self.leak.as_json()}
+        return leak | {
             "name": self.name,
             "enabled": self.enabled,
             "permissions": list(self.permissions),
@@ -184,6 +191,8 @@ def parse_api_key(item: Item) -> ApiKeyRecord:
         rate_limit=RateLimit.parse(item["rate_limit"]["S"]) if "rate_limit" in item else None,
         quota=Quota.parse(item["quota"]["S"]) if "quota" in item else None,
         allowed_ips=tuple(address["S"] for address in item["allowed_ips"]["L"]) if "allowed_ips" in item else (),
+        leak=Leak.parse(item["leak"]["S"]) if "leak" in item else None,
+        imported_as=item["imported_as"]["S"] if "imported_as" in item else None,
     )
 
 
@@ -213,4 +222,8 @@ def _item(record: ApiKeyRecord) -> Item:
         item["quota"] = {"S": record.quota.stored()}
     if record.allowed_ips:
         item["allowed_ips"] = {"L": [{"S": address} for address in record.allowed_ips]}
+    if record.leak is not None:
+        item["leak"] = {"S": record.leak.stored()}
+    if record.imported_as is not None:
+        item["imported_as"] = {"S": record.imported_as}
     return item

@@ -13,7 +13,7 @@ from keywright.clock import rfc3339
 from keywright.ids import uuid7, uuid7_bounds
 from keywright.settings import table_settings
 from keywright.store import layout
-from keywright.store.table import Expression, Step, newest_first, put_new
+from keywright.store.table import Expression, Step, newest_first, put_new, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from keywright.domain.audit_event import AuditEvent
     from keywright.domain.principals import Actor, ActorType, Origin
+    from keywright.domain.revocation_reason import RevocationReason
     from keywright.store.layout import Item
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,6 +39,7 @@ class Change:
         before: the old values of the fields that changed; None if the target is new.
         after: the new values of the same fields; None if the target is gone.
         knows_before: false for an event, which may be late: its `before` would depend on the order of arrival.
+        reason: why a key was disabled, deleted or rotated, if the caller said so.
     """
 
     event: AuditEvent
@@ -46,6 +48,7 @@ class Change:
     before: Mapping[str, object] | None
     after: Mapping[str, object] | None
     knows_before: bool = True
+    reason: RevocationReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class AuditRecord:
     Attributes:
         created_at: when the change was made, RFC 3339; of an event, by the identity provider's clock.
         received_at: when the record was written, RFC 3339.
+        reason: why a key was disabled, deleted or rotated; None if the caller did not say.
     """
 
     record_id: str
@@ -68,6 +72,7 @@ class AuditRecord:
     request_id: str | None
     created_at: str
     received_at: str
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,8 @@ def put(  # noqa: PLR0913 - the parts of a record
     }
     if origin is not None:
         item |= {"source_ip": {"S": origin.source_ip}, "request_id": {"S": origin.request_id}}
+    if change.reason is not None:
+        item["reason"] = {"S": change.reason}
     days = table_settings().audit_retention_days
     if days:
         item["ttl"] = {"N": str(int((received_at + timedelta(days=days)).timestamp()))}
@@ -176,6 +183,7 @@ def parse_audit_record(item: Item) -> AuditRecord:
         request_id=request_id["S"] if request_id else None,
         created_at=item["created_at"]["S"],
         received_at=item["received_at"]["S"],
+        reason=text_of(item, "reason"),
     )
 
 

@@ -11,6 +11,9 @@ from keywright.store import layout, table
 from keywright.store.table import Expression, Step, check, text_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
     from keywright.domain.principals import Member
@@ -66,10 +69,18 @@ def conditions(member: Member, minimum: Role) -> tuple[Step, Step]:
 
     The member's condition comes first: to outsiders, a frozen organization looks like any other.
     """
-    organization = check(
-        layout.organization_key(member.organization_id), _IS_ACTIVE, lambda item: inactive(item, minimum)
-    )
+    organization = is_active(member.organization_id, lambda item: inactive(item, minimum))
     return membership(member, minimum), organization
+
+
+def is_active(organization_id: UUID, refusal: Callable[[Item | None], Exception]) -> Step:
+    """Return the condition that an organization exists and is not frozen.
+
+    Args:
+        organization_id: of the organization.
+        refusal: takes its item and returns why it cannot be changed.
+    """
+    return check(layout.organization_key(organization_id), _IS_ACTIVE, refusal)
 
 
 def membership(member: Member, minimum: Role) -> Step:

@@ -5,17 +5,19 @@
 | ORG#<organization id> | ORG | the organization: name, scheduled deletion, limits |
 | | MEMBER#<user id> | a member: role, suspension |
 | | KEY#<key id> | an API key |
-| | USAGE#<key id> | how often, when and from where the key was used |
+| | USAGE#<key id> | how often, when and from where the key was used, and its rotated-out secrets |
 | | AUDIT#<record id> | an audit record |
 | | IDEMPOTENCY#<digest> | an encrypted answer, kept for 24 hours |
 | DELETIONS | <time>#<organization id> | a scheduled deletion |
 | PURGED#<organization id> | PURGED | the record of a purge |
 | LIMIT#<key or organization id> | LIMIT | what was used of a rate limit and a quota |
+| IMPORTED#<digest> | <digest> | which key a text that was issued elsewhere is of |
 
 Everything of an organization is in one partition. Ids of keys and audit records are UUIDs of version 7, so their
 sort keys sort by time. Scheduled deletions are in one partition, sorted by time: what is due is found without an index
 and without a scan. What was used of limits has a partition for each key, because it is written with every use: 1,000
-write units a second are all that a partition has.
+write units a second are all that a partition has. The item of an imported text is found by the text alone, before its
+organization is known.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ DELETIONS = "DELETIONS"
 _PARTITION = "ORG#"
 _PURGED = "PURGED"
 _LIMIT = "LIMIT"
+_IMPORTED = "IMPORTED#"
 _MEMBER = "MEMBER#"
 _API_KEY = "KEY#"
 _USAGE = "USAGE#"
@@ -128,6 +131,15 @@ def scheduled_after(at: str) -> str:
 def limit_key(holder_id: UUID) -> Key:
     """Return the primary key of what was used of the limits of a key or organization."""
     return key(f"{_LIMIT}#{holder_id}", _LIMIT)
+
+
+def imported_text_key(digest: str) -> Key:
+    """Return the primary key of the item that names the key of an imported text.
+
+    Args:
+        digest: of the text, keyed, in hex. It is the sort key too, so that items of several texts can be told apart.
+    """
+    return key(_IMPORTED + digest, digest)
 
 
 def sort_key_of(item: Item) -> str:

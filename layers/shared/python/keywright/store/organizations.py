@@ -48,6 +48,10 @@ class UnknownOrganizationError(Exception):
     """There is no such organization."""
 
 
+class FrozenError(Exception):
+    """The organization is scheduled for deletion."""
+
+
 @dataclass(frozen=True, slots=True)
 class StoredMember:
     """A member as read."""
@@ -172,6 +176,18 @@ def write_member(organization_id: UUID, user_id: str, before: Item | None, state
 def exists(organization_id: UUID) -> Step:
     """Require that there is an organization; refused with UnknownOrganizationError."""
     return check(layout.organization_key(organization_id), EXISTS, lambda _: UnknownOrganizationError())
+
+
+def active(organization_id: UUID) -> Step:
+    """Require that there is an organization that is not scheduled for deletion.
+
+    Refused with UnknownOrganizationError or FrozenError.
+    """
+    return check(
+        layout.organization_key(organization_id),
+        Expression("attribute_exists(pk) AND attribute_not_exists(pending_deletion_at)"),
+        lambda item: FrozenError() if item else UnknownOrganizationError(),
+    )
 
 
 def not_purged(organization_id: UUID) -> Step:

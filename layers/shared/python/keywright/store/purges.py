@@ -5,14 +5,26 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from itertools import islice
+from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Any
 
 from keywright.aws.retries import dynamodb, require_genuine, with_retries
 from keywright.clock import rfc3339, stored
 from keywright.settings import table_settings
-from keywright.store import layout, limits
-from keywright.store.table import EXISTS, Conflict, Expression, Step, check, commit, delete, put_new, query, update
+from keywright.store import imported_texts, layout, limits
+from keywright.store.table import (
+    EXISTS,
+    Conflict,
+    Expression,
+    Step,
+    check,
+    commit,
+    delete,
+    put_new,
+    query,
+    text_of,
+    update,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,10 +38,13 @@ if TYPE_CHECKING:
 
 BATCH_ITEMS = 49
 """The largest batch. A transaction takes 100 operations: the record, and two for a key with limits, whose second item
-is in a separate partition. It takes 4 MB; an item has at most 45 KB, an audit record of much metadata. A batch of
-those needs 4,410 write units, twice what a plain write takes, where a partition has 1,000 a second: so a batch that is
-throttled has to become smaller.
+is in a separate partition. A third one is for an imported key; a batch of those is smaller. It takes 4 MB; an item has
+at most 45 KB, an audit record of much metadata. A batch of those needs 4,410 write units, twice what a plain write
+takes, where a partition has 1,000 a second: so a batch that is throttled has to become smaller.
 """
+
+_BATCH_OPERATIONS = 99
+"""Besides that on the record."""
 
 LEAST_RECORD_DAYS = 30
 """Longer than any event can be on its way: a day with EventBridge, and 14 days in each of the two queues."""
@@ -81,10 +96,17 @@ class RemainingItem:
 
     Attributes:
         limited_key_id: of a key with limits, which have an item outside of the organization's partition.
+        imported_as: of an imported key, whose text has such an item.
     """
 
     sort_key: str
     limited_key_id: UUID | None = None
+    imported_as: str | None = None
+
+    @property
+    def operations(self) -> int:
+        """How many items are deleted with it."""
+        return 1 + (self.limited_key_id is not None) + (self.imported_as is not None)
 
 
 def due(now: datetime) -> Iterator[ScheduledDeletion]:
@@ -185,13 +207,18 @@ def remaining(organization_id: UUID, batch_items: int) -> list[RemainingItem]:
     request = {
         "KeyConditionExpression": "pk = :pk",
         "ExpressionAttributeValues": {":pk": {"S": layout.organization_partition(organization_id)}},
-        "ProjectionExpression": "sk, rate_limit, #quota",
+        "ProjectionExpression": "sk, rate_limit, #quota, imported_as",
         "ExpressionAttributeNames": {"#quota": "quota"},
         "ScanIndexForward": False,
         "Limit": at_most,
     }
     items = [item for item in islice(query(request), at_most) if layout.sort_key_of(item) != layout.ORGANIZATION]
-    return [RemainingItem(layout.sort_key_of(item), _limited_key_id(item)) for item in items[:batch_items]]
+    left = [
+        RemainingItem(layout.sort_key_of(item), _limited_key_id(item), text_of(item, "imported_as"))
+        for item in items[:batch_items]
+    ]
+    operations = accumulate(item.operations for item in left)
+    return [item for item, count in zip(left, operations, strict=True) if count <= _BATCH_OPERATIONS]
 
 
 def _limited_key_id(item: Item) -> UUID | None:
@@ -199,7 +226,7 @@ def _limited_key_id(item: Item) -> UUID | None:
 
 
 def delete_batch(organization_id: UUID, items: Sequence[RemainingItem]) -> None:
-    """Delete items and count them in the record of the purge, all or nothing. What keys used of limits is not counted.
+    """Delete items and count them in the record of the purge, all or nothing. Items of keys elsewhere are not counted.
 
     Raises:
         Conflict: one of them is gone; read again what is left.
@@ -213,9 +240,11 @@ def delete_batch(organization_id: UUID, items: Sequence[RemainingItem]) -> None:
         {f":{kind}": {"N": str(number)} for kind, number in counts.items()},
     )
     keys = [layout.in_organization(organization_id, item.sort_key) for item in items]
-    used = [limits.delete(item.limited_key_id) for item in items if item.limited_key_id is not None]
+    elsewhere = [limits.delete(item.limited_key_id) for item in items if item.limited_key_id is not None]
+    elsewhere += [imported_texts.delete(item.imported_as) for item in items if item.imported_as is not None]
     commit(
-        [*(delete(key, EXISTS, lambda _: Conflict()) for key in keys), *used], _update_record(organization_id, count)
+        [*(delete(key, EXISTS, lambda _: Conflict()) for key in keys), *elsewhere],
+        _update_record(organization_id, count),
     )
 
 

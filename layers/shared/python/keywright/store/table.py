@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from uuid import uuid4
 
 from keywright.aws.client import AwsError
-from keywright.aws.retries import Retryable, Throttled, dynamodb, require_genuine, with_retries
+from keywright.aws.retries import ATTEMPTS, Retryable, Throttled, dynamodb, require_genuine, with_retries
 from keywright.errors import CONFLICT, ServiceError
 from keywright.settings import table_settings
 from keywright.store import layout
@@ -170,11 +170,16 @@ def text_of(item: Item | None, name: str) -> str | None:
 # all right (Amazon DynamoDB API Reference, TransactWriteItems).
 
 
-def commit(steps: Sequence[Step], record: Step) -> None:
+def commit(steps: Sequence[Step], record: Step, attempts: int = ATTEMPTS) -> None:
     """Carry out all steps and write their audit record in one TransactWriteItems, or change nothing.
 
     No other change writes a record with this id. So if an attempt finds it after one whose answer was lost, that one
     went through: the change is done.
+
+    Args:
+        steps: in the order in which refusals are explained.
+        record: the audit record's.
+        attempts: at most.
 
     Raises:
         Exception: as `refused` of the first step whose condition failed, if every step before it held.
@@ -214,7 +219,7 @@ def commit(steps: Sequence[Step], record: Step) -> None:
             raise
         require_genuine(answer)
 
-    with_retries(attempt)
+    with_retries(attempt, attempts)
 
 
 def _with_table(step: Step) -> dict[str, dict[str, object]]:
