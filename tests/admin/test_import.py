@@ -39,7 +39,7 @@ TEXT = "acme_4eC39HqLyjWDarjtT1zdp7dcABCDwxyz"
 HEADER = "key,name,permissions"
 LINE = f"{TEXT},CI,sessions:read"
 CATALOGUE = "webhooks:read, webhooks:write, sessions:read, sessions:write, analytics:read"
-LINES = size("IMPORTED_LINES", 25, full=2_000)
+LINES = size("IMPORTED_LINES", 25, full=100)
 
 
 @pytest.fixture(autouse=True)

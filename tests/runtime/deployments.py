@@ -158,7 +158,7 @@ class Deployments:
     @contextmanager
     def warm(self, case: Case, **changes: str) -> Iterator[Deployed]:
         """Run the function of a case after a first invocation, so that the next one has its whole time."""
-        with self.running(case.function, case.seed.get("pepper"), **settings(case.seed), **changes) as deployed:
+        with self.running(case.function, case.seed.get("pepper"), **{**settings(case.seed), **changes}) as deployed:
             deployed.prepare(case)
             deployed.warm_up(case.function)
             yield deployed

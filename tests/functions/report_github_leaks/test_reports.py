@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 SIGNER = Signer.new()
 KEY = SampleKey()
-MATCHES = size("MATCHES", 5_000, full=100_000)
+MATCHES = size("MATCHES", 5_000, full=20_000)
 
 
 @dataclass(frozen=True, slots=True)

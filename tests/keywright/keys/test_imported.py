@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tests.support.world import Table, World
 
 READ, WRITE = "BatchGetItem", "UpdateItem"
-KEYS = size("IMPORTED", 25, full=10_000)
+KEYS = size("IMPORTED", 25, full=200)
 """Keys of each kind."""
 FORGED = 10
 

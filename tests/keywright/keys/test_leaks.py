@@ -42,8 +42,8 @@ URL = "https://github.com/octocat/Hello-World/blob/main/.env"
 SOON = "2099-01-01T00:00:00.000Z"
 LONG_AGO = "2026-01-03T00:00:00.000Z"
 CURRENT, PREVIOUS, OLDEST = SampleKey(generation=2), SampleKey(generation=1), SampleKey(generation=0)
-FINDINGS = size("FINDINGS", 5_000, full=100_000)
-MADE_UP = size("LEAK_TEXTS", 20_000, full=1_000_000)
+FINDINGS = size("FINDINGS", 5_000, full=20_000)
+MADE_UP = size("LEAK_TEXTS", 20_000, full=100_000)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 WRITE = "TransactWriteItems"
 OTHER = UUID(OTHER_ORGANIZATION_ID)
-RACES = size("IMPORT_RACES", 10, full=200)
+RACES = size("IMPORT_RACES", 10, full=40)
 
 
 @pytest.fixture
