@@ -81,6 +81,13 @@ def test_the_context_of_a_denial_is_missing(deployment: Deployment) -> None:
     assert "$context.authorizer.code" == response.json()["error"]["code"]
 
 
+def test_conditions_of_a_policy_are_ignored(deployment: Deployment) -> None:
+    """On AWS, a key works only from its allowed addresses, which are a condition of the policy."""
+    made = deployment.create_key(allowedIps=["192.0.2.0/24"])
+
+    assert 200 == deployment.current(made["key"]).status_code
+
+
 def test_no_policy_matches_a_line_break_in_a_path(deployment: Deployment) -> None:
     """On AWS, a policy for the whole API allows a path with a line break."""
     assert 403 == ask(deployment, "GET", KEY.format(id="a%0Ab"), "admin").status_code

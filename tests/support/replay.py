@@ -91,7 +91,6 @@ class Replay:
             {**outcome, **written(before, items(self.world)), "put_aside": put_aside},
         )
 
-
     def _function(self, name: str) -> Function:
         """Return a function by its folder's name."""
         (function,) = [each for each in self.stack.functions.values() if each.directory.name == name]

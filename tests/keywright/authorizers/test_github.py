@@ -158,7 +158,7 @@ def test_a_new_key_is_fetched_and_made_up_ones_are_not(
 ) -> None:
     """GIVEN a hundred unknown identifiers THEN keys are fetched at most every two minutes, and a new key is found."""
     now = 1000.0
-    keys = PublishedKeys(github._download, KeysUnavailable, lambda: now, refetch_seconds=github.REFETCH_SECONDS)
+    keys = github.keys_by(lambda: now)
     monkeypatch.setattr(github, "github_keys", lambda: keys)
     published_by_github.answers[:] = [published(SIGNER), published(SIGNER, OTHER)]
 
@@ -169,6 +169,24 @@ def test_a_new_key_is_fetched_and_made_up_ones_are_not(
 
     assert not refusal(OTHER.identifier, OTHER.signature(BODY))
     assert 2 == len(published_by_github.received)
+
+
+def test_a_refused_fetch_is_repeated_after_a_minute(
+    published_by_github: Canned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GIVEN GitHub's limit of requests is reached THEN no identifier makes for another fetch within a minute."""
+    now = 1000.0
+    keys = github.keys_by(lambda: now)
+    monkeypatch.setattr(github, "github_keys", lambda: keys)
+    published_by_github.answers[:] = [canned_server.answer({}, 403), published(SIGNER)]
+
+    for number in range(59):
+        assert refusal(f"made up {number}", SIGNER.signature(BODY)).startswith("503")
+        now += 1
+    assert 1 == len(published_by_github.received)
+    now += 1
+
+    assert not refusal(SIGNER.identifier, SIGNER.signature(BODY))
 
 
 @pytest.mark.parametrize(

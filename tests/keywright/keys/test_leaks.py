@@ -18,7 +18,7 @@ from keywright.aws.transport import NoAnswerError
 from keywright.domain import key_text
 from keywright.domain.leak import Finding, IssuedText, LeakReport, LeakSource
 from keywright.domain.principals import Origin
-from keywright.errors import ServiceError
+from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
 from keywright.keys import changes, leaks
 from keywright.keys.outcome import Code
 from keywright.keys.verification import verify
@@ -139,6 +139,23 @@ def test_a_reported_key_may_stay_enabled(table: Table, setting: Callable[[str, s
     assert ["api_key.leak_reported"] == [record["event"] for record in table.under("AUDIT#")]
 
 
+def test_a_report_disables_what_was_only_marked(table: Table, setting: Callable[[str, str], None]) -> None:
+    """GIVEN a key reported under notify WHEN it is reported under disable THEN it is disabled, and keeps the report."""
+    setting("LEAK_RESPONSE", "notify")
+    text = CURRENT.put(table)
+    report(text)
+    leak = leak_of(table)
+    setting("LEAK_RESPONSE", "disable")
+
+    assert ["reported", "already_reported"] == [*report(text, url=None), *report(text)]
+
+    assert Code.DISABLED == verify(text).code
+    assert leak == leak_of(table)
+    assert {"before": {"enabled": True}, "after": {"enabled": False}} == json.loads(
+        table.under("AUDIT#")[-1]["changes"]
+    )
+
+
 @pytest.mark.parametrize("response", ["disable", "notify"])
 @pytest.mark.parametrize("generation", [CURRENT, PREVIOUS])
 def test_a_second_report_changes_nothing(
@@ -172,6 +189,17 @@ def test_an_imported_key_is_disabled(table: Table, setting: Callable[[str, str],
     assert key_id is not None
     assert Code.DISABLED == verify(text).code
     assert leak_of(table, str(key_id)) is not None
+
+
+def test_the_text_of_an_imported_key_is_not_kept(table: Table, setting: Callable[[str, str], None]) -> None:
+    """GIVEN a URL that has the reported text WHEN it is reported THEN the text is nowhere in the table."""
+    setting("IMPORTED_KEYS", "on")
+    text = new_text()
+    imported(text, KINDS[0])
+
+    assert ["reported"] == report(text, url=f"https://example.com/?api_key={text}")
+
+    assert text not in json.dumps(table.items(), default=str)
 
 
 def test_made_up_texts_of_our_form_are_not_looked_up(setting: Callable[[str, str], None], table: Table) -> None:
@@ -260,7 +288,7 @@ def test_made_up_texts_cost_nothing() -> None:
     texts = made_up_texts(MADE_UP)
 
     with counted() as costs:
-        assert [None] * MADE_UP == leaks.identify(texts)
+        assert [None] * MADE_UP == leaks.identify(texts).issued
         assert {"unknown"} == set(report(*texts[:100]))
         assert ([], 0) == costs.spent()[:2]
 
@@ -300,6 +328,9 @@ def test_a_key_that_changes_meanwhile_is_disabled(table: Table, monkeypatch: pyt
     [
         "https://example.com/?q=" + "kk_" + "A" * 92,
         "https://example.com/?q=%6Bk_" + "A" * 92,
+        "https://example.com/?q=%256Bk_" + "A" * 92,
+        "https://example.com/?q=%" + "25" * 9 + "41",
+        "https://example.com/?q=an%2Bimported%252Bkey",
         "https://user:password@example.com/",
         "ftp://example.com/",
         "https://example.com/" + "a" * 2048,
@@ -314,8 +345,8 @@ def test_urls_that_are_not_kept(table: Table, url: str) -> None:
     """A URL that shows a key or credentials, or is none, is not kept."""
     del table
 
-    assert leaks.url_to_keep(url) is None
-    assert URL == leaks.url_to_keep(URL)
+    assert leaks.url_to_keep(url, ["an+imported+key"]) is None
+    assert URL == leaks.url_to_keep(URL, ["an+imported+key"])
 
 
 # ---- The queue -----------------------------------------------------------------------------------------------
@@ -397,6 +428,53 @@ def test_an_unexpected_error_loses_nothing(table: Table, queue: Queue, monkeypat
 
     assert ["accepted"] == report(text)
     assert 1 == len(queue.take())
+
+
+def test_what_one_key_causes_does_not_hold_up_the_rest(
+    table: Table, queue: Queue, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GIVEN a key that cannot be settled THEN those after it are all the same, and it comes again."""
+    texts = [SampleKey(key_id=nth_id(number)).put(table) for number in range(3)]
+    response, settled = leaks._response, []
+
+    def failing(key: Any, *arguments: Any) -> Any:
+        settled.append(str(key.key_id))
+        return 1 / 0 if str(key.key_id) == nth_id(1) else response(key, *arguments)
+
+    monkeypatch.setattr(leaks, "_response", failing)
+
+    assert ["reported", "accepted", "reported"] == report(*texts)
+    (body,) = queue.take()
+    assert [nth_id(1)] == [str(finding.issued.key_id) for finding in LeakReport.parse(body).findings]
+
+    all_three = leak_report(tuple(Finding(IssuedText(*_ids(SampleKey(key_id=nth_id(n)))), URL) for n in (1, 0, 2)))
+    assert ["0"] == process(all_three.message(), world=world)
+    assert [nth_id(0), nth_id(1), nth_id(2), nth_id(1), nth_id(0), nth_id(2)] == settled
+
+
+@pytest.mark.parametrize("broken", ["imported keys", "a pepper version"])
+def test_what_is_not_known_of_one_text_does_not_hold_up_the_rest(
+    table: Table, setting: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    """GIVEN a text of which nothing can be found out THEN others are reported, and the report is refused: repeat it."""
+    setting("IMPORTED_KEYS", "on")
+    text, decode = CURRENT.put(table), leaks._decoded
+
+    def unavailable(given: object) -> Any:
+        if given == "other":
+            raise ServiceError(SERVICE_UNAVAILABLE)
+        return decode(str(given))
+
+    if broken == "imported keys":
+        monkeypatch.setattr("keywright.keys.imported.find", lambda _: unavailable("other"))
+    else:
+        monkeypatch.setattr(leaks, "_decoded", unavailable)
+
+    with pytest.raises(ServiceError) as refused:
+        report("other", text)
+
+    assert SERVICE_UNAVAILABLE is refused.value.error
+    assert Code.DISABLED == verify(text).code
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from typing_extensions import TypeAliasType
 from keywright import clock
 from keywright.domain import ip_addresses, limits
 from keywright.domain.audit_event import AuditEvent
-from keywright.domain.leak import URL_CHARACTERS, is_url
+from keywright.domain.leak import URL_CHARACTERS, URL_PATTERN, is_url
 from keywright.ids import parse_uuid
 from keywright.settings import catalogue
 
@@ -272,7 +272,11 @@ AllowedIps = Annotated[
 ]
 ReportedKeys = Annotated[list[str], Field(min_length=1, max_length=MAXIMUM_REPORTED_KEYS)]
 ClientIp = Annotated[str, AfterValidator(_client_ip)]
-LeakUrl = Annotated[str, AfterValidator(_leak_url)]
+LeakUrl = Annotated[
+    str,
+    AfterValidator(_leak_url),
+    WithJsonSchema({"type": "string", "maxLength": URL_CHARACTERS, "pattern": URL_PATTERN}),
+]
 Cost = Annotated[int, Field(ge=0, le=limits.HIGHEST_COST), BeforeValidator(_whole_number)]
 
 # ---- In query strings ----------------------------------------------------------------------------------------

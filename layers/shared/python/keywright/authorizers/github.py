@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import base64
 import binascii
+import time
 from typing import TYPE_CHECKING
 
-from keywright.authorizers.published_keys import KeysUnavailable, PublishedKeys, fetch_document
+from keywright.authorizers.published_keys import KeysUnavailable, Pauses, PublishedKeys, fetch_document
 from keywright.cache import once
 from keywright.errors import INVALID_REPORT_SIGNATURE, SERVICE_UNAVAILABLE, ServiceError
 from keywright.settings import github_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 IDENTIFIER_HEADER = "github-public-key-identifier"
@@ -23,6 +26,8 @@ SIGNATURE_HEADER = "github-public-key-signature"
 REFETCH_SECONDS = 120
 """Shortest time between two fetches: GitHub answers 60 requests an hour and address without credentials (GitHub Docs,
 "Rate limits for the REST API"), and anyone can send an unknown identifier."""
+RETRY_SECONDS = 60
+"""Shortest time between a failed fetch and the next one: GitHub may have refused it because of that limit."""
 _SIGNATURE_CHARACTERS = 200
 """A signature has at most 96."""
 
@@ -30,7 +35,12 @@ _SIGNATURE_CHARACTERS = 200
 @once
 def github_keys() -> PublishedKeys[EllipticCurvePublicKey]:
     """Return this container's keys of GitHub."""
-    return PublishedKeys(_download, KeysUnavailable, refetch_seconds=REFETCH_SECONDS)
+    return keys_by(time.monotonic)
+
+
+def keys_by(clock: Callable[[], float]) -> PublishedKeys[EllipticCurvePublicKey]:
+    """Return GitHub's keys, fetched as often as a clock allows."""
+    return PublishedKeys(_download, KeysUnavailable, clock, pauses=Pauses(REFETCH_SECONDS, RETRY_SECONDS))
 
 
 def require_signature(identifier: str | None, signature: str | None, body: bytes) -> None:

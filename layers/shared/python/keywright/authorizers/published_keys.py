@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import urlsplit
 
@@ -70,6 +71,14 @@ def fetch_document(url: str, outage: type[KeysUnavailable] = KeysUnavailable) ->
     return document
 
 
+@dataclass(frozen=True, slots=True)
+class Pauses:
+    """Shortest times between two fetches, and between a failed one and the next."""
+
+    seconds: float = REFETCH_SECONDS
+    after_failure_seconds: float = RETRY_SECONDS
+
+
 class PublishedKeys(Generic[Key]):
     """The keys of a signer, kept for the container's life.
 
@@ -78,7 +87,7 @@ class PublishedKeys(Generic[Key]):
         outage: the exception for a key that is not cached while the signer cannot be asked.
         clock: seconds, monotonic.
         refresh_seconds: time limit for fetching the keys.
-        refetch_seconds: shortest time between two fetches.
+        pauses: shortest times between fetches.
     """
 
     def __init__(
@@ -88,13 +97,13 @@ class PublishedKeys(Generic[Key]):
         clock: Callable[[], float] = time.monotonic,
         *,
         refresh_seconds: float = REFRESH_SECONDS,
-        refetch_seconds: float = REFETCH_SECONDS,
+        pauses: Pauses | None = None,
     ) -> None:
         self._download = download
         self._outage = outage
         self._clock = clock
         self._refresh_seconds = refresh_seconds
-        self._refetch_seconds = refetch_seconds
+        self._pauses = pauses or Pauses()
         self._lock = threading.Lock()
         self._keys: Mapping[str | None, Key] = {}
         self._fetched_at = float("-inf")
@@ -140,11 +149,11 @@ class PublishedKeys(Generic[Key]):
                 self._keys = within(self._refresh_seconds, self._download)
             except Exception as error:  # noqa: BLE001 - any failure of a signer is an outage
                 self._failure = self._as_outage(error)
-                self._next_fetch_at = self._clock() + RETRY_SECONDS
+                self._next_fetch_at = self._clock() + self._pauses.after_failure_seconds
             else:
                 self._failure = None
                 self._fetched_at = self._clock()
-                self._next_fetch_at = self._fetched_at + self._refetch_seconds
+                self._next_fetch_at = self._fetched_at + self._pauses.seconds
         finally:
             self._lock.release()
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 from uuid import UUID
 
 from keywright.clock import rfc3339, stored
@@ -15,11 +15,15 @@ from keywright.domain import key_text
 from keywright.domain.principals import Origin
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
 URL_CHARACTERS = 2048
 
-_URL = re.compile(r"https?://[!-~]+", re.IGNORECASE)
+URL_PATTERN = r"^https?://([0-9A-Za-z._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?([/?#][!-~]*)?$"
+"""Regular expression of a URL without user name and password, which the API description has too."""
+_ENCODINGS = 5
+"""No URL is percent-encoded more often by accident; one that is could hide a key."""
 
 
 class LeakSource(StrEnum):
@@ -134,16 +138,23 @@ class LeakReport:
 
 def is_url(text: str) -> bool:
     """Return whether a text is an http(s) URL of at most 2,048 characters that carries no credentials."""
-    if len(text) > URL_CHARACTERS or not _URL.fullmatch(text):
-        return False
-    try:
-        parts = urlsplit(text)
-        return bool(parts.hostname) and "@" not in parts.netloc
-    except ValueError:
-        return False
+    return len(text) <= URL_CHARACTERS and re.fullmatch(URL_PATTERN, text) is not None
 
 
-def shows_a_key(url: str, prefix: str) -> bool:
-    """Return whether a URL holds what could be the text of a key: it is stored and shown."""
-    characters = f"{re.escape(prefix)}[0-9A-Za-z]{{{key_text.TEXT_CHARACTERS}}}"
-    return re.search(characters, unquote(url)) is not None
+def shows_a_key(url: str, prefix: str, texts: Sequence[str]) -> bool:
+    """Return whether a URL holds what could be the text of a key: it is stored and shown.
+
+    Args:
+        url: the URL, percent-encoded any number of times.
+        prefix: prefix of the deployment's keys.
+        texts: texts of keys. Those of imported keys have no form of their own.
+    """
+    form = re.compile(f"{re.escape(prefix)}[0-9A-Za-z]{{{key_text.TEXT_CHARACTERS}}}")
+    for _ in range(_ENCODINGS):
+        if form.search(url) or any(text in url for text in texts):
+            return True
+        decoded = unquote(url)
+        if decoded == url:
+            return False
+        url = decoded
+    return True

@@ -38,16 +38,19 @@ def report(body: bytes, origin: Origin) -> Unwrapped[GitHubLabel]:
     """Settle a report, or leave what there is no time for to the queue; return the labels of its matches.
 
     Raises:
-        ServiceError: BAD_REQUEST if the body is not a list; SERVICE_UNAVAILABLE if the queue did not take what is left.
+        ServiceError: BAD_REQUEST if the body is not a list; SERVICE_UNAVAILABLE if the queue did not take what is left,
+            or if it is not known of a match whether it is a key.
     """
     matches = list(_matches(body))
-    issued = leaks.identify([match.token for match in matches])
+    identified = leaks.identify([match.token for match in matches])
+    issued = identified.issued
     first: dict[IssuedText, Finding] = {}
     for match, text in zip(matches, issued, strict=True):
         if text is not None:
-            first.setdefault(text, Finding(text, leaks.url_to_keep(match.url)))
+            first.setdefault(text, Finding(text, leaks.url_to_keep(match.url, [match.token])))
     if first:
         leaks.take(LeakReport(tuple(first.values()), LeakSource.GITHUB, clock.now(), origin))
+    identified.require_all()
     return Unwrapped(_labels(matches, issued))
 
 

@@ -18,6 +18,7 @@ before audit records, and without its key a report changes nothing.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ from keywright.domain.key_text import NotIssuedHere
 from keywright.domain.leak import Finding, IssuedText, Leak, LeakOutcome, LeakReport, LeakSource, is_url, shows_a_key
 from keywright.domain.principals import Actor, ActorType
 from keywright.domain.revocation_reason import RevocationReason
-from keywright.errors import API_KEY_NOT_FOUND, ServiceError
+from keywright.errors import API_KEY_NOT_FOUND, SERVICE_UNAVAILABLE, ServiceError
 from keywright.keys import leak_log
 from keywright.keys.changes import commit_change
 from keywright.log import describe, logger
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from keywright.domain.key_text import KeyParts
     from keywright.domain.principals import Origin
     from keywright.store.api_keys import ApiKeyRecord
+    from keywright.store.layout import Item
 
 ACTOR = Actor(ActorType.SYSTEM, "leak_reports")
 
@@ -53,6 +55,8 @@ _READ_KEYS = 100
 _ATTEMPTS = 20
 """As many as a deletion gets: a report should not be lost because of an edit."""
 _QUEUE_SHARE = 1 / 3
+_SETTLING_SHARE = 2 / 3
+"""Time for settling and for the queue, once it is known which texts are keys, or not."""
 _LEAST_QUEUE_SECONDS = ATTEMPT_SECONDS + 0.5
 """Time for the queue: one attempt at the least."""
 
@@ -61,42 +65,72 @@ def report(body: ReportLeak, origin: Origin) -> LeakResults:
     """Report texts, and return the outcome of each, in order.
 
     Raises:
-        ServiceError: as `identify` and `take`.
+        ServiceError: SERVICE_UNAVAILABLE if something is left that was neither identified nor taken by the queue; what
+            could be settled is settled, and to report all of it again is safe.
     """
-    issued, url = _with_imported(body.keys, identify(body.keys)), url_to_keep(body.url)
+    identified = identify(body.keys)
+    identified.add_imported()
+    issued = identified.issued
+    url = url_to_keep(body.url, [text for text, key in zip(body.keys, issued, strict=True) if key is not None])
     findings = tuple(Finding(text, url) for text in dict.fromkeys(issued) if text is not None)
     outcomes = take(LeakReport(findings, LeakSource.REPORT, clock.now(), origin)) if findings else {}
+    identified.require_all()
     results = [LeakOutcome.UNKNOWN if text is None else outcomes[text] for text in issued]
     return LeakResults(results=[LeakResult(outcome=outcome.value) for outcome in results])
 
 
-def identify(texts: Sequence[str]) -> list[IssuedText | None]:
-    """Return the key and generation of each text, in order; None for a text that was not issued here.
+@dataclass(slots=True)
+class Identified:
+    """What could be found out about the texts of a report.
 
-    Raises:
-        ServiceError: SERVICE_UNAVAILABLE if the pepper cannot be fetched.
+    Attributes:
+        texts: the texts.
+        issued: the key and generation of each text, in order; None for a text that was not issued here.
+        failure: why it is not known of some of these. The others are settled all the same.
     """
-    return [_identified(text) for text in texts]
+
+    texts: Sequence[str] = field(repr=False)
+    issued: list[IssuedText | None] = field(default_factory=list)
+    failure: ServiceError | None = None
+
+    def add_imported(self) -> None:
+        """Find the keys of imported texts too, where the deployment takes them: a read of all texts together."""
+        if not settings().takes_imported_keys:
+            return
+        from keywright.keys import imported  # noqa: PLC0415 - loaded only where imported keys are taken
+
+        try:
+            with deadline.reserving(_SETTLING_SHARE, _LEAST_QUEUE_SECONDS):
+                others = [text for text in self.texts if _decoded(text) is NotIssuedHere.MALFORMED]
+                found = dict(zip(others, imported.find(others), strict=True))
+        except ServiceError as error:
+            self.failure = error
+        else:
+            self.issued = [
+                known or _issued(found.get(text)) for text, known in zip(self.texts, self.issued, strict=True)
+            ]
+
+    def require_all(self) -> None:
+        """Refuse the report if it is not known of every text whether it was issued here.
+
+        Raises:
+            ServiceError: SERVICE_UNAVAILABLE.
+        """
+        if self.failure is not None:
+            raise self.failure
 
 
-def _identified(text: str) -> IssuedText | None:
-    parts = _decoded(text)
-    return None if isinstance(parts, NotIssuedHere) else _issued(parts)
-
-
-def _with_imported(texts: Sequence[str], issued: Sequence[IssuedText | None]) -> list[IssuedText | None]:
-    """Return the keys of texts, imported ones too, where the deployment takes them: a read of all texts together.
-
-    Raises:
-        ServiceError: SERVICE_UNAVAILABLE.
-    """
-    if not settings().takes_imported_keys:
-        return list(issued)
-    from keywright.keys import imported  # noqa: PLC0415 - loaded only where imported keys are taken
-
-    others = [text for text in texts if _decoded(text) is NotIssuedHere.MALFORMED]
-    found = dict(zip(others, imported.find(others), strict=True))
-    return [known or _issued(found.get(text)) for text, known in zip(texts, issued, strict=True)]
+def identify(texts: Sequence[str]) -> Identified:
+    """Return the key and generation of each text that this service has issued: without a read."""
+    identified = Identified(texts)
+    with deadline.reserving(_SETTLING_SHARE, _LEAST_QUEUE_SECONDS):
+        for text in texts:
+            try:
+                parts = _decoded(text)
+            except ServiceError as error:  # of this pepper version it is not known whether it exists
+                identified.failure, parts = error, NotIssuedHere.MALFORMED
+            identified.issued.append(None if isinstance(parts, NotIssuedHere) else _issued(parts))
+    return identified
 
 
 def _decoded(text: str) -> KeyParts | NotIssuedHere:
@@ -107,9 +141,9 @@ def _issued(parts: KeyParts | None) -> IssuedText | None:
     return None if parts is None else IssuedText(parts.organization_id, parts.key_id, parts.generation)
 
 
-def url_to_keep(url: str | None) -> str | None:
-    """Return where a text was found, to be stored and shown; None if it is no URL, or would show a key."""
-    return url if url and is_url(url) and not shows_a_key(url, settings().key_prefix) else None
+def url_to_keep(url: str | None, texts: Sequence[str]) -> str | None:
+    """Return where texts were found, to be stored and shown; None if it is no URL, or would show a key."""
+    return url if url and is_url(url) and not shows_a_key(url, settings().key_prefix, texts) else None
 
 
 def take(report: LeakReport) -> dict[IssuedText, LeakOutcome]:
@@ -165,15 +199,24 @@ def _is_settled(body: str, message_id: str, request_id: str) -> bool:
 
 
 def _settle(report: LeakReport, outcomes: dict[IssuedText, LeakOutcome]) -> None:
-    """Settle the findings in order, and add the outcome of each; those before an exception are settled.
+    """Settle the findings in order, and add the outcome of each. Those after one that fails are settled too.
 
     Raises:
-        ServiceError: SERVICE_UNAVAILABLE; CONFLICT after many lost races.
+        ServiceError: SERVICE_UNAVAILABLE, at once: it would be the same for others. CONFLICT after many lost races.
+        Exception: what the first failing finding caused.
     """
+    failures: list[Exception] = []
     for findings in _batches(report.findings):
-        keys = _read(finding.issued for finding in findings)
+        items = _read([finding.issued for finding in findings])
         for finding in findings:
-            outcomes[finding.issued] = _settled(finding, keys.get(finding.issued), report)
+            try:
+                outcomes[finding.issued] = _settled(finding, items.get(finding.issued), report)
+            except Exception as error:  # what one key causes must not hold up the rest
+                if isinstance(error, ServiceError) and error.error is SERVICE_UNAVAILABLE:
+                    raise
+                failures.append(error)
+    if failures:
+        raise failures[0]
 
 
 def _batches(findings: Iterable[Finding]) -> Iterator[list[Finding]]:
@@ -182,28 +225,27 @@ def _batches(findings: Iterable[Finding]) -> Iterator[list[Finding]]:
         yield batch
 
 
-def _read(texts: Iterable[IssuedText]) -> dict[IssuedText, ApiKeyRecord]:
-    """Read the keys of up to 100 texts, strongly consistent, in one BatchGetItem, which takes each key once."""
-    texts = list(texts)
+def _read(texts: Sequence[IssuedText]) -> dict[IssuedText, Item]:
+    """Read the items of up to 100 keys, strongly consistent, in one BatchGetItem, which takes each key once."""
+    sort_keys = {text: layout.api_key_sort_key(text.key_id) for text in texts}
     places = {
-        (text.organization_id, text.key_id): layout.in_organization(
-            text.organization_id, layout.api_key_sort_key(text.key_id)
-        )
-        for text in texts
+        (text.organization_id, sort_key): layout.in_organization(text.organization_id, sort_key)
+        for text, sort_key in sort_keys.items()
     }
-    records = [api_keys.parse_api_key(item) for item in table.read_keys(list(places.values())).values()]
-    keys = {(record.organization_id, record.key_id): record for record in records}
-    found = {text: keys.get((text.organization_id, text.key_id)) for text in texts}
-    return {text: record for text, record in found.items() if record is not None}
+    items = table.read_keys(list(places.values()))
+    return {text: items[sort_key] for text, sort_key in sort_keys.items() if sort_key in items}
 
 
-def _settled(finding: Finding, key: ApiKeyRecord | None, report: LeakReport) -> LeakOutcome:
+def _settled(finding: Finding, item: Item | None, report: LeakReport) -> LeakOutcome:
     """Settle a finding by the key as it was read; read it again if it has changed since."""
-    as_read = [key]
+    as_read = [item]
 
     def act() -> LeakOutcome:
-        record = as_read.pop() if as_read else _read([finding.issued]).get(finding.issued)
-        if record is None:
+        item = as_read.pop() if as_read else _read([finding.issued]).get(finding.issued)
+        if item is None:
+            return LeakOutcome.INACTIVE
+        record = api_keys.parse_api_key(item)
+        if record.organization_id != finding.issued.organization_id:
             return LeakOutcome.INACTIVE
         change = _response(record, finding, report)
         if isinstance(change, LeakOutcome):
@@ -237,6 +279,7 @@ def _response(key: ApiKeyRecord, finding: Finding, report: LeakReport) -> dict[s
     if is_previous and disables:
         return {"previous_hash": None, "previous_expires_at": None}
     if key.leak is not None and key.leak.generation >= generation:
-        return LeakOutcome.ALREADY_REPORTED
+        # Enabled with a leak: it was reported with LeakResponse notify. The report that it has is kept.
+        return {"enabled": False} if disables and key.enabled else LeakOutcome.ALREADY_REPORTED
     leak = Leak(generation, report.reported_at, report.source, finding.url)
     return {"leak": leak, "enabled": False} if disables else {"leak": leak}

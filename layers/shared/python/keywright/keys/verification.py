@@ -253,5 +253,6 @@ def _upgrade(key: ApiKeyRecord, digest: bytes, measured: Measurements) -> None:
         measured.hashes += 1
         if credentials.upgrade_hash(key, upgraded):
             matches().put(digest, upgraded)
+            records().forget((key.organization_id, key.key_id))
     except Exception as error:  # noqa: BLE001 - the key is as valid as before
         logger().warning("a hash was not upgraded", extra={"details": describe(error)})
