@@ -33,6 +33,7 @@ OUTCOMES = {
 """The outcomes of an event; that of a batch is the last one that any of its messages has."""
 
 
+@pytest.mark.usefixtures("no_waiting")
 @pytest.mark.parametrize("case", MESSAGES, ids=str)
 def test_replay(case: Case, replay: Callable[[Case], list[str]], decisions: Collection[Decision]) -> None:
     """GIVEN a case's seed WHEN the function gets the event THEN answer, table and both queues are as expected.
