@@ -257,7 +257,7 @@ def test_no_other_schemas_are_published() -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("keywright-admin ", {"organizations", "members", "keys", "audit"}),
+        ("keywright-admin ", {"organizations", "members", "keys", "audit", "scanning"}),
         ("keywright-admin members s", {"set-role", "suspend"}),
         ("keywright-admin members add acme ada --role ", {"owner", "admin", "member"}),
         ("keywright-admin keys revoke acme --a", {"--all"}),
