@@ -81,7 +81,7 @@ def report(body: ReportLeak, origin: Origin) -> LeakResults:
 
 @dataclass(slots=True)
 class Identified:
-    """What could be found out about the texts of a report.
+    """The keys of the texts of a report, as far as they are known.
 
     Attributes:
         texts: the texts.
