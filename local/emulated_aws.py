@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from moto.core import responses
+from moto.core.common_models import BaseModel
 from moto.core.request import Request
 from moto.core.utils import method_names_from_class
 from werkzeug.wrappers import Response
@@ -34,6 +35,10 @@ _HANDLERS = {
 
 # For every request, moto inspects the members of the response class to find its operations.
 responses.method_names_from_class = functools.cache(method_names_from_class)  # type: ignore[attr-defined]
+
+# moto keeps every object that it ever made, for a page of its own server: each version of an item and each copy of a
+# table before a transaction.
+BaseModel.__new__ = lambda cls, *_, **__: object.__new__(cls)  # type: ignore[method-assign]
 
 
 class _Request(Request):

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+from typing import TYPE_CHECKING
+
 import pytest
 from werkzeug.test import Client
 
 from local.emulated_aws import application
+
+if TYPE_CHECKING:
+    from tests.support.world import World
 
 SIGNED = "AWS4-HMAC-SHA256 Credential=local/20260101/us-east-1/{}/aws4_request, SignedHeaders=host, Signature=0"
 
@@ -42,3 +48,24 @@ def test_other_services_do_not_exist(authorization: str) -> None:
     response = Client(application).post("/", data=b"{}", headers={"Authorization": authorization})
 
     assert 404 == response.status_code
+
+
+def test_nothing_is_kept_of_what_is_gone(world: World) -> None:
+    """GIVEN an item that is changed in transactions WHEN it is deleted THEN memory has neither it nor older tables."""
+    name, key = world.table.name, {"pk": {"S": "ORG#1"}, "sk": {"S": "ORG"}}
+    before = _counted("Item", "Table")
+
+    for _ in range(3):
+        world.table.client.transact_write_items(TransactItems=[{"Put": {"TableName": name, "Item": key}}])
+    world.table.client.transact_write_items(TransactItems=[{"Delete": {"TableName": name, "Key": key}}])
+
+    assert before == _counted("Item", "Table")
+
+
+def _counted(*classes: str) -> list[int]:
+    """Return the numbers of moto's objects in memory."""
+    gc.collect()
+    names = [
+        type(each).__name__ for each in gc.get_objects() if type(each).__module__.startswith("moto.dynamodb.models")
+    ]
+    return [names.count(name) for name in classes]

@@ -200,6 +200,18 @@ def test_the_first_use_hashes_the_secret(table: Table, costs: Costs) -> None:
     assert key_hash.is_current(str(key_item(table)["hash"]), settings().argon2)
 
 
+def test_a_reused_record_has_the_hash_that_was_made(costs: Costs, setting: Callable[[str, str], None]) -> None:
+    """GIVEN records that are reused WHEN a key's quick hash has been replaced THEN later uses hash nothing."""
+    setting("RECORD_REUSE_SECONDS", "30")
+    text = new_text()
+    imported(text)
+    costs.spent()
+
+    assert [Code.VALID] * 3 == [verify(text).code for _ in range(3)]
+
+    assert 1 == costs.hashes
+
+
 def test_a_forged_text_costs_one_read(costs: Costs) -> None:
     """A made-up text takes one request of reads, and no hash."""
     verify(new_text())
