@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from keywright.authorizers import api_key
 from keywright.keys import retired_secrets, usage
+from keywright.keys.meter import SHUTDOWN_SECONDS
 from keywright.shutdown import before_shutdown
 
 if TYPE_CHECKING:
     from keywright.api.lambda_types import AuthorizerAnswer, AuthorizerEvent, LambdaContext, SimpleAnswer
 
-before_shutdown(lambda: usage.meter().flush_all(retired_secrets.meter()))
+before_shutdown(lambda: usage.meter().flush_all(retired_secrets.meter(), seconds=SHUTDOWN_SECONDS))
 
 
 def handler(event: AuthorizerEvent, context: LambdaContext) -> AuthorizerAnswer | SimpleAnswer:

@@ -8,12 +8,13 @@ from keywright.api.endpoint import endpoint
 from keywright.api.request import BackendRequest, backend
 from keywright.api.schemas import VerifyApiKey
 from keywright.keys import introspect, retired_secrets, usage
+from keywright.keys.meter import SHUTDOWN_SECONDS
 from keywright.shutdown import before_shutdown
 
 if TYPE_CHECKING:
     from keywright.api.schemas import UnknownApiKey, VerifiedApiKey
 
-before_shutdown(lambda: usage.meter().flush_all(retired_secrets.meter()))
+before_shutdown(lambda: usage.meter().flush_all(retired_secrets.meter(), seconds=SHUTDOWN_SECONDS))
 
 
 @endpoint("verify_api_key", body=VerifyApiKey, caller=backend)

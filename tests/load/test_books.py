@@ -34,13 +34,13 @@ def agreement(world: World, load_handler: Callable[[str], Callable[..., object]]
     used, changed, deleted = books.keys.values()
     books.keys = {key.id: key for key in books.keys.values()}
     assert service.call("verify_api_key", CALLER, body={"key": used.text}).data["valid"]
-    usage.meter().flush_all()
+    usage.meter().flush_all(seconds=60)
     used.uses = 1
     assert 200 == service.update(CALLER, changed.id, name="changed again").status
     assert 200 == service.rotate(CALLER, changed.id).status
     for _ in range(3):
         assert not service.call("verify_api_key", CALLER, body={"key": changed.text}).data["valid"]
-    retired_secrets.meter().flush_all()
+    retired_secrets.meter().flush_all(seconds=60)
     changed.name, changed.generation, changed.retired_uses = "changed again", 1, 3
     books.names.append(changed.name)
     assert 200 == service.delete(CALLER, deleted.id).status

@@ -318,7 +318,7 @@ def test_a_denial_by_the_rules_is_logged_as_one(
         ask(form(text, route))
         (line,) = capsys.readouterr().out.splitlines()
         verdicts.append(tuple(json.loads(line)[name] for name in ("code", "reason", "Verifications", "api_key_id")))
-    meter().flush_all()
+    meter().flush_all(seconds=60)
 
     denied = "INSUFFICIENT_PERMISSIONS"
     assert [
@@ -713,7 +713,7 @@ def test_a_revocation_is_no_use(table: Table) -> None:
     text = put_limited(table, **LIMITS["QUOTA_EXCEEDED"])
     before = table.items()
     ask(rest({"x-api-key": text}, REVOCATION))
-    meter().flush_all()
+    meter().flush_all(seconds=60)
 
     assert before == table.items()
     assert is_let_in(ask(rest({"x-api-key": text})))

@@ -87,7 +87,7 @@ def test_it_is_no_use_of_the_key(table: Table) -> None:
     """Number, days and time of the key's uses stay."""
     before = table.item(f"USAGE#{KEY_ID}")
     verify(KEY.text())
-    usage.meter().flush_all()
+    usage.meter().flush_all(seconds=60)
 
     after = table.item(f"USAGE#{KEY_ID}")
     assert before == {name: value for name, value in after.items() if name not in {"retired", "retired_on"}}
@@ -134,7 +134,7 @@ def test_nothing_else_counts(table: Table, text: Callable[[], str]) -> None:
     """Only a text with a right tag of an earlier generation is written; forged ones cost no request at all."""
     before = table.items()
     verify(text())
-    retired_secrets.meter().flush_all()
+    retired_secrets.meter().flush_all(seconds=60)
 
     assert before == table.items()
 
@@ -155,7 +155,7 @@ def test_earlier_generations_count_together(table: Table) -> None:
     verify(NEXT.text())
     new_container()
     verify(NEXT.text())
-    retired_secrets.meter().flush_all()
+    retired_secrets.meter().flush_all(seconds=60)
 
     assert [1] == reported(table)
     assert 1 == waiting(table)
@@ -173,7 +173,7 @@ def test_later_uses_of_a_day_are_one_write_in_an_interval(table: Table) -> None:
     assert [READ, ADD, REPORT] + [READ] * 49 == operations
 
     with faults.injected() as operations:
-        retired_secrets.meter().flush_all()
+        retired_secrets.meter().flush_all(seconds=60)
 
     assert [ADD] == operations
     assert [1] == reported(table)
@@ -253,9 +253,9 @@ def test_a_failure_is_logged_and_made_up_for(
     assert "yet" in line
     assert [] == reported(table)
 
-    retired_secrets.meter().flush_all()
+    retired_secrets.meter().flush_all(seconds=60)
     assert [1] == reported(table)
-    retired_secrets.meter().flush_all()
+    retired_secrets.meter().flush_all(seconds=60)
     assert [1] == reported(table)
     assert 0 == waiting(table)
 
@@ -278,7 +278,7 @@ def test_a_lost_answer_may_count_twice(table: Table) -> None:
     text = KEY.text()
     with faults.injected(None, faults.lost_answer):
         verify(text)
-    retired_secrets.meter().flush_all()
+    retired_secrets.meter().flush_all(seconds=60)
 
     assert [2] == reported(table)
 
@@ -348,7 +348,7 @@ def test_the_record_is_of_its_day(table: Table, stop_clock: Callable[[str], date
     stop_clock("2026-06-01T23:59:59.000Z")
     verify(KEY.text())
     stop_clock("2026-06-02T00:00:10.000Z")
-    retired_secrets.meter().flush_all()
+    retired_secrets.meter().flush_all(seconds=60)
 
     last = table.under("AUDIT#")[-1]
     assert [1, 1] == reported(table)

@@ -137,7 +137,7 @@ def test_a_day_is_a_day_in_utc(backend: Backend) -> None:
     """The zone of a time does not matter."""
     at = datetime(2026, 6, 2, 1, 30, tzinfo=timezone(timedelta(hours=2)))
     backend.meter.count(ORGANIZATION, UUID(int=1), at)
-    backend.meter.flush_all()
+    backend.meter.flush_all(seconds=60)
 
     assert [{date(2026, 6, 1): 1}] == [uses.days for uses in backend.written]
 
@@ -146,10 +146,10 @@ def test_the_address_is_that_of_the_latest_use(backend: Backend) -> None:
     """Earlier addresses are forgotten, also if the latest use has none."""
     for seconds, address in ((2, "192.0.2.2"), (1, "192.0.2.1"), (2, "192.0.2.3")):
         backend.meter.count(ORGANIZATION, UUID(int=1), START + timedelta(seconds=seconds), address)
-    backend.meter.flush_all()
+    backend.meter.flush_all(seconds=60)
     backend.meter.count(ORGANIZATION, UUID(int=1), START, "192.0.2.4")
     backend.use()
-    backend.meter.flush_all()
+    backend.meter.flush_all(seconds=60)
 
     assert ["192.0.2.3", None] == [uses.last_used_ip for uses in backend.written]
 
@@ -160,12 +160,12 @@ def test_the_last_use_of_the_previous_secret_is_kept(backend: Backend) -> None:
         backend.meter.count(
             ORGANIZATION, UUID(int=1), START + timedelta(seconds=seconds), previous_generation=generation
         )
-    backend.meter.flush_all()
+    backend.meter.flush_all(seconds=60)
     for seconds, generation in ((2, 5), (3, 4)):
         backend.meter.count(
             ORGANIZATION, UUID(int=1), START + timedelta(seconds=seconds), previous_generation=generation
         )
-    backend.meter.flush_all()
+    backend.meter.flush_all(seconds=60)
 
     assert [PreviousUse(4, START + timedelta(seconds=3)), PreviousUse(5, START + timedelta(seconds=2))] == [
         uses.previous for uses in backend.written
@@ -176,9 +176,9 @@ def test_a_failed_flush_keeps_days_address_and_previous_secret(backend: Backend)
     """What was not written is written with what came since."""
     backend.meter.count(ORGANIZATION, UUID(int=1), START - timedelta(seconds=1), "192.0.2.1", previous_generation=0)
     backend.failures = 1
-    backend.meter.flush_all()
+    backend.meter.flush_all(seconds=60)
     backend.meter.count(ORGANIZATION, UUID(int=1), START, "192.0.2.2")
-    backend.meter.flush_all()
+    backend.meter.flush_all(seconds=60)
 
     (uses,) = backend.written
     assert {date(2026, 5, 31): 1, date(2026, 6, 1): 1} == uses.days
@@ -204,7 +204,7 @@ def test_no_use_is_lost_by_failures(backend: Backend) -> None:
         backend.failures = number % 3
         backend.use(later=INTERVAL_SECONDS)
     backend.failures = 0
-    backend.meter.flush_all()
+    backend.meter.flush_all(seconds=60)
 
     assert 20 == sum(backend.counts())
 
@@ -229,7 +229,7 @@ def test_uses_that_arrive_during_a_write_count_once(is_failing: bool) -> None:  
     for _ in range(5):
         meter.count(ORGANIZATION, UUID(int=1), START)
     for _ in range(3):
-        meter.flush_all()
+        meter.flush_all(seconds=60)
 
     assert 5 + 3 == sum(uses.count for uses in written)
     assert START + timedelta(seconds=3) == max(uses.last_used_at for uses in written)
@@ -283,8 +283,8 @@ def test_flush_all_writes_everything(backend: Backend) -> None:
     for key in range(1, 51):
         backend.use(key)
 
-    backend.meter.flush_all()
-    backend.meter.flush_all()
+    backend.meter.flush_all(seconds=60)
+    backend.meter.flush_all(seconds=60)
 
     assert [3] == backend.counts(1)
     assert [[1]] * 49 == [backend.counts(key) for key in range(2, 51)]
@@ -294,11 +294,11 @@ def test_flush_all_of_what_fails_keeps_it(backend: Backend) -> None:
     """A flush tries each key once and does not raise."""
     backend.use()
     backend.failures = 1
-    backend.meter.flush_all()
+    backend.meter.flush_all(seconds=60)
     assert 1 == len(backend.tried)
     assert [] == backend.written
 
-    backend.meter.flush_all()
+    backend.meter.flush_all(seconds=60)
 
     assert [1] == backend.counts()
 
@@ -327,7 +327,7 @@ def test_flush_all_takes_400_milliseconds_at_most(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(meters, "wait", lambda _, seconds: waits.append(seconds))
     meter = UsageMeter(lambda _: None, INTERVAL_SECONDS, lambda: 0.0)
 
-    meter.flush_all()
+    meter.flush_all(seconds=SHUTDOWN_SECONDS)
 
     assert [0.4] == waits
 
@@ -371,7 +371,7 @@ def test_many_threads_at_once(backend: Backend) -> None:
     with ThreadPoolExecutor(8) as pool:
         for number in range(4000):
             pool.submit(backend.use, number % 3, later=0.5)
-    backend.meter.flush_all()
+    backend.meter.flush_all(seconds=60)
 
     assert 4000 == sum(uses.count for uses in backend.written)
 
@@ -389,9 +389,9 @@ def test_what_is_written_is_what_was_used(acts: list[tuple[int, float, bool]], i
         backend.use(key, later=later)
         last[UUID(int=key)] = START + timedelta(seconds=backend.seconds)
     backend.failures = int(is_last_failing)
-    backend.meter.flush_all()
+    backend.meter.flush_all(seconds=60)
     backend.failures = 0
-    backend.meter.flush_all()
+    backend.meter.flush_all(seconds=60)
 
     used = [UUID(int=key) for key, _, _ in acts]
     assert {key: used.count(key) for key in used} == {

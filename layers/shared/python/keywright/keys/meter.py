@@ -102,7 +102,7 @@ class Meter(Generic[Counted]):
         with self._lock:
             self._collect(uses, self._clock())
 
-    def flush_all(self, *others: Meter[Any], seconds: float = SHUTDOWN_SECONDS) -> None:
+    def flush_all(self, *others: Meter[Any], seconds: float) -> None:
         """Flush pending uses, those of other meters at the same time, for at most `seconds`. Never raises."""
         ends_at = self._clock() + seconds
 
