@@ -96,7 +96,7 @@ def write_demo_data(client: DynamoDBClient, table_name: str, now: datetime | Non
         )
         _write(client, table_name, list(_frozen_organization(now)))
         return
-    _write(client, table_name, list(_items(now)))
+    _write(client, table_name, list(demo_items(now)))
 
 
 def _existing(client: DynamoDBClient, table_name: str, organization_id: str) -> dict[str, AttributeValueTypeDef]:
@@ -123,7 +123,8 @@ def _frozen_organization(now: datetime) -> Iterable[dict[str, str]]:
     yield {"pk": "DELETIONS", "sk": f"{until}#{FROZEN_ORGANIZATION_ID}"}
 
 
-def _items(now: datetime) -> Iterable[dict[str, str]]:
+def demo_items(now: datetime) -> Iterable[dict[str, str]]:
+    """Return the items of both organizations and their members."""
     created = _timestamp(now)
     yield {
         "pk": f"ORG#{ACTIVE_ORGANIZATION_ID}",

@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Any
 from moto.core import responses
 from moto.core.common_models import BaseModel
 from moto.core.request import Request
+from moto.core.serialize import AttributePicker
 from moto.core.utils import method_names_from_class
 from werkzeug.wrappers import Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
+
+    from moto.core.serialize import AttributePickerContext
 
 MEMORY = threading.RLock()
 """Held while a request is handled. moto's DynamoDB has no locks: a transaction could see half of another."""
@@ -39,6 +42,21 @@ responses.method_names_from_class = functools.cache(method_names_from_class)  # 
 # moto keeps every object that it ever made, for a page of its own server: each version of an item and each copy of a
 # table before a transaction.
 BaseModel.__new__ = lambda cls, *_, **__: object.__new__(cls)  # type: ignore[method-assign]
+
+_pick = AttributePicker.__call__
+
+
+def _pick_by_name(picker: AttributePicker, context: AttributePickerContext) -> Any:
+    """Return a member of a value.
+
+    moto tries a dozen names for each of the ten members of each attribute of an item, which are dicts with one of them.
+    """
+    if isinstance(context.obj, dict) and getattr(context.shape, "parent", context.shape).name == "AttributeValue":
+        return context.obj.get(context.key)
+    return _pick(picker, context)
+
+
+AttributePicker.__call__ = _pick_by_name  # type: ignore[method-assign,assignment]
 
 
 class _Request(Request):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import gc
 import importlib.util
@@ -15,8 +16,10 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import boto3
+import botocore.session
 import hypothesis
 import pytest
+import pytest_socket
 
 from keywright import cache, clock
 from keywright.authorizers import github, oidc, published_keys
@@ -53,6 +56,7 @@ DYNAMODB_URL = os.environ.get(backend.DYNAMODB_ENDPOINT)
 """Address of DynamoDB if it is not moto; set by `make test-dynamodb`. Functions reach it through `dynamodb_url`."""
 DYNAMODB_THREADS = 64
 _REMEMBERED_DECISIONS = 10_000
+_OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
 _KEPT_WHEN_A_SETTING_CHANGES = (
     retries.dynamodb,
@@ -66,9 +70,10 @@ _FIXTURES_WITH_SOCKETS = {"world", "issuer", "moto_url"}
 
 
 def pytest_collection_finish() -> None:
-    """Leave what exists by now, hundreds of thousands of objects, out of every garbage collection."""
+    """Leave what exists by now, hundreds of thousands of objects, out of garbage collections; make those rare."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 20, 20)
 
 
 class StandardOutput:
@@ -94,12 +99,32 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.allow_hosts(LOOPBACK))
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Give a test with a local server the true sockets, even if a test before put the blocked ones back too late."""
+    if item.get_closest_marker("allow_hosts"):
+        pytest_socket.enable_socket()
+
+
 def _select(config: pytest.Config, items: list[pytest.Item], is_selected: Callable[[pytest.Item], bool]) -> None:
     """Deselect all other tests: they are not reported as skipped."""
     others = [item for item in items if not is_selected(item)]
     if others:
         config.hook.pytest_deselected(items=others)
         items[:] = [item for item in items if is_selected(item)]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_set_of_handlers() -> Iterator[None]:
+    """Give each new session of botocore copies of its 200 handlers: to register them takes longer than a request."""
+    handlers = botocore.session.Session().get_component("event_emitter")
+
+    def get_session(env_vars: dict[str, Any] | None = None) -> botocore.session.Session:
+        return botocore.session.Session(env_vars, event_hooks=copy.copy(handlers), include_builtin_handlers=False)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "get_session", get_session)
+        yield
 
 
 @pytest.fixture(scope="session")

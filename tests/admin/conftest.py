@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from unittest import mock
 
@@ -38,5 +39,6 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture
 def table(world: World) -> Table:
     """Return a table with the demo organizations and a member for every persona."""
-    demo.write_demo_data(world.table.client, world.table.name)
+    for item in demo.demo_items(datetime.now(UTC)):
+        world.table.put(**item)
     return world.table
