@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from tests.api.deployment import Deployment
 
 # No deadline for examples: a busy machine is not a defect.
-hypothesis.settings.register_profile("keywright", deadline=None, max_examples=depth.size("EXAMPLES", 30, full=100))
+hypothesis.settings.register_profile("keywright", deadline=None, max_examples=depth.size("EXAMPLES", 20, full=100))
 hypothesis.settings.load_profile("keywright")
 
 DYNAMODB_URL = os.environ.get(backend.DYNAMODB_ENDPOINT)

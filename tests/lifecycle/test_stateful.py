@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     Fields = dict[str, Any]
     Items = dict[str, dict[str, Any]]
 
-EXAMPLES = size("STATEFUL_EXAMPLES", 6, full=35)
+EXAMPLES = size("STATEFUL_EXAMPLES", 4, full=35)
 STEPS = 40
 
 STATUSES = {

@@ -14,6 +14,7 @@ import pytest
 from keywright.keys import retired_secrets
 from tests.support import network_faults
 from tests.support.audit_log import audit_log
+from tests.support.depth import mostly_deep
 from tests.support.operations import Operation, call, check_audit_log, rotate, run_under_faults
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 VERIFY = Operation("verify_api_key", 3, call("verify_api_key"))
 
+TYPICAL = {"lost answer", "throttled"}
 at_each_write = pytest.mark.parametrize("write", [1, 2], ids=["the addition", "the report"])
 
 
@@ -51,7 +53,7 @@ def check_use(scene: Scene, *script: Fault | None) -> int:
 
 
 @at_each_write
-@pytest.mark.parametrize("name", network_faults.FAULTS)
+@pytest.mark.parametrize("name", mostly_deep(network_faults.FAULTS, TYPICAL.__contains__))
 def test_a_single_fault_is_made_up_for(retired: Scene, name: str, write: int) -> None:
     """GIVEN one fault THEN the use is recorded once."""
     count = check_use(retired, *[None] * write, network_faults.FAULTS[name])
@@ -60,7 +62,7 @@ def test_a_single_fault_is_made_up_for(retired: Scene, name: str, write: int) ->
 
 
 @at_each_write
-@pytest.mark.parametrize("name", network_faults.LASTING)
+@pytest.mark.parametrize("name", mostly_deep(network_faults.LASTING, TYPICAL.__contains__))
 def test_a_lasting_fault_is_made_up_for(retired: Scene, name: str, write: int) -> None:
     """GIVEN a fault that lasts as long as the request THEN the use is recorded once."""
     count = check_use(retired, *[None] * write, *[network_faults.LASTING[name]] * 100)

@@ -85,7 +85,7 @@ class Text:
 
 
 @settings(
-    max_examples=size("FAULT_SEQUENCES", 8, full=25),
+    max_examples=size("FAULT_SEQUENCES", 5, full=25),
     # Fixed by default: a failure is then caused by the change under test.
     derandomize="FAULT_SEQUENCES" not in os.environ,
     deadline=None,

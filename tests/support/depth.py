@@ -7,12 +7,18 @@ RACES=200 INTERLEAVINGS=1000 MUTATIONS=1000000 POLICIES=20000 make test
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
-if TYPE_CHECKING:
-    import pytest
+import pytest
 
 from tests.support.figures import record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from _pytest.mark import ParameterSet
+
+Case = TypeVar("Case")
 
 FULL = os.environ.get("DEPTH") == "full"
 """Whether everything runs, at full depth."""
@@ -23,6 +29,11 @@ def size(name: str, quick: int, full: int | None = None) -> int:
     number = int(os.environ.get(name, full if FULL and full is not None else quick))
     record("depth", **{name.lower(): number})
     return number
+
+
+def mostly_deep(cases: Iterable[Case], is_quick: Callable[[Case], bool]) -> list[ParameterSet]:
+    """Return the cases of a parameter, of which all but a few only run at full depth."""
+    return [pytest.param(case, marks=[] if is_quick(case) else [pytest.mark.deep]) for case in cases]
 
 
 def goes_deeper(item: pytest.Item) -> bool:

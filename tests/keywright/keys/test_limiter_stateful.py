@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from keywright.keys.outcome import Admission
     from tests.support.world import World
 
-EXAMPLES = size("LIMITER_EXAMPLES", 6, full=40)
+EXAMPLES = size("LIMITER_EXAMPLES", 4, full=40)
 CLOCK_EXAMPLES = size("LIMITER_CLOCK_EXAMPLES", 2, full=10)
 
 
