@@ -97,7 +97,9 @@ test-all: $(VENV)/.dev #: the same at full depth (ARGS=--deeper: only what diffe
 # The service's own logic, one function at a time, the template and the API description. Left out are tests that start a
 # service or a process for each test: the command line, the HTTP suite, histories, faults, the layer.
 CHECK_TESTS := tests/functions tests/keywright tests/openapi tests/template tests/test_events.py --ignore tests/template/test_layer.py \
-  --ignore tests/functions/purge_organizations --ignore tests/functions/sync_organizations
+  --ignore tests/functions/purge_organizations --ignore tests/functions/sync_organizations --ignore tests/keywright/operators \
+  --ignore tests/keywright/keys/test_leases.py --ignore tests/keywright/keys/test_limiter_stateful.py \
+  --ignore tests/keywright/keys/test_retired_secrets.py
 
 check: $(VENV)/.dev ## ruff, mypy and the quickest half of the tests, in a minute
 	@$(BIN)/ruff check .

@@ -16,6 +16,7 @@ from keywright_admin.command import NAME
 from keywright_admin.command_line import app
 from keywright_admin.output import SCHEMAS
 from local.demo import ACTIVE_ORGANIZATION_ID
+from tests.support.depth import mostly_deep
 from tests.support.environment import ROOT
 from tests.support.world import nth_id
 from tools.admin_schemas import SCHEMAS_FOLDER, schema_text
@@ -171,7 +172,7 @@ DESTRUCTIVE = [
 ]
 
 
-@pytest.mark.parametrize("answer", ["n\n", "\n", "", "nope\n"])
+@pytest.mark.parametrize("answer", mostly_deep(["n\n", "\n", "", "nope\n"], "\n".__eq__))
 @pytest.mark.parametrize("arguments", DESTRUCTIVE, ids=" ".join)
 def test_declined_confirmation(
     table: Table, run: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch, arguments: list[str], answer: str
@@ -189,7 +190,7 @@ def test_declined_confirmation(
     assert before == table.items()
 
 
-@pytest.mark.parametrize("answer", ["y\n", "YES\n"])
+@pytest.mark.parametrize("answer", mostly_deep(["y\n", "YES\n"], "y\n".__eq__))
 @pytest.mark.parametrize("arguments", DESTRUCTIVE, ids=" ".join)
 def test_accepted_confirmation(
     table: Table, run: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch, arguments: list[str], answer: str
