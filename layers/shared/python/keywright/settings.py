@@ -186,6 +186,26 @@ class GitHubSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class EventSettings:
+    """Settings of the function that publishes audit records.
+
+    Attributes:
+        event_bus_name: the stack's own bus.
+    """
+
+    event_bus_name: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> EventSettings:
+        """Read the settings from environment variables.
+
+        Raises:
+            ConfigurationError: a variable is missing.
+        """
+        return cls(event_bus_name=_Reader(environment).text("EVENT_BUS_NAME"))
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerSettings:
     """Settings of every answer, errors included. Reading them cannot fail, so that there is always an answer.
 
@@ -240,6 +260,12 @@ def leak_settings() -> LeakSettings:
 def github_settings() -> GitHubSettings:
     """Return the settings of GitHub's reports."""
     return GitHubSettings.from_environment(os.environ)
+
+
+@once
+def event_settings() -> EventSettings:
+    """Return the settings of the published events."""
+    return EventSettings.from_environment(os.environ)
 
 
 @once

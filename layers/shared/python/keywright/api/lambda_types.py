@@ -147,13 +147,32 @@ class QueueEvent(TypedDict):
     Records: list[QueueMessage]
 
 
+class ChangedItem(TypedDict):
+    """What a stream says of a change: the item after it, in DynamoDB's JSON, and the place in its shard."""
+
+    SequenceNumber: str
+    NewImage: dict[str, AttributeValueTypeDef]
+
+
+class StreamRecord(TypedDict):
+    """A change of an item, as Lambda reads it from the stream of a table."""
+
+    dynamodb: ChangedItem
+
+
+class StreamEvent(TypedDict):
+    """A batch of changes, in the order of their shard."""
+
+    Records: list[StreamRecord]
+
+
 class BatchItemFailure(TypedDict):
-    """A message to retry."""
+    """A message to retry, or the place in a shard from which to go on."""
 
     itemIdentifier: str
 
 
 class BatchAnswer(TypedDict):
-    """The result of a batch. Messages that are not listed are deleted from the queue."""
+    """The result of a batch. Messages of a queue that are not listed are deleted; a stream goes on at the first place."""
 
     batchItemFailures: list[BatchItemFailure]

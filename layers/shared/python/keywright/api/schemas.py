@@ -663,6 +663,16 @@ class AuditLog(Answer):
     reason: str | None
 
 
+class PublishedAuditLog(AuditLog):
+    """A record of the audit log, as the event of it has it.
+
+    Attributes:
+        organization_id: The id of the organization whose log has the record.
+    """
+
+    organization_id: str
+
+
 class LeakResult(Answer):
     """The outcome of a report of one text.
 

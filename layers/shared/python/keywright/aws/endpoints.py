@@ -31,6 +31,7 @@ class Service:
 
 DYNAMODB = Service("dynamodb", "DYNAMODB", "DynamoDB_20120810", "1.0")
 SQS = Service("sqs", "SQS", "AmazonSQS", "1.0")
+EVENTBRIDGE = Service("events", "EVENTBRIDGE", "AWSEvents", "1.1")
 SECRETS_MANAGER = Service("secretsmanager", "SECRETS_MANAGER", "secretsmanager", "1.1")
 
 

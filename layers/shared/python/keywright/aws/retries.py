@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from keywright import deadline
 from keywright.aws.client import AwsError, HttpClient
-from keywright.aws.endpoints import DYNAMODB, SECRETS_MANAGER, SQS
+from keywright.aws.endpoints import DYNAMODB, EVENTBRIDGE, SECRETS_MANAGER, SQS
 from keywright.aws.transport import NoAnswerError
 from keywright.cache import once
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
@@ -39,7 +39,9 @@ _RETRYABLE_CODES = _THROTTLING_CODES | frozenset(
         "LimitExceededException",
         "ServiceUnavailable",
         "TransactionInProgressException",
-        # Errors of Secrets Manager and SQS, and of signatures delayed by a proxy or a slow clock.
+        # Errors of Secrets Manager, SQS and EventBridge, and of signatures delayed by a proxy or a slow clock.
+        "InternalException",
+        "InternalFailure",
         "InternalServiceError",
         "RequestTimeout",
         "RequestTimeoutException",
@@ -80,6 +82,12 @@ def secrets_manager() -> HttpClient:
 def queues() -> HttpClient:
     """Return this container's SQS client."""
     return _http(SQS)
+
+
+@once
+def event_buses() -> HttpClient:
+    """Return this container's EventBridge client."""
+    return _http(EVENTBRIDGE)
 
 
 def _http(service: Service) -> HttpClient:
