@@ -80,9 +80,11 @@ def start_moto(iam: Iam, wrapped: Callable[[WSGIApplication], WSGIApplication] =
         wrapped: returns the application to serve, given that of moto.
     """
     from local.emulated_aws import application  # noqa: PLC0415 - imports moto: slow, and needs the environment
+    from local.moto_streams import make_streams_exact  # noqa: PLC0415 - imports moto
     from local.snapshots import make_snapshots_cheap  # noqa: PLC0415 - imports moto
 
     make_snapshots_cheap()
+    make_streams_exact()
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # requests are queued on purpose
     return Server(iam.guard(wrapped(application)), reserve(0), threads=1)
 
@@ -178,6 +180,9 @@ def create_table(table: Resource) -> None:
     client: DynamoDBClient = boto3.client("dynamodb")
     definition = {name: table.properties[name] for name in _TABLE_FIELDS if name in table.properties}
     request = {"TableName": table.name, "BillingMode": "PAY_PER_REQUEST", **definition}
+    stream = mapping(table.properties.get("StreamSpecification"), table.name)
+    if stream:  # CloudFormation turns a stream on that has a view type
+        request["StreamSpecification"] = {"StreamEnabled": True, **stream}
     try:
         client.create_table(**cast("CreateTableInputTypeDef", request))
     except client.exceptions.ResourceInUseException:

@@ -1,9 +1,9 @@
 """The event bus, the queues and the schedules: invokes the functions that a template connects to them.
 
-Events go from the bus to the queues that rules name (AWS::Events::Rule), and messages of these and of SendMessage to
+Events go from a bus to the queues that its rules name (AWS::Events::Rule), and messages of these and of SendMessage to
 the functions that consume the queues (AWS::Lambda::EventSourceMapping). As with SQS, only the failed messages of a
-batch come again; after RECEIVES attempts a message is dropped. Every event of the bus is meant for the functions:
-patterns of rules are not evaluated.
+batch come again; after RECEIVES attempts a message is dropped. Patterns of rules are not evaluated: every event of a
+bus with rules is meant for the functions. An event of a bus without rules is for others, and is shown if asked for.
 
 Sources: Amazon EventBridge API Reference, "PutEvents"; Amazon SQS API Reference, "SendMessage"; AWS Lambda Developer
 Guide, "Using Lambda with Amazon SQS".
@@ -64,6 +64,7 @@ class Bus:
         stack: the template.
         announce: called with one line for each event.
         retry_seconds: time until a failed message comes again.
+        listen: called with each event of a bus without rules, as EventBridge delivers it.
     """
 
     def __init__(
@@ -71,10 +72,12 @@ class Bus:
         stack: Stack,
         announce: Callable[[str], None],
         retry_seconds: float = RETRY_SECONDS,
+        listen: Callable[[dict[str, Json]], None] = lambda _: None,
     ) -> None:
         self._stack = stack
         self._announce = announce
         self._retry_seconds = retry_seconds
+        self._listen = listen
         self._due: queue.PriorityQueue[_Due] = queue.PriorityQueue()
         for name in stack.schedules:
             self._due.put(_Due(time.monotonic() + stack.schedules[name], schedule=name))
@@ -134,12 +137,16 @@ class Bus:
             for name in self._stack.schedules:
                 self._due.put(_Due(0, schedule=name, receives=1))
             return {"EventId": str(uuid.uuid4())}
-        if entry.get("EventBusName", "default").rpartition("/")[2] not in self._stack.buses:
+        bus = entry.get("EventBusName", "default").rpartition("/")[2]
+        if bus not in self._stack.buses:
             buses = ", ".join(self._stack.buses) or "no bus"
             return _error("NotFound", f"The template has no such event bus; it has {buses}.")
         event = _event(**{_FIELDS[name]: entry[name] for name in _FIELDS}, detail=detail)
-        for queue_name in self._stack.event_queues:
+        queues = self._stack.event_queues.get(bus, ())
+        for queue_name in queues:
             self._due.put(_Due(0, queue=queue_name, body=json.dumps(event)))
+        if not queues:
+            self._listen(event)
         return {"EventId": str(event["id"])}
 
     def _serve(self) -> None:

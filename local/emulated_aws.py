@@ -1,4 +1,4 @@
-"""DynamoDB, Secrets Manager, SQS and STS in memory: moto as a WSGI application.
+"""DynamoDB with its streams, Secrets Manager, SQS and STS in memory: moto as a WSGI application.
 
 It calls moto's response classes directly. moto's own server lists the folders of its package to find the service of
 each request, and routes it through Flask, which takes longer than most requests.
@@ -31,6 +31,7 @@ MEMORY = threading.RLock()
 _SERVICE = re.compile(r"\bCredential=[^/, ]+/[^/]+/[^/]+/([^/]+)/aws4_request\b")
 _HANDLERS = {
     "dynamodb": ("moto.dynamodb.responses", "DynamoHandler"),
+    "dynamodbstreams": ("moto.dynamodbstreams.responses", "DynamoDBStreamsHandler"),
     "secretsmanager": ("moto.secretsmanager.responses", "SecretsManagerResponse"),
     "sqs": ("moto.sqs.responses", "SQSResponse"),
     "sts": ("moto.sts.responses", "TokenResponse"),
@@ -70,8 +71,10 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
         response = Response("The request is not signed for a service that is emulated here.", 404)
     else:
         request = _Request(environ)
+        # Signed for the same service (Amazon DynamoDB Streams API Reference).
+        is_stream = environ.get("HTTP_X_AMZ_TARGET", "").startswith("DynamoDBStreams_")
         with MEMORY:
-            status, headers, body = _dispatch(service[1])(request, request.raw_url, dict(request.headers))
+            status, headers, body = _dispatch("dynamodbstreams" if is_stream else service[1])(request, request.raw_url, dict(request.headers))
         response = Response(body, status, headers)
     return response(environ, start_response)
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from local.intrinsics import ACCOUNT_ID
 from local.permissions import (
     DYNAMODB,
+    EVENTBRIDGE,
     SECRETS_MANAGER,
     SQS,
     Permission,
@@ -31,6 +32,7 @@ from local.permissions import (
     is_allowed,
     required_permissions,
     resource_arn,
+    service_of,
 )
 
 if TYPE_CHECKING:
@@ -201,9 +203,9 @@ def _access_denied(principal: str, permission: Permission) -> tuple[str, str]:
 def _error(start_response: StartResponse, target: str, error: tuple[str, str]) -> list[bytes]:
     """Send an error in the format of the called service."""
     code, message = error
-    service = {"secretsmanager": SECRETS_MANAGER, "AmazonSQS": SQS}.get(target.partition(".")[0], DYNAMODB)
+    service = service_of(target) or DYNAMODB
     status, version, kind, headers = "400 Bad Request", "1.0", f"com.amazon.coral.service#{code}", []
-    if service == SECRETS_MANAGER:
+    if service in {SECRETS_MANAGER, EVENTBRIDGE}:
         version, kind = "1.1", code
     elif service == SQS:
         status = "403 Forbidden"

@@ -38,6 +38,7 @@ _NAME_PROPERTIES = {
 }
 _ARN_FORMATS = {
     "AWS::DynamoDB::Table": "dynamodb:{region}:{account}:table/{name}",
+    "AWS::Events::EventBus": "events:{region}:{account}:event-bus/{name}",
     "AWS::SecretsManager::Secret": "secretsmanager:{region}:{account}:secret:{name}",
     "AWS::SQS::Queue": "sqs:{region}:{account}:{name}",
     "AWS::Serverless::Function": "lambda:{region}:{account}:function:{name}",
@@ -233,6 +234,8 @@ class Resolver:
             raise TemplateError(f"{place}: there is no resource {logical_id}")
         if attribute == _NAME_ATTRIBUTES.get(self.type_of(logical_id)):
             return self.name_of(logical_id)
+        if (self.type_of(logical_id), attribute) == ("AWS::DynamoDB::Table", "StreamArn"):
+            return f"{arn(self.type_of(logical_id), self.name_of(logical_id))}/stream/local"
         if attribute != "Arn":
             raise TemplateError(f"{place}: the local service does not support {logical_id}.{attribute}, only .Arn")
         return arn(self.type_of(logical_id), self.name_of(logical_id))

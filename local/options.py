@@ -34,6 +34,7 @@ class Options:
         demo_ttl_seconds: lifetime of the demo tokens.
         bind: IPv4 address to listen on as well as the loopback interface.
         empty: whether to start without demo data.
+        events: whether to show the events that the service publishes.
         fresh: whether to delete the data of the last start.
         reload: whether to start again when code or template change.
         parameters: values of template parameters.
@@ -45,6 +46,7 @@ class Options:
     demo_ttl_seconds: int = 28800
     bind: str = HOST
     empty: bool = False
+    events: bool = False
     fresh: bool = False
     reload: bool = False
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -65,6 +67,7 @@ class Options:
             bind=_address(environment.get("BIND") or HOST),
             demo_ttl_seconds=ttl,
             empty=_switch(environment, "EMPTY"),
+            events=_switch(environment, "EVENTS"),
             fresh=_switch(environment, "FRESH"),
             reload=_switch(environment, "RELOAD"),
             parameters=_parameters(environment.get("PARAMETERS") or "{}"),

@@ -1,7 +1,7 @@
-"""The IAM permissions that requests to DynamoDB, Secrets Manager and SQS need, and the statements that grant them.
+"""The IAM permissions that requests to DynamoDB, Secrets Manager, SQS and EventBridge need, and the statements that grant them.
 
 Sources: Service Authorization Reference, "Actions, resources, and condition keys for Amazon DynamoDB", "... for AWS
-Secrets Manager", "... for Amazon SQS"; Amazon DynamoDB Developer Guide, "Using IAM with DynamoDB transactions"; IAM
+Secrets Manager", "... for Amazon SQS", "... for Amazon EventBridge"; Amazon DynamoDB Developer Guide, "Using IAM with DynamoDB transactions"; IAM
 User Guide, "Policy evaluation logic", "IAM JSON policy elements: Action" and "... Resource".
 """
 
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 DYNAMODB = "dynamodb"
 SECRETS_MANAGER = "secretsmanager"
 SQS = "sqs"
+EVENTBRIDGE = "events"
 
-_SERVICES = {"DynamoDB_20120810": DYNAMODB, "secretsmanager": SECRETS_MANAGER, "AmazonSQS": SQS}
+_SERVICES = {"DynamoDB_20120810": DYNAMODB, "secretsmanager": SECRETS_MANAGER, "AmazonSQS": SQS, "AWSEvents": EVENTBRIDGE}
 """Services by the prefix of the header X-Amz-Target."""
 _ON_ONE_TABLE = frozenset({"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan"})
 _ON_SEVERAL_TABLES = frozenset({"BatchGetItem", "BatchWriteItem"})
@@ -119,6 +120,9 @@ def required_permissions(target: str, content: Mapping[str, Any]) -> list[Permis
             ]
         case "sqs" if operation in _ON_ONE_QUEUE:
             return [Permission(f"sqs:{_ON_ONE_QUEUE[operation]}", resource_arn(SQS, str(content.get("QueueUrl"))))]
+        case "events" if operation == "PutEvents":
+            buses = [str(entry.get("EventBusName", "default")) for entry in content.get("Entries", [])]
+            return [Permission("events:PutEvents", resource_arn(EVENTBRIDGE, bus)) for bus in buses]
     raise UnknownOperationError(Permission(f"{_SERVICES.get(prefix, prefix)}:{operation}", "*"))
 
 
@@ -148,7 +152,7 @@ def resource_arn(service: str, reference: str) -> str:
 
     Args:
         service: the service that owns the resource.
-        reference: an ARN, the name of a table or secret, or the URL or name of a queue.
+        reference: an ARN, the name of a table, secret or event bus, or the URL or name of a queue.
     """
     if reference.startswith("arn:"):
         return _SUFFIX.sub("", reference) if service == SECRETS_MANAGER else reference
@@ -157,6 +161,8 @@ def resource_arn(service: str, reference: str) -> str:
             resource = f"table/{reference}"
         case "secretsmanager":
             resource = f"secret:{reference}"
+        case "events":
+            resource = f"event-bus/{reference}"
         case _:
             account_id, _, name = reference.rpartition("/")
             return f"arn:aws:sqs:{REGION}:{account_id.rpartition('/')[2] or ACCOUNT_ID}:{name}"

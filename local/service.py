@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import secrets
@@ -23,6 +24,7 @@ from local.server import HOST, Server, port_of
 from local.sigv4 import SigningCredential
 from local.stack import StackDescription, StackFile
 from local.store import Store, StoreError
+from local.table_stream import TableStream
 from local.template import read_stack
 from local.watch import ChangedError
 
@@ -33,9 +35,11 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
     from waitress.channel import HTTPChannel
 
     from local.claim import Claim
+    from local.intrinsics import Json
     from local.options import Options
     from local.template import Stack
 
@@ -77,9 +81,12 @@ def running(options: Options, claim: Claim, announce: Callable[[str], None]) -> 
         _log_to(options, append=claim.is_taken_over)
         store = _open_store(options, claim, opened)
         provider = _start_identity_provider(stack, options, claim, opened)
-        iam, bus = Iam(), Bus(stack, announce)
+        show_event = _teller(announce) if options.events else _ignore
+        iam, bus = Iam(), Bus(stack, announce, listen=show_event)
         aws = _start_aws(stack, iam, bus, store, opened)
         table = _Table(_operator_client(), stack.tables[0].name if stack.tables else "")
+        streams = _streams_client(aws.dynamodb_url)
+        opened.callback(streams.close)
         opened.callback(table.client.close)
         if not options.empty:
             store.put(_IS_DEMO, "1")
@@ -89,6 +96,8 @@ def running(options: Options, claim: Claim, announce: Callable[[str], None]) -> 
         functions = Functions.load(stack, iam)
         bus.start(functions.invoke)
         opened.callback(bus.stop)
+        for reader in stack.stream_readers:
+            opened.callback(TableStream(reader, streams, functions.invoke).start().stop)
         secret = _kept(store, "secret of the containers")
         containers = sam.endpoint(iam, functions.keys, secret, aws.for_containers())
         _serve(containers, claim.containers, _CONTAINER_THREADS, opened)
@@ -117,7 +126,7 @@ def running(options: Options, claim: Claim, announce: Callable[[str], None]) -> 
             table_name=table.name,
             keys=keys,
             aws_url=aws.moto_url,
-            event_bus=stack.buses[0] if stack.buses else None,
+            event_bus=next(iter(stack.event_queues), None),
             operator=operator,
         )
         variables = sam.variables(stack.environment(), functions.keys, port_of(claim.containers[0]), secret)
@@ -228,11 +237,27 @@ def _start_aws(stack: Stack, iam: Iam, bus: Bus, store: Store, opened: ExitStack
     return _Aws(moto.url, own_dynamodb or moto.url)
 
 
+def _teller(announce: Callable[[str], None]) -> Callable[[dict[str, Json]], None]:
+    """Return a function that shows an event: its kind, and its detail as JSON."""
+    return lambda event: announce(f"published {event['detail-type']} {json.dumps(event['detail'])}")
+
+
+def _ignore(_event: dict[str, Json]) -> None:
+    """Show nothing."""
+
+
 def _operator_client() -> DynamoDBClient:
     """Return a client that keeps the operator's credentials."""
     import boto3  # noqa: PLC0415 - reads the environment
 
     return boto3.client("dynamodb")
+
+
+def _streams_client(url: str) -> DynamoDBStreamsClient:
+    """Return a client of DynamoDB's streams that keeps the operator's credentials."""
+    import boto3  # noqa: PLC0415 - reads the environment
+
+    return boto3.client("dynamodbstreams", endpoint_url=url)
 
 
 def _demo_keys(  # noqa: PLR0913, PLR0917 - all parts of the service

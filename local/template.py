@@ -5,6 +5,7 @@ Source: AWS SAM specification (AWS::Serverless::Api, AWS::Serverless::Function, 
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,6 +22,9 @@ IAM_AUTHORIZER = "AWS_IAM"
 """API Gateway itself verifies the signature of an IAM principal."""
 DEFAULT_REAUTHORIZE_SECONDS = 300
 """The default of API Gateway (Amazon API Gateway, CreateAuthorizer)."""
+
+_STREAM_BATCH_SIZE = 100
+"""The default of Lambda (AWS Lambda API Reference, CreateEventSourceMapping)."""
 
 _UNSUPPORTED_API_PROPERTIES = ("Cors", "DefinitionBody", "DefinitionUri", "BinaryMediaTypes")
 _UNSUPPORTED_ROLE_PROPERTIES = ("Role", "ManagedPolicyArns", "PermissionsBoundary")
@@ -119,13 +123,31 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
+class StreamReader:
+    """A function that reads the stream of a table.
+
+    Attributes:
+        function: its logical id.
+        table: the table's name.
+        batch_size: records of an invocation, at most.
+        patterns: a record is for the function if it matches one of them; empty for all records.
+    """
+
+    function: str
+    table: str
+    batch_size: int
+    patterns: tuple[Json, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Stack:
     """The parts of a template that are served.
 
     Attributes:
         buses: the names of the event buses.
-        event_queues: the names of the queues that get the events of the buses.
+        event_queues: the names of the queues that get the events of a bus, by the bus's name.
         consumers: the logical id of the function that consumes a queue, by the queue's name.
+        stream_readers: the functions that read streams of tables.
         schedules: the interval in seconds of each function with a schedule, by logical id.
         layers: the import directory of each layer.
     """
@@ -137,8 +159,9 @@ class Stack:
     secrets: tuple[Resource, ...]
     queues: tuple[Resource, ...]
     buses: tuple[str, ...]
-    event_queues: tuple[str, ...]
+    event_queues: Mapping[str, tuple[str, ...]]
     consumers: Mapping[str, str]
+    stream_readers: tuple[StreamReader, ...]
     schedules: Mapping[str, int]
     layers: tuple[Path, ...]
 
@@ -222,8 +245,9 @@ class _Reader:
             secrets=self._resources("AWS::SecretsManager::Secret"),
             queues=self._resources("AWS::SQS::Queue"),
             buses=tuple(self.resolver.name_of(name) for name in self._ids("AWS::Events::EventBus")),
-            event_queues=tuple(queue for name in self._ids("AWS::Events::Rule") for queue in self._targets(name)),
-            consumers=dict(self._consumer(name, functions) for name in self._ids("AWS::Lambda::EventSourceMapping")),
+            event_queues=self._event_queues(),
+            consumers=dict(self._consumer(name, functions) for name in self._mappings(is_stream=False)),
+            stream_readers=tuple(self._stream_reader(name, functions) for name in self._mappings(is_stream=True)),
             schedules={name: seconds for name in functions for seconds in self._intervals(name)},
             layers=tuple(self._layer(name) for name in self._ids("AWS::Serverless::LayerVersion")),
         )
@@ -291,21 +315,54 @@ class _Reader:
             statements=self._role(declared, place),
         )
 
+    def _event_queues(self) -> dict[str, tuple[str, ...]]:
+        """Return the names of the queues that get the events of a bus, by the bus's name."""
+        queues: dict[str, tuple[str, ...]] = {}
+        for name in self._ids("AWS::Events::Rule"):
+            place = f"Resources.{name}.Properties.EventBusName"
+            bus = text(self.resolver.resolve(self._raw_properties(name).get("EventBusName", "default"), place), place)
+            queues[bus] = (*queues.get(bus, ()), *self._targets(name))
+        return queues
+
     def _targets(self, logical_id: str) -> list[str]:
         """Return the names of the queues that a rule sends events to."""
         place = f"Resources.{logical_id}.Properties.Targets"
         targets = sequence(self.resolver.resolve(self._raw_properties(logical_id).get("Targets"), place), place)
         return [_last(text(mapping(target, place).get("Arn"), place)) for target in targets]
 
+    def _mappings(self, *, is_stream: bool) -> list[str]:
+        """Return the logical ids of the event source mappings of streams, or of queues."""
+        names = self._ids("AWS::Lambda::EventSourceMapping")
+        return [name for name in names if ("/stream/" in self._source(name)) == is_stream]
+
+    def _source(self, logical_id: str) -> str:
+        place = f"Resources.{logical_id}.Properties.EventSourceArn"
+        return text(self.resolver.resolve(self._raw_properties(logical_id).get("EventSourceArn"), place), place)
+
     def _consumer(self, logical_id: str, functions: Mapping[str, Function]) -> tuple[str, str]:
         """Return the name of the queue of an event source mapping, and the logical id of its function."""
+        return _last(self._source(logical_id)), self._invoked(logical_id, functions)
+
+    def _stream_reader(self, logical_id: str, functions: Mapping[str, Function]) -> StreamReader:
+        place = f"Resources.{logical_id}.Properties"
+        properties = self._resolved(
+            {name: self._raw_properties(logical_id).get(name) for name in ("BatchSize", "FilterCriteria")}, place
+        )
+        filters = mapping(properties.get("FilterCriteria"), place).get("Filters")
+        return StreamReader(
+            function=self._invoked(logical_id, functions),
+            table=self._source(logical_id).split("/")[1],
+            batch_size=int(text(properties.get("BatchSize") or _STREAM_BATCH_SIZE, place)),
+            patterns=tuple(json.loads(text(mapping(each, place).get("Pattern"), place)) for each in sequence(filters, place)),
+        )
+
+    def _invoked(self, logical_id: str, functions: Mapping[str, Function]) -> str:
+        """Return the logical id of the function of an event source mapping."""
         place = f"Resources.{logical_id}.Properties.FunctionName"
-        properties = self._raw_properties(logical_id)
-        named = text(self.resolver.resolve(properties.get("FunctionName"), place), place)
-        source = text(self.resolver.resolve(properties.get("EventSourceArn"), place), place)
+        named = text(self.resolver.resolve(self._raw_properties(logical_id).get("FunctionName"), place), place)
         for name, function in functions.items():
             if named in {function.name, function.arn}:
-                return _last(source), name
+                return name
         raise TemplateError(f"{place}: no function of this template has the name {named}")
 
     def _intervals(self, logical_id: str) -> Iterator[int]:

@@ -226,13 +226,15 @@ def reused_client() -> Iterator[Callable[[str], Any]]:
 def create_resources(stack: Stack, moto_url: str, reused_client: Callable[[str], Any]) -> Callable[[str], None]:
     """Create an empty table with the template's properties and a pepper, both with one name.
 
-    In moto, the first ones are created through the API, and all others are copies of them.
+    In moto, the first ones are created through the API, and all others are copies of them. The table has no stream, which
+    would cost each test time: tests of the stream turn it on.
     """
+    properties = {name: value for name, value in stack.tables[0].properties.items() if name != "StreamSpecification"}
 
     def create(name: str) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(boto3, "client", reused_client)
-            backend.create_table(Resource(name, stack.tables[0].properties))
+            backend.create_table(Resource(name, properties))
             backend.create_secret(Resource(name, stack.secrets[0].properties))
 
     if DYNAMODB_URL is not None:
