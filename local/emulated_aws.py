@@ -74,7 +74,9 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
         # Signed for the same service (Amazon DynamoDB Streams API Reference).
         is_stream = environ.get("HTTP_X_AMZ_TARGET", "").startswith("DynamoDBStreams_")
         with MEMORY:
-            status, headers, body = _dispatch("dynamodbstreams" if is_stream else service[1])(request, request.raw_url, dict(request.headers))
+            status, headers, body = _dispatch("dynamodbstreams" if is_stream else service[1])(
+                request, request.raw_url, dict(request.headers)
+            )
         response = Response(body, status, headers)
     return response(environ, start_response)
 

@@ -30,9 +30,9 @@ def make_streams_exact() -> None:
     """Patch moto in this process. Further calls do nothing."""
     if not hasattr(StreamShard.add, _MARK):
         setattr(_add, _MARK, True)
-        StreamShard.add = _add  # type: ignore[method-assign]
-        DynamoDBBackend.transact_write_items = _exact(DynamoDBBackend.transact_write_items)  # type: ignore[method-assign]
-        DynamoDBStreamsBackend.get_records = _forgetting(DynamoDBStreamsBackend.get_records)  # type: ignore[method-assign]
+        StreamShard.add = _add  # type: ignore[method-assign,assignment]
+        DynamoDBBackend.transact_write_items = _exact(DynamoDBBackend.transact_write_items)  # type: ignore[method-assign,assignment]
+        DynamoDBStreamsBackend.get_records = _forgetting(DynamoDBStreamsBackend.get_records)  # type: ignore[method-assign,assignment]
 
 
 def _add(shard: StreamShard, old: Item | None, new: Item | None) -> None:

@@ -1,8 +1,8 @@
-"""The IAM permissions that requests to DynamoDB, Secrets Manager, SQS and EventBridge need, and the statements that grant them.
+"""The IAM permissions that requests to AWS need, and the statements that grant them.
 
 Sources: Service Authorization Reference, "Actions, resources, and condition keys for Amazon DynamoDB", "... for AWS
-Secrets Manager", "... for Amazon SQS", "... for Amazon EventBridge"; Amazon DynamoDB Developer Guide, "Using IAM with DynamoDB transactions"; IAM
-User Guide, "Policy evaluation logic", "IAM JSON policy elements: Action" and "... Resource".
+Secrets Manager", "... for Amazon SQS", "... for Amazon EventBridge"; Amazon DynamoDB Developer Guide, "Using IAM with
+DynamoDB transactions"; IAM User Guide, "Policy evaluation logic", "IAM JSON policy elements: Action" and "... Resource".
 """
 
 from __future__ import annotations
@@ -22,7 +22,12 @@ SECRETS_MANAGER = "secretsmanager"
 SQS = "sqs"
 EVENTBRIDGE = "events"
 
-_SERVICES = {"DynamoDB_20120810": DYNAMODB, "secretsmanager": SECRETS_MANAGER, "AmazonSQS": SQS, "AWSEvents": EVENTBRIDGE}
+_SERVICES = {
+    "DynamoDB_20120810": DYNAMODB,
+    "secretsmanager": SECRETS_MANAGER,
+    "AmazonSQS": SQS,
+    "AWSEvents": EVENTBRIDGE,
+}
 """Services by the prefix of the header X-Amz-Target."""
 _ON_ONE_TABLE = frozenset({"GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan"})
 _ON_SEVERAL_TABLES = frozenset({"BatchGetItem", "BatchWriteItem"})

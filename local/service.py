@@ -9,7 +9,7 @@ import secrets
 import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from local import backend, demo, github, recording, sam
 from local.bus import Bus
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
     from waitress.channel import HTTPChannel
 
     from local.claim import Claim
@@ -253,7 +252,7 @@ def _operator_client() -> DynamoDBClient:
     return boto3.client("dynamodb")
 
 
-def _streams_client(url: str) -> DynamoDBStreamsClient:
+def _streams_client(url: str) -> Any:
     """Return a client of DynamoDB's streams that keeps the operator's credentials."""
     import boto3  # noqa: PLC0415 - reads the environment
 

@@ -1,7 +1,7 @@
 """The stream of a table: reads it from DynamoDB, and invokes the function that a template connects to it.
 
-It begins with what is written after the start. Records are delivered in the order of their shard; those that the function
-names as failed, and all after them, come again. A record never becomes too old.
+It begins with what is written after the start. Records are delivered in the order of their shard; the one that the
+function names as failed, and all after it, come again. A record never becomes too old.
 
 Sources: Amazon DynamoDB Streams API Reference; AWS Lambda Developer Guide, "Using AWS Lambda with Amazon DynamoDB" and
 "Control which events Lambda sends to your function".
@@ -19,8 +19,6 @@ from local.intrinsics import REGION, Json, TemplateError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Self
-
-    from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
 
     from local.template import StreamReader
 
@@ -40,9 +38,7 @@ class TableStream:
         invoke: invokes a function, by its logical id.
     """
 
-    def __init__(
-        self, reader: StreamReader, client: DynamoDBStreamsClient, invoke: Callable[[str, dict[str, Json]], Json]
-    ) -> None:
+    def __init__(self, reader: StreamReader, client: Any, invoke: Callable[[str, dict[str, Json]], Json]) -> None:
         self._reader = reader
         self._client = client
         self._invoke = invoke
@@ -91,7 +87,7 @@ class TableStream:
 
     def _find(self) -> str:
         (stream,) = self._client.list_streams(TableName=self._reader.table)["Streams"]
-        return stream["StreamArn"]
+        return str(stream["StreamArn"])
 
     def _open_shards(self, kind: str) -> None:
         for shard in self._client.describe_stream(StreamArn=self._arn)["StreamDescription"]["Shards"]:
@@ -99,7 +95,7 @@ class TableStream:
                 answer = self._client.get_shard_iterator(
                     StreamArn=self._arn,
                     ShardId=shard["ShardId"],
-                    ShardIteratorType=kind,  # type: ignore[arg-type]
+                    ShardIteratorType=kind,
                 )
                 self._shards[shard["ShardId"]] = answer["ShardIterator"]
 
@@ -113,9 +109,9 @@ class TableStream:
             answer = self._invoke(self._reader.function, {"Records": list(batch)})
         except FunctionError:
             return 0
-        failures = answer.get("batchItemFailures") if isinstance(answer, dict) else None
+        failures: Any = answer.get("batchItemFailures") if isinstance(answer, dict) else None
         numbers = [record["dynamodb"]["SequenceNumber"] for record in batch]
-        failed = [numbers.index(item["itemIdentifier"]) for item in failures or ()]  # type: ignore[index,call-overload]
+        failed = [numbers.index(item["itemIdentifier"]) for item in failures or ()]
         return min(failed, default=len(batch))
 
 

@@ -353,7 +353,9 @@ class _Reader:
             function=self._invoked(logical_id, functions),
             table=self._source(logical_id).split("/")[1],
             batch_size=int(text(properties.get("BatchSize") or _STREAM_BATCH_SIZE, place)),
-            patterns=tuple(json.loads(text(mapping(each, place).get("Pattern"), place)) for each in sequence(filters, place)),
+            patterns=tuple(
+                json.loads(text(mapping(each, place).get("Pattern"), place)) for each in sequence(filters, place)
+            ),
         )
 
     def _invoked(self, logical_id: str, functions: Mapping[str, Function]) -> str:

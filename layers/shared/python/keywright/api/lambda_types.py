@@ -1,13 +1,16 @@
 """Types of Lambda events and results, with the fields that Keywright uses.
 
 Sources: Amazon API Gateway Developer Guide, "Input format of a Lambda function for proxy integration" and "Input to an
-API Gateway Lambda authorizer"; AWS Lambda Developer Guide, "Using Lambda with Amazon SQS" and "Handling errors for an
-SQS event source".
+API Gateway Lambda authorizer"; AWS Lambda Developer Guide, "Using Lambda with Amazon SQS", "Handling errors for an
+SQS event source" and "Using AWS Lambda with Amazon DynamoDB".
 """
 
 from __future__ import annotations
 
-from typing import NotRequired, Protocol, TypedDict
+from typing import TYPE_CHECKING, NotRequired, Protocol, TypedDict
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 
 class Identity(TypedDict):
@@ -173,6 +176,6 @@ class BatchItemFailure(TypedDict):
 
 
 class BatchAnswer(TypedDict):
-    """The result of a batch. Messages of a queue that are not listed are deleted; a stream goes on at the first place."""
+    """The result of a batch. Messages of a queue that are not listed are deleted; a stream goes on at the place."""
 
     batchItemFailures: list[BatchItemFailure]
