@@ -144,6 +144,21 @@ def test_transactions_do_not_copy_items(resources: Resources) -> None:
     assert all(copied[key] is item for key, item in items.items())
 
 
+def test_transactions_do_not_copy_other_partitions(resources: Resources) -> None:
+    """After a failed transaction, the partitions that it named are copies; all others are the same objects."""
+    client, table, _ = resources
+    client.put_item(TableName=table.name, Item={"pk": {"S": "other"}, "sk": {"S": "a"}})
+    client.transact_write_items(TransactItems=[put(table, "a")])
+    tables = dynamodb_backends["123456789012"]["us-east-1"].tables
+    before = {key.value: items for key, items in tables[table.name].items.items()}
+    with pytest.raises(ClientError, match="TransactionCanceledException"):
+        client.transact_write_items(TransactItems=[put(table, "b"), refused(table)])
+
+    after = {key.value: items for key, items in tables[table.name].items.items()}
+    assert before.keys() == after.keys()
+    assert {"other"} == {key for key, items in after.items() if items is before[key]}
+
+
 def test_concurrent_transactions_are_atomic(resources: Resources) -> None:
     """Concurrent transactions lose no writes."""
     client, table, _ = resources

@@ -223,6 +223,16 @@ def test_only_so_much_of_an_answer_is_read() -> None:
     assert [b"x" * 10, b"y" * 10] == bodies
 
 
+def test_a_connection_with_an_unread_rest_is_not_kept() -> None:
+    """GIVEN an answer whose rest was not read and is still on its way THEN the next request gets a new connection."""
+    with serving(answer(b"x" * 100)[:-90], answer(b"y" * 10)) as server:
+        there = host(server.url)
+        bodies = [there.send("GET", "/", {}, maximum_bytes=10).body for _ in range(2)]
+
+    assert [b"x" * 10, b"y" * 10] == bodies
+    assert [1, 2] == [request.connection for request in server.received]
+
+
 def test_waiting_for_a_connection_ends() -> None:
     """GIVEN a host that accepts no more connections WHEN a request is sent THEN it fails after the time-out."""
     with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
@@ -364,3 +374,13 @@ def test_any_other_certificate_is_refused(
             authorities.write_bytes(certificate)
         with pytest.raises(NoAnswerError, match="CERTIFICATE_VERIFY_FAILED"):
             host(url).send("GET", "/", {})
+
+
+def test_a_connection_that_the_host_closes_after_its_answer_is_not_kept() -> None:
+    """GIVEN "connection: close" WHEN the host takes its time THEN the next request does not wait for it."""
+    with serving(answer({}, connection="close"), answer({})) as server:
+        there = host(server.url)
+        for _ in range(2):
+            there.send("POST", "/", {}, b"")
+
+    assert [1, 2] == [request.connection for request in server.received]

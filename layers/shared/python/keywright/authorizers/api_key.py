@@ -19,6 +19,7 @@ allowed addresses.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from keywright import deadline
@@ -55,6 +56,8 @@ _LOOK, _ONE_USE = 0, 1
 """The costs of requests. A look takes nothing of a limit, and is not counted."""
 _OWN_ROUTES = frozenset({("GET", "/auth/api-keys/current"), _REVOCATION})
 """Routes of this API that every valid key may call, regardless of the rules. Their answers are not reused."""
+_REMEMBERED_REFUSALS = 256
+"""As many as policies: one for each combination of permissions."""
 _LIMITED = frozenset({Code.RATE_LIMITED, Code.QUOTA_EXCEEDED})
 _NO_ADDRESS = IP_NOT_ALLOWED.variant(
     hint="The authorizer of this API does not get the address of the client. The operator of the API must use a "
@@ -172,18 +175,28 @@ def _refusal_elsewhere(request: _Request, verification: IdentifiedKey) -> dict[s
     The code is that of this request; if it is allowed, that of the other routes.
     """
     key = verification.key
-    held = f"Its permissions are: {','.join(permissions.effective(key.permissions))}."
-    hint = f"{held} Use a key that has the one this route needs."
     if not key.allowed_ips:
-        return _refusal(INSUFFICIENT_PERMISSIONS.variant(hint=hint))
+        return _refusal_of_routes(key.permissions)
     is_by_address = verification.code is Code.IP_NOT_ALLOWED
     if not access_rules().rules or (request.is_answered_simply and is_by_address):
         return _refusal(IP_NOT_ALLOWED)
     if request.is_answered_simply:
-        return _refusal(INSUFFICIENT_PERMISSIONS.variant(hint=hint))
+        return _refusal_of_routes(key.permissions)
     error = IP_NOT_ALLOWED if is_by_address else INSUFFICIENT_PERMISSIONS
-    hint = f"{held} Use a key that has the one this route needs, from one of the key's allowed addresses."
+    needed = "Use a key that has the one this route needs, from one of the key's allowed addresses."
+    hint = f"{_held(key.permissions)} {needed}"
     return _refusal(error.variant(message=_ROUTE_OR_ADDRESS, hint=hint))
+
+
+@lru_cache(_REMEMBERED_REFUSALS)
+def _refusal_of_routes(granted: tuple[str, ...]) -> dict[str, str]:
+    """Return why a key with these permissions is refused on other routes; every answer that lets it in says so too."""
+    hint = f"{_held(granted)} Use a key that has the one this route needs."
+    return _refusal(INSUFFICIENT_PERMISSIONS.variant(hint=hint))
+
+
+def _held(granted: tuple[str, ...]) -> str:
+    return f"Its permissions are: {','.join(permissions.effective(granted))}."
 
 
 def _refusal_by_limit(verification: IdentifiedKey) -> dict[str, str]:
