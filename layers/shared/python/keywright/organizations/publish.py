@@ -19,6 +19,7 @@ from keywright.store.event_bus import REQUEST_BYTES, REQUEST_EVENTS, OutgoingEve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from uuid import UUID
 
     from keywright.api.lambda_types import BatchAnswer, LambdaContext, StreamEvent, StreamRecord
     from keywright.store.layout import Item
@@ -30,11 +31,11 @@ class _Place:
 
     Attributes:
         sequence_number: of its shard.
-        organization: its partition in the table.
+        organization_id: whose log has the record.
     """
 
     sequence_number: str
-    organization: str
+    organization_id: UUID
     event: OutgoingEvent
 
 
@@ -72,15 +73,16 @@ def event_of(item: Item) -> OutgoingEvent:
 
 def _place(record: StreamRecord) -> _Place:
     change = record["dynamodb"]
-    return _Place(change["SequenceNumber"], change["NewImage"]["pk"]["S"], event_of(change["NewImage"]))
+    item = change["NewImage"]
+    return _Place(change["SequenceNumber"], layout.organization_id_of(item), event_of(item))
 
 
 def _requests(places: Iterable[_Place]) -> Iterator[list[_Place]]:
     """Divide a batch into requests, each without a second record of an organization."""
     rounds: list[list[_Place]] = []
-    seen: dict[str, int] = {}
+    seen: dict[UUID, int] = {}
     for place in places:
-        number = seen[place.organization] = seen.get(place.organization, -1) + 1
+        number = seen[place.organization_id] = seen.get(place.organization_id, -1) + 1
         if number == len(rounds):
             rounds.append([])
         rounds[number].append(place)
