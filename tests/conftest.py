@@ -36,6 +36,7 @@ from tests.support import depth, identity_provider, moto_memory
 from tests.support.cases import DEVELOPMENT_GITHUB, DEVELOPMENT_ISSUER
 from tests.support.client import Call, CreateApiKey
 from tests.support.environment import CHEAP_ARGON2, LOOPBACK, ROOT, isolate, new_container
+from tests.support.event_bus import EventBus
 from tests.support.local_service import connected, local_service
 from tests.support.replay import Replay
 from tests.support.world import ANSWER_SECONDS, Context, Table, World
@@ -62,6 +63,7 @@ _KEPT_WHEN_A_SETTING_CHANGES = (
     retries.dynamodb,
     retries.secrets_manager,
     retries.queues,
+    retries.event_buses,
     pepper.peppers,
     verification.matches,
     verification.records,
@@ -184,9 +186,23 @@ def access_keys(iam: Iam, stack: Stack) -> dict[str, AccessKey]:
 
 
 @pytest.fixture(scope="session")
-def moto_url(iam: Iam) -> Iterator[str]:
-    """The address of DynamoDB, Secrets Manager and SQS, one server for all tests of a worker."""
-    server = backend.start_moto(iam)
+def all_buses(stack: Stack) -> EventBus:
+    """EventBridge, with the buses of the template."""
+    return EventBus(set(stack.buses))
+
+
+@pytest.fixture
+def event_bus(world: World, all_buses: EventBus) -> EventBus:
+    """EventBridge, with the buses of the template, without events."""
+    del world
+    all_buses.reset()
+    return all_buses
+
+
+@pytest.fixture(scope="session")
+def moto_url(iam: Iam, all_buses: EventBus) -> Iterator[str]:
+    """The address of DynamoDB, Secrets Manager, SQS and EventBridge, one server for all tests of a worker."""
+    server = backend.start_moto(iam, all_buses.in_front_of)
     yield server.url
     server.stop()
 
