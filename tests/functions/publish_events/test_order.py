@@ -1,4 +1,4 @@
-"""With any refusals of EventBridge: Lambda goes on until all is done, nothing is lost, every organization is in order."""
+"""With any refusals of EventBridge: Lambda goes on until all is done, and every organization is in order."""
 
 from __future__ import annotations
 

@@ -51,14 +51,13 @@ def publish(event: StreamEvent, context: LambdaContext) -> BatchAnswer:
             failed = record["dynamodb"]["SequenceNumber"]
             logger().error("record not published", extra={**about, "details": describe(error)})
             break
-    published: set[str] = set()
+    published: set[OutgoingEvent] = set()
     try:
         with deadline.within(context.get_remaining_time_in_millis()):
             for request in _requests(places):
-                event_bus.put([place.event for place in request])
-                published.update(place.sequence_number for place in request)
+                event_bus.put([place.event for place in request], published.add)
     except ServiceError as error:
-        failed = next(place.sequence_number for place in places if place.sequence_number not in published)
+        failed = next(place.sequence_number for place in places if place.event not in published)
         logger().warning("records come again", extra={**about, "reason": error.reason or error.error.code})
     logger().info("events", extra={**about, "outcome": f"published {len(published)} of {len(event['Records'])}"})
     return {"batchItemFailures": [] if failed is None else [{"itemIdentifier": failed}]}
