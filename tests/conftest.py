@@ -400,10 +400,11 @@ def replay(  # noqa: PLR0913, PLR0917 - the surroundings of every function
     setting: Callable[[str, str], None],
     load_handler: Callable[[str], Callable[..., object]],
     development_github: None,
+    event_bus: EventBus,
 ) -> Replay:
     """Replay a case of events/; return one line for each difference from its expected outcome."""
     del development_github
-    return Replay(world, stack, access_keys, setting, load_handler)
+    return Replay(world, stack, access_keys, setting, load_handler, event_bus)
 
 
 @pytest.fixture

@@ -61,6 +61,14 @@ class EventBus:
         return [json.loads(entry["Detail"]) for entry in self.published]
 
     @property
+    def delivered(self) -> list[dict[str, Any]]:
+        """Return the events that were taken, in order, as the cases of events/ write them."""
+        return [
+            {"source": entry["Source"], "detail-type": entry["DetailType"], "detail": json.loads(entry["Detail"])}
+            for entry in self.published
+        ]
+
+    @property
     def ids(self) -> list[str]:
         """Return the ids of the records that were published, in order."""
         return [str(detail["id"]) for detail in self.details]

@@ -10,14 +10,21 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import boto3
 from boto3.dynamodb.types import TypeSerializer
 
+from local.intrinsics import mapping, text
+from tests.support.cloudformation import properties
 from tests.support.world import KEY_ID, ORGANIZATION_ID, Context, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from mypy_boto3_sqs import SQSClient
+
+    from local.iam import AccessKey
     from tests.support.event_bus import EventBus
+    from tests.support.world import Table
 
 Record = dict[str, Any]
 
@@ -70,6 +77,53 @@ def stream_record(item: dict[str, Any], number: int) -> Record:
         },
         "eventSourceARN": "arn:aws:dynamodb:us-east-1:123456789012:table/keywright/stream/2026-01-01T00:00:00.000",
     }
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The stream of a table, polled as Lambda polls it: with the role of the function.
+
+    Source: AWS Lambda Developer Guide, "Process DynamoDB records with Lambda", "Tutorial: Using AWS Lambda with Amazon
+    DynamoDB streams" (permissions), "Retaining discarded records for a DynamoDB event source in Lambda".
+
+    Attributes:
+        lambda_: the client of the poller, with the credentials of the function's role.
+        queues: the same, of SQS.
+    """
+
+    table: Table
+    lambda_: Any
+    queues: SQSClient
+
+    @classmethod
+    def turned_on(cls, table: Table, key: AccessKey) -> Stream:
+        """Turn the stream of a table on; what is written before is not in it."""
+        table.client.update_table(
+            TableName=table.name, StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
+        )
+        role: Any = {"aws_access_key_id": key.access_key, "aws_secret_access_key": key.secret_key}
+        streams = boto3.client("dynamodbstreams", endpoint_url=table.client.meta.endpoint_url, **role)
+        return cls(table, streams, boto3.client("sqs", **role))
+
+    def poll(self) -> list[dict[str, Any]]:
+        """Return the items that were added, as the stream has them."""
+        (stream,) = self.lambda_.list_streams(TableName=self.table.name)["Streams"]
+        arn = stream["StreamArn"]
+        images = []
+        for shard in self.lambda_.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
+            iterator = self.lambda_.get_shard_iterator(
+                StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+            )["ShardIterator"]
+            records = self.lambda_.get_records(ShardIterator=iterator)["Records"]
+            images += [record["dynamodb"]["NewImage"] for record in records if record["eventName"] == "INSERT"]
+        return images
+
+    def set_aside(self) -> None:
+        """Send the place of records that are too old to the destination of the mapping."""
+        destination = mapping(properties("EventsMapping")["DestinationConfig"], "")["OnFailure"]
+        name = text(mapping(destination, "")["Destination"], "").rpartition(":")[2]
+        url = boto3.client("sqs").create_queue(QueueName=name)["QueueUrl"]
+        self.queues.send_message(QueueUrl=url, MessageBody="{}")
 
 
 @dataclass(frozen=True, slots=True)
