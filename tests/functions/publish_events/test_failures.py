@@ -12,7 +12,6 @@ from botocore.httpsession import URLLib3Session
 
 from keywright.aws import retries
 from keywright.aws.client import AwsError
-from keywright.aws.transport import NoAnswerError
 from tests.support import canned_server, faults
 from tests.support.table_stream import audit_item, stream_record
 from tests.support.world import ORGANIZATION_ID, nth_id
@@ -43,23 +42,6 @@ def refusing(number: int, codes: Iterable[str]) -> Callable[[Entry], str | None]
     """Refuse an entry, by the number of its record, with one code after the other; take it when there are no more."""
     remaining = iter(codes)
     return lambda entry: next(remaining, None) if json.loads(entry["Detail"])["id"] == nth_id(number) else None
-
-
-def scripted(*script: faults.Fault | None) -> faults.Hook:
-    """Apply faults to the next requests, one each; None lets a request through, as does the end."""
-    remaining = iter(script)
-
-    def hook(request: AWSPreparedRequest, _: str) -> AWSResponse | None:
-        fault = next(remaining, None)
-        return fault(request) if fault else None
-
-    return hook
-
-
-def lost_answer(request: AWSPreparedRequest) -> AWSResponse:
-    """Let the request take effect and drop its answer."""
-    URLLib3Session().send(request)
-    raise NoAnswerError("the answer is lost")
 
 
 # ---- Entries that are refused --------------------------------------------------------------------------------
@@ -122,14 +104,14 @@ TRANSIENT = {
     "200 of a proxy": faults.answer(200, {"Entries": [{"EventId": "1"}, {"EventId": "2"}]}),
     "time-out": faults.timeout,
     "connection refused": faults.refused,
-    "lost answer": lost_answer,
+    "lost answer": faults.lost_answer,
 }
 
 
 @pytest.mark.parametrize("fault", TRANSIENT.values(), ids=TRANSIENT)
 def test_a_request_that_fails_is_sent_again(publisher: Publisher, fault: faults.Fault) -> None:
     """GIVEN two failures in a row THEN the batch is done in one invocation, and each record is published."""
-    with faults.intercepted(retries.event_buses(), scripted(fault, fault)):
+    with faults.intercepted(retries.event_buses(), faults.scripted(fault, fault)):
         assert publisher(*of_many(2)) is None
 
     assert [nth_id(0), nth_id(1)] == sorted(set(publisher.bus.ids))
@@ -138,7 +120,7 @@ def test_a_request_that_fails_is_sent_again(publisher: Publisher, fault: faults.
 @pytest.mark.parametrize("fault", TRANSIENT.values(), ids=TRANSIENT)
 def test_a_failure_that_lasts_names_the_first_record(publisher: Publisher, fault: faults.Fault) -> None:
     """GIVEN a failure from the second request on THEN the second record is named, and nothing goes before it."""
-    with faults.intercepted(retries.event_buses(), scripted(None, *[fault] * 100)):
+    with faults.intercepted(retries.event_buses(), faults.scripted(None, *[fault] * 100)):
         assert publisher(*of_one(3)) == 1
 
     assert nth_id(0) == publisher.bus.ids[0]
@@ -171,7 +153,7 @@ def test_a_connection_that_breaks_is_tried_again(publisher: Publisher, answer: b
 def test_a_request_that_no_retry_can_help_fails_the_invocation(publisher: Publisher) -> None:
     """GIVEN a refusal without a remedy, such as a missing permission THEN the invocation fails, for an alarm to see."""
     with (
-        faults.intercepted(retries.event_buses(), scripted(faults.error("AccessDeniedException"))),
+        faults.intercepted(retries.event_buses(), faults.scripted(faults.error("AccessDeniedException"))),
         pytest.raises(AwsError, match="AccessDeniedException"),
     ):
         publisher(*of_many(2))
@@ -209,7 +191,7 @@ def test_a_killed_invocation_loses_nothing(publisher: Publisher, position: int, 
     """GIVEN an invocation that ends at any request WHEN the batch comes again THEN all records are there, in order."""
     batch = of_one(3)
     with (
-        faults.intercepted(retries.event_buses(), scripted(*[None] * position, fault)),
+        faults.intercepted(retries.event_buses(), faults.scripted(*[None] * position, fault)),
         pytest.raises(_KilledError),
     ):
         publisher(*batch)

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from keywright.aws import retries
 from keywright.store.event_bus import REQUEST_BYTES, REQUEST_EVENTS
-from tests.functions.publish_events.test_failures import lost_answer, scripted
 from tests.support import faults
 from tests.support.event_bus import entry_bytes
 from tests.support.table_stream import audit_item, stream_record
@@ -30,7 +29,7 @@ FAULTS: dict[str, faults.Fault | None] = {
     "throttled": faults.error("ThrottlingException"),
     "denied": faults.error("AccessDeniedException"),
     "down": faults.refused,
-    "lost answer": lost_answer,
+    "lost answer": faults.lost_answer,
     "proxy": faults.answer(200, {"Entries": []}),
 }
 
@@ -78,7 +77,7 @@ def test_everything_is_published_in_order(
     remaining = iter(refused)
     publisher.bus.refuse = lambda _: next(remaining, None)
 
-    with faults.intercepted(retries.event_buses(), scripted(*[FAULTS[name] for name in failing])):
+    with faults.intercepted(retries.event_buses(), faults.scripted(*[FAULTS[name] for name in failing])):
         publisher.deliver(records(batch))
 
     check_requests(publisher.bus)
