@@ -284,7 +284,7 @@ def new_table(
     yield create
     for name in names:
         if moto_memory.has_table(name):
-            published.check(moto_memory.items(name))
+            published.check(moto_memory.written_items(name))
         moto_memory.forget(name)
 
 
