@@ -1,4 +1,4 @@
-"""Every audit record that a test's functions leave in a table becomes an event, at full depth one as its schema says."""
+"""Every audit record that functions leave in a table becomes an event, at full depth one as its schema says."""
 
 from __future__ import annotations
 

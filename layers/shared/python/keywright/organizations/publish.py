@@ -15,7 +15,7 @@ from keywright.errors import ServiceError
 from keywright.log import describe, logger
 from keywright.organizations import audit_log
 from keywright.store import audit, event_bus, layout
-from keywright.store.event_bus import REQUEST_BYTES, REQUEST_EVENTS, OutgoingEvent
+from keywright.store.event_bus import INTEGER_LIMIT, REQUEST_BYTES, REQUEST_EVENTS, OutgoingEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -66,8 +66,21 @@ def publish(event: StreamEvent, context: LambdaContext) -> BatchAnswer:
 def event_of(item: Item) -> OutgoingEvent:
     """Return the event of an audit record's item."""
     record = audit_log.shown(audit.parse_audit_record(item))
-    published = PublishedAuditLog(**dict(record), organization_id=str(layout.organization_id_of(item)))
+    fields = {**dict(record), "changes": _in_64_bits(record.changes)}
+    published = PublishedAuditLog(**fields, organization_id=str(layout.organization_id_of(item)))
     return OutgoingEvent(record.event, published.model_dump_json(by_alias=True, ensure_ascii=True))
+
+
+def _in_64_bits(value: object) -> object:
+    """Return a JSON value with integers out of the range of EventBridge as doubles: metadata can have them."""
+    match value:
+        case dict():
+            return {name: _in_64_bits(part) for name, part in value.items()}
+        case list():
+            return [_in_64_bits(part) for part in value]
+        case int() if not -INTEGER_LIMIT <= value < INTEGER_LIMIT:
+            return float(value)
+    return value
 
 
 def _place(record: StreamRecord) -> _Place:

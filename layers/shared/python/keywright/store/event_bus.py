@@ -17,6 +17,8 @@ REQUEST_EVENTS = 10
 """Amazon EventBridge API Reference, "PutEvents": entries of a request, at most."""
 REQUEST_BYTES = 200_000
 """Amazon EventBridge User Guide, "Calculating PutEvents event entry size": less than 256 KB for all entries."""
+INTEGER_LIMIT = 2**63
+"""Amazon EventBridge API Reference, "PutEvents": a detail's integers have 64 bits."""
 _ENTRY_BYTES = 200
 """Of an entry without its detail, generously."""
 
