@@ -25,7 +25,7 @@ FIELDS = {"EventBusName", "Source", "DetailType", "Detail"}
 """Fields of an entry that are used here; the page has more."""
 
 
-class _RequestError(Exception):
+class RequestError(Exception):
     """A request that is refused as a whole."""
 
 
@@ -82,7 +82,7 @@ class EventBus:
             body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
             try:
                 status, content = "200 OK", self.put(json.loads(body))
-            except _RequestError as error:
+            except RequestError as error:
                 status, content = "400 Bad Request", {"__type": "ValidationException", "message": str(error)}
             text = json.dumps(content).encode()
             start_response(
@@ -101,19 +101,19 @@ class EventBus:
         """Return the answer to a request.
 
         Raises:
-            _RequestError: it is refused as a whole.
+            RequestError: it is refused as a whole.
         """
         entries = request.get("Entries")
         if request.keys() != {"Entries"} or not isinstance(entries, list):
-            raise _RequestError("Entries is required, and nothing else is used here")
+            raise RequestError("Entries is required, and nothing else is used here")
         self.requests.append(entries)
         if not 1 <= len(entries) <= MOST_ENTRIES:
-            raise _RequestError(
+            raise RequestError(
                 f"Value at 'entries' failed to satisfy constraint: length of 1 to {MOST_ENTRIES}, not {len(entries)}"
             )
         size = sum(map(entry_bytes, entries))
         if size >= LARGEST_BYTES:
-            raise _RequestError(f"Total size of the entries in the request is over the limit: {size}")
+            raise RequestError(f"Total size of the entries in the request is over the limit: {size}")
         results = [self._put(entry) for entry in entries]
         return {"FailedEntryCount": sum("ErrorCode" in result for result in results), "Entries": results}
 
