@@ -242,10 +242,10 @@ def reused_client() -> Iterator[Callable[[str], Any]]:
 def create_resources(stack: Stack, moto_url: str, reused_client: Callable[[str], Any]) -> Callable[[str], None]:
     """Create an empty table with the template's properties and a pepper, both with one name.
 
-    In moto, the first ones are created through the API, and all others are copies of them. The table has no stream,
-    which would cost each test time: tests of the stream turn it on.
+    In moto, the first ones are created through the API, and all others are copies of them. The table has no stream:
+    tests of the stream turn it on.
     """
-    properties = {name: value for name, value in stack.tables[0].properties.items() if name != "StreamSpecification"}
+    properties = moto_memory.without_stream(stack.tables[0].properties)
 
     def create(name: str) -> None:
         with pytest.MonkeyPatch.context() as patch:

@@ -39,6 +39,11 @@ def has_table(name: str) -> bool:
     return "local.emulated_aws" in sys.modules and name in _dynamodb().tables
 
 
+def without_stream(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the properties of a table without its stream, which would cost each test time."""
+    return {name: value for name, value in table.items() if name != "StreamSpecification"}
+
+
 def copy_table(original: str, name: str) -> None:
     """Create an empty table like an existing one."""
     tables = _dynamodb().tables

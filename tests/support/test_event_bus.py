@@ -57,7 +57,9 @@ def test_a_request_over_the_limits_is_refused(entries: list[Entry]) -> None:
 def test_a_record_that_cannot_be_published_is_noticed() -> None:
     """GIVEN a record without an event WHEN the table is checked THEN the check fails."""
     write = TypeSerializer().serialize
-    record = {name: write(value) for name, value in audit_item(nth_id(1)).items()}
+    changes = '{"before": {"enabled": true}, "after": {"enabled": false}}'
+    item = audit_item(nth_id(1), event="api_key.updated", changes=changes)
+    record = {name: write(value) for name, value in item.items()}
     published.check([record, {"pk": write("ORG#1"), "sk": write("ORG")}])
     del record["event"]
 
