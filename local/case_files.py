@@ -15,9 +15,9 @@ Json = Any
 EVENTS = Path(__file__).parents[1] / "events"
 
 _FIELDS = {
-    "": {"with", "token", "key", "event", "messages", "seed", "expected"},
-    "seed": {"items", "environment", "table", "dynamodb", "pepper"},
-    "expected": {"answer", "error", "added", "changed", "removed", "put_aside"},
+    "": {"with", "token", "key", "event", "messages", "records", "seed", "expected"},
+    "seed": {"items", "environment", "table", "dynamodb", "eventbridge", "pepper"},
+    "expected": {"answer", "error", "added", "changed", "removed", "put_aside", "published"},
 }
 """The fields of a file, and of its parts."""
 

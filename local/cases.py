@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from boto3.dynamodb.types import TypeSerializer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from keywright import clock, errors
@@ -25,6 +26,7 @@ from keywright.domain import key_text, keyring
 from keywright.store.usage import day_name
 from local import github, identity_provider
 from local.case_files import EVENTS, CaseError, case_files, merged, patch_of, read
+from local.changes import from_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -44,6 +46,7 @@ _JSON_ATTRIBUTES = {
     "leak": (",", ":"),
 }
 """The attributes of items that hold JSON as text, with its separators."""
+_SERIALIZER = TypeSerializer()
 _ERRORS = {name: asdict(error) for name, error in vars(errors).items() if isinstance(error, errors.ErrorType)}
 _SIGNERS = {
     "development": identity_provider.KEY,
@@ -106,6 +109,8 @@ class Case:
         """Return the event of the invocation."""
         if "messages" in self._content:
             return {"Records": [self._message(name, patch) for name, patch in self._patch["messages"].items()]}
+        if "records" in self._content:
+            return {"Records": [self._stream_record(number, name) for number, name in enumerate(self.records)]}
         event: dict[str, Json] = self._filled(self._content["event"])
         for name, lists in _LISTS.items():
             if event.get(lists) == {}:
@@ -129,6 +134,28 @@ class Case:
         digest = hashlib.md5(message["body"].encode(), usedforsecurity=False).hexdigest()
         return {**message, "md5OfBody": digest}
 
+    @cached_property
+    def records(self) -> dict[str, Json]:
+        """Return the items of the records of the stream, by name."""
+        return {name: self._stored(item) for name, item in self._items("records").items()}
+
+    def _stream_record(self, number: int, name: str) -> Json:
+        """Return a record of the stream, which holds a new item."""
+        record = self._filled(read(self._events / "stream_record.json"), name)
+        item = {attribute: from_json(value) for attribute, value in self.records[name].items()}
+        image = {attribute: _SERIALIZER.serialize(value) for attribute, value in item.items()}
+        return merged(
+            record,
+            {
+                "dynamodb": {
+                    "Keys": {part: image[part] for part in ("pk", "sk")},
+                    "NewImage": image,
+                    "SequenceNumber": str(int(record["dynamodb"]["SequenceNumber"]) + number),
+                    "SizeBytes": sum(len(f"{attribute}{value}".encode()) for attribute, value in item.items()),
+                }
+            },
+        )
+
     # ---- Seed
 
     @cached_property
@@ -147,13 +174,14 @@ class Case:
         """The items of the seed by name, with placeholders."""
         return self._items("seed", "items")
 
-    def _items(self, part: str, field: str) -> dict[str, Json]:
+    def _items(self, part: str, field: str = "") -> dict[str, Json]:
         """Return items by name: those of items.json, patched, and new ones."""
         library = read(self._events / "items.json")
         items = {name: merged(library.get(name, {}), patch) for name, patch in _named(self._patch, part, field)}
         for name, item in items.items():
             if not item.keys() >= {"pk", "sk"}:
-                raise CaseError(self.file, f"{part}.{field}.{name}", "not in events/items.json, and without pk and sk")
+                place = ".".join(filter(None, (part, field, name)))
+                raise CaseError(self.file, place, "not in events/items.json, and without pk and sk")
         return items
 
     def _seed_item(self, field: str, name: str) -> Json:
@@ -203,7 +231,7 @@ class Case:
     def _answer(self, answer: Json) -> Json:
         """Return an answer: to API Gateway with status and envelope, to a queue with the ids of its messages."""
         if "Records" in self.event:
-            failed = [self._message_id("expected.answer", name) for name in answer["batchItemFailures"]]
+            failed = [self._failure_id(name) for name in answer["batchItemFailures"]]
             return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
         if not self.is_request:
             return answer
@@ -235,6 +263,15 @@ class Case:
             "hint": changes.get("hint", catalogued["hint"]),
             "docs": f"https://{context['domainName']}/{context['stage']}/docs#{catalogued['code']}",
         }
+
+    def _failure_id(self, name: str) -> str:
+        """Return what the answer to a batch names: the id of a message, or the place of a record in its shard."""
+        if "records" not in self._content:
+            return self._message_id("expected.answer", name)
+        if name not in self.records:
+            raise CaseError(self.file, "expected.answer", f"there is no record {name}")
+        number: str = self.event["Records"][list(self.records).index(name)]["dynamodb"]["SequenceNumber"]
+        return number
 
     def _message_id(self, field: str, name: str) -> str:
         if name not in self._content["messages"]:
@@ -306,8 +343,9 @@ class Case:
 
 
 def _named(patch: Json, part: str, field: str) -> Iterable[tuple[str, Json]]:
-    """Return the objects of a part of a patch by name, without those that are removed."""
-    named = (patch.get(part) or {}).get(field) or {}
+    """Return the objects of a part of a patch, or of a field of it, by name, without those that are removed."""
+    within = patch.get(part) or {}
+    named = (within.get(field) or {}) if field else within
     return [(name, value) for name, value in named.items() if value is not None]
 
 

@@ -26,6 +26,7 @@ from local.permissions import (
     EVENTBRIDGE,
     SECRETS_MANAGER,
     SQS,
+    STREAMS,
     Permission,
     Statement,
     UnknownOperationError,
@@ -97,11 +98,11 @@ class _Session:
             yield Statement(statement.effect, statement.actions, resources)
 
     def _actual(self, resource: str) -> str:
-        table, *index = resource.split("/index/", 1)
-        variable = self.variables.get(table)
-        if variable is None:
-            return resource
-        return "/index/".join([resource_arn(_service(table), self.environment.get(variable, "")), *index])
+        whole, part = _parted(resource)
+        variable = self.variables.get(whole)
+        return (
+            resource if variable is None else resource_arn(_service(whole), self.environment.get(variable, "")) + part
+        )
 
 
 class Iam:
@@ -127,7 +128,7 @@ class Iam:
         variables = {
             resource: name
             for statement in function.statements
-            for resource in (resource.split("/index/", 1)[0] for resource in statement.resources)
+            for resource, _ in map(_parted, statement.resources)
             for name, value in function.environment.items()
             if value and resource == resource_arn(_service(resource), value)
         }
@@ -174,6 +175,15 @@ class Iam:
 def as_operator(authorization: str) -> str:
     """Return an Authorization header with the operator's access key. The signature is unchanged."""
     return _CREDENTIAL.sub(f"Credential={OPERATOR}/", authorization)
+
+
+def _parted(resource: str) -> tuple[str, str]:
+    """Return the ARN of a resource, and what it names inside of it: an index or the stream of a table."""
+    separator = next((each for each in ("/index/", STREAMS) if each in resource), None)
+    if separator is None:
+        return resource, ""
+    whole, _, part = resource.partition(separator)
+    return whole, f"{separator}{part}"
 
 
 def _service(resource: str) -> str:

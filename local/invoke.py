@@ -25,13 +25,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from local import backend, demo
+from local.bus import Bus
 from local.case_files import CaseError
 from local.cases import recorded
 from local.changes import Item, Key, from_json, to_json, written
 from local.container import LAYER, ContainerError, running
 from local.iam import Iam
 from local.identity_provider import IdentityProvider, issuer_at
-from local.intrinsics import TemplateError
+from local.intrinsics import Json, TemplateError
 from local.options import ROOT, OptionError, Options
 from local.server import PortError, Server, reserve
 from local.template import Resource, Stack, read_stack
@@ -130,7 +131,9 @@ def run(invocation: Invocation) -> dict[str, Any]:
         backend.isolate(os.environ)
         os.environ.pop(backend.DYNAMODB_ENDPOINT, None)
         iam = Iam()
-        moto = backend.start_moto(iam)
+        published: list[dict[str, Json]] = []
+        bus = Bus(stack, announce=lambda _: None, listen=published.append)
+        moto = backend.start_moto(iam, bus.in_front_of)
         opened.callback(moto.stop)
         _start_identity_provider(issuer, opened)
         os.environ["AWS_ENDPOINT_URL"] = moto.url
@@ -144,6 +147,7 @@ def run(invocation: Invocation) -> dict[str, Any]:
             **seed.get("environment", {}),
             **({"TABLE_NAME": _NO_TABLE} if seed.get("table") is False else {}),
             **({backend.DYNAMODB_ENDPOINT: _NO_SERVER} if seed.get("dynamodb") == "down" else {}),
+            **({"AWS_ENDPOINT_URL_EVENTBRIDGE": _NO_SERVER} if seed.get("eventbridge") == "down" else {}),
         }
         key = iam.assume_role(function, {**function.environment, **settings})
         directory = Path(opened.enter_context(tempfile.TemporaryDirectory()))
@@ -152,8 +156,11 @@ def run(invocation: Invocation) -> dict[str, Any]:
             outcome = container.invoke(invocation.event)
             print(_log_of(container.log), end="", file=sys.stderr)
         changes = {name: items for name, items in written(before, _items(client, table_name)).items() if items}
-        put_aside = _dead_letters(dead_letters)
-        return {**_readable(outcome), **changes, **({"put_aside": put_aside} if put_aside else {})}
+        sent = {
+            "put_aside": _dead_letters(dead_letters),
+            "published": [{name: event[name] for name in ("source", "detail-type", "detail")} for event in published],
+        }
+        return {**_readable(outcome), **changes, **{name: content for name, content in sent.items() if content}}
 
 
 def _read(path: Path) -> Any:

@@ -2,7 +2,8 @@
 
 Sources: Service Authorization Reference, "Actions, resources, and condition keys for Amazon DynamoDB", "... for AWS
 Secrets Manager", "... for Amazon SQS", "... for Amazon EventBridge"; Amazon DynamoDB Developer Guide, "Using IAM with
-DynamoDB transactions"; IAM User Guide, "Policy evaluation logic", "IAM JSON policy elements: Action" and "... Resource".
+DynamoDB transactions", "Using identity-based policies (IAM policies) with Amazon DynamoDB" (streams); IAM User Guide,
+"Policy evaluation logic", "IAM JSON policy elements: Action" and "... Resource".
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ EVENTBRIDGE = "events"
 
 _SERVICES = {
     "DynamoDB_20120810": DYNAMODB,
+    "DynamoDBStreams_20120810": DYNAMODB,
     "secretsmanager": SECRETS_MANAGER,
     "AmazonSQS": SQS,
     "AWSEvents": EVENTBRIDGE,
@@ -48,6 +50,9 @@ _ON_ONE_QUEUE = {
     "DeleteMessageBatch": "DeleteMessage",
     "GetQueueAttributes": "GetQueueAttributes",
 }
+_ON_ONE_STREAM = {"DescribeStream": "StreamArn", "GetShardIterator": "StreamArn", "GetRecords": "ShardIterator"}
+"""The parameter that begins with the ARN of the stream."""
+STREAMS = "/stream/"
 _SUFFIX = re.compile(r"-[A-Za-z0-9]{6}$")
 """The suffix that Secrets Manager appends to the name in a secret's ARN."""
 
@@ -142,7 +147,18 @@ def _of_dynamodb(operation: str, content: Mapping[str, Any]) -> list[Permission]
             for parts in content.get("TransactItems", [])
             for kind, part in parts.items()
         ]
+    if operation in _ON_ONE_STREAM:
+        stream = str(content.get(_ON_ONE_STREAM[operation])).partition("|")[0]
+        return [Permission(f"dynamodb:{operation}", _any_stream(stream))]
+    if operation == "ListStreams":
+        table = resource_arn(DYNAMODB, str(content.get("TableName")))
+        return [Permission("dynamodb:ListStreams", _any_stream(f"{table}{STREAMS}"))]
     raise UnknownOperationError(Permission(f"dynamodb:{operation}", "*"))
+
+
+def _any_stream(stream: str) -> str:
+    """Return the ARN of a table's stream without the time at which it was turned on: a table has one at a time."""
+    return f"{stream.partition(STREAMS)[0]}{STREAMS}local"
 
 
 def _on_table(action: str, part: Mapping[str, Any]) -> Permission:

@@ -80,7 +80,7 @@ class TableStream:
         while not self._stopping.is_set():
             try:
                 seconds = POLL_SECONDS if self.poll() else RETRY_SECONDS
-            except Exception:
+            except Exception:  # noqa: BLE001 - what is written now can be read later
                 _LOG.exception("the stream could not be read")
                 seconds = RETRY_SECONDS
             self._stopping.wait(seconds)

@@ -32,10 +32,11 @@ from local import github as local_github
 from local.iam import AccessKey, Decision, Iam
 from local.identity_provider import IdentityProvider
 from local.template import Resource, read_stack
-from tests.support import depth, identity_provider, moto_memory
+from tests.support import depth, identity_provider, moto_memory, published
 from tests.support.cases import DEVELOPMENT_GITHUB, DEVELOPMENT_ISSUER
 from tests.support.client import Call, CreateApiKey
 from tests.support.environment import CHEAP_ARGON2, LOOPBACK, ROOT, isolate, new_container
+from tests.support.event_bus import EventBus
 from tests.support.local_service import connected, local_service
 from tests.support.replay import Replay
 from tests.support.world import ANSWER_SECONDS, Context, Table, World
@@ -62,6 +63,7 @@ _KEPT_WHEN_A_SETTING_CHANGES = (
     retries.dynamodb,
     retries.secrets_manager,
     retries.queues,
+    retries.event_buses,
     pepper.peppers,
     verification.matches,
     verification.records,
@@ -184,9 +186,23 @@ def access_keys(iam: Iam, stack: Stack) -> dict[str, AccessKey]:
 
 
 @pytest.fixture(scope="session")
-def moto_url(iam: Iam) -> Iterator[str]:
-    """The address of DynamoDB, Secrets Manager and SQS, one server for all tests of a worker."""
-    server = backend.start_moto(iam)
+def all_buses(stack: Stack) -> EventBus:
+    """EventBridge, with the buses of the template."""
+    return EventBus(set(stack.buses))
+
+
+@pytest.fixture
+def event_bus(world: World, all_buses: EventBus) -> EventBus:
+    """EventBridge, with the buses of the template, without events."""
+    del world
+    all_buses.reset()
+    return all_buses
+
+
+@pytest.fixture(scope="session")
+def moto_url(iam: Iam, all_buses: EventBus) -> Iterator[str]:
+    """The address of DynamoDB, Secrets Manager, SQS and EventBridge, one server for all tests of a worker."""
+    server = backend.start_moto(iam, all_buses.in_front_of)
     yield server.url
     server.stop()
 
@@ -226,10 +242,10 @@ def reused_client() -> Iterator[Callable[[str], Any]]:
 def create_resources(stack: Stack, moto_url: str, reused_client: Callable[[str], Any]) -> Callable[[str], None]:
     """Create an empty table with the template's properties and a pepper, both with one name.
 
-    In moto, the first ones are created through the API, and all others are copies of them. The table has no stream,
-    which would cost each test time: tests of the stream turn it on.
+    In moto, the first ones are created through the API, and all others are copies of them. The table has no stream:
+    tests of the stream turn it on.
     """
-    properties = {name: value for name, value in stack.tables[0].properties.items() if name != "StreamSpecification"}
+    properties = moto_memory.without_stream(stack.tables[0].properties)
 
     def create(name: str) -> None:
         with pytest.MonkeyPatch.context() as patch:
@@ -267,6 +283,8 @@ def new_table(
 
     yield create
     for name in names:
+        if moto_memory.has_table(name):
+            published.check(moto_memory.written_items(name))
         moto_memory.forget(name)
 
 
@@ -384,10 +402,11 @@ def replay(  # noqa: PLR0913, PLR0917 - the surroundings of every function
     setting: Callable[[str, str], None],
     load_handler: Callable[[str], Callable[..., object]],
     development_github: None,
+    event_bus: EventBus,
 ) -> Replay:
     """Replay a case of events/; return one line for each difference from its expected outcome."""
     del development_github
-    return Replay(world, stack, access_keys, setting, load_handler)
+    return Replay(world, stack, access_keys, setting, load_handler, event_bus)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Batches of messages and scheduled events in events/: each is replayed, and all have the forms of SQS and EventBridge.
+"""Batches and scheduled events in events/: each is replayed, and all have the forms of SQS, Lambda and EventBridge.
 
 events/README.md describes the files. Without a status, a case's name begins with its outcome.
 """
@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keywright.domain.leak import LeakReport
-from tests.support.cases import BATCHES, LEAKS, MESSAGES, TICKS, unequal
+from local.table_stream import matches
+from tests.support.cases import BATCHES, CHANGES, LEAKS, MESSAGES, TICKS, unequal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from local.cases import Case
     from local.iam import Decision
+    from local.template import Stack
     from tests.support.cases import Comparison
 
 
@@ -27,6 +29,8 @@ OUTCOMES = {
     "sync_organizations": {"followed", "outdated", "aside", "again"},
     # settled; returned to the queue
     "process_leak_reports": {"settled", "again"},
+    # on the event bus; comes again, from the first that is not
+    "publish_events": {"published", "again"},
     # deleted; not due or canceled; failed
     "purge_organizations": {"purged", "kept", "failed"},
 }
@@ -59,7 +63,7 @@ def test_cases_expect_an_answer_or_an_error() -> None:
     def outcome(case: Case) -> Iterator[Comparison]:
         fields = case.expected.keys() & {"answer", "error"}
         yield "number of outcomes", 1, len(fields)
-        yield "fields", fields | {"added", "changed", "removed"}, case.expected.keys() - {"put_aside"}
+        yield "fields", fields | {"added", "changed", "removed"}, case.expected.keys() - {"put_aside", "published"}
 
     assert [] == unequal(MESSAGES, outcome)
 
@@ -97,6 +101,15 @@ def test_reports_hold_what_the_functions_send() -> None:
             yield "body", LeakReport.parse(message["body"]).message(), message["body"]
 
     assert [] == unequal(LEAKS, body)
+
+
+def test_changes_are_named_after_their_outcome() -> None:
+    """A batch of the stream is published, or the answer names the record from which Lambda goes on."""
+
+    def outcome(case: Case) -> Iterator[Comparison]:
+        yield "outcome", "again" if case.expected["answer"]["batchItemFailures"] else "published", case.outcome
+
+    assert [] == unequal(CHANGES, outcome)
 
 
 def test_scheduled_events_are_named_after_their_outcome() -> None:
@@ -146,6 +159,28 @@ def test_messages_hold_events_of_the_bus() -> None:
                 yield "body", EVENT_FIELDS, json.loads(message["body"]).keys()
 
     assert [] == unequal(BATCHES, fields)
+
+
+# Amazon DynamoDB Streams API Reference, "Record"; AWS Lambda Developer Guide, "Using AWS Lambda with Amazon DynamoDB".
+RECORD_FIELDS = {"eventID", "eventName", "eventVersion", "eventSource", "awsRegion", "dynamodb", "eventSourceARN"}
+CHANGE_FIELDS = {
+    "ApproximateCreationDateTime", "Keys", "NewImage", "SequenceNumber", "SizeBytes", "StreamViewType",
+}  # fmt: skip
+
+
+def test_changes_have_the_form_of_lambda(stack: Stack) -> None:
+    """A record has all fields of a stream of new images, matches the filter, and comes after the one before it."""
+    (reader,) = stack.stream_readers
+
+    def fields(case: Case) -> Iterator[Comparison]:
+        numbers = [int(record["dynamodb"]["SequenceNumber"]) for record in case.event["Records"]]
+        yield "order", sorted(set(numbers)), numbers
+        for record in case.event["Records"]:
+            yield "fields of a record", RECORD_FIELDS, record.keys()
+            yield "fields of a change", CHANGE_FIELDS, record["dynamodb"].keys()
+            yield "filter", True, all(matches(pattern, record) for pattern in reader.patterns)
+
+    assert [] == unequal(CHANGES, fields)
 
 
 def test_scheduled_events_have_the_form_of_eventbridge() -> None:

@@ -116,6 +116,14 @@ NEEDED_BY = {
         "dynamodb:BatchGetItem": "settled_one",
         "dynamodb:PutItem": "settled_one",
     },
+    "publish_events": {
+        "dynamodb:ListStreams": "published_one",
+        "dynamodb:DescribeStream": "published_one",
+        "dynamodb:GetShardIterator": "published_one",
+        "dynamodb:GetRecords": "published_one",
+        "events:PutEvents": "published_one",
+        "sqs:SendMessage": "again_malformed",
+    },
     "purge_organizations": {
         "dynamodb:Query": "purged_one",
         "dynamodb:BatchGetItem": "purged_one",
@@ -160,7 +168,7 @@ def test_an_event_fails_without_its_action(
 
     try:
         failures = replay(Case(EVENTS / function / f"{NEEDED_BY[function][action]}.json"))
-    except ClientError as denied:  # Lambda polls the queue with the function's role before it invokes the function
+    except ClientError as denied:  # Lambda reads queue and stream with the function's role
         failures = [str(denied)]
 
     assert {action} == {decision.permission.action for decision in decisions if not decision.is_allowed}

@@ -12,6 +12,7 @@ from keywright.settings import (
     AnswerSettings,
     Argon2Parameters,
     ConfigurationError,
+    EventSettings,
     GitHubSettings,
     LeakSettings,
     Settings,
@@ -89,7 +90,7 @@ class Recorded(dict[str, str]):
 def test_every_variable_of_the_template_is_read(stack: Stack) -> None:
     """A parameter of the template that changes nothing, and a setting that no parameter has, are mistakes."""
     environment = Recorded(stack.environment())
-    for settings in (Settings, TableSettings, AnswerSettings, LeakSettings, GitHubSettings):
+    for settings in (Settings, TableSettings, AnswerSettings, LeakSettings, GitHubSettings, EventSettings):
         settings.from_environment(environment)
 
     assert environment.keys() == environment.read | ELSEWHERE.keys()

@@ -33,11 +33,19 @@ ITEMS = {"key": {"pk": "ORG#1", "sk": "KEY#7", "name": "CI", "metadata": {"plan"
 MINIMAL = EVENTS / "create_api_key" / "200_minimal.json"
 MESSAGE = {"messageId": "${id}", "body": {"id": "${event_id}", "detail": {"time": "2026"}}}
 
+RECORD = {"eventID": "${id}", "dynamodb": {"SequenceNumber": "41"}}
+
 
 @pytest.fixture
 def case(tmp_path: Path) -> Callable[..., Case]:
-    """Write a case of get_key, with a base, items and a message of its directory; return it."""
-    files = {"get_key/base.json": BASE, "items.json": ITEMS, "message.json": MESSAGE, "base/down.json": {"with": []}}
+    """Write a case of get_key, with a base, items, a message and a record of its directory; return it."""
+    files = {
+        "get_key/base.json": BASE,
+        "items.json": ITEMS,
+        "message.json": MESSAGE,
+        "stream_record.json": RECORD,
+        "base/down.json": {"with": []},
+    }
     for name, content in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(json.dumps(content))
@@ -172,14 +180,32 @@ def test_messages_get_ids_and_digests(case: Callable[..., Case]) -> None:
 NO_ITEM: dict[str, Any] = {"changed": {"kee": {}}}
 
 
+def test_records_hold_items_in_the_order_of_the_stream(case: Callable[..., Case]) -> None:
+    """A record is a new item in DynamoDB's JSON, with its keys and a place after the one before it."""
+    first, second = case(records={"other": {"pk": "ORG#1", "sk": "KEY#8", "ttl": 7}, "key": {}}).event["Records"]
+
+    assert {
+        "Keys": {"pk": {"S": "ORG#1"}, "sk": {"S": "KEY#8"}},
+        "NewImage": {"pk": {"S": "ORG#1"}, "sk": {"S": "KEY#8"}, "ttl": {"N": "7"}},
+        "SequenceNumber": "41",
+        "SizeBytes": 18,
+    } == first["dynamodb"]
+    assert {"S": '{"plan":"pro"}'} == second["dynamodb"]["NewImage"]["metadata"]
+    assert "42" == second["dynamodb"]["SequenceNumber"]
+    assert first["eventID"] != second["eventID"]
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ({"sed": {}}, "sed: unknown; known are event, expected, key, messages, seed, token, with"),
-        ({"seed": {"item": {}}}, "seed.item: unknown; known are dynamodb, environment, items, pepper, table"),
+        ({"sed": {}}, "sed: unknown; known are event, expected, key, messages, records, seed, token, with"),
+        (
+            {"seed": {"item": {}}},
+            "seed.item: unknown; known are dynamodb, environment, eventbridge, items, pepper, table",
+        ),
         (
             {"expected": {"response": 1}},
-            "expected.response: unknown; known are added, answer, changed, error, put_aside",
+            "expected.response: unknown; known are added, answer, changed, error, published, put_aside",
         ),
         (
             {"expected": answer(dta={})},
@@ -193,6 +219,11 @@ NO_ITEM: dict[str, Any] = {"changed": {"kee": {}}}
         ({"expected": {"added": {"kee": {}}}}, "expected.added.kee: not in events/items.json, and without pk and sk"),
         ({"seed": {"items": {"key": {}}}, "expected": NO_ITEM}, "expected.changed.kee: no item kee in the seed: key"),
         ({"expected": {"removed": ["key"]}}, "expected.removed: no item key in the seed: empty"),
+        ({"records": {"kee": {}}}, "records.kee: not in events/items.json, and without pk and sk"),
+        (
+            {"records": {"key": {}}, "expected": {"answer": {"batchItemFailures": ["kee"]}}},
+            "expected.answer: there is no record kee",
+        ),
         ({"event": {"path": "${event.pth}"}}, "${event.pth}: there is no such value"),
         ({"event": {"path": "${api_key}"}}, "${key}: there is no such value"),
     ],

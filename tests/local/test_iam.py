@@ -26,6 +26,7 @@ ACCOUNT = "us-east-1:123456789012"
 TABLE = f"arn:aws:dynamodb:{ACCOUNT}:table"
 SECRET = f"arn:aws:secretsmanager:{ACCOUNT}:secret"
 QUEUE = f"arn:aws:sqs:{ACCOUNT}"
+BUS = f"arn:aws:events:{ACCOUNT}:event-bus"
 KEY = {"pk": {"S": "p"}, "sk": {"S": "s"}}
 
 
@@ -87,6 +88,26 @@ KEY = {"pk": {"S": "p"}, "sk": {"S": "s"}}
             [("sqs:DeleteMessage", "arn:aws:sqs:us-east-1:210987654321:q")],
         ),
         ("AmazonSQS.ReceiveMessage", {"QueueUrl": "q"}, [("sqs:ReceiveMessage", f"{QUEUE}:q")]),
+        (
+            "AWSEvents.PutEvents",
+            {"Entries": [{"EventBusName": "b"}, {}]},
+            [("events:PutEvents", f"{BUS}/b"), ("events:PutEvents", f"{BUS}/default")],
+        ),
+        (
+            "DynamoDBStreams_20120810.ListStreams",
+            {"TableName": "a"},
+            [("dynamodb:ListStreams", f"{TABLE}/a/stream/local")],
+        ),
+        (
+            "DynamoDBStreams_20120810.DescribeStream",
+            {"StreamArn": f"{TABLE}/a/stream/2026-01-01T00:00:00.000"},
+            [("dynamodb:DescribeStream", f"{TABLE}/a/stream/local")],
+        ),
+        (
+            "DynamoDBStreams_20120810.GetRecords",
+            {"ShardIterator": f"{TABLE}/a/stream/2026-01-01T00:00:00.000|1|AAAA"},
+            [("dynamodb:GetRecords", f"{TABLE}/a/stream/local")],
+        ),
     ],
 )
 def test_required_permissions(target: str, content: dict[str, Any], expected: list[tuple[str, str]]) -> None:

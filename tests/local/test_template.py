@@ -65,7 +65,6 @@ def test_intrinsic_function(value: Json, expected: Json) -> None:
         {"Fn::ImportValue": "x"},
         {"Ref": "Nothing"},
         {"Fn::GetAtt": ["Nothing", "Arn"]},
-        {"Fn::GetAtt": ["Table", "StreamArn"]},
         {"Fn::Sub": "${Nothing}"},
         {"Fn::If": ["Nothing", 1, 2]},
         {"Fn::Select": [9, ["a"]]},

@@ -66,7 +66,9 @@ class Deployed:
     def put_aside(self, case: Case) -> list[dict[str, str]]:
         """Return the ids and reasons of the messages set aside, and remove them."""
         sqs = boto3.client("sqs")
-        names = {message["body"]: message["messageId"] for message in case.event.get("Records", [])}
+        names = {
+            message["body"]: message["messageId"] for message in case.event.get("Records", []) if "body" in message
+        }
         taken = []
         while letters := sqs.receive_message(
             QueueUrl=self.queue_url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
@@ -145,7 +147,7 @@ class Deployments:
         """Return the container for a case: the function's last one, if it has the settings of the seed."""
         name = (
             case.function,
-            json.dumps([case.seed.get(part) for part in ("environment", "table", "dynamodb", "pepper")]),
+            json.dumps([case.seed.get(part) for part in ("environment", "table", "dynamodb", "eventbridge", "pepper")]),
         )
         if name not in self.kept:
             self.stop()
@@ -187,4 +189,6 @@ def settings(seed: Mapping[str, Any]) -> dict[str, str]:
         changes["TABLE_NAME"] = "there-is-no-such-table"
     if seed.get("dynamodb") == "down":
         changes[backend.DYNAMODB_ENDPOINT] = NO_SERVER
+    if seed.get("eventbridge") == "down":
+        changes["AWS_ENDPOINT_URL_EVENTBRIDGE"] = NO_SERVER
     return changes

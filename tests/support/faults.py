@@ -84,13 +84,12 @@ def injected(*faults: Fault | None) -> Iterator[list[str]]:
 
     Yield a list of the operations' names, filled as they are sent.
     """
-    remaining = iter(faults)
+    apply = scripted(*faults)
     operations: list[str] = []
 
     def hook(request: AWSPreparedRequest, operation: str) -> AWSResponse | None:
         operations.append(operation)
-        fault = next(remaining, None)
-        return fault(request) if fault else None
+        return apply(request, operation)
 
     waiting, retries.BACKOFF_SECONDS = retries.BACKOFF_SECONDS, 0
     try:
@@ -98,6 +97,17 @@ def injected(*faults: Fault | None) -> Iterator[list[str]]:
             yield operations
     finally:
         retries.BACKOFF_SECONDS = waiting
+
+
+def scripted(*faults: Fault | None) -> Hook:
+    """Apply faults to the next requests, one each; None lets a request through, as does the end."""
+    remaining = iter(faults)
+
+    def hook(request: AWSPreparedRequest, _: str) -> AWSResponse | None:
+        fault = next(remaining, None)
+        return fault(request) if fault else None
+
+    return hook
 
 
 @contextmanager

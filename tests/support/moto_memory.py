@@ -30,9 +30,18 @@ AttributeValues = Mapping[str, Any]
 _PEPPER_ALPHABET = string.ascii_letters + string.digits
 
 
+_PUT: defaultdict[str, set[str]] = defaultdict(set)
+"""The items that tests have put into each table, by their keys."""
+
+
 def has_table(name: str) -> bool:
     """Return whether moto runs in this process and has the table."""
     return "local.emulated_aws" in sys.modules and name in _dynamodb().tables
+
+
+def without_stream(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the properties of a table without its stream, which would cost each test time."""
+    return {name: value for name, value in table.items() if name != "StreamSpecification"}
 
 
 def copy_table(original: str, name: str) -> None:
@@ -61,12 +70,14 @@ def copy_pepper(original: str, name: str) -> None:
 
 def forget(name: str) -> None:
     """Delete the table and the secret of a name, if they exist: moto searches all secrets at each request."""
+    _PUT.pop(name, None)
     _dynamodb().tables.pop(name, None)
     _secrets_manager().secrets.pop(name)
 
 
 def put(table: str, item: AttributeValues) -> None:
     """Write an item."""
+    _PUT[table].add(_key_of(item))
     with _lock():
         _dynamodb().put_item(table, dict(item))
 
@@ -89,6 +100,15 @@ def items(table: str, partition_key: object = None) -> list[AttributeValues]:
             if partition_key is None or partition_key == hash_key.to_json()
             for item in partition.values()
         ]
+
+
+def written_items(table: str) -> list[AttributeValues]:
+    """Return the items whose keys no test has put: those that functions and operators wrote."""
+    return [item for item in items(table) if _key_of(item) not in _PUT[table]]
+
+
+def _key_of(item: AttributeValues) -> str:
+    return json.dumps([item["pk"], item["sk"]])
 
 
 def _attribute_values(item: Item) -> AttributeValues:

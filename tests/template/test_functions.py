@@ -13,16 +13,24 @@ from tests.support.modules import FUNCTIONS
 each_function = pytest.mark.parametrize("function", function_ids())
 
 API_GATEWAY_TIMEOUT_SECONDS = 29
-WITHOUT_CALLER = ["ProcessLeakReports", "PurgeOrganizations"]
+WITHOUT_CALLER = ["ProcessLeakReports", "PublishEvents", "PurgeOrganizations"]
 """The functions that no caller waits for."""
 
 BOUNDARY = "arn:aws:iam::123456789012:policy/keywright-iam-Boundary-1A2B3C"
 
 OWN_RESOURCES = [
     {"Ref": "Pepper"},
+    {"Fn::GetAtt": ["Table", "StreamArn"]},
     *(
         {"Fn::GetAtt": [name, "Arn"]}
-        for name in ("Table", "OrganizationEventsQueue", "OrganizationEventsDeadLetters", "LeakReportsQueue")
+        for name in (
+            "Table",
+            "OrganizationEventsQueue",
+            "OrganizationEventsDeadLetters",
+            "LeakReportsQueue",
+            "EventBus",
+            "EventsDeadLetters",
+        )
     ),
 ]
 
@@ -73,6 +81,7 @@ def test_a_function_ends_before_api_gateway_gives_up(function: str) -> None:
 
 OWN_VARIABLES = {
     "AuthorizeApiKey": {"ACCESS_RULES": {"Ref": "AccessRules"}},
+    "PublishEvents": {"EVENT_BUS_NAME": {"Ref": "EventBus"}},
     "ReportLeak": {"LEAK_REPORTS_QUEUE_URL": {"Ref": "LeakReportsQueue"}},
     "ReportGithubLeaks": {
         "LEAK_REPORTS_QUEUE_URL": {"Ref": "LeakReportsQueue"},
@@ -113,7 +122,7 @@ def test_a_permission_is_one_action_on_one_resource(function: str) -> None:
 
 @each_function
 def test_a_permission_is_on_a_resource_of_this_stack(function: str) -> None:
-    """Statements name the stack's table, pepper and queues only."""
+    """Statements name the stack's table, pepper, queues and bus only."""
     for statement in _written_statements(function):
         assert statement["Resource"] in OWN_RESOURCES
 

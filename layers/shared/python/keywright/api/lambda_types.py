@@ -7,10 +7,10 @@ SQS event source" and "Using AWS Lambda with Amazon DynamoDB".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NotRequired, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, Protocol, TypedDict
 
 if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+    from collections.abc import Mapping
 
 
 class Identity(TypedDict):
@@ -154,7 +154,7 @@ class ChangedItem(TypedDict):
     """What a stream says of a change: the item after it, in DynamoDB's JSON, and the place in its shard."""
 
     SequenceNumber: str
-    NewImage: dict[str, AttributeValueTypeDef]
+    NewImage: Mapping[str, Any]
 
 
 class StreamRecord(TypedDict):

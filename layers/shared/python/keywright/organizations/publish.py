@@ -15,10 +15,11 @@ from keywright.errors import ServiceError
 from keywright.log import describe, logger
 from keywright.organizations import audit_log
 from keywright.store import audit, event_bus, layout
-from keywright.store.event_bus import REQUEST_BYTES, REQUEST_EVENTS, OutgoingEvent
+from keywright.store.event_bus import INTEGER_LIMIT, REQUEST_BYTES, REQUEST_EVENTS, OutgoingEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from uuid import UUID
 
     from keywright.api.lambda_types import BatchAnswer, LambdaContext, StreamEvent, StreamRecord
     from keywright.store.layout import Item
@@ -30,11 +31,11 @@ class _Place:
 
     Attributes:
         sequence_number: of its shard.
-        organization: its partition in the table.
+        organization_id: whose log has the record.
     """
 
     sequence_number: str
-    organization: str
+    organization_id: UUID
     event: OutgoingEvent
 
 
@@ -50,14 +51,13 @@ def publish(event: StreamEvent, context: LambdaContext) -> BatchAnswer:
             failed = record["dynamodb"]["SequenceNumber"]
             logger().error("record not published", extra={**about, "details": describe(error)})
             break
-    published: set[str] = set()
+    published: set[OutgoingEvent] = set()
     try:
         with deadline.within(context.get_remaining_time_in_millis()):
             for request in _requests(places):
-                event_bus.put([place.event for place in request])
-                published.update(place.sequence_number for place in request)
+                event_bus.put([place.event for place in request], published.add)
     except ServiceError as error:
-        failed = next(place.sequence_number for place in places if place.sequence_number not in published)
+        failed = next(place.sequence_number for place in places if place.event not in published)
         logger().warning("records come again", extra={**about, "reason": error.reason or error.error.code})
     logger().info("events", extra={**about, "outcome": f"published {len(published)} of {len(event['Records'])}"})
     return {"batchItemFailures": [] if failed is None else [{"itemIdentifier": failed}]}
@@ -66,21 +66,35 @@ def publish(event: StreamEvent, context: LambdaContext) -> BatchAnswer:
 def event_of(item: Item) -> OutgoingEvent:
     """Return the event of an audit record's item."""
     record = audit_log.shown(audit.parse_audit_record(item))
-    published = PublishedAuditLog(**dict(record), organization_id=str(layout.organization_id_of(item)))
+    fields = {**dict(record), "changes": _in_64_bits(record.changes)}
+    published = PublishedAuditLog(**fields, organization_id=str(layout.organization_id_of(item)))
     return OutgoingEvent(record.event, published.model_dump_json(by_alias=True, ensure_ascii=True))
+
+
+def _in_64_bits(value: object) -> object:
+    """Return a JSON value with integers out of the range of EventBridge as doubles: metadata can have them."""
+    match value:
+        case dict():
+            return {name: _in_64_bits(part) for name, part in value.items()}
+        case list():
+            return [_in_64_bits(part) for part in value]
+        case int() if not -INTEGER_LIMIT <= value < INTEGER_LIMIT:
+            return float(value)
+    return value
 
 
 def _place(record: StreamRecord) -> _Place:
     change = record["dynamodb"]
-    return _Place(change["SequenceNumber"], change["NewImage"]["pk"]["S"], event_of(change["NewImage"]))
+    item = change["NewImage"]
+    return _Place(change["SequenceNumber"], layout.organization_id_of(item), event_of(item))
 
 
 def _requests(places: Iterable[_Place]) -> Iterator[list[_Place]]:
     """Divide a batch into requests, each without a second record of an organization."""
     rounds: list[list[_Place]] = []
-    seen: dict[str, int] = {}
+    seen: dict[UUID, int] = {}
     for place in places:
-        number = seen[place.organization] = seen.get(place.organization, -1) + 1
+        number = seen[place.organization_id] = seen.get(place.organization_id, -1) + 1
         if number == len(rounds):
             rounds.append([])
         rounds[number].append(place)

@@ -9,7 +9,7 @@ from keywright.aws.retries import Retryable, event_buses, require_genuine, with_
 from keywright.settings import event_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 SOURCE = "keywright"
 """`source` of every event."""
@@ -17,6 +17,8 @@ REQUEST_EVENTS = 10
 """Amazon EventBridge API Reference, "PutEvents": entries of a request, at most."""
 REQUEST_BYTES = 200_000
 """Amazon EventBridge User Guide, "Calculating PutEvents event entry size": less than 256 KB for all entries."""
+INTEGER_LIMIT = 2**63
+"""Amazon EventBridge API Reference, "PutEvents": a detail's integers have 64 bits."""
 _ENTRY_BYTES = 200
 """Of an entry without its detail, generously."""
 
@@ -39,15 +41,15 @@ class OutgoingEvent:
         return _ENTRY_BYTES + len(self.detail)
 
 
-def put(events: Sequence[OutgoingEvent]) -> None:
+def put(events: Sequence[OutgoingEvent], taken: Callable[[OutgoingEvent], object]) -> None:
     """Publish events in one request, and those that the bus did not take again.
 
     Args:
         events: at most REQUEST_EVENTS and REQUEST_BYTES, or one of any size.
+        taken: called with each event that the bus took.
 
     Raises:
-        ServiceError: SERVICE_UNAVAILABLE if EventBridge throttles, does not answer or refuses some. Others may have
-            been published.
+        ServiceError: SERVICE_UNAVAILABLE if EventBridge throttles, does not answer or refuses some.
     """
     remaining = list(events)
 
@@ -58,10 +60,17 @@ def put(events: Sequence[OutgoingEvent]) -> None:
         results = answer.content["Entries"]
         if len(results) != len(remaining):
             raise Retryable("the answer is not complete")
-        refused = [(event, result) for event, result in zip(remaining, results, strict=True) if "EventId" not in result]
+        refused = {
+            event: str(result.get("ErrorCode"))
+            for event, result in zip(remaining, results, strict=True)
+            if "EventId" not in result
+        }
+        for event in remaining:
+            if event not in refused:
+                taken(event)
+        remaining = list(refused)
         if refused:
-            remaining = [event for event, _ in refused]
-            raise Retryable(", ".join(sorted({str(result.get("ErrorCode")) for _, result in refused})))
+            raise Retryable(", ".join(sorted(set(refused.values()))))
 
     with_retries(attempt)
 

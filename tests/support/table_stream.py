@@ -1,0 +1,167 @@
+"""The table's stream as it reaches publish_events: its records, and what Lambda does with the function's answers.
+
+Sources: AWS Lambda Developer Guide, "Using Lambda to process records from Amazon DynamoDB Streams" and "Configuring
+partial batch response with DynamoDB and Lambda"; Amazon DynamoDB Streams API Reference, "Record".
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from boto3.dynamodb.types import TypeSerializer
+
+from local.intrinsics import mapping, text
+from tests.support.cloudformation import properties
+from tests.support.world import KEY_ID, ORGANIZATION_ID, Context, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mypy_boto3_sqs import SQSClient
+
+    from local.iam import AccessKey
+    from tests.support.event_bus import EventBus
+    from tests.support.world import Table
+
+Record = dict[str, Any]
+
+_write = TypeSerializer().serialize
+_FIRST_NUMBER = 100_000_000_000_000_000_000
+"""Sequence numbers have at least 21 digits."""
+MOST_INVOCATIONS = 1_000
+
+
+def audit_item(record_id: str, organization_id: str = ORGANIZATION_ID, **attributes: Any) -> dict[str, Any]:
+    """Return the item of an audit record, by default of a new key."""
+    return {
+        "pk": f"ORG#{organization_id}",
+        "sk": f"AUDIT#{record_id}",
+        "event": "api_key.created",
+        "actor_type": "user",
+        "actor_id": "user_9",
+        "target_type": "api_key",
+        "target_id": KEY_ID,
+        "changes": '{"before": null, "after": {"name": "CI"}}',
+        "source_ip": "203.0.113.7",
+        "request_id": "r-1",
+        "created_at": "2026-01-02T03:04:05.678Z",
+        "received_at": "2026-01-02T03:04:05.678Z",
+        **attributes,
+    }
+
+
+def stream_record(item: dict[str, Any], number: int) -> Record:
+    """Return the record of a new item, as Lambda reads it from the stream.
+
+    Args:
+        item: as plain Python values.
+        number: its place in the shard.
+    """
+    image = {name: _write(value) for name, value in item.items()}
+    return {
+        "eventID": f"{number:032x}",
+        "eventName": "INSERT",
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": "us-east-1",
+        "dynamodb": {
+            "ApproximateCreationDateTime": 1767323045,
+            "Keys": {name: image[name] for name in ("pk", "sk")},
+            "NewImage": image,
+            "SequenceNumber": str(_FIRST_NUMBER + number),
+            "SizeBytes": len(json.dumps(image)),
+            "StreamViewType": "NEW_IMAGE",
+        },
+        "eventSourceARN": "arn:aws:dynamodb:us-east-1:123456789012:table/keywright/stream/2026-01-01T00:00:00.000",
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The stream of a table, polled as Lambda polls it: with the role of the function.
+
+    Source: AWS Lambda Developer Guide, "Process DynamoDB records with Lambda", "Tutorial: Using AWS Lambda with Amazon
+    DynamoDB streams" (permissions), "Retaining discarded records for a DynamoDB event source in Lambda".
+
+    Attributes:
+        lambda_: the client of the poller, with the credentials of the function's role.
+        queues: the same, of SQS.
+    """
+
+    table: Table
+    lambda_: Any
+    queues: SQSClient
+
+    @classmethod
+    def turned_on(cls, table: Table, key: AccessKey) -> Stream:
+        """Turn the stream of a table on; what is written before is not in it."""
+        table.client.update_table(
+            TableName=table.name, StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
+        )
+        role: Any = {"aws_access_key_id": key.access_key, "aws_secret_access_key": key.secret_key}
+        streams = boto3.client("dynamodbstreams", endpoint_url=table.client.meta.endpoint_url, **role)
+        return cls(table, streams, boto3.client("sqs", **role))
+
+    def poll(self) -> list[dict[str, Any]]:
+        """Return the items that were added, as the stream has them."""
+        (stream,) = self.lambda_.list_streams(TableName=self.table.name)["Streams"]
+        arn = stream["StreamArn"]
+        images = []
+        for shard in self.lambda_.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
+            iterator = self.lambda_.get_shard_iterator(
+                StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+            )["ShardIterator"]
+            records = self.lambda_.get_records(ShardIterator=iterator)["Records"]
+            images += [record["dynamodb"]["NewImage"] for record in records if record["eventName"] == "INSERT"]
+        return images
+
+    def set_aside(self) -> None:
+        """Send the place of records that are too old to the destination of the mapping."""
+        destination = mapping(properties("EventsMapping")["DestinationConfig"], "")["OnFailure"]
+        name = text(mapping(destination, "")["Destination"], "").rpartition(":")[2]
+        url = boto3.client("sqs").create_queue(QueueName=name)["QueueUrl"]
+        self.queues.send_message(QueueUrl=url, MessageBody="{}")
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """publish_events as Lambda calls it, with its event bus."""
+
+    handler: Callable[..., Any]
+    world: World
+    bus: EventBus
+
+    def __call__(self, *records: Record) -> int | None:
+        """Deliver a batch once; return the position from which Lambda goes on, or None if all is done."""
+        answer = json.loads(json.dumps(self.handler(json.loads(json.dumps({"Records": records})), self.world.context)))
+        assert {"batchItemFailures"} == answer.keys()
+        numbers = [record["dynamodb"]["SequenceNumber"] for record in records]
+        named = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+        assert len(named) <= 1
+        return numbers.index(named[0]) if named else None
+
+    def deliver(self, records: Sequence[Record]) -> int:
+        """Deliver records until all are done; return the number of invocations.
+
+        Lambda goes on at the named record, and halves a batch whose invocation fails.
+        """
+        batches = [list(records)]
+        for invocations in range(MOST_INVOCATIONS):
+            if not batches:
+                return invocations
+            batch = batches.pop(0)
+            try:
+                failed = self(*batch)
+            except Exception:  # noqa: BLE001 - Lambda reports every exception
+                half = (len(batch) + 1) // 2
+                batches[:0] = [part for part in (batch[:half], batch[half:]) if part]
+            else:
+                batches[:0] = [] if failed is None else [batch[failed:]]
+        raise AssertionError("the batch is never done")
+
+    def with_time_left(self, milliseconds: int) -> Publisher:
+        """Return the same function, with less time left."""
+        return replace(self, world=replace(self.world, context=Context(remaining_milliseconds=milliseconds)))
