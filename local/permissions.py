@@ -2,7 +2,8 @@
 
 Sources: Service Authorization Reference, "Actions, resources, and condition keys for Amazon DynamoDB", "... for AWS
 Secrets Manager", "... for Amazon SQS", "... for Amazon EventBridge"; Amazon DynamoDB Developer Guide, "Using IAM with
-DynamoDB transactions"; IAM User Guide, "Policy evaluation logic", "IAM JSON policy elements: Action" and "... Resource".
+DynamoDB transactions"; IAM User Guide, "Policy evaluation logic", "IAM JSON policy elements: Action" and
+"... Resource".
 """
 
 from __future__ import annotations
