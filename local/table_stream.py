@@ -169,7 +169,7 @@ class TableStream:
 
     def _described(self) -> Iterator[Any]:
         """Yield every shard of the stream."""
-        begin = {}
+        begin: dict[str, str] = {}
         while True:
             answer = self._client.describe_stream(StreamArn=self._arn, **begin)["StreamDescription"]
             yield from answer["Shards"]
@@ -202,7 +202,7 @@ class TableStream:
         try:
             return min((numbers.index(failure["itemIdentifier"]) for failure in failures or ()), default=len(batch))
         except (KeyError, TypeError, ValueError):  # names no record of the batch: all of it has failed
-            _LOG.error("%s does not name a record of the batch: %s", self._reader.function, answer)  # noqa: TRY400
+            _LOG.error("%s does not name a record of the batch: %s", self._reader.function, answer)
             return 0
 
 

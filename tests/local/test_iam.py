@@ -26,6 +26,7 @@ ACCOUNT = "us-east-1:123456789012"
 TABLE = f"arn:aws:dynamodb:{ACCOUNT}:table"
 SECRET = f"arn:aws:secretsmanager:{ACCOUNT}:secret"
 QUEUE = f"arn:aws:sqs:{ACCOUNT}"
+BUS = f"arn:aws:events:{ACCOUNT}:event-bus"
 KEY = {"pk": {"S": "p"}, "sk": {"S": "s"}}
 
 
@@ -87,6 +88,11 @@ KEY = {"pk": {"S": "p"}, "sk": {"S": "s"}}
             [("sqs:DeleteMessage", "arn:aws:sqs:us-east-1:210987654321:q")],
         ),
         ("AmazonSQS.ReceiveMessage", {"QueueUrl": "q"}, [("sqs:ReceiveMessage", f"{QUEUE}:q")]),
+        (
+            "AWSEvents.PutEvents",
+            {"Entries": [{"EventBusName": "b"}, {"EventBusName": f"{BUS}/c"}, {}]},
+            [("events:PutEvents", f"{BUS}/{name}") for name in ("b", "c", "default")],
+        ),
     ],
 )
 def test_required_permissions(target: str, content: dict[str, Any], expected: list[tuple[str, str]]) -> None:
@@ -102,6 +108,8 @@ def test_required_permissions(target: str, content: dict[str, Any], expected: li
         "DynamoDB_20120810.DeleteTable",
         "secretsmanager.DeleteSecret",
         "AmazonSQS.PurgeQueue",
+        "AWSEvents.PutRule",
+        "DynamoDBStreams_20120810.GetRecords",
         "Logs_20140328.PutLogEvents",
     ],
 )
@@ -257,6 +265,24 @@ def test_secrets_manager_and_sqs_deny_as_on_aws(client: Callable[..., Any], name
     assert "perform: secretsmanager:GetSecretValue on resource: " in denial(secret.value)[2]
     assert (403, "AccessDenied") == denial(queue.value)[:2]
     assert "perform: sqs:sendmessage on resource: " in denial(queue.value)[2]
+
+
+def test_eventbridge_denies_as_on_aws(client: Callable[..., Any], stack: Stack) -> None:
+    """Only the publisher may put events, and only on the bus of the stack; a denial is EventBridge's."""
+    entry = {"Source": "keywright", "DetailType": "d", "Detail": "{}"}
+    bus = stack.functions["PublishEvents"].environment["EVENT_BUS_NAME"]
+    publisher = client("events", "PublishEvents")
+
+    for denied, name in ((client("events", "GetApiKey"), bus), (publisher, "default")):
+        with pytest.raises(ClientError) as caught:
+            denied.put_events(Entries=[{**entry, "EventBusName": name}])
+
+        assert (400, "AccessDeniedException") == denial(caught.value)[:2]
+        assert f"perform: events:PutEvents on resource: {BUS}/{name} because" in denial(caught.value)[2]
+    with pytest.raises(ClientError) as allowed:
+        publisher.put_events(Entries=[{**entry, "EventBusName": bus}])
+
+    assert "not authorized" not in str(allowed.value)  # there is no bus behind the roles here
 
 
 def test_a_secret_by_its_arn(client: Callable[..., Any], names: dict[str, str]) -> None:
