@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from local.backend import DYNAMODB_ENDPOINT
-from tests.local.test_table_stream import check_real_stream
 from tests.support.environment import LOOPBACK
 from tests.support.local_service import local_service
+from tests.support.streams import check_real_stream
 
 if TYPE_CHECKING:
     from pathlib import Path
