@@ -13,7 +13,7 @@ import pytest
 from local.backend import DYNAMODB_ENDPOINT
 from tests.support.environment import LOOPBACK
 from tests.support.local_service import local_service
-from tests.support.streams import check_real_stream
+from tests.support.stream_reader import check_real_stream
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -109,7 +109,6 @@ def test_required_permissions(target: str, content: dict[str, Any], expected: li
         "secretsmanager.DeleteSecret",
         "AmazonSQS.PurgeQueue",
         "AWSEvents.PutRule",
-        "DynamoDBStreams_20120810.GetRecords",
         "Logs_20140328.PutLogEvents",
     ],
 )

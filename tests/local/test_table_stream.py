@@ -16,7 +16,7 @@ from local.functions import FunctionError
 from local.iam import Iam
 from local.table_stream import TableStream
 from local.template import StreamReader
-from tests.support.streams import Function, check_real_stream
+from tests.support.stream_reader import Function, check_real_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
