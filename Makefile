@@ -59,7 +59,7 @@ help:
 help-all: ## list all commands
 	$(call list,\#[\#:])
 
-run: $(VENV)/.local ## serve Keywright on http://127.0.0.1:8787
+run: $(VENV)/.local ## serve Keywright on http://127.0.0.1:8787 (EVENTS=1)
 	@RELOAD=$${RELOAD:-1} exec $(BIN)/python -m local
 
 token: $(VENV)/.local ## print a session token for the running service (USER=)

@@ -9,7 +9,7 @@ Environment variables:
               0.0.0.0 listens on every network.
   FRESH       1 deletes the data of the last start. Otherwise data, pepper and demo keys are kept in .local/data.db.
   EMPTY       1 starts without demo data
-  EVENTS      1 shows the events that the service publishes
+  EVENTS      1 shows each event that the service publishes, in a line: its kind, and its detail as JSON
   RELOAD      1 starts again when the template or code changes; the default of `make run`
   DEMO_TTL    lifetime of the demo tokens in seconds (default 28800)
   PARAMETERS  values of template parameters, as a JSON object: '{"KeyPrefix": "dev_"}'.

@@ -67,7 +67,7 @@ _PASSWORD_FIELDS = (
 
 
 class BackendError(Exception):
-    """DynamoDB does not answer; the message names its endpoint."""
+    """DynamoDB cannot be used; the message says why."""
 
 
 def start_moto(iam: Iam, wrapped: Callable[[WSGIApplication], WSGIApplication] = lambda moto: moto) -> Server:
@@ -198,6 +198,18 @@ def create_table(table: Resource) -> None:
             TableName=table.name,
             TimeToLiveSpecification={"Enabled": True, "AttributeName": text(expiry["AttributeName"], table.name)},
         )
+
+
+def stream_arn(client: DynamoDBClient, table_name: str) -> str:
+    """Return the ARN of the stream of a table.
+
+    Raises:
+        BackendError: it has none, as a table that was created before the template had a stream.
+    """
+    arn = client.describe_table(TableName=table_name)["Table"].get("LatestStreamArn")
+    if arn is None:
+        raise BackendError(f"the table {table_name} has no stream; delete it, so that it is created anew")
+    return arn
 
 
 def create_secret(secret: Resource, value: str | None = None) -> str:

@@ -2,13 +2,15 @@
 
 In moto, what a canceled transaction would have written stays in the stream, a stream keeps every record and every
 position, and each record asks moto's Lambda for event source mappings. With this patch a canceled transaction leaves
-nothing, and a stream keeps its latest records.
+nothing, and a stream keeps its latest records. A forgotten position is an expired iterator, as it is on AWS after 15
+minutes.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from moto.core.exceptions import JsonRESTError
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.table import StreamRecord, StreamShard
 from moto.dynamodbstreams.models import DynamoDBStreamsBackend
@@ -69,6 +71,8 @@ def _exact(transact: Transact) -> Transact:
 
 def _forgetting(get_records: GetRecords) -> GetRecords:
     def forgetting(backend: DynamoDBStreamsBackend, iterator_arn: str, limit: int) -> dict[str, Any]:
+        if iterator_arn not in backend.shard_iterators:
+            raise JsonRESTError("ExpiredIteratorException", "Iterator expired")
         answer = get_records(backend, iterator_arn, limit)
         while len(backend.shard_iterators) > KEPT_ITERATORS:
             del backend.shard_iterators[next(iter(backend.shard_iterators))]

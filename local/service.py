@@ -93,10 +93,11 @@ def running(options: Options, claim: Claim, announce: Callable[[str], None]) -> 
         operator = backend.operator_environment(os.environ, aws.dynamodb_url)
         backend.drop_operator_credentials(os.environ)
         functions = Functions.load(stack, iam)
-        bus.start(functions.invoke)
-        opened.callback(bus.stop)
         for reader in stack.stream_readers:
-            opened.callback(TableStream(reader, streams, functions.invoke).start().stop)
+            arn = backend.stream_arn(table.client, reader.table)
+            opened.callback(TableStream(reader, arn, streams, functions.invoke).start().stop)
+        bus.start(functions.invoke)
+        opened.callback(bus.stop)  # before the streams: consumers and schedules write as well
         secret = _kept(store, "secret of the containers")
         containers = sam.endpoint(iam, functions.keys, secret, aws.for_containers())
         _serve(containers, claim.containers, _CONTAINER_THREADS, opened)

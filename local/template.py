@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from local import filters
 from local.intrinsics import Json, Resolver, TemplateError, arn, load_template, mapping, sequence, text
 from local.permissions import Statement
 
@@ -348,14 +349,15 @@ class _Reader:
         properties = self._resolved(
             {name: self._raw_properties(logical_id).get(name) for name in ("BatchSize", "FilterCriteria")}, place
         )
-        filters = mapping(properties.get("FilterCriteria"), place).get("Filters")
+        declared = sequence(mapping(properties.get("FilterCriteria"), place).get("Filters"), place)
+        patterns = [_json(text(mapping(each, place).get("Pattern"), place), place) for each in declared]
+        for pattern in patterns:
+            filters.check(pattern, f"{place}.FilterCriteria")
         return StreamReader(
             function=self._invoked(logical_id, functions),
             table=self._source(logical_id).split("/")[1],
             batch_size=int(text(properties.get("BatchSize") or _STREAM_BATCH_SIZE, place)),
-            patterns=tuple(
-                json.loads(text(mapping(each, place).get("Pattern"), place)) for each in sequence(filters, place)
-            ),
+            patterns=tuple(patterns),
         )
 
     def _invoked(self, logical_id: str, functions: Mapping[str, Function]) -> str:
@@ -490,6 +492,14 @@ class _Reader:
             authorizer=name,
             needs_usage_plan_key=auth.get("ApiKeyRequired") is True,
         )
+
+
+def _json(value: str, place: str) -> Json:
+    try:
+        parsed: Json = json.loads(value)
+    except ValueError:
+        raise TemplateError(f"{place}: is not JSON: {value}") from None
+    return parsed
 
 
 def _last(resource_arn: str) -> str:

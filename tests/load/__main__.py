@@ -4,8 +4,9 @@ usage: python -m tests.load
 
 Environment variables: CONNECTIONS (200), SECONDS (60), SEED (1)
 
-Afterwards the answers are compared with table and audit log. It ends with 1 if a change was lost or doubled, if an
-answer was a 5xx other than a deliberate 503, or if the service's memory grew.
+Afterwards the answers are compared with table and audit log, and the published events with all audit records of the
+table. It ends with 1 if a change was lost or doubled, if an answer was a 5xx other than a deliberate 503, if the events
+are not exactly the records, or if the service's memory grew.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ import boto3
 
 from local import dynamodb_local
 from local.backend import DYNAMODB_ENDPOINT
-from tests.load.books import Books, violations
+from tests.load.books import Books, published, unpublished, violations
 from tests.load.memory import has_grown, resident_megabytes
 from tests.load.traffic import Caller, Figures
 from tests.support.depth import size
@@ -55,13 +56,20 @@ def main() -> int:
         dynamodb = opened.enter_context(dynamodb_local.run_server(dynamodb_local.JARS))
         os.environ[DYNAMODB_ENDPOINT] = dynamodb
         directory = Path(opened.enter_context(TemporaryDirectory(prefix="keywright-load-")))
-        stack_file, service = opened.enter_context(local_process(directory))
-        return run(json.loads(stack_file.read_text(encoding="utf-8")), service)
+        with local_process(directory, EVENTS="1") as (stack_file, service):
+            stack = json.loads(stack_file.read_text(encoding="utf-8"))
+            table = connect(stack)
+            figures, books, memory = run(stack, table, service)
+        lines = (directory / "output.txt").read_text(encoding="utf-8").splitlines()  # complete: the service has ended
+        records = [item["sk"].removeprefix("AUDIT#") for item in table.under("AUDIT#")]
+        events = published(lines)
+        figures.violations += unpublished(events, records)
+        report(figures, books, memory, len(events))
+        return 1 if figures.violations else 0
 
 
-def run(stack: Mapping[str, Any], service: int) -> int:
-    """Run the load on a running service with that process id."""
-    table = connect(stack)
+def run(stack: Mapping[str, Any], table: Table, service: int) -> tuple[Figures, Mapping[str, Books], list[float]]:
+    """Run the load on a running service with that process id; return the answers, and its memory for each second."""
     books = {organization_id: Books() for organization_id in ORGANIZATIONS}
     for organization_id in ORGANIZATIONS:
         table.put_organization(organization_id)
@@ -87,8 +95,7 @@ def run(stack: Mapping[str, Any], service: int) -> int:
     ]
     if has_grown(memory, SECONDS):
         figures.violations.append("the service's memory has grown")
-    report(figures, books, memory)
-    return 1 if figures.violations else 0
+    return figures, books, memory
 
 
 def watched(threads: list[threading.Thread], service: int) -> list[float]:
@@ -116,7 +123,7 @@ def connect(stack: Mapping[str, Any]) -> Table:
     return Table(client, stack["table_name"])
 
 
-def report(figures: Figures, books: Mapping[str, Books], memory: list[float]) -> None:
+def report(figures: Figures, books: Mapping[str, Books], memory: list[float], events: int) -> None:
     """Print requests, answers and the state of the table."""
     lines = [f"{'operation':14}{'requests':>9}  {'statuses':34}{'median ms':>10}{'p99 ms':>8}"]
     for operation, seconds in sorted(figures.seconds.items()):
@@ -131,6 +138,7 @@ def report(figures: Figures, books: Mapping[str, Books], memory: list[float]) ->
     lines += [
         f"{total} requests, {sum(n for (_, status), n in figures.answers.items() if status == 503)} deliberate 503s",
         f"answered changes, each once in the audit log: {dict(sorted(changes.items()))}",
+        f"published events: {events}",
         f"keys: {sum(not key.is_deleted for key in keys)} there, {sum(key.is_deleted for key in keys)} deleted",
         f"answered uses, each counted once: {sum(key.uses for key in keys if not key.is_deleted)}",
         f"memory of the service: {describe(memory)}",

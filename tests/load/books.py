@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -87,6 +88,23 @@ def violations(books: Books, partition: Mapping[str, Mapping[str, Any]]) -> list
         return [*lines, f"the audit log cannot be replayed: {error!r}"]
     is_same = replayed_state == key_states(partition)
     return lines if is_same else [*lines, "the audit log, replayed, is not what the table has"]
+
+
+def published(lines: Iterable[str]) -> list[str]:
+    """Return the ids of the events in the output of a service with EVENTS=1."""
+    return [json.loads(line.split(" ", 2)[2])["id"] for line in lines if line.startswith("published ")]
+
+
+def unpublished(events: Iterable[str], records: Iterable[str]) -> list[str]:
+    """Compare the ids of published events with those of audit records; return one line for each difference.
+
+    An event may be published twice.
+    """
+    events, records = set(events), set(records)
+    return [
+        *(f"audit record {record_id} was not published" for record_id in sorted(records - events)),
+        *(f"event {event_id} was published, and is no audit record" for event_id in sorted(events - records)),
+    ]
 
 
 def _keys(books: Books, items: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:

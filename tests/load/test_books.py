@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from keywright.keys import retired_secrets, usage
-from tests.load.books import Books, Key, violations
+from tests.load.books import Books, Key, published, unpublished, violations
 from tests.load.memory import has_grown
 from tests.support.client import VALID_BODY
 from tests.support.service import Caller, Service
@@ -136,6 +136,21 @@ def test_a_deleted_key_that_exists_is_reported(agreement: tuple[Books, Partition
 
     assert f"key {deleted.id} was deleted, and is there" in lines
     assert f"key {deleted.id} was deleted, and its uses are there" in lines
+
+
+def test_events_are_exactly_the_records() -> None:
+    """A record without an event, and an event without a record, are reported; an event that comes twice is not."""
+    lines = [
+        "POST /v1/auth/api-keys 200 9 ms",
+        *(f'published a.b {{"id": "{name}", "event": "a.b"}}' for name in "aabd"),
+    ]
+
+    assert ["a", "a", "b", "d"] == published(lines)
+    assert [] == unpublished(published(lines), ["d", "b", "a"])
+    assert [
+        "audit record c was not published",
+        "event d was published, and is no audit record",
+    ] == unpublished(published(lines), ["a", "b", "c"])
 
 
 @pytest.mark.parametrize(

@@ -102,6 +102,19 @@ def test_table_expires_items_as_the_template_says(resources: Resources) -> None:
     assert "ttl" == client.describe_time_to_live(TableName=table.name)["TimeToLiveDescription"].get("AttributeName")
 
 
+def test_table_has_the_stream_of_the_template(resources: Resources) -> None:
+    """A table with a view type has a stream, as CloudFormation creates it; another has none, and the error says so."""
+    client, table, _ = resources
+    streamed = Resource(str(uuid.uuid4()), {**table.properties, "StreamSpecification": {"StreamViewType": "NEW_IMAGE"}})
+    backend.create_table(streamed)
+    specification = client.describe_table(TableName=streamed.name)["Table"]["StreamSpecification"]
+
+    assert {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"} == specification
+    assert f":table/{streamed.name}/stream/" in backend.stream_arn(client, streamed.name)
+    with pytest.raises(backend.BackendError, match=f"the table {table.name} has no stream"):
+        backend.stream_arn(client, table.name)
+
+
 def test_table_that_exists_is_kept(resources: Resources) -> None:
     """An existing table, as in a DynamoDB that outlives the service, keeps its items."""
     client, table, _ = resources

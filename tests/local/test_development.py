@@ -109,6 +109,15 @@ class Service:
             json={"name": "CI", "permissions": ["sessions:read"]},
         )
 
+    def published(self, target: str) -> dict[str, Any]:
+        """Return the next published event about a key, a member or an organization."""
+        while True:
+            _, kind, detail = self.until("published ").split(" ", 2)
+            event: dict[str, Any] = json.loads(detail)
+            assert kind == event["event"]
+            if event["targetId"] == target:
+                return event
+
     def current(self, key: str) -> int:
         """Return the status of a key's own route."""
         return self.request("GET", f"{KEYS}/current", headers={"x-api-key": key}).status_code
@@ -141,7 +150,7 @@ def serving(directory: Path, **options: str) -> Iterator[Service]:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service for tests that add to its data only."""
-    with serving(tmp_path_factory.mktemp("running")) as service:
+    with serving(tmp_path_factory.mktemp("running"), EVENTS="1") as service:
         yield service
 
 
@@ -335,6 +344,83 @@ class TestTerminal:
 
         assert 302 == answer.status_code
         assert "/v1/docs" == answer.headers["location"]
+
+
+class TestPublishedEvents:
+    """EVENTS=1: one line for each event that the service publishes."""
+
+    def test_a_request(self, running: Service) -> None:
+        """GIVEN EVENTS=1 WHEN a key is created THEN its audit record is published, with the organization."""
+        key_id = running.create().json()["data"]["id"]
+        event = running.published(key_id)
+        logs = running.request(
+            "GET", "/auth/orgs/audit-logs", headers={"authorization": f"Bearer {running.stack['tokens']['owner']}"}
+        ).json()["data"]
+        (record,) = [record for record in logs if record["targetId"] == key_id]
+
+        assert "api_key.created" == event["event"]
+        assert {**record, "organizationId": running.stack["organization_id"]} == event
+
+    def test_an_event_of_the_identity_provider(self, running: Service) -> None:
+        """A change that arrived through the bus is published as well."""
+        detail = {
+            "eventId": "2",
+            "time": "2026-03-01T12:00:00Z",
+            "organization": {"id": "5f0c2c0e-9a3d-4b6e-8f57-0d6f2b8a1c02"},
+            "member": {"userId": "published_member", "role": "admin"},
+        }
+        command(
+            "emit",
+            running.stack_file,
+            "-",
+            stdin=json.dumps({"source": "test", "detail-type": "member.added", "detail": detail}),
+        )
+
+        assert "member.added" == running.published("published_member")["event"]
+
+    def test_the_command_line(self, running: Service) -> None:
+        """A change of `keywright-admin --local`, which is another process, is published as well."""
+        organization = "5f0c2c0e-9a3d-4b6e-8f57-0d6f2b8a1c03"
+        arguments = ("organizations", "create", organization, "--name", "Acme", "--owner", "ada")
+        finished = subprocess.run(  # noqa: S603 - our own command
+            [sys.executable, "-m", "keywright_admin", "--local", *arguments],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "PYTHONPATH": "admin:layers/shared/python",
+                "STACK_FILE": str(running.stack_file),
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+        assert 0 == finished.returncode, finished.stderr
+        assert "organization.created" == running.published(organization)["event"]
+
+    @pytest.mark.deep
+    def test_a_restart(self, tmp_path: Path) -> None:
+        """GIVEN a service that stops at once after an answer THEN the event is published then, and not again."""
+        with serving(tmp_path, EVENTS="1") as first:
+            key_id = first.create().json()["data"]["id"]
+            assert 0 == first.stop()
+            assert "api_key.created" == first.published(key_id)["event"]
+        with serving(tmp_path, EVENTS="1") as second:
+            other_id = second.create().json()["data"]["id"]
+            assert "api_key.created" == second.published(other_id)["event"]
+            assert 0 == second.stop()
+
+        assert 1 == sum(line.startswith("published ") for line in second.lines)
+
+    @pytest.mark.deep
+    def test_not_asked_for(self, tmp_path: Path) -> None:
+        """Without EVENTS=1 the terminal shows none."""
+        with serving(tmp_path) as service:
+            service.create()
+            assert 0 == service.stop()
+            service.until("Stopped.")
+
+        assert not any(line.startswith("published ") for line in service.lines)
 
 
 class TestBind:

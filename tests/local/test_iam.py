@@ -90,8 +90,8 @@ KEY = {"pk": {"S": "p"}, "sk": {"S": "s"}}
         ("AmazonSQS.ReceiveMessage", {"QueueUrl": "q"}, [("sqs:ReceiveMessage", f"{QUEUE}:q")]),
         (
             "AWSEvents.PutEvents",
-            {"Entries": [{"EventBusName": "b"}, {}]},
-            [("events:PutEvents", f"{BUS}/b"), ("events:PutEvents", f"{BUS}/default")],
+            {"Entries": [{"EventBusName": "b"}, {"EventBusName": f"{BUS}/c"}, {}]},
+            [("events:PutEvents", f"{BUS}/{name}") for name in ("b", "c", "default")],
         ),
         (
             "DynamoDBStreams_20120810.ListStreams",
@@ -123,6 +123,7 @@ def test_required_permissions(target: str, content: dict[str, Any], expected: li
         "DynamoDB_20120810.DeleteTable",
         "secretsmanager.DeleteSecret",
         "AmazonSQS.PurgeQueue",
+        "AWSEvents.PutRule",
         "Logs_20140328.PutLogEvents",
     ],
 )
@@ -278,6 +279,24 @@ def test_secrets_manager_and_sqs_deny_as_on_aws(client: Callable[..., Any], name
     assert "perform: secretsmanager:GetSecretValue on resource: " in denial(secret.value)[2]
     assert (403, "AccessDenied") == denial(queue.value)[:2]
     assert "perform: sqs:sendmessage on resource: " in denial(queue.value)[2]
+
+
+def test_eventbridge_denies_as_on_aws(client: Callable[..., Any], stack: Stack) -> None:
+    """Only the publisher may put events, and only on the bus of the stack; a denial is EventBridge's."""
+    entry = {"Source": "keywright", "DetailType": "d", "Detail": "{}"}
+    bus = stack.functions["PublishEvents"].environment["EVENT_BUS_NAME"]
+    publisher = client("events", "PublishEvents")
+
+    for denied, name in ((client("events", "GetApiKey"), bus), (publisher, "default")):
+        with pytest.raises(ClientError) as caught:
+            denied.put_events(Entries=[{**entry, "EventBusName": name}])
+
+        assert (400, "AccessDeniedException") == denial(caught.value)[:2]
+        assert f"perform: events:PutEvents on resource: {BUS}/{name} because" in denial(caught.value)[2]
+    with pytest.raises(ClientError) as allowed:
+        publisher.put_events(Entries=[{**entry, "EventBusName": bus}])
+
+    assert "not authorized" not in str(allowed.value)  # there is no bus behind the roles here
 
 
 def test_a_secret_by_its_arn(client: Callable[..., Any], names: dict[str, str]) -> None:

@@ -16,16 +16,25 @@ def test_defaults() -> None:
     assert 8787 == options.port
     assert 28800 == options.demo_ttl_seconds
     assert options.empty is False
+    assert options.events is False
     assert {} == options.parameters
 
 
 def test_values() -> None:
     """Every variable is read. Numbers in PARAMETERS become strings, as in CloudFormation."""
     options = Options.from_environment(
-        {"PORT": "0", "DEMO_TTL": "5", "EMPTY": "1", "PARAMETERS": '{"A": 8, "B": "x"}', "STACK_FILE": "/tmp/s.json"}  # noqa: S108
+        {
+            "PORT": "0",
+            "DEMO_TTL": "5",
+            "EMPTY": "1",
+            "EVENTS": "1",
+            "PARAMETERS": '{"A": 8, "B": "x"}',
+            "STACK_FILE": "/tmp/s.json",  # noqa: S108
+        }
     )
+    expected = Options(0, 5, empty=True, events=True, parameters={"A": "8", "B": "x"}, stack_file=Path("/tmp/s.json"))  # noqa: S108
 
-    assert Options(0, 5, empty=True, parameters={"A": "8", "B": "x"}, stack_file=Path("/tmp/s.json")) == options  # noqa: S108
+    assert expected == options
 
 
 @pytest.mark.parametrize(
@@ -39,6 +48,7 @@ def test_values() -> None:
         ("DEMO_TTL", "0"),
         ("DEMO_TTL", "1.5"),
         ("EMPTY", "yes"),
+        ("EVENTS", "all"),
         ("PARAMETERS", "KeyPrefix=dev_"),
         ("PARAMETERS", "[]"),
         ("PARAMETERS", '{"A": {}}'),

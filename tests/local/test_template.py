@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from local.intrinsics import Json, Resolver, TemplateError, load_template
-from local.template import read_stack
+from local.template import StreamReader, read_stack
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +42,7 @@ RESOLVER = Resolver(
         ({"Ref": "Table"}, "keywright-local-Table"),
         ({"Ref": "Named"}, "t-kk_"),
         ({"Ref": "AWS::Region"}, "us-east-1"),
+        ({"Fn::GetAtt": ["Named", "StreamArn"]}, "arn:aws:dynamodb:us-east-1:123456789012:table/t-kk_/stream/local"),
         ({"Fn::GetAtt": ["Run", "Arn"]}, "arn:aws:lambda:us-east-1:123456789012:function:keywright-local-Run"),
         ({"Fn::Sub": "${Name}-${AWS::Region}-${!Name}-${Run.Arn}"},
          "kk_-us-east-1-${Name}-arn:aws:lambda:us-east-1:123456789012:function:keywright-local-Run"),
@@ -65,6 +66,7 @@ def test_intrinsic_function(value: Json, expected: Json) -> None:
         {"Fn::ImportValue": "x"},
         {"Ref": "Nothing"},
         {"Fn::GetAtt": ["Nothing", "Arn"]},
+        {"Fn::GetAtt": ["Run", "StreamArn"]},
         {"Fn::Sub": "${Nothing}"},
         {"Fn::If": ["Nothing", 1, 2]},
         {"Fn::Select": [9, ["a"]]},
@@ -128,6 +130,65 @@ class TestStack:
         schedule = "        Nightly: {Type: Schedule, Properties: {Schedule: rate(1 day)}}\n"
 
         assert read((schedule, "")).api.routes == read().api.routes
+
+    def test_readers_of_streams(self, read: Read) -> None:
+        """A mapping of a stream has its function, table, batch size and patterns; it consumes no queue."""
+        mapping = "FunctionName: !Ref Say, EventSourceArn: !GetAtt Table.StreamArn"
+        filters = 'FilterCriteria: {Filters: [{Pattern: \'{"eventName": ["INSERT"]}\'}]}'
+        added = f"""
+  All: {{Type: AWS::Lambda::EventSourceMapping, Properties: {{{mapping}}}}}
+  Some: {{Type: AWS::Lambda::EventSourceMapping, Properties: {{{mapping}, BatchSize: 7, {filters}}}}}
+"""
+        stack = read(("\nResources:\n", f"\nResources:{added}"))
+
+        assert (
+            StreamReader("Say", "keywright-local-Table", 100, ()),
+            StreamReader("Say", "keywright-local-Table", 7, ({"eventName": ["INSERT"]},)),
+        ) == stack.stream_readers
+        assert {} == stack.consumers
+
+    @pytest.mark.parametrize(
+        ("pattern", "message"),
+        [
+            ('{"a": {"b": [{"exists": true}]}}', r"FilterCriteria\.a\.b: the local service supports texts and pref"),
+            ('{"a": "b"}', r"FilterCriteria\.a: the local service supports"),
+            ('{"a": [1]}', r"FilterCriteria\.a: the local service supports"),
+            ('{"a": [{"prefix": 1}]}', r"FilterCriteria\.a: the local service supports"),
+            ('{"$or": [{"a": ["b"]}]}', "the local service supports"),
+            ("{", "is not JSON"),
+        ],
+    )
+    def test_filter_that_is_not_supported(self, read: Read, pattern: str, message: str) -> None:
+        """A filter with another rule is refused at the start: its records would be lost, or be too many."""
+        added = f"""
+  Some:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      FunctionName: !Ref Say
+      EventSourceArn: !GetAtt Table.StreamArn
+      FilterCriteria: {{Filters: [{{Pattern: '{pattern}'}}]}}
+"""
+        with pytest.raises(TemplateError, match=rf"^Resources\.Some\.Properties.*{message}"):
+            read(("\nResources:\n", f"\nResources:{added}"))
+
+    def test_queues_of_each_bus(self, read: Read) -> None:
+        """The rules of a bus name its queues; a bus without rules has none."""
+        added = """
+  In: {Type: AWS::Events::EventBus, Properties: {Name: in}}
+  Out: {Type: AWS::Events::EventBus, Properties: {Name: out}}
+  First: {Type: AWS::SQS::Queue}
+  Second: {Type: AWS::SQS::Queue}
+  One:
+    Type: AWS::Events::Rule
+    Properties: {EventBusName: !Ref In, Targets: [{Id: a, Arn: !GetAtt First.Arn}]}
+  Two:
+    Type: AWS::Events::Rule
+    Properties: {EventBusName: !Ref In, Targets: [{Id: a, Arn: !GetAtt Second.Arn}]}
+"""
+        stack = read(("\nResources:\n", f"\nResources:{added}"))
+
+        assert ("in", "out") == stack.buses
+        assert {"in": ("keywright-local-First", "keywright-local-Second")} == stack.event_queues
 
     def test_authorizer_of_a_route(self, read: Read) -> None:
         """A route has its own authorizer, AWS_IAM, none, or the default."""
