@@ -1,0 +1,56 @@
+"""Events of audit records, validated against their published schemas."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+from boto3.dynamodb.types import TypeSerializer
+
+from keywright.organizations import publish
+from keywright.store import event_bus
+from tools.event_schemas import EVENTS_FOLDER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_write = TypeSerializer().serialize
+
+SCHEMAS = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in EVENTS_FOLDER.glob("*.json")}
+_VALIDATORS = {
+    kind: jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker())
+    for kind, schema in SCHEMAS.items()
+}
+
+
+def delivered(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the event of an audit record's item as EventBridge delivers it.
+
+    Args:
+        item: with plain Python values.
+    """
+    event = publish.event_of({name: _write(value) for name, value in item.items()})
+    return {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": event.kind,
+        "source": event_bus.SOURCE,
+        "account": "123456789012",
+        "time": "2026-03-01T12:00:00Z",
+        "region": "eu-central-1",
+        "resources": [],
+        "detail": json.loads(event.detail),
+    }
+
+
+def invalid_events(items: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return one line for each way in which the event of an audit record among the items is not as its schema says."""
+    return [
+        f"event {event['detail-type']}: {error.json_path}: {error.message}"
+        for item in items
+        if item["sk"].startswith("AUDIT#")
+        for event in [delivered(item)]
+        for error in _VALIDATORS[event["detail-type"]].iter_errors(event)
+    ]
