@@ -266,3 +266,6 @@ def test_a_bill_is_the_sum_of_its_parts() -> None:
     assert pytest.approx(0.2 + 10_000 * 0.0000133334) == rows["Lambda"]
     assert pytest.approx(2 * 0.125) == rows["DynamoDB"]
     assert pytest.approx(0.4) == rows["Pepper"]
+    assert pytest.approx(0) == rows["Events"]
+    rows = costs.Costs(prices, assumptions | {"seconds_per_event": 0.05}).rows(size | {"changes": 1_000_000})
+    assert pytest.approx(1.0 + 0.2 + 50_000 * 0.0000133334) == rows["Events"]
