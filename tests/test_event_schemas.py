@@ -58,7 +58,10 @@ def test_a_record_is_valid() -> None:
     ("changed", "place"),
     [
         ({"changes": '{"before": {"role": "admin"}, "after": {"role": "king"}}'}, "$.detail.changes.after.role"),
-        ({"changes": '{"before": {"role": "admin"}, "after": {"role": "owner", "hash": "x"}}'}, "$.detail.changes.after"),
+        (
+            {"changes": '{"before": {"role": "admin"}, "after": {"role": "owner", "hash": "x"}}'},
+            "$.detail.changes.after",
+        ),
         ({"changes": '{"before": {"role": "admin"}}'}, "$.detail.changes"),
         ({"target_type": "organization"}, "$.detail.targetType"),
         ({"actor_type": "visitor"}, "$.detail.actor.type"),

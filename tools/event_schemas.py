@@ -30,6 +30,7 @@ _TIME: Json = {"type": "string", "format": "date-time"}
 _TEXT: Json = {"type": "string"}
 _ID: Json = {"type": "string", "format": "uuid"}
 _ROLE: Json = {"enum": list(Role)}
+_REASON: Json = {"enum": [*RevocationReason, None]}
 _GENERATION: Json = {
     "type": "integer",
     "minimum": 0,
@@ -120,10 +121,9 @@ _CHANGES: dict[AuditEvent, tuple[Json | None, Json]] = {
 
 _REASONS: dict[AuditEvent, Json] = {
     AuditEvent.API_KEY_LEAK_REPORTED: {"const": RevocationReason.COMPROMISED},
-    **dict.fromkeys(
-        (AuditEvent.API_KEY_UPDATED, AuditEvent.API_KEY_ROTATED, AuditEvent.API_KEY_DELETED),
-        {"enum": [*RevocationReason, None]},
-    ),
+    AuditEvent.API_KEY_UPDATED: _REASON,
+    AuditEvent.API_KEY_ROTATED: _REASON,
+    AuditEvent.API_KEY_DELETED: _REASON,
 }
 """`reason` of the events that can have one."""
 

@@ -42,7 +42,8 @@ def files() -> dict[Path, Callable[[str], str]]:
         ROOT / "docs" / "schemas" / "organization-event.json": _always(readable_json.dumps(json_schema())),
         **{SCHEMAS_FOLDER / f"{name}.json": _always(schema_text(name)) for name in SCHEMAS},
         **{
-            event_schemas.EVENTS_FOLDER / f"{event}.json": _always(event_schemas.schema_text(event)) for event in AuditEvent
+            event_schemas.EVENTS_FOLDER / f"{event}.json": _always(event_schemas.schema_text(event))
+            for event in AuditEvent
         },
     }
 
