@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from boto3.dynamodb.types import TypeSerializer
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from keywright.api.lambda_types import LambdaContext
     from keywright.store.event_bus import OutgoingEvent
 
 _write = TypeSerializer().serialize
@@ -43,8 +44,9 @@ def test_records_are_published_again(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (script,) = re.findall(r"^python3 - <<'PY'\n(.+?)^PY$", runbook, re.DOTALL | re.MULTILINE)
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)  # noqa: S603 - of this repository
 
+    context = cast("LambdaContext", Context())
     answers: list[Any] = [
-        publish.publish(json.loads(file.read_text(encoding="utf-8")), Context())
+        publish.publish(json.loads(file.read_text(encoding="utf-8")), context)
         for file in sorted(tmp_path.glob("batch-*.json"))
     ]
 
