@@ -6,6 +6,7 @@ events of the audit records that it writes.
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
 from typing import Any
 
@@ -85,3 +86,28 @@ def test_the_envelope_belongs_to_the_schema() -> None:
     for name in ("source", "detail-type"):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(deepcopy(event) | {name: "another"}, schema)
+
+
+def test_each_field_occurs_in_a_case() -> None:
+    """No schema declares a field of `changes` that no record of a case has.
+
+    Cases have no imported keys. Records with `before` of members and of updated organizations are the command line's.
+    """
+    occurring = {
+        (item["event"], part, name)
+        for case in CASES + MESSAGES
+        for item in case.expected.get("added", [])
+        if item["sk"].startswith("AUDIT#")
+        for part, fields in json.loads(item["changes"]).items()
+        for name in fields or ()
+    }
+    declared = {
+        (kind, part, name)
+        for kind, schema in SCHEMAS.items()
+        for part, fields in schema["properties"]["detail"]["properties"]["changes"]["properties"].items()
+        for name in fields.get("properties", ())
+        if kind != AuditEvent.API_KEY_IMPORTED
+        if part == "after" or not kind.startswith(("member.", "organization.updated"))
+    }
+
+    assert set() == declared - occurring
