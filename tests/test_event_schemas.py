@@ -8,27 +8,13 @@ from __future__ import annotations
 
 import json
 from copy import deepcopy
-from typing import Any
 
 import jsonschema
 import pytest
 
 from keywright.domain.audit_event import AuditEvent
 from tests.support.cases import CASES, MESSAGES
-from tests.support.published_events import SCHEMAS, delivered, invalid_events
-
-RECORD: dict[str, Any] = {
-    "pk": "ORG#5b1c6f0e-4d2a-4c8f-9e37-a1b2c3d4e5f6",
-    "sk": "AUDIT#01980000-0000-7000-8000-000000000001",
-    "event": "member.role_changed",
-    "actor_type": "operator",
-    "actor_id": "arn:aws:iam::123456789012:user/ada",
-    "target_type": "member",
-    "target_id": "user_1",
-    "changes": '{"before": {"role": "admin"}, "after": {"role": "owner"}}',
-    "created_at": "2026-03-01T12:00:00.000Z",
-    "received_at": "2026-03-01T12:00:00.000Z",
-}
+from tests.support.published_events import RECORD, SCHEMAS, delivered, invalid_events
 
 
 def test_each_event_has_a_schema() -> None:

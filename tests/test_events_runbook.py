@@ -13,9 +13,8 @@ from boto3.dynamodb.types import TypeSerializer
 from keywright.organizations import publish
 from keywright.store import event_bus
 from tests.support.environment import ROOT
-from tests.support.published_events import invalid_events
+from tests.support.published_events import RECORD, invalid_events
 from tests.support.world import Context
-from tests.test_event_schemas import RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

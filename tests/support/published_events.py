@@ -24,6 +24,20 @@ _VALIDATORS = {
     for kind, schema in SCHEMAS.items()
 }
 
+RECORD: dict[str, Any] = {
+    "pk": "ORG#5b1c6f0e-4d2a-4c8f-9e37-a1b2c3d4e5f6",
+    "sk": "AUDIT#01980000-0000-7000-8000-000000000001",
+    "event": "member.role_changed",
+    "actor_type": "operator",
+    "actor_id": "arn:aws:iam::123456789012:user/ada",
+    "target_type": "member",
+    "target_id": "user_1",
+    "changes": '{"before": {"role": "admin"}, "after": {"role": "owner"}}',
+    "created_at": "2026-03-01T12:00:00.000Z",
+    "received_at": "2026-03-01T12:00:00.000Z",
+}
+"""The item of an audit record, as the command line writes it, with plain Python values."""
+
 
 def delivered(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return the event of an audit record's item as EventBridge delivers it.
