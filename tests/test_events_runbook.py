@@ -17,7 +17,7 @@ from tests.support.published_events import RECORD, invalid_events
 from tests.support.world import Context
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import pytest
@@ -35,8 +35,11 @@ def test_records_are_published_again(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "records.json").write_text(json.dumps(items), encoding="utf-8")
     published: list[str] = []
 
-    def put(events: Sequence[OutgoingEvent]) -> None:
-        published.extend(json.loads(event.detail)["id"] for event in events)
+    def put(events: Sequence[OutgoingEvent], *taken: Callable[[OutgoingEvent], object]) -> None:
+        for event in events:
+            published.append(json.loads(event.detail)["id"])
+            for tell in taken:
+                tell(event)
 
     monkeypatch.setattr(event_bus, "put", put)
     runbook = (ROOT / "docs" / "runbooks" / "events.md").read_text(encoding="utf-8")
