@@ -32,7 +32,7 @@ from local import github as local_github
 from local.iam import AccessKey, Decision, Iam
 from local.identity_provider import IdentityProvider
 from local.template import Resource, read_stack
-from tests.support import depth, identity_provider, moto_memory, published
+from tests.support import depth, identity_provider, moto_memory, published_events
 from tests.support.cases import DEVELOPMENT_GITHUB, DEVELOPMENT_ISSUER
 from tests.support.client import Call, CreateApiKey
 from tests.support.environment import CHEAP_ARGON2, LOOPBACK, ROOT, isolate, new_container
@@ -284,7 +284,7 @@ def new_table(
     yield create
     for name in names:
         if moto_memory.has_table(name):
-            published.check(moto_memory.written_items(name))
+            published_events.check(moto_memory.written_items(name))
         moto_memory.forget(name)
 
 

@@ -113,9 +113,10 @@ READERS_OWN = {"KEY", "OWNER", "SIGNING_SECRET", "TOKEN", "VERSION"}
 """Variables that only the reader can set: what they have, or choose."""
 _VARIABLE = re.compile(r"(?<!\\)\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 _ASSIGNED = re.compile(r"(?:^|[\s;(])([A-Za-z_][A-Za-z0-9_]*)=")
+_LOOPED = re.compile(r"^ *for ([A-Za-z_][A-Za-z0-9_]*) in ", re.MULTILINE)
 _CODE = re.compile(r"^( *)```sh\n(.*?)^\1```|((?:^ {4,}\S[^\n]*\n|^\n(?= {4,}\S))+)", re.DOTALL | re.MULTILINE)
 OF_THE_SHELL = {"AWS_ACCESS_KEY_ID", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "HOME", "PATH"}
-GUIDE_NAMES = ("deploy", "organization-events", "using", "verify-outside-aws")
+GUIDE_NAMES = ("deploy", "events", "organization-events", "using", "verify-outside-aws")
 GUIDES = [*(ROOT / "docs").glob("runbooks/*.md"), *(ROOT / "docs" / f"{name}.md" for name in GUIDE_NAMES)]
 
 
@@ -125,12 +126,12 @@ def unset_variables(document: str) -> set[str]:
     known |= {name for name in READERS_OWN if f"`{name}`" in document}
     for match in _CODE.finditer(document):
         code = match[2] or match[3]
-        known |= set(_ASSIGNED.findall(code))
+        known |= {*_ASSIGNED.findall(code), *_LOOPED.findall(code)}
         unset |= set(_VARIABLE.findall(code)) - known
     return unset
 
 
-@pytest.mark.parametrize("path", GUIDES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", GUIDES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_guide_sets_the_variables_that_it_uses(path: Path) -> None:
     """Each variable of a guide is set by the guide or named as the reader's own."""
     assert set() == unset_variables(path.read_text(encoding="utf-8"))
@@ -140,6 +141,7 @@ def test_an_unset_variable_is_noticed() -> None:
     """The check above finds an unset variable."""
     assert {"QUEUE_ARN"} == unset_variables('    URL=$(output Url)\n    aws sqs x --a "$URL" --b "$QUEUE_ARN"\n')
     assert {"TOKEN"} == unset_variables('```sh\ncurl -H "Bearer $TOKEN"\n```\n')
+    assert set() == unset_variables('```sh\nfor FILE in *.json; do\n  cat "$FILE"\ndone\n```\n')
     assert set() == unset_variables('A session token in `TOKEN`:\n```sh\ncurl -H "Bearer $TOKEN"\n```\n')
 
 
@@ -266,3 +268,6 @@ def test_a_bill_is_the_sum_of_its_parts() -> None:
     assert pytest.approx(0.2 + 10_000 * 0.0000133334) == rows["Lambda"]
     assert pytest.approx(2 * 0.125) == rows["DynamoDB"]
     assert pytest.approx(0.4) == rows["Pepper"]
+    assert pytest.approx(0) == rows["Events"]
+    rows = costs.Costs(prices, assumptions | {"seconds_per_event": 0.05}).rows(size | {"changes": 1_000_000})
+    assert pytest.approx(1.0 + 0.2 + 50_000 * 0.0000133334) == rows["Events"]

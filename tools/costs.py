@@ -53,6 +53,12 @@ class Costs:
             + self._price("dynamodb_write_unit", writes)
             + self._price("dynamodb_storage_gb", stored_gb)
             + self._price("dynamodb_recovery_gb", stored_gb),
+            # At most: lists have no event, and an invocation publishes up to 100.
+            "Events": self._price("eventbridge_event", size["changes"])
+            + self._price("lambda_request", size["changes"])
+            + self._price(
+                "lambda_arm_gb_second", assumed["memory_gb"] * size["changes"] * assumed["seconds_per_event"]
+            ),
             "Logs": self._price("logs_ingested_gb", logs_gb) + self._price("logs_stored_gb", logs_gb),
             "Metrics, alarms, dashboard": self._price("metric", metrics)
             + self._price("alarm_metric", assumed["alarm_metrics"])

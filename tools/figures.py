@@ -67,6 +67,9 @@ SUITES = {
     "revocation": Suite("pytest tests/lifecycle/test_revocation.py", ("races",)),
     "overtaken_changes": Suite("pytest tests/keywright/test_overtaken_changes.py"),
     "interleavings": Suite("pytest tests/lifecycle/test_verification_beside_writes.py", ("interleavings",)),
+    "event_schemas": Suite(
+        "pytest tests/test_event_schemas.py tests/test_events.py tests/test_messages.py tests/admin"
+    ),
     "limits": Suite(
         f"{_LOCAL} tests/lifecycle/test_limits.py tests/keywright/keys/test_limiter.py"
         " tests/keywright/keys/test_leases.py tests/keywright/keys/test_limiter_stateful.py"

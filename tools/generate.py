@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import pictures
+from keywright.domain.audit_event import AuditEvent
 from keywright.organizations.events import json_schema
 from keywright_admin.output import SCHEMAS
 from openapi import document
-from tools import costs, errors, figures, readable_json, reference, terminal
+from tools import costs, errors, event_schemas, figures, readable_json, reference, terminal
 from tools.admin_schemas import SCHEMAS_FOLDER, schema_text
 
 if TYPE_CHECKING:
@@ -40,6 +41,10 @@ def files() -> dict[Path, Callable[[str], str]]:
         ROOT / "functions" / "get_openapi" / "openapi.json": _always(document.served(description)),
         ROOT / "docs" / "schemas" / "organization-event.json": _always(readable_json.dumps(json_schema())),
         **{SCHEMAS_FOLDER / f"{name}.json": _always(schema_text(name)) for name in SCHEMAS},
+        **{
+            event_schemas.EVENTS_FOLDER / f"{event}.json": _always(event_schemas.schema_text(event))
+            for event in AuditEvent
+        },
     }
 
 

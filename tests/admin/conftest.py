@@ -13,9 +13,10 @@ from keywright_admin.command_line import main
 from local import demo
 from tests.support.command_result import CommandResult
 from tests.support.environment import new_container
+from tests.support.published_events import invalid_events
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.support.world import Table, World
 
@@ -37,8 +38,12 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
-def table(world: World) -> Table:
-    """Return a table with the demo organizations and a member for every persona."""
+def table(world: World) -> Iterator[Table]:
+    """Return a table with the demo organizations and a member for every persona.
+
+    The event of each audit record that the test's commands write is as the published schema says.
+    """
     for item in demo.demo_items(datetime.now(UTC)):
         world.table.put(**item)
-    return world.table
+    yield world.table
+    assert [] == invalid_events(world.table.items())

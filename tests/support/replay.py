@@ -14,6 +14,7 @@ from local.changes import Item, Key, from_json, to_json, written
 from tests.support.cases import WITHOUT_STATUS
 from tests.support.event_queue import EventQueue
 from tests.support.matchers import differences
+from tests.support.published_events import invalid_events
 from tests.support.table_stream import Stream
 from tests.support.world import Context
 
@@ -48,7 +49,10 @@ class Replay:
     event_bus: EventBus
 
     def __call__(self, case: Case) -> list[str]:
-        """Return the differences between the expected and the actual outcome of a case."""
+        """Return the differences between the expected and the actual outcome of a case.
+
+        The event of each audit record that it writes is as the published schema says.
+        """
         if case.function == "publish_events":
             return self._changes(case)
         return self._messages(case) if case.function in WITHOUT_STATUS else self._request(case)
@@ -62,7 +66,8 @@ class Replay:
 
         outcome = invoke(self.load_handler(case.function), case.event, self.world)
 
-        return differences(case.expected, {**outcome, **written(before, items(self.world))})
+        changes = written(before, items(self.world))
+        return [*differences(case.expected, {**outcome, **changes}), *invalid_events(changes["added"])]
 
     def _messages(self, case: Case) -> list[str]:
         """Replay a batch of messages from their queue, or a scheduled event."""
@@ -91,10 +96,9 @@ class Replay:
             {"messageId": ids[letter["Body"]], "reason": letter["MessageAttributes"]["reason"]["StringValue"]}
             for letter in letters
         ]
-        return differences(
-            {"put_aside": [], **case.expected},
-            {**outcome, **written(before, items(self.world)), "put_aside": put_aside},
-        )
+        changes = written(before, items(self.world))
+        actual = {**outcome, **changes, "put_aside": put_aside}
+        return [*differences({"put_aside": [], **case.expected}, actual), *invalid_events(changes["added"])]
 
     def _changes(self, case: Case) -> list[str]:
         """Replay a batch of the table's stream; what Lambda would try for six hours is set aside."""
