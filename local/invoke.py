@@ -8,8 +8,8 @@ a folder of functions/, and the table has the demo organizations.
 
 PARAMETERS has values of template parameters, as for `make run`.
 
-The function runs in a separate process, under Lambda's runtime client and emulator, with its role. The answer and the
-changes of the table are printed to standard output, the function's log to standard error.
+The function runs in a separate process, under Lambda's runtime client and emulator, with its role. The answer, the
+changes of the table and the published events are printed to standard output, the function's log to standard error.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from local import backend, demo
+from local.bus import Bus
 from local.case_files import CaseError
 from local.cases import recorded
 from local.changes import Item, Key, from_json, to_json, written
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from local.intrinsics import Json
     from local.template import Function
 
 PYTHON = ROOT / ".venv-runtime" / "bin" / "python"
@@ -115,7 +117,7 @@ def main(arguments: list[str]) -> int:
 
 
 def run(invocation: Invocation) -> dict[str, Any]:
-    """Invoke a function; return its answer or error, and what it has changed.
+    """Invoke a function; return its answer or error, what it has changed, and the events that it has published.
 
     Raises:
         InvocationError: the template has no such function.
@@ -126,11 +128,13 @@ def run(invocation: Invocation) -> dict[str, Any]:
     parameters = Options.from_environment(os.environ).parameters
     stack = read_stack(ROOT / "template.yaml", parameters, {"OidcIssuer": issuer, "OidcAudience": _AUDIENCE})
     function = _function(stack, invocation.function)
+    published: list[dict[str, Json]] = []
+    bus = Bus(stack, announce=lambda _: None, listen=published.append)
     with ExitStack() as opened:
         backend.isolate(os.environ)
         os.environ.pop(backend.DYNAMODB_ENDPOINT, None)
         iam = Iam()
-        moto = backend.start_moto(iam)
+        moto = backend.start_moto(iam, bus.in_front_of)
         opened.callback(moto.stop)
         _start_identity_provider(issuer, opened)
         os.environ["AWS_ENDPOINT_URL"] = moto.url
@@ -152,8 +156,8 @@ def run(invocation: Invocation) -> dict[str, Any]:
             outcome = container.invoke(invocation.event)
             print(_log_of(container.log), end="", file=sys.stderr)
         changes = {name: items for name, items in written(before, _items(client, table_name)).items() if items}
-        put_aside = _dead_letters(dead_letters)
-        return {**_readable(outcome), **changes, **({"put_aside": put_aside} if put_aside else {})}
+        others = {"put_aside": _dead_letters(dead_letters), "published": published}
+        return {**_readable(outcome), **changes, **{name: items for name, items in others.items() if items}}
 
 
 def _read(path: Path) -> Any:

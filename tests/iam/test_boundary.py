@@ -51,7 +51,9 @@ def actions_of_functions() -> set[str]:
 @pytest.mark.parametrize("action", sorted(actions_of_functions()))
 def test_the_actions_of_functions_are_allowed(action: str) -> None:
     """The boundary allows each action of the functions' roles; without it, a new permission has no effect."""
-    assert allows(BOUNDARY, Request(action, STREAM if action in STREAM_ACTIONS else ARNS[action.split(":")[0]]))
+    service = action.split(":", maxsplit=1)[0]
+
+    assert allows(BOUNDARY, Request(action, STREAM if action in STREAM_ACTIONS else ARNS[service]))
 
 
 @pytest.mark.parametrize("action", sorted(LOGS_OF_API_GATEWAY | TRACES))
