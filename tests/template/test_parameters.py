@@ -60,10 +60,10 @@ RANDOM = "X" * 13
 LONGEST_NAMES = {
     "AWS::StackName": "s" * 128,
     "AWS::URLSuffix": "amazonaws.com.cn",
-    "EventBus": f"{'s' * 128}-events",
     "Table": f"{'s' * 128}-Table-{RANDOM}",
     "Pepper": f"arn:aws-us-gov:secretsmanager:{LONGEST_REGION}:123456789012:secret:Pepper-{RANDOM}-AbCdEf",
     "OrganizationEventsDeadLetters": f"https://sqs.{LONGEST_REGION}.amazonaws.com.cn/123456789012/{'q' * 80}",
+    "EventBus": f"{'s' * 128}-events",
     "LeakReportsQueue": f"https://sqs.{LONGEST_REGION}.amazonaws.com.cn/123456789012/{'q' * 80}",
 }
 """CloudFormation User Guide, "Stack name" (128 characters); Amazon SQS, "Quotas" (queue names of 80)."""
