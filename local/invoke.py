@@ -8,8 +8,8 @@ a folder of functions/, and the table has the demo organizations.
 
 PARAMETERS has values of template parameters, as for `make run`.
 
-The function runs in a separate process, under Lambda's runtime client and emulator, with its role. The answer, the
-changes of the table and the published events are printed to standard output, the function's log to standard error.
+The function runs in a separate process, under Lambda's runtime client and emulator, with its role. The answer and the
+changes of the table are printed to standard output, the function's log to standard error.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from local.changes import Item, Key, from_json, to_json, written
 from local.container import LAYER, ContainerError, running
 from local.iam import Iam
 from local.identity_provider import IdentityProvider, issuer_at
-from local.intrinsics import TemplateError
+from local.intrinsics import Json, TemplateError
 from local.options import ROOT, OptionError, Options
 from local.server import PortError, Server, reserve
 from local.template import Resource, Stack, read_stack
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from local.intrinsics import Json
     from local.template import Function
 
 PYTHON = ROOT / ".venv-runtime" / "bin" / "python"
@@ -117,7 +116,7 @@ def main(arguments: list[str]) -> int:
 
 
 def run(invocation: Invocation) -> dict[str, Any]:
-    """Invoke a function; return its answer or error, what it has changed, and the events that it has published.
+    """Invoke a function; return its answer or error, and what it has changed.
 
     Raises:
         InvocationError: the template has no such function.
@@ -128,12 +127,12 @@ def run(invocation: Invocation) -> dict[str, Any]:
     parameters = Options.from_environment(os.environ).parameters
     stack = read_stack(ROOT / "template.yaml", parameters, {"OidcIssuer": issuer, "OidcAudience": _AUDIENCE})
     function = _function(stack, invocation.function)
-    published: list[dict[str, Json]] = []
-    bus = Bus(stack, announce=lambda _: None, listen=published.append)
     with ExitStack() as opened:
         backend.isolate(os.environ)
         os.environ.pop(backend.DYNAMODB_ENDPOINT, None)
         iam = Iam()
+        published: list[dict[str, Json]] = []
+        bus = Bus(stack, announce=lambda _: None, listen=published.append)
         moto = backend.start_moto(iam, bus.in_front_of)
         opened.callback(moto.stop)
         _start_identity_provider(issuer, opened)
@@ -148,6 +147,7 @@ def run(invocation: Invocation) -> dict[str, Any]:
             **seed.get("environment", {}),
             **({"TABLE_NAME": _NO_TABLE} if seed.get("table") is False else {}),
             **({backend.DYNAMODB_ENDPOINT: _NO_SERVER} if seed.get("dynamodb") == "down" else {}),
+            **({"AWS_ENDPOINT_URL_EVENTBRIDGE": _NO_SERVER} if seed.get("eventbridge") == "down" else {}),
         }
         key = iam.assume_role(function, {**function.environment, **settings})
         directory = Path(opened.enter_context(tempfile.TemporaryDirectory()))
@@ -156,8 +156,11 @@ def run(invocation: Invocation) -> dict[str, Any]:
             outcome = container.invoke(invocation.event)
             print(_log_of(container.log), end="", file=sys.stderr)
         changes = {name: items for name, items in written(before, _items(client, table_name)).items() if items}
-        others = {"put_aside": _dead_letters(dead_letters), "published": published}
-        return {**_readable(outcome), **changes, **{name: items for name, items in others.items() if items}}
+        sent = {
+            "put_aside": _dead_letters(dead_letters),
+            "published": [{name: event[name] for name in ("source", "detail-type", "detail")} for event in published],
+        }
+        return {**_readable(outcome), **changes, **{name: content for name, content in sent.items() if content}}
 
 
 def _read(path: Path) -> Any:

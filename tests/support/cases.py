@@ -32,7 +32,7 @@ BATCHES = [case for case in MESSAGES if case.function == "sync_organizations"]
 LEAKS = [case for case in MESSAGES if case.function == "process_leak_reports"]
 TICKS = [case for case in MESSAGES if case.function == "purge_organizations"]
 
-SUCCESSES = [case for case in CASES + MESSAGES if case.outcome in {"200", "followed", "purged", "settled"}]
+SUCCESSES = [case for case in CASES + MESSAGES if case.outcome in {"200", "followed", "published", "purged", "settled"}]
 
 
 def first_of_each_function(cases: Iterable[Case]) -> list[Case]:
