@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+import time
+import uuid
+import zipfile
 from typing import TYPE_CHECKING
 
 import boto3
@@ -13,7 +17,7 @@ from local.intrinsics import load_template, mapping
 from local.options import ROOT
 from local.template import GatewayResponse, read_stack
 from tests.api.deployment import CREATE, KEY, VERIFY, Deployment
-from tests.e2e.__main__ import STACK, api_id
+from tests.e2e.__main__ import PYTHON_VERSION, STACK, api_id
 from tests.e2e.differences import is_refused
 
 if TYPE_CHECKING:
@@ -23,6 +27,13 @@ if TYPE_CHECKING:
 
 RESPONSES = "x-amazon-apigateway-gateway-responses"
 HEADER = "gatewayresponse.header."
+NAMES_EVERY_RECORD = """def handler(event, context):
+    numbers = [record["dynamodb"]["SequenceNumber"] for record in event["Records"]]
+    return {"batchItemFailures": [{"itemIdentifier": number} for number in numbers]}
+"""
+"""A function that nothing is done for."""
+NOTHING_YET = "No records processed"
+SECONDS_OF_A_STREAM = 30
 
 
 def create_stack(name: str, resource: dict[str, Json]) -> str:
@@ -110,6 +121,50 @@ def test_a_large_request_is_authorized(deployment: Deployment) -> None:
     response = deployment.create(b"x" * 11 * 1024 * 1024, persona=None)
 
     assert 401 == response.status_code
+
+
+def test_a_failed_record_of_a_stream_does_not_come_again() -> None:
+    """On AWS, a stream goes on at the record that the function names; here the batch is done."""
+    name = f"stream-{uuid.uuid4()}"
+    dynamodb, functions = boto3.client("dynamodb"), boto3.client("lambda")
+    table = dynamodb.create_table(
+        TableName=name,
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+    )["TableDescription"]
+    functions.create_function(
+        FunctionName=name,
+        Runtime=f"python{PYTHON_VERSION}",
+        Role="arn:aws:iam::000000000000:role/any",
+        Handler="handler.handler",
+        Code={"ZipFile": zipped("handler.py", NAMES_EVERY_RECORD)},
+    )
+    uuid_of_mapping = functions.create_event_source_mapping(
+        FunctionName=name,
+        EventSourceArn=table["LatestStreamArn"],
+        StartingPosition="TRIM_HORIZON",
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+    )["UUID"]
+    dynamodb.put_item(TableName=name, Item={"pk": {"S": "1"}})
+
+    end = time.monotonic() + SECONDS_OF_A_STREAM
+    result = NOTHING_YET
+    while result == NOTHING_YET and time.monotonic() < end:
+        time.sleep(0.1)
+        result = functions.get_event_source_mapping(UUID=uuid_of_mapping)["LastProcessingResult"]
+
+    functions.delete_event_source_mapping(UUID=uuid_of_mapping)
+    assert "OK - 1 records" == result
+
+
+def zipped(name: str, content: str) -> bytes:
+    """Return a ZIP file of one file."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(name, content)
+    return buffer.getvalue()
 
 
 REFUSED = [

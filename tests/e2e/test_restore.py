@@ -73,8 +73,10 @@ def table_settings(name: str) -> dict[str, object]:
     """Return the settings that the template gives a table."""
     client = boto3.client("dynamodb")
     continuous = client.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]
+    table = client.describe_table(TableName=name)["Table"]
     return {
-        "deletion protection": client.describe_table(TableName=name)["Table"].get("DeletionProtectionEnabled", False),
+        "deletion protection": table.get("DeletionProtectionEnabled", False),
+        "stream": table.get("StreamSpecification", {}).get("StreamViewType"),
         "point-in-time recovery": continuous["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"],
         "time to live": client.describe_time_to_live(TableName=name)["TimeToLiveDescription"].get("AttributeName"),
     }
@@ -116,8 +118,12 @@ def test_a_deleted_table_is_restored_under_its_name(deployment: Deployment, shel
     for block in of(SETTINGS):
         listed = run(shell, block)
 
-    expected = {"deletion protection": True, "point-in-time recovery": "ENABLED", "time to live": "ttl"}
-    assert expected == table_settings(name)
+    assert {
+        "deletion protection": True,
+        "stream": "NEW_IMAGE",
+        "point-in-time recovery": "ENABLED",
+        "time to live": "ttl",
+    } == table_settings(name)
     assert deployment.organization_id in listed
 
 

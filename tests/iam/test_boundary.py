@@ -13,9 +13,16 @@ BOUNDARY = statements("Boundary")
 _REGION = "eu-central-1"
 ARNS = {
     "dynamodb": f"arn:aws:dynamodb:{_REGION}:{ACCOUNT}:table/{STACK}-Table-1A2B3C4D5E6F",
+    "events": f"arn:aws:events:{_REGION}:{ACCOUNT}:event-bus/{STACK}-events",
     "secretsmanager": f"arn:aws:secretsmanager:{_REGION}:{ACCOUNT}:secret:Pepper-1A2B3C4D5E6F-a1b2c3",
     "sqs": f"arn:aws:sqs:{_REGION}:{ACCOUNT}:{STACK}-OrganizationEventsQueue-1A2B",
 }
+
+STREAM = f"{ARNS['dynamodb']}/stream/2026-01-31T12:00:00.000"
+STREAM_ACTIONS = {
+    f"dynamodb:{action}" for action in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
+}
+"""Service Authorization Reference, "Actions, resources, and condition keys for Amazon DynamoDB"."""
 
 LOGS = {f"logs:{action}" for action in ("CreateLogGroup", "CreateLogStream", "PutLogEvents")}
 LOGS_OF_API_GATEWAY = LOGS | {f"logs:{action}" for action in ("DescribeLogGroups", "DescribeLogStreams")}
@@ -44,7 +51,9 @@ def actions_of_functions() -> set[str]:
 @pytest.mark.parametrize("action", sorted(actions_of_functions()))
 def test_the_actions_of_functions_are_allowed(action: str) -> None:
     """The boundary allows each action of the functions' roles; without it, a new permission has no effect."""
-    assert allows(BOUNDARY, Request(action, ARNS[action.split(":", maxsplit=1)[0]]))
+    service = action.split(":", maxsplit=1)[0]
+
+    assert allows(BOUNDARY, Request(action, STREAM if action in STREAM_ACTIONS else ARNS[service]))
 
 
 @pytest.mark.parametrize("action", sorted(LOGS_OF_API_GATEWAY | TRACES))
@@ -80,6 +89,11 @@ def test_nothing_else_is_within_the_boundary() -> None:
     "request_",
     [
         Request("dynamodb:GetItem", f"arn:aws:dynamodb:{_REGION}:{ACCOUNT}:table/billing"),
+        Request(
+            "dynamodb:GetRecords", f"arn:aws:dynamodb:{_REGION}:{ACCOUNT}:table/billing/stream/2026-01-31T12:00:00.000"
+        ),
+        Request("events:PutEvents", f"arn:aws:events:{_REGION}:{ACCOUNT}:event-bus/billing"),
+        Request("events:PutEvents", f"arn:aws:events:{_REGION}:{ACCOUNT}:event-bus/{STACK}-organizations"),
         Request("dynamodb:GetItem", f"arn:aws:dynamodb:{_REGION}:999999999999:table/{STACK}-Table-1A2B3C4D5E6F"),
         Request("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:{_REGION}:{ACCOUNT}:secret:billing-a1b2c3"),
         Request("sqs:SendMessage", f"arn:aws:sqs:{_REGION}:{ACCOUNT}:billing"),

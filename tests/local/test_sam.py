@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local import backend, sam
+from local.bus import Bus
 from local.iam import Iam
 from local.intrinsics import Json, load_template, mapping
 from local.server import Server, reserve
@@ -29,10 +30,16 @@ TABLE = "keywright-local-Table"
 
 
 @pytest.fixture(scope="module")
-def endpoint(stack: Stack) -> Iterator[str]:
-    """Serve the endpoint for containers, in front of moto with an empty table."""
+def published() -> list[dict[str, Json]]:
+    """The events of the stack's own bus."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def endpoint(stack: Stack, published: list[dict[str, Json]]) -> Iterator[str]:
+    """Serve the endpoint for containers, in front of moto with an empty table, and of the template's buses."""
     iam = Iam()
-    moto = backend.start_moto(iam)
+    moto = backend.start_moto(iam, Bus(stack, lambda _: None, listen=published.append).in_front_of)
     with pytest.MonkeyPatch.context() as patch:
         variables: dict[str, str] = {}
         backend.isolate(variables)
@@ -74,6 +81,30 @@ def test_the_path_selects_the_role(endpoint: str) -> None:
 
     assert {TABLE: []} == read_as(url, "read")
     assert "AccessDeniedException" == read_as(url, "delete")
+
+
+def test_a_container_publishes_events_with_its_role(
+    endpoint: str, stack: Stack, published: list[dict[str, Json]]
+) -> None:
+    """GIVEN the template's bus WHEN containers put an event on it THEN only that of PublishEvents may."""
+    bus = json.loads(sam.variables(stack.environment(), stack.functions, 8789, SECRET))["Parameters"]["EVENT_BUS_NAME"]
+    entry = {"EventBusName": bus, "Source": "keywright", "DetailType": "api_key.created", "Detail": "{}"}
+
+    statuses = {
+        function: httpx.post(
+            f"{endpoint}/{function}/{SECRET}",
+            headers={
+                "authorization": "AWS4-HMAC-SHA256 Credential=AKIDOFTHEUSER/20260101/eu-west-3/events/aws4_request",
+                "x-amz-target": "AWSEvents.PutEvents",
+            },
+            content=json.dumps({"Entries": [entry]}),
+            trust_env=False,
+        ).status_code
+        for function in ("PublishEvents", "CreateApiKey")
+    }
+
+    assert {"PublishEvents": 200, "CreateApiKey": 400} == statuses
+    assert ["api_key.created"] == [event["detail-type"] for event in published]
 
 
 @pytest.mark.parametrize("path", ["", "/", "/GetApiKey", "/GetApiKey/guessed", "/Nothing/unguessable"])

@@ -13,6 +13,7 @@ import pytest
 from local.case_files import EVENTS
 from local.cases import Case
 from local.changes import UNTOUCHED
+from tests.runtime.test_publish_events import BATCH, record_id
 from tests.support.cases import MESSAGES, SUCCESSES, first_of_each_function
 from tests.support.environment import CHEAP_ARGON2, ROOT
 from tests.support.matchers import differences
@@ -95,6 +96,20 @@ def test_an_event_without_a_seed_has_the_demo_data(tmp_path: Path) -> None:
 
     assert 0 == code
     assert 200 == outcome["answer"]["statusCode"]
+
+
+def test_published_events_are_printed(tmp_path: Path) -> None:
+    """GIVEN records of the table's stream WHEN publish_events is invoked on them THEN its events are printed."""
+    (tmp_path / "records.json").write_text(json.dumps(BATCH))
+
+    code, outcome, errors = invoke(str(tmp_path / "records.json"), "publish_events")
+
+    assert 0 == code, errors
+    assert {"batchItemFailures": []} == outcome["answer"]
+    assert {("keywright", "api_key.created")} == {
+        (each["source"], each["detail-type"]) for each in outcome["published"]
+    }
+    assert [record_id(number) for number in (1, 3, 2)] == [each["detail"]["id"] for each in outcome["published"]]
 
 
 @pytest.mark.parametrize(

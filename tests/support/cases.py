@@ -34,7 +34,7 @@ CHANGES = [case for case in MESSAGES if case.function == "publish_events"]
 """Batches of the table's stream."""
 TICKS = [case for case in MESSAGES if case.function == "purge_organizations"]
 
-SUCCESSES = [case for case in CASES + MESSAGES if case.outcome in {"200", "followed", "purged", "settled"}]
+SUCCESSES = [case for case in CASES + MESSAGES if case.outcome in {"200", "followed", "published", "purged", "settled"}]
 
 
 def first_of_each_function(cases: Iterable[Case]) -> list[Case]:
