@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from http.client import HTTPMessage
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -136,9 +135,7 @@ def _asking(hooks: list[Hook], client: HttpClient) -> Callable[[Mapping[str, str
         for hook in list(hooks):
             response = hook(request, operation)
             if response is not None:
-                answered = HTTPMessage()
-                for name, value in response.headers.items():
-                    answered[name] = value
+                answered = {name.lower(): value for name, value in response.headers.items()}
                 return Response(response.status_code, answered, response.content)
         return original(headers, body)
 

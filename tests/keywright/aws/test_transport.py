@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import io
 import ipaddress
 import os
 import signal
@@ -14,7 +16,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from cryptography import x509
@@ -221,6 +224,85 @@ def test_only_so_much_of_an_answer_is_read() -> None:
         bodies = [there.send("GET", "/", {}, maximum_bytes=10).body for _ in range(2)]
 
     assert [b"x" * 10, b"y" * 10] == bodies
+
+
+class Pieces(io.RawIOBase):
+    """Bytes that arrive in pieces."""
+
+    def __init__(self, content: bytes, size: int) -> None:
+        self._content, self._size = content, size
+
+    def readable(self) -> bool:
+        """Return that there is something to read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read the next piece."""
+        piece, self._content = self._content[: self._size], self._content[self._size :]
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+def read(raw: bytes, maximum_bytes: int | None, *, is_plain: bool, size: int = 1000) -> object:
+    """Return what is read of a response, or the kind of the failure; None if it is not a plain one."""
+    stream = io.BufferedReader(Pieces(raw, size))
+    answer = http.client.HTTPResponse(cast("socket.socket", SimpleNamespace(makefile=lambda _: stream)), method="POST")
+    try:
+        if is_plain:
+            return transport._read_plain(answer.fp, maximum_bytes)
+        response, is_open = transport._read(answer, maximum_bytes)
+    except http.client.HTTPException as error:
+        return type(error)
+    headers = {name: value.strip(" \t") for name, value in response.headers.items()}
+    return transport.Response(response.status, headers, response.body), is_open
+
+
+HEADS = [
+    "Content-Length: 5\r\n",
+    "content-length:3\r\nx-amzn-RequestId:  a b \r\n",
+    "Content-Length: 0\r\n",
+    "Content-Length: 9\r\nconnection: Keep-Alive\r\n",
+    "Content-Length: 5\r\nConnection: close\r\n",
+    "Content-Length: 5\r\nContent-Length: 5\r\n",
+    "Content-Length: 5\r\nx: a\r\n b\r\n",
+    "Content-Length: -5\r\n",
+    "Content-Length: \xb2\r\n",
+    "Transfer-Encoding: chunked\r\n",
+    "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+    "x: \xe4\r\n",
+    "no colon\r\nContent-Length: 5\r\n",
+    "a b: c\r\nContent-Length: 5\r\n",
+    "",
+]
+
+
+@pytest.mark.parametrize("body", ["hello", "5\r\nhello\r\n0\r\n\r\n", ""], ids=["plain", "chunks", "empty"])
+@pytest.mark.parametrize(
+    "line", ["HTTP/1.1 200 OK", "HTTP/1.1 400 ", "HTTP/1.1 204 OK", "HTTP/1.0 200 OK", "HTTP/1.1 99 x"]
+)
+@pytest.mark.parametrize("head", HEADS, ids=range(len(HEADS)))
+def test_plain_responses_are_read_as_http_client_reads_them(line: str, head: str, body: str) -> None:
+    """A response that is read here has the same status, headers, body and connection, or fails in the same way."""
+    raw = f"{line}\r\n{head}\r\n{body}".encode("latin-1")
+    for maximum_bytes in (
+        (None, 2) if body else (None,)
+    ):  # http.client takes a cut body for a short one if asked for less
+        plain = read(raw, maximum_bytes, is_plain=True)
+        assert plain in (None, read(raw, maximum_bytes, is_plain=False))
+
+
+@pytest.mark.parametrize("head", HEADS[:4])
+def test_the_responses_of_aws_are_plain(head: str) -> None:
+    """A response with a length is read here."""
+    assert read(f"HTTP/1.1 200 OK\r\n{head}\r\n{'x' * 9}".encode(), None, is_plain=True) is not None
+
+
+def test_a_head_that_is_not_all_there_is_left_to_http_client() -> None:
+    """GIVEN a head in pieces THEN nothing of it is taken from http.client."""
+    raw = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+
+    assert read(raw, None, is_plain=True, size=20) is None
+    assert read(raw, None, is_plain=False, size=20) == read(raw, None, is_plain=True)
 
 
 def test_a_connection_with_an_unread_rest_is_not_kept() -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from keywright.aws.endpoints import Service
-    from keywright.aws.transport import Headers, Response
+    from keywright.aws.transport import Response
 
 _OK = 200
 _CHECKSUM_HEADER = "x-amz-crc32"
@@ -44,10 +44,10 @@ class AwsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A successful answer."""
+    """A successful answer; the names of headers are in lower case."""
 
     content: Mapping[str, Any]
-    headers: Headers
+    headers: Mapping[str, str]
 
 
 class HttpClient:

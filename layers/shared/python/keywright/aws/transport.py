@@ -1,7 +1,9 @@
 """HTTP over Python's http.client, with connections that are kept and reconnect when closed.
 
-http.client connects and reads the responses. Requests are written here, in one write each: http.client makes two, of
-the head and of the body, which is a system call and a TLS record more, and checks each header by itself.
+http.client connects. Requests are written here, in one write each: http.client makes two, of the head and of the body,
+which is a system call and a TLS record more, and checks each header by itself. Plain responses, as AWS sends them, are
+read here too: http.client parses their headers as an e-mail, which takes longer than all else that is done with them.
+http.client reads every other response.
 """
 
 from __future__ import annotations
@@ -21,12 +23,16 @@ from keywright.cache import once
 if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping
+    from io import BufferedReader
 
 _BREAKS = re.compile(r"[\x00-\x1f\x7f]")
 """Characters that would end a line of a request, or that no line has."""
 
-Headers = http.client.HTTPMessage
-"""The headers of a response. Their names are compared without regard to case."""
+_PLAIN_HEAD = re.compile(rb"HTTP/1\.1 ([2-5][0-9]{2}) [^\r\n]*\r\n((?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n]*\r\n)+)\r\n")
+"""Status line and header fields (RFC 9112, sections 4 and 5), without lines that continue others."""
+_WITHOUT_BODY = frozenset({204, 304})
+_LENGTH = re.compile(r"[0-9]{1,15}")
+_KEEP_ALIVE = "keep-alive"
 
 
 class NoAnswerError(Exception):
@@ -35,10 +41,14 @@ class NoAnswerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer."""
+    """An answer.
+
+    Attributes:
+        headers: by name in lower case.
+    """
 
     status: int
-    headers: Headers
+    headers: Mapping[str, str]
     body: bytes
 
 
@@ -87,9 +97,8 @@ class Host:
                 connection.sock.settimeout(self.read_timeout_seconds)
             connection.sock.sendall(request)
             with http.client.HTTPResponse(connection.sock, method=method) as answer:
-                answer.begin()
-                response = Response(answer.status, answer.headers, answer.read(maximum_bytes))
-                is_open = answer.isclosed() and not answer.will_close
+                plain = None if method == "HEAD" else _read_plain(answer.fp, maximum_bytes)
+                response, is_open = plain or _read(answer, maximum_bytes)
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise NoAnswerError(f"{type(error).__name__}: {error}") from error
@@ -125,6 +134,37 @@ class Host:
         if self._address.scheme == "https":
             return http.client.HTTPSConnection(host, timeout=timeout, context=_tls())
         return http.client.HTTPConnection(host, timeout=timeout)
+
+
+def _read_plain(stream: BufferedReader, maximum_bytes: int | None) -> tuple[Response, bool] | None:
+    """Read a response whose whole head is there, and whose body has a stated length.
+
+    Returns:
+        The response, and whether the connection can be used again; None if it has another form. Then nothing is read.
+    """
+    head = _PLAIN_HEAD.match(stream.peek())
+    if head is None:
+        return None
+    lines = [line.partition(":") for line in head[2].decode("latin-1").split("\r\n")[:-1]]
+    status, headers = int(head[1]), {name.lower(): value.strip(" \t") for name, _, value in lines}
+    length, connection = headers.get("content-length", ""), headers.get("connection", _KEEP_ALIVE)
+    is_odd = len(headers) != len(lines) or "transfer-encoding" in headers or status in _WITHOUT_BODY
+    if is_odd or not _LENGTH.fullmatch(length) or connection.lower() != _KEEP_ALIVE:
+        return None
+    stream.read(head.end())
+    wanted = int(length) if maximum_bytes is None else min(int(length), maximum_bytes)
+    body = stream.read(wanted)
+    if len(body) < wanted:
+        raise http.client.IncompleteRead(body, wanted - len(body))
+    return Response(status, headers, body), wanted == int(length)
+
+
+def _read(answer: http.client.HTTPResponse, maximum_bytes: int | None) -> tuple[Response, bool]:
+    """Read any response; return whether the connection can be used again, too."""
+    answer.begin()
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    response = Response(answer.status, headers, answer.read(maximum_bytes))
+    return response, answer.isclosed() and not answer.will_close
 
 
 @once
