@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+import tempfile
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,9 +22,7 @@ from tests.support.environment import CHEAP_ARGON2, ROOT
 from tests.support.matchers import differences
 from tests.support.world import Context
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+_LOCK = Path(tempfile.gettempdir()) / "keywright-invoke.lock"
 MINIMAL = Case(EVENTS / "create_api_key" / "200_minimal.json")
 OTHERS = [case for case in first_of_each_function(SUCCESSES) if case.function != "authorize_session"]
 """The first success of each function, except of the one that needs a free port."""
@@ -29,16 +30,21 @@ ASIDE = next(case for case in MESSAGES if case.outcome == "aside")
 
 
 def invoke(*arguments: str) -> tuple[int, Any, str]:
-    """Run the command; return exit code, the parsed output, and errors."""
+    """Run the command; return exit code, the parsed output, and errors.
+
+    One at a time: commands at once share the identity provider of the first, which stops with it.
+    """
     environment = {"PYTHONPATH": "layers/shared/python", "PARAMETERS": json.dumps(CHEAP_ARGON2)}
-    finished = subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "-m", "local.invoke", *arguments],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with _LOCK.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        finished = subprocess.run(  # noqa: S603 - our own command
+            [sys.executable, "-m", "local.invoke", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     return finished.returncode, json.loads(finished.stdout or "null"), finished.stderr
 
 
