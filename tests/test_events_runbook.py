@@ -35,11 +35,10 @@ def test_records_are_published_again(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "records.json").write_text(json.dumps(items), encoding="utf-8")
     published: list[str] = []
 
-    def put(events: Sequence[OutgoingEvent], *taken: Callable[[OutgoingEvent], object]) -> None:
+    def put(events: Sequence[OutgoingEvent], taken: Callable[[OutgoingEvent], object]) -> None:
         for event in events:
             published.append(json.loads(event.detail)["id"])
-            for tell in taken:
-                tell(event)
+            taken(event)
 
     monkeypatch.setattr(event_bus, "put", put)
     runbook = (ROOT / "docs" / "runbooks" / "events.md").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keywright.domain.leak import LeakReport
-from local.table_stream import matches
+from local.filters import matches
 from tests.support.cases import BATCHES, CHANGES, LEAKS, MESSAGES, TICKS, unequal
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from boto3.dynamodb.types import TypeSerializer
 
-from tests.support import published
+from tests.support import published_events
 from tests.support.event_bus import LARGEST_BYTES, Entry, EventBus, RequestError
 from tests.support.table_stream import audit_item
 from tests.support.world import nth_id
@@ -60,8 +60,8 @@ def test_a_record_that_cannot_be_published_is_noticed() -> None:
     changes = '{"before": {"enabled": true}, "after": {"enabled": false}}'
     item = audit_item(nth_id(1), event="api_key.updated", changes=changes)
     record = {name: write(value) for name, value in item.items()}
-    published.check([record, {"pk": write("ORG#1"), "sk": write("ORG")}])
+    published_events.check([record, {"pk": write("ORG#1"), "sk": write("ORG")}])
     del record["event"]
 
     with pytest.raises(KeyError):
-        published.check([record])
+        published_events.check([record])

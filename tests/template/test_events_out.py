@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from keywright.store import layout
+from local.filters import matches
 from local.intrinsics import Json, mapping, sequence, text
-from local.table_stream import matches
 from tests.support.cloudformation import properties, resource, resources, section
 from tests.support.mistakes import GONE, Mistake, about, checks_in, mistakes
 
