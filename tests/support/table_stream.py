@@ -20,8 +20,6 @@ from tests.support.world import KEY_ID, ORGANIZATION_ID, Context, World
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mypy_boto3_sqs import SQSClient
-
     from local.iam import AccessKey
     from tests.support.event_bus import EventBus
     from tests.support.world import Table
@@ -88,12 +86,10 @@ class Stream:
 
     Attributes:
         lambda_: the client of the poller, with the credentials of the function's role.
-        queues: the same, of SQS.
     """
 
     table: Table
     lambda_: Any
-    queues: SQSClient
 
     @classmethod
     def turned_on(cls, table: Table, key: AccessKey) -> Stream:
@@ -103,7 +99,7 @@ class Stream:
         )
         role: Any = {"aws_access_key_id": key.access_key, "aws_secret_access_key": key.secret_key}
         streams = boto3.client("dynamodbstreams", endpoint_url=table.client.meta.endpoint_url, **role)
-        return cls(table, streams, boto3.client("sqs", **role))
+        return cls(table, streams)
 
     def poll(self) -> list[dict[str, Any]]:
         """Return the items that were added, as the stream has them."""
@@ -118,12 +114,12 @@ class Stream:
             images += [record["dynamodb"]["NewImage"] for record in records if record["eventName"] == "INSERT"]
         return images
 
-    def set_aside(self) -> None:
-        """Send the place of records that are too old to the destination of the mapping."""
-        destination = mapping(properties("EventsMapping")["DestinationConfig"], "")["OnFailure"]
-        name = text(mapping(destination, "")["Destination"], "").rpartition(":")[2]
-        url = boto3.client("sqs").create_queue(QueueName=name)["QueueUrl"]
-        self.queues.send_message(QueueUrl=url, MessageBody="{}")
+
+def dead_letters() -> str:
+    """Create the queue that the mapping names for records that are given up, and return its URL."""
+    destination = mapping(properties("EventsMapping")["DestinationConfig"], "")["OnFailure"]
+    name = text(mapping(destination, "")["Destination"], "").rpartition(":")[2]
+    return boto3.client("sqs").create_queue(QueueName=name)["QueueUrl"]
 
 
 @dataclass(frozen=True, slots=True)

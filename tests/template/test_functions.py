@@ -81,7 +81,10 @@ def test_a_function_ends_before_api_gateway_gives_up(function: str) -> None:
 
 OWN_VARIABLES = {
     "AuthorizeApiKey": {"ACCESS_RULES": {"Ref": "AccessRules"}},
-    "PublishEvents": {"EVENT_BUS_NAME": {"Ref": "EventBus"}},
+    "PublishEvents": {
+        "EVENT_BUS_NAME": {"Ref": "EventBus"},
+        "EVENTS_DEAD_LETTER_QUEUE_URL": {"Ref": "EventsDeadLetters"},
+    },
     "ReportLeak": {"LEAK_REPORTS_QUEUE_URL": {"Ref": "LeakReportsQueue"}},
     "ReportGithubLeaks": {
         "LEAK_REPORTS_QUEUE_URL": {"Ref": "LeakReportsQueue"},
