@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import json
+import random
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+from unittest.mock import patch
 
 import jsonschema
 from boto3.dynamodb.types import TypeSerializer
 
+from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
 from keywright.organizations import publish
 from keywright.store import event_bus
 from tests.support.depth import FULL
+from tests.support.table_stream import deliver
+from tests.support.world import Context
 from tools.event_schemas import EVENTS_FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from keywright.api.lambda_types import LambdaContext, StreamEvent
     from keywright.store.event_bus import OutgoingEvent
     from keywright.store.layout import Item
+    from tests.support.table_stream import Record
 
 _write = TypeSerializer().serialize
+
+BATCH_SIZE = 20
+KILLED, THROTTLED = 0.02, 0.1
+"""The chances that an event kills the function, or is not taken."""
 
 SCHEMAS = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in EVENTS_FOLDER.glob("*.json")}
 _VALIDATORS = {
@@ -77,12 +88,54 @@ def _problems(event: Mapping[str, Any]) -> list[str]:
 
 
 def check(items: Iterable[Item]) -> None:
-    """Check that each audit record among the items of a table becomes an event, at full depth one as its schema says.
+    """Check that the audit records among the items of a table become events.
+
+    At full depth Lambda delivers them to the function, which is throttled and killed at random: the bus has exactly
+    these records, each as its schema says, each organization's in order, and repeated ones with the same detail.
 
     Args:
-        items: as DynamoDB has them.
+        items: as DynamoDB has them, in the order in which they were written.
     """
-    for item in items:
-        if item["sk"]["S"].startswith("AUDIT#"):
-            event = publish.event_of(item)
-            assert [] == (_problems(_delivered(event)) if FULL else [])
+    records = [item for item in items if item["sk"]["S"].startswith("AUDIT#")]
+    events = [publish.event_of(item) for item in records]
+    if FULL:
+        assert [] == [problem for event in events for problem in _problems(_delivered(event))]
+        taken = list(dict.fromkeys(_through_failures(records)))
+        assert _by_organization(events) == _by_organization(taken)
+
+
+def _by_organization(events: Iterable[OutgoingEvent]) -> dict[str, list[OutgoingEvent]]:
+    logs: dict[str, list[OutgoingEvent]] = {}
+    for event in events:
+        logs.setdefault(json.loads(event.detail)["organizationId"], []).append(event)
+    return logs
+
+
+def _through_failures(records: Sequence[Item]) -> list[OutgoingEvent]:
+    """Return what a bus takes that fails at random, in batches, every other of which is delivered twice."""
+    chance = random.Random(len(records))  # noqa: S311 - the same failures in each run
+    taken: list[OutgoingEvent] = []
+
+    def put(events: Sequence[OutgoingEvent], tell: Callable[[OutgoingEvent], object]) -> None:
+        for event in events:
+            match chance.random():
+                case luck if luck < KILLED:
+                    raise RuntimeError("the function was killed")
+                case luck if luck < KILLED + THROTTLED:
+                    raise ServiceError(SERVICE_UNAVAILABLE)
+            taken.append(event)
+            tell(event)
+
+    def invoke(*batch: Record) -> int | None:
+        answer = publish.publish(cast("StreamEvent", {"Records": batch}), cast("LambdaContext", Context()))
+        numbers = [record["dynamodb"]["SequenceNumber"] for record in batch]
+        failures = [numbers.index(failure["itemIdentifier"]) for failure in answer["batchItemFailures"]]
+        return min(failures, default=None)
+
+    stream = [{"dynamodb": {"SequenceNumber": str(number), "NewImage": item}} for number, item in enumerate(records)]
+    with patch.object(event_bus, "put", put):
+        for first in range(0, len(stream), BATCH_SIZE):
+            batch = stream[first : first + BATCH_SIZE]
+            for _ in range(1 + first // BATCH_SIZE % 2):
+                deliver(invoke, batch)
+    return taken

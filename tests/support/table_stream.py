@@ -122,6 +122,30 @@ def dead_letters() -> str:
     return boto3.client("sqs").create_queue(QueueName=name)["QueueUrl"]
 
 
+def deliver(invoke: Callable[..., int | None], records: Sequence[Record]) -> int:
+    """Deliver records until all are done; return the number of invocations.
+
+    Lambda goes on at the named record, and halves a batch whose invocation fails.
+
+    Args:
+        invoke: called with the records of a batch; returns the position from which Lambda goes on, or None.
+        records: of a shard.
+    """
+    batches = [list(records)]
+    for invocations in range(MOST_INVOCATIONS):
+        if not batches:
+            return invocations
+        batch = batches.pop(0)
+        try:
+            failed = invoke(*batch)
+        except Exception:  # noqa: BLE001 - Lambda reports every exception
+            half = (len(batch) + 1) // 2
+            batches[:0] = [part for part in (batch[:half], batch[half:]) if part]
+        else:
+            batches[:0] = [] if failed is None else [batch[failed:]]
+    raise AssertionError("the batch is never done")
+
+
 @dataclass(frozen=True, slots=True)
 class Publisher:
     """publish_events as Lambda calls it, with its event bus."""
@@ -140,23 +164,8 @@ class Publisher:
         return numbers.index(named[0]) if named else None
 
     def deliver(self, records: Sequence[Record]) -> int:
-        """Deliver records until all are done; return the number of invocations.
-
-        Lambda goes on at the named record, and halves a batch whose invocation fails.
-        """
-        batches = [list(records)]
-        for invocations in range(MOST_INVOCATIONS):
-            if not batches:
-                return invocations
-            batch = batches.pop(0)
-            try:
-                failed = self(*batch)
-            except Exception:  # noqa: BLE001 - Lambda reports every exception
-                half = (len(batch) + 1) // 2
-                batches[:0] = [part for part in (batch[:half], batch[half:]) if part]
-            else:
-                batches[:0] = [] if failed is None else [batch[failed:]]
-        raise AssertionError("the batch is never done")
+        """Deliver records until all are done; return the number of invocations."""
+        return deliver(self, records)
 
     def with_time_left(self, milliseconds: int) -> Publisher:
         """Return the same function, with less time left."""
