@@ -117,14 +117,18 @@ def _through_failures(records: Sequence[Item]) -> list[OutgoingEvent]:
     taken: list[OutgoingEvent] = []
 
     def put(events: Sequence[OutgoingEvent], tell: Callable[[OutgoingEvent], object]) -> None:
+        refused = False
         for event in events:
-            match chance.random():
-                case luck if luck < KILLED:
-                    raise RuntimeError("the function was killed")
-                case luck if luck < KILLED + THROTTLED:
-                    raise ServiceError(SERVICE_UNAVAILABLE)
-            taken.append(event)
-            tell(event)
+            luck = chance.random()
+            if luck < KILLED:
+                raise RuntimeError("the function was killed")
+            if luck < KILLED + THROTTLED:
+                refused = True  # EventBridge takes each entry of a request or not
+            else:
+                taken.append(event)
+                tell(event)
+        if refused:
+            raise ServiceError(SERVICE_UNAVAILABLE)
 
     def invoke(*batch: Record) -> int | None:
         answer = publish.publish(cast("StreamEvent", {"Records": batch}), cast("LambdaContext", Context()))
