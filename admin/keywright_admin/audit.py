@@ -43,7 +43,9 @@ def show_audit_log(  # noqa: PLR0913 - the filters
     organization: OrganizationArgument,
     *,
     event: Annotated[list[AuditEvent] | None, typer.Option("--event", help="Only this event; can be repeated.")] = None,
-    actor_type: Annotated[ActorType | None, typer.Option("--actor-type", help="Only changes of these actors.")] = None,
+    actor_type: Annotated[
+        list[ActorType] | None, typer.Option("--actor-type", help="Only changes of these actors; can be repeated.")
+    ] = None,
     actor: Annotated[
         str | None, typer.Option("--actor", metavar="ID", help="Only changes of this user, key or ARN.")
     ] = None,
@@ -64,7 +66,7 @@ def show_audit_log(  # noqa: PLR0913 - the filters
     organization_id = existing_organization_id(organization, is_id=is_id)
     records = AuditFilter(
         events=event or (),
-        actor_type=actor_type,
+        actor_types=actor_type or (),
         actor_id=actor,
         target_id=target,
         created_from=since,

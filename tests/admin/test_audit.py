@@ -57,6 +57,10 @@ FILTERS = [
     (["--target", "demo-member"], ["member.suspended"]),
     (["--actor", MOTO, "--actor-type", "operator"], ["member.role_changed", "member.suspended", "member.suspended"]),
     (["--actor-type", "user"], []),
+    (
+        ["--actor-type", "operator", "--actor-type", "user", "--event", "member.role_changed"],
+        ["member.role_changed"],
+    ),
     (["--actor", "ada"], []),
     (["--since", "2030-01-31T11:00:00Z"], ["member.suspended", "member.suspended"]),
     (["--since", "2030-01-31", "--until", "2030-01-31T10:59:59+00:00"], ["member.role_changed"]),

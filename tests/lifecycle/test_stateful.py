@@ -155,6 +155,7 @@ record_filters: st.SearchStrategy[dict[str, str]] = st.fixed_dictionaries(
     {"limit": limits},
     optional={
         "event": st.just("api_key.deleted,organization.deletion_requested"),
+        "actor_type": st.sampled_from(["user", "api_key,system", "operator", "system,user"]),
         "actor_user_id": users,
         "actor_api_key_id": users,
     },
@@ -346,6 +347,7 @@ class TwoOrganizations(RuleBasedStateMachine):
             for shown, record in reversed(log)
             if record.is_live(self.clock.milliseconds)
             and ("event" not in query or shown["event"] in query["event"].split(","))
+            and ("actor_type" not in query or shown["actor"]["type"] in query["actor_type"].split(","))
             and query.get("actor_user_id") in {None, shown["actor"]["type"] == "user" and shown["actor"]["id"]}
             and "actor_api_key_id" not in query  # no key has such an id
             and query.get("target_id") in {None, shown["targetId"]}

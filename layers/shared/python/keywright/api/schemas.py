@@ -9,6 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from keywright.api.fields import (
     DEFAULT_LIMIT,
+    ActorTypes,
     AllowedIps,
     AuditEvents,
     BooleanText,
@@ -300,6 +301,7 @@ class ListAuditLogsQuery(PageQuery):
 
     Attributes:
         event: Only these events, comma-separated.
+        actor_type: Only changes by actors of these types, comma-separated.
         actor_user_id: Only actions of this user.
         actor_api_key_id: Only actions of this key.
         target_id: Only changes to this key, member or organization.
@@ -308,6 +310,7 @@ class ListAuditLogsQuery(PageQuery):
     """
 
     event: AuditEvents = ()
+    actor_type: ActorTypes = ()
     actor_user_id: str | None = None
     actor_api_key_id: str | None = None
     target_id: str | None = None

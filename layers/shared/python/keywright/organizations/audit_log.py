@@ -25,6 +25,7 @@ def list_logs(member: Member, query: ListAuditLogsQuery) -> Listing[AuditLog]:
     authorization.read_as(member, Role.ADMIN)
     records = audit.AuditFilter(
         events=query.event,
+        actor_types=query.actor_type,
         actor_user_id=query.actor_user_id,
         actor_api_key_id=query.actor_api_key_id,
         target_id=query.target_id,
