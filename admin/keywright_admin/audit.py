@@ -97,12 +97,15 @@ def _print_one(context: typer.Context, record: AuditLog) -> None:
 
 
 def _print(record: AuditLog) -> None:
+    actor = record.actor
+    # Quoted, because a key's name can be any text.
+    name = [] if actor.name is None else [json.dumps(actor.name, ensure_ascii=False)]
     source = [f"from {record.source_ip}"] if record.source_ip else []
     terminal.print_block(
         f"{record.created_at}  {record.event}",
         [
             f"{record.target_type} {record.target_id}",
-            " ".join(["by", record.actor.type, record.actor.id, *source]),
+            " ".join(["by", actor.type, actor.id, *name, *source]),
             *([f"reason: {record.reason}"] if record.reason else []),
             *_changes(record.changes),
         ],

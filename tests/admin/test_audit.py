@@ -40,7 +40,7 @@ def test_each_record_is_a_line_for_other_programs(run: Callable[..., CommandResu
     """Without a terminal each record is one line, the newest at the end."""
     role, *suspensions = run("audit", ORGANIZATION).text().splitlines()
 
-    by = f"by operator {MOTO}"
+    by = f'by operator {MOTO} "moto"'
     assert (
         f'2030-01-31T10:00:00.000Z  member.role_changed  member demo-admin  {by}  role: "admin" -> "member"'
     ) == role

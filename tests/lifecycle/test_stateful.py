@@ -404,7 +404,7 @@ class TwoOrganizations(RuleBasedStateMachine):
         key = list(model.keys.values())[number % len(model.keys)]
         now, request_id = self.clock.milliseconds, str(uuid.uuid4())
         leak = Leak(key.generation, clock.now(), LeakSource.GITHUB, "https://example.com/leak")
-        actor = Actor(ActorType.SYSTEM, "leak_report")
+        actor = Actor(ActorType.SYSTEM, "leak_reports")
         item = self.service.world.table.client.get_item(
             TableName=self.service.world.table.name,
             Key={"pk": {"S": f"ORG#{model.organization_id}"}, "sk": {"S": f"KEY#{key.key_id}"}},
@@ -421,7 +421,8 @@ class TwoOrganizations(RuleBasedStateMachine):
         )
         request = Request(request_id, "", now, dict)
         stored_leak = {"generation": leak.generation, **leak.as_json()}
-        model.report_leak(request, key, stored_leak, {"type": actor.type.value, "id": actor.id}, disables=disables)
+        shown = {"type": "system", "id": "leak_reports", "name": "leak reports"}
+        model.report_leak(request, key, stored_leak, shown, disables=disables)
         self.tables[organization] = self._read(organization)
 
     @rule()

@@ -65,7 +65,7 @@ def test_a_record_without_a_request(call: Call) -> None:
 
     assert record["sourceIp"] is None
     assert record["requestId"] is None
-    assert {"type": "system", "id": "identity-provider"} == record["actor"]
+    assert {"type": "system", "id": "identity-provider", "name": "identity-provider"} == record["actor"]
 
 
 def test_every_change_is_listed(call: Call, functions: Callable[[str], Call]) -> None:

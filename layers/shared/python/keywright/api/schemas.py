@@ -628,11 +628,15 @@ class AuditLogActor(Answer):
 
     Attributes:
         type: `user`, `api_key`, `operator`, `identity_provider` or `system`.
-        id: The id of the actor.
+        id: The id of the user or key, the ARN of the operator's AWS credentials, the `source` of the identity
+            provider's event, or the job of the system.
+        name: The name of the key at that time, the user or session at the end of the operator's ARN, or the system's
+            job in words. null if no name is known, as for users and the identity provider.
     """
 
     type: str
     id: str
+    name: str | None
 
 
 class AuditLog(Answer):
