@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from keywright.domain.principals import ActorType
 from keywright.organizations.audit_log import shown
 from keywright.store.audit import AuditRecord
+from tests.support.environment import ROOT
 
 KEY = "019b7892-1c00-7e49-b4ac-66a7be17471b"
 OTHER_KEY = "019b7d8f-bc44-7fb4-b20f-bb11be1024f7"
@@ -68,3 +70,14 @@ def test_a_name(actor_type: ActorType, actor_id: str, changes: dict[str, Any], n
 def test_every_type_of_actor_has_a_case() -> None:
     """A new type of actors needs a decision about names."""
     assert set(ActorType) == {actor_type for actor_type, *_ in CASES}
+
+
+def test_every_job_of_the_system_is_documented() -> None:
+    """The customers' page has the id of each job that writes audit records."""
+    page = (ROOT / "docs" / "using.md").read_text(encoding="utf-8")
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "layers").rglob("*.py")]
+    jobs = {job for source in sources for job in re.findall(r'Actor\(ActorType\.SYSTEM, "(\w+)"\)', source)}
+    (row,) = re.findall(r"\| `system` \| (.*?) \|", page)
+
+    assert jobs == set(re.findall(r"`(\w+)`", row))
+    assert jobs
