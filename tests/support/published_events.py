@@ -11,6 +11,7 @@ from unittest.mock import patch
 import jsonschema
 from boto3.dynamodb.types import TypeSerializer
 
+from keywright.domain.principals import ActorType
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
 from keywright.organizations import publish
 from keywright.store import event_bus
@@ -78,13 +79,19 @@ def _delivered(event: OutgoingEvent) -> dict[str, Any]:
 
 
 def invalid_events(items: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return one line for each way in which the event of an audit record among the items is not as its schema says."""
+    """Return one line for each way in which the event of an audit record among the items is not as its schema says.
+
+    The name of a key and of the system's job must be there: the record has it, or it is lost.
+    """
     return [problem for item in items if item["sk"].startswith("AUDIT#") for problem in _problems(delivered(item))]
 
 
 def _problems(event: Mapping[str, Any]) -> list[str]:
-    kind = event["detail-type"]
-    return [f"event {kind}: {error.json_path}: {error.message}" for error in _VALIDATORS[kind].iter_errors(event)]
+    kind, actor = event["detail-type"], event["detail"]["actor"]
+    problems = [f"event {kind}: {error.json_path}: {error.message}" for error in _VALIDATORS[kind].iter_errors(event)]
+    if actor["type"] in {ActorType.API_KEY, ActorType.SYSTEM} and actor["name"] is None:
+        problems.append(f"event {kind}: $.detail.actor.name: the record has no name of its actor")
+    return problems
 
 
 def check(items: Iterable[Item]) -> None:

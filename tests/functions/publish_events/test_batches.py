@@ -52,7 +52,7 @@ def test_a_record_is_published_as_an_event(publisher: Publisher, decisions: Coll
         "id": nth_id(1),
         "organizationId": ORGANIZATION_ID,
         "event": "api_key.created",
-        "actor": {"type": "user", "id": "user_9"},
+        "actor": {"type": "user", "id": "user_9", "name": None},
         "targetId": "01980000-0000-7000-8000-000000000001",
         "targetType": "api_key",
         "changes": {"before": None, "after": {"name": ""}},

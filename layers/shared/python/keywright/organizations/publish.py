@@ -103,7 +103,7 @@ def _parsed(record: StreamRecord, about: Mapping[str, object]) -> _Place | _Malf
         return _Place(number, layout.organization_id_of(item), event_of(item))
     except Exception as error:  # noqa: BLE001 - one record must not hold up those after it
         logger().error("record put aside", extra={**about, "details": describe(error)})
-        letter = {"pk": item["pk"]["S"], "sk": item["sk"]["S"], "sequenceNumber": number}
+        letter = {**layout.key_of(item), "sequenceNumber": number}
         return _Malformed(number, json.dumps(letter), f"not an audit record: {type(error).__name__}")
 
 
