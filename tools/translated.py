@@ -40,6 +40,11 @@ VALUES = {
     "AlarmTopicArn": ("", "arn:aws:sns:us-east-1:123456789012:alarms"),
     "PermissionsBoundaryArn": ("", "arn:aws:iam::123456789012:policy/boundary"),
     "EventBusName": ("keywright-organizations",),
+    "Url": ("https://hooks.example/keywright",),
+    "WebhookUrl": ("https://hooks.slack.com/services/T0/B0/x",),
+    "EmailAddress": ("owner@example.com",),
+    "EventKinds": ("", "api_key.created,api_key.deleted"),
+    "OrganizationId": ("", "5f0c2c0e-9a3d-4b6e-8f57-0d6f2b8a1c01"),
 }
 """Values of parameters that have no default, or that conditions use and that have no AllowedValues."""
 
@@ -111,8 +116,13 @@ def _constant_conditions(template: Template, combinations: Iterable[Mapping[str,
 
 
 def _truths(template: Template, parameters: Mapping[str, str]) -> dict[str, bool]:
-    defaults = {name: str(item["Default"]) for name, item in template["Parameters"].items() if "Default" in item}
-    resolver = Resolver({**defaults, **parameters}, template.get("Conditions", {}), template["Resources"])
+    declared: dict[str, Any] = template["Parameters"]
+    values = {name: str(item["Default"]) for name, item in declared.items() if "Default" in item} | dict(parameters)
+    typed: dict[str, Any] = {
+        name: value.split(",") if declared[name]["Type"] == "CommaDelimitedList" else value
+        for name, value in values.items()
+    }
+    resolver = Resolver(typed, template.get("Conditions", {}), template["Resources"])
     return {name: resolver.holds(name, f"Conditions.{name}") for name in template.get("Conditions", {})}
 
 
