@@ -47,7 +47,8 @@ FINDINGS = {
 """`severity_id` (4 is high, 3 medium) and title of each finding."""
 USER_TYPES = {"user": 1, "operator": 2, "system": 3}
 """`type_id` of actors: User, Admin, System. Others have 99 and their name in `type`."""
-MAPPED = {"id", "event", "actor", "targetId", "targetType", "sourceIp", "requestId", "createdAt", "receivedAt"}
+MAPPED = {"id", "event", "actor", "targetId", "targetType", "organizationId"}
+MAPPED |= {"sourceIp", "requestId", "createdAt", "receivedAt"}
 """Fields of `detail` that have an attribute of OCSF. The rest, and fields of later versions, are in `unmapped`."""
 
 

@@ -93,7 +93,8 @@ class Recipe:
     def selects(self, event: Mapping[str, Any]) -> bool:
         """Return whether the rule matches an event, by the matcher of moto."""
         pattern = json.dumps(self.properties("Rule")["EventPattern"])
-        return bool(EventPattern(pattern, EventPatternParser(pattern).parse()).matches_event(dict(event)))
+        message: Any = dict(event)
+        return bool(EventPattern(pattern, EventPatternParser(pattern).parse()).matches_event(message))
 
     def sent(self, event: Mapping[str, Any]) -> str:
         """Return the text that the rule's target gets for an event."""
@@ -111,7 +112,9 @@ class Recipe:
     def _value(self, name: str) -> Json:
         declared = mapping(mapping(self.template["Parameters"], "Parameters")[name], name)
         value = self.given[name] if name in self.given else declared["Default"]
-        return value.split(",") if declared["Type"] == "CommaDelimitedList" and isinstance(value, str) else value
+        if declared["Type"] == "CommaDelimitedList":
+            return [*text(value, name).split(",")]
+        return value
 
 
 def recipe(name: str, **parameters: str) -> Recipe:
