@@ -116,13 +116,8 @@ def _constant_conditions(template: Template, combinations: Iterable[Mapping[str,
 
 
 def _truths(template: Template, parameters: Mapping[str, str]) -> dict[str, bool]:
-    declared: dict[str, Any] = template["Parameters"]
-    values = {name: str(item["Default"]) for name, item in declared.items() if "Default" in item} | dict(parameters)
-    typed: dict[str, Any] = {
-        name: value.split(",") if declared[name]["Type"] == "CommaDelimitedList" else value
-        for name, value in values.items()
-    }
-    resolver = Resolver(typed, template.get("Conditions", {}), template["Resources"])
+    defaults = {name: str(item["Default"]) for name, item in template["Parameters"].items() if "Default" in item}
+    resolver = Resolver({**defaults, **parameters}, template.get("Conditions", {}), template["Resources"])
     return {name: resolver.holds(name, f"Conditions.{name}") for name in template.get("Conditions", {})}
 
 

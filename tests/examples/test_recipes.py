@@ -264,6 +264,7 @@ def test_only_the_rule_publishes_mails() -> None:
     assert "Key" == chosen.properties("Topic")["KmsMasterKeyId"]
 
 
+KINDS_OF_KEYS = ["api_key.created", "organization.updated", "api_key.created,organization.updated"]
 ACCEPTED = {
     ("slack", "WebhookUrl"): (
         ["https://hooks.slack.com/services/T0/B0/x1Y", "https://hooks.slack-gov.com/services/T0/B0/x"],
@@ -273,12 +274,16 @@ ACCEPTED = {
             "https://example.com/",
         ],
     ),
-    ("slack", "EventKinds"): (["api_key.created", "organization.updated"], ["member.removed", "api_key.created\n", ""]),
-    ("mail", "EventKinds"): (["api_key.created", "organization.updated"], ["member.removed", ""]),
+    ("slack", "EventKinds"): (
+        KINDS_OF_KEYS,
+        ["member.removed", "api_key.created,member.removed", "api_key.created\n", "api_key.a, api_key.b", ""],
+    ),
+    ("mail", "EventKinds"): (KINDS_OF_KEYS, ["member.removed", ""]),
     ("webhook", "Url"): (
         ["https://a.example", "https://a.example:8443/x?y=%20", "https://a.example?x", "https://10.0.0.1/"],
         ["http://a.example", "https://u:p@a.example/", "https://a.example/#x", "https://a.example/a b", "https://"],
     ),
+    ("webhook", "EventKinds"): (["", "member.added,api_key.created", *EVENTS], ["member", "api_key.a, api_key.b", ","]),
     ("webhook", "OrganizationId"): (["", ORGANIZATION], ["acme", ORGANIZATION.upper(), f"{ORGANIZATION} "]),
     ("mail", "OrganizationId"): (["", ORGANIZATION], ["acme"]),
     ("mail", "EmailAddress"): (["owner@example.com"], ["owner", "a b@example.com"]),

@@ -127,7 +127,7 @@ def container(module_patch: pytest.MonkeyPatch, iam: Iam) -> ModuleType:
         "Logs.Arn": "arn:aws:logs:::log-group:Logs",
     }
     role = tuple(
-        Statement(each["Effect"], (*_list(each["Action"]),), (arns[each["Resource"]],))
+        Statement(str(each["Effect"]), (*_list(each["Action"]),), (arns[str(each["Resource"])],))
         for each in RECIPE.statements("Role")
     )
     variables = RECIPE.properties("Function")["Environment"]["Variables"]

@@ -111,10 +111,7 @@ class Recipe:
 
     def _value(self, name: str) -> Json:
         declared = mapping(mapping(self.template["Parameters"], "Parameters")[name], name)
-        value = self.given[name] if name in self.given else declared["Default"]
-        if declared["Type"] == "CommaDelimitedList":
-            return [*text(value, name).split(",")]
-        return value
+        return self.given[name] if name in self.given else declared["Default"]
 
 
 def recipe(name: str, **parameters: str) -> Recipe:
