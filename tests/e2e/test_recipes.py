@@ -1,12 +1,12 @@
 """The recipes, deployed to an emulator with the commands of docs/recipes.md: an event goes in, and comes out.
 
-The emulator has no retries of targets, no dead letters of rules, no rate of an API destination and no mail; it does not
-enforce roles here. tests/examples have these.
+The emulator has no retries of targets, no dead letters of rules, no rate of an API destination and no mail, does not
+compress what Firehose writes, and does not enforce roles here.
 """
 
 from __future__ import annotations
 
-import gzip
+import base64
 import json
 import time
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from tests.support.webhook_receiver import Receiver
 
-SECONDS = 20
+SECONDS = 60
 """For an event to come out."""
 BUS = "keywright-events"
 BUCKET = "of-this-test"
@@ -123,15 +123,21 @@ def receiver(account: Account) -> Iterator[Receiver]:
 
 
 def test_webhook(account: Account, receiver: Receiver) -> None:
-    """GIVEN the recipe WHEN a receiver fails once THEN the event comes again five seconds later, with its signature."""
+    """GIVEN the recipe WHEN a receiver fails once THEN the event comes again five seconds later, with its signature.
+
+    The secret is stored here: the emulator generates one with punctuation, although the template excludes it.
+    """
     receiver.answers = [500, 200]
     stack = account.deploy("webhook", Url=f"{receiver.url}/hook")
+    secrets_manager = account.client("secretsmanager")
+    for secret in (b"p" * 48, b"s" * 48):
+        text = base64.b64encode(secret).decode()
+        secrets_manager.put_secret_value(SecretId=stack["SigningSecretArn"], SecretString=text)
 
     account.publish()
 
     _, delivery = eventually(lambda: receiver.deliveries[1:] and receiver.deliveries)
-    secret = account.client("secretsmanager").get_secret_value(SecretId=stack["SigningSecretArn"])["SecretString"]
-    content = Webhook(f"whsec_{secret}").verify(delivery.body, dict(delivery.headers))
+    content = Webhook(f"whsec_{text}").verify(delivery.body, dict(delivery.headers))
     assert EVENT["detail"] == content["data"]
 
 
@@ -179,7 +185,7 @@ def test_mail(account: Account) -> None:
 
 
 def test_siem(account: Account) -> None:
-    """GIVEN the recipe WHEN Firehose gets a leak THEN the bucket has the finding, by date, in a compressed line.
+    """GIVEN the recipe WHEN Firehose gets a leak THEN the bucket has the finding, by date, in one line.
 
     Streams of Firehose are no targets of rules in the emulator.
     """
@@ -191,5 +197,5 @@ def test_siem(account: Account) -> None:
     (item,) = eventually(lambda: s3.list_objects_v2(Bucket=stack["BucketName"]).get("Contents"))
     assert item["Key"].startswith(time.strftime("ocsf/%Y/%m/", time.gmtime()))
     assert item["Key"].endswith(".json.gz")
-    (line,) = gzip.decompress(s3.get_object(Bucket=stack["BucketName"], Key=item["Key"])["Body"].read()).splitlines()
+    (line,) = s3.get_object(Bucket=stack["BucketName"], Key=item["Key"])["Body"].read().splitlines()
     assert EVENT["detail"]["id"] == json.loads(line)["finding_info"]["uid"]
