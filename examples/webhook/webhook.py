@@ -81,9 +81,9 @@ def post(webhook_id: str, body: bytes) -> tuple[int, int]:
     )
     try:
         connection.request("POST", target, body, headers)
-        answer = connection.getresponse()
-        retry_after = answer.getheader("retry-after", "")
-        return answer.status, int(retry_after[:9]) if retry_after.isdecimal() else 0
+        with connection.getresponse() as answer:
+            retry_after = answer.getheader("retry-after", "")
+            return answer.status, int(retry_after[:9]) if retry_after.isdecimal() else 0
     except (OSError, http.client.HTTPException):
         return 0, 0
     finally:

@@ -13,6 +13,7 @@ import pytest
 from keywright.domain.audit_event import AuditEvent
 from local.intrinsics import mapping
 from tests.support import recipes
+from tests.support.depth import mostly_deep
 from tests.support.environment import ROOT
 from tests.support.iam_policies import Request, allows
 from tests.support.published_events import SCHEMAS
@@ -59,8 +60,9 @@ def test_there_is_an_event_of_every_kind() -> None:
     """The tests below use an event of each kind that Keywright publishes."""
     assert {kind.value for kind in AuditEvent} == EVENTS.keys()
     for kind, events in EVENTS.items():
+        validator = jsonschema.Draft202012Validator(SCHEMAS[kind], format_checker=jsonschema.FormatChecker())
         for event in events:
-            jsonschema.validate(event, SCHEMAS[kind], format_checker=jsonschema.FormatChecker())
+            validator.validate(event)
 
 
 @pytest.mark.parametrize("name", ["siem", "webhook"])
@@ -104,7 +106,7 @@ def test_events_of_others_are_not_sent(name: str) -> None:
     assert not any(chosen.selects(event | {"source": "another"}) for events in EVENTS.values() for event in events)
 
 
-@pytest.mark.parametrize("value", HOSTILE, ids=ascii)
+@pytest.mark.parametrize("value", mostly_deep(HOSTILE, lambda value: value == '"'), ids=ascii)
 def test_a_message_of_slack_is_json_for_any_value(value: str) -> None:
     """GIVEN hostile names, metadata and ids of users THEN the message is JSON with a text, and has none of them."""
     events = [event for kind in kinds_selected("slack") for event in EVENTS[kind]]
@@ -116,7 +118,7 @@ def test_a_message_of_slack_is_json_for_any_value(value: str) -> None:
     assert all(re.fullmatch(r"[\w.:`\n ,-]+", message["text"]) for message in messages)
 
 
-@pytest.mark.parametrize("value", HOSTILE, ids=ascii)
+@pytest.mark.parametrize("value", mostly_deep(HOSTILE, lambda value: value == '"'), ids=ascii)
 def test_a_mail_has_the_same_lines_for_any_value(value: str) -> None:
     """GIVEN hostile names, metadata and ids of users THEN the mail has four quoted lines, and none of them."""
     events = [event for kind in kinds_selected("mail") for event in EVENTS[kind]]

@@ -18,6 +18,7 @@ from local.iam import OPERATOR
 from local.intrinsics import REGION
 from local.permissions import SECRETS_MANAGER, SQS, Statement, resource_arn
 from local.template import Function
+from tests.support.depth import mostly_deep
 from tests.support.environment import ROOT
 from tests.support.recipes import EVENTS, load, recipe
 from tests.support.webhook_receiver import CLOSED, SILENT, Delivery, Receiver, receiving, write_certificate
@@ -196,7 +197,7 @@ def verified(secret: str, delivery: Delivery) -> Any:
 # ---- A delivery ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["api_key.created", "member.role_changed", "organization.created"])
+@pytest.mark.parametrize("kind", mostly_deep(EVENTS, lambda kind: kind == "api_key.created"))
 def test_a_receiver_verifies_an_event(deployed: Deployed, kind: str) -> None:
     """GIVEN an event of the bus WHEN it is sent THEN the library of Standard Webhooks verifies it."""
     event = EVENTS[kind][0]
@@ -250,7 +251,7 @@ def test_the_receiver_of_the_documentation(deployed: Deployed) -> None:
 # ---- Retries -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
+@pytest.mark.parametrize("status", mostly_deep([200, 201, 202, 204, 299], lambda status: status == 204))
 def test_2xx_is_success(deployed: Deployed, status: int) -> None:
     """GIVEN a receiver that answers with any 2xx THEN the event is done."""
     deployed.receiver.answers = [status]
@@ -261,7 +262,12 @@ def test_2xx_is_success(deployed: Deployed, status: int) -> None:
     assert [0, 0, 0] == deployed.waiting()
 
 
-@pytest.mark.parametrize("status", [301, 307, 400, 401, 404, 429, 500, 503, CLOSED, SILENT])
+FAILING = mostly_deep(
+    [301, 307, 400, 401, 404, 429, 500, 503, CLOSED, SILENT], lambda status: status in {307, 404, 500, CLOSED, SILENT}
+)
+
+
+@pytest.mark.parametrize("status", FAILING)
 def test_everything_else_is_tried_again(
     deployed: Deployed, status: int, monkeypatch: pytest.MonkeyPatch, attempts_at_once: list[int]
 ) -> None:
@@ -352,20 +358,25 @@ def test_delays_grow_and_fit_into_the_queue(deployed: Deployed) -> None:
     assert 2 * module.TIMEOUT_SECONDS < function["Timeout"]
 
 
+RETRY_AFTER = [
+    ("120", 120, 120),
+    ("1", 5, 6),
+    ("9" * 20, 11 * HOUR, 11 * HOUR),
+    ("9" * 5000, 11 * HOUR, 11 * HOUR),
+    ("Wed, 21 Oct 2026 07:28:00 GMT", 5, 6),
+    ("-1", 5, 6),
+    ("²", 5, 6),
+    ("", 5, 6),
+]
+"""Values of the header, and the least and the longest delay."""
+
+
 @pytest.mark.parametrize(
-    ("header", "least", "most"),
-    [
-        ("120", 120, 120),
-        ("1", 5, 6),
-        ("999999999999999999999", 11 * HOUR, 11 * HOUR),
-        ("Wed, 21 Oct 2026 07:28:00 GMT", 5, 6),
-        ("-1", 5, 6),
-        ("²", 5, 6),
-        ("", 5, 6),
-    ],
+    "case", mostly_deep(RETRY_AFTER, lambda case: case[0] in {"120", "1", "9" * 5000}), ids=lambda case: case[0][:30]
 )
-def test_retry_after(deployed: Deployed, header: str, least: int, most: int, attempts_at_once: list[int]) -> None:
+def test_retry_after(deployed: Deployed, case: tuple[str, int, int], attempts_at_once: list[int]) -> None:
     """A receiver can ask for a later attempt, not for an earlier one, nor for one that is too late for the queue."""
+    header, least, most = case
     deployed.receiver.answers = [503]
     deployed.receiver.headers = {"retry-after": header.encode().decode("latin-1")}
     deployed.send()

@@ -6,7 +6,7 @@ import importlib.util
 import json
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 from moto.events.models import EventPattern, EventPatternParser
@@ -66,7 +66,7 @@ class Recipe:
     @cached_property
     def template(self) -> dict[str, Json]:
         """The template as written."""
-        return load_template(ROOT / "examples" / self.name / "template.yaml")
+        return _template(self.name)
 
     @cached_property
     def resources(self) -> dict[str, dict[str, Any]]:
@@ -112,6 +112,11 @@ class Recipe:
     def _value(self, name: str) -> Json:
         declared = mapping(mapping(self.template["Parameters"], "Parameters")[name], name)
         return self.given[name] if name in self.given else declared["Default"]
+
+
+@cache
+def _template(name: str) -> dict[str, Json]:
+    return load_template(ROOT / "examples" / name / "template.yaml")
 
 
 def recipe(name: str, **parameters: str) -> Recipe:
