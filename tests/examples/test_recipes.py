@@ -11,7 +11,6 @@ import jsonschema
 import pytest
 
 from keywright.domain.audit_event import AuditEvent
-from local.intrinsics import mapping
 from tests.support import recipes
 from tests.support.depth import mostly_deep
 from tests.support.environment import ROOT
@@ -74,10 +73,10 @@ def test_all_events_are_sent(name: str) -> None:
 @pytest.mark.parametrize("name", ["slack", "mail"])
 def test_only_the_named_events_are_sent(name: str) -> None:
     """The rule matches the kinds that its parameter names by default, and no others; each exists."""
-    named = set(mapping(mapping(recipe(name).template["Parameters"], "")["EventKinds"], "")["Default"].split(","))  # type: ignore[union-attr]
+    named = set(str(recipe(name).parameter("EventKinds")["Default"]).split(","))
 
-    assert named - FUTURE_KINDS == kinds_selected(name)
-    assert named - FUTURE_KINDS <= EVENTS.keys()
+    assert named & EVENTS.keys() == kinds_selected(name)
+    assert named <= EVENTS.keys() | FUTURE_KINDS
 
 
 @pytest.mark.parametrize("name", ["slack", "mail", "webhook"])
@@ -133,8 +132,7 @@ def test_a_mail_has_the_same_lines_for_any_value(value: str) -> None:
 def test_what_is_inserted_is_never_free_text(name: str) -> None:
     """Every inserted value is an id, a time or the kind in the schemas of all kinds that the parameter can name."""
     chosen = recipe(name)
-    declared = mapping(mapping(chosen.template["Parameters"], "")["EventKinds"], "")
-    pattern = str(declared["AllowedPattern"])
+    pattern = str(chosen.parameter("EventKinds")["AllowedPattern"])
     allowed = {kind for kind in SCHEMAS if re.search(pattern, kind)}
 
     assert {kind for kind in SCHEMAS if not kind.startswith("member.")} == allowed
@@ -296,8 +294,7 @@ ACCEPTED = {
 @pytest.mark.parametrize(("name", "parameter"), ACCEPTED)
 def test_a_parameter_takes_what_the_recipe_can_use(name: str, parameter: str) -> None:
     """The pattern of a parameter takes usable values only."""
-    declared = mapping(mapping(recipe(name).template["Parameters"], "")[parameter], "")
-    pattern = re.compile(str(declared["AllowedPattern"]))
+    pattern = re.compile(str(recipe(name).parameter(parameter)["AllowedPattern"]))
     usable, unusable = ACCEPTED[name, parameter]
 
     assert usable == [value for value in [*usable, *unusable] if pattern.fullmatch(value)]
@@ -313,7 +310,7 @@ def test_a_destination_of_slack_is_one_that_aws_takes() -> None:
     assert re.fullmatch(r"[^\x00-\x1F:\x7F]{1,512}", header["ApiKeyName"])
     assert header["ApiKeyName"].lower() not in {"user-agent", "content-type", "range", "host", "content-length"}
     assert 1 == destination["InvocationRateLimitPerSecond"]
-    assert mapping(mapping(chosen.template["Parameters"], "")["WebhookUrl"], "")["NoEcho"]
+    assert chosen.parameter("WebhookUrl")["NoEcho"]
 
 
 def test_the_bucket_of_the_siem_is_private() -> None:
@@ -328,6 +325,36 @@ def test_the_bucket_of_the_siem_is_private() -> None:
     assert "Retain" == chosen.resources["Bucket"]["DeletionPolicy"]
     assert {"Bool": {"aws:SecureTransport": "false"}} == statement["Condition"]
     assert "Deny" == statement["Effect"]
+
+
+def test_firehose_takes_the_names_of_objects() -> None:
+    """The prefixes have expressions that Firehose knows; the one for errors names the kind of error, as it has to."""
+    destination = recipe("siem").properties("Stream")["ExtendedS3DestinationConfiguration"]
+    expressions = {name: re.findall(r"!\{([\w:/-]+)\}", destination[name]) for name in ("Prefix", "ErrorOutputPrefix")}
+
+    assert ["timestamp:yyyy/MM/dd"] == expressions["Prefix"]
+    assert ["firehose:error-output-type", "timestamp:yyyy/MM/dd"] == expressions["ErrorOutputPrefix"]
+    assert re.fullmatch(r"\.[0-9a-z!\-_.*'()]+", destination["FileExtension"])
+
+
+PAGE = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_documentation_deploys_the_recipe(name: str) -> None:
+    """The command of the page names the template, and parameters of it, among them each that has no default."""
+    (options,) = re.findall(
+        rf"sam deploy --template-file examples/{name}/template.yaml --stack-name keywright-{name} (.+?)\n```",
+        PAGE,
+        re.DOTALL,
+    )
+    given = set(re.findall(r"(\w+)=", options.partition("--parameter-overrides")[2]))
+    declared = recipe(name).parameters
+    required = {parameter for parameter, item in declared.items() if "Default" not in item}
+
+    assert "--resolve-s3" in options
+    assert "--capabilities CAPABILITY_IAM" in options
+    assert required <= given <= declared.keys()
 
 
 @pytest.mark.parametrize(("name", "module"), [("siem", "ocsf"), ("webhook", "webhook")])

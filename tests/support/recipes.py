@@ -68,11 +68,21 @@ class Recipe:
         """The template as written."""
         return _template(self.name)
 
+    @property
+    def parameters(self) -> dict[str, dict[str, Json]]:
+        """The parameters as declared."""
+        declared = mapping(self.template["Parameters"], "Parameters")
+        return {name: mapping(item, name) for name, item in declared.items()}
+
+    def parameter(self, name: str) -> dict[str, Json]:
+        """Return the declaration of a parameter."""
+        return self.parameters[name]
+
     @cached_property
     def resources(self) -> dict[str, dict[str, Any]]:
         """The resources with everything evaluated."""
         declared = mapping(self.template["Resources"], "Resources")
-        values = {name: self._value(name) for name in mapping(self.template["Parameters"], "Parameters")}
+        values = {name: self.given.get(name, item.get("Default")) for name, item in self.parameters.items()}
         resolver = _Resolver(values, mapping(self.template.get("Conditions"), "Conditions"), declared)
         return {name: mapping(resolver.resolve(resource, name), name) for name, resource in declared.items()}
 
@@ -108,10 +118,6 @@ class Recipe:
             for policy in self.properties(role)["Policies"]
             for statement in policy["PolicyDocument"]["Statement"]
         ]
-
-    def _value(self, name: str) -> Json:
-        declared = mapping(mapping(self.template["Parameters"], "Parameters")[name], name)
-        return self.given[name] if name in self.given else declared["Default"]
 
 
 @cache
