@@ -245,7 +245,7 @@ def test_a_service_takes_a_role_for_this_account_only(name: str, role: str, serv
 
 
 def test_only_the_rule_publishes_mails() -> None:
-    """The topic takes messages from this account's rule only, and is encrypted with a key that EventBridge can use.
+    """The topic takes messages from the recipe's rule only, and is encrypted with a key that EventBridge can use.
 
     The key's statement has no condition: AWS does not support those on the source for EventBridge and encrypted topics.
     """
@@ -253,11 +253,11 @@ def test_only_the_rule_publishes_mails() -> None:
     (statement,) = chosen.properties("TopicPolicy")["PolicyDocument"]["Statement"]
     policy = [{key: value for key, value in statement.items() if key != "Principal"}]
     (_, for_events) = chosen.properties("Key")["KeyPolicy"]["Statement"]
-    context = {"aws:SourceArn": "Rule.Arn", "aws:SourceAccount": ACCOUNT}
 
-    assert allows(policy, Request("sns:Publish", "Topic", context))
-    assert not allows(policy, Request("sns:Publish", "Topic", context | {"aws:SourceArn": "Another.Arn"}))
-    assert not allows(policy, Request("sns:Publish", "Topic", context | {"aws:SourceAccount": "210987654321"}))
+    assert allows(policy, Request("sns:Publish", "Topic", {"aws:SourceArn": "Rule.Arn"}))
+    assert not allows(policy, Request("sns:Publish", "Topic", {"aws:SourceArn": "Another.Arn"}))
+    assert not allows(policy, Request("sns:Publish", "Topic"))
+    assert not allows(policy, Request("sns:Subscribe", "Topic", {"aws:SourceArn": "Rule.Arn"}))
     assert {"Service": "events.amazonaws.com"} == statement["Principal"] == for_events["Principal"]
     assert ["kms:GenerateDataKey*", "kms:Decrypt"] == for_events["Action"]
     assert "Condition" not in for_events
