@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis_jsonschema import from_schema
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
+from tests.support.published_events import SCHEMAS
 from tests.support.recipes import EVENTS, hostile, load, recipe
 
 if TYPE_CHECKING:
@@ -77,6 +81,29 @@ def test_an_event_of_each_kind_is_valid_in_ocsf(kind: str) -> None:
     assert [] == [problem for event in made for problem in problems(event)]
     assert ocsf.BASE_EVENT not in {event["class_uid"] for event in made}
     assert {kind} == {event["metadata"]["event_code"] for event in made}
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("kind", SCHEMAS)
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@given(data=st.data())
+def test_any_event_that_a_schema_describes_is_valid(kind: str, data: st.DataObject) -> None:
+    """GIVEN any event that the published schema of a kind describes THEN it is valid in OCSF, and no base event."""
+    event: Any = data.draw(from_schema(SCHEMAS[kind]))
+    address = data.draw(st.none() | st.ip_addresses().map(str))
+    detail = event["detail"] | {"sourceIp": address}
+
+    (made,) = transformed([event | {"detail": _with_addresses(detail, address)}])
+
+    assert [] == problems(made)
+    assert ocsf.BASE_EVENT != made["class_uid"]
+
+
+def _with_addresses(detail: dict[str, Any], address: str | None) -> dict[str, Any]:
+    after = detail["changes"]["after"]
+    if after is None or "lastUsedIp" not in after:
+        return detail
+    return detail | {"changes": detail["changes"] | {"after": after | {"lastUsedIp": address}}}
 
 
 def test_every_kind_has_its_class() -> None:
