@@ -164,7 +164,7 @@ lint: $(VENV)/.dev $(SAM_VENV)/.installed ## ruff, mypy, import-linter, and cfn-
 	PYTHONPATH=layers/shared/python $(BIN)/lint-imports --no-cache
 	$(SAM) validate --lint --template template.yaml
 	$(SAM_VENV)/bin/cfn-lint docs/iam.yaml $(wildcard examples/*/template.yaml)
-	$(SAM_VENV)/bin/python -m tools.translated template.yaml examples/forwarders/template.yaml
+	$(SAM_VENV)/bin/python -m tools.translated template.yaml $(foreach name,forwarders mail siem slack webhook,examples/$(name)/template.yaml)
 	$(BIN)/pytest tests/translated --sam $(SAM_VENV)/bin/python
 
 generate: $(VENV)/.dev ## write all computed files, such as docs/openapi.json

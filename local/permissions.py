@@ -49,6 +49,7 @@ _ON_ONE_QUEUE = {
     "DeleteMessage": "DeleteMessage",
     "DeleteMessageBatch": "DeleteMessage",
     "GetQueueAttributes": "GetQueueAttributes",
+    "ChangeMessageVisibility": "ChangeMessageVisibility",
 }
 _ON_ONE_STREAM = {"DescribeStream": "StreamArn", "GetShardIterator": "StreamArn", "GetRecords": "ShardIterator"}
 """The parameter that begins with the ARN of the stream."""

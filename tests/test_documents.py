@@ -109,14 +109,14 @@ def test_an_aws_command_exists(command: Command) -> None:
     assert {option for option in described["required"] if option.replace("--", "--no-") not in options} <= options
 
 
-READERS_OWN = {"KEY", "OWNER", "SIGNING_SECRET", "TOKEN", "VERSION"}
+READERS_OWN = {"KEY", "OWNER", "SIGNING_SECRET", "TOKEN", "VERSION", "WEBHOOK_URL"}
 """Variables that only the reader can set: what they have, or choose."""
 _VARIABLE = re.compile(r"(?<!\\)\$\{?([A-Za-z_][A-Za-z0-9_]*)")
 _ASSIGNED = re.compile(r"(?:^|[\s;(])([A-Za-z_][A-Za-z0-9_]*)=")
 _LOOPED = re.compile(r"^ *for ([A-Za-z_][A-Za-z0-9_]*) in ", re.MULTILINE)
 _CODE = re.compile(r"^( *)```sh\n(.*?)^\1```|((?:^ {4,}\S[^\n]*\n|^\n(?= {4,}\S))+)", re.DOTALL | re.MULTILINE)
 OF_THE_SHELL = {"AWS_ACCESS_KEY_ID", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "HOME", "PATH"}
-GUIDE_NAMES = ("deploy", "events", "organization-events", "using", "verify-outside-aws")
+GUIDE_NAMES = ("deploy", "events", "organization-events", "recipes", "using", "verify-outside-aws")
 GUIDES = [*(ROOT / "docs").glob("runbooks/*.md"), *(ROOT / "docs" / f"{name}.md" for name in GUIDE_NAMES)]
 
 

@@ -74,6 +74,8 @@ SUITES = {
         f"{_LOCAL} tests/lifecycle/test_limits.py tests/keywright/keys/test_limiter.py"
         " tests/keywright/keys/test_leases.py tests/keywright/keys/test_limiter_stateful.py"
     ),
+    "webhook": Suite("pytest tests/examples/test_webhook.py"),
+    "recipes": Suite("pytest tests/examples/test_siem.py tests/examples/test_recipes.py"),
     "policies": Suite("pytest tests/keywright/authorizers/test_policies.py", ("tests", "policies")),
     "iam_callers": Suite("pytest tests/functions/verify_api_key"),
     "signing_keys": Suite("pytest tests/keywright/authorizers/test_oidc.py"),

@@ -40,6 +40,11 @@ VALUES = {
     "AlarmTopicArn": ("", "arn:aws:sns:us-east-1:123456789012:alarms"),
     "PermissionsBoundaryArn": ("", "arn:aws:iam::123456789012:policy/boundary"),
     "EventBusName": ("keywright-organizations",),
+    "Url": ("https://hooks.example/keywright",),
+    "WebhookUrl": ("https://hooks.slack.com/services/T0/B0/x",),
+    "EmailAddress": ("owner@example.com",),
+    "EventKinds": ("", "api_key.created,api_key.deleted"),
+    "OrganizationId": ("", "5f0c2c0e-9a3d-4b6e-8f57-0d6f2b8a1c01"),
 }
 """Values of parameters that have no default, or that conditions use and that have no AllowedValues."""
 

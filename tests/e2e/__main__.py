@@ -171,6 +171,9 @@ def run(arguments: list[str], directory: Path, opened: ExitStack) -> int:
     say("Following docs/deploy.md, with another stack ...")
     failures |= pytest("tests/e2e/test_deploy_guide.py", *stack_option)
 
+    say("Deploying the recipes, to another emulator ...")
+    failures |= pytest("tests/e2e/test_recipes.py", *stack_option)
+
     say("Deploying with the deployer's policies, on an emulator that enforces them ...")
     failures |= pytest("tests/e2e/test_deployer.py", *stack_option)
     return failures

@@ -1,0 +1,517 @@
+"""The function of examples/webhook, run for real: a queue, a signing secret, its role, and a receiver with TLS."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from local.iam import OPERATOR
+from local.intrinsics import REGION
+from local.permissions import SECRETS_MANAGER, SQS, Statement, resource_arn
+from local.template import Function
+from tests.support.depth import mostly_deep
+from tests.support.environment import ROOT
+from tests.support.recipes import EVENTS, load, recipe
+from tests.support.webhook_receiver import CLOSED, SILENT, Delivery, Receiver, receiving, write_certificate
+
+if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from types import ModuleType
+
+    from local.iam import Decision, Iam
+
+HOUR = 3600
+RECIPE = recipe("webhook")
+ATTEMPTS = RECIPE.properties("Queue")["RedrivePolicy"]["maxReceiveCount"]
+LONGEST_VISIBILITY = 12 * HOUR
+"""Amazon SQS API Reference, "ChangeMessageVisibility": since the message was received."""
+(EVENT, *_) = EVENTS["api_key.leak_reported"]
+
+
+@dataclass
+class Deployed:
+    """The recipe, deployed to moto.
+
+    Attributes:
+        module: the function's code, as one container has imported it.
+        sqs: the operator's client, and Lambda's.
+    """
+
+    module: ModuleType
+    sqs: Any
+    secrets_manager: Any
+    queue: str
+    dead_letters: str
+    secret: str
+    receiver: Receiver
+
+    def send(self, event: dict[str, Any] = EVENT) -> None:
+        """Put an event into the queue, as the rule does."""
+        self.sqs.send_message(QueueUrl=self.queue, MessageBody=RECIPE.sent(event))
+
+    def poll(self) -> bool:
+        """Invoke the function on one message, and delete what is done, as Lambda does; return whether there was one."""
+        answer = self.sqs.receive_message(
+            QueueUrl=self.queue, MaxNumberOfMessages=1, AttributeNames=["All"], VisibilityTimeout=360
+        )
+        for message in answer.get("Messages", []):
+            record = {
+                "messageId": message["MessageId"],
+                "receiptHandle": message["ReceiptHandle"],
+                "body": message["Body"],
+                "attributes": message["Attributes"],
+                "messageAttributes": {},
+                "eventSource": "aws:sqs",
+            }
+            failures = self.module.handler({"Records": [record]}, None)["batchItemFailures"]
+            if failures:
+                assert [{"itemIdentifier": message["MessageId"]}] == failures
+            else:
+                self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+        return "Messages" in answer
+
+    def waiting(self) -> list[int]:
+        """Return the numbers of messages of the queue that are there, hidden until a further attempt, and given up."""
+        return [
+            int(self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name])
+            for url, name in (
+                (self.queue, "ApproximateNumberOfMessages"),
+                (self.queue, "ApproximateNumberOfMessagesNotVisible"),
+                (self.dead_letters, "ApproximateNumberOfMessages"),
+            )
+        ]
+
+    def secret_text(self, stage: str = "AWSCURRENT") -> str:
+        """Return the signing secret as receivers write it."""
+        answer = self.secrets_manager.get_secret_value(SecretId=self.secret, VersionStage=stage)
+        return f"whsec_{answer['SecretString']}"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The certificate of receivers."""
+    return write_certificate(tmp_path_factory.mktemp("webhook"))
+
+
+@pytest.fixture(scope="module")
+def module_patch(moto_url: str, certificate: Path) -> Iterator[pytest.MonkeyPatch]:
+    """The environment of the function and of the operator."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", moto_url)
+        patch.setenv("AWS_DEFAULT_REGION", REGION)
+        patch.setenv("AWS_ACCESS_KEY_ID", OPERATOR)
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "local")
+        patch.setenv("SSL_CERT_FILE", str(certificate))
+        patch.setattr(boto3, "DEFAULT_SESSION", None)
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def container(module_patch: pytest.MonkeyPatch, iam: Iam) -> ModuleType:
+    """The function's code in one container, with the template's role for the resources that its environment names."""
+    del module_patch
+    arns = {
+        "Queue.Arn": resource_arn(SQS, "Queue"),
+        "DeadLetters.Arn": resource_arn(SQS, "DeadLetters"),
+        "SigningSecret": resource_arn(SECRETS_MANAGER, "SigningSecret"),
+        "Logs.Arn": "arn:aws:logs:::log-group:Logs",
+    }
+    role = tuple(
+        Statement(str(each["Effect"]), (*_list(each["Action"]),), (arns[str(each["Resource"])],))
+        for each in RECIPE.statements("Role")
+    )
+    variables = RECIPE.properties("Function")["Environment"]["Variables"]
+    named = {name: value for name, value in variables.items() if name != "URL"}
+    key = iam.assume_role(Function("Webhook", "webhook", ROOT, "webhook", "handler", 60, 256, named, role), os.environ)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", key.access_key)
+        patch.setenv("AWS_SECRET_ACCESS_KEY", key.secret_key)
+        patch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps credentials
+        return load("webhook", "webhook")
+
+
+@pytest.fixture(scope="module")
+def clients(module_patch: pytest.MonkeyPatch) -> tuple[Any, Any]:
+    """The operator's clients of SQS and Secrets Manager."""
+    del module_patch
+    return boto3.client("sqs"), boto3.client("secretsmanager")
+
+
+@pytest.fixture
+def deployed(
+    container: ModuleType, clients: tuple[Any, Any], certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Deployed]:
+    """The recipe with new queues and a new secret, and a receiver that answers 200."""
+    sqs, secrets_manager = clients
+    name = str(uuid.uuid4())
+    dead_letters = sqs.create_queue(QueueName=f"dead-{name}")["QueueUrl"]
+    redrive = {"deadLetterTargetArn": resource_arn(SQS, dead_letters), "maxReceiveCount": ATTEMPTS}
+    attributes = {"RedrivePolicy": json.dumps(redrive)}
+    queue = sqs.create_queue(QueueName=f"queue-{name}", Attributes=attributes)["QueueUrl"]
+    generated = RECIPE.properties("SigningSecret")["GenerateSecretString"]
+    password = secrets_manager.get_random_password(**generated)["RandomPassword"]
+    secret = secrets_manager.create_secret(Name=f"secret-{name}", SecretString=password)["ARN"]
+    monkeypatch.setenv("QUEUE_URL", queue)
+    monkeypatch.setenv("DEAD_LETTERS_URL", dead_letters)
+    monkeypatch.setenv("SECRET_ARN", secret)
+    monkeypatch.setattr(container, "_secrets", (0.0, []))
+    with receiving(certificate) as receiver:
+        monkeypatch.setenv("URL", f"{receiver.url}/hooks/keywright?a=b")
+        yield Deployed(container, sqs, secrets_manager, queue, dead_letters, secret, receiver)
+
+
+@pytest.fixture
+def attempts_at_once(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Make each further attempt due at once; return the delays."""
+    delays: list[int] = []
+    real: Callable[[int, int], int] = deployed.module.delay_seconds
+
+    def no_delay(attempt: int, retry_after: int) -> int:
+        delays.append(real(attempt, retry_after))
+        return 0
+
+    monkeypatch.setattr(deployed.module, "delay_seconds", no_delay)
+    return delays
+
+
+def _list(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+def verified(secret: str, delivery: Delivery) -> Any:
+    """Return the content of a delivery, verified as receivers do."""
+    return Webhook(secret).verify(delivery.body, dict(delivery.headers))
+
+
+# ---- A delivery ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", mostly_deep(EVENTS, lambda kind: kind == "api_key.created"))
+def test_a_receiver_verifies_an_event(deployed: Deployed, kind: str) -> None:
+    """GIVEN an event of the bus WHEN it is sent THEN the library of Standard Webhooks verifies it."""
+    event = EVENTS[kind][0]
+    deployed.send(event)
+
+    assert deployed.poll()
+
+    (delivery,) = deployed.receiver.deliveries
+    content = verified(deployed.secret_text(), delivery)
+    detail = event["detail"]
+    assert {"type": kind, "timestamp": detail["createdAt"], "data": detail} == content
+    assert detail["id"] == delivery.headers["webhook-id"]
+    assert "application/json" == delivery.headers["content-type"]
+    assert "POST /hooks/keywright?a=b" == f"{delivery.method} {delivery.path}"
+    assert [0, 0, 0] == deployed.waiting()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"body": b"{}"}, {"webhook-id": "another"}, {"webhook-timestamp": "1"}, {"webhook-signature": "v1,AAAA"}],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_a_changed_delivery_is_refused(deployed: Deployed, changed: dict[str, Any]) -> None:
+    """GIVEN a delivery of which one part was changed THEN the library refuses it."""
+    deployed.send()
+    deployed.poll()
+    (delivery,) = deployed.receiver.deliveries
+
+    body = changed.pop("body", delivery.body)
+
+    with pytest.raises(WebhookVerificationError):
+        Webhook(deployed.secret_text()).verify(body, {**delivery.headers, **changed})
+
+
+def test_the_receiver_of_the_documentation(deployed: Deployed) -> None:
+    """The receiver's code in docs/recipes.md verifies a delivery, and refuses it with another secret."""
+    page = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    deployed.send()
+    deployed.poll()
+    (delivery,) = deployed.receiver.deliveries
+    given = {"body": delivery.body, "headers": dict(delivery.headers), "SECRET": deployed.secret_text()}
+
+    exec(code, given)  # noqa: S102 - from this repository
+
+    assert json.loads(delivery.body) == given["event"]
+    with pytest.raises(WebhookVerificationError):
+        exec(code, {**given, "SECRET": "whsec_" + "A" * 64})  # noqa: S102 - from this repository
+
+
+# ---- Retries -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", mostly_deep([200, 201, 202, 204, 299], lambda status: status == 204))
+def test_2xx_is_success(deployed: Deployed, status: int) -> None:
+    """GIVEN a receiver that answers with any 2xx THEN the event is done."""
+    deployed.receiver.answers = [status]
+    deployed.send()
+
+    deployed.poll()
+
+    assert [0, 0, 0] == deployed.waiting()
+
+
+FAILING = mostly_deep(
+    [301, 307, 400, 401, 404, 429, 500, 503, CLOSED, SILENT], lambda status: status in {307, 404, 500, CLOSED}
+)
+
+
+@pytest.mark.parametrize("status", FAILING)
+def test_everything_else_is_tried_again(
+    deployed: Deployed, status: int, monkeypatch: pytest.MonkeyPatch, attempts_at_once: list[int]
+) -> None:
+    """GIVEN a receiver that fails once THEN the event stays, and comes again with its id and a new signature."""
+    deployed.receiver.answers = [status, 200]
+    deployed.receiver.headers = {"location": f"{deployed.receiver.url}/elsewhere"}
+    deployed.send()
+
+    with monkeypatch.context() as patch:
+        if status == SILENT:
+            patch.setattr(deployed.module, "TIMEOUT_SECONDS", 2)
+        assert deployed.poll()
+    assert [1, 0, 0] == deployed.waiting()
+    assert deployed.poll()
+
+    first, second = deployed.receiver.deliveries
+    assert first.path == second.path
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    assert first.body == second.body
+    assert verified(deployed.secret_text(), second)
+    assert [0, 0, 0] == deployed.waiting()
+    assert 1 == len(attempts_at_once)
+
+
+def test_a_failed_event_waits(deployed: Deployed) -> None:
+    """GIVEN a receiver that has failed THEN the event is not sent again before its time."""
+    deployed.receiver.answers = [500]
+    deployed.send()
+
+    assert deployed.poll()
+
+    assert [0, 1, 0] == deployed.waiting()
+    assert not deployed.poll()
+
+
+def test_a_receiver_that_is_not_trusted_gets_nothing(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """GIVEN a receiver whose certificate no known authority has signed THEN it gets no event, which waits."""
+    (tmp_path / "none.pem").write_text("")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    deployed.send()
+
+    deployed.poll()
+
+    assert [] == deployed.receiver.deliveries
+    assert [0, 1, 0] == deployed.waiting()
+
+
+def test_410_ends_the_attempts(deployed: Deployed) -> None:
+    """GIVEN a receiver that answers 410 Gone THEN the event is given up at once, whole."""
+    deployed.receiver.answers = [410]
+    deployed.send()
+
+    deployed.poll()
+
+    assert [0, 0, 1] == deployed.waiting()
+    (message,) = deployed.sqs.receive_message(QueueUrl=deployed.dead_letters)["Messages"]
+    assert EVENT == json.loads(message["Body"])
+
+
+def test_an_event_is_given_up_after_the_last_attempt(deployed: Deployed, attempts_at_once: list[int]) -> None:
+    """GIVEN a receiver that always fails THEN the event is sent twelve times in three days, and given up."""
+    deployed.receiver.answers = [500]
+    deployed.send()
+
+    polls = [deployed.poll() for _ in range(ATTEMPTS + 1)]
+
+    assert [True] * ATTEMPTS + [False] == polls
+    assert ATTEMPTS == len(deployed.receiver.deliveries)
+    assert 0 == attempts_at_once[-1]
+    assert 2.5 * 24 * HOUR < sum(attempts_at_once) < 4 * 24 * HOUR
+    assert [0, 0, 1] == deployed.waiting()
+
+
+def test_delays_grow_and_fit_into_the_queue(deployed: Deployed) -> None:
+    """Each delay is at least that of the attempt before, and fits SQS; together they end before the queue forgets."""
+    module = deployed.module
+    plain = [*module.DELAYS_SECONDS]
+    delays = [module.delay_seconds(attempt, 0) for attempt in range(1, ATTEMPTS + 1)]
+    function = RECIPE.properties("Function")
+
+    assert sorted(plain) == plain
+    assert len(plain) + 1 == ATTEMPTS
+    assert all(wanted <= delay <= wanted * 1.1 + 1 for wanted, delay in zip(plain, delays, strict=False))
+    assert 0 == delays[-1]
+    assert module.LONGEST_DELAY_SECONDS + function["Timeout"] < LONGEST_VISIBILITY
+    assert sum(delays) * 1.1 < RECIPE.properties("Queue")["MessageRetentionPeriod"] / 2
+    assert 6 * function["Timeout"] == RECIPE.properties("Queue")["VisibilityTimeout"]
+    assert 2 * module.TIMEOUT_SECONDS < function["Timeout"]
+
+
+RETRY_AFTER = [
+    ("120", 120, 120),
+    ("1", 5, 6),
+    ("9" * 20, 11 * HOUR, 11 * HOUR),
+    ("9" * 5000, 11 * HOUR, 11 * HOUR),
+    ("Wed, 21 Oct 2026 07:28:00 GMT", 5, 6),
+    ("-1", 5, 6),
+    ("²", 5, 6),
+    ("", 5, 6),
+]
+"""Values of the header, and the least and the longest delay."""
+
+
+@pytest.mark.parametrize(
+    "case", mostly_deep(RETRY_AFTER, lambda case: case[0] in {"120", "1", "9" * 5000}), ids=lambda case: case[0][:30]
+)
+def test_retry_after(deployed: Deployed, case: tuple[str, int, int], attempts_at_once: list[int]) -> None:
+    """A receiver can ask for a later attempt, not for an earlier one, nor for one that is too late for the queue."""
+    header, least, most = case
+    deployed.receiver.answers = [503]
+    deployed.receiver.headers = {"retry-after": header.encode().decode("latin-1")}
+    deployed.send()
+
+    deployed.poll()
+
+    (delay,) = attempts_at_once
+    assert least <= delay <= most
+
+
+def test_a_message_that_is_no_event_is_not_sent(deployed: Deployed) -> None:
+    """GIVEN a message that is no event THEN the invocation fails, so that the queue gives it up after its attempts."""
+    deployed.sqs.send_message(QueueUrl=deployed.queue, MessageBody="{}")
+
+    with pytest.raises(KeyError):
+        deployed.poll()
+
+    assert [] == deployed.receiver.deliveries
+
+
+# ---- The secret ----------------------------------------------------------------------------------------------
+
+
+def rotate(deployed: Deployed) -> None:
+    """Store a new signing secret, as the documentation says."""
+    text = base64.b64encode(uuid.uuid4().bytes * 3).decode()
+    deployed.secrets_manager.put_secret_value(SecretId=deployed.secret, SecretString=text)
+
+
+def test_two_secrets_after_a_rotation(deployed: Deployed) -> None:
+    """GIVEN a new secret THEN receivers with the new one and with the previous one verify events, others do not."""
+    rotate(deployed)
+    deployed.send()
+
+    deployed.poll()
+
+    (delivery,) = deployed.receiver.deliveries
+    current, previous = (deployed.secret_text(stage) for stage in ("AWSCURRENT", "AWSPREVIOUS"))
+    assert current != previous
+    assert verified(current, delivery)
+    assert verified(previous, delivery)
+    assert 2 == len(delivery.headers["webhook-signature"].split(" "))
+    with pytest.raises(WebhookVerificationError):
+        verified("whsec_" + "A" * 64, delivery)
+
+
+def test_a_secret_before_the_previous_one_does_not_sign(deployed: Deployed) -> None:
+    """GIVEN two rotations THEN a receiver with the first secret refuses events."""
+    old = deployed.secret_text()
+    rotate(deployed)
+    rotate(deployed)
+    deployed.send()
+
+    deployed.poll()
+
+    with pytest.raises(WebhookVerificationError):
+        verified(old, deployed.receiver.deliveries[0])
+
+
+def test_a_rotation_takes_effect_in_five_minutes(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GIVEN a container that has signed WHEN the secret is rotated THEN it signs with it after five minutes."""
+    now = 1000.0
+    monkeypatch.setattr(deployed.module.time, "monotonic", lambda: now)
+    assert deployed.module.secrets()
+    rotate(deployed)
+    new = deployed.secret_text()
+    key = base64.b64decode(new.removeprefix("whsec_"))
+
+    now += 299
+    assert key not in deployed.module.secrets()
+    now += 1
+    assert key == deployed.module.secrets()[0]
+
+
+def test_a_secret_may_have_its_prefix(deployed: Deployed) -> None:
+    """GIVEN a secret that was stored with whsec_ and a line break THEN it signs as one without."""
+    text = base64.b64encode(b"k" * 32).decode()
+    deployed.secrets_manager.put_secret_value(SecretId=deployed.secret, SecretString=f"whsec_{text}\n")
+    deployed.send()
+
+    deployed.poll()
+
+    assert verified(f"whsec_{text}", deployed.receiver.deliveries[0])
+
+
+def test_without_a_usable_secret_nothing_is_sent(deployed: Deployed) -> None:
+    """GIVEN a secret that is not base64 THEN the invocation fails, and no receiver gets an event without signature."""
+    deployed.secrets_manager.put_secret_value(SecretId=deployed.secret, SecretString="not base64!")
+    deployed.send()
+
+    with pytest.raises(ValueError, match="base64"):
+        deployed.poll()
+    assert [] == deployed.receiver.deliveries
+
+
+# ---- What it may do, and what it says ------------------------------------------------------------------------
+
+
+def test_the_role_allows_every_call(deployed: Deployed, decisions: deque[Decision]) -> None:
+    """The function's calls, in success and in each kind of failure, are the ones that its role allows, and all of them.
+
+    Lambda receives and deletes messages, and the runtime writes the log.
+    """
+    deployed.receiver.answers = [200, 500, 410]
+    for _ in range(3):
+        deployed.send()
+        deployed.poll()
+
+    called = {decision.permission.action for decision in decisions if decision.function == "Webhook"}
+    allowed = {action for each in RECIPE.statements("Role") for action in _list(each["Action"])}
+
+    of_lambda = {f"sqs:{action}" for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")}
+    assert allowed - of_lambda - {"logs:CreateLogStream", "logs:PutLogEvents"} == called
+    assert all(decision.is_allowed for decision in decisions)
+
+
+def test_the_log_has_a_line_for_each_attempt(deployed: Deployed, capsys: pytest.CaptureFixture[str]) -> None:
+    """The log has id, kind, attempt and status, and nothing else of the event, the secret or the address."""
+    deployed.receiver.answers = [500]
+    deployed.send()
+
+    deployed.poll()
+
+    line = {"id": EVENT["detail"]["id"], "type": "api_key.leak_reported", "attempt": 1, "status": 500}
+    assert line == json.loads(capsys.readouterr().out)
+
+
+def test_the_template_sets_every_variable() -> None:
+    """The function has each variable that its code reads, and no other; one message is one invocation."""
+    code = (ROOT / "examples" / "webhook" / "webhook.py").read_text(encoding="utf-8")
+    function = RECIPE.properties("Function")
+    source = function["Events"]["Queue"]["Properties"]
+
+    assert set(re.findall(r'os\.environ\["(\w+)"\]', code)) == function["Environment"]["Variables"].keys()
+    assert 1 == source["BatchSize"]
+    assert ["ReportBatchItemFailures"] == source["FunctionResponseTypes"]
