@@ -356,4 +356,4 @@ def test_each_notice_of_a_year_is_given_once(year: Year) -> None:
     over = {f"{rfc3339(p.at)}#{p.organization_id}#{p.key_id}" for p in year.current.values() if p.at <= year.now}
     assert expiries_of_keys(year.service.world.table) - left <= over
     assert {30, 7, 1, 0} == counts.keys()
-    record("expirations", **{name: counts[days] for days, name in NOTICES.items()})
+    record("expirations", notices=counts.total(), **{name: counts[days] for days, name in NOTICES.items()})
