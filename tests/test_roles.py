@@ -127,7 +127,7 @@ NEEDED_BY = {
     "announce_expirations": {
         "dynamodb:Query": "announced_7_days",
         "dynamodb:BatchGetItem": "announced_7_days",
-        "dynamodb:ConditionCheckItem": "announced_7_days",
+        "dynamodb:ConditionCheckItem": "forgotten_deleted_key",
         "dynamodb:UpdateItem": "announced_7_days",
         "dynamodb:PutItem": "announced_7_days",
         "dynamodb:DeleteItem": "announced_expired",

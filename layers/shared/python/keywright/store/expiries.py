@@ -128,21 +128,22 @@ def due(now: datetime) -> Iterator[DueNotice]:
 def give(notice: DueNotice, record: Step) -> None:
     """Give a notice, once: write its audit record, and note it. The item of a key that has expired is deleted.
 
+    The key needs no condition: its expiry is deleted with it, and with every change of `expires_at`.
+
     Args:
         notice: as it was read.
         record: the audit record's.
 
     Raises:
-        Conflict: the key does not exist or no longer expires at this time, or another run gave a notice.
+        Conflict: the expiry is gone, or another run gave a notice.
         ServiceError: SERVICE_UNAVAILABLE.
     """
-    is_on_key = Expression("expires_at = :at", {":at": {"S": notice.at}})
     if notice.days == EXPIRED:
         noted = table.delete(notice.primary_key, notice.is_as_read, _conflict)
     else:
         change = Expression("SET noticed = :days", {":days": {"N": str(notice.days)}})
         noted = table.update(notice.primary_key, change, notice.is_as_read, _conflict)
-    table.commit([table.check(notice.primary_key_of_api_key, is_on_key, _conflict), noted], record)
+    table.commit([noted], record)
 
 
 def forget(notice: DueNotice) -> None:
