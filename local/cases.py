@@ -207,7 +207,7 @@ class Case:
             expected["answer"] = self._answer(expected["answer"])
         if "put_aside" in expected:
             expected["put_aside"] = [
-                {"messageId": self._message_id("expected.put_aside", name), "reason": reason}
+                {"messageId": self._id_in_batch("expected.put_aside", name), "reason": reason}
                 for name, reason in expected["put_aside"].items()
             ]
         return {
@@ -231,7 +231,7 @@ class Case:
     def _answer(self, answer: Json) -> Json:
         """Return an answer: to API Gateway with status and envelope, to a queue with the ids of its messages."""
         if "Records" in self.event:
-            failed = [self._failure_id(name) for name in answer["batchItemFailures"]]
+            failed = [self._id_in_batch("expected.answer", name) for name in answer["batchItemFailures"]]
             return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
         if not self.is_request:
             return answer
@@ -264,12 +264,12 @@ class Case:
             "docs": f"https://{context['domainName']}/{context['stage']}/docs#{catalogued['code']}",
         }
 
-    def _failure_id(self, name: str) -> str:
-        """Return what the answer to a batch names: the id of a message, or the place of a record in its shard."""
+    def _id_in_batch(self, field: str, name: str) -> str:
+        """Return what names a part of a batch: the id of a message, or the place of a record in its shard."""
         if "records" not in self._content:
-            return self._message_id("expected.answer", name)
+            return self._message_id(field, name)
         if name not in self.records:
-            raise CaseError(self.file, "expected.answer", f"there is no record {name}")
+            raise CaseError(self.file, field, f"there is no record {name}")
         number: str = self.event["Records"][list(self.records).index(name)]["dynamodb"]["SequenceNumber"]
         return number
 

@@ -143,6 +143,7 @@ def run(invocation: Invocation) -> dict[str, Any]:
             "AWS_LAMBDA_FUNCTION_TIMEOUT": str(_PATIENCE_SECONDS),
             "OIDC_ISSUER": issuer,
             "DEAD_LETTER_QUEUE_URL": dead_letters,
+            "EVENTS_DEAD_LETTER_QUEUE_URL": dead_letters,
             "LEAK_REPORTS_QUEUE_URL": leak_reports,
             **seed.get("environment", {}),
             **({"TABLE_NAME": _NO_TABLE} if seed.get("table") is False else {}),

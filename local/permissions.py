@@ -152,7 +152,8 @@ def _of_dynamodb(operation: str, content: Mapping[str, Any]) -> list[Permission]
         return [Permission(f"dynamodb:{operation}", _any_stream(stream))]
     if operation == "ListStreams":
         table = resource_arn(DYNAMODB, str(content.get("TableName")))
-        return [Permission("dynamodb:ListStreams", _any_stream(f"{table}{STREAMS}"))]
+        # As SAM's policy template "DynamoDBStreamReadPolicy" grants it: for all streams that the table has had.
+        return [Permission("dynamodb:ListStreams", f"{table}{STREAMS}*")]
     raise UnknownOperationError(Permission(f"dynamodb:{operation}", "*"))
 
 

@@ -52,9 +52,10 @@ def test_a_record_is_valid() -> None:
         ({"changes": '{"before": {"role": "admin"}}'}, "$.detail.changes"),
         ({"target_type": "organization"}, "$.detail.targetType"),
         ({"actor_type": "visitor"}, "$.detail.actor.type"),
+        ({"actor_type": "api_key", "actor_id": "01980000-0000-7000-8000-000000000002"}, "$.detail.actor.name"),
         ({"reason": "other"}, "$.detail.reason"),
     ],
-    ids=["a value", "an unknown field", "a missing part", "the target", "the actor", "the reason"],
+    ids=["a value", "an unknown field", "a missing part", "the target", "the actor", "no name", "the reason"],
 )
 def test_a_record_that_the_schema_does_not_describe(changed: dict[str, str], place: str) -> None:
     """GIVEN a record with a field, a value or a part that its schema does not have THEN its event is invalid there."""

@@ -122,7 +122,7 @@ NEEDED_BY = {
         "dynamodb:GetShardIterator": "published_one",
         "dynamodb:GetRecords": "published_one",
         "events:PutEvents": "published_one",
-        "sqs:SendMessage": "again_malformed",
+        "sqs:SendMessage": "aside_malformed",
     },
     "announce_expirations": {
         "dynamodb:Query": "announced_7_days",

@@ -23,7 +23,9 @@ def show_audit_log(  # noqa: PLR0913 - the filters
     organization: OrganizationArgument,
     *,
     event: Annotated[list[AuditEvent] | None, typer.Option("--event", help="Only this event; can be repeated.")] = None,
-    actor_type: Annotated[ActorType | None, typer.Option("--actor-type", help="Only changes of these actors.")] = None,
+    actor_type: Annotated[
+        list[ActorType] | None, typer.Option("--actor-type", help="Only changes of these actors; can be repeated.")
+    ] = None,
     actor: Annotated[
         str | None, typer.Option("--actor", metavar="ID", help="Only changes of this user, key or ARN.")
     ] = None,
@@ -45,7 +47,7 @@ def show_audit_log(  # noqa: PLR0913 - the filters
     organization_id = existing_organization_id(organization, is_id=is_id)
     records = AuditFilter(
         events=event or (),
-        actor_type=actor_type,
+        actor_types=actor_type or (),
         actor_id=actor,
         target_id=target,
         created_from=since,
@@ -76,12 +78,15 @@ def _print_one(context: typer.Context, record: AuditLog) -> None:
 
 
 def _print(record: AuditLog) -> None:
+    actor = record.actor
+    # Quoted, because a key's name can be any text.
+    name = [] if actor.name is None else [json.dumps(actor.name, ensure_ascii=False)]
     source = [f"from {record.source_ip}"] if record.source_ip else []
     terminal.print_block(
         f"{record.created_at}  {record.event}",
         [
             f"{record.target_type} {record.target_id}",
-            " ".join(["by", record.actor.type, record.actor.id, *source]),
+            " ".join(["by", actor.type, actor.id, *name, *source]),
             *([f"reason: {record.reason}"] if record.reason else []),
             *_changes(record.changes),
         ],

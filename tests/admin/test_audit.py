@@ -11,6 +11,7 @@ import pytest
 from keywright_admin.failures import ExitCode
 from local.demo import ACTIVE_ORGANIZATION_ID
 from tests.support.command_result import SCHEMAS
+from tests.support.world import nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +41,7 @@ def test_each_record_is_a_line_for_other_programs(run: Callable[..., CommandResu
     """Without a terminal each record is one line, the newest at the end."""
     role, *suspensions = run("audit", ORGANIZATION).text().splitlines()
 
-    by = f"by operator {MOTO}"
+    by = f'by operator {MOTO} "moto"'
     assert (
         f'2030-01-31T10:00:00.000Z  member.role_changed  member demo-admin  {by}  role: "admin" -> "member"'
     ) == role
@@ -50,6 +51,51 @@ def test_each_record_is_a_line_for_other_programs(run: Callable[..., CommandResu
     ] == suspensions
 
 
+@pytest.mark.parametrize("name", ["Nightly import", 'CI" from 192.0.2.1  reason: other', "größe\\"])
+def test_the_name_of_a_key_is_quoted(table: Table, run: Callable[..., CommandResult], name: str) -> None:
+    """GIVEN a key that deleted itself THEN its name is beside its id, and cannot pass for other parts of the line."""
+    put_deletion_by_holder(table, name)
+
+    quoted = json.dumps(name, ensure_ascii=False)
+    assert f"  by api_key {nth_id(1)} {quoted} from 203.0.113.7  " in run("audit", ORGANIZATION).text()
+    (record,) = run("audit", ORGANIZATION, "--json").json("audit-records")["records"]
+    assert {"type": "api_key", "id": nth_id(1), "name": name} == record["actor"]
+
+
+def put_deletion_by_holder(table: Table, name: str) -> None:
+    """Write the record of a key that deleted itself."""
+    unset = dict.fromkeys(("expiresAt", "rateLimit", "quota", "allowedIps"))
+    before: dict[str, object] = {
+        "name": name,
+        "enabled": True,
+        "permissions": ["sessions:read"],
+        "metadata": {},
+        **unset,
+    }
+    table.put_audit(
+        nth_id(2),
+        ORGANIZATION,
+        event="api_key.deleted",
+        actor_type="api_key",
+        actor_id=nth_id(1),
+        target_id=nth_id(1),
+        changes=json.dumps({"before": before, "after": None}),
+    )
+
+
+def test_a_long_name_fits_into_the_terminal(
+    table: Table, run: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In 80 columns, the longest name of an actor is wrapped and the id is whole."""
+    put_deletion_by_holder(table, "Nightly import " * 8)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    lines = run("audit", ORGANIZATION).text().splitlines()
+
+    assert [] == [line for line in lines if len(line) > 80]
+    assert lines[2].startswith(f'    by api_key {nth_id(1)} "Nightly import Nightly')
+
+
 FILTERS = [
     ([], ["member.role_changed", "member.suspended", "member.suspended"]),
     (["--event", "member.role_changed"], ["member.role_changed"]),
@@ -57,6 +103,10 @@ FILTERS = [
     (["--target", "demo-member"], ["member.suspended"]),
     (["--actor", MOTO, "--actor-type", "operator"], ["member.role_changed", "member.suspended", "member.suspended"]),
     (["--actor-type", "user"], []),
+    (
+        ["--actor-type", "operator", "--actor-type", "user", "--event", "member.role_changed"],
+        ["member.role_changed"],
+    ),
     (["--actor", "ada"], []),
     (["--since", "2030-01-31T11:00:00Z"], ["member.suspended", "member.suspended"]),
     (["--since", "2030-01-31", "--until", "2030-01-31T10:59:59+00:00"], ["member.role_changed"]),

@@ -136,7 +136,7 @@ def test_owners_see_what_operators_did(empty: EmptyService, output: Callable[...
 
     log = empty.answer(empty.token("eve", "umbrella"), "GET", AUDIT_LOGS).json()["data"]
 
-    operator = {"type": "operator", "id": "arn:aws:sts::123456789012:user/moto"}
+    operator = {"type": "operator", "id": "arn:aws:sts::123456789012:user/moto", "name": "moto"}
     assert [
         ("member.added", "mal", "member", operator),
         ("member.added", "eve", "member", operator),

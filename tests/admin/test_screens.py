@@ -160,7 +160,7 @@ def test_a_record_is_a_block_on_a_terminal(screen: Table, run: Callable[..., Com
     assert heading.endswith("Z  api_key.updated")
     assert [
         f"    api_key {nth_id(0)}",
-        "    by operator arn:aws:sts::123456789012:user/moto",
+        '    by operator arn:aws:sts::123456789012:user/moto "moto"',
         "    enabled: true -> false",
     ] == lines
 

@@ -50,7 +50,7 @@ def test_a_record_has_every_field(deployment: Deployment) -> None:
     assert record == {
         "id": record["id"],
         "event": CREATED,
-        "actor": {"type": "user", "id": deployment.get_key(key_id)["createdBy"]},
+        "actor": {"type": "user", "id": deployment.get_key(key_id)["createdBy"], "name": None},
         "targetId": key_id,
         "targetType": "api_key",
         "changes": {
@@ -113,6 +113,14 @@ def test_the_length_of_a_page(deployment: Deployment, life: list[dict[str, Any]]
 def test_event(deployment: Deployment, life: list[dict[str, Any]], event: str, expected: list[str]) -> None:
     """The filter `event` takes several events, with blanks and repetitions."""
     assert expected == events(deployment.records(life[0]["targetId"], event=event, limit=1))
+
+
+def test_actor_type(deployment: Deployment, life: list[dict[str, Any]]) -> None:
+    """The filter `actor_type` takes several types."""
+    key_id = life[0]["targetId"]
+
+    assert life == deployment.records(key_id, actor_type="system, user", limit=2)
+    assert [] == deployment.records(key_id, actor_type="api_key,operator,identity_provider,system")
 
 
 def test_actor_user_id(deployment: Deployment, life: list[dict[str, Any]]) -> None:
@@ -225,7 +233,7 @@ def test_the_use_of_a_rotated_out_text(deployment: Deployment) -> None:
     record, *others = deployment.records(made["id"])
     assert [ROTATED, CREATED] == events(others)
     assert "api_key.retired_secret_used" == record["event"]
-    assert {"type": "system", "id": "verification"} == record["actor"]
+    assert {"type": "system", "id": "verification", "name": "verification"} == record["actor"]
     assert record["sourceIp"] is None
     assert record["requestId"] is None
     assert {"after"} == record["changes"].keys()

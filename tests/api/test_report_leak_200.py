@@ -28,7 +28,7 @@ def test_200_reported(deployment: Deployment) -> None:
     assert "DISABLED" == deployment.outcome(made["key"])
     record = deployment.records(made["id"])[0]
     assert "api_key.leak_reported" == record["event"]
-    assert {"type": "system", "id": "leak_reports"} == {name: record["actor"][name] for name in ("type", "id")}
+    assert {"type": "system", "id": "leak_reports", "name": "leak reports"} == record["actor"]
     assert record["changes"]["after"]["enabled"] is False
     assert URL == record["changes"]["after"]["leak"]["url"]
 

@@ -25,12 +25,13 @@ def test_the_key_is_gone(deployment: Deployment, header: str) -> None:
 
 
 def test_the_audit_record_names_the_key(deployment: Deployment) -> None:
-    """The actor is the key itself, and the reason is what the request said."""
+    """The actor is the key itself, with the name that it had, and the reason is what the request said."""
     made = deployment.create_key()
+    data(deployment.update(made["id"], {"name": "Renamed"}))
     data(deployment.revoke_current(made["key"], reason="compromised"))
 
-    (record,) = deployment.records(made["id"], event="api_key.deleted", actor_api_key_id=made["id"])
-    assert {"type": "api_key", "id": made["id"]} == record["actor"]
+    (record,) = deployment.records(made["id"], actor_type="api_key")
+    assert {"type": "api_key", "id": made["id"], "name": "Renamed"} == record["actor"]
     assert "compromised" == record["reason"]
 
 

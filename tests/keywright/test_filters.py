@@ -24,6 +24,7 @@ PAGE = {"limit": "7", "starting_after": CURSOR}
 API_KEYS = {"enabled": "true", "permission": "sessions:read", "expires_before": "2030-01-31T12:00:00Z"}
 AUDIT_LOGS = {
     "event": "api_key.created",
+    "actor_type": "system",
     "actor_user_id": "user_1",
     "actor_api_key_id": CURSOR,
     "target_id": CURSOR,

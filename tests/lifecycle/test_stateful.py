@@ -160,6 +160,7 @@ record_filters: st.SearchStrategy[dict[str, str]] = st.fixed_dictionaries(
     {"limit": limits},
     optional={
         "event": st.just("api_key.deleted,organization.deletion_requested"),
+        "actor_type": st.sampled_from(["user", "api_key,system", "operator", "system,user"]),
         "actor_user_id": users,
         "actor_api_key_id": users,
     },
@@ -354,6 +355,7 @@ class TwoOrganizations(RuleBasedStateMachine):
             for shown, record in reversed(log)
             if record.is_live(self.clock.milliseconds)
             and ("event" not in query or shown["event"] in query["event"].split(","))
+            and ("actor_type" not in query or shown["actor"]["type"] in query["actor_type"].split(","))
             and query.get("actor_user_id") in {None, shown["actor"]["type"] == "user" and shown["actor"]["id"]}
             and "actor_api_key_id" not in query  # no key has such an id
             and query.get("target_id") in {None, shown["targetId"]}
@@ -410,7 +412,7 @@ class TwoOrganizations(RuleBasedStateMachine):
         key = list(model.keys.values())[number % len(model.keys)]
         now, request_id = self.clock.milliseconds, str(uuid.uuid4())
         leak = Leak(key.generation, clock.now(), LeakSource.GITHUB, "https://example.com/leak")
-        actor = Actor(ActorType.SYSTEM, "leak_report")
+        actor = Actor(ActorType.SYSTEM, "leak_reports")
         item = self.service.world.table.client.get_item(
             TableName=self.service.world.table.name,
             Key={"pk": {"S": f"ORG#{model.organization_id}"}, "sk": {"S": f"KEY#{key.key_id}"}},
@@ -427,7 +429,8 @@ class TwoOrganizations(RuleBasedStateMachine):
         )
         request = Request(request_id, "", now, dict)
         stored_leak = {"generation": leak.generation, **leak.as_json()}
-        model.report_leak(request, key, stored_leak, {"type": actor.type.value, "id": actor.id}, disables=disables)
+        shown = {"type": "system", "id": "leak_reports", "name": "leak reports"}
+        model.report_leak(request, key, stored_leak, shown, disables=disables)
         self.tables[organization] = self._read(organization)
 
     @rule()

@@ -96,7 +96,7 @@ KEY = {"pk": {"S": "p"}, "sk": {"S": "s"}}
         (
             "DynamoDBStreams_20120810.ListStreams",
             {"TableName": "a"},
-            [("dynamodb:ListStreams", f"{TABLE}/a/stream/local")],
+            [("dynamodb:ListStreams", f"{TABLE}/a/stream/*")],
         ),
         (
             "DynamoDBStreams_20120810.DescribeStream",

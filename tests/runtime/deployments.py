@@ -17,7 +17,7 @@ from local import backend, github
 from local.container import Container, running
 from local.template import Resource
 from tests.support.cases import CASES, DEVELOPMENT_GITHUB, event_for
-from tests.support.replay import NO_SERVER, in_envelope, put_items
+from tests.support.replay import NO_SERVER, in_envelope, put_aside, put_items
 from tests.support.world import Context, Table, World
 
 if TYPE_CHECKING:
@@ -65,19 +65,7 @@ class Deployed:
 
     def put_aside(self, case: Case) -> list[dict[str, str]]:
         """Return the ids and reasons of the messages set aside, and remove them."""
-        sqs = boto3.client("sqs")
-        names = {
-            message["body"]: message["messageId"] for message in case.event.get("Records", []) if "body" in message
-        }
-        taken = []
-        while letters := sqs.receive_message(
-            QueueUrl=self.queue_url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
-        ).get("Messages"):
-            for letter in letters:
-                sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=letter["ReceiptHandle"])
-                reason = letter["MessageAttributes"]["reason"]["StringValue"]
-                taken.append({"messageId": names[letter["Body"]], "reason": reason})
-        return taken
+        return put_aside(self.queue_url, case)
 
     def warm_up(self, function: str) -> None:
         """Invoke the function on an event that it refuses without AWS, until it answers in time."""
@@ -128,6 +116,7 @@ class Deployments:
         environment = {
             "AWS_ENDPOINT_URL": self.aws,
             "DEAD_LETTER_QUEUE_URL": queue_url,
+            "EVENTS_DEAD_LETTER_QUEUE_URL": queue_url,
             "LEAK_REPORTS_QUEUE_URL": boto3.client("sqs").create_queue(QueueName=f"{unique}-leaks")["QueueUrl"],
             "TABLE_NAME": unique,
             "PEPPER_SECRET_ID": unique,

@@ -16,7 +16,7 @@ import pytest
 from local.case_files import EVENTS
 from local.cases import Case
 from local.changes import UNTOUCHED
-from tests.runtime.test_publish_events import BATCH, record_id
+from tests.runtime.stream_batch import BATCH, record_id
 from tests.support.cases import MESSAGES, SUCCESSES, first_of_each_function
 from tests.support.environment import CHEAP_ARGON2, ROOT
 from tests.support.matchers import differences

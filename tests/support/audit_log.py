@@ -24,7 +24,7 @@ def _shown(item: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": item["sk"].removeprefix("AUDIT#"),
         "event": item["event"],
-        "actor": {"type": item["actor_type"], "id": item["actor_id"]},
+        "actor": {"type": item["actor_type"], "id": item["actor_id"], "name": _actor_name(item)},
         "targetId": item["target_id"],
         "targetType": item["target_type"],
         "changes": json.loads(item["changes"]),
@@ -34,6 +34,17 @@ def _shown(item: Mapping[str, Any]) -> dict[str, Any]:
         "receivedAt": item["received_at"],
         "reason": item.get("reason"),
     }
+
+
+def _actor_name(item: Mapping[str, Any]) -> str | None:
+    match item["actor_type"]:
+        case "api_key":
+            name: str = json.loads(item["changes"])["before"]["name"]  # all that a key does is to delete itself
+            return name
+        case "system":
+            jobs = {"expirations": "expirations", "leak_reports": "leak reports", "verification": "verification"}
+            return jobs[item["actor_id"]]
+    return None
 
 
 def replayed(log: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from local import github
@@ -58,6 +59,12 @@ def event_for(case: Case, issuer: str) -> dict[str, Any]:
         return case.event
     text = session_token(case.token | {"claims": case.token["claims"] | {"iss": issuer}})
     return case.event | {"authorizationToken": f"Bearer {text}"}
+
+
+def message_id(case: Case, letter: str) -> str:
+    """Return the id of the message, or the place of the record, that a letter in a dead-letter queue is about."""
+    ids = {message["body"]: message["messageId"] for message in case.event["Records"] if "body" in message}
+    return ids[letter] if ids else str(json.loads(letter)["sequenceNumber"])
 
 
 Comparison = tuple[str, object, object]

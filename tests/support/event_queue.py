@@ -11,10 +11,11 @@ import boto3
 
 from local.intrinsics import text
 from tests.support.cloudformation import properties
+from tests.support.dead_letters import Letter, take_letters
 from tests.support.world import ORGANIZATION_ID, Context, World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.literals import QueueAttributeNameType
@@ -155,17 +156,6 @@ class Sync:
         """Return the same function, with less time left."""
         return replace(self, world=replace(self.world, context=Context(remaining_milliseconds=milliseconds)))
 
-    def put_aside(self) -> list[tuple[str, Mapping[str, str]]]:
-        """Return and remove everything in the dead-letter queue: bodies, with their attributes as text."""
-        taken = self.queue.receive_message(
-            QueueUrl=self.url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], WaitTimeSeconds=0
-        ).get("Messages", [])
-        for letter in taken:
-            self.queue.delete_message(QueueUrl=self.url, ReceiptHandle=letter["ReceiptHandle"])
-        return [
-            (
-                letter["Body"],
-                {name: value.get("StringValue", "") for name, value in letter.get("MessageAttributes", {}).items()},
-            )
-            for letter in taken
-        ]
+    def put_aside(self) -> list[Letter]:
+        """Return and remove everything in the dead-letter queue."""
+        return take_letters(self.url)

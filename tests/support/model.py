@@ -458,7 +458,8 @@ class Organization:
         if key_id not in self.keys:
             raise Refused("UNAUTHORIZED")
         self._require_active()
-        return self._delete(request, self.keys[key_id], actor={"type": "api_key", "id": key_id}, reason=reason)
+        actor = {"type": "api_key", "id": key_id, "name": self.keys[key_id].name}
+        return self._delete(request, self.keys[key_id], actor=actor, reason=reason)
 
     def _delete(self, request: Request, key: Key, *, actor: Data | None = None, reason: str | None) -> Data:
         del self.keys[key.key_id]
@@ -539,7 +540,7 @@ class Organization:
         }
         shown = {
             "event": "api_key.retired_secret_used",
-            "actor": {"type": "system", "id": "verification"},
+            "actor": {"type": "system", "id": "verification", "name": "verification"},
             "targetId": key.key_id,
             "targetType": "api_key",
             "changes": {"after": after},
@@ -633,7 +634,7 @@ class Organization:
         is_key = isinstance(target, Key)
         shown = {
             "event": event,
-            "actor": actor or {"type": "user", "id": request.user_id},
+            "actor": actor or {"type": "user", "id": request.user_id, "name": None},
             "targetId": target.key_id if isinstance(target, Key) else target.organization_id,
             "targetType": "api_key" if is_key else "organization",
             "changes": {"before": before, "after": after},

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import boto3
 
 from local.changes import Item, Key, from_json, to_json, written
-from tests.support.cases import WITHOUT_STATUS
+from tests.support import table_stream
+from tests.support.cases import WITHOUT_STATUS, message_id
+from tests.support.dead_letters import take_letters
 from tests.support.event_queue import EventQueue
 from tests.support.matchers import differences
 from tests.support.published_events import invalid_events
-from tests.support.table_stream import Stream
 from tests.support.world import Context
 
 if TYPE_CHECKING:
@@ -89,21 +90,16 @@ class Replay:
             failed = {failure["itemIdentifier"] for failure in outcome["answer"]["batchItemFailures"]}
             queue.finish(body for body, message_id in ids.items() if message_id not in failed)
             assert len(failed) == queue.length(operator)
-        letters = operator.receive_message(
-            QueueUrl=dead_letters, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
-        ).get("Messages", [])
-        put_aside = [
-            {"messageId": ids[letter["Body"]], "reason": letter["MessageAttributes"]["reason"]["StringValue"]}
-            for letter in letters
-        ]
         changes = written(before, items(self.world))
-        actual = {**outcome, **changes, "put_aside": put_aside}
+        actual = {**outcome, **changes, "put_aside": put_aside(dead_letters, case)}
         return [*differences({"put_aside": [], **case.expected}, actual), *invalid_events(changes["added"])]
 
     def _changes(self, case: Case) -> list[str]:
-        """Replay a batch of the table's stream; what Lambda would try for six hours is set aside."""
+        """Replay a batch of the table's stream."""
+        queue_url = table_stream.dead_letters()
+        self.setting("EVENTS_DEAD_LETTER_QUEUE_URL", queue_url)
         table, key = self.world.table, self.access_keys[case.function]
-        stream = Stream.turned_on(table, key)
+        stream = table_stream.Stream.turned_on(table, key)
         prepare(case.seed, self.world, self.setting)
         for item in case.records.values():
             table.put(**{name: from_json(value) for name, value in item.items()})
@@ -114,17 +110,20 @@ class Replay:
 
         outcome = invoke(self.load_handler(case.function), case.event, replace(self.world, context=context))
 
-        if outcome.get("answer", {}).get("batchItemFailures"):
-            stream.set_aside()
+        sent = {"put_aside": put_aside(queue_url, case), "published": self.event_bus.delivered}
         return differences(
-            case.expected,
-            {**outcome, **written(before, items(self.world)), "published": self.event_bus.delivered},
+            {"put_aside": [], **case.expected}, {**outcome, **written(before, items(self.world)), **sent}
         )
 
     def _function(self, name: str) -> Function:
         """Return a function by its folder's name."""
         (function,) = [each for each in self.stack.functions.values() if each.directory.name == name]
         return function
+
+
+def put_aside(queue_url: str, case: Case) -> list[dict[str, str]]:
+    """Return which messages or records of a case were set aside, with the reasons, and remove them from the queue."""
+    return [{"messageId": message_id(case, letter.body), "reason": letter.reason} for letter in take_letters(queue_url)]
 
 
 def prepare(seed: dict[str, Any], world: World, setting: Callable[[str, str], None]) -> None:

@@ -20,8 +20,6 @@ from tests.support.world import KEY_ID, ORGANIZATION_ID, Context, World
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mypy_boto3_sqs import SQSClient
-
     from local.iam import AccessKey
     from tests.support.event_bus import EventBus
     from tests.support.world import Table
@@ -88,12 +86,10 @@ class Stream:
 
     Attributes:
         lambda_: the client of the poller, with the credentials of the function's role.
-        queues: the same, of SQS.
     """
 
     table: Table
     lambda_: Any
-    queues: SQSClient
 
     @classmethod
     def turned_on(cls, table: Table, key: AccessKey) -> Stream:
@@ -103,7 +99,7 @@ class Stream:
         )
         role: Any = {"aws_access_key_id": key.access_key, "aws_secret_access_key": key.secret_key}
         streams = boto3.client("dynamodbstreams", endpoint_url=table.client.meta.endpoint_url, **role)
-        return cls(table, streams, boto3.client("sqs", **role))
+        return cls(table, streams)
 
     def poll(self) -> list[dict[str, Any]]:
         """Return the items that were added, as the stream has them."""
@@ -118,12 +114,36 @@ class Stream:
             images += [record["dynamodb"]["NewImage"] for record in records if record["eventName"] == "INSERT"]
         return images
 
-    def set_aside(self) -> None:
-        """Send the place of records that are too old to the destination of the mapping."""
-        destination = mapping(properties("EventsMapping")["DestinationConfig"], "")["OnFailure"]
-        name = text(mapping(destination, "")["Destination"], "").rpartition(":")[2]
-        url = boto3.client("sqs").create_queue(QueueName=name)["QueueUrl"]
-        self.queues.send_message(QueueUrl=url, MessageBody="{}")
+
+def dead_letters() -> str:
+    """Create the queue that the mapping names for records that are given up, and return its URL."""
+    destination = mapping(properties("EventsMapping")["DestinationConfig"], "")["OnFailure"]
+    name = text(mapping(destination, "")["Destination"], "").rpartition(":")[2]
+    return boto3.client("sqs").create_queue(QueueName=name)["QueueUrl"]
+
+
+def deliver(invoke: Callable[..., int | None], records: Sequence[Record]) -> int:
+    """Deliver records until all are done; return the number of invocations.
+
+    Lambda goes on at the named record, and halves a batch whose invocation fails.
+
+    Args:
+        invoke: called with the records of a batch; returns the position from which Lambda goes on, or None.
+        records: of a shard.
+    """
+    batches = [list(records)]
+    for invocations in range(MOST_INVOCATIONS):
+        if not batches:
+            return invocations
+        batch = batches.pop(0)
+        try:
+            failed = invoke(*batch)
+        except Exception:  # noqa: BLE001 - Lambda reports every exception
+            half = (len(batch) + 1) // 2
+            batches[:0] = [part for part in (batch[:half], batch[half:]) if part]
+        else:
+            batches[:0] = [] if failed is None else [batch[failed:]]
+    raise AssertionError("the batch is never done")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,23 +164,8 @@ class Publisher:
         return numbers.index(named[0]) if named else None
 
     def deliver(self, records: Sequence[Record]) -> int:
-        """Deliver records until all are done; return the number of invocations.
-
-        Lambda goes on at the named record, and halves a batch whose invocation fails.
-        """
-        batches = [list(records)]
-        for invocations in range(MOST_INVOCATIONS):
-            if not batches:
-                return invocations
-            batch = batches.pop(0)
-            try:
-                failed = self(*batch)
-            except Exception:  # noqa: BLE001 - Lambda reports every exception
-                half = (len(batch) + 1) // 2
-                batches[:0] = [part for part in (batch[:half], batch[half:]) if part]
-            else:
-                batches[:0] = [] if failed is None else [batch[failed:]]
-        raise AssertionError("the batch is never done")
+        """Deliver records until all are done; return the number of invocations."""
+        return deliver(self, records)
 
     def with_time_left(self, milliseconds: int) -> Publisher:
         """Return the same function, with less time left."""

@@ -64,6 +64,7 @@ LONGEST_NAMES = {
     "Pepper": f"arn:aws-us-gov:secretsmanager:{LONGEST_REGION}:123456789012:secret:Pepper-{RANDOM}-AbCdEf",
     "OrganizationEventsDeadLetters": f"https://sqs.{LONGEST_REGION}.amazonaws.com.cn/123456789012/{'q' * 80}",
     "EventBus": f"{'s' * 128}-events",
+    "EventsDeadLetters": f"https://sqs.{LONGEST_REGION}.amazonaws.com.cn/123456789012/{'q' * 80}",
     "LeakReportsQueue": f"https://sqs.{LONGEST_REGION}.amazonaws.com.cn/123456789012/{'q' * 80}",
 }
 """CloudFormation User Guide, "Stack name" (128 characters); Amazon SQS, "Quotas" (queue names of 80)."""

@@ -59,7 +59,7 @@ def test_a_notice_is_an_audit_record_of_the_key(announce: Announcements) -> None
     (record,) = announce.table.under("AUDIT#")
     assert f"ORG#{ORGANIZATION_ID}" == record["pk"]
     assert "system" == record["actor_type"]
-    assert "announce_expirations" == record["actor_id"]
+    assert "expirations" == record["actor_id"]
     assert "api_key" == record["target_type"]
     assert KEY_ID == record["target_id"]
     assert {"after": {"name": "Nightly import", "expiresAt": SOON, "days": 7}} == json.loads(record["changes"])

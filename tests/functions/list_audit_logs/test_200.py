@@ -65,7 +65,7 @@ def test_a_record_without_a_request(call: Call) -> None:
 
     assert record["sourceIp"] is None
     assert record["requestId"] is None
-    assert {"type": "system", "id": "identity-provider"} == record["actor"]
+    assert {"type": "system", "id": "identity-provider", "name": "identity-provider"} == record["actor"]
 
 
 def test_every_change_is_listed(call: Call, functions: Callable[[str], Call]) -> None:
@@ -91,6 +91,11 @@ FILTERS: list[tuple[dict[str, str], list[int]]] = [
     ({"event": "member.removed"}, []),
     ({"event": "api_key.deleted,api_key.created"}, [1, 2, 4]),
     ({"event": " api_key.deleted , api_key.deleted"}, [4]),
+    ({"actor_type": "user"}, [1, 2, 3, 4, 6]),
+    ({"actor_type": "api_key"}, [5]),
+    ({"actor_type": "operator,identity_provider"}, []),
+    ({"actor_type": " system , api_key,api_key"}, [5, 7]),
+    ({"actor_type": "user,api_key,operator,identity_provider,system"}, [1, 2, 3, 4, 5, 6, 7]),
     ({"actor_user_id": "user_1"}, [1, 3, 4]),
     ({"actor_user_id": "USER_1"}, []),
     ({"actor_user_id": nth_id(70)}, []),
@@ -104,6 +109,10 @@ FILTERS: list[tuple[dict[str, str], list[int]]] = [
     ({"event": "api_key.updated", "actor_api_key_id": nth_id(70), "target_id": nth_id(81)}, [5]),
     ({"actor_user_id": "user_1", "actor_api_key_id": nth_id(70)}, []),
     ({"actor_user_id": "user_1", "starting_after": nth_id(4)}, [1, 3]),
+    ({"actor_user_id": "user_1", "actor_type": "user,system", "event": "api_key.deleted"}, [4]),
+    ({"actor_user_id": "user_1", "actor_type": "api_key"}, []),
+    ({"actor_api_key_id": nth_id(70), "actor_type": "api_key"}, [5]),
+    ({"actor_type": "api_key,system", "starting_after": nth_id(7)}, [5]),
 ]
 
 
@@ -128,6 +137,8 @@ def test_filters(call: Call, query: dict[str, str], numbers: list[int]) -> None:
         target_id=ORGANIZATION_ID,
         **user_2,
     )
+    leak_reports = {"actor_type": "system", "actor_id": "leak_reports"}
+    call.table.put_audit(nth_id(7), event="api_key.leak_reported", target_id=nth_id(82), **leak_reports)
 
     assert newest_first(*numbers) == call.ids(query)
 

@@ -26,6 +26,10 @@ WRONG: dict[str, tuple[list[str], str]] = {
         ],
         "must be a comma-separated list of events",
     ),
+    "actor_type": (
+        ["", ",", "key", "USER", "user,", "user,key", "user;system", "api_*", "None", "\ud800"],
+        "must be a comma-separated list of actor types",
+    ),
     "created_from": (TIMES, A_TIME),
     "created_to": (TIMES, A_TIME),
 }
@@ -51,6 +55,18 @@ def test_400_hints_list_the_events(call: Call) -> None:
     hint = call.refused(query={"event": "api_key.revoked"}).hint
 
     assert "api_key.retired_secret_used, api_key.rotated, api_key.updated, member.added" in hint
+
+
+def test_400_hints_list_the_types_of_actors(call: Call) -> None:
+    """The hint lists the valid values."""
+    hint = call.refused(query={"actor_type": "key"}).hint
+
+    assert "Use any of: api_key, identity_provider, operator, system, user." == hint
+
+
+def test_400_hints_at_the_name_of_the_filter(call: Call) -> None:
+    """The name of the field in responses is not the name of the parameter: the hint has that."""
+    assert "Did you mean actor_type?" == call.refused(query={"actorType": "user"}).hint
 
 
 @pytest.mark.parametrize("name", ["created_from", "created_to"])

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keywright.store.event_bus import REQUEST_BYTES
+from tests.support.dead_letters import take_letters
 from tests.support.event_bus import entry_bytes
+from tests.support.replay import NO_SERVER
 from tests.support.table_stream import audit_item, stream_record
 from tests.support.world import ORGANIZATION_ID, OTHER_ORGANIZATION_ID, nth_id
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from local.iam import Decision
     from tests.support.event_bus import EventBus
@@ -50,7 +52,7 @@ def test_a_record_is_published_as_an_event(publisher: Publisher, decisions: Coll
         "id": nth_id(1),
         "organizationId": ORGANIZATION_ID,
         "event": "api_key.created",
-        "actor": {"type": "user", "id": "user_9"},
+        "actor": {"type": "user", "id": "user_9", "name": None},
         "targetId": "01980000-0000-7000-8000-000000000001",
         "targetType": "api_key",
         "changes": {"before": None, "after": {"name": ""}},
@@ -121,26 +123,46 @@ def test_a_batch_that_is_delivered_twice_has_the_same_ids(publisher: Publisher) 
     assert first * 2 == publisher.bus.published
 
 
-def test_a_malformed_record_is_named_after_those_before_it(
-    publisher: Publisher, caplog: pytest.LogCaptureFixture
+def test_a_malformed_record_does_not_hold_up_the_others(
+    publisher: Publisher, dead_letters: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """GIVEN a record without an event THEN those before it are published, none after it, and it is named."""
+    """GIVEN a record without an event THEN its key is set aside without its content, and all others are published."""
     batch = of_many(4)
     del batch[2]["dynamodb"]["NewImage"]["event"]
 
-    assert publisher(*batch) == 2
+    assert publisher(*batch) is None
 
-    assert [nth_id(0), nth_id(1)] == publisher.bus.ids
-    assert ["record not published"] == [each.message for each in caplog.records if each.levelname == "ERROR"]
+    assert [nth_id(0), nth_id(1), nth_id(3)] == publisher.bus.ids
+    key = {name: batch[2]["dynamodb"]["Keys"][name]["S"] for name in ("pk", "sk")}
+    (letter,) = take_letters(dead_letters)
+    assert {**key, "sequenceNumber": batch[2]["dynamodb"]["SequenceNumber"]} == json.loads(letter.body)
+    assert "not an audit record: KeyError" == letter.reason
+    assert ["record put aside"] == [each.message for each in caplog.records if each.levelname == "ERROR"]
 
 
-def test_a_malformed_record_alone_is_named(publisher: Publisher) -> None:
-    """GIVEN a batch that is one malformed record THEN it is named: Lambda sets it aside when it is too old."""
-    malformed = record(0)
-    malformed["dynamodb"]["NewImage"]["changes"] = {"S": "no JSON"}
+def test_a_malformed_record_comes_again_if_it_cannot_be_set_aside(
+    publisher: Publisher, setting: Callable[[str, str], None]
+) -> None:
+    """GIVEN a queue that does not answer THEN the malformed record is named, and nothing before it comes again."""
+    batch = of_many(3)
+    batch[1]["dynamodb"]["NewImage"]["changes"] = {"S": "no JSON"}
+    setting("AWS_ENDPOINT_URL_SQS", NO_SERVER)
 
-    assert publisher(malformed) == 0
-    assert [] == publisher.bus.requests
+    assert publisher(*batch) == 1
+
+
+def test_a_malformed_record_waits_for_those_before_it(publisher: Publisher, dead_letters: str) -> None:
+    """GIVEN a refused record before a malformed one THEN that one is named, and the malformed one waits."""
+    batch = of_many(3)
+    del batch[2]["dynamodb"]["NewImage"]["event"]
+    publisher.bus.refuse = lambda _: "ThrottlingException"
+
+    assert publisher(*batch) == 0
+    assert [] == take_letters(dead_letters)
+
+    publisher.bus.refuse = lambda _: None
+    assert publisher(*batch) is None
+    assert 1 == len(take_letters(dead_letters))
 
 
 def test_the_log_has_no_detail(publisher: Publisher, caplog: pytest.LogCaptureFixture) -> None:

@@ -78,15 +78,6 @@ def test_nothing_overtakes_a_record_of_its_organization(publisher: Publisher) ->
     assert {1} == {len(entries) for entries in publisher.bus.requests}
 
 
-def test_a_record_that_is_malformed_does_not_hide_one_before_it(publisher: Publisher) -> None:
-    """GIVEN a malformed record after one that is refused THEN the one before it is named."""
-    batch = of_many(3)
-    del batch[2]["dynamodb"]["NewImage"]["event"]
-    publisher.bus.refuse = refusing(1, ["ThrottlingException"] * retries.ATTEMPTS)
-
-    assert publisher(*batch) == 1
-
-
 def test_a_bus_that_does_not_exist_names_every_record(publisher: Publisher) -> None:
     """GIVEN a stack without its bus THEN the first record is named, and nothing is lost."""
     publisher.bus.refuse = lambda _: "ResourceNotFoundException"

@@ -10,6 +10,8 @@ from tests.support.client import REQUEST_ID, calling, meanwhile
 from tests.support.world import KEY_ID, OTHER_ORGANIZATION_ID, nth_id
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.client import Call
 
 call = calling("revoke_current_api_key")
@@ -43,6 +45,20 @@ def test_the_actor_is_the_key(call: Call) -> None:
         record[name] for name in ("event", "actor_type", "actor_id", "target_id", "reason", "source_ip", "request_id")
     )
     assert "CI" == json.loads(record["changes"])["before"]["name"]
+
+
+def test_the_audit_log_has_the_name_of_the_key(call: Call, functions: Callable[[str], Call]) -> None:
+    """The record has the name that the key had when it acted, although the key is gone."""
+    call.table.put_organization()
+    call.table.put_member("user_1", "admin")
+    call.table.put_key()
+    functions("update_api_key").data({"name": "Nightly import"}, key_id=KEY_ID)
+    call.data()
+
+    (deleted, updated), _ = functions("list_audit_logs").page()
+
+    assert {"type": "api_key", "id": KEY_ID, "name": "Nightly import"} == deleted["actor"]
+    assert {"type": "user", "id": "user_1", "name": None} == updated["actor"]
 
 
 def test_it_takes_a_read_and_a_transaction(call: Call) -> None:

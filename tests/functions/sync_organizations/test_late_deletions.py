@@ -46,8 +46,8 @@ def test_a_request_after_its_grace_period_deletes_nothing(
     assert {"purged": 0, "kept": 0, "unfinished": 0} == load_handler("purge_organizations")({}, sync.world.context)
 
     assert organization == sync.world.table.items()
-    ((_, attributes),) = sync.put_aside()
-    assert {"reason": REASON} == attributes
+    (letter,) = sync.put_aside()
+    assert REASON == letter.reason
 
 
 @pytest.mark.parametrize("days", [1, 30, 365])

@@ -81,13 +81,13 @@ def test_every_filter(table: Table, stop_clock: Callable[[str], datetime]) -> No
     key = write(table, minute(4), event="api_key.deleted", target_id="k")
     last = write(table, minute(5))
 
-    assert [operator] == shown(AuditFilter(actor_type=ActorType.OPERATOR))[0]
+    assert [operator] == shown(AuditFilter(actor_types=[ActorType.OPERATOR]))[0]
     assert [eve] == shown(AuditFilter(actor_id="eve"))[0]
     assert [key] == shown(AuditFilter(events=[AuditEvent.API_KEY_DELETED]))[0]
     assert [key] == shown(AuditFilter(target_id="k"))[0]
     assert [last] == shown(AuditFilter(created_from=clock.stored(minute(5))))[0]
     assert [operator] == shown(AuditFilter(created_from=clock.stored(minute(2)), created_to=clock.stored(minute(2))))[0]
-    assert [] == shown(AuditFilter(actor_type=ActorType.OPERATOR, actor_id="eve"))[0]
+    assert [] == shown(AuditFilter(actor_types=[ActorType.OPERATOR], actor_id="eve"))[0]
 
 
 def test_a_missing_organization(world: World) -> None:

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keywright import deadline
+from keywright import clock, deadline
 from keywright.aws import retries
 from keywright.aws.client import AwsError
+from keywright.domain.audit_event import AuditEvent
+from keywright.domain.principals import Actor, ActorType
 from keywright.errors import API_KEY_NOT_FOUND, CONFLICT, FORBIDDEN, SERVICE_UNAVAILABLE, ErrorType, ServiceError
 from keywright.settings import table_settings
-from keywright.store import layout, table
+from keywright.store import audit, layout, table
+from keywright.store.audit import Change
 from keywright.store.table import IS_NEW, Expression, Step
 from tests.support import faults
 from tests.support.world import ORGANIZATION_ID
@@ -265,7 +268,8 @@ def put(sort_key: str, error: ErrorType = API_KEY_NOT_FOUND) -> Step:
 def record(world: World) -> Step:
     """The audit record of a change."""
     del world
-    return table.put_new(layout.in_organization(ORGANIZATION, f"AUDIT#{uuid.uuid4()}"))
+    change = Change(AuditEvent.MEMBER_ADDED, "member", "user_1", None, {"role": "admin"})
+    return audit.put(ORGANIZATION, Actor(ActorType.USER, "user_9"), None, change, clock.now())
 
 
 def sort_keys(world: World) -> list[str]:

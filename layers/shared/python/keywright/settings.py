@@ -191,9 +191,11 @@ class EventSettings:
 
     Attributes:
         event_bus_name: the stack's own bus.
+        dead_letter_queue_url: queue of records that cannot become an event.
     """
 
     event_bus_name: str
+    dead_letter_queue_url: str
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> EventSettings:
@@ -202,7 +204,11 @@ class EventSettings:
         Raises:
             ConfigurationError: a variable is missing.
         """
-        return cls(event_bus_name=_Reader(environment).text("EVENT_BUS_NAME"))
+        reader = _Reader(environment)
+        return cls(
+            event_bus_name=reader.text("EVENT_BUS_NAME"),
+            dead_letter_queue_url=reader.text("EVENTS_DEAD_LETTER_QUEUE_URL"),
+        )
 
 
 @dataclass(frozen=True, slots=True)

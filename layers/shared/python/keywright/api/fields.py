@@ -19,11 +19,13 @@ from keywright import clock
 from keywright.domain import ip_addresses, limits
 from keywright.domain.audit_event import AuditEvent
 from keywright.domain.leak import URL_CHARACTERS, URL_PATTERN, is_url
+from keywright.domain.principals import ActorType
 from keywright.ids import parse_uuid
 from keywright.settings import catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from enum import StrEnum
 
 NAME_CHARACTERS = 120
 METADATA_STRING_CHARACTERS = 512
@@ -229,12 +231,17 @@ def _leak_url(text: str) -> str:
     return text
 
 
-def _audit_events(value: object) -> tuple[AuditEvent, ...]:
-    names = [name.strip() for name in str(value).split(",")]
-    known = {event.value for event in AuditEvent}
-    if not known.issuperset(names):
-        raise broken_rule("must be a comma-separated list of events", f"Use any of: {', '.join(sorted(known))}.")
-    return tuple(AuditEvent(name) for name in dict.fromkeys(names))
+def _several_of(kind: type[StrEnum], plural: str) -> BeforeValidator:
+    """Return the parser of a comma-separated list of the values of an enum."""
+    known = {member.value for member in kind}
+
+    def parse(value: object) -> tuple[StrEnum, ...]:
+        names = [name.strip() for name in str(value).split(",")]
+        if not known.issuperset(names):
+            raise broken_rule(f"must be a comma-separated list of {plural}", f"Use any of: {', '.join(sorted(known))}.")
+        return tuple(kind(name) for name in dict.fromkeys(names))
+
+    return BeforeValidator(parse)
 
 
 # ---- In bodies -----------------------------------------------------------------------------------------------
@@ -285,7 +292,8 @@ Limit = Annotated[int, Field(ge=1, le=MAXIMUM_LIMIT), BeforeValidator(_limit)]
 Cursor = Annotated[UUID | None, BeforeValidator(_cursor)]
 BooleanText = Annotated[bool | None, BeforeValidator(_boolean_text)]
 Day = Annotated[date, BeforeValidator(_day)]
-AuditEvents = Annotated[tuple[AuditEvent, ...], Field(min_length=1), BeforeValidator(_audit_events)]
+AuditEvents = Annotated[tuple[AuditEvent, ...], Field(min_length=1), _several_of(AuditEvent, "events")]
+ActorTypes = Annotated[tuple[ActorType, ...], Field(min_length=1), _several_of(ActorType, "actor types")]
 
 # ---- In responses --------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from keywright.api.fields import (
     DEFAULT_LIMIT,
+    ActorTypes,
     AllowedIps,
     AuditEvents,
     BooleanText,
@@ -302,6 +303,7 @@ class ListAuditLogsQuery(PageQuery):
 
     Attributes:
         event: Only these events, comma-separated.
+        actor_type: Only changes by actors of these types, comma-separated.
         actor_user_id: Only actions of this user.
         actor_api_key_id: Only actions of this key.
         target_id: Only changes to this key, member or organization.
@@ -310,6 +312,7 @@ class ListAuditLogsQuery(PageQuery):
     """
 
     event: AuditEvents = ()
+    actor_type: ActorTypes = ()
     actor_user_id: str | None = None
     actor_api_key_id: str | None = None
     target_id: str | None = None
@@ -627,11 +630,15 @@ class AuditLogActor(Answer):
 
     Attributes:
         type: `user`, `api_key`, `operator`, `identity_provider` or `system`.
-        id: The id of the actor.
+        id: The id of the user or key, the ARN of the operator's AWS credentials, the `source` of the identity
+            provider's event, or the job of the system.
+        name: The name of the key at that time, the user or session at the end of the operator's ARN, or the system's
+            job in words. null if no name is known, as for users and the identity provider.
     """
 
     type: str
     id: str
+    name: str | None
 
 
 class AuditLog(Answer):

@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 
 
 class ActorType(StrEnum):
-    """The kinds of actors. Their names are part of the API."""
+    """Types of actors.
+
+    `user` is a member of the organization, `api_key` the holder of a key, `operator` a person or program with the
+    command line, `identity_provider` the service that users sign in with, and `system` a job of Keywright.
+    """
 
     USER = "user"
     API_KEY = "api_key"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 LEAST_SECONDS = 10.0
 """No notice begins with less time left: it may take a retry or two."""
-ACTOR = Actor(ActorType.SYSTEM, "announce_expirations")
+ACTOR = Actor(ActorType.SYSTEM, "expirations")
 """The actor of the audit records."""
 
 _MOST_READ_AT_ONCE = 100  # Amazon DynamoDB API Reference, BatchGetItem

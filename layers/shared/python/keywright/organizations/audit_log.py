@@ -8,6 +8,7 @@ from keywright import clock
 from keywright.api.envelope import Listing, Pagination
 from keywright.api.schemas import AuditLog, AuditLogActor
 from keywright.domain.permissions import Role
+from keywright.domain.principals import ActorType
 from keywright.store import audit, authorization, table
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def list_logs(member: Member, query: ListAuditLogsQuery) -> Listing[AuditLog]:
     authorization.read_as(member, Role.ADMIN)
     records = audit.AuditFilter(
         events=query.event,
+        actor_types=query.actor_type,
         actor_user_id=query.actor_user_id,
         actor_api_key_id=query.actor_api_key_id,
         target_id=query.target_id,
@@ -42,7 +44,7 @@ def shown(record: AuditRecord) -> AuditLog:
     return AuditLog(
         id=record.record_id,
         event=record.event,
-        actor=AuditLogActor(type=record.actor_type, id=record.actor_id),
+        actor=AuditLogActor(type=record.actor_type, id=record.actor_id, name=_actor_name(record)),
         target_id=record.target_id,
         target_type=record.target_type,
         changes=record.changes,
@@ -52,3 +54,24 @@ def shown(record: AuditRecord) -> AuditLog:
         received_at=record.received_at,
         reason=record.reason,
     )
+
+
+def _actor_name(record: AuditRecord) -> str | None:
+    """Return the name that the record itself has of its actor: events are made of the record alone."""
+    match record.actor_type:
+        case ActorType.API_KEY if record.actor_id == record.target_id:
+            return _name_before(record)
+        case ActorType.OPERATOR if record.actor_id.startswith("arn:"):
+            # user/path/NAME, assumed-role/role/SESSION or federated-user/NAME; names have no slash ("IAM identifiers").
+            _, slash, name = record.actor_id.rpartition("/")
+            return name if slash else None
+        case ActorType.SYSTEM:
+            return record.actor_id.replace("_", " ")
+    return None
+
+
+def _name_before(record: AuditRecord) -> str | None:
+    match record.changes:
+        case {"before": {"name": str(name)}}:
+            return name
+    return None

@@ -6,6 +6,7 @@ the next one is sent when all of the last were taken: however requests fail, an 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,12 @@ from keywright.api.schemas import PublishedAuditLog
 from keywright.errors import ServiceError
 from keywright.log import describe, logger
 from keywright.organizations import audit_log
-from keywright.store import audit, event_bus, layout
+from keywright.settings import event_settings
+from keywright.store import audit, dead_letters, event_bus, layout
 from keywright.store.event_bus import INTEGER_LIMIT, REQUEST_BYTES, REQUEST_EVENTS, OutgoingEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from uuid import UUID
 
     from keywright.api.lambda_types import BatchAnswer, LambdaContext, StreamEvent, StreamRecord
@@ -39,27 +41,38 @@ class _Place:
     event: OutgoingEvent
 
 
+@dataclass(frozen=True, slots=True)
+class _Malformed:
+    """A record that cannot become an event.
+
+    Attributes:
+        letter: JSON text that names it, without its content.
+    """
+
+    sequence_number: str
+    letter: str
+    reason: str
+
+
 def publish(event: StreamEvent, context: LambdaContext) -> BatchAnswer:
-    """Publish the records of a batch; the answer names the first that was not, from which Lambda goes on."""
+    """Publish the records of a batch; the answer names the first that was not, from which Lambda goes on.
+
+    A record that no retry can help goes to the dead-letter queue at once, so that it does not hold up its shard.
+    """
     about: dict[str, object] = {"operation": "publish_events", "request_id": context.aws_request_id}
-    places: list[_Place] = []
-    failed: str | None = None
-    for record in event["Records"]:
-        try:
-            places.append(_place(record))
-        except Exception as error:  # noqa: BLE001 - those before it are published; Lambda sets it aside
-            failed = record["dynamodb"]["SequenceNumber"]
-            logger().error("record not published", extra={**about, "details": describe(error)})
-            break
+    parsed = [_parsed(record, about) for record in event["Records"]]
+    places = [each for each in parsed if isinstance(each, _Place)]
     published: set[OutgoingEvent] = set()
-    try:
-        with deadline.within(context.get_remaining_time_in_millis()):
+    failed: str | None = None
+    with deadline.within(context.get_remaining_time_in_millis()):
+        try:
             for request in _requests(places):
                 event_bus.put([place.event for place in request], published.add)
-    except ServiceError as error:
-        failed = next(place.sequence_number for place in places if place.event not in published)
-        logger().warning("records come again", extra={**about, "reason": error.reason or error.error.code})
-    logger().info("events", extra={**about, "outcome": f"published {len(published)} of {len(event['Records'])}"})
+        except ServiceError as error:
+            failed = next(place.sequence_number for place in places if place.event not in published)
+            logger().warning("records come again", extra={**about, "reason": error.reason or error.error.code})
+        failed = _put_aside_before(failed, parsed, about)
+    logger().info("events", extra={**about, "outcome": f"published {len(published)} of {len(parsed)}"})
     return {"batchItemFailures": [] if failed is None else [{"itemIdentifier": failed}]}
 
 
@@ -83,10 +96,31 @@ def _in_64_bits(value: object) -> object:
     return value
 
 
-def _place(record: StreamRecord) -> _Place:
+def _parsed(record: StreamRecord, about: Mapping[str, object]) -> _Place | _Malformed:
     change = record["dynamodb"]
-    item = change["NewImage"]
-    return _Place(change["SequenceNumber"], layout.organization_id_of(item), event_of(item))
+    item, number = change["NewImage"], change["SequenceNumber"]
+    try:
+        return _Place(number, layout.organization_id_of(item), event_of(item))
+    except Exception as error:  # noqa: BLE001 - one record must not hold up those after it
+        logger().error("record put aside", extra={**about, "details": describe(error)})
+        letter = {**layout.key_of(item), "sequenceNumber": number}
+        return _Malformed(number, json.dumps(letter), f"not an audit record: {type(error).__name__}")
+
+
+def _put_aside_before(
+    failed: str | None, parsed: Iterable[_Place | _Malformed], about: dict[str, object]
+) -> str | None:
+    """Put aside the malformed records before the first that failed; return from which record Lambda goes on."""
+    for each in parsed:
+        if each.sequence_number == failed:
+            break
+        if isinstance(each, _Malformed):
+            try:
+                dead_letters.put_dead_letter(event_settings().dead_letter_queue_url, each.letter, each.reason)
+            except ServiceError as error:
+                logger().warning("records come again", extra={**about, "reason": error.reason or error.error.code})
+                return each.sequence_number
+    return failed
 
 
 def _requests(places: Iterable[_Place]) -> Iterator[list[_Place]]:

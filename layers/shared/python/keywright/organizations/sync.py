@@ -24,6 +24,7 @@ from keywright.organizations.events import (
     UnusableEventError,
     parse_event,
 )
+from keywright.settings import settings
 from keywright.store import dead_letters, purges
 from keywright.store.organizations import PurgedError
 
@@ -60,7 +61,7 @@ def _is_done(message: QueueMessage, request_id: str) -> bool:
         try:
             _apply(message["body"], about)
         except UnusableEventError as error:
-            dead_letters.put_dead_letter(message["body"], str(error))
+            dead_letters.put_dead_letter(settings().dead_letter_queue_url, message["body"], str(error))
             logger().error("event put aside", extra={**about, "reason": str(error)})
     except ServiceError as error:
         logger().warning("event comes again", extra={**about, "reason": error.reason or error.error.code})

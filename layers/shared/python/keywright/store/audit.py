@@ -80,14 +80,14 @@ class AuditFilter:
     """Which records to list: all conditions together; empty and None mean all.
 
     Attributes:
-        actor_type, actor_id: of any actor.
+        actor_id: of an actor of any type.
         created_from, created_to: both included.
     """
 
     events: Sequence[AuditEvent] = ()
+    actor_types: Sequence[ActorType] = ()
     actor_user_id: str | None = None
     actor_api_key_id: str | None = None
-    actor_type: ActorType | None = None
     actor_id: str | None = None
     target_id: str | None = None
     created_from: datetime | None = None
@@ -193,23 +193,25 @@ def _filters(records: AuditFilter, now: datetime) -> list[Expression]:
         "(attribute_not_exists(#ttl) OR #ttl > :now)", {":now": {"N": str(int(now.timestamp()))}}, {"#ttl": "ttl"}
     )
     filters = [is_retained]
-    if records.events:
-        values: dict[str, AttributeValueTypeDef] = {
-            f":event{index}": {"S": event} for index, event in enumerate(records.events)
-        }
-        filters.append(Expression(f"#event IN ({', '.join(values)})", values, {"#event": "event"}))
+    filters += [
+        _is_one_of(name, values)
+        for name, values in (("event", records.events), ("actor_type", records.actor_types))
+        if values
+    ]
     actors = (("user", records.actor_user_id), ("api_key", records.actor_api_key_id))
     for kind, actor_id in actors:
         if actor_id is not None:
             is_actor = f"(actor_type = :{kind}_type AND actor_id = :{kind}_id)"
             filters.append(Expression(is_actor, {f":{kind}_type": {"S": kind}, f":{kind}_id": {"S": actor_id}}))
-    for name in ("actor_type", "actor_id"):
-        value = getattr(records, name)
+    for name, value in (("actor_id", records.actor_id), ("target_id", records.target_id)):
         if value is not None:
             filters.append(Expression(f"{name} = :{name}", {f":{name}": {"S": value}}))
-    if records.target_id is not None:
-        filters.append(Expression("target_id = :target_id", {":target_id": {"S": records.target_id}}))
     return filters
+
+
+def _is_one_of(name: str, values: Sequence[str]) -> Expression:
+    numbered: dict[str, AttributeValueTypeDef] = {f":{name}{index}": {"S": value} for index, value in enumerate(values)}
+    return Expression(f"#{name} IN ({', '.join(numbered)})", numbered, {f"#{name}": name})
 
 
 def _nanoseconds(moment: datetime) -> int:

@@ -156,6 +156,11 @@ def imported_text_key(digest: str) -> Key:
     return key(_IMPORTED + digest, digest)
 
 
+def key_of(item: Item) -> dict[str, str]:
+    """Return the primary key of an item as plain texts."""
+    return {name: item[name]["S"] for name in ("pk", "sk")}
+
+
 def sort_key_of(item: Item) -> str:
     """Return the sort key of an item."""
     return item["sk"]["S"]
