@@ -1,8 +1,8 @@
 """Announcing keys that expire: 30, 7 and 1 days before, and when they have expired, each once.
 
 A run reads the expiries of the next 30 days, the earliest first, so that what is urgent is announced first. One that is
-killed or short of time is continued by the next, an hour later: what was announced is read again, at no
-further request. If a run comes late, only the most urgent notice that is due is given.
+killed or short of time is continued by the next, an hour later; it reads again what was announced, and sends nothing
+for it. If a run comes late, only the most urgent notice that is due is given.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ def announce(context: LambdaContext) -> AnnouncementsAnswer:
                 outcomes[_Outcome.UNFINISHED] += len(batch)
                 break
             outcomes.update(_outcomes(batch, about))
-    logger().info("expirations", extra={**about, "outcome": {each.value: outcomes[each] for each in _Outcome}})
+    outcome = ", ".join(f"{each.value} {outcomes[each]}" for each in _Outcome)
+    logger().info("expirations", extra={**about, "outcome": outcome})
     if outcomes[_Outcome.FAILED]:
         raise AnnouncementsFailedError(f"{outcomes[_Outcome.FAILED]} keys could not be announced")
     return AnnouncementsAnswer(
