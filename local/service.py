@@ -80,7 +80,7 @@ def running(options: Options, claim: Claim, announce: Callable[[str], None]) -> 
         _log_to(options, append=claim.is_taken_over)
         store = _open_store(options, claim, opened)
         provider = _start_identity_provider(stack, options, claim, opened)
-        show_event = _teller(announce) if options.events else _ignore
+        show_event = _event_printer(announce) if options.events else _ignore
         iam, bus = Iam(), Bus(stack, announce, listen=show_event)
         aws = _start_aws(stack, iam, bus, store, opened)
         table = _Table(_operator_client(), stack.tables[0].name if stack.tables else "")
@@ -237,8 +237,8 @@ def _start_aws(stack: Stack, iam: Iam, bus: Bus, store: Store, opened: ExitStack
     return _Aws(moto.url, own_dynamodb or moto.url)
 
 
-def _teller(announce: Callable[[str], None]) -> Callable[[dict[str, Json]], None]:
-    """Return a function that shows an event: its kind, and its detail as JSON."""
+def _event_printer(announce: Callable[[str], None]) -> Callable[[dict[str, Json]], None]:
+    """Return a function that prints an event: its kind, and its detail as JSON."""
     return lambda event: announce(f"published {event['detail-type']} {json.dumps(event['detail'])}")
 
 

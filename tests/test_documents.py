@@ -92,7 +92,7 @@ def aws_commands(path: Path) -> list[Command]:
 
 
 AWS_COMMANDS = [command for path in DOCUMENTS for command in aws_commands(path)]
-GLOBAL_OPTIONS = {"--query", "--output", "--region"}
+GLOBAL_OPTIONS = {"--cli-read-timeout", "--query", "--output", "--region"}
 
 
 @pytest.mark.parametrize("command", AWS_COMMANDS, ids=str)

@@ -52,5 +52,5 @@ def test_records_are_published_again(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ]
 
     assert [] == invalid_events(records)
-    assert [{"batchItemFailures": []}] * 3 == answers
+    assert [{"batchItemFailures": []}] * 5 == answers
     assert [record["sk"].removeprefix("AUDIT#") for record in records] == published

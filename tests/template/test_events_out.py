@@ -21,6 +21,7 @@ LONGEST_STACK_NAME = 128
 KEPT_BY_A_STREAM = DAY
 """Amazon DynamoDB Developer Guide, "Change data capture for DynamoDB Streams": records are removed after 24 hours."""
 SECONDS_OF_AN_INVOCATION = 60
+UNREAD = "IF(FILL(polled, 0) == 0, FILL(writes, 0), 0) + FILL(throttled, 0)"
 
 
 def declared(logical_id: str) -> dict[str, Json]:
@@ -129,6 +130,28 @@ def test_late_records_raise_an_alarm_before_they_are_set_aside() -> None:
     assert "GreaterThanThreshold" == alarm["ComparisonOperator"]
 
 
+def test_a_stream_that_is_not_read_raises_an_alarm() -> None:
+    """Without invocations there is no age: writes of the table are compared with the changes that Lambda has read."""
+    alarm = declared("EventsStoppedAlarm")
+    found, *metrics = [mapping(each, "Metrics") for each in sequence(alarm["Metrics"], "Metrics")]
+
+    assert {"Metrics": ["EventCount"]} == declared("EventsMapping")["MetricsConfig"]
+    assert UNREAD == found["Expression"]
+    assert [
+        ("polled", "PolledEventCount", {"Ref": "EventsMapping"}),
+        ("writes", "ConsumedWriteCapacityUnits", {"Ref": "Table"}),
+        ("throttled", "Throttles", {"Ref": "PublishEvents"}),
+    ] == [(metric["Id"], *_metric_and_resource(metric)) for metric in metrics]
+    assert [3, 0] == [alarm[name] for name in ("EvaluationPeriods", "Threshold")]
+    assert "GreaterThanThreshold" == alarm["ComparisonOperator"]
+
+
+def _metric_and_resource(metric: dict[str, Json]) -> tuple[Json, Json]:
+    described = mapping(mapping(metric["MetricStat"], "MetricStat")["Metric"], "Metric")
+    (dimension,) = [mapping(each, "Dimensions") for each in sequence(described["Dimensions"], "Dimensions")]
+    return described["MetricName"], dimension["Value"]
+
+
 def test_the_first_record_that_is_set_aside_raises_an_alarm() -> None:
     """The alarm counts the messages of this dead-letter queue."""
     alarm = declared("EventsLostAlarm")
@@ -156,6 +179,7 @@ def test_outputs_name_what_a_consumer_and_an_operator_need(output: str, value: d
 
 MAPPING = "Resources.EventsMapping.Properties"
 QUEUE = "Resources.EventsDeadLetters.Properties"
+STOPPED = "Resources.EventsStoppedAlarm.Properties"
 LATE = "Resources.EventsDelayedAlarm.Properties"
 LOST = "Resources.EventsLostAlarm.Properties"
 PATTERN = f"{MAPPING}.FilterCriteria.Filters.0.Pattern"
@@ -199,6 +223,13 @@ MISTAKES = [
         (f"{LATE}.Period", 60),
         (f"{LATE}.EvaluationPeriods", 5),
         (f"{LATE}.Dimensions", GONE),
+    ),
+    *mistakes(
+        test_a_stream_that_is_not_read_raises_an_alarm,
+        (f"{MAPPING}.MetricsConfig", GONE),
+        (f"{STOPPED}.Metrics.0.Expression", "FILL(throttled, 0)"),
+        (f"{STOPPED}.Metrics.2.MetricStat.Metric.Dimensions.0.Value", "another-table"),
+        (f"{STOPPED}.EvaluationPeriods", 1),
     ),
     *mistakes(
         test_the_first_record_that_is_set_aside_raises_an_alarm,

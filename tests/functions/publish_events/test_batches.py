@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from keywright.organizations import audit_log
 from keywright.store.event_bus import REQUEST_BYTES
 from tests.support.dead_letters import take_letters
 from tests.support.event_bus import entry_bytes
@@ -140,12 +141,28 @@ def test_a_malformed_record_does_not_hold_up_the_others(
     assert ["record put aside"] == [each.message for each in caplog.records if each.levelname == "ERROR"]
 
 
+def test_a_mistake_of_this_version_sets_nothing_aside(
+    publisher: Publisher, dead_letters: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GIVEN a function that cannot show a record THEN the invocation fails, and Lambda tries for six hours."""
+
+    def shown(_record: object) -> None:
+        raise KeyError("a mistake")
+
+    monkeypatch.setattr(audit_log, "shown", shown)
+
+    with pytest.raises(KeyError):
+        publisher(*of_many(2))
+    assert [] == take_letters(dead_letters)
+
+
+@pytest.mark.parametrize("changes", ["no JSON", "[]"])
 def test_a_malformed_record_comes_again_if_it_cannot_be_set_aside(
-    publisher: Publisher, setting: Callable[[str, str], None]
+    publisher: Publisher, setting: Callable[[str, str], None], changes: str
 ) -> None:
     """GIVEN a queue that does not answer THEN the malformed record is named, and nothing before it comes again."""
     batch = of_many(3)
-    batch[1]["dynamodb"]["NewImage"]["changes"] = {"S": "no JSON"}
+    batch[1]["dynamodb"]["NewImage"]["changes"] = {"S": changes}
     setting("AWS_ENDPOINT_URL_SQS", NO_SERVER)
 
     assert publisher(*batch) == 1

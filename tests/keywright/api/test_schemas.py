@@ -6,11 +6,13 @@ import json
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
+from pydantic import ValidationError
 
 from keywright.api import schemas
 from keywright.api.fields import QuotaPeriod, metadata_text
 from keywright.api.request import Nothing
 from keywright.api.schemas import (
+    AuditLogActor,
     Body,
     CreateApiKey,
     CreatedApiKey,
@@ -404,3 +406,11 @@ def test_repr_shows_no_key(model: type[BaseModel]) -> None:
 def test_three_models_hold_a_key() -> None:
     """The test above finds the models."""
     assert {CreatedApiKey, RotatedApiKey, VerifyApiKey} == set(WITH_A_KEY)
+
+
+def test_errors_do_not_hold_what_was_refused() -> None:
+    """An answer that cannot be made is logged as an error, without its values, which may be personal data."""
+    with pytest.raises(ValidationError) as refused:
+        AuditLogActor(type="user", id="user_9", name=["Ada Lovelace"])
+
+    assert "Ada" not in str(refused.value)

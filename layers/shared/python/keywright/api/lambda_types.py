@@ -151,7 +151,7 @@ class QueueEvent(TypedDict):
 
 
 class ChangedItem(TypedDict):
-    """What a stream says of a change: the item after it, in DynamoDB's JSON, and the place in its shard."""
+    """A change in a stream: the item after it, in DynamoDB's JSON, and the place in its shard."""
 
     SequenceNumber: str
     NewImage: Mapping[str, Any]

@@ -343,6 +343,7 @@ class Answer(BaseModel):
         alias_generator=to_camel,
         populate_by_name=True,
         json_schema_serialization_defaults_required=True,  # a response always has every field
+        hide_input_in_errors=True,  # errors are logged
     )
 
 

@@ -1,7 +1,8 @@
 """Publishing audit records: the stream of the table brings each at least once, in the order of its shard.
 
 A record that is published twice has the same `id` both times. A request never has two records of one organization, and
-the next one is sent when all of the last were taken: however requests fail, an organization's records arrive in order.
+the next one is sent when all of the last were taken: however requests fail, an organization's records arrive in order
+the first time. One that comes again can arrive after later ones.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from keywright.api.lambda_types import BatchAnswer, LambdaContext, StreamEvent, StreamRecord
+    from keywright.store.audit import AuditRecord
     from keywright.store.layout import Item
 
 
@@ -78,10 +80,14 @@ def publish(event: StreamEvent, context: LambdaContext) -> BatchAnswer:
 
 def event_of(item: Item) -> OutgoingEvent:
     """Return the event of an audit record's item."""
-    record = audit_log.shown(audit.parse_audit_record(item))
-    fields = {**dict(record), "changes": _in_64_bits(record.changes)}
-    published = PublishedAuditLog(**fields, organization_id=str(layout.organization_id_of(item)))
-    return OutgoingEvent(record.event, published.model_dump_json(by_alias=True, ensure_ascii=True))
+    return _event(layout.organization_id_of(item), audit.parse_audit_record(item))
+
+
+def _event(organization_id: UUID, record: AuditRecord) -> OutgoingEvent:
+    shown = audit_log.shown(record)
+    fields = {**dict(shown), "changes": _in_64_bits(shown.changes)}
+    published = PublishedAuditLog(**fields, organization_id=str(organization_id))
+    return OutgoingEvent(shown.event, published.model_dump_json(by_alias=True, ensure_ascii=True))
 
 
 def _in_64_bits(value: object) -> object:
@@ -100,11 +106,13 @@ def _parsed(record: StreamRecord, about: Mapping[str, object]) -> _Place | _Malf
     change = record["dynamodb"]
     item, number = change["NewImage"], change["SequenceNumber"]
     try:
-        return _Place(number, layout.organization_id_of(item), event_of(item))
-    except Exception as error:  # noqa: BLE001 - one record must not hold up those after it
+        organization_id, stored = layout.organization_id_of(item), audit.parse_audit_record(item)
+    except (KeyError, TypeError, ValueError) as error:
         logger().error("record put aside", extra={**about, "details": describe(error)})
         letter = {**layout.key_of(item), "sequenceNumber": number}
         return _Malformed(number, json.dumps(letter), f"not an audit record: {type(error).__name__}")
+    # Outside of the try: a mistake in this version fails the invocation, and nothing is set aside for six hours.
+    return _Place(number, organization_id, _event(organization_id, stored))
 
 
 def _put_aside_before(

@@ -169,7 +169,15 @@ def newest_records(
 
 
 def parse_audit_record(item: Item) -> AuditRecord:
-    """Parse a record's item."""
+    """Parse a record's item.
+
+    Raises:
+        KeyError: an attribute is missing.
+        ValueError: `changes` is not a JSON object.
+    """
+    changes = json.loads(item["changes"]["S"])
+    if not isinstance(changes, dict):
+        raise ValueError("changes is not a JSON object")  # noqa: TRY004 - a value, not a type of this program
     source_ip, request_id = item.get("source_ip"), item.get("request_id")
     return AuditRecord(
         record_id=layout.record_id_of(item),
@@ -178,7 +186,7 @@ def parse_audit_record(item: Item) -> AuditRecord:
         actor_id=item["actor_id"]["S"],
         target_type=item["target_type"]["S"],
         target_id=item["target_id"]["S"],
-        changes=json.loads(item["changes"]["S"]),
+        changes=changes,
         source_ip=source_ip["S"] if source_ip else None,
         request_id=request_id["S"] if request_id else None,
         created_at=item["created_at"]["S"],
