@@ -36,7 +36,7 @@ Json = Any
 _ANSWER_FIELDS = {"headers", "data", "error", "pagination", "body"}
 _LISTS = {"headers": "multiValueHeaders", "queryStringParameters": "multiValueQueryStringParameters"}
 _PLACEHOLDER = re.compile(r"\$\{([^}]+)\}")
-_DAY = re.compile(r"(today|day)(?:-(\d+))?")
+_DAY = re.compile(r"(today|day)([+-]\d+)?")
 _NULL = "<null>"
 _JSON_ATTRIBUTES = {
     "changes": (", ", ": "),
@@ -319,7 +319,7 @@ class Case:
         if name in computed:
             return computed[name]()
         if day := _DAY.fullmatch(name):
-            date = clock.now().date() - timedelta(days=int(day[2] or 0))
+            date = clock.now().date() + timedelta(days=int(day[2] or 0))
             return date.isoformat() if day[1] == "today" else day_name(date)
         return name[0] * int(name[4:]) if name[1:4] == " * " else self._place(name)
 

@@ -124,6 +124,14 @@ NEEDED_BY = {
         "events:PutEvents": "published_one",
         "sqs:SendMessage": "aside_malformed",
     },
+    "announce_expirations": {
+        "dynamodb:Query": "announced_7_days",
+        "dynamodb:BatchGetItem": "announced_7_days",
+        "dynamodb:ConditionCheckItem": "forgotten_deleted_key",
+        "dynamodb:UpdateItem": "announced_7_days",
+        "dynamodb:PutItem": "announced_7_days",
+        "dynamodb:DeleteItem": "announced_expired",
+    },
     "purge_organizations": {
         "dynamodb:Query": "purged_one",
         "dynamodb:BatchGetItem": "purged_one",

@@ -12,6 +12,7 @@ from keywright.domain.permissions import Role
 from keywright.domain.principals import ActorType
 from keywright.domain.revocation_reason import RevocationReason
 from keywright.store.event_bus import SOURCE
+from keywright.store.expiries import NOTICE_DAYS
 from openapi.schemas import schemas
 from tools import readable_json
 
@@ -70,6 +71,8 @@ _LEAK = _of_key("leak")
 _LEAK_OF_KEY: Json = {"leak": {"$ref": "#/$defs/Leak"}}
 _END_OF_PREVIOUS = _of_key("previousKeyExpiresAt")
 _LIMITS = _of_key("rateLimit", "quota")
+_EXPIRY = _of_key("name") | {"expiresAt": _TIME}
+_NOTICE: Json = {"enum": list(NOTICE_DAYS), "description": "The notice: how many days before the expiry it is due."}
 _USAGE_PLAN_KEY: Json = {
     "usagePlanKey": _or_null({"type": "string", "description": "`...` and the last four characters."})
 }
@@ -98,6 +101,8 @@ _CHANGES: dict[AuditEvent, tuple[Json | None, Json]] = {
         ),
     ),
     AuditEvent.API_KEY_IMPORTED: (_NULL, _object(_SETTINGS)),
+    AuditEvent.API_KEY_EXPIRING: (None, _object(_EXPIRY | {"days": _NOTICE})),
+    AuditEvent.API_KEY_EXPIRED: (None, _object(_EXPIRY)),
     AuditEvent.ORGANIZATION_CREATED: (_NULL, _object({"name": _TEXT})),
     AuditEvent.ORGANIZATION_UPDATED: (
         _some({"name": _or_null(_TEXT)} | _LIMITS | _USAGE_PLAN_KEY),

@@ -82,6 +82,10 @@ SUITES = {
     "pins": Suite("pytest tests/test_pins.py"),
     "event_order": Suite(f"{_LOCAL} tests/functions/sync_organizations/test_order.py", ("events",)),
     "purge": Suite("pytest tests/functions/purge_organizations/test_killed.py", ("purge_items",)),
+    "expirations": Suite(
+        "pytest tests/functions/announce_expirations tests/functions/test_expiries.py",
+        ("tests", "expiring_keys", "notices"),
+    ),
     "runtime": Suite("make test-runtime"),
     "usage": Suite("pytest tests/keywright/store/test_usage.py tests/keywright/keys/test_usage.py"),
     "load": Suite("make load", ("requests", "changes", "uses", "deliberate_503s", "megabytes")),

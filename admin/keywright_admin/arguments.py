@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
 import typer
 
+from keywright import clock
 from keywright.ids import MAXIMUM_ID_BYTES, is_plain, may_be_derived, organization_uuid, parse_uuid
 from keywright.operators import organizations as operator_organizations
 from keywright.organizations.events import ORGANIZATION_NAME_CHARACTERS
@@ -83,6 +86,42 @@ def parse_key_id(text: str) -> UUID:
     if key_id is None:
         raise typer.BadParameter("a key id is a UUID; `keys list` shows it")
     return key_id
+
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_SPAN = re.compile(r"([0-9]{1,6})([smhd])")
+
+
+def parse_past_time(text: str) -> datetime:
+    """Parse a time of RFC 3339, a date, or how long ago it was: 90s, 15m, 2h, 7d.
+
+    Raises:
+        BadParameter: the text is none of them.
+    """
+    span = _span(text)
+    return _moment(text, "90s, 15m, 2h, 7d ago") if span is None else clock.now() - span
+
+
+def parse_future_time(text: str) -> datetime:
+    """Parse a time of RFC 3339, a date, or how long it is until then: 12h, 30d.
+
+    Raises:
+        BadParameter: the text is none of them.
+    """
+    span = _span(text)
+    return _moment(text, "in 12h, 30d") if span is None else clock.now() + span
+
+
+def _span(text: str) -> timedelta | None:
+    match = _SPAN.fullmatch(text)
+    return None if match is None else timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def _moment(text: str, spans: str) -> datetime:
+    moment = clock.parse(text) or clock.parse(f"{text}T00:00:00Z")
+    if moment is None:
+        raise typer.BadParameter(f"a time is 2026-01-31T12:00:00Z, 2026-01-31, or {spans}")
+    return moment.astimezone(UTC)
 
 
 def _is_short(text: str) -> bool:

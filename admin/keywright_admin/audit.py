@@ -1,41 +1,21 @@
 """The command `audit`."""  # no future annotations: typer evaluates those of the command
 
 import json
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
-from keywright import clock
 from keywright.api.schemas import AuditLog
 from keywright.domain.audit_event import AuditEvent
 from keywright.domain.principals import ActorType
 from keywright.operators import audit_log
 from keywright.store.audit import AuditFilter
 from keywright_admin import terminal
-from keywright_admin.arguments import IdOption, OrganizationArgument, existing_organization_id
+from keywright_admin.arguments import IdOption, OrganizationArgument, existing_organization_id, parse_past_time
 from keywright_admin.command import answer, is_json
 from keywright_admin.output import AuditRecordList, AuditRecordOutput
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_AGO = re.compile(r"([0-9]{1,6})([smhd])")
-
-
-def parse_time(text: str) -> datetime:
-    """Parse a time of RFC 3339, a date, or how long ago it was: 90s, 15m, 2h, 7d.
-
-    Raises:
-        BadParameter: the text is none of them.
-    """
-    ago = _AGO.fullmatch(text)
-    if ago:
-        return clock.now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-    moment = clock.parse(text) or clock.parse(f"{text}T00:00:00Z")
-    if moment is None:
-        raise typer.BadParameter("a time is 2026-01-31T12:00:00Z, 2026-01-31, or 90s, 15m, 2h, 7d ago")
-    return moment.astimezone(UTC)
 
 
 def show_audit_log(  # noqa: PLR0913 - the filters
@@ -53,10 +33,11 @@ def show_audit_log(  # noqa: PLR0913 - the filters
         str | None, typer.Option("--target", metavar="ID", help="Only changes to this key, user or organization.")
     ] = None,
     since: Annotated[
-        datetime | None, typer.Option("--since", metavar="TIME", parser=parse_time, help="RFC 3339, a date, or 2h ago.")
+        datetime | None,
+        typer.Option("--since", metavar="TIME", parser=parse_past_time, help="RFC 3339, a date, or 2h ago."),
     ] = None,
     until: Annotated[
-        datetime | None, typer.Option("--until", metavar="TIME", parser=parse_time, help="The same.")
+        datetime | None, typer.Option("--until", metavar="TIME", parser=parse_past_time, help="The same.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, metavar="NUMBER", help="The latest so many records.")] = 100,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Then show new records, until Ctrl-C.")] = False,

@@ -4,7 +4,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -27,6 +27,7 @@ from keywright_admin.arguments import (
     KeyArgument,
     OrganizationArgument,
     existing_organization_id,
+    parse_future_time,
     parse_key_id,
     parse_organization,
     parse_user_id,
@@ -62,19 +63,37 @@ NoTextArgument = Annotated[list[str] | None, typer.Argument(hidden=True)]
 """Arguments that are refused: a text on the command line could be seen by others."""
 
 
-@command(key_commands, "list", "keys list org_2abc", "keys list org_2abc --created-by user_2")
+ExpiresBeforeOption = Annotated[
+    datetime | None,
+    typer.Option(
+        "--expires-before",
+        metavar="TIME",
+        parser=parse_future_time,
+        help="Only keys that expire before this time, or have expired: RFC 3339, a date, or 30d from now.",
+    ),
+]
+
+
+@command(
+    key_commands,
+    "list",
+    "keys list org_2abc",
+    "keys list org_2abc --created-by user_2",
+    "keys list org_2abc --expires-before 30d",
+)
 def _list(
     context: typer.Context,
     organization: OrganizationArgument,
     *,
     created_by: CreatedByOption = None,
+    expires_before: ExpiresBeforeOption = None,
     is_id: IdOption = False,
 ) -> None:
     """List the API keys of an organization, newest first."""
     organization_id = existing_organization_id(organization, is_id=is_id)
     listed: list[KeyOutput] = []
     with terminal.progress_bar("keys read") as advance:
-        for key in operator_keys.list_keys(organization_id, created_by):
+        for key in operator_keys.list_keys(organization_id, created_by, expires_before):
             listed.append(KeyOutput.of(key))
             advance(1)
     answer(

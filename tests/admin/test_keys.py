@@ -49,6 +49,34 @@ def test_keys_are_listed(keys: Table, run: Callable[..., CommandResult], organiz
     assert "argon2" not in result.output
 
 
+EXPIRIES = [
+    ("2030-01-31T13:00:00Z", [1, 0]),
+    ("2030-02-01", [1, 0]),
+    ("1h", [0]),
+    ("3601s", [1, 0]),
+    ("30d", [1, 0]),
+    ("2029-01-01", []),
+]
+
+
+@pytest.mark.parametrize(("time", "numbers"), EXPIRIES, ids=[case[0] for case in EXPIRIES])
+def test_keys_that_expire_soon_are_listed(
+    keys: Table,
+    run: Callable[..., CommandResult],
+    stop_clock: Callable[[str], object],
+    time: str,
+    numbers: list[int],
+) -> None:
+    """--expires-before lists the keys that expire before a time or have expired; a span is from now on."""
+    stop_clock("2030-01-31T11:00:00.000Z")
+    keys.put_key(nth_id(0), ACTIVE_ORGANIZATION_ID, expires_at="2030-01-01T00:00:00.000Z")
+    keys.put_key(nth_id(1), ACTIVE_ORGANIZATION_ID, expires_at="2030-01-31T12:00:00.000Z")
+
+    listed = run("keys", "list", ACTIVE_ORGANIZATION_ID, "--expires-before", time, "--json").json("keys")["keys"]
+
+    assert [nth_id(number) for number in numbers] == [key["id"] for key in listed]
+
+
 @EITHER
 @pytest.mark.usefixtures("keys")
 def test_keys_of_one_user_are_listed(run: Callable[..., CommandResult], organization_id: str) -> None:

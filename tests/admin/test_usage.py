@@ -135,6 +135,7 @@ WRONG = [
     ["keys", "import", "no-such-file.csv", "--organization", ORGANIZATION],
     ["keys", "import", "no-such-file.csv", "--organization", ORGANIZATION, "--format", "json"],
     ["audit", ORGANIZATION, "--since", "soon"],
+    ["keys", "list", ORGANIZATION, "--expires-before", "soon"],
     ["audit", ORGANIZATION, "--event", "api_key.stolen"],
     ["audit", ORGANIZATION, "--limit", "0"],
 ]

@@ -13,6 +13,7 @@ import pytest
 from keywright.store import retired_uses, usage
 from keywright.store.retired_uses import RetiredUses
 from keywright.store.usage import PreviousUse, Uses, day_name
+from tests.support.announcements import Announcements
 from tests.support.capacity import Consumption, documented, measured, write
 from tests.support.cases import CASES
 from tests.support.replay import invoke, prepare
@@ -141,6 +142,29 @@ def test_a_use_of_a_full_usage_takes_one_write_unit(world: World) -> None:
         retired_uses.report(unreported)
 
     assert [Consumption(1, 0, 1), Consumption(1, 0, 4)] == consumed
+
+
+def test_a_notice_takes_four_write_units(
+    world: World, load_handler: Callable[[str], Callable[..., Any]], stop_clock: Callable[[str], datetime]
+) -> None:
+    """GIVEN 300 announced keys WHEN another is announced THEN 10 units read them, 1 its key, and 4 write the notice.
+
+    An expired key that is announced takes as many.
+    """
+    stop_clock("2026-05-01T00:00:00.000Z")
+    announce = Announcements(load_handler("announce_expirations"), world)
+    for number in range(300):
+        sort_key = f"2026-05-20T00:00:00.000Z#{ORGANIZATION_ID}#{nth_id(number)}"
+        world.table.put(pk="EXPIRIES", sk=sort_key, noticed=30)
+    for at in ("2026-05-02T00:00:00.000Z", "2026-04-30T00:00:00.000Z"):
+        announce.expire(at)
+
+        with measured(world.table) as consumed:
+            announce()
+
+        query, *rest = consumed
+        assert query.read_units <= 10
+        assert [Consumption(1, 1, 0), Consumption(1, 0, 4)] == rest
 
 
 def test_every_event_of_the_document_exists() -> None:

@@ -60,7 +60,7 @@ def test_400_an_unknown_parameter(call: Call, endpoint: Endpoint, name: str) -> 
         ("limti", "Did you mean limit?"),
         ("LIMIT", "Did you mean limit?"),
         ("startingAfter", "Did you mean starting_after?"),
-        ("after", "The query parameters are: limit, starting_after, enabled, permission."),
+        ("after", "The query parameters are: limit, starting_after, enabled, permission, expires_before."),
         ("permissions", "Did you mean permission?"),
     ],
 )

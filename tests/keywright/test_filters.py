@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CALLER = Member(UUID(int=1), "user_1")
 CURSOR = "01980000-0000-7000-8000-000000000001"
 PAGE = {"limit": "7", "starting_after": CURSOR}
-API_KEYS = {"enabled": "true", "permission": "sessions:read"}
+API_KEYS = {"enabled": "true", "permission": "sessions:read", "expires_before": "2030-01-31T12:00:00Z"}
 AUDIT_LOGS = {
     "event": "api_key.created",
     "actor_type": "system",

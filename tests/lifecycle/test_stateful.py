@@ -25,6 +25,7 @@ from keywright.domain.revocation_reason import RevocationReason
 from keywright.keys import limiter, verification
 from keywright.keys.changes import commit_change
 from keywright.store.api_keys import parse_api_key
+from tests.support.announcements import expiries
 from tests.support.audit_log import audit_log, key_states, replayed
 from tests.support.depth import size
 from tests.support.hashes import is_hash_of
@@ -147,9 +148,13 @@ MISSPELLED: list[tuple[str, Fields]] = [
     ("delete_api_key", {"query": {"dryRun": "true"}}),
     ("request_organization_deletion", {"query": {"dryRun": "true"}}),
 ]
-key_filters: st.SearchStrategy[dict[str, str]] = st.fixed_dictionaries(
+key_filters: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {"limit": limits},
-    optional={"enabled": st.sampled_from(["true", "false"]), "permission": st.sampled_from(PERMISSIONS)},
+    optional={
+        "enabled": st.sampled_from(["true", "false"]),
+        "permission": st.sampled_from(PERMISSIONS),
+        "expires_before": st.sampled_from([-3600 * SECOND, 0, 1, 3600 * SECOND, 401 * DAY]),
+    },
 )
 record_filters: st.SearchStrategy[dict[str, str]] = st.fixed_dictionaries(
     {"limit": limits},
@@ -310,9 +315,11 @@ class TwoOrganizations(RuleBasedStateMachine):
             self._ask(by, "cancel_organization_deletion", lambda model, request: model.cancel_deletion(request))
 
     @rule(by=callers, filters=key_filters, start=st.none() | choices)
-    def list_keys(self, by: By, filters: dict[str, str], start: Choice | None) -> None:
+    def list_keys(self, by: By, filters: dict[str, Any], start: Choice | None) -> None:
         """List keys from a cursor to the end, page by page."""
-        query = dict(filters)
+        query, before = dict(filters), self._after(filters.get("expires_before"))
+        if before is not None:
+            query["expires_before"] = rfc3339(before)
         cursor = start and self._chosen(by, start)
         if cursor in self.key_ids:
             query["starting_after"] = cursor
@@ -323,6 +330,7 @@ class TwoOrganizations(RuleBasedStateMachine):
             if ("starting_after" not in query or key.key_id < query["starting_after"])
             and query.get("enabled") in {None, json.dumps(key.enabled)}
             and ("permission" not in query or query["permission"] in key.permissions)
+            and (before is None or (key.expires_at is not None and key.expires_at < before))
         ]
         self._list(by, "list_api_keys", query, matches)
 
@@ -453,6 +461,7 @@ class TwoOrganizations(RuleBasedStateMachine):
                 assert key.retired_on == table[f"USAGE#{key.key_id}"].get("retired_on")
             self._audit_log(organization)
         assert self._used_by_the_models() == self._used_in_the_table()
+        assert self._expiries_of_the_models() == self._expiries_in_the_table()
 
     def _used_by_the_models(self) -> dict[str, Fields]:
         keys = [key for model in self.models for key in model.keys.values()]
@@ -467,6 +476,18 @@ class TwoOrganizations(RuleBasedStateMachine):
                 times = {name: int(item[name]) // 10**6 for name in ("tat", "rate_interval") if name in item}
                 used[item["pk"]] = without(item, "pk", "sk") | times
         return used
+
+    def _expiries_of_the_models(self) -> set[str]:
+        return {
+            f"{rfc3339(key.expires_at)}#{model.organization_id}#{key.key_id}"
+            for model in self.models
+            for key in model.keys.values()
+            if key.expires_at is not None
+        }
+
+    def _expiries_in_the_table(self) -> set[str]:
+        own = {model.organization_id for model in self.models}
+        return {sort_key for sort_key in expiries(self.service.world.table) if sort_key.split("#")[1] in own}
 
     def teardown(self) -> None:
         """Check the hashes, replay the audit log, and list everything, also after the retention of audit records."""

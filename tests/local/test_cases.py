@@ -142,15 +142,15 @@ def test_items_are_patched_by_name(case: Callable[..., Case]) -> None:
     assert [{"pk": "ORG#1", "sk": "KEY#7"}] == changed.expected["removed"]
 
 
-def test_days_before_today_are_placeholders(case: Callable[..., Case], stop_clock: Callable[[str], datetime]) -> None:
+def test_days_near_today_are_placeholders(case: Callable[..., Case], stop_clock: Callable[[str], datetime]) -> None:
     """A case that is replayed any day can name days, in texts and as names of an item's map."""
     stop_clock("2028-03-01T00:00:30.000Z")
-    seed = {"items": {"key": {"days": {"${day}": 1, "${day-1}": 2}, "range": "${today-60} to ${today}"}}}
+    seed = {"items": {"key": {"days": {"${day}": 1, "${day-1}": 2}, "range": "${today-60} to ${today+31}"}}}
 
     (item,) = case(seed=seed).seed["items"]
 
     assert {"ge4": 1, "ge3": 2} == item["days"]
-    assert "2028-01-01 to 2028-03-01" == item["range"]
+    assert "2028-01-01 to 2028-04-01" == item["range"]
 
 
 def test_items_are_ordered_by_key(case: Callable[..., Case]) -> None:

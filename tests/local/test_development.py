@@ -538,11 +538,13 @@ class TestEmit:
         assert running.until("event ").startswith("event member.promoted put aside: detail-type must be one of")
 
     def test_a_scheduled_event(self, running: Service) -> None:
-        """A scheduled event starts the purge."""
+        """A scheduled event starts every function with a schedule."""
         event = json.dumps({"source": "aws.events", "detail-type": "Scheduled Event"})
         command("emit", running.stack_file, "-", stdin=event)
 
-        assert running.until("schedule ").startswith('schedule PurgeOrganizations {"purged": 0')
+        lines = sorted(running.until("schedule ") for _ in range(2))
+        assert lines[0].startswith('schedule AnnounceExpirations {"expiring": ')
+        assert lines[1].startswith('schedule PurgeOrganizations {"purged": 0')
 
     @pytest.mark.parametrize("text", ["", "[1]", '{"a": 1}'])
     def test_not_an_event(self, running: Service, text: str) -> None:

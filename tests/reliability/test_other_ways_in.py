@@ -1,24 +1,27 @@
-"""Faults during operations without a route: events, the purge, and the operator's new organization."""
+"""Faults during operations without a route: events, the purge, announcements, and the operator's new organization."""
 
 from __future__ import annotations
 
 import random
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from keywright.errors import ServiceError
+from keywright.keys.expirations import AnnouncementsFailedError
 from keywright.operators import organizations as operator_organizations
 from keywright.operators.refusals import RefusedError
 from keywright.organizations.purge import PurgeFailedError
 from tests.support import counts, network_faults
+from tests.support.announcements import Announcements
 from tests.support.depth import size
 from tests.support.environment import new_container
 from tests.support.history import batches, delayed, history
 from tests.support.operations import OPERATOR
 from tests.support.purge import DUE, NOW, SECONDS, Purge, due
-from tests.support.world import OTHER_ORGANIZATION_ID
+from tests.support.world import ORGANIZATION_ID, OTHER_ORGANIZATION_ID, Context, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,6 +118,88 @@ def test_an_interrupted_purge_is_completed(purge: Purge, proxy: FaultProxy, time
     assert DUE == purge.record()["pending_deletion_at"]
     counted = sum(int(value) for name, value in purge.record().items() if name.startswith("deleted_"))
     assert items + limited + 1 == counted  # including the audit record of the request
+
+
+NUMBERS = range(5)
+EXPIRING = {nth_id(number): f"2030-01-31T{number:02}:00:00.000Z" for number in NUMBERS}
+"""Keys of which one half has expired, and the other has not."""
+
+
+@pytest.fixture
+def announce(
+    proxy: FaultProxy,
+    world: World,
+    load_handler: Callable[[str], Callable[..., object]],
+    stop_clock: Callable[[str], object],
+) -> Announcements:
+    """announce_expirations, on a table with keys that are due for a notice, and an expiry without a key."""
+    del proxy
+    stop_clock("2030-01-31T02:00:00.000Z")
+    context = Context(remaining_milliseconds=SECONDS * 1000)
+    announcements = Announcements(load_handler("announce_expirations"), replace(world, context=context))
+    world.table.put_organization()
+    for key_id, at in EXPIRING.items():
+        announcements.expire(at, key_id)
+    world.table.put(pk="EXPIRIES", sk=f"2030-01-31T05:00:00.000Z#{ORGANIZATION_ID}#{nth_id(9)}")
+    return announcements
+
+
+def announced_until_done(
+    announce: Announcements,
+    faults_of_run: Callable[[], list[network_faults.Fault | None]],
+    proxy: FaultProxy,
+    time: SimulatedTime,
+) -> None:
+    """Run until nothing is left, with faults, and check that each notice was given once."""
+    answer: dict[str, int] | None = None
+    runs = 0
+    while answer != {}:
+        started = time.monotonic()
+        try:
+            with network_faults.injected(proxy, *faults_of_run()):
+                answer = announce()
+        except (ServiceError, AnnouncementsFailedError):
+            answer = None
+        assert time.monotonic() - started < SECONDS
+        runs += 1
+        assert runs < MOST_DELIVERIES
+        counts.add(operations=1)
+        new_container()
+
+    given = sorted((notice.key_id, notice.expires_at, notice.days) for notice in announce.notices())
+    assert [(nth_id(number), EXPIRING[nth_id(number)], int(number > 2)) for number in NUMBERS] == given
+    assert {f"{EXPIRING[nth_id(number)]}#{ORGANIZATION_ID}#{nth_id(number)}": 1 for number in (3, 4)} == (
+        announce.expiries()
+    )
+
+
+@pytest.mark.parametrize("repeats", [1, 100], ids=["once", "lasting"])
+@pytest.mark.parametrize("position", range(8))
+@pytest.mark.parametrize("fault", network_faults.FAULTS.values(), ids=network_faults.FAULTS)
+@pytest.mark.deep
+def test_a_notice_is_given_once_under_any_fault(  # noqa: PLR0913, PLR0917 - what a fault is made of
+    announce: Announcements,
+    proxy: FaultProxy,
+    time: SimulatedTime,
+    fault: network_faults.Fault,
+    position: int,
+    repeats: int,
+) -> None:
+    """GIVEN a fault at any request, once or from there on, WHEN runs follow THEN each notice is given exactly once."""
+    script_of_runs = iter([[*[None] * position, *[fault] * repeats]])
+
+    announced_until_done(announce, lambda: next(script_of_runs, []), proxy, time)
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+@pytest.mark.deep
+def test_interrupted_announcements_are_continued(
+    announce: Announcements, proxy: FaultProxy, time: SimulatedTime, seed: int
+) -> None:
+    """However often runs are interrupted, each notice is given exactly once."""
+    chance = random.Random(seed)  # noqa: S311 - a seed that can be repeated
+
+    announced_until_done(announce, lambda: script(chance, 30), proxy, time)
 
 
 @pytest.mark.parametrize("repeats", [1, 100], ids=["once", "lasting"])

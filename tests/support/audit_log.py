@@ -42,7 +42,8 @@ def _actor_name(item: Mapping[str, Any]) -> str | None:
             name: str = json.loads(item["changes"])["before"]["name"]  # all that a key does is to delete itself
             return name
         case "system":
-            return {"leak_reports": "leak reports", "verification": "verification"}[item["actor_id"]]
+            jobs = {"expirations": "expirations", "leak_reports": "leak reports", "verification": "verification"}
+            return jobs[item["actor_id"]]
     return None
 
 

@@ -21,7 +21,13 @@ DEVELOPMENT_ISSUER = issuer_at(Options().port + 1)
 DEVELOPMENT_GITHUB = DEVELOPMENT_ISSUER + github.KEYS_PATH
 """The address where `make run` publishes the keys that sign GitHub's reports in events/."""
 
-WITHOUT_STATUS = {"process_leak_reports", "publish_events", "purge_organizations", "sync_organizations"}
+WITHOUT_STATUS = {
+    "announce_expirations",
+    "process_leak_reports",
+    "publish_events",
+    "purge_organizations",
+    "sync_organizations",
+}
 """Functions without a caller, so without a status; their cases are MESSAGES."""
 CASES = [case for case in read_cases() if case.function not in WITHOUT_STATUS]
 REQUESTS = [case for case in CASES if case.is_request]
@@ -33,9 +39,10 @@ BATCHES = [case for case in MESSAGES if case.function == "sync_organizations"]
 LEAKS = [case for case in MESSAGES if case.function == "process_leak_reports"]
 CHANGES = [case for case in MESSAGES if case.function == "publish_events"]
 """Batches of the table's stream."""
-TICKS = [case for case in MESSAGES if case.function == "purge_organizations"]
+TICKS = [case for case in MESSAGES if case.function in {"announce_expirations", "purge_organizations"}]
 
-SUCCESSES = [case for case in CASES + MESSAGES if case.outcome in {"200", "followed", "published", "purged", "settled"}]
+SUCCESSFUL = {"200", "announced", "followed", "published", "purged", "settled"}
+SUCCESSES = [case for case in CASES + MESSAGES if case.outcome in SUCCESSFUL]
 
 
 def first_of_each_function(cases: Iterable[Case]) -> list[Case]:

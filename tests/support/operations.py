@@ -23,6 +23,7 @@ from keywright.operators import members as operator_members
 from keywright.operators.refusals import NotFoundError, RefusedError
 from local import github
 from tests.support import counts, network_faults
+from tests.support.announcements import expiries, expiries_of_keys
 from tests.support.audit_log import audit_log, key_states, replayed
 from tests.support.client import VALID_BODY
 from tests.support.event_queue import about, event, message
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 SECONDS_TO_LIVE = 3600
 REPORT_SECONDS = 25
 OPERATOR = Actor(ActorType.OPERATOR, "arn:aws:sts::123456789012:assumed-role/Ops/ada")
+EXPIRING_BODY = VALID_BODY | {"expiresAt": "2099-12-31T00:00:00.000Z"}
 REPORTED_AT = clock.stored("2026-03-01T12:00:00.000Z")
 ROUTE = "arn:aws:execute-api:eu-central-1:123456789012:abcdef1234/v1/GET/auth/api-keys/current"
 
@@ -70,7 +72,7 @@ class Scene:
     def opened(cls, service: Service, proxy: FaultProxy, time: SimulatedTime, organization_id: str) -> Scene:
         """Write the organization and create its key."""
         service.open_organization(organization_id, user_1="admin", owner="owner", user_2="member")
-        created = service.create(Caller(organization_id)).data
+        created = service.create(Caller(organization_id), EXPIRING_BODY).data
         return cls(service, proxy, time, organization_id, created["id"], created["key"])
 
     def partition(self) -> Partition:
@@ -227,9 +229,15 @@ OPERATIONS = [
     Operation("get_current_api_key", 1, call("get_current_api_key")),
     Operation("revoke_current_api_key", 2, call("revoke_current_api_key"), "api_key.deleted", 401),
     Operation("authorize_api_key", 1, _authorize),
-    Operation("create_api_key", 1, call("create_api_key", body=VALID_BODY), "api_key.created", Repeat.IS_REPLAYED),
+    Operation("create_api_key", 1, call("create_api_key", body=EXPIRING_BODY), "api_key.created", Repeat.IS_REPLAYED),
     Operation("rotate_api_key", 2, rotate(SECONDS_TO_LIVE), "api_key.rotated", Repeat.IS_REPLAYED),
-    Operation("update_api_key", 2, update(name="new", enabled=False), "api_key.updated", Repeat.IS_DONE_AGAIN),
+    Operation(
+        "update_api_key",
+        2,
+        update(name="new", enabled=False, expiresAt="2098-12-31T00:00:00Z"),
+        "api_key.updated",
+        Repeat.IS_DONE_AGAIN,
+    ),
     Operation("delete_api_key", 2, call("delete_api_key", has_key_id=True), "api_key.deleted", 404),
     Operation(
         "request_organization_deletion",
@@ -293,12 +301,17 @@ NAMES = [operation.name for operation in OPERATIONS]
 
 
 def run_under_faults(scene: Scene, operation: Operation, idempotency_key: str, *script: Fault | None) -> Answer:
-    """Run an operation with faults at its requests, and check that it is answered within the function's time."""
+    """Run an operation with faults at its requests, and check that it is answered within the function's time.
+
+    Each key that expires has its expiry in the table then, and there is no other.
+    """
     started = scene.time.monotonic()
     with network_faults.injected(scene.proxy, *script):
         answer = operation.run(scene, idempotency_key)
     limit_seconds = operation.seconds or scene.service.world.context.remaining_milliseconds / 1000
     assert scene.time.monotonic() - started < limit_seconds or not operation.has_deadline
+    table = scene.service.world.table
+    assert expiries_of_keys(table) == expiries(table).keys()
     counts.add(operations=1)
     return answer
 

@@ -13,7 +13,7 @@ from tests.support.modules import FUNCTIONS
 each_function = pytest.mark.parametrize("function", function_ids())
 
 API_GATEWAY_TIMEOUT_SECONDS = 29
-WITHOUT_CALLER = ["ProcessLeakReports", "PublishEvents", "PurgeOrganizations"]
+WITHOUT_CALLER = ["AnnounceExpirations", "ProcessLeakReports", "PublishEvents", "PurgeOrganizations"]
 """The functions that no caller waits for."""
 
 BOUNDARY = "arn:aws:iam::123456789012:policy/keywright-iam-Boundary-1A2B3C"

@@ -115,14 +115,18 @@ def test_what_cannot_be_used_raises_an_alarm() -> None:
     assert alarm["TreatMissingData"] == "notBreaching"
 
 
-def test_a_purge_that_fails_raises_an_alarm() -> None:
-    """A failed purge, which has no caller, raises an alarm."""
-    alarm = declared("PurgeFailuresAlarm")
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [("PurgeFailuresAlarm", "PurgeOrganizations"), ("ExpirationsAlarm", "AnnounceExpirations")],
+)
+def test_a_scheduled_run_that_fails_raises_an_alarm(name: str, function: str) -> None:
+    """A failed run, which has no caller, raises an alarm."""
+    alarm = declared(name)
 
     assert alarm["Namespace"] == "AWS/Lambda"
     assert alarm["MetricName"] == "Errors"
     assert alarm["Statistic"] == "Sum"
-    assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": "PurgeOrganizations"}}]
+    assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": function}}]
     assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
     assert alarm["Threshold"] == 0
 
@@ -134,13 +138,14 @@ def test_the_function_is_told_where_to_put_what_it_cannot_use() -> None:
     assert mapping(environment["Variables"], "")["DEAD_LETTER_QUEUE_URL"] == {"Ref": "OrganizationEventsDeadLetters"}
 
 
-def test_the_purge_comes_round_every_hour() -> None:
-    """The purge runs every hour, with time for about ten thousand items."""
-    events = mapping(declared("PurgeOrganizations")["Events"], "Events")
+@pytest.mark.parametrize("function", ["PurgeOrganizations", "AnnounceExpirations"])
+def test_a_scheduled_function_runs_every_hour(function: str) -> None:
+    """A run has time for about ten thousand items, and the next one goes on."""
+    events = mapping(declared(function)["Events"], "Events")
 
     assert [mapping(event, "")["Type"] for event in events.values()] == ["Schedule"]
     assert mapping(mapping(events["Hourly"], "")["Properties"], "")["Schedule"] == "rate(1 hour)"
-    assert properties("PurgeOrganizations")["Timeout"] == 300
+    assert properties(function)["Timeout"] == 300
 
 
 @pytest.mark.parametrize(

@@ -52,14 +52,23 @@ def test_each_key_comes_with_its_own_usage(call: Call) -> None:
         ({"permission": "webhooks:read"}, []),
         ({"permission": "webhooks:write", "enabled": "false"}, [2, 4]),
         ({"permission": "sessions:read", "enabled": "true", "starting_after": nth_id(1)}, []),
+        ({"expires_before": "2030-01-31T12:00:00.000Z"}, [1]),
+        ({"expires_before": "2030-01-31T13:00:00.001+01:00"}, [1, 2]),
+        ({"expires_before": "2030-02-01T00:00:00Z", "enabled": "true"}, [1]),
+        ({"expires_before": "9999-12-31T23:59:59.999Z"}, [1, 2, 3]),
     ],
     ids=lambda value: "&".join(f"{name}={text}" for name, text in value.items()) if isinstance(value, dict) else "",
 )
 def test_filters(call: Call, query: dict[str, str], numbers: list[int]) -> None:
-    """Filters work alone and together; `permission` matches permissions of the key itself, not implied ones."""
-    put_keys(call, [1], permissions=["sessions:read"])
-    put_keys(call, [2], permissions=["sessions:read", "webhooks:write"], enabled=False)
-    put_keys(call, [3], permissions=["webhooks:write"])
+    """Filters work alone and together.
+
+    `permission` matches permissions of the key itself, not implied ones; `expires_before` does not match its own time,
+    nor keys that never expire.
+    """
+    expiries = ["2020-01-01T00:00:00.000Z", "2030-01-31T12:00:00.000Z", "2031-01-01T00:00:00.000Z"]
+    put_keys(call, [1], permissions=["sessions:read"], expires_at=expiries[0])
+    put_keys(call, [2], permissions=["sessions:read", "webhooks:write"], enabled=False, expires_at=expiries[1])
+    put_keys(call, [3], permissions=["webhooks:write"], expires_at=expiries[2])
     put_keys(call, [4], permissions=["webhooks:write"], enabled=False)
 
     assert newest_first(*numbers) == call.ids(query)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LAYOUT = Path(layout.__file__)
-PREFIXES = ("ORG#", "MEMBER#", "KEY#", "USAGE#", "AUDIT#", "IDEMPOTENCY#", "PURGED")
+PREFIXES = ("ORG#", "MEMBER#", "KEY#", "USAGE#", "AUDIT#", "IDEMPOTENCY#", "PURGED", "EXPIRIES")
 WHOLE = {"ORG", "DELETIONS", "pk", "sk"}
 ORGANIZATION = UUID(int=1)
 ID = UUID(int=2)
@@ -75,6 +75,7 @@ def test_items_are_parsed_from_their_keys() -> None:
     assert "a#b" == layout.user_id_of(member)
     assert str(ID) == layout.record_id_of(record)
     assert (ORGANIZATION, AT) == layout.scheduled_deletion_of(layout.scheduled_deletion_key(ORGANIZATION, AT))
+    assert (ORGANIZATION, ID, AT) == layout.expiry_of(layout.expiry_key(ORGANIZATION, ID, AT))
 
 
 def test_what_is_scheduled_for_a_time_sorts_before_what_is_later() -> None:

@@ -280,10 +280,12 @@ class ListApiKeysQuery(PageQuery):
     Attributes:
         enabled: Only keys that are enabled (`true`) or disabled (`false`).
         permission: Only keys that were granted this permission directly. `X:read` does not find keys with `X:write`.
+        expires_before: Only keys that expire before this time, or have expired.
     """
 
     enabled: BooleanText = None
     permission: Permission | None = None
+    expires_before: Moment | None = None
 
 
 class RevocationQuery(Query):

@@ -15,6 +15,8 @@ class AuditEvent(StrEnum):
     API_KEY_LEAK_REPORTED = "api_key.leak_reported"
     API_KEY_RETIRED_SECRET_USED = "api_key.retired_secret_used"  # noqa: S105 - no password
     API_KEY_IMPORTED = "api_key.imported"
+    API_KEY_EXPIRING = "api_key.expiring"
+    API_KEY_EXPIRED = "api_key.expired"
     ORGANIZATION_CREATED = "organization.created"
     ORGANIZATION_UPDATED = "organization.updated"
     ORGANIZATION_DELETION_REQUESTED = "organization.deletion_requested"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from keywright import clock
 from keywright.domain.audit_event import AuditEvent
 from keywright.errors import API_KEY_LEAKED, ServiceError
-from keywright.store import api_keys, audit, limits, table
+from keywright.store import api_keys, audit, expiries, limits, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,6 +56,7 @@ def commit_change(  # noqa: PLR0913 - all of what its callers know
             *conditions,
             api_keys.replace(before, after),
             *limits.steps(before.key_id, had_limits=before.has_limits, has_limits=after.has_limits),
+            *expiries.steps(before, after),
         ],
         audit.put(before.organization_id, actor, origin, _difference(before, after, event, reason), now),
     )

@@ -14,7 +14,7 @@ from keywright.ids import uuid7
 from keywright.keys import secret
 from keywright.keys.replay import once, repeatable
 from keywright.keys.views import stored_fields
-from keywright.store import api_keys, audit, authorization, limits, pepper, table, usage
+from keywright.store import api_keys, audit, authorization, expiries, limits, pepper, table, usage
 
 if TYPE_CHECKING:
     from keywright.api.schemas import CreateApiKey
@@ -62,6 +62,7 @@ def _create(member: Member, origin: Origin, body: CreateApiKey, request: Repeata
             api_keys.put(record),
             usage.put(member.organization_id, key_id),
             *limits.steps(key_id, had_limits=False, has_limits=record.has_limits),
+            *expiries.steps(None, record),
         ],
         audit.put(member.organization_id, member.actor, origin, change, now),
     )

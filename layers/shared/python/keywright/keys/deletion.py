@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from keywright import clock
 from keywright.domain.audit_event import AuditEvent
-from keywright.store import api_keys, audit, imported_texts, limits, table, usage
+from keywright.store import api_keys, audit, expiries, imported_texts, limits, table, usage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +50,7 @@ def commit_deletion(
             api_keys.delete(record),
             usage.delete(record.organization_id, record.key_id),
             *limits.steps(record.key_id, had_limits=record.has_limits, has_limits=False),
+            *expiries.steps(record, None),
             *([] if record.imported_as is None else [imported_texts.delete(record.imported_as)]),
         ],
         audit.put(record.organization_id, actor, origin, change, clock.after(record.updated_at)),

@@ -35,7 +35,7 @@ def list_keys(member: Member, query: ListApiKeysQuery) -> Listing[ApiKeySummary]
         ServiceError: FORBIDDEN unless the member is an admin or owner; SERVICE_UNAVAILABLE.
     """
     authorization.read_as(member, Role.ADMIN)
-    keys = ApiKeyFilter(query.enabled, query.permission)
+    keys = ApiKeyFilter(query.enabled, query.permission, query.expires_before)
     # One more than the page holds shows whether there is another page.
     newest = api_keys.newest_api_keys(member.organization_id, query.starting_after, keys, query.limit + 1)
     page, next_cursor = table.page_of(newest, query.limit, lambda record: str(record.key_id))

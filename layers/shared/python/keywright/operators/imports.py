@@ -20,7 +20,7 @@ from keywright.ids import uuid7
 from keywright.keys.imported import candidates_of
 from keywright.operators.refusals import RefusedError, require_organization, unknown_organization
 from keywright.settings import secret_settings
-from keywright.store import api_keys, audit, imported_texts, limits, organizations, pepper, table, usage
+from keywright.store import api_keys, audit, expiries, imported_texts, limits, organizations, pepper, table, usage
 from keywright.store.imported_texts import ImportedError, NamedKey
 
 if TYPE_CHECKING:
@@ -147,6 +147,7 @@ def import_key(actor: Actor, organization_id: UUID, source: Source) -> Line:
                 api_keys.put(record),
                 usage.put(organization_id, record.key_id),
                 *limits.steps(record.key_id, had_limits=False, has_limits=record.has_limits),
+                *expiries.steps(None, record),
             ],
             audit.put(organization_id, actor, None, change, record.created_at),
         )

@@ -24,7 +24,7 @@ from keywright.store.audit import AuditFilter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from datetime import timedelta
+    from datetime import datetime, timedelta
     from uuid import UUID
 
     from keywright.api.schemas import ApiKeyDetails, RotatedApiKey
@@ -40,15 +40,22 @@ Result = TypeVar("Result")
 _MOST_READ_AT_ONCE = 100  # Amazon DynamoDB API Reference, BatchGetItem
 
 
-def list_keys(organization_id: UUID, created_by: str | None = None) -> Iterator[ApiKeyDetails]:
-    """List the keys of an organization, or those that one user has created, newest first, as they are taken.
+def list_keys(
+    organization_id: UUID, created_by: str | None = None, expires_before: datetime | None = None
+) -> Iterator[ApiKeyDetails]:
+    """List the keys of an organization, newest first, as they are taken.
+
+    Args:
+        organization_id: of the organization.
+        created_by: only keys that this user created.
+        expires_before: only keys that expire before this time, or have expired.
 
     Raises:
         NotFoundError: there is no such organization.
         ServiceError: SERVICE_UNAVAILABLE.
     """
     require_organization(organization_id)
-    records = _newest(organization_id, created_by)
+    records = _newest(organization_id, created_by, expires_before)
     while page := list(islice(records, _MOST_READ_AT_ONCE)):
         uses = usage.read_usage(organization_id, [record.key_id for record in page])
         for record in page:
@@ -292,6 +299,9 @@ def _revoke(actor: Actor, record: ApiKeyRecord, reason: RevocationReason | None)
         raise purged_organization(record.organization_id) from None
 
 
-def _newest(organization_id: UUID, created_by: str | None) -> Iterator[ApiKeyRecord]:
-    records = api_keys.newest_api_keys(organization_id, None, ApiKeyFilter(), table.LARGEST_PAGE)
+def _newest(
+    organization_id: UUID, created_by: str | None, expires_before: datetime | None = None
+) -> Iterator[ApiKeyRecord]:
+    keys = ApiKeyFilter(expires_before=expires_before)
+    records = api_keys.newest_api_keys(organization_id, None, keys, table.LARGEST_PAGE)
     return (record for record in records if created_by is None or record.created_by == created_by)

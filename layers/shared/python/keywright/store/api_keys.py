@@ -95,10 +95,12 @@ class ApiKeyFilter:
 
     Attributes:
         permission: granted to the key itself.
+        expires_before: the key expires, and earlier than this; also if it has expired.
     """
 
     enabled: bool | None = None
     permission: str | None = None
+    expires_before: datetime | None = None
 
 
 def key_of(record: ApiKeyRecord) -> Key:
@@ -162,6 +164,9 @@ def newest_api_keys(
             {"#permissions": "permissions"},
         )
         filters.append(permission)
+    if keys.expires_before is not None:
+        before: AttributeValueTypeDef = {"S": rfc3339(keys.expires_before)}
+        filters.append(Expression("expires_at < :expires_before", {":expires_before": before}))
     after = None if starting_after is None else layout.api_key_sort_key(starting_after)
     items = table.newest_first(organization_id, layout.API_KEYS, after, filters, page_size)
     return (parse_api_key(item) for item in items)

@@ -9,15 +9,16 @@
 | | AUDIT#<record id> | an audit record |
 | | IDEMPOTENCY#<digest> | an encrypted answer, kept for 24 hours |
 | DELETIONS | <time>#<organization id> | a scheduled deletion |
+| EXPIRIES | <time>#<organization id>#<key id> | the expiry of an API key |
 | PURGED#<organization id> | PURGED | the record of a purge |
 | LIMIT#<key or organization id> | LIMIT | what was used of a rate limit and a quota |
 | IMPORTED#<digest> | <digest> | which key a text that was issued elsewhere is of |
 
 Everything of an organization is in one partition. Ids of keys and audit records are UUIDs of version 7, so their
-sort keys sort by time. Scheduled deletions are in one partition, sorted by time: what is due is found without an index
-and without a scan. What was used of limits has a partition for each key, because it is written with every use: 1,000
-write units a second are all that a partition has. The item of an imported text is found by the text alone, before its
-organization is known.
+sort keys sort by time. Scheduled deletions are in one partition, sorted by time, and expiries in another: what is due
+is found without an index and without a scan. What was used of limits has a partition for each key, because it is
+written with every use: 1,000 write units a second are all that a partition has. The item of an imported text is found
+by the text alone, before its organization is known.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ ORGANIZATION = "ORG"
 """Sort key of an organization's item."""
 DELETIONS = "DELETIONS"
 """Partition of the scheduled deletions."""
+EXPIRIES = "EXPIRIES"
+"""Partition of the expiries of API keys."""
 
 _PARTITION = "ORG#"
 _PURGED = "PURGED"
@@ -123,8 +126,19 @@ def scheduled_deletion_key(organization_id: UUID, at: str) -> Key:
     return key(DELETIONS, f"{at}#{organization_id}")
 
 
+def expiry_key(organization_id: UUID, key_id: UUID, at: str) -> Key:
+    """Return the primary key of the expiry of an API key.
+
+    Args:
+        organization_id: of the key.
+        key_id: of the key.
+        at: when it expires, RFC 3339 in UTC with milliseconds, so that keys sort by time.
+    """
+    return key(EXPIRIES, f"{at}#{organization_id}#{key_id}")
+
+
 def scheduled_after(at: str) -> str:
-    """Return the lowest sort key of DELETIONS that is later than every deletion scheduled for `at`."""
+    """Return the lowest sort key of DELETIONS or EXPIRIES that is later than everything scheduled for `at`."""
     return at + _AFTER_SEPARATOR
 
 
@@ -176,6 +190,12 @@ def scheduled_deletion_of(item: Item) -> tuple[UUID, str]:
     """Parse the organization's id and the time from a scheduled deletion's item."""
     at, _, organization_id = sort_key_of(item).partition("#")
     return UUID(organization_id), at
+
+
+def expiry_of(item: Item) -> tuple[UUID, UUID, str]:
+    """Parse the ids of organization and key, and the time, from an expiry's item."""
+    at, organization_id, key_id = sort_key_of(item).split("#")
+    return UUID(organization_id), UUID(key_id), at
 
 
 def kind_of(sort_key: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from keywright.aws.retries import dynamodb, require_genuine, with_retries
 from keywright.clock import rfc3339, stored
 from keywright.settings import table_settings
-from keywright.store import imported_texts, layout, limits
+from keywright.store import expiries, imported_texts, layout, limits
 from keywright.store.table import (
     EXISTS,
     Conflict,
@@ -22,7 +22,6 @@ from keywright.store.table import (
     delete,
     put_new,
     query,
-    text_of,
     update,
 )
 
@@ -38,9 +37,9 @@ if TYPE_CHECKING:
 
 BATCH_ITEMS = 49
 """The largest batch. A transaction takes 100 operations: the record, and two for a key with limits, whose second item
-is in a separate partition. A third one is for an imported key; a batch of those is smaller. It takes 4 MB; an item has
-at most 45 KB, an audit record of much metadata. A batch of those needs 4,410 write units, twice what a plain write
-takes, where a partition has 1,000 a second: so a batch that is throttled has to become smaller.
+is in a separate partition. More are for a key that was imported or expires; a batch of those is smaller. It takes 4 MB;
+an item has at most 45 KB, an audit record of much metadata. A batch of those needs 4,410 write units, twice what a
+plain write takes, where a partition has 1,000 a second: so a batch that is throttled has to become smaller.
 """
 
 _BATCH_OPERATIONS = 99
@@ -95,18 +94,11 @@ class RemainingItem:
     """An item of an organization that is being purged.
 
     Attributes:
-        limited_key_id: of a key with limits, which have an item outside of the organization's partition.
-        imported_as: of an imported key, whose text has such an item.
+        elsewhere: the deletions of a key's items outside of the organization's partition.
     """
 
     sort_key: str
-    limited_key_id: UUID | None = None
-    imported_as: str | None = None
-
-    @property
-    def operations(self) -> int:
-        """How many items are deleted with it."""
-        return 1 + (self.limited_key_id is not None) + (self.imported_as is not None)
+    elsewhere: tuple[Step, ...] = ()
 
 
 def due(now: datetime) -> Iterator[ScheduledDeletion]:
@@ -198,7 +190,7 @@ def remaining(organization_id: UUID, batch_items: int) -> list[RemainingItem]:
     """Read what is left of an organization besides its own item, at most `batch_items`.
 
     From the last to the first: audit records sort first, and every change that is made meanwhile writes one. So if
-    nothing is found, nothing is there. No key is given limits any more, since the organization is frozen.
+    nothing is found, nothing is there. No key is given limits or an expiry any more, since the organization is frozen.
 
     Raises:
         ServiceError: SERVICE_UNAVAILABLE.
@@ -207,22 +199,27 @@ def remaining(organization_id: UUID, batch_items: int) -> list[RemainingItem]:
     request = {
         "KeyConditionExpression": "pk = :pk",
         "ExpressionAttributeValues": {":pk": {"S": layout.organization_partition(organization_id)}},
-        "ProjectionExpression": "sk, rate_limit, #quota, imported_as",
+        "ProjectionExpression": "sk, rate_limit, #quota, imported_as, expires_at",
         "ExpressionAttributeNames": {"#quota": "quota"},
         "ScanIndexForward": False,
         "Limit": at_most,
     }
     items = [item for item in islice(query(request), at_most) if layout.sort_key_of(item) != layout.ORGANIZATION]
     left = [
-        RemainingItem(layout.sort_key_of(item), _limited_key_id(item), text_of(item, "imported_as"))
+        RemainingItem(layout.sort_key_of(item), tuple(_elsewhere(organization_id, item)))
         for item in items[:batch_items]
     ]
-    operations = accumulate(item.operations for item in left)
+    operations = accumulate(1 + len(item.elsewhere) for item in left)
     return [item for item, count in zip(left, operations, strict=True) if count <= _BATCH_OPERATIONS]
 
 
-def _limited_key_id(item: Item) -> UUID | None:
-    return layout.key_id_of(item) if "rate_limit" in item or "quota" in item else None
+def _elsewhere(organization_id: UUID, item: Item) -> Iterator[Step]:
+    if "rate_limit" in item or "quota" in item:
+        yield limits.delete(layout.key_id_of(item))
+    if "imported_as" in item:
+        yield imported_texts.delete(item["imported_as"]["S"])
+    if "expires_at" in item:
+        yield expiries.delete(organization_id, layout.key_id_of(item), item["expires_at"]["S"])
 
 
 def delete_batch(organization_id: UUID, items: Sequence[RemainingItem]) -> None:
@@ -240,8 +237,7 @@ def delete_batch(organization_id: UUID, items: Sequence[RemainingItem]) -> None:
         {f":{kind}": {"N": str(number)} for kind, number in counts.items()},
     )
     keys = [layout.in_organization(organization_id, item.sort_key) for item in items]
-    elsewhere = [limits.delete(item.limited_key_id) for item in items if item.limited_key_id is not None]
-    elsewhere += [imported_texts.delete(item.imported_as) for item in items if item.imported_as is not None]
+    elsewhere = [step for item in items for step in item.elsewhere]
     commit(
         [*(delete(key, EXISTS, lambda _: Conflict()) for key in keys), *elsewhere],
         _update_record(organization_id, count),
