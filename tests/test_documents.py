@@ -14,7 +14,7 @@ import pytest
 
 from local.intrinsics import load_template, mapping
 from tests.support.aws_commands import OWN_COMMANDS, Command, commands_in, operation, waited_for
-from tests.support.cloudformation import section
+from tests.support.cloudformation import resources, section
 from tests.support.environment import ROOT
 from tools import costs
 
@@ -247,6 +247,14 @@ def test_the_costs_are_those_of_the_prices() -> None:
 
     assert costs.with_table(guide) == guide
     assert "| **together, USD** |" in guide
+
+
+def test_all_alarms_are_counted() -> None:
+    """An alarm costs as much as the metrics that it watches; those of optional parts are not in the table."""
+    assumptions = json.loads((costs.COSTS_FOLDER / "sizes.json").read_text(encoding="utf-8"))["assumptions"]
+    alarms = [alarm for alarm in resources("AWS::CloudWatch::Alarm").values() if "Condition" not in alarm]
+
+    assert assumptions["alarm_metrics"] == sum(max(1, str(alarm).count("'MetricStat'")) for alarm in alarms)
 
 
 def test_a_bill_is_the_sum_of_its_parts() -> None:
