@@ -1,8 +1,9 @@
 """Announcing keys that expire: 30, 7 and 1 days before, and when they have expired, each once.
 
 A run reads the expiries of the next 30 days, the earliest first, so that what is urgent is announced first. One that is
-killed or short of time is continued by the next, an hour later; it reads again what was announced, and sends nothing
-for it. If a run comes late, only the most urgent notice that is due is given.
+killed or short of time is continued by the next; it reads again what was announced, and sends nothing for it. Lambda
+repeats one that fails, as one that is short of time does, after a minute and after two more; the next is an hour later
+("Error handling for asynchronous invocation"). If a run comes late, only the most urgent notice that is due is given.
 """
 
 from __future__ import annotations
@@ -41,8 +42,7 @@ class AnnouncementsAnswer(TypedDict):
         expiring: announced before their expiry.
         expired: announced after it.
         forgotten: expiries that were deleted, because no key expires then.
-        unfinished: left to the next run, because they have changed or time was up. Of those that time was up for,
-            only the first hundred are read and counted.
+        unfinished: left to the next run, because they changed meanwhile.
     """
 
     expiring: int
@@ -52,7 +52,7 @@ class AnnouncementsAnswer(TypedDict):
 
 
 class AnnouncementsFailedError(Exception):
-    """Some key could not be announced; the log says why. All others were processed."""
+    """Some key could not be announced, or time was up; the log says why. All others were processed."""
 
 
 class _Outcome(Enum):
@@ -61,6 +61,7 @@ class _Outcome(Enum):
     FORGOTTEN = "forgotten"
     UNFINISHED = "unfinished"
     FAILED = "failed"
+    LATE = "late"
 
 
 def announce(context: LambdaContext) -> AnnouncementsAnswer:
@@ -68,7 +69,7 @@ def announce(context: LambdaContext) -> AnnouncementsAnswer:
 
     Raises:
         ServiceError: SERVICE_UNAVAILABLE if expiries cannot be read; the rest is left to the next run.
-        AnnouncementsFailedError: after all others, if one failed.
+        AnnouncementsFailedError: after all others, if one failed; or time was up.
     """
     about: dict[str, object] = {"operation": "announce_expirations", "request_id": context.aws_request_id}
     outcomes: Counter[_Outcome] = Counter()
@@ -76,13 +77,15 @@ def announce(context: LambdaContext) -> AnnouncementsAnswer:
         due = expiries.due(clock.now())
         while batch := list(islice(due, _MOST_READ_AT_ONCE)):
             if _is_late():
-                outcomes[_Outcome.UNFINISHED] += len(batch)
+                outcomes[_Outcome.LATE] += len(batch)
                 break
             outcomes.update(_outcomes(batch, about))
     outcome = ", ".join(f"{each.value} {outcomes[each]}" for each in _Outcome)
     logger().info("expirations", extra={**about, "outcome": outcome})
     if outcomes[_Outcome.FAILED]:
         raise AnnouncementsFailedError(f"{outcomes[_Outcome.FAILED]} keys could not be announced")
+    if outcomes[_Outcome.LATE]:
+        raise AnnouncementsFailedError("time was up; the next run goes on")
     return AnnouncementsAnswer(
         expiring=outcomes[_Outcome.EXPIRING],
         expired=outcomes[_Outcome.EXPIRED],
@@ -92,7 +95,7 @@ def announce(context: LambdaContext) -> AnnouncementsAnswer:
 
 
 def _outcomes(batch: Sequence[DueNotice], about: dict[str, object]) -> Iterator[_Outcome]:
-    """Give the notices of a batch; yield the outcome of each. What one key causes must not hold up the others."""
+    """Announce the keys of a batch, and yield the outcome of each. What one key causes must not hold up the others."""
     try:
         names = _names(batch)
     except Exception as error:  # noqa: BLE001 - see above
@@ -101,7 +104,7 @@ def _outcomes(batch: Sequence[DueNotice], about: dict[str, object]) -> Iterator[
         return
     for notice in batch:
         try:
-            yield _Outcome.UNFINISHED if _is_late() else _announce(notice, names.get(notice.key_id))
+            yield _Outcome.LATE if _is_late() else _announce(notice, names.get(notice.key_id))
         except Conflict:  # the key has changed since, or another run was faster
             yield _Outcome.UNFINISHED
         except Exception as error:  # noqa: BLE001 - see above
@@ -117,12 +120,12 @@ def _names(batch: Sequence[DueNotice]) -> dict[UUID, str]:
     for notice in batch:
         item = items.get(layout.api_key_sort_key(notice.key_id))
         if item and text_of(item, "expires_at") == notice.at:
-            names[notice.key_id] = item["name"]["S"]
+            names[notice.key_id] = text_of(item, "name") or ""
     return names
 
 
 def _announce(notice: DueNotice, name: str | None) -> _Outcome:
-    """Give a notice; delete the expiry if no key expires then."""
+    """Announce a key; delete the expiry if no key expires then."""
     if name is None:
         expiries.forget(notice)
         return _Outcome.FORGOTTEN
@@ -135,7 +138,7 @@ def _announce(notice: DueNotice, name: str | None) -> _Outcome:
         after={"name": name, "expiresAt": notice.at} | ({} if has_expired else {"days": notice.days}),
         knows_before=False,
     )
-    expiries.give(notice, audit.put(notice.organization_id, ACTOR, None, change, clock.now()))
+    expiries.record_notice(notice, audit.put(notice.organization_id, ACTOR, None, change, clock.now()))
     return _Outcome.EXPIRED if has_expired else _Outcome.EXPIRING
 
 

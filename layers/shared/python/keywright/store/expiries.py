@@ -16,7 +16,7 @@ from keywright.store import layout, table
 from keywright.store.table import Conflict, Expression
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
     from uuid import UUID
 
@@ -64,10 +64,9 @@ class DueNotice:
         return Expression("noticed = :as_read", {":as_read": {"N": str(self.noticed)}})
 
 
-def _begun(at: datetime, now: datetime) -> int | None:
+def _begun(at: datetime, now: datetime, notices: Iterable[int]) -> int | None:
     """Return the smallest number of days whose notice is due; None before the first."""
-    begun = [days for days in (*NOTICE_DAYS, EXPIRED) if at - timedelta(days=days) <= now]
-    return min(begun, default=None)
+    return min((days for days in notices if at - timedelta(days=days) <= now), default=None)
 
 
 def steps(before: ApiKeyRecord | None, after: ApiKeyRecord | None) -> list[Step]:
@@ -90,7 +89,8 @@ def steps(before: ApiKeyRecord | None, after: ApiKeyRecord | None) -> list[Step]
 
 
 def _put(record: ApiKeyRecord, at: str) -> Step:
-    noticed = _begun(stored(at), record.updated_at)
+    # Not EXPIRED: a key can expire while it is being made, and is announced then.
+    noticed = _begun(stored(at), record.updated_at, NOTICE_DAYS)
     item: Item = {
         **layout.expiry_key(record.organization_id, record.key_id, at),
         # Notices that had begun before are not given: a key made for ten days is not announced at once.
@@ -120,13 +120,13 @@ def due(now: datetime) -> Iterator[DueNotice]:
     for item in table.query(request):
         organization_id, key_id, at = layout.expiry_of(item)
         noticed = int(item["noticed"]["N"]) if "noticed" in item else None
-        days = _begun(stored(at), now)
+        days = _begun(stored(at), now, (*NOTICE_DAYS, EXPIRED))
         if days is not None and (noticed is None or days < noticed):
             yield DueNotice(organization_id, key_id, at, noticed, days)
 
 
-def give(notice: DueNotice, record: Step) -> None:
-    """Give a notice, once: write its audit record, and note it. The item of a key that has expired is deleted.
+def record_notice(notice: DueNotice, record: Step) -> None:
+    """Record a notice, once: write its audit record, and note it. The item of a key that has expired is deleted.
 
     The key needs no condition: its expiry is deleted with it, and with every change of `expires_at`.
 
