@@ -91,7 +91,7 @@ def _line(record: StreamRecord) -> str:
 
 
 def _shown(item: Item) -> dict[str, object]:
-    """Return a record as its event has it. One that was written by hand, and that this version cannot read, is kept too."""
+    """Return a record as its event has it; its item, if it was written by hand and cannot be read."""
     try:
         detail: dict[str, object] = json.loads(event_of(item).detail)
     except Exception as error:  # noqa: BLE001 - it must not hold up the records after it

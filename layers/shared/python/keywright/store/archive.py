@@ -89,7 +89,7 @@ def parse_header(body: bytes) -> Header | None:
 
 
 def write(number: int, body: bytes) -> bool:
-    """Write an object unless there is one with this number; return whether it was written, or is there with these bytes.
+    """Write an object unless there is one with this number; return whether the object is this one.
 
     Raises:
         ServiceError: SERVICE_UNAVAILABLE; whether it was written is then unknown.
