@@ -38,6 +38,7 @@ from tests.support.client import Call, CreateApiKey
 from tests.support.environment import CHEAP_ARGON2, LOOPBACK, ROOT, isolate, new_container
 from tests.support.event_bus import EventBus
 from tests.support.local_service import connected, local_service
+from tests.support.object_store import ObjectStore
 from tests.support.replay import Replay
 from tests.support.world import ANSWER_SECONDS, Context, Table, World
 
@@ -64,6 +65,7 @@ _KEPT_WHEN_A_SETTING_CHANGES = (
     retries.secrets_manager,
     retries.queues,
     retries.event_buses,
+    retries.archive,
     pepper.peppers,
     verification.matches,
     verification.records,
@@ -133,6 +135,7 @@ def _one_set_of_handlers() -> Iterator[None]:
 def stack() -> Stack:
     """The template, with parameters for tests."""
     parameters = {"OidcIssuer": "http://127.0.0.1:1", "OidcAudience": identity_provider.AUDIENCE, **CHEAP_ARGON2}
+    parameters["AuditArchive"] = "on"
     return read_stack(ROOT / "template.yaml", parameters, {})
 
 
@@ -200,9 +203,24 @@ def event_bus(world: World, all_buses: EventBus) -> EventBus:
 
 
 @pytest.fixture(scope="session")
-def moto_url(iam: Iam, all_buses: EventBus) -> Iterator[str]:
-    """The address of DynamoDB, Secrets Manager, SQS and EventBridge, one server for all tests of a worker."""
-    server = backend.start_moto(iam, all_buses.in_front_of)
+def all_objects(stack: Stack) -> ObjectStore:
+    """S3, with the bucket of the template."""
+    (archive,) = [function for function in stack.functions.values() if function.directory.name == "archive_records"]
+    return ObjectStore(archive.environment["AUDIT_ARCHIVE_BUCKET"])
+
+
+@pytest.fixture
+def object_store(world: World, all_objects: ObjectStore) -> ObjectStore:
+    """S3, with the bucket of the template, without objects."""
+    del world
+    all_objects.reset()
+    return all_objects
+
+
+@pytest.fixture(scope="session")
+def moto_url(iam: Iam, all_buses: EventBus, all_objects: ObjectStore) -> Iterator[str]:
+    """The address of DynamoDB, Secrets Manager, SQS, EventBridge and S3, one server for all tests of a worker."""
+    server = backend.start_moto(iam, lambda moto: all_objects.in_front_of(all_buses.in_front_of(moto)))
     yield server.url
     server.stop()
 

@@ -40,3 +40,23 @@ def test_only_the_second_policy_reads_the_pepper() -> None:
 def test_the_second_policy_does_nothing_else(request_: Request) -> None:
     """It neither changes the pepper nor reads another secret."""
     assert not allows(PEPPER, request_)
+
+
+def test_operators_read_the_archive_and_never_write_to_it() -> None:
+    """`audit verify` lists versions and reads objects; with write access as well, an operator could rebuild both."""
+    bucket = f"arn:aws:s3:::{STACK}-auditarchivebucket-1a2b3c4d5e6f"
+    name = f"{bucket}/audit/000000000001.jsonl"
+
+    assert allows(OPERATOR, Request("s3:ListBucketVersions", bucket))
+    assert allows(OPERATOR, Request("s3:GetObject", name))
+    assert not [
+        action
+        for action in (
+            "PutObject",
+            "DeleteObject",
+            "DeleteObjectVersion",
+            "PutBucketPolicy",
+            "PutLifecycleConfiguration",
+        )
+        if allows(OPERATOR, Request(f"s3:{action}", name)) or allows(OPERATOR, Request(f"s3:{action}", bucket))
+    ]
