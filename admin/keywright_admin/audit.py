@@ -130,7 +130,7 @@ def _verify(
 ) -> None:
     """Compare the audit log in the table with its archive. Exits with 7 if a record was changed, removed or added.
 
-    Reads the whole table and the whole archive. Keep the head that it prints where an administrator of the account cannot
+    Reads the whole table and the whole archive. Keep the head that it prints where no administrator of the account can
     change it.
     """
     name = bucket or os.environ.get(ARCHIVE_BUCKET)

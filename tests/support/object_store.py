@@ -1,8 +1,8 @@
 """S3 in memory, as strict as S3 about what the archive relies on: conditional writes, checksums, signatures, versions.
 
-Sources: Amazon S3 API Reference, "PutObject", "GetObject", "ListObjectVersions", "Error responses"; Amazon S3 User Guide,
-"How to prevent object overwrites with conditional writes" (a delete marker is no object), "Working with delete markers",
-"Using S3 Object Lock" (a checksum is required).
+Sources: Amazon S3 API Reference, "PutObject", "GetObject", "ListObjectVersions", "Error responses"; Amazon S3 User
+Guide, "How to prevent object overwrites with conditional writes" (a delete marker is no object), "Working with delete
+markers", "Using S3 Object Lock" (a checksum is required).
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class ObjectStore:
         self.versions.setdefault(key, []).append(Version(body, clock.now()))
 
     def replace(self, key: str, body: bytes | None) -> None:
-        """Replace an object, or remove it, without a trace in its versions or times: as in a bucket that was rebuilt."""
+        """Replace an object, or remove it, without a trace in its versions and times."""
         if body is None:
             del self.versions[key]
         else:

@@ -6,6 +6,7 @@ partial batch response with DynamoDB and Lambda"; Amazon DynamoDB Streams API Re
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -19,11 +20,13 @@ from tests.support.world import KEY_ID, ORGANIZATION_ID, Context, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Self
 
     from mypy_boto3_sqs import SQSClient
 
     from local.iam import AccessKey
     from tests.support.event_bus import EventBus
+    from tests.support.object_store import ObjectStore
     from tests.support.world import Table
 
 Record = dict[str, Any]
@@ -127,12 +130,11 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True)
-class Publisher:
-    """publish_events as Lambda calls it, with its event bus."""
+class StreamFunction:
+    """A function that reads the stream, as Lambda calls it."""
 
     handler: Callable[..., Any]
     world: World
-    bus: EventBus
 
     def __call__(self, *records: Record) -> int | None:
         """Deliver a batch once; return the position from which Lambda goes on, or None if all is done."""
@@ -162,6 +164,48 @@ class Publisher:
                 batches[:0] = [] if failed is None else [batch[failed:]]
         raise AssertionError("the batch is never done")
 
-    def with_time_left(self, milliseconds: int) -> Publisher:
+    def with_time_left(self, milliseconds: int) -> Self:
         """Return the same function, with less time left."""
         return replace(self, world=replace(self.world, context=Context(remaining_milliseconds=milliseconds)))
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher(StreamFunction):
+    """publish_events, with its event bus."""
+
+    bus: EventBus
+
+
+@dataclass(frozen=True, slots=True)
+class Archiver(StreamFunction):
+    """archive_records, with its bucket."""
+
+    objects: ObjectStore
+
+    @property
+    def lines(self) -> list[list[dict[str, Any]]]:
+        """Return the records of each object, and check that the objects are one chain."""
+        previous, records = None, []
+        for number, (key, body) in enumerate(self.objects.bodies.items(), 1):
+            header, *lines = [json.loads(line) for line in body.decode("ascii").splitlines()]
+            assert f"audit/{number:012}.jsonl" == key
+            assert [number, previous] == [header["number"], header["previous"]]
+            previous = hashlib.sha256(body).hexdigest()
+            records.append(lines)
+        return records
+
+    @property
+    def ids(self) -> list[list[str]]:
+        """Return the ids of the records of each object."""
+        return [[line["id"] for line in lines] for lines in self.lines]
+
+    @property
+    def head(self) -> tuple[int, str | None]:
+        """Return the head in the table."""
+        (item,) = [item for item in self.world.table.items() if item["pk"] == "ARCHIVE"] or [{"number": 0}]
+        return int(item["number"]), item.get("digest")
+
+    def forget_head(self) -> None:
+        """Delete the head from the table."""
+        table = self.world.table
+        table.client.delete_item(TableName=table.name, Key={"pk": {"S": "ARCHIVE"}, "sk": {"S": self.objects.bucket}})
