@@ -146,6 +146,7 @@ class Stack:
 
     Attributes:
         buses: the names of the event buses.
+        buckets: the names of the buckets of S3.
         event_queues: the names of the queues that get the events of a bus, by the bus's name.
         consumers: the logical id of the function that consumes a queue, by the queue's name.
         stream_readers: the functions that read streams of tables.
@@ -160,6 +161,7 @@ class Stack:
     secrets: tuple[Resource, ...]
     queues: tuple[Resource, ...]
     buses: tuple[str, ...]
+    buckets: tuple[str, ...]
     event_queues: Mapping[str, tuple[str, ...]]
     consumers: Mapping[str, str]
     stream_readers: tuple[StreamReader, ...]
@@ -246,6 +248,7 @@ class _Reader:
             secrets=self._resources("AWS::SecretsManager::Secret"),
             queues=self._resources("AWS::SQS::Queue"),
             buses=tuple(self.resolver.name_of(name) for name in self._ids("AWS::Events::EventBus")),
+            buckets=tuple(self.resolver.name_of(name) for name in self._ids("AWS::S3::Bucket")),
             event_queues=self._event_queues(),
             consumers=dict(self._consumer(name, functions) for name in self._mappings(is_stream=False)),
             stream_readers=tuple(self._stream_reader(name, functions) for name in self._mappings(is_stream=True)),

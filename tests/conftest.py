@@ -31,6 +31,7 @@ from local import backend, credentials
 from local import github as local_github
 from local.iam import AccessKey, Decision, Iam
 from local.identity_provider import IdentityProvider
+from local.object_store import ObjectStore
 from local.template import Resource, read_stack
 from tests.support import depth, identity_provider, moto_memory, published_events
 from tests.support.cases import DEVELOPMENT_GITHUB, DEVELOPMENT_ISSUER
@@ -38,7 +39,6 @@ from tests.support.client import Call, CreateApiKey
 from tests.support.environment import CHEAP_ARGON2, LOOPBACK, ROOT, isolate, new_container
 from tests.support.event_bus import EventBus
 from tests.support.local_service import connected, local_service
-from tests.support.object_store import ObjectStore
 from tests.support.replay import Replay
 from tests.support.world import ANSWER_SECONDS, Context, Table, World
 
@@ -421,10 +421,11 @@ def replay(  # noqa: PLR0913, PLR0917 - the surroundings of every function
     load_handler: Callable[[str], Callable[..., object]],
     development_github: None,
     event_bus: EventBus,
+    object_store: ObjectStore,
 ) -> Replay:
     """Replay a case of events/; return one line for each difference from its expected outcome."""
     del development_github
-    return Replay(world, stack, access_keys, setting, load_handler, event_bus)
+    return Replay(world, stack, access_keys, setting, load_handler, event_bus, object_store)
 
 
 @pytest.fixture

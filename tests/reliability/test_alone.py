@@ -30,7 +30,14 @@ if TYPE_CHECKING:
     from tests.support.operations import Scene
     from tests.support.service import Answer
 
-ELSEWHERE = {"get_openapi", "get_reference", "authorize_session", "publish_events", "purge_organizations"}
+ELSEWHERE = {
+    "archive_records",
+    "get_openapi",
+    "get_reference",
+    "authorize_session",
+    "publish_events",
+    "purge_organizations",
+}
 """All but the last send no request to DynamoDB; test_other_ways_in.py covers the purge."""
 IDEMPOTENCY_KEY = "8e03978e-40d5-43dd-bc93-6894a57f9324"
 

@@ -20,7 +20,13 @@ DEVELOPMENT_ISSUER = issuer_at(Options().port + 1)
 DEVELOPMENT_GITHUB = DEVELOPMENT_ISSUER + github.KEYS_PATH
 """The address where `make run` publishes the keys that sign GitHub's reports in events/."""
 
-WITHOUT_STATUS = {"process_leak_reports", "publish_events", "purge_organizations", "sync_organizations"}
+WITHOUT_STATUS = {
+    "archive_records",
+    "process_leak_reports",
+    "publish_events",
+    "purge_organizations",
+    "sync_organizations",
+}
 """Functions without a caller, so without a status; their cases are MESSAGES."""
 CASES = [case for case in read_cases() if case.function not in WITHOUT_STATUS]
 REQUESTS = [case for case in CASES if case.is_request]
@@ -30,11 +36,15 @@ QUESTIONS = [case for case in CASES if not case.is_request]
 MESSAGES = [case for case in read_cases() if case.function in WITHOUT_STATUS]
 BATCHES = [case for case in MESSAGES if case.function == "sync_organizations"]
 LEAKS = [case for case in MESSAGES if case.function == "process_leak_reports"]
-CHANGES = [case for case in MESSAGES if case.function == "publish_events"]
+CHANGES = [case for case in MESSAGES if case.function in {"archive_records", "publish_events"}]
 """Batches of the table's stream."""
 TICKS = [case for case in MESSAGES if case.function == "purge_organizations"]
 
-SUCCESSES = [case for case in CASES + MESSAGES if case.outcome in {"200", "followed", "published", "purged", "settled"}]
+SUCCESSES = [
+    case
+    for case in CASES + MESSAGES
+    if case.outcome in {"200", "archived", "followed", "published", "purged", "settled"}
+]
 
 
 def first_of_each_function(cases: Iterable[Case]) -> list[Case]:

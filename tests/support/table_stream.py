@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
     from local.iam import AccessKey
+    from local.object_store import ObjectStore
     from tests.support.event_bus import EventBus
-    from tests.support.object_store import ObjectStore
     from tests.support.world import Table
 
 Record = dict[str, Any]
@@ -121,9 +121,9 @@ class Stream:
             images += [record["dynamodb"]["NewImage"] for record in records if record["eventName"] == "INSERT"]
         return images
 
-    def set_aside(self) -> None:
+    def set_aside(self, mapping_id: str) -> None:
         """Send the place of records that are too old to the destination of the mapping."""
-        destination = mapping(properties("EventsMapping")["DestinationConfig"], "")["OnFailure"]
+        destination = mapping(properties(mapping_id)["DestinationConfig"], "")["OnFailure"]
         name = text(mapping(destination, "")["Destination"], "").rpartition(":")[2]
         url = boto3.client("sqs").create_queue(QueueName=name)["QueueUrl"]
         self.queues.send_message(QueueUrl=url, MessageBody="{}")

@@ -11,7 +11,7 @@ from tests.support.table_stream import Archiver
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.object_store import ObjectStore
+    from local.object_store import ObjectStore
     from tests.support.world import World
 
 

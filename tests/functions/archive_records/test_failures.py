@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from keywright.aws import retries
 from keywright.aws.client import AwsError
+from local.object_store import NoAnswerError
 from tests.support import faults
-from tests.support.object_store import NoAnswerError
 from tests.support.table_stream import audit_item, stream_record
 from tests.support.world import nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.object_store import ObjectRequest
+    from local.object_store import ObjectRequest
     from tests.support.table_stream import Archiver, Record
 
 Answer = tuple[int, str] | None

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
 from keywright import clock
+from keywright.store import archive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -84,6 +86,16 @@ class ObjectStore:
         """Return the current objects by key."""
         current = {key: versions[-1].body for key, versions in sorted(self.versions.items()) if versions}
         return {key: body for key, body in current.items() if body is not None}
+
+    @property
+    def lines(self) -> list[list[Any]]:
+        """Return the lines of each object, as the cases of events/ write them."""
+        return [[json.loads(line) for line in body.splitlines()] for body in self.bodies.values()]
+
+    def seed(self, objects: list[list[Any]]) -> None:
+        """Write the objects of a case's seed, from the first number on."""
+        for number, lines in enumerate(objects, 1):
+            self.put(archive.object_key(number), "".join(f"{json.dumps(line)}\n" for line in lines).encode())
 
     def put(self, key: str, body: bytes | None) -> None:
         """Write an object, or a delete marker, as an administrator of the bucket."""
@@ -156,7 +168,6 @@ class ObjectStore:
 
     def _list(self, query: dict[str, list[str]]) -> tuple[int, bytes, str]:
         """Answer ListObjectVersions: keys in order, the newest version first."""
-        assert "versions" in query
         prefix = query.get("prefix", [""])[0]
         marker = query.get("key-marker", [""])[0], query.get("version-id-marker", [""])[0]
         listed = [
