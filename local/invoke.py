@@ -135,7 +135,7 @@ def run(invocation: Invocation) -> dict[str, Any]:
         iam = Iam()
         published: list[dict[str, Json]] = []
         bus = Bus(stack, announce=lambda _: None, listen=published.append)
-        bucket = ObjectStore(*stack.buckets)
+        bucket = ObjectStore(next(iter(stack.buckets), ""))
         bucket.seed(seed.get("archive", []))
         moto = backend.start_moto(iam, lambda moto: bucket.in_front_of(bus.in_front_of(moto)))
         opened.callback(moto.stop)

@@ -192,7 +192,7 @@ def settings(seed: Mapping[str, Any]) -> dict[str, str]:
     if seed.get("dynamodb") == "down":
         changes[backend.DYNAMODB_ENDPOINT] = NO_SERVER
     if seed.get("s3") == "down":
-        settings["AWS_ENDPOINT_URL_S3"] = NO_SERVER
+        changes["AWS_ENDPOINT_URL_S3"] = NO_SERVER
     if seed.get("eventbridge") == "down":
         changes["AWS_ENDPOINT_URL_EVENTBRIDGE"] = NO_SERVER
     return changes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from keywright import clock
 from keywright.operators import archive_check
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from keywright.api.lambda_types import LambdaContext, StreamEvent
     from keywright.operators.archive_check import Finding, Report
     from tests.support.table_stream import Record
 
@@ -87,7 +88,8 @@ class ArchivedLog:
         """Write records to the table, and archive them as one batch of the stream."""
         for record in records:
             self.store(record)
-        answer = archiving.archive_records({"Records": list(records)}, Context())  # type: ignore[typeddict-item]
+        event = cast("StreamEvent", {"Records": list(records)})
+        answer = archiving.archive_records(event, cast("LambdaContext", Context()))
         assert {"batchItemFailures": []} == answer
 
     def store(self, record: Record) -> None:

@@ -359,7 +359,7 @@ def test_missing_objects_are_named(log: ArchivedLog, gone: list[int]) -> None:
     assert [OBJECTS[number] for number in starts] == [finding.place for finding in missing]
 
 
-def test_a_truncated_archive_with_its_head_is_told_by_a_head_that_was_kept(log: ArchivedLog) -> None:
+def test_a_truncated_archive_is_told_by_a_head_that_was_kept(log: ArchivedLog) -> None:
     """GIVEN last object, its records and the head taken back together THEN only a head kept elsewhere tells."""
     kept, body = log.head, log.bodies.pop(LAST)
     for line in lines_of(body)[1:]:
