@@ -72,11 +72,14 @@ class Costs:
         assumed = self.assumptions
         objects = min(size["changes"], assumed["stream_shards"] * assumed["archived_objects_per_shard"])
         stored_gb = size["changes"] * assumed["audit_months"] * assumed["bytes_per_archived_record"] / _GB
+        gb_seconds = assumed["memory_gb"] * objects * assumed["seconds_per_archived_object"]
         return (
             self._price("s3_put_request", objects)
             + self._price("s3_storage_gb", stored_gb)
             + self._price("lambda_request", objects)
-            + self._price("lambda_arm_gb_second", assumed["memory_gb"] * objects * assumed["seconds_per_archived_object"])
+            + self._price(
+                "lambda_arm_gb_second", assumed["memory_gb"] * objects * assumed["seconds_per_archived_object"]
+            )
             + self._price("dynamodb_read_unit", objects)
             + self._price("dynamodb_write_unit", objects)
             + self._price("alarm_metric", assumed["archive_alarms"])

@@ -231,6 +231,7 @@ class VerifiedArchive(Answer):
     same: int
     expired: int
     purged: int
+    purged_organizations: list[str]
     by_hand: int
     pending: int
     older: int
@@ -248,7 +249,8 @@ class VerifiedArchive(Answer):
             archived=report.archived,
             same=report.same,
             expired=report.expired,
-            purged=report.purged,
+            purged=sum(report.purged.values()),
+            purged_organizations=sorted(report.purged),
             by_hand=report.by_hand,
             pending=report.pending,
             older=report.older,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from keywright import clock
 from keywright.operators import archive_check
 from keywright.operators.archive_check import ListedObject
 from keywright.organizations import archive as archiving
-from keywright.store import archive, audit
+from keywright.store import archive, audit, table
 from keywright.store.archive import Head
 from tests.support.table_stream import audit_item, stream_record
 from tests.support.world import Context
@@ -19,6 +18,7 @@ from tests.support.world import Context
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
+    from uuid import UUID
 
     import pytest
 
@@ -26,16 +26,10 @@ if TYPE_CHECKING:
     from keywright.operators.archive_check import Finding, Report
     from tests.support.table_stream import Record
 
-DAY = timedelta(days=1)
-
 
 @dataclass(slots=True)
 class ArchivedLog:
-    """The table's audit records by key, the objects of the bucket by key, and the head in the table.
-
-    Attributes:
-        now: a day after the archive was written.
-    """
+    """The table's audit records by key, the objects of the bucket by key, the head, and the organizations' ids."""
 
     name: str = "bucket"
     items: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
@@ -44,6 +38,7 @@ class ArchivedLog:
     versions: dict[str, int] = field(default_factory=dict)
     deleted: set[str] = field(default_factory=set)
     head: Head = field(default_factory=Head)
+    organizations: set[str] = field(default_factory=set)
     reads: int = 0
 
     # ---- As the function sees it
@@ -55,6 +50,7 @@ class ArchivedLog:
         patch.setattr(archive, "write", self._write)
         patch.setattr(archive, "move_head", self._move_head)
         patch.setattr(audit, "all_items", self._all_items)
+        patch.setattr(table, "read", self._read_organization)
 
     def _write(self, number: int, body: bytes) -> bool:
         key = archive.object_key(number)
@@ -63,6 +59,10 @@ class ArchivedLog:
 
     def _move_head(self, _: str, to: Head) -> None:
         self.head = to
+
+    def _read_organization(self, organization_id: UUID, sort_keys: list[str]) -> dict[str, Any]:
+        assert ["ORG"] == sort_keys
+        return {"ORG": {}} if str(organization_id) in self.organizations else {}
 
     def _all_items(self, on_page: Callable[[int], object]) -> Iterator[dict[str, Any]]:
         on_page(len(self.items))

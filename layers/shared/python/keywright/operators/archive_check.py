@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
 from struct import Struct
@@ -20,7 +21,7 @@ from keywright.clock import rfc3339
 from keywright.domain.audit_event import AuditEvent
 from keywright.organizations.archive import FILE, STREAM
 from keywright.organizations.publish import event_of
-from keywright.store import archive, audit, layout
+from keywright.store import archive, audit, layout, table
 from keywright.store.archive import PREFIX, Head
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ _TIME = re.compile(r"[0-9]{1,18}")
 _PACKED = Struct(">QQ32s")
 """Number of the object, end of the retention (0: none), digest of the item."""
 _DELETIONS = {AuditEvent.ORGANIZATION_DELETION_REQUESTED, AuditEvent.ORGANIZATION_DELETION_CANCELED}
+_IDS_BYTES = 32
 _NOT_OF_THE_EVENT = {"digest", "ttl", "storedAt"}
 
 Line = dict[str, Any]
@@ -107,7 +109,7 @@ class Report:
         archived: different records in the archive.
         same: records that are the same in table and archive.
         expired: archived records whose retention is over, not in the table.
-        purged: archived records of organizations whose scheduled deletion is due, not in the table.
+        purged: archived records of deleted organizations, not in the table, by the id of the organization.
         pending: records of the table that are not archived yet.
         older: records of the table that were written before the archive began.
         by_hand: archived records that did not come from the stream.
@@ -120,7 +122,7 @@ class Report:
     archived: int = 0
     same: int = 0
     expired: int = 0
-    purged: int = 0
+    purged: Counter[str] = field(default_factory=Counter)
     pending: int = 0
     older: int = 0
     by_hand: int = 0
@@ -243,7 +245,7 @@ class _Check:
             self._twice.append((number, line))
         organization_id, received = line["organizationId"], str(line.get("receivedAt", ""))
         self.last_received[organization_id] = max(received, self.last_received.get(organization_id, ""))
-        if line.get("event") in _DELETIONS:
+        if line.get("event") in _DELETIONS and len(key) == _IDS_BYTES:
             after = (line.get("changes") or {}).get("after") or {}
             change = str(line.get("createdAt")), after.get("pendingDeletionAt")
             self.deletions[organization_id] = max(change, self.deletions.get(organization_id, ("", None)), key=_first)
@@ -345,7 +347,7 @@ class _Check:
     def explain_missing(self) -> None:
         """Report each archived record that is not in the table, unless its retention or its organization is over."""
         now = clock.now()
-        purged = {name for name, (_, due) in self.deletions.items() if due is not None and due <= rfc3339(now)}
+        purged = {name for name, (_, due) in self.deletions.items() if due is not None and _is_purged(name, due)}
         gone: dict[int, set[bytes]] = {}
         for key, packed in self.archived.items():
             number, retention, _ = _PACKED.unpack(packed)
@@ -360,7 +362,7 @@ class _Check:
                     continue
                 gone[number].discard(_key(line))  # once, if the object has it twice
                 if line["organizationId"] in purged:
-                    self.report.purged += 1
+                    self.report.purged[line["organizationId"]] += 1
                 elif self._is_intact(number):
                     self._add("removed", TABLE, f"the record is in {archive.object_key(number)} only", line)
                 else:
@@ -376,6 +378,14 @@ class _Check:
         fields = ("organizationId", "id", "event", "createdAt")
         record = (None,) * 4 if line is None else (_text(line.get(name)) for name in fields)
         self.report.findings.append(Finding(what, place, text, *record))
+
+
+def _is_purged(organization_id: str, due: str) -> bool:
+    """Return whether the scheduled deletion of an organization is due, and was carried out within a day."""
+    now, due_at = clock.now(), clock.parse(due)
+    if due_at is None or due_at > now:
+        return False
+    return due_at > now - KEPT_BY_THE_STREAM or not table.read(UUID(organization_id), [layout.ORGANIZATION])
 
 
 def _lines(body: bytes) -> Iterator[Line | None]:
