@@ -77,9 +77,7 @@ class Costs:
             self._price("s3_put_request", objects)
             + self._price("s3_storage_gb", stored_gb)
             + self._price("lambda_request", objects)
-            + self._price(
-                "lambda_arm_gb_second", assumed["memory_gb"] * objects * assumed["seconds_per_archived_object"]
-            )
+            + self._price("lambda_arm_gb_second", gb_seconds)
             + self._price("dynamodb_read_unit", objects)
             + self._price("dynamodb_write_unit", objects)
             + self._price("alarm_metric", assumed["archive_alarms"])
