@@ -222,7 +222,7 @@ def _access_denied(principal: str, permission: Permission) -> tuple[str, str]:
 
 def _object_denied(start_response: StartResponse) -> list[bytes]:
     """Send S3's error (Amazon S3 API Reference, "Error responses")."""
-    body = b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>AccessDenied</Code></Error>'
+    body = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
     headers = [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))]
     start_response("403 Forbidden", [*headers, ("x-amz-request-id", uuid.uuid4().hex)])
     return [body]

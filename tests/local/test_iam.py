@@ -326,10 +326,11 @@ def test_a_role_can_be_limited_to_partitions(client: Callable[..., Any], names: 
 
     dynamodb.update_item(TableName=names["TABLE_NAME"], Key=head, **change)
     assert {**head, "a": {"S": "1"}} == dynamodb.get_item(TableName=names["TABLE_NAME"], Key=head)["Item"]
-    for denied in (
+    requests: list[Callable[[], object]] = [
         lambda: dynamodb.get_item(TableName=names["TABLE_NAME"], Key=other),
         lambda: dynamodb.update_item(TableName=names["TABLE_NAME"], Key=other, **change),
-    ):
+    ]
+    for denied in requests:
         with pytest.raises(ClientError, match="AccessDeniedException"):
             denied()
 

@@ -126,7 +126,7 @@ def test_an_object_has_the_records_of_five_minutes() -> None:
 
 
 def test_what_fails_comes_again_until_it_is_too_old() -> None:
-    """A batch comes again for six hours, in halves if the function fails, and is set aside before the stream loses it."""
+    """A batch comes again for six hours, in halves if the function fails, and is then set aside."""
     mapped = declared("ArchiveMapping")
 
     assert ["ReportBatchItemFailures"] == mapped["FunctionResponseTypes"]

@@ -23,7 +23,7 @@ from keywright.aws.transport import NoAnswerError
 from tests.support.canned_server import serving
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
@@ -35,6 +35,9 @@ ENVIRONMENT = {
     "AWS_SECRET_ACCESS_KEY": "example-secret",
 }
 KEY = "audit/000000000001.jsonl"
+
+
+CALLS: list[Callable[[ObjectClient], object]] = [lambda each: each.put_new(KEY, b""), lambda each: each.get(KEY)]
 
 
 def client(url: str) -> ObjectClient:
@@ -119,7 +122,7 @@ def test_an_object_is_written_on_a_condition_and_with_a_checksum() -> None:
 )
 def test_refusals_have_their_code(status: int, body: bytes, code: str) -> None:
     """GIVEN an error of S3, or of a proxy THEN the exception has its code, or the status."""
-    for call in (lambda each: each.put_new(KEY, b""), lambda each: each.get(KEY)):
+    for call in CALLS:
         with serving(answer(status, body)) as server, pytest.raises(AwsError) as caught:
             call(client(server.url))
 
@@ -134,7 +137,7 @@ def test_an_object_that_is_there_is_not_written() -> None:
 
 def test_an_answer_without_a_request_id_is_not_trusted() -> None:
     """GIVEN 200 of a proxy THEN the outcome is unknown."""
-    for call in (lambda each: each.put_new(KEY, b""), lambda each: each.get(KEY)):
+    for call in CALLS:
         with serving(answer(200, b"", None)) as server, pytest.raises(NoAnswerError):
             call(client(server.url))
 
