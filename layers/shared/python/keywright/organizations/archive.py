@@ -61,14 +61,14 @@ def _append(records: Sequence[StreamRecord]) -> Head:
         is_written = archive.write(head.number + 1, body)
         if not is_written:
             body = archive.read(head.number + 1)
-            _require_next(head, body)
+            _check_next(head, body)
         head = head.followed_by(body)
         archive.move_head(bucket, head)
         if is_written:
             return head
 
 
-def _require_next(head: Head, body: bytes) -> None:
+def _check_next(head: Head, body: bytes) -> None:
     """Log an error if an object does not continue the chain.
 
     The chain goes on after it, with its digest: an object that was put there does not stop the archive, and
