@@ -459,16 +459,17 @@ def test_a_head_that_is_not_expected_is_named(log: ArchivedLog) -> None:
 
 
 def test_an_empty_archive_is_no_finding(environment: pytest.MonkeyPatch, at: type[Clock]) -> None:
-    """GIVEN a bucket without objects THEN all records are from before it began."""
+    """GIVEN a bucket without objects THEN old records are from before it began, and those of today are pending."""
     log = ArchivedLog()
     log.install(environment)
     at.now = NOW - timedelta(days=30)
     log.store(record(1))
     at.now = NOW
+    log.store(record(2))
 
     report = log.verify()
 
-    assert [[], 1, Head()] == [report.findings, report.older, report.head]
+    assert [[], 1, 1, Head()] == [report.findings, report.older, report.pending, report.head]
 
 
 # ---- Many records

@@ -330,13 +330,12 @@ class _Check:
         """Sort out why a record of the table is not in the archive."""
         line = _line_of(item)
         received_at, now = clock.parse(line["receivedAt"]), clock.now()
-        if received_at is not None and line["receivedAt"] < begun:
-            self.report.older += 1
-            return
         last = clock.parse(self.last_received.get(line["organizationId"], ""))
         is_overtaken = last is not None and received_at is not None and received_at < last - CLOCK_MARGIN
         if received_at is not None and now - KEPT_BY_THE_STREAM < received_at < now + CLOCK_MARGIN and not is_overtaken:
             self.report.pending += 1
+        elif received_at is not None and line["receivedAt"] < begun:
+            self.report.older += 1
         elif self.changed or not self.is_complete:
             self._add("removed", PREFIX, "the record is not in the archive, of which objects were changed", line)
         else:
