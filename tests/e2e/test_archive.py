@@ -52,7 +52,7 @@ def test_a_changed_record_of_the_stack_is_named(deployment: Deployment) -> None:
     assert [ExitCode.DONE, 0, []] == [code, report["pending"], report["findings"]]
     assert report["same"] >= len(("created", "deleted"))
 
-    table = boto3.resource("dynamodb").Table(_table_name())
+    table: Any = boto3.resource("dynamodb").Table(_table_name())
     (record,) = [
         item
         for item in table.scan(ConsistentRead=True)["Items"]
