@@ -186,6 +186,19 @@ def test_a_record_that_is_archived_twice_is_no_finding(log: ArchivedLog) -> None
     assert BATCHES * PER_BATCH + 2 == report.archived
 
 
+def test_a_record_that_is_copied_back_is_no_finding(log: ArchivedLog, at: type[Clock]) -> None:
+    """GIVEN a deleted record that is copied back as it was, which the stream brings again THEN it is the same."""
+    image = log.items.pop(place(5))
+    assert [("removed", "table", nth_id(5))] == [told(finding) for finding in log.findings()]
+    at.now = NOW + timedelta(hours=1)
+    again = record(5)
+    again["dynamodb"]["NewImage"] = image
+
+    log.archive(again)
+
+    assert [] == log.findings()
+
+
 @pytest.mark.parametrize("age", [timedelta(0), timedelta(hours=5), timedelta(hours=23)])
 def test_a_new_record_is_not_archived_yet(log: ArchivedLog, at: type[Clock], age: timedelta) -> None:
     """GIVEN a record of the last 24 hours that no batch has THEN it is pending."""
