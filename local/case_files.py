@@ -16,8 +16,8 @@ EVENTS = Path(__file__).parents[1] / "events"
 
 _FIELDS = {
     "": {"with", "token", "key", "event", "messages", "records", "seed", "expected"},
-    "seed": {"items", "environment", "table", "dynamodb", "eventbridge", "pepper"},
-    "expected": {"answer", "error", "added", "changed", "removed", "put_aside", "published"},
+    "seed": {"items", "environment", "table", "dynamodb", "eventbridge", "s3", "archive", "pepper"},
+    "expected": {"answer", "error", "added", "changed", "removed", "put_aside", "published", "archived"},
 }
 """The fields of a file, and of its parts."""
 

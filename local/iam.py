@@ -17,7 +17,7 @@ import itertools
 import json
 import re
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from local.intrinsics import ACCOUNT_ID
@@ -31,6 +31,7 @@ from local.permissions import (
     Statement,
     UnknownOperationError,
     is_allowed,
+    on_object,
     required_permissions,
     resource_arn,
     service_of,
@@ -48,6 +49,7 @@ NONE = "none"
 """Access key without a role."""
 
 _CREDENTIAL = re.compile(r"\bCredential=([^/, ]+)/")
+_OF_S3 = re.compile(r"\bCredential=[^, ]+/s3/aws4_request\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ class _Session:
         """Yield the statements of the role, for the resources that the container's environment names."""
         for statement in self.function.statements:
             resources = tuple(self._actual(resource) for resource in statement.resources)
-            yield Statement(statement.effect, statement.actions, resources)
+            yield replace(statement, resources=resources)
 
     def _actual(self, resource: str) -> str:
         whole, part = _parted(resource)
@@ -149,6 +151,11 @@ class Iam:
             if session is None:
                 return _error(start_response, target, _UNKNOWN_CALLER)
             body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            if _OF_S3.search(environ["HTTP_AUTHORIZATION"]):
+                permission = on_object(environ["REQUEST_METHOD"], environ["PATH_INFO"])
+                if self._first_denied(session, [permission]) is not None:
+                    return _object_denied(start_response)
+                return application({**environ, "wsgi.input": io.BytesIO(body)}, start_response)
             denied = self._denied(session, target, body)
             if denied is not None:
                 return _error(start_response, target, _access_denied(session.principal, denied))
@@ -163,6 +170,9 @@ class Iam:
         except UnknownOperationError as error:
             self._observe(Decision(session.function.logical_id, error.permission, is_allowed=False))
             return error.permission
+        return self._first_denied(session, required)
+
+    def _first_denied(self, session: _Session, required: Iterable[Permission]) -> Permission | None:
         statements = list(session.statements())
         for permission in dict.fromkeys(required):
             allowed = is_allowed(permission, statements)
@@ -208,6 +218,14 @@ def _access_denied(principal: str, permission: Permission) -> tuple[str, str]:
         f"User: {principal} is not authorized to perform: {action} on resource: {permission.resource} "
         f"because no identity-based policy allows the {action} action"
     )
+
+
+def _object_denied(start_response: StartResponse) -> list[bytes]:
+    """Send S3's error (Amazon S3 API Reference, "Error responses")."""
+    body = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+    headers = [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))]
+    start_response("403 Forbidden", [*headers, ("x-amz-request-id", uuid.uuid4().hex)])
+    return [body]
 
 
 def _error(start_response: StartResponse, target: str, error: tuple[str, str]) -> list[bytes]:

@@ -33,6 +33,7 @@ from local.container import LAYER, ContainerError, running
 from local.iam import Iam
 from local.identity_provider import IdentityProvider, issuer_at
 from local.intrinsics import Json, TemplateError
+from local.object_store import ObjectStore
 from local.options import ROOT, OptionError, Options
 from local.server import PortError, Server, reserve
 from local.template import Resource, Stack, read_stack
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 PYTHON = ROOT / ".venv-runtime" / "bin" / "python"
 
 _AUDIENCE = "keywright"
+_DEVELOPMENT = {"OidcAudience": _AUDIENCE, "AuditArchive": "on"}
 _EXAMPLE = "events/create_api_key/200_minimal"
 _NO_SERVER = "http://127.0.0.1:1"
 _NO_TABLE = "there-is-no-such-table"
@@ -125,7 +127,7 @@ def run(invocation: Invocation) -> dict[str, Any]:
     seed = invocation.seed or {}
     issuer = issuer_at(Options().port + 1)
     parameters = Options.from_environment(os.environ).parameters
-    stack = read_stack(ROOT / "template.yaml", parameters, {"OidcIssuer": issuer, "OidcAudience": _AUDIENCE})
+    stack = read_stack(ROOT / "template.yaml", parameters, _DEVELOPMENT | {"OidcIssuer": issuer})
     function = _function(stack, invocation.function)
     with ExitStack() as opened:
         backend.isolate(os.environ)
@@ -133,7 +135,9 @@ def run(invocation: Invocation) -> dict[str, Any]:
         iam = Iam()
         published: list[dict[str, Json]] = []
         bus = Bus(stack, announce=lambda _: None, listen=published.append)
-        moto = backend.start_moto(iam, bus.in_front_of)
+        bucket = ObjectStore(next(iter(stack.buckets), ""))
+        bucket.seed(seed.get("archive", []))
+        moto = backend.start_moto(iam, lambda moto: bucket.in_front_of(bus.in_front_of(moto)))
         opened.callback(moto.stop)
         _start_identity_provider(issuer, opened)
         os.environ["AWS_ENDPOINT_URL"] = moto.url
@@ -149,6 +153,7 @@ def run(invocation: Invocation) -> dict[str, Any]:
             **({"TABLE_NAME": _NO_TABLE} if seed.get("table") is False else {}),
             **({backend.DYNAMODB_ENDPOINT: _NO_SERVER} if seed.get("dynamodb") == "down" else {}),
             **({"AWS_ENDPOINT_URL_EVENTBRIDGE": _NO_SERVER} if seed.get("eventbridge") == "down" else {}),
+            **({"AWS_ENDPOINT_URL_S3": _NO_SERVER} if seed.get("s3") == "down" else {}),
         }
         key = iam.assume_role(function, {**function.environment, **settings})
         directory = Path(opened.enter_context(tempfile.TemporaryDirectory()))
@@ -160,6 +165,7 @@ def run(invocation: Invocation) -> dict[str, Any]:
         sent = {
             "put_aside": _dead_letters(dead_letters),
             "published": [{name: event[name] for name in ("source", "detail-type", "detail")} for event in published],
+            "archived": bucket.lines[len(seed.get("archive", [])) :],
         }
         return {**_readable(outcome), **changes, **{name: content for name, content in sent.items() if content}}
 

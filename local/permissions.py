@@ -1,15 +1,16 @@
 """The IAM permissions that requests to AWS need, and the statements that grant them.
 
 Sources: Service Authorization Reference, "Actions, resources, and condition keys for Amazon DynamoDB", "... for AWS
-Secrets Manager", "... for Amazon SQS", "... for Amazon EventBridge"; Amazon DynamoDB Developer Guide, "Using IAM with
-DynamoDB transactions", "Using identity-based policies (IAM policies) with Amazon DynamoDB" (streams); IAM User Guide,
-"Policy evaluation logic", "IAM JSON policy elements: Action" and "... Resource".
+Secrets Manager", "... for Amazon SQS", "... for Amazon EventBridge", "... for Amazon S3"; Amazon DynamoDB Developer
+Guide, "Using IAM with DynamoDB transactions", "Using identity-based policies (IAM policies) with Amazon DynamoDB"
+(streams), "Using IAM policy conditions for fine-grained access control" (leading keys); IAM User Guide, "Policy
+evaluation logic", "IAM JSON policy elements: Action" and "... Resource".
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ DYNAMODB = "dynamodb"
 SECRETS_MANAGER = "secretsmanager"
 SQS = "sqs"
 EVENTBRIDGE = "events"
+S3 = "s3"
 
 _SERVICES = {
     "DynamoDB_20120810": DYNAMODB,
@@ -60,10 +62,15 @@ _SUFFIX = re.compile(r"-[A-Za-z0-9]{6}$")
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """An action on a resource, such as `dynamodb:PutItem` on the ARN of a table."""
+    """An action on a resource, such as `dynamodb:PutItem` on the ARN of a table.
+
+    Attributes:
+        leading_keys: partition keys that a request for one item of a table names.
+    """
 
     action: str
     resource: str
+    leading_keys: frozenset[str] = field(default=frozenset(), compare=False)
 
     @property
     def service(self) -> str:
@@ -87,14 +94,18 @@ class Statement:
         effect: Allow or Deny.
         actions: actions, with the wildcards `*` and `?`.
         resources: ARNs, with the same wildcards.
+        leading_keys: the only partition keys that it applies to; None for all.
     """
 
     effect: str
     actions: tuple[str, ...]
     resources: tuple[str, ...]
+    leading_keys: frozenset[str] | None = None
 
     def covers(self, permission: Permission) -> bool:
         """Return whether the statement applies to a permission."""
+        if self.leading_keys is not None and not permission.leading_keys <= self.leading_keys:
+            return False
         # Actions are case-insensitive, resources are not.
         return any(_fits(action.lower(), permission.action.lower()) for action in self.actions) and any(
             _fits(resource, permission.resource) for resource in self.resources
@@ -137,6 +148,12 @@ def required_permissions(target: str, content: Mapping[str, Any]) -> list[Permis
     raise UnknownOperationError(Permission(f"{_SERVICES.get(prefix, prefix)}:{operation}", "*"))
 
 
+def on_object(method: str, path: str) -> Permission:
+    """Return the permission that a request to S3 needs, with the bucket in its path."""
+    action = {"GET": "s3:GetObject", "PUT": "s3:PutObject"}.get(method, f"s3:{method}")
+    return Permission(action, f"arn:aws:s3:::{path.lstrip('/')}")
+
+
 def _of_dynamodb(operation: str, content: Mapping[str, Any]) -> list[Permission]:
     if operation in _ON_ONE_TABLE:
         return [_on_table(operation, content)]
@@ -165,7 +182,12 @@ def _any_stream(stream: str) -> str:
 
 def _on_table(action: str, part: Mapping[str, Any]) -> Permission:
     table, index = resource_arn(DYNAMODB, str(part.get("TableName"))), part.get("IndexName")
-    return Permission(f"dynamodb:{action}", f"{table}/index/{index}" if index else table)
+    partition_key = {**part.get("Key", {}), **part.get("Item", {})}.get("pk", {}).get("S")
+    return Permission(
+        f"dynamodb:{action}",
+        f"{table}/index/{index}" if index else table,
+        frozenset() if partition_key is None else frozenset({partition_key}),
+    )
 
 
 def resource_arn(service: str, reference: str) -> str:

@@ -169,6 +169,8 @@ def _read_template(options: Options, claim: Claim) -> Stack:
         "UsageFlushSeconds": "0",  # show the use of a key at once
     }
     stack = read_stack(options.template, options.parameters, development)
+    if stack.buckets:
+        raise TemplateError(f"the local service has no S3 for {stack.buckets[0]}: set AuditArchive to off")
     backend.isolate(os.environ)
     os.environ.update(stack.environment())
     return stack

@@ -31,7 +31,7 @@ _UNSUPPORTED_API_PROPERTIES = ("Cors", "DefinitionBody", "DefinitionUri", "Binar
 _UNSUPPORTED_ROLE_PROPERTIES = ("Role", "ManagedPolicyArns", "PermissionsBoundary")
 _RATE = re.compile(r"rate\(([0-9]+) (minute|hour|day)s?\)")
 _UNIT_SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
-_STATEMENT_ELEMENTS = {"Sid", "Effect", "Action", "Resource"}
+_STATEMENT_ELEMENTS = {"Sid", "Effect", "Action", "Resource", "Condition"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +146,7 @@ class Stack:
 
     Attributes:
         buses: the names of the event buses.
+        buckets: the names of the buckets of S3.
         event_queues: the names of the queues that get the events of a bus, by the bus's name.
         consumers: the logical id of the function that consumes a queue, by the queue's name.
         stream_readers: the functions that read streams of tables.
@@ -160,6 +161,7 @@ class Stack:
     secrets: tuple[Resource, ...]
     queues: tuple[Resource, ...]
     buses: tuple[str, ...]
+    buckets: tuple[str, ...]
     event_queues: Mapping[str, tuple[str, ...]]
     consumers: Mapping[str, str]
     stream_readers: tuple[StreamReader, ...]
@@ -246,6 +248,7 @@ class _Reader:
             secrets=self._resources("AWS::SecretsManager::Secret"),
             queues=self._resources("AWS::SQS::Queue"),
             buses=tuple(self.resolver.name_of(name) for name in self._ids("AWS::Events::EventBus")),
+            buckets=tuple(self.resolver.name_of(name) for name in self._ids("AWS::S3::Bucket")),
             event_queues=self._event_queues(),
             consumers=dict(self._consumer(name, functions) for name in self._mappings(is_stream=False)),
             stream_readers=tuple(self._stream_reader(name, functions) for name in self._mappings(is_stream=True)),
@@ -406,6 +409,7 @@ class _Reader:
             effect=effect,
             actions=_one_or_more(statement.get("Action"), place),
             resources=tuple(self._arn(value, place) for value in _one_or_more(statement.get("Resource"), place)),
+            leading_keys=_leading_keys(statement.get("Condition"), f"{place}.Condition"),
         )
 
     def _arn(self, value: str, place: str) -> str:
@@ -551,6 +555,18 @@ def _authorizer(name: str, properties: dict[str, Json], by_arn: Mapping[str, str
 def _one_or_more(value: Json, place: str) -> tuple[str, ...]:
     """Return the values of a statement's element, which is a string or a list of strings."""
     return tuple(text(item, place) for item in (value if isinstance(value, list) else [value]))
+
+
+def _leading_keys(condition: Json, place: str) -> frozenset[str] | None:
+    """Return the partition keys that a statement is limited to, the only condition that is supported."""
+    match condition:
+        case None:
+            return None
+        case {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": keys, **other_keys}, **other} if not (
+            other or other_keys
+        ):
+            return frozenset(_one_or_more(keys, place))
+    raise TemplateError(f"{place}: only dynamodb:LeadingKeys is supported by the local service")
 
 
 def _gateway_response(properties: dict[str, Json], place: str) -> GatewayResponse:

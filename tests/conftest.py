@@ -31,6 +31,7 @@ from local import backend, credentials
 from local import github as local_github
 from local.iam import AccessKey, Decision, Iam
 from local.identity_provider import IdentityProvider
+from local.object_store import ObjectStore
 from local.template import Resource, read_stack
 from tests.support import depth, identity_provider, moto_memory, published_events
 from tests.support.cases import DEVELOPMENT_GITHUB, DEVELOPMENT_ISSUER
@@ -64,6 +65,7 @@ _KEPT_WHEN_A_SETTING_CHANGES = (
     retries.secrets_manager,
     retries.queues,
     retries.event_buses,
+    retries.archive,
     pepper.peppers,
     verification.matches,
     verification.records,
@@ -133,6 +135,7 @@ def _one_set_of_handlers() -> Iterator[None]:
 def stack() -> Stack:
     """The template, with parameters for tests."""
     parameters = {"OidcIssuer": "http://127.0.0.1:1", "OidcAudience": identity_provider.AUDIENCE, **CHEAP_ARGON2}
+    parameters["AuditArchive"] = "on"
     return read_stack(ROOT / "template.yaml", parameters, {})
 
 
@@ -200,9 +203,24 @@ def event_bus(world: World, all_buses: EventBus) -> EventBus:
 
 
 @pytest.fixture(scope="session")
-def moto_url(iam: Iam, all_buses: EventBus) -> Iterator[str]:
-    """The address of DynamoDB, Secrets Manager, SQS and EventBridge, one server for all tests of a worker."""
-    server = backend.start_moto(iam, all_buses.in_front_of)
+def all_objects(stack: Stack) -> ObjectStore:
+    """S3, with the bucket of the template."""
+    (archive,) = [function for function in stack.functions.values() if function.directory.name == "archive_records"]
+    return ObjectStore(archive.environment["AUDIT_ARCHIVE_BUCKET"])
+
+
+@pytest.fixture
+def object_store(world: World, all_objects: ObjectStore) -> ObjectStore:
+    """S3, with the bucket of the template, without objects."""
+    del world
+    all_objects.reset()
+    return all_objects
+
+
+@pytest.fixture(scope="session")
+def moto_url(iam: Iam, all_buses: EventBus, all_objects: ObjectStore) -> Iterator[str]:
+    """The address of DynamoDB, Secrets Manager, SQS, EventBridge and S3, one server for all tests of a worker."""
+    server = backend.start_moto(iam, lambda moto: all_objects.in_front_of(all_buses.in_front_of(moto)))
     yield server.url
     server.stop()
 
@@ -403,10 +421,11 @@ def replay(  # noqa: PLR0913, PLR0917 - the surroundings of every function
     load_handler: Callable[[str], Callable[..., object]],
     development_github: None,
     event_bus: EventBus,
+    object_store: ObjectStore,
 ) -> Replay:
     """Replay a case of events/; return one line for each difference from its expected outcome."""
     del development_github
-    return Replay(world, stack, access_keys, setting, load_handler, event_bus)
+    return Replay(world, stack, access_keys, setting, load_handler, event_bus, object_store)
 
 
 @pytest.fixture

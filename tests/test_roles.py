@@ -116,6 +116,17 @@ NEEDED_BY = {
         "dynamodb:BatchGetItem": "settled_one",
         "dynamodb:PutItem": "settled_one",
     },
+    "archive_records": {
+        "dynamodb:ListStreams": "archived_one",
+        "dynamodb:DescribeStream": "archived_one",
+        "dynamodb:GetShardIterator": "archived_one",
+        "dynamodb:GetRecords": "archived_one",
+        "dynamodb:GetItem": "archived_one",
+        "dynamodb:UpdateItem": "archived_one",
+        "s3:PutObject": "archived_one",
+        "s3:GetObject": "archived_after_another",
+        "sqs:SendMessage": "again_s3_down",
+    },
     "publish_events": {
         "dynamodb:ListStreams": "published_one",
         "dynamodb:DescribeStream": "published_one",

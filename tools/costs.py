@@ -67,6 +67,22 @@ class Costs:
             "Pepper": self._price("secret", 1) + self._price("secret_request", size["cold_starts"]),
         }
 
+    def archive(self, size: dict[str, int]) -> float:
+        """Return the monthly cost of the archive of the audit log, with an object of each shard every five minutes."""
+        assumed = self.assumptions
+        objects = min(size["changes"], assumed["stream_shards"] * assumed["archived_objects_per_shard"])
+        stored_gb = size["changes"] * assumed["audit_months"] * assumed["bytes_per_archived_record"] / _GB
+        gb_seconds = assumed["memory_gb"] * objects * assumed["seconds_per_archived_object"]
+        return (
+            self._price("s3_put_request", objects)
+            + self._price("s3_storage_gb", stored_gb)
+            + self._price("lambda_request", objects)
+            + self._price("lambda_arm_gb_second", gb_seconds)
+            + self._price("dynamodb_read_unit", objects)
+            + self._price("dynamodb_write_unit", objects)
+            + self._price("alarm_metric", assumed["archive_alarm_metrics"])
+        )
+
     def _traces(self, requests: int) -> float:
         """Return how many evenly spread requests the default rule of X-Ray records."""
         assumed = self.assumptions
@@ -98,6 +114,8 @@ def costs_table() -> str:
     ]
     totals = " | ".join(f"**{_money(sum(column.values()))}**" for column in columns.values())
     lines.append(f"| **together, {prices['currency']}** | {totals} |")
+    archives = " | ".join(_money(costs.archive(size)) for size in sizes.values())
+    lines.append(f"| with `AuditArchive`, in addition | {archives} |")
     note = f"{prices['note']} Region {prices['region']}, as of {prices['as_of']}."
     return "\n".join(lines) + f"\n\n{note}\n"
 

@@ -67,6 +67,10 @@ SUITES = {
     "revocation": Suite("pytest tests/lifecycle/test_revocation.py", ("races",)),
     "overtaken_changes": Suite("pytest tests/keywright/test_overtaken_changes.py"),
     "interleavings": Suite("pytest tests/lifecycle/test_verification_beside_writes.py", ("interleavings",)),
+    "archive": Suite(
+        "pytest tests/functions/archive_records tests/keywright/operators/test_archive_check.py"
+        " tests/admin/test_archive.py"
+    ),
     "event_schemas": Suite(
         "pytest tests/test_event_schemas.py tests/test_events.py tests/test_messages.py tests/admin"
     ),

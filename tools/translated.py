@@ -45,8 +45,12 @@ VALUES = {
     "EmailAddress": ("owner@example.com",),
     "EventKinds": ("", "api_key.created,api_key.deleted"),
     "OrganizationId": ("", "5f0c2c0e-9a3d-4b6e-8f57-0d6f2b8a1c01"),
+    "AuditArchiveLockDays": ("0", "90"),
 }
 """Values of parameters that have no default, or that conditions use and that have no AllowedValues."""
+
+APART = {"AuditArchive", "AuditArchiveLockDays"}
+"""Parameters of resources that no other parameter changes: their values are combined with two of all the others'."""
 
 ACCEPTED = {
     "W2001": "a parameter that only a condition uses is unused after the condition is evaluated",
@@ -100,11 +104,21 @@ def _combinations(template: Template) -> Iterator[dict[str, str]]:
         if "Default" not in declaration
     }
     used = _references(template, template.get("Conditions", {}))
-    values = [
-        declared[name].get("AllowedValues") or VALUES.get(name, (declared[name].get("Default"),)) for name in used
-    ]
-    for chosen in itertools.product(*values):
-        yield required | {name: str(value) for name, value in zip(used, chosen, strict=True)}
+
+    def chosen(names: Iterable[str]) -> list[dict[str, str]]:
+        values = [
+            [
+                (name, str(value))
+                for value in declared[name].get("AllowedValues") or VALUES.get(name, (declared[name].get("Default"),))
+            ]
+            for name in names
+        ]
+        return [dict(each) for each in itertools.product(*values)]
+
+    others = chosen(name for name in used if name not in APART)
+    for number, apart in enumerate(chosen(name for name in used if name in APART)):
+        for other in others if number == 0 else (others[0], others[-1]):
+            yield required | other | apart
 
 
 def _constant_conditions(template: Template, combinations: Iterable[Mapping[str, str]]) -> Iterator[str]:

@@ -1,6 +1,8 @@
-"""The command `audit`."""  # no future annotations: typer evaluates those of the command
+"""The commands of `audit`."""  # no future annotations: typer evaluates those of the command
 
 import json
+import os
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
@@ -10,15 +12,43 @@ import typer
 from keywright.api.schemas import AuditLog
 from keywright.domain.audit_event import AuditEvent
 from keywright.domain.principals import ActorType
-from keywright.operators import audit_log
+from keywright.operators import archive_check, audit_log
+from keywright.operators.archive_check import Finding, Report
+from keywright.store.archive import Head
 from keywright.store.audit import AuditFilter
 from keywright_admin import terminal
+from keywright_admin.archive_bucket import ArchiveBucket
 from keywright_admin.arguments import IdOption, OrganizationArgument, existing_organization_id, parse_past_time
-from keywright_admin.command import answer, is_json
-from keywright_admin.output import AuditRecordList, AuditRecordOutput
+from keywright_admin.command import answer, command, is_json
+from keywright_admin.deployment import ARCHIVE_BUCKET
+from keywright_admin.failures import ExitCode, UsageError
+from keywright_admin.output import AuditRecordList, AuditRecordOutput, VerifiedArchive
+
+audit_commands = typer.Typer(help="Show the audit log, and compare it with its archive.")
+
+_HEAD = re.compile(r"([1-9][0-9]{0,11}):([0-9a-f]{64})")
 
 
-def show_audit_log(  # noqa: PLR0913 - the filters
+def parse_head(text: str) -> Head:
+    """Parse the head of an archive, as `audit verify` prints it.
+
+    Raises:
+        BadParameter: it has another form.
+    """
+    head = _HEAD.fullmatch(text)
+    if head is None:
+        raise typer.BadParameter("a head is NUMBER:DIGEST, as this command printed it")
+    return Head(int(head[1]), head[2])
+
+
+@command(
+    audit_commands,
+    "show",
+    "audit show org_2abc",
+    "audit show org_2abc --actor-type operator --since 7d",
+    "audit show org_2abc --event api_key.deleted --event api_key.rotated --follow",
+)
+def _show(  # noqa: PLR0913 - the filters
     context: typer.Context,
     organization: OrganizationArgument,
     *,
@@ -64,6 +94,73 @@ def show_audit_log(  # noqa: PLR0913 - the filters
     answer(context, AuditRecordList(records=outputs, has_more=has_more), lambda: _print_all(latest))
     if has_more and not is_json(context):
         terminal.print_error(f"There are older records; --limit shows more than {limit}.")
+
+
+@command(
+    audit_commands,
+    "verify",
+    "audit verify --stack keywright",
+    f"audit verify --stack keywright --expect 57:{'9f' * 32}",
+)
+def _verify(
+    context: typer.Context,
+    *,
+    bucket: Annotated[
+        str | None, typer.Option("--bucket", metavar="NAME", help="Bucket of the archive, instead of the stack's.")
+    ] = None,
+    expect: Annotated[
+        Head | None,
+        typer.Option("--expect", metavar="HEAD", parser=parse_head, help="A head that was printed earlier."),
+    ] = None,
+) -> None:
+    """Compare the audit log in the table with its archive. Exits with 7 if a record was changed, removed or added.
+
+    Reads the whole table and the whole archive. Keep the head that it prints where no administrator of the account can
+    change it.
+    """
+    name = bucket or os.environ.get(ARCHIVE_BUCKET)
+    if not name:
+        raise UsageError(f"no archive: deploy with AuditArchive=on, pass --bucket NAME, or set {ARCHIVE_BUCKET}")
+    with terminal.progress_bar("records and items read") as advance:
+        report = archive_check.verify(ArchiveBucket(name), expect, advance)
+    answer(context, VerifiedArchive.of(name, report), lambda: _print_report(name, report))
+    if report.findings:
+        raise typer.Exit(ExitCode.FOUND)
+
+
+def _print_report(bucket: str, report: Report) -> None:
+    for finding in report.findings:
+        _print_finding(finding)
+    head = report.head
+    rows: list[tuple[str, object]] = [
+        ("bucket", bucket),
+        ("objects", report.objects),
+        ("archived records", report.archived),
+        ("same in the table", report.same),
+        ("retention is over", report.expired),
+        ("organization deleted", sum(report.purged.values())),
+        ("deleted organizations", sorted(report.purged)),
+        ("archived by hand", report.by_hand),
+        ("not archived yet", report.pending),
+        ("older than the archive", report.older),
+        ("objects after the head", report.behind),
+        ("findings", len(report.findings)),
+        ("head", None if head.digest is None else f"{head.number}:{head.digest}"),
+    ]
+    terminal.print_fields(rows)
+
+
+def _print_finding(finding: Finding) -> None:
+    record = [
+        ("organization", finding.organization_id),
+        ("record", finding.record_id),
+        ("event", finding.event),
+        ("time", finding.created_at),
+    ]
+    terminal.print_block(
+        f"{finding.what}: {finding.place}",
+        [terminal.printable(finding.text), *(f"{name} {value}" for name, value in record if value is not None)],
+    )
 
 
 def _print_all(records: list[AuditLog]) -> None:

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from keywright_admin import __version__, terminal
-from keywright_admin.audit import show_audit_log
-from keywright_admin.command import NAME, CommonOptions, JsonOption, LocalOption, StackOption, TableOption, command
+from keywright_admin.audit import audit_commands
+from keywright_admin.command import NAME, CommonOptions, JsonOption, LocalOption, StackOption, TableOption
 from keywright_admin.failures import EXPECTED, ExitCode, explain
 from keywright_admin.keys import key_commands
 from keywright_admin.members import member_commands
@@ -18,7 +18,7 @@ from keywright_admin.scanning import scanning_commands
 
 EXIT_CODES = (
     "0 done, or nothing to do; 1 a bug in this program; 2 wrong usage; 3 not found; 4 refused; "
-    "5 no access to AWS; 6 AWS does not answer; 7 a key was found; 130 stopped by you"
+    "5 no access to AWS; 6 AWS does not answer; 7 a key or a difference was found; 130 stopped by you"
 )
 _PYDANTIC_PREFIX = "Value error, "  # put before the message of a broken rule
 
@@ -41,14 +41,8 @@ app = typer.Typer(
 app.add_typer(organization_commands, name="organizations")
 app.add_typer(member_commands, name="members")
 app.add_typer(key_commands, name="keys")
+app.add_typer(audit_commands, name="audit")
 app.add_typer(scanning_commands, name="scanning")
-command(
-    app,
-    "audit",
-    "audit org_2abc",
-    "audit org_2abc --actor-type operator --since 7d",
-    "audit org_2abc --event api_key.deleted --event api_key.rotated --follow",
-)(show_audit_log)
 
 
 def _print_version(is_asked: bool) -> None:  # noqa: FBT001 - a callback of typer

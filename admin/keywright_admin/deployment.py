@@ -32,7 +32,15 @@ URL = "KEYWRIGHT_URL"
 IMPORTED_KEYS = "IMPORTED_KEYS"
 """Environment variable with the stack's setting: "on" if its functions accept imported keys."""
 
-_OUTPUTS = {"TableName": "TABLE_NAME", "PepperSecretArn": "PEPPER_SECRET_ID", "ApiUrl": URL}
+ARCHIVE_BUCKET = "AUDIT_ARCHIVE_BUCKET"
+"""Environment variable with the bucket of the audit log's archive."""
+
+_OUTPUTS = {
+    "TableName": "TABLE_NAME",
+    "PepperSecretArn": "PEPPER_SECRET_ID",
+    "ApiUrl": URL,
+    "AuditArchiveBucketName": ARCHIVE_BUCKET,
+}
 _PARAMETERS = {
     "AuditRetentionDays": "AUDIT_RETENTION_DAYS",
     "DeletionGraceDays": "DELETION_GRACE_DAYS",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import ConfigDict
 from pydantic.json_schema import GenerateJsonSchema
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from keywright.operators import members as operator_members
     from keywright.operators import organizations as operator_organizations
+    from keywright.operators.archive_check import Report
 
 
 class RateLimitOutput(Answer):
@@ -199,6 +201,63 @@ class AuditRecordList(Answer):
     has_more: bool
 
 
+class ArchiveFinding(Answer):
+    """A difference between the audit log and its archive. Fields of the record are null if it is about an object."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    what: Literal["changed", "removed", "added", "missing", "unreadable", "foreign", "head"]
+    place: str
+    text: str
+    organization_id: str | None
+    record_id: str | None
+    event: str | None
+    created_at: str | None
+
+
+class VerifiedArchive(Answer):
+    """Result of `audit verify`. Numbers are of records, `objects` and `behind` of objects.
+
+    `place` of a finding is `table` or the key of an object. `head` is null if the archive is empty.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    bucket: str
+    head: str | None
+    findings: list[ArchiveFinding]
+    objects: int
+    archived: int
+    same: int
+    expired: int
+    purged: int
+    purged_organizations: list[str]
+    by_hand: int
+    pending: int
+    older: int
+    behind: int
+
+    @classmethod
+    def of(cls, bucket: str, report: Report) -> VerifiedArchive:
+        """Return the JSON form of a report."""
+        head = report.head
+        return cls(
+            bucket=bucket,
+            head=None if head.digest is None else f"{head.number}:{head.digest}",
+            findings=[ArchiveFinding(**asdict(finding)) for finding in report.findings],
+            objects=report.objects,
+            archived=report.archived,
+            same=report.same,
+            expired=report.expired,
+            purged=sum(report.purged.values()),
+            purged_organizations=sorted(report.purged),
+            by_hand=report.by_hand,
+            pending=report.pending,
+            older=report.older,
+            behind=report.behind,
+        )
+
+
 class RevokedKeys(Answer):
     """Output of `keys revoke`: the ids of the deleted keys."""
 
@@ -301,6 +360,7 @@ SCHEMAS: dict[str, type[BaseModel]] = {
     "revoked-keys": RevokedKeys,
     "rotated-key": RotatedKey,
     "scanning-rules": ScanningRules,
+    "verified-archive": VerifiedArchive,
     "verified-key": VerifiedKey,
 }
 """The published schemas, by file name without extension."""

@@ -39,7 +39,7 @@ def log(table: Table, run: Callable[..., CommandResult], stop_clock: Callable[[s
 @pytest.mark.usefixtures("log")
 def test_each_record_is_a_line_for_other_programs(run: Callable[..., CommandResult]) -> None:
     """Without a terminal each record is one line, the newest at the end."""
-    role, *suspensions = run("audit", ORGANIZATION).text().splitlines()
+    role, *suspensions = run("audit", "show", ORGANIZATION).text().splitlines()
 
     by = f'by operator {MOTO} "moto"'
     assert (
@@ -57,8 +57,8 @@ def test_the_name_of_a_key_is_quoted(table: Table, run: Callable[..., CommandRes
     put_deletion_by_holder(table, name)
 
     quoted = json.dumps(name, ensure_ascii=False)
-    assert f"  by api_key {nth_id(1)} {quoted} from 203.0.113.7  " in run("audit", ORGANIZATION).text()
-    (record,) = run("audit", ORGANIZATION, "--json").json("audit-records")["records"]
+    assert f"  by api_key {nth_id(1)} {quoted} from 203.0.113.7  " in run("audit", "show", ORGANIZATION).text()
+    (record,) = run("audit", "show", ORGANIZATION, "--json").json("audit-records")["records"]
     assert {"type": "api_key", "id": nth_id(1), "name": name} == record["actor"]
 
 
@@ -90,7 +90,7 @@ def test_a_long_name_fits_into_the_terminal(
     put_deletion_by_holder(table, "Nightly import " * 8)
     monkeypatch.setenv("COLUMNS", "80")
 
-    lines = run("audit", ORGANIZATION).text().splitlines()
+    lines = run("audit", "show", ORGANIZATION).text().splitlines()
 
     assert [] == [line for line in lines if len(line) > 80]
     assert lines[2].startswith(f'    by api_key {nth_id(1)} "Nightly import Nightly')
@@ -120,7 +120,7 @@ FILTERS = [
 @pytest.mark.usefixtures("log")
 def test_filters(run: Callable[..., CommandResult], options: list[str], events: list[str]) -> None:
     """Each filter leaves the records that it describes."""
-    output = run("audit", ORGANIZATION, *options, "--json").json("audit-records")
+    output = run("audit", "show", ORGANIZATION, *options, "--json").json("audit-records")
 
     assert events == [record["event"] for record in output["records"]]
     assert output["hasMore"] is False
@@ -129,19 +129,19 @@ def test_filters(run: Callable[..., CommandResult], options: list[str], events: 
 @pytest.mark.usefixtures("log")
 def test_a_limit(run: Callable[..., CommandResult]) -> None:
     """The latest records are kept; that there are older ones is said on standard error, or in the JSON."""
-    result = run("audit", ORGANIZATION, "--limit", "2")
+    result = run("audit", "show", ORGANIZATION, "--limit", "2")
 
     assert 0 == result.code
     assert ["demo-admin", "demo-member"] == [line.split()[3] for line in result.output.splitlines()]
     assert "There are older records; --limit shows more than 2.\n" == result.errors
-    assert run("audit", ORGANIZATION, "--limit", "2", "--json").json("audit-records")["hasMore"]
+    assert run("audit", "show", ORGANIZATION, "--limit", "2", "--json").json("audit-records")["hasMore"]
 
 
 @pytest.mark.usefixtures("table")
 def test_an_empty_log(run: Callable[..., CommandResult]) -> None:
     """An empty log is not an error; a missing organization is."""
-    assert "No records.\n" == run("audit", ORGANIZATION).text()
-    assert "there is no organization org_2abc" == run("audit", "org_2abc").failure(ExitCode.NOT_FOUND)
+    assert "No records.\n" == run("audit", "show", ORGANIZATION).text()
+    assert "there is no organization org_2abc" == run("audit", "show", "org_2abc").failure(ExitCode.NOT_FOUND)
 
 
 def test_new_records_are_followed_until_ctrl_c(
@@ -165,7 +165,7 @@ def test_new_records_are_followed_until_ctrl_c(
 
     monkeypatch.setattr("time.sleep", meanwhile)
 
-    result = run("audit", ORGANIZATION, "--follow", "--limit", "1", "--json")
+    result = run("audit", "show", ORGANIZATION, "--follow", "--limit", "1", "--json")
 
     records = [json.loads(line) for line in result.output.splitlines()]
     for record in records:

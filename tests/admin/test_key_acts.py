@@ -108,10 +108,10 @@ def test_a_reason_is_in_the_audit_log(
     del key
     run("keys", *arguments, "--reason", "no_longer_used").text()
 
-    (record,) = run("audit", ORGANIZATION, "--json").json("audit-records")["records"]
+    (record,) = run("audit", "show", ORGANIZATION, "--json").json("audit-records")["records"]
     assert event == record["event"]
     assert "no_longer_used" == record["reason"]
-    assert "  reason: no_longer_used" in run("audit", ORGANIZATION).text()
+    assert "  reason: no_longer_used" in run("audit", "show", ORGANIZATION).text()
 
 
 @pytest.mark.parametrize("act", [["disable"], ["rotate", "--yes"], ["revoke", "--yes"]], ids=lambda act: act[0])

@@ -67,7 +67,7 @@ COMMANDS = [
     ["members", "list", ORGANIZATION],
     ["keys", "list", ORGANIZATION],
     *(["keys", "show", ORGANIZATION, nth_id(number)] for number in range(len(NAMES))),
-    ["audit", ORGANIZATION],
+    ["audit", "show", ORGANIZATION],
 ]
 
 
@@ -155,7 +155,7 @@ def test_a_record_is_a_block_on_a_terminal(screen: Table, run: Callable[..., Com
     del screen
     run("keys", "disable", ORGANIZATION, nth_id(0)).text()
 
-    heading, *lines = run("audit", ORGANIZATION).text().splitlines()
+    heading, *lines = run("audit", "show", ORGANIZATION).text().splitlines()
 
     assert heading.endswith("Z  api_key.updated")
     assert [

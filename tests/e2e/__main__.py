@@ -138,6 +138,7 @@ def run(arguments: list[str], directory: Path, opened: ExitStack) -> int:
         {
             "OidcIssuer": provider.issuer,
             "OidcAudience": AUDIENCE,
+            "AuditArchive": "on",
             "PublicUrl": address.url,
             "Argon2MemoryKib": "7168",
             "Argon2Iterations": "1",
@@ -156,6 +157,7 @@ def run(arguments: list[str], directory: Path, opened: ExitStack) -> int:
     failures |= pytest("tests/api", "-p", "tests.e2e.expecting", *stack_option, *arguments)
     failures |= pytest("tests/e2e/test_command_line.py", *stack_option)
     failures |= pytest("tests/e2e/test_events.py", *stack_option)
+    failures |= pytest("tests/e2e/test_archive.py", *stack_option)
     failures |= pytest("tests/test_guides.py", *stack_option)
 
     say(f"Updating the stack with {json.dumps(CHANGED)} ...")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PYTHON = ROOT / ".venv-e2e" / "bin" / "python"
 """The interpreter of the emulator, which runs the functions with it as well."""
 
-SERVICES = ("DYNAMODB", "EVENTBRIDGE", "SECRETS_MANAGER", "SQS")
+SERVICES = ("DYNAMODB", "EVENTBRIDGE", "SECRETS_MANAGER", "SQS", "S3")
 """Those that functions call."""
 
 START_SECONDS = 60

@@ -14,6 +14,7 @@ _REGION = "eu-central-1"
 ARNS = {
     "dynamodb": f"arn:aws:dynamodb:{_REGION}:{ACCOUNT}:table/{STACK}-Table-1A2B3C4D5E6F",
     "events": f"arn:aws:events:{_REGION}:{ACCOUNT}:event-bus/{STACK}-events",
+    "s3": f"arn:aws:s3:::{STACK}-auditarchivebucket-1a2b3c4d5e6f/audit/000000000001.jsonl",
     "secretsmanager": f"arn:aws:secretsmanager:{_REGION}:{ACCOUNT}:secret:Pepper-1A2B3C4D5E6F-a1b2c3",
     "sqs": f"arn:aws:sqs:{_REGION}:{ACCOUNT}:{STACK}-OrganizationEventsQueue-1A2B",
 }

@@ -10,6 +10,7 @@ import pytest
 import keywright
 from keywright.settings import (
     AnswerSettings,
+    ArchiveSettings,
     Argon2Parameters,
     ConfigurationError,
     EventSettings,
@@ -90,7 +91,8 @@ class Recorded(dict[str, str]):
 def test_every_variable_of_the_template_is_read(stack: Stack) -> None:
     """A parameter of the template that changes nothing, and a setting that no parameter has, are mistakes."""
     environment = Recorded(stack.environment())
-    for settings in (Settings, TableSettings, AnswerSettings, LeakSettings, GitHubSettings, EventSettings):
+    kinds = (Settings, TableSettings, AnswerSettings, LeakSettings, GitHubSettings, EventSettings, ArchiveSettings)
+    for settings in kinds:
         settings.from_environment(environment)
 
     assert environment.keys() == environment.read | ELSEWHERE.keys()

@@ -201,11 +201,11 @@ def test_records_hold_items_in_the_order_of_the_stream(case: Callable[..., Case]
         ({"sed": {}}, "sed: unknown; known are event, expected, key, messages, records, seed, token, with"),
         (
             {"seed": {"item": {}}},
-            "seed.item: unknown; known are dynamodb, environment, eventbridge, items, pepper, table",
+            "seed.item: unknown; known are archive, dynamodb, environment, eventbridge, items, pepper, s3, table",
         ),
         (
             {"expected": {"response": 1}},
-            "expected.response: unknown; known are added, answer, changed, error, published, put_aside",
+            "expected.response: unknown; known are added, answer, archived, changed, error, published, put_aside",
         ),
         (
             {"expected": answer(dta={})},

@@ -299,6 +299,42 @@ def test_eventbridge_denies_as_on_aws(client: Callable[..., Any], stack: Stack) 
     assert "not authorized" not in str(allowed.value)  # there is no bus behind the roles here
 
 
+def test_s3_denies_as_on_aws(client: Callable[..., Any], stack: Stack) -> None:
+    """Only the archive's function may write and read objects, and only below its prefix; a denial is S3's."""
+    bucket = stack.functions["ArchiveRecords"].environment["AUDIT_ARCHIVE_BUCKET"]
+    archive = client("s3", "ArchiveRecords")
+
+    for denied, key in ((client("s3", "GetApiKey"), "audit/1"), (archive, "other/1")):
+        for request in (denied.get_object, denied.put_object, denied.delete_object):
+            with pytest.raises(ClientError) as caught:
+                request(Bucket=bucket, Key=key)
+
+            assert (403, "AccessDenied") == denial(caught.value)[:2]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        archive.delete_object(Bucket=bucket, Key="audit/1")
+    with pytest.raises(ClientError) as allowed:
+        archive.get_object(Bucket=bucket, Key="audit/1")
+
+    assert "AccessDenied" not in str(allowed.value)  # there is no bucket behind the roles here
+
+
+def test_a_role_can_be_limited_to_partitions(client: Callable[..., Any], names: dict[str, str]) -> None:
+    """The archive's function may read and write the head, and no other item."""
+    dynamodb = client("dynamodb", "ArchiveRecords")
+    head, other = ({"pk": {"S": pk}, "sk": {"S": "bucket"}} for pk in ("ARCHIVE", "ORG#1"))
+    change = {"UpdateExpression": "SET a = :a", "ExpressionAttributeValues": {":a": {"S": "1"}}}
+
+    dynamodb.update_item(TableName=names["TABLE_NAME"], Key=head, **change)
+    assert {**head, "a": {"S": "1"}} == dynamodb.get_item(TableName=names["TABLE_NAME"], Key=head)["Item"]
+    requests: list[Callable[[], object]] = [
+        lambda: dynamodb.get_item(TableName=names["TABLE_NAME"], Key=other),
+        lambda: dynamodb.update_item(TableName=names["TABLE_NAME"], Key=other, **change),
+    ]
+    for denied in requests:
+        with pytest.raises(ClientError, match="AccessDeniedException"):
+            denied()
+
+
 def test_a_secret_by_its_arn(client: Callable[..., Any], names: dict[str, str]) -> None:
     """The suffix that Secrets Manager appends to an ARN is ignored."""
     arn = boto3.client("secretsmanager").describe_secret(SecretId=names["PEPPER_SECRET_ID"])["ARN"]

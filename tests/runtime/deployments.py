@@ -136,7 +136,9 @@ class Deployments:
         """Return the container for a case: the function's last one, if it has the settings of the seed."""
         name = (
             case.function,
-            json.dumps([case.seed.get(part) for part in ("environment", "table", "dynamodb", "eventbridge", "pepper")]),
+            json.dumps(
+                [case.seed.get(part) for part in ("environment", "table", "dynamodb", "eventbridge", "s3", "pepper")]
+            ),
         )
         if name not in self.kept:
             self.stop()
@@ -178,6 +180,8 @@ def settings(seed: Mapping[str, Any]) -> dict[str, str]:
         changes["TABLE_NAME"] = "there-is-no-such-table"
     if seed.get("dynamodb") == "down":
         changes[backend.DYNAMODB_ENDPOINT] = NO_SERVER
+    if seed.get("s3") == "down":
+        changes["AWS_ENDPOINT_URL_S3"] = NO_SERVER
     if seed.get("eventbridge") == "down":
         changes["AWS_ENDPOINT_URL_EVENTBRIDGE"] = NO_SERVER
     return changes

@@ -54,7 +54,7 @@ def commands_in(code: str, document: str) -> list[Command]:
 @cache
 def operation(service: str, command: str) -> dict[str, Any]:
     """Return the options of a command, and those that are required."""
-    model = botocore.session.get_session().get_service_model(service)
+    model = botocore.session.get_session().get_service_model("s3" if service == "s3api" else service)
     name = next(name for name in model.operation_names if xform_name(name, "-") == command)
     shape = model.operation_model(name).input_shape
     assert shape

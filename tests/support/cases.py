@@ -23,6 +23,7 @@ DEVELOPMENT_GITHUB = DEVELOPMENT_ISSUER + github.KEYS_PATH
 
 WITHOUT_STATUS = {
     "announce_expirations",
+    "archive_records",
     "process_leak_reports",
     "publish_events",
     "purge_organizations",
@@ -37,11 +38,11 @@ QUESTIONS = [case for case in CASES if not case.is_request]
 MESSAGES = [case for case in read_cases() if case.function in WITHOUT_STATUS]
 BATCHES = [case for case in MESSAGES if case.function == "sync_organizations"]
 LEAKS = [case for case in MESSAGES if case.function == "process_leak_reports"]
-CHANGES = [case for case in MESSAGES if case.function == "publish_events"]
+CHANGES = [case for case in MESSAGES if case.function in {"archive_records", "publish_events"}]
 """Batches of the table's stream."""
 TICKS = [case for case in MESSAGES if case.function in {"announce_expirations", "purge_organizations"}]
 
-SUCCESSFUL = {"200", "announced", "followed", "published", "purged", "settled"}
+SUCCESSFUL = {"200", "announced", "archived", "followed", "published", "purged", "settled"}
 SUCCESSES = [case for case in CASES + MESSAGES if case.outcome in SUCCESSFUL]
 
 

@@ -24,12 +24,17 @@ if TYPE_CHECKING:
 
     from local.cases import Case
     from local.iam import AccessKey
+    from local.object_store import ObjectStore
     from local.template import Function, Stack
     from tests.support.event_bus import EventBus
     from tests.support.world import World
 
 MAPPINGS = {"sync_organizations": "OrganizationEventsMapping", "process_leak_reports": "LeakReportsMapping"}
 """The event source mapping of each function with a queue."""
+STREAM_MAPPINGS = {"archive_records": "ArchiveMapping", "publish_events": "EventsMapping"}
+"""The mapping of each function that reads the table's stream."""
+NOTHING_SENT: dict[str, list[object]] = {"published": [], "archived": []}
+"""What functions that read the stream send elsewhere."""
 NO_SERVER = "http://127.0.0.1:1"
 """An address on which no server listens."""
 
@@ -48,13 +53,14 @@ class Replay:
     setting: Callable[[str, str], None]
     load_handler: Callable[[str], Callable[..., object]]
     event_bus: EventBus
+    object_store: ObjectStore
 
     def __call__(self, case: Case) -> list[str]:
         """Return the differences between the expected and the actual outcome of a case.
 
         The event of each audit record that it writes is as the published schema says.
         """
-        if case.function == "publish_events":
+        if case.function in STREAM_MAPPINGS:
             return self._changes(case)
         return self._messages(case) if case.function in WITHOUT_STATUS else self._request(case)
 
@@ -96,10 +102,12 @@ class Replay:
 
     def _changes(self, case: Case) -> list[str]:
         """Replay a batch of the table's stream."""
-        queue_url = table_stream.dead_letters()
+        queue_url = table_stream.dead_letters("EventsMapping")
+        take_letters(queue_url)
         self.setting("EVENTS_DEAD_LETTER_QUEUE_URL", queue_url)
         table, key = self.world.table, self.access_keys[case.function]
         stream = table_stream.Stream.turned_on(table, key)
+        self.object_store.seed(case.seed.get("archive", []))
         prepare(case.seed, self.world, self.setting)
         for item in case.records.values():
             table.put(**{name: from_json(value) for name, value in item.items()})
@@ -110,9 +118,18 @@ class Replay:
 
         outcome = invoke(self.load_handler(case.function), case.event, replace(self.world, context=context))
 
-        sent = {"put_aside": put_aside(queue_url, case), "published": self.event_bus.delivered}
+        aside = put_aside(queue_url, case)
+        if outcome.get("answer", {}).get("batchItemFailures"):
+            stream.set_aside(STREAM_MAPPINGS[case.function])
         return differences(
-            {"put_aside": [], **case.expected}, {**outcome, **written(before, items(self.world)), **sent}
+            {"put_aside": [], **NOTHING_SENT, **case.expected},
+            {
+                **outcome,
+                **written(before, items(self.world)),
+                "put_aside": aside,
+                "published": self.event_bus.delivered,
+                "archived": self.object_store.lines[len(case.seed.get("archive", [])) :],
+            },
         )
 
     def _function(self, name: str) -> Function:
@@ -140,6 +157,8 @@ def prepare(seed: dict[str, Any], world: World, setting: Callable[[str, str], No
         setting("AWS_ENDPOINT_URL_DYNAMODB", NO_SERVER)
     if seed.get("eventbridge") == "down":
         setting("AWS_ENDPOINT_URL_EVENTBRIDGE", NO_SERVER)
+    if seed.get("s3") == "down":
+        setting("AWS_ENDPOINT_URL_S3", NO_SERVER)
 
 
 def put_items(seed: dict[str, Any], world: World) -> None:

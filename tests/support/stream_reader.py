@@ -62,7 +62,7 @@ def check_real_stream(stack: Stack) -> None:
     table = Resource(f"keywright-{uuid.uuid4()}", stack.tables[0].properties)
     backend.create_table(table)
     client: Any = boto3.client("dynamodb")
-    (reader,) = stack.stream_readers
+    reader, *_ = stack.stream_readers
     function, name = Function(), {"TableName": table.name}
 
     def item(sort_key: str, value: str = "1") -> dict[str, Any]:

@@ -6,6 +6,7 @@ partial batch response with DynamoDB and Lambda"; Amazon DynamoDB Streams API Re
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,12 @@ from tests.support.world import KEY_ID, ORGANIZATION_ID, Context, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Self
+
+    from mypy_boto3_sqs import SQSClient
 
     from local.iam import AccessKey
+    from local.object_store import ObjectStore
     from tests.support.event_bus import EventBus
     from tests.support.world import Table
 
@@ -86,10 +91,12 @@ class Stream:
 
     Attributes:
         lambda_: the client of the poller, with the credentials of the function's role.
+        queues: the same, of SQS.
     """
 
     table: Table
     lambda_: Any
+    queues: SQSClient
 
     @classmethod
     def turned_on(cls, table: Table, key: AccessKey) -> Stream:
@@ -99,7 +106,7 @@ class Stream:
         )
         role: Any = {"aws_access_key_id": key.access_key, "aws_secret_access_key": key.secret_key}
         streams = boto3.client("dynamodbstreams", endpoint_url=table.client.meta.endpoint_url, **role)
-        return cls(table, streams)
+        return cls(table, streams, boto3.client("sqs", **role))
 
     def poll(self) -> list[dict[str, Any]]:
         """Return the items that were added, as the stream has them."""
@@ -114,10 +121,14 @@ class Stream:
             images += [record["dynamodb"]["NewImage"] for record in records if record["eventName"] == "INSERT"]
         return images
 
+    def set_aside(self, mapping_id: str) -> None:
+        """Send the place of records that are too old to the destination of the mapping."""
+        self.queues.send_message(QueueUrl=dead_letters(mapping_id), MessageBody="{}")
 
-def dead_letters() -> str:
-    """Create the queue that the mapping names for records that are given up, and return its URL."""
-    destination = mapping(properties("EventsMapping")["DestinationConfig"], "")["OnFailure"]
+
+def dead_letters(mapping_id: str) -> str:
+    """Create the queue that a mapping names for records that are given up, and return its URL."""
+    destination = mapping(properties(mapping_id)["DestinationConfig"], "")["OnFailure"]
     name = text(mapping(destination, "")["Destination"], "").rpartition(":")[2]
     return boto3.client("sqs").create_queue(QueueName=name)["QueueUrl"]
 
@@ -147,12 +158,11 @@ def deliver(invoke: Callable[..., int | None], records: Sequence[Record]) -> int
 
 
 @dataclass(frozen=True, slots=True)
-class Publisher:
-    """publish_events as Lambda calls it, with its event bus."""
+class StreamFunction:
+    """A function that reads the stream, as Lambda calls it."""
 
     handler: Callable[..., Any]
     world: World
-    bus: EventBus
 
     def __call__(self, *records: Record) -> int | None:
         """Deliver a batch once; return the position from which Lambda goes on, or None if all is done."""
@@ -167,6 +177,48 @@ class Publisher:
         """Deliver records until all are done; return the number of invocations."""
         return deliver(self, records)
 
-    def with_time_left(self, milliseconds: int) -> Publisher:
+    def with_time_left(self, milliseconds: int) -> Self:
         """Return the same function, with less time left."""
         return replace(self, world=replace(self.world, context=Context(remaining_milliseconds=milliseconds)))
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher(StreamFunction):
+    """publish_events, with its event bus."""
+
+    bus: EventBus
+
+
+@dataclass(frozen=True, slots=True)
+class Archiver(StreamFunction):
+    """archive_records, with its bucket."""
+
+    objects: ObjectStore
+
+    @property
+    def lines(self) -> list[list[dict[str, Any]]]:
+        """Return the records of each object, and check that the objects are one chain."""
+        previous, records = None, []
+        for number, (key, body) in enumerate(self.objects.bodies.items(), 1):
+            header, *lines = [json.loads(line) for line in body.decode("ascii").splitlines()]
+            assert f"audit/{number:012}.jsonl" == key
+            assert [number, previous] == [header["number"], header["previous"]]
+            previous = hashlib.sha256(body).hexdigest()
+            records.append(lines)
+        return records
+
+    @property
+    def ids(self) -> list[list[str]]:
+        """Return the ids of the records of each object."""
+        return [[line["id"] for line in lines] for lines in self.lines]
+
+    @property
+    def head(self) -> tuple[int, str | None]:
+        """Return the head in the table."""
+        (item,) = [item for item in self.world.table.items() if item["pk"] == "ARCHIVE"] or [{"number": 0}]
+        return int(item["number"]), item.get("digest")
+
+    def forget_head(self) -> None:
+        """Delete the head from the table."""
+        table = self.world.table
+        table.client.delete_item(TableName=table.name, Key={"pk": {"S": "ARCHIVE"}, "sk": {"S": self.objects.bucket}})

@@ -13,7 +13,7 @@ from tests.support.modules import FUNCTIONS
 each_function = pytest.mark.parametrize("function", function_ids())
 
 API_GATEWAY_TIMEOUT_SECONDS = 29
-WITHOUT_CALLER = ["AnnounceExpirations", "ProcessLeakReports", "PublishEvents", "PurgeOrganizations"]
+WITHOUT_CALLER = ["AnnounceExpirations", "ArchiveRecords", "ProcessLeakReports", "PublishEvents", "PurgeOrganizations"]
 """The functions that no caller waits for."""
 
 BOUNDARY = "arn:aws:iam::123456789012:policy/keywright-iam-Boundary-1A2B3C"
@@ -22,6 +22,7 @@ OWN_RESOURCES = [
     {"Fn::Sub": "${Table.Arn}/stream/*"},
     {"Ref": "Pepper"},
     {"Fn::GetAtt": ["Table", "StreamArn"]},
+    {"Fn::Sub": "${AuditArchiveBucket.Arn}/audit/*"},
     *(
         {"Fn::GetAtt": [name, "Arn"]}
         for name in (
@@ -31,9 +32,12 @@ OWN_RESOURCES = [
             "LeakReportsQueue",
             "EventBus",
             "EventsDeadLetters",
+            "ArchiveDeadLetters",
         )
     ),
 ]
+OBJECTS = "/audit/*"
+"""The end of a resource that is the objects of the archive: their names have numbers."""
 
 
 def test_the_template_and_the_functions_folder_name_the_same_functions() -> None:
@@ -82,6 +86,7 @@ def test_a_function_ends_before_api_gateway_gives_up(function: str) -> None:
 
 OWN_VARIABLES = {
     "AuthorizeApiKey": {"ACCESS_RULES": {"Ref": "AccessRules"}},
+    "ArchiveRecords": {"AUDIT_ARCHIVE_BUCKET": {"Ref": "AuditArchiveBucket"}},
     "PublishEvents": {
         "EVENT_BUS_NAME": {"Ref": "EventBus"},
         "EVENTS_DEAD_LETTER_QUEUE_URL": {"Ref": "EventsDeadLetters"},
@@ -115,14 +120,16 @@ def test_the_environment_holds_no_secret() -> None:
 
 @each_function
 def test_a_permission_is_one_action_on_one_resource(function: str) -> None:
-    """Each statement of a role allows one action on one resource; a wildcard is only in the streams of a table."""
+    """Each statement of a role allows one action on one resource; only streams and objects have wildcards."""
     for statement in _statements(function):
-        assert set(statement) == {"Sid", "Effect", "Action", "Resource"}
+        assert set(statement) - {"Condition"} == {"Sid", "Effect", "Action", "Resource"}
         assert statement["Effect"] == "Allow"
         assert isinstance(statement["Action"], str)
         assert isinstance(statement["Resource"], str)
         is_list = statement["Action"] == "dynamodb:ListStreams"
-        resource = statement["Resource"].removesuffix("/stream/*") if is_list else statement["Resource"]
+        resource = (
+            statement["Resource"].removesuffix("/stream/*") if is_list else statement["Resource"].removesuffix(OBJECTS)
+        )
         assert "*" not in f"{statement['Action']}{resource}"
 
 

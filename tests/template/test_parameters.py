@@ -65,9 +65,11 @@ LONGEST_NAMES = {
     "OrganizationEventsDeadLetters": f"https://sqs.{LONGEST_REGION}.amazonaws.com.cn/123456789012/{'q' * 80}",
     "EventBus": f"{'s' * 128}-events",
     "EventsDeadLetters": f"https://sqs.{LONGEST_REGION}.amazonaws.com.cn/123456789012/{'q' * 80}",
+    "AuditArchiveBucket": "b" * 63,
     "LeakReportsQueue": f"https://sqs.{LONGEST_REGION}.amazonaws.com.cn/123456789012/{'q' * 80}",
 }
-"""CloudFormation User Guide, "Stack name" (128 characters); Amazon SQS, "Quotas" (queue names of 80)."""
+"""CloudFormation User Guide, "Stack name" (128 characters); Amazon SQS, "Quotas" (queue names of 80); Amazon S3 User
+Guide, "General purpose bucket naming rules" (63)."""
 
 SHORTEST_RULE = '{"method":"GET","path":"/a","permission":"a:b"}'
 """Of all parameters, only access rules can have characters that JSON escapes; of those, short rules have the most."""

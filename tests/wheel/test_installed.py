@@ -82,7 +82,7 @@ def test_a_life_of_a_key(run: Callable[..., str], deployment: Deployment) -> Non
     assert "disabled" == output("keys", "identify", text=text)["state"]
     assert [key] == output("keys", "revoke", organization, key, "--yes")["revoked"]
 
-    records = output("audit", organization, "--target", key)["records"]
+    records = output("audit", "show", organization, "--target", key)["records"]
     assert ["api_key.created", "api_key.rotated", "api_key.updated", "api_key.deleted"] == [
         record["event"] for record in records
     ]

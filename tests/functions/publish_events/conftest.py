@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def dead_letters(world: World, setting: Callable[[str, str], None]) -> str:
     """The URL of the function's dead-letter queue, which is empty."""
     del world
-    queue_url = table_stream.dead_letters()
+    queue_url = table_stream.dead_letters("EventsMapping")
     take_letters(queue_url)
     setting("EVENTS_DEAD_LETTER_QUEUE_URL", queue_url)
     return queue_url

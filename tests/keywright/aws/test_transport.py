@@ -197,11 +197,13 @@ def test_connections_are_closed_with_their_host() -> None:
 def test_an_answer_that_comes_too_late_is_not_the_next_ones() -> None:
     """GIVEN a request that got no answer in time WHEN another one is sent THEN it goes over a new connection."""
     listener = socket.create_server((LOOPBACK, 0))
+    is_too_late = threading.Event()
 
     def serve(connection: socket.socket, number: int) -> None:
         with connection, suppress(OSError):
             connection.recv(65536)
-            time.sleep(0.4 if number == 0 else 0)
+            if number == 0:
+                is_too_late.wait()
             connection.sendall(answer(b"%d" % number))
 
     def accept() -> None:
@@ -213,6 +215,7 @@ def test_an_answer_that_comes_too_late_is_not_the_next_ones() -> None:
         there = host(f"http://{LOOPBACK}:{listener.getsockname()[1]}", read_timeout_seconds=0.2)
         with pytest.raises(NoAnswerError, match="TimeoutError"):
             there.send("POST", "/", {}, b"")
+        is_too_late.set()
 
         assert b"1" == there.send("POST", "/", {}, b"").body
 

@@ -212,6 +212,22 @@ class EventSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ArchiveSettings:
+    """Settings of the archive of the audit log."""
+
+    audit_archive_bucket: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> ArchiveSettings:
+        """Read the settings from environment variables.
+
+        Raises:
+            ConfigurationError: a variable is missing.
+        """
+        return cls(audit_archive_bucket=_Reader(environment).text("AUDIT_ARCHIVE_BUCKET"))
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerSettings:
     """Settings of every answer, errors included. Reading them cannot fail, so that there is always an answer.
 
@@ -272,6 +288,12 @@ def github_settings() -> GitHubSettings:
 def event_settings() -> EventSettings:
     """Return the settings of the published events."""
     return EventSettings.from_environment(os.environ)
+
+
+@once
+def archive_settings() -> ArchiveSettings:
+    """Return the settings of the archive of the audit log."""
+    return ArchiveSettings.from_environment(os.environ)
 
 
 @once

@@ -151,15 +151,20 @@ class QueueEvent(TypedDict):
 
 
 class ChangedItem(TypedDict):
-    """A change in a stream: the item after it, in DynamoDB's JSON, and the place in its shard."""
+    """A change in a stream: the item after it, in DynamoDB's JSON, and the place in its shard.
+
+    `ApproximateCreationDateTime` is the time of the change by DynamoDB's clock, in seconds.
+    """
 
     SequenceNumber: str
     NewImage: Mapping[str, Any]
+    ApproximateCreationDateTime: NotRequired[float]
 
 
 class StreamRecord(TypedDict):
     """A change of an item, as Lambda reads it from the stream of a table."""
 
+    eventSource: NotRequired[str]
     dynamodb: ChangedItem
 
 

@@ -35,6 +35,10 @@ EVENTBRIDGE = Service("events", "EVENTBRIDGE", "AWSEvents", "1.1")
 SECRETS_MANAGER = Service("secretsmanager", "SECRETS_MANAGER", "secretsmanager", "1.1")
 
 
+S3 = Service("s3", "S3", "", "")
+"""Without that protocol: see object_client."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """The URL of a service, always with a path, and the region for signatures."""
@@ -59,10 +63,31 @@ def endpoint(service: Service, environment: Mapping[str, str]) -> Endpoint:
         ConfigurationError: the region, or AWS_URL_SUFFIX (AWS::URLSuffix) without an endpoint URL, is not set.
     """
     region = _required(environment, "AWS_REGION")
-    url = environment.get(f"AWS_ENDPOINT_URL_{service.variable}") or environment.get("AWS_ENDPOINT_URL")
+    url = _other(service, environment)
     if not url:
         url = f"https://{service.name}.{region}.{_required(environment, 'AWS_URL_SUFFIX')}"
     return Endpoint(url if urlsplit(url).path else f"{url}/", region)
+
+
+def bucket_endpoint(bucket: str, environment: Mapping[str, str]) -> Endpoint:
+    """Return the endpoint of a bucket of S3, as `endpoint` does; its path ends with a slash.
+
+    Amazon S3 User Guide, "Virtual hosting of general purpose buckets": the host names the bucket. Emulators, at other
+    URLs, have it in the path.
+
+    Raises:
+        ConfigurationError: as `endpoint`.
+    """
+    region = _required(environment, "AWS_REGION")
+    url = _other(S3, environment)
+    if url:
+        return Endpoint(f"{url.rstrip('/')}/{bucket}/", region)
+    return Endpoint(f"https://{bucket}.s3.{region}.{_required(environment, 'AWS_URL_SUFFIX')}/", region)
+
+
+def _other(service: Service, environment: Mapping[str, str]) -> str | None:
+    """Return the URL that the environment sets instead of the region's."""
+    return environment.get(f"AWS_ENDPOINT_URL_{service.variable}") or environment.get("AWS_ENDPOINT_URL")
 
 
 def keys(environment: Mapping[str, str]) -> Callable[[], Keys]:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, TypeVar
 from keywright import deadline
 from keywright.aws.client import AwsError, HttpClient
 from keywright.aws.endpoints import DYNAMODB, EVENTBRIDGE, SECRETS_MANAGER, SQS
+from keywright.aws.object_client import ObjectClient
 from keywright.aws.transport import NoAnswerError
 from keywright.cache import once
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
+from keywright.settings import archive_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_SECONDS = 1
 READ_TIMEOUT_SECONDS = 2
+OBJECT_TIMEOUT_SECONDS = 10
+"""Of S3: an object has several megabytes."""
 ATTEMPTS = 8
 BACKOFF_SECONDS = 0.05
 """Upper bound of the first wait. It doubles with each retry, up to MAXIMUM_BACKOFF_SECONDS."""
@@ -48,6 +52,9 @@ _RETRYABLE_CODES = _THROTTLING_CODES | frozenset(
         "RequestThrottled",
         "Throttling",
         "TooManyRequestsException",
+        # Of S3, with status 409: another request is writing the object (API Reference, "PutObject").
+        "ConditionalRequestConflict",
+        "OperationAborted",
     }
 )
 
@@ -88,6 +95,17 @@ def queues() -> HttpClient:
 def event_buses() -> HttpClient:
     """Return this container's EventBridge client."""
     return _http(EVENTBRIDGE)
+
+
+@once
+def archive() -> ObjectClient:
+    """Return this container's client of the bucket with the archive of the audit log."""
+    return ObjectClient(
+        archive_settings().audit_archive_bucket,
+        os.environ,
+        connect_timeout_seconds=CONNECT_TIMEOUT_SECONDS,
+        read_timeout_seconds=OBJECT_TIMEOUT_SECONDS,
+    )
 
 
 def _http(service: Service) -> HttpClient:

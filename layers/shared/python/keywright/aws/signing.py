@@ -1,4 +1,4 @@
-"""Signature Version 4 for the requests of AWS's JSON services.
+"""Signature Version 4 for requests of AWS's JSON services, and of S3.
 
 Source: AWS Identity and Access Management User Guide, "Create a signed AWS API request". A test
 compares the signatures with those of botocore, whose import takes a tenth of a cold start.
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from keywright.aws.endpoints import Endpoint, Keys, Service
 
@@ -59,25 +59,47 @@ class Signer:
             headers["x-amz-security-token"] = keys.token
         headers["x-amz-target"] = f"{self.service.target}.{operation}"
         # Signature Version 4 requires the order of names, which is the order above.
+        self._sign("POST", self._path, headers, keys, hashlib.sha256(body).hexdigest())
+        return headers
+
+    def object_headers(
+        self, method: str, path: str, body: bytes, more: Mapping[str, str], now_seconds: float | None = None
+    ) -> dict[str, str]:
+        """Return the headers of a signed request to S3, which has the digest of the body in a header.
+
+        Args:
+            method: HTTP method.
+            path: of the object, from the root of the host; without characters that need an escape.
+            body: body of the request.
+            more: other headers, by name in lower case.
+            now_seconds: seconds since the Unix epoch; the current time if absent.
+        """
+        keys = self.keys()
+        digest = hashlib.sha256(body).hexdigest()
+        headers = {
+            **more,
+            "host": self._host,
+            "x-amz-content-sha256": digest,
+            "x-amz-date": time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now_seconds)),
+        }
+        if keys.token:
+            headers["x-amz-security-token"] = keys.token
+        headers = dict(sorted(headers.items()))
+        self._sign(method, path, headers, keys, digest)
+        return headers
+
+    def _sign(self, method: str, path: str, headers: dict[str, str], keys: Keys, digest: str) -> None:
+        """Add the signature to headers, which are in the order of their names."""
+        timestamp = headers["x-amz-date"]
         names = ";".join(headers)
-        canonical = "\n".join(
-            (
-                "POST",
-                self._path,
-                "",
-                *(f"{name}:{value}" for name, value in headers.items()),
-                "",
-                names,
-                hashlib.sha256(body).hexdigest(),
-            )
-        )
+        fields = (f"{name}:{value}" for name, value in headers.items())
+        canonical = "\n".join((method, path, "", *fields, "", names, digest))
         scope = f"{timestamp[:8]}/{self.endpoint.region}/{self.service.name}/aws4_request"
         text = "\n".join((_ALGORITHM, timestamp, scope, hashlib.sha256(canonical.encode()).hexdigest()))
         signature = hmac.digest(self._key(keys.secret_key, timestamp[:8]), text.encode(), "sha256").hex()
         headers["authorization"] = (
             f"{_ALGORITHM} Credential={keys.access_key}/{scope}, SignedHeaders={names}, Signature={signature}"
         )
-        return headers
 
     def _key(self, secret_key: str, day: str) -> bytes:
         """Derive the signing key of a day, once for all requests of that day."""

@@ -13,10 +13,10 @@ from keywright.clock import rfc3339
 from keywright.ids import uuid7, uuid7_bounds
 from keywright.settings import table_settings
 from keywright.store import layout
-from keywright.store.table import Expression, Step, newest_first, put_new, text_of
+from keywright.store.table import Expression, Step, newest_first, put_new, scan, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from uuid import UUID
 
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
@@ -193,6 +193,29 @@ def parse_audit_record(item: Item) -> AuditRecord:
         received_at=item["received_at"]["S"],
         reason=text_of(item, "reason"),
     )
+
+
+def digest(item: Item) -> str:
+    """Return the SHA-256 of a record's item with all of its attributes, in hex: it changes if any of them does."""
+    canonical = json.dumps(item, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=_hex)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def all_items(on_page: Callable[[int], object]) -> Iterator[Item]:
+    """Read the item of every audit record of the table, as they are taken. For operators only.
+
+    Args:
+        on_page: called after each request with the number of items that were scanned.
+
+    Raises:
+        ServiceError: SERVICE_UNAVAILABLE.
+    """
+    return scan(Expression("begins_with(sk, :audit)", {":audit": {"S": layout.AUDIT_RECORDS[0]}}), on_page)
+
+
+def _hex(value: object) -> str:
+    """Return binary values, which no record has, as text."""
+    return bytes(value).hex() if isinstance(value, bytes | bytearray) else repr(value)
 
 
 def _filters(records: AuditFilter, now: datetime) -> list[Expression]:

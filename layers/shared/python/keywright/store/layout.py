@@ -13,6 +13,7 @@
 | PURGED#<organization id> | PURGED | the record of a purge |
 | LIMIT#<key or organization id> | LIMIT | what was used of a rate limit and a quota |
 | IMPORTED#<digest> | <digest> | which key a text that was issued elsewhere is of |
+| ARCHIVE | <bucket> | the head of the audit log's archive: number and digest of the last object |
 
 Everything of an organization is in one partition. Ids of keys and audit records are UUIDs of version 7, so their
 sort keys sort by time. Scheduled deletions are in one partition, sorted by time, and expiries in another: what is due
@@ -41,6 +42,8 @@ DELETIONS = "DELETIONS"
 """Partition of the scheduled deletions."""
 EXPIRIES = "EXPIRIES"
 """Partition of the expiries of API keys."""
+ARCHIVE = "ARCHIVE"
+"""Partition of the heads of archives."""
 
 _PARTITION = "ORG#"
 _PURGED = "PURGED"
@@ -156,6 +159,11 @@ def imported_text_key(digest: str) -> Key:
     return key(_IMPORTED + digest, digest)
 
 
+def archive_head_key(bucket: str) -> Key:
+    """Return the primary key of the head of the archive in a bucket."""
+    return key(ARCHIVE, bucket)
+
+
 def key_of(item: Item) -> dict[str, str]:
     """Return the primary key of an item as plain texts."""
     return {name: item[name]["S"] for name in ("pk", "sk")}
@@ -184,6 +192,11 @@ def key_id_of(item: Item) -> UUID:
 def record_id_of(item: Item) -> str:
     """Parse the record's id from an audit record's item."""
     return sort_key_of(item).removeprefix(_AUDIT)
+
+
+def archived_as(item: Item) -> tuple[str, str]:
+    """Return the organization's id and the record's of an item among audit records, even if they are no ids."""
+    return item["pk"]["S"].removeprefix(_PARTITION), record_id_of(item)
 
 
 def scheduled_deletion_of(item: Item) -> tuple[UUID, str]:
