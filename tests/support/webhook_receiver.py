@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 SILENT, CLOSED, DRIPPING = 0, -1, -2
-"""Answers: none until the receiver ends, a closed connection, and a header that comes by and by and has no end."""
-DRIP_SECONDS = 0.02
+"""Answers: none until the receiver ends, a closed connection, and a header that comes by and by."""
+DRIP_SECONDS, DRIPS = 0.02, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +107,10 @@ def receiving(certificate: Path) -> Iterator[Receiver]:
                 receiver.ended.wait()
             if status == DRIPPING:
                 self.wfile.write(b"HTTP/1.1 200 OK\r\nx-drip: ")
-                while not receiver.ended.wait(DRIP_SECONDS):
-                    self.wfile.write(b"x")
+                for _ in range(DRIPS):
+                    if not receiver.ended.wait(DRIP_SECONDS):
+                        self.wfile.write(b"x")
+                self.wfile.write(b"\r\n\r\n")
             if status <= 0:
                 self.close_connection = True
                 return
