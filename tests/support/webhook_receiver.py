@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 SILENT, CLOSED, DRIPPING = 0, -1, -2
-"""Answers: none until the receiver ends, a closed connection, and a header that comes by and by."""
+"""Answers: none until the receiver ends, a closed connection, and a header that comes slowly, in two seconds."""
 DRIP_SECONDS, DRIPS = 0.02, 100
 
 
