@@ -316,6 +316,7 @@ def test_many_silent_addresses_are_one_attempt(
     deployed: Deployed, silent_address: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """GIVEN a receiver with four addresses that stay silent THEN the attempt ends after its time, and has failed."""
+    assert deployed.module.secrets()  # before names resolve to the address
     addresses = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", silent_address)] * 4
     monkeypatch.setattr(deployed.module, "ATTEMPT_SECONDS", 0.1)
     monkeypatch.setattr(deployed.module, "TIMEOUT_SECONDS", 1)
