@@ -12,15 +12,24 @@ import http.client
 import json
 import os
 import random
+import signal
 import ssl
 import time
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import boto3
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 TIMEOUT_SECONDS = 15
-"""For a connection, and again for each part of an answer."""
+"""For a connection to each address of the receiver, and for each part of its answer."""
+ATTEMPT_SECONDS = 30
+"""For a whole attempt: addresses and parts can be many."""
+VISIBILITY_SECONDS = 360
+"""The queue's own visibility timeout: an attempt that is cut off comes again after it, if nothing else was set."""
 DELAYS_SECONDS = (5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, *[10 * 3600] * 6)
 """Before each further attempt: 2.8 days in all. The template's queue gives up after one attempt more."""
 LONGEST_DELAY_SECONDS = 11 * 3600
@@ -38,6 +47,9 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     (message,) = event["Records"]
     attempt = int(message["attributes"]["ApproximateReceiveCount"])
     published = json.loads(message["body"])
+    delay = delay_seconds(attempt)
+    if delay > VISIBILITY_SECONDS:  # before the attempt: one that is cut off sets nothing
+        hide(message, delay)
     status, retry_after = post(published["detail"]["id"], body_of(published))
     _log(published, attempt, status)
     if 200 <= status < 300:
@@ -45,12 +57,15 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     if status == http.HTTPStatus.GONE:  # the receiver wants no further attempt
         _sqs.send_message(QueueUrl=os.environ["DEAD_LETTERS_URL"], MessageBody=message["body"])
         return {"batchItemFailures": []}
-    _sqs.change_message_visibility(
-        QueueUrl=os.environ["QUEUE_URL"],
-        ReceiptHandle=message["receiptHandle"],
-        VisibilityTimeout=delay_seconds(attempt, retry_after),
-    )
+    hide(message, min(LONGEST_DELAY_SECONDS, max(delay, retry_after)) if delay else 0)
     return {"batchItemFailures": [{"itemIdentifier": message["messageId"]}]}
+
+
+def hide(message: dict[str, Any], seconds: int) -> None:
+    """Set the time until a message comes again."""
+    _sqs.change_message_visibility(
+        QueueUrl=os.environ["QUEUE_URL"], ReceiptHandle=message["receiptHandle"], VisibilityTimeout=seconds
+    )
 
 
 def body_of(event: dict[str, Any]) -> bytes:
@@ -74,20 +89,57 @@ def post(webhook_id: str, body: bytes) -> tuple[int, int]:
         "webhook-timestamp": timestamp,
         "webhook-signature": signatures(webhook_id, timestamp, body),
     }
+    try:
+        with _deadline(ATTEMPT_SECONDS):
+            return _answer(body, headers)
+    # ValueError: of a host name or a port that no receiver can have.
+    except (OSError, http.client.HTTPException, ValueError, _OutOfTimeError):
+        return 0, 0
+
+
+def _answer(body: bytes, headers: dict[str, str]) -> tuple[int, int]:
     url = urlsplit(os.environ["URL"])
     target = (url.path or "/") + (f"?{url.query}" if url.query else "")
     connection = http.client.HTTPSConnection(
         url.hostname or "", url.port, timeout=TIMEOUT_SECONDS, context=ssl.create_default_context()
     )
+    connection.response_class = _FinalResponse
     try:
         connection.request("POST", target, body, headers)
         with connection.getresponse() as answer:
             retry_after = answer.getheader("retry-after", "")
             return answer.status, int(retry_after[:9]) if retry_after.isdecimal() else 0
-    except (OSError, http.client.HTTPException):
-        return 0, 0
     finally:
         connection.close()
+
+
+class _FinalResponse(http.client.HTTPResponse):
+    """A response that skips every interim one (RFC 9110, section 15.2), not only those with status 100."""
+
+    def begin(self) -> None:
+        super().begin()
+        while 100 <= self.status < 200:
+            self.headers = None  # type: ignore[assignment]  # it reads no further while there are any
+            super().begin()
+
+
+class _OutOfTimeError(Exception):
+    """The attempt has taken too long. No OSError: after one of those, the next address would be tried."""
+
+
+@contextmanager
+def _deadline(seconds: float) -> Iterator[None]:
+    """Raise _OutOfTimeError in the block after some time. Lambda runs the handler in the main thread."""
+
+    def end(*_: object) -> None:
+        raise _OutOfTimeError
+
+    signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def signatures(webhook_id: str, timestamp: str, body: bytes) -> str:
@@ -117,12 +169,11 @@ def _secret(stage: str) -> bytes:
     return base64.b64decode(answer["SecretString"].strip().removeprefix("whsec_"), validate=True)
 
 
-def delay_seconds(attempt: int, retry_after: int) -> int:
+def delay_seconds(attempt: int) -> int:
     """Return the seconds until the next attempt, with up to a tenth more by chance; 0 after the last one."""
     if attempt > len(DELAYS_SECONDS):
         return 0
-    delay = DELAYS_SECONDS[attempt - 1] * random.uniform(1, 1.1)  # noqa: S311 - spreads attempts
-    return min(LONGEST_DELAY_SECONDS, max(round(delay), retry_after))
+    return round(DELAYS_SECONDS[attempt - 1] * random.uniform(1, 1.1))  # noqa: S311 - spreads attempts
 
 
 def _log(event: dict[str, Any], attempt: int, status: int) -> None:

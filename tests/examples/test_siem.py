@@ -231,7 +231,7 @@ def test_a_record_that_is_not_json_goes_to_the_errors(content: bytes) -> None:
     assert sent[1]["data"] == answer[1]["data"]
 
 
-@pytest.mark.parametrize("value", ['"', "\n", "\u2028", "\x00", "😀", "\ud800", "ÿ"], ids=ascii)
+@pytest.mark.parametrize("value", ['"', "\n", "\u2028", "\x00", "\x7f", "😀", "\ud800", "ÿ"], ids=ascii)
 def test_any_text_is_one_line(value: str) -> None:
     """GIVEN hostile names, metadata and ids of users THEN each event is one line of valid JSON with them."""
     events = [hostile(event, value) for event in ALL]
@@ -241,10 +241,10 @@ def test_any_text_is_one_line(value: str) -> None:
     assert [event["detail"]["changes"] for event in events] == [event["unmapped"]["changes"] for event in made]
 
 
-def answer_bytes(content: bytes) -> int:
+def answer_bytes(content: bytes, buffer_bytes: int) -> int:
     """Return the size of the answer to as many copies of a record as Firehose puts into one invocation."""
     (record,) = records([content])
-    count = MEBIBYTE // len(content)
+    count = buffer_bytes // len(content)
     (answer,) = ocsf.handler({"records": [record]}, None)["records"]
     return count * (len(json.dumps(answer)) + 2)
 
@@ -255,8 +255,11 @@ def test_an_answer_fits_into_lambda() -> None:
     (processor,) = stream["ProcessingConfiguration"]["Processors"]
     parameters = {each["ParameterName"]: each["ParameterValue"] for each in processor["Parameters"]}
     (event, *_) = EVENTS["api_key.created"]
-    texts = [hostile(event, character * 60_000) for character in ("a", "é", "語", "😀", '"', "\x01")]
+    texts = [hostile(event, character * 60_000) for character in ("a", "é", "語", "😀", '"', "\x01", "\x7f")]
     contents = [json.dumps(each, ensure_ascii=False, separators=(",", ":")).encode() for each in [*ALL, *texts]]
 
-    assert "1" == parameters["BufferSizeInMBs"]
-    assert max(answer_bytes(content) for content in contents) < LONGEST_ANSWER
+    buffer_bytes = round(float(parameters["BufferSizeInMBs"]) * MEBIBYTE)
+
+    assert 0.2 * MEBIBYTE <= buffer_bytes <= 3 * MEBIBYTE
+    assert max(answer_bytes(content, buffer_bytes) for content in contents) < LONGEST_ANSWER
+    assert max(answer_bytes(content, MEBIBYTE) for content in contents) > LONGEST_ANSWER

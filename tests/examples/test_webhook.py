@@ -6,6 +6,9 @@ import base64
 import json
 import os
 import re
+import signal
+import socket
+import time
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,11 +24,11 @@ from local.template import Function
 from tests.support.depth import mostly_deep
 from tests.support.environment import ROOT
 from tests.support.recipes import EVENTS, load, recipe
-from tests.support.webhook_receiver import CLOSED, SILENT, Delivery, Receiver, receiving, write_certificate
+from tests.support.webhook_receiver import CLOSED, DRIPPING, SILENT, Delivery, Receiver, receiving, write_certificate
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
     from types import ModuleType
 
@@ -175,13 +178,17 @@ def deployed(
 def attempts_at_once(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Make each further attempt due at once; return the delays."""
     delays: list[int] = []
-    real: Callable[[int, int], int] = deployed.module.delay_seconds
+    real = deployed.module.hide
+    receipts: list[str] = []
 
-    def no_delay(attempt: int, retry_after: int) -> int:
-        delays.append(real(attempt, retry_after))
-        return 0
+    def show(message: dict[str, Any], seconds: int) -> None:
+        if receipts[-1:] == [message["receiptHandle"]]:
+            delays.pop()  # set before the attempt
+        receipts.append(message["receiptHandle"])
+        delays.append(seconds)
+        real(message, 0)
 
-    monkeypatch.setattr(deployed.module, "delay_seconds", no_delay)
+    monkeypatch.setattr(deployed.module, "hide", show)
     return delays
 
 
@@ -292,6 +299,113 @@ def test_everything_else_is_tried_again(
     assert 1 == len(attempts_at_once)
 
 
+@pytest.fixture
+def silent_address() -> Iterator[tuple[str, int]]:
+    """An address on which a connection is neither accepted nor refused: its queue is full."""
+    with socket.socket() as server, socket.socket() as first, socket.socket() as second:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for waiting in (first, second):
+            waiting.settimeout(0)
+            waiting.connect_ex(server.getsockname())
+        yield server.getsockname()
+
+
+@pytest.mark.filterwarnings("ignore:.*<socket:pytest.PytestUnraisableExceptionWarning")  # closed with its frame
+def test_many_silent_addresses_are_one_attempt(
+    deployed: Deployed, silent_address: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GIVEN a receiver with four addresses that stay silent THEN the attempt ends after its time, and has failed."""
+    assert deployed.module.secrets()  # before names resolve to the address
+    addresses = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", silent_address)] * 4
+    monkeypatch.setattr(deployed.module, "ATTEMPT_SECONDS", 0.1)
+    monkeypatch.setattr(deployed.module, "TIMEOUT_SECONDS", 1)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: addresses)
+    monkeypatch.setenv("URL", "https://silent.example/")
+    start = time.monotonic()
+
+    assert (0, 0) == deployed.module.post("id", b"{}")
+
+    assert time.monotonic() - start < 1
+
+
+def test_an_answer_that_drips_ends_with_the_attempt(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GIVEN a receiver whose answer comes slowly THEN the attempt ends after its time, and the event waits."""
+    deployed.receiver.answers = [DRIPPING]
+    monkeypatch.setattr(deployed.module, "ATTEMPT_SECONDS", 0.3)
+    deployed.send()
+
+    assert deployed.poll()
+
+    assert 1 == len(deployed.receiver.deliveries)
+    assert [0, 1, 0] == deployed.waiting()
+
+
+def test_no_timer_is_left_after_an_attempt(deployed: Deployed) -> None:
+    """GIVEN an attempt that has ended in time THEN nothing interrupts the container later."""
+    deployed.module.post("id", b"{}")
+
+    assert (0, 0) == signal.getitimer(signal.ITIMER_REAL)
+
+
+class KilledError(BaseException):
+    """Lambda has ended the invocation."""
+
+
+@pytest.mark.parametrize("attempt", mostly_deep(range(1, ATTEMPTS + 1), lambda attempt: attempt in {1, 3, ATTEMPTS}))
+def test_an_attempt_that_is_killed_keeps_its_delay(
+    deployed: Deployed, attempt: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GIVEN an invocation that ends during the attempt THEN the event comes again after the attempt's delay.
+
+    Delays below the queue's own visibility timeout are that one.
+    """
+    hidden = [RECIPE.properties("Queue")["VisibilityTimeout"]]
+
+    def killed(*_: object) -> None:
+        raise KilledError
+
+    monkeypatch.setattr(deployed.module, "post", killed)
+    monkeypatch.setattr(deployed.module, "hide", lambda _, seconds: hidden.append(seconds))
+    message = {
+        "messageId": "1",
+        "receiptHandle": "1",
+        "body": RECIPE.sent(EVENT),
+        "attributes": {"ApproximateReceiveCount": str(attempt)},
+    }
+
+    with pytest.raises(KilledError):
+        deployed.module.handler({"Records": [message]}, None)
+
+    delay = [*deployed.module.DELAYS_SECONDS, 0][attempt - 1]
+    assert max(hidden[0], delay) <= hidden[-1] <= max(hidden[0], delay * 1.1 + 1)
+
+
+@pytest.mark.parametrize("interim", mostly_deep([[100, 102], [103, 103], [101]], lambda each: 102 in each), ids=str)
+def test_an_interim_response_is_no_answer(deployed: Deployed, interim: list[int]) -> None:
+    """GIVEN a receiver that sends interim responses before its answer THEN only the answer counts."""
+    deployed.receiver.interim = interim
+    deployed.send()
+
+    deployed.poll()
+
+    assert [0, 0, 0] == deployed.waiting()
+
+
+@pytest.mark.parametrize("url", ["https://a..b/", "https://a.example:99999/", f"https://{'a' * 64}.example/"])
+def test_an_address_that_cannot_be_is_no_answer(
+    deployed: Deployed, url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """GIVEN a host name or a port that no receiver can have THEN the log has a line with status 0."""
+    monkeypatch.setenv("URL", url)
+    deployed.send()
+
+    deployed.poll()
+
+    assert 0 == json.loads(capsys.readouterr().out)["status"]
+    assert [0, 1, 0] == deployed.waiting()
+
+
 def test_a_failed_event_waits(deployed: Deployed) -> None:
     """GIVEN a receiver that has failed THEN the event is not sent again before its time."""
     deployed.receiver.answers = [500]
@@ -347,7 +461,7 @@ def test_delays_grow_and_fit_into_the_queue(deployed: Deployed) -> None:
     """Each delay is at least that of the attempt before, and fits SQS; together they end before the queue forgets."""
     module = deployed.module
     plain = [*module.DELAYS_SECONDS]
-    delays = [module.delay_seconds(attempt, 0) for attempt in range(1, ATTEMPTS + 1)]
+    delays = [module.delay_seconds(attempt) for attempt in range(1, ATTEMPTS + 1)]
     function = RECIPE.properties("Function")
 
     assert sorted(plain) == plain
@@ -355,9 +469,42 @@ def test_delays_grow_and_fit_into_the_queue(deployed: Deployed) -> None:
     assert all(wanted <= delay <= wanted * 1.1 + 1 for wanted, delay in zip(plain, delays, strict=False))
     assert 0 == delays[-1]
     assert module.LONGEST_DELAY_SECONDS + function["Timeout"] < LONGEST_VISIBILITY
-    assert sum(delays) * 1.1 < RECIPE.properties("Queue")["MessageRetentionPeriod"] / 2
     assert 6 * function["Timeout"] == RECIPE.properties("Queue")["VisibilityTimeout"]
-    assert 2 * module.TIMEOUT_SECONDS < function["Timeout"]
+    assert module.VISIBILITY_SECONDS == RECIPE.properties("Queue")["VisibilityTimeout"]
+    assert module.TIMEOUT_SECONDS < module.ATTEMPT_SECONDS
+    assert module.ATTEMPT_SECONDS <= function["Timeout"] / 2
+
+
+def test_retention(deployed: Deployed) -> None:
+    """The queue keeps events for the longest attempts, and DeadLetters keeps them for at least a week more.
+
+    Both count from when an event was sent first (docs/recipes.md).
+    """
+    queue, dead_letters = (RECIPE.properties(name)["MessageRetentionPeriod"] for name in ("Queue", "DeadLetters"))
+
+    assert (ATTEMPTS - 1) * deployed.module.LONGEST_DELAY_SECONDS < queue
+    assert queue + 7 * 24 * HOUR <= dead_letters
+
+
+def test_an_alarm_comes_within_an_hour(deployed: Deployed) -> None:
+    """An alarm counts what waits in the queue: after the fourth attempt has failed, and within an hour."""
+    alarm = RECIPE.properties("WaitingAlarm")
+    total, *parts = alarm["Metrics"]
+    statistics = [part["MetricStat"] for part in parts]
+    fourth = sum(deployed.module.DELAYS_SECONDS[:3]) * 1.1 + 4 * deployed.module.ATTEMPT_SECONDS
+
+    assert "SUM([FILL(visible, 0), FILL(hidden, 0)])" == total["Expression"]
+    assert ["visible", "hidden"] == [part["Id"] for part in parts]
+    assert ["ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMessagesNotVisible"] == [
+        each["Metric"]["MetricName"] for each in statistics
+    ]
+    for each in statistics:
+        assert [{"Name": "QueueName", "Value": "Queue.QueueName"}] == each["Metric"]["Dimensions"]
+        assert "Minimum" == each["Stat"]
+        assert 60 == each["Period"]
+    assert fourth < alarm["EvaluationPeriods"] * 60 < HOUR
+    assert 1 == alarm["Threshold"]
+    assert not [part for part in parts if part["ReturnData"]]
 
 
 RETRY_AFTER = [

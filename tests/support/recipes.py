@@ -100,9 +100,9 @@ class Recipe:
         (target,) = self.properties("Rule")["Targets"]
         return mapping(target, "Rule")
 
-    def selects(self, event: Mapping[str, Any]) -> bool:
-        """Return whether the rule matches an event, by the matcher of moto."""
-        pattern = json.dumps(self.properties("Rule")["EventPattern"])
+    def selects(self, event: Mapping[str, Any], rule: str = "Rule") -> bool:
+        """Return whether a rule matches an event, by the matcher of moto."""
+        pattern = json.dumps(self.properties(rule)["EventPattern"])
         message: Any = dict(event)
         return bool(EventPattern(pattern, EventPatternParser(pattern).parse()).matches_event(message))
 

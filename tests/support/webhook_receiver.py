@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HOST = "127.0.0.1"
-SILENT, CLOSED = 0, -1
-"""Answers: none until the receiver ends, and a closed connection."""
+SILENT, CLOSED, DRIPPING = 0, -1, -2
+"""Answers: none until the receiver ends, a closed connection, and a header that comes slowly, in two seconds."""
+DRIP_SECONDS, DRIPS = 0.02, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,14 @@ class Receiver:
     """Answers to give, and requests received.
 
     Attributes:
-        answers: a status for each request, SILENT or CLOSED. The last one is repeated.
+        answers: a status for each request, SILENT, CLOSED or DRIPPING. The last one is repeated.
         headers: of each answer.
+        interim: statuses of responses before each answer.
     """
 
     answers: list[int] = field(default_factory=lambda: [200])
     headers: dict[str, str] = field(default_factory=dict)
+    interim: list[int] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
     port: int = 0
     ended: threading.Event = field(default_factory=threading.Event)
@@ -102,9 +105,19 @@ def receiving(certificate: Path) -> Iterator[Receiver]:
             status = receiver.answers.pop(0) if len(receiver.answers) > 1 else receiver.answers[0]
             if status == SILENT:
                 receiver.ended.wait()
+            if status == DRIPPING:
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nx-drip: ")
+                for _ in range(DRIPS):
+                    if not receiver.ended.wait(DRIP_SECONDS):
+                        self.wfile.write(b"x")
+                self.wfile.write(b"\r\n\r\n")
             if status <= 0:
                 self.close_connection = True
                 return
+            for each in receiver.interim:
+                self.send_response_only(each)
+                self.send_header("link", "</style.css>")
+                self.end_headers()
             self.send_response(status)
             for name, value in receiver.headers.items():
                 self.send_header(name, value)
