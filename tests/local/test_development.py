@@ -230,7 +230,8 @@ class TestSecondService:
     def test_leaves_the_files_of_the_first_alone(self, tmp_path: Path) -> None:
         """GIVEN a running service WHEN a second starts and stops THEN the first one's files are as before."""
         with serving(tmp_path) as first:
-            names = ("stack.json", "sam-local.json", "service.log", "lock")
+            names = ("stack.json", "sam-local.json", "lock")
+            log = (tmp_path / "service.log").read_bytes()
             before = {name: (tmp_path / name).read_bytes() for name in names}
             second = Service(tmp_path, FRESH="1")
             second.until("Another service runs from ")
@@ -243,6 +244,7 @@ class TestSecondService:
             assert f":{own.name}/v1" in described["base_url"]
             assert 0 == second.stop()
             assert before == {name: (tmp_path / name).read_bytes() for name in names}
+            assert (tmp_path / "service.log").read_bytes().startswith(log)  # the first may still log
             assert 200 == first.current(first.stack["keys"]["active"])
 
 
