@@ -32,7 +32,7 @@ TAKEN = {"name", "permissions", "metadata", "expiresat", "ratelimit", "quota", "
 METADATA_BYTES = 16 * 1024
 BODY_BYTES = 64 * 1024
 
-EXAMPLES = size("BODIES", 25, full=2_000)
+EXAMPLES = size("BODIES", 15, full=2_000)
 """The number of bodies to try, of each kind."""
 
 bounded = settings(

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from tests.support.announcements import Notice
     from tests.support.world import World
 
-KEYS = size("EXPIRING_KEYS", 50, full=1_000)
+KEYS = size("EXPIRING_KEYS", 30, full=1_000)
 DAYS = size("EXPIRING_DAYS", 90, full=365)
 ORGANIZATIONS = max(3, KEYS // 50)
 WINDOWS = {30: 7, 7: 1, 1: 0, 0: None}
