@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ from boto3.dynamodb.types import TypeSerializer
 from keywright_admin.failures import ExitCode
 from local.demo import ACTIVE_ORGANIZATION_ID
 from tests.support.table_stream import Archiver
+from tests.support.world import nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,15 +41,14 @@ def stream_of(table: Table) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def archived(
-    table: Table,
-    world: World,
-    object_store: ObjectStore,
-    load_handler: Callable[[str], Callable[..., object]],
-    run: Callable[..., CommandResult],
-) -> Table:
+def archiver(world: World, object_store: ObjectStore, load_handler: Callable[[str], Callable[..., object]]) -> Archiver:
+    """Return the function that archives records."""
+    return Archiver(load_handler("archive_records"), world, object_store)
+
+
+@pytest.fixture
+def archived(table: Table, archiver: Archiver, run: Callable[..., CommandResult]) -> Table:
     """Return the table after three changes, which are archived in an object each."""
-    archiver = Archiver(load_handler("archive_records"), world, object_store)
     known: set[str] = set()
     for command in ("suspend demo-admin", "reinstate demo-admin", "set-role demo-admin member"):
         name, *arguments = command.split()
@@ -126,6 +127,33 @@ def test_an_object_that_s3_does_not_return_is_a_finding(
 
     (finding,) = [finding for finding in output["findings"] if finding["what"] == "unreadable"]
     assert [key, True, 2] == [finding["place"], "InvalidObjectState" in finding["text"], output["same"]]
+
+
+def test_records_of_a_purged_organization_may_be_gone(
+    archived: Table, archiver: Archiver, run: Callable[..., CommandResult]
+) -> None:
+    """GIVEN an archived request for a deletion that is due THEN records may be gone once the purge has begun."""
+    due = "2026-03-01T12:00:00.000Z"
+    request = {
+        **suspension(archived),
+        "sk": f"AUDIT#{nth_id(1)}",
+        "event": "organization.deletion_requested",
+        "target_type": "organization",
+        "target_id": ORGANIZATION,
+        "changes": json.dumps({"before": {"pendingDeletionAt": None}, "after": {"pendingDeletionAt": due}}),
+    }
+    archived.put(**request)
+    (record,) = [each for each in stream_of(archived) if each["dynamodb"]["NewImage"]["sk"]["S"] == request["sk"]]
+    assert archiver(record) is None
+    gone = suspension(archived)
+    archived.client.delete_item(TableName=archived.name, Key={name: {"S": gone[name]} for name in ("pk", "sk")})
+    (finding,) = run(*VERIFY, "--json").json("verified-archive", ExitCode.FOUND)["findings"]
+    assert ["removed", "table"] == [finding["what"], finding["place"]]
+
+    archived.put(pk=f"PURGED#{ORGANIZATION}", sk="PURGED", created_at="2026-03-01T12:05:00.000Z")
+    output = run(*VERIFY, "--json").json("verified-archive")
+
+    assert [[], 1, [ORGANIZATION]] == [output["findings"], output["purged"], output["purgedOrganizations"]]
 
 
 @pytest.mark.usefixtures("archived")

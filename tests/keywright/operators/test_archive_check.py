@@ -453,7 +453,7 @@ def test_a_truncated_archive_is_told_by_a_head_that_was_kept(log: ArchivedLog) -
 
 
 def rebuild(log: ArchivedLog, change: Callable[[list[dict[str, Any]]], object]) -> None:
-    """Change a record in the table, and write all objects again to agree with it; the head too."""
+    """Change a record in the table, and write all objects again now to agree with it; the head too."""
     log.items[place(5)]["actor_id"] = {"S": "user_13"}
     previous = None
     for number, key in enumerate(OBJECTS, 1):
@@ -464,14 +464,14 @@ def rebuild(log: ArchivedLog, change: Callable[[list[dict[str, Any]]], object]) 
                 line["actor"]["id"] = "user_13"
                 line["digest"] = audit.digest(log.items[place(5)])
         change(lines)
-        log.bodies[key], log.times[key] = composed(lines), NOW
+        log.bodies[key], log.times[key] = composed(lines), clock.now()
         log.head = Head(number - 1, previous).followed_by(log.bodies[key])
         previous = log.head.digest
 
 
 def says_now(lines: list[dict[str, Any]]) -> None:
     """Let the header of an object say that it is written now."""
-    lines[0]["writtenAt"] = clock.rfc3339(NOW)
+    lines[0]["writtenAt"] = clock.rfc3339(clock.now())
 
 
 def without_times(lines: list[dict[str, Any]]) -> None:
@@ -511,6 +511,27 @@ def test_an_archive_that_was_rebuilt_by_hand_is_listed(log: ArchivedLog) -> None
     )
 
 
+def test_rebuilt_objects_of_a_day_are_told_by_a_kept_head(log: ArchivedLog, at: type[Clock]) -> None:
+    """GIVEN objects of less than a day, rebuilt with a changed record THEN only a head kept elsewhere tells."""
+    kept, at.now = log.head, BEGAN + timedelta(hours=23)
+    rebuild(log, says_now)
+
+    assert [] == log.findings()
+    assert [("changed", LAST, None)] == [told(finding) for finding in log.findings(kept)]
+
+
+def test_an_archive_that_was_begun_anew_says_when(log: ArchivedLog) -> None:
+    """GIVEN an archive of which only a new first object is there THEN it says so, and a head kept elsewhere tells."""
+    kept, log.head = log.head, Head()
+    log.bodies.clear()
+    log.archive(record(99))
+
+    report = log.verify()
+
+    assert [[], BATCHES * PER_BATCH, clock.rfc3339(NOW)] == [report.findings, report.older, report.began]
+    assert ("missing", OBJECTS[1], None) in {told(finding) for finding in log.findings(kept)}
+
+
 def test_an_object_that_was_written_after_the_next_is_named(log: ArchivedLog, at: type[Clock]) -> None:
     """GIVEN an object of less than a day, written later than the one after it THEN it is named."""
     log.times[SECOND] = log.times[OBJECTS[2]] + timedelta(minutes=20)
@@ -541,8 +562,8 @@ def false_line(log: ArchivedLog, number: int = 77, **fields: object) -> dict[str
     return {**line, "organizationId": ORGANIZATION_ID, "storedAt": now, **fields}
 
 
-@pytest.mark.parametrize("ttl", ["5", "-1", str(int(NOW.timestamp()))])
-def test_a_line_whose_retention_was_over_is_named(log: ArchivedLog, ttl: str) -> None:
+@pytest.mark.parametrize("ttl", ["5", "-1", str(int(NOW.timestamp())), str(int(NOW.timestamp()) + 3600)])
+def test_a_line_whose_retention_is_too_short_is_named(log: ArchivedLog, ttl: str) -> None:
     """GIVEN an object that continues the chain, with a false line that may be gone THEN the line is named."""
     key = append(log, false_line(log, ttl=ttl))
 
@@ -671,7 +692,7 @@ def test_objects_that_cannot_be_read_are_named(log: ArchivedLog) -> None:
 
     report = log.verify()
 
-    assert ("unreadable", SECOND) == (report.findings[0].what, report.findings[0].place)
+    assert ("unreadable", SECOND, None) == told(report.findings[0])
     assert "InvalidObjectState" in report.findings[0].text
     assert {("removed", "audit/", nth_id(number)) for number in range(PER_BATCH, 2 * PER_BATCH)} == {
         told(finding) for finding in report.findings[1:]

@@ -35,6 +35,8 @@ KEPT_BY_THE_STREAM = timedelta(hours=24)
 """Amazon DynamoDB Developer Guide, "Change data capture for DynamoDB Streams": what is older is never archived."""
 TRIED_FOR = timedelta(hours=6)
 """MaximumRecordAgeInSeconds of the mapping: until then, a record comes again that could not be archived."""
+LEAST_RETENTION = timedelta(days=1)
+"""Of AuditRetentionDays."""
 CLOCK_MARGIN = timedelta(minutes=15)
 """Longer than any request takes, than records are collected for, and than clocks of AWS differ."""
 
@@ -350,8 +352,8 @@ class _Check:
         if received_at is None or abs(stored_at - received_at) > CLOCK_MARGIN:
             text = f"it was written to the table at {line['storedAt']}: it says {received or 'nothing'}"
             self._add("added", TABLE, text, line)
-        if retention is not None and retention <= stored_at.timestamp():
-            text = f"its retention was over when it was written, at {line['storedAt']}"
+        if retention is not None and retention < (stored_at + LEAST_RETENTION - CLOCK_MARGIN).timestamp():
+            text = f"its retention ends less than a day after it was written, at {line['storedAt']}"
             self._add("added", archive.object_key(number), text, line)
 
     def _check_order(self, written_at: Mapping[int, datetime]) -> None:
