@@ -570,6 +570,35 @@ def test_a_line_whose_retention_is_too_short_is_named(log: ArchivedLog, ttl: str
     assert ("added", key, nth_id(77)) in {told(finding) for finding in log.findings()}
 
 
+def test_a_line_from_the_future_is_named(log: ArchivedLog) -> None:
+    """GIVEN an object with a line that the stream would have later THEN the object is named."""
+    later = "2100-01-01T00:00:00.000Z"
+    key = append(log, false_line(log, storedAt=later, receivedAt=later))
+
+    assert ("changed", key, None) in {told(finding) for finding in log.findings()}
+
+
+@pytest.mark.parametrize(
+    "name", ["event", "createdAt", "receivedAt", "storedAt", "ttl", "id", "organizationId", "digest"]
+)
+@pytest.mark.parametrize("value", [[], {}, 5, True], ids=str)
+def test_a_line_with_a_field_of_another_type_is_unreadable(log: ArchivedLog, name: str, value: object) -> None:
+    """GIVEN a line that has a list or a number instead of a text THEN it is named, and no other."""
+    key = append(log, false_line(log, **{name: value}))
+
+    assert [("unreadable", key, None)] == [told(finding) for finding in log.findings()]
+
+
+def test_half_a_surrogate_pair_is_shown_as_another_character(log: ArchivedLog) -> None:
+    """GIVEN a line with text that has no UTF-8 THEN the finding about it can be shown."""
+    append(log, false_line(log, event="\ud800", storedAt="\ud800"))
+
+    output = VerifiedArchive.of("bucket", log.verify()).model_dump_json()
+
+    assert "of ?" in output
+    assert '"event":"?"' in output
+
+
 def test_a_line_of_a_purged_organization_is_named(log: ArchivedLog, at: type[Clock]) -> None:
     """GIVEN a purged organization, and a later object with a false line of it THEN the line is named."""
     log.archive(deletion(100, "deletion_requested", "2026-03-12T00:00:00.000Z"))
@@ -797,6 +826,27 @@ def test_records_of_missing_objects_are_named(log: ArchivedLog, at: type[Clock])
     assert {nth_id(99), *map(nth_id, range(3 * PER_BATCH))} == {
         finding.record_id for finding in report.findings if finding.what == "removed"
     }
+
+
+def test_records_are_not_older_than_a_first_object_that_was_changed(log: ArchivedLog) -> None:
+    """GIVEN a first object written again without a record, as if it were the begin THEN the record is named."""
+    lines = lines_of(log.bodies[OBJECTS[0]])
+    says_now(lines)
+    log.bodies[OBJECTS[0]], log.times[OBJECTS[0]] = composed([*lines[:1], *lines[2:]]), NOW
+
+    report = log.verify()
+
+    assert [0, None] == [report.older, report.began]
+    assert ("removed", "audit/", nth_id(0)) in {told(finding) for finding in report.findings}
+
+
+def test_a_head_that_was_kept_vouches_for_its_object(log: ArchivedLog) -> None:
+    """GIVEN a head in the table that is behind WHEN the last object is expected THEN its records were removed."""
+    kept, log.head = log.head, Head(BATCHES - 1, lines_of(log.bodies[LAST])[0]["previous"])
+    del log.items[place(17)]
+
+    assert ("added", LAST, nth_id(17)) in {told(finding) for finding in log.findings()}
+    assert ("removed", "table", nth_id(17)) in {told(finding) for finding in log.findings(kept)}
 
 
 def test_objects_can_expire_by_agreement(log: ArchivedLog, at: type[Clock]) -> None:
