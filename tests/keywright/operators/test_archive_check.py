@@ -584,7 +584,7 @@ def test_a_line_from_the_future_is_named(log: ArchivedLog) -> None:
 @pytest.mark.parametrize("value", [[], {}, 5, True], ids=str)
 def test_a_line_with_a_field_of_another_type_is_unreadable(log: ArchivedLog, name: str, value: object) -> None:
     """GIVEN a line that has a list or a number instead of a text THEN it is named, and no other."""
-    key = append(log, false_line(log, **{name: value}))
+    key = append(log, {**false_line(log), name: value})
 
     assert [("unreadable", key, None)] == [told(finding) for finding in log.findings()]
 
