@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
-from keywright.operators.archive_check import ListedObject
+from keywright.operators.archive_check import ListedObject, UnreadableObject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 THREADS = 8
 AT_ONCE = 4 * THREADS
 """Objects in memory: a reader takes them one by one."""
+_SERVER_ERROR = 500
 _CONFIG = Config(connect_timeout=5, read_timeout=30, max_pool_connections=THREADS, retries={"mode": "standard"})
 
 
@@ -44,13 +46,19 @@ class ArchiveBucket:
         for key in sorted(listed):
             yield listed[key]
 
-    def read(self, keys: Iterable[str]) -> Iterator[bytes]:
+    def read(self, keys: Iterable[str]) -> Iterator[bytes | UnreadableObject]:
         """Yield the bytes of objects, in order, several of which are read at once."""
         with ThreadPoolExecutor(THREADS) as threads:
             remaining = iter(keys)
             while some := list(islice(remaining, AT_ONCE)):
                 yield from threads.map(self._read, some)
 
-    def _read(self, key: str) -> bytes:
-        body: bytes = self._client.get_object(Bucket=self.name, Key=key)["Body"].read()
+    def _read(self, key: str) -> bytes | UnreadableObject:
+        try:
+            body: bytes = self._client.get_object(Bucket=self.name, Key=key)["Body"].read()
+        except ClientError as error:
+            # As InvalidObjectState of an archival storage class (Amazon S3 API Reference, "GetObject"), AccessDenied.
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] >= _SERVER_ERROR:
+                raise
+            return UnreadableObject(f"{error.response['Error']['Code']}: {error.response['Error'].get('Message', '')}")
         return body

@@ -13,7 +13,7 @@ from keywright.api.schemas import AuditLog
 from keywright.domain.audit_event import AuditEvent
 from keywright.domain.principals import ActorType
 from keywright.operators import archive_check, audit_log
-from keywright.operators.archive_check import Finding, Report
+from keywright.operators.archive_check import Finding, Known, Report
 from keywright.store.archive import Head
 from keywright.store.audit import AuditFilter
 from keywright_admin import terminal
@@ -101,6 +101,7 @@ def _show(  # noqa: PLR0913 - the filters
     "verify",
     "audit verify --stack keywright",
     f"audit verify --stack keywright --expect 57:{'9f' * 32}",
+    f"audit verify --stack keywright --from 20:{'3c' * 32}",
 )
 def _verify(
     context: typer.Context,
@@ -112,6 +113,12 @@ def _verify(
         Head | None,
         typer.Option("--expect", metavar="HEAD", parser=parse_head, help="A head that was printed earlier."),
     ] = None,
+    first: Annotated[
+        Head | None,
+        typer.Option(
+            "--from", metavar="HEAD", parser=parse_head, help="An earlier head, before which objects have expired."
+        ),
+    ] = None,
 ) -> None:
     """Compare the audit log in the table with its archive. Exits with 7 if a record was changed, removed or added.
 
@@ -121,8 +128,11 @@ def _verify(
     name = bucket or os.environ.get(ARCHIVE_BUCKET)
     if not name:
         raise UsageError(f"no archive: deploy with AuditArchive=on, pass --bucket NAME, or set {ARCHIVE_BUCKET}")
+    if first is not None and expect is not None and expect.number < first.number:
+        raise UsageError("the object of --expect is before that of --from")
+    known = Known(expect, first, is_of_stack=name == os.environ.get(ARCHIVE_BUCKET))
     with terminal.progress_bar("records and items read") as advance:
-        report = archive_check.verify(ArchiveBucket(name), expect, advance)
+        report = archive_check.verify(ArchiveBucket(name), known, advance)
     answer(context, VerifiedArchive.of(name, report), lambda: _print_report(name, report))
     if report.findings:
         raise typer.Exit(ExitCode.FOUND)
@@ -134,6 +144,7 @@ def _print_report(bucket: str, report: Report) -> None:
     head = report.head
     rows: list[tuple[str, object]] = [
         ("bucket", bucket),
+        ("began", report.began),
         ("objects", report.objects),
         ("archived records", report.archived),
         ("same in the table", report.same),
@@ -141,8 +152,10 @@ def _print_report(bucket: str, report: Report) -> None:
         ("organization deleted", sum(report.purged.values())),
         ("deleted organizations", sorted(report.purged)),
         ("archived by hand", report.by_hand),
+        ("objects by hand", [f"{each.number} ({each.records}, {each.written_at})" for each in report.by_hand_objects]),
         ("not archived yet", report.pending),
         ("older than the archive", report.older),
+        ("newer than the archive", report.newer),
         ("objects after the head", report.behind),
         ("findings", len(report.findings)),
         ("head", None if head.digest is None else f"{head.number}:{head.digest}"),

@@ -215,16 +215,28 @@ class ArchiveFinding(Answer):
     created_at: str | None
 
 
+class ObjectByHand(Answer):
+    """An object of the archive whose records an operator archived. `writtenAt` is by the clock of S3."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    number: int
+    records: int
+    written_at: str
+
+
 class VerifiedArchive(Answer):
     """Result of `audit verify`. Numbers are of records, `objects` and `behind` of objects.
 
-    `place` of a finding is `table` or the key of an object. `head` is null if the archive is empty.
+    `place` of a finding is `table` or the key of an object. `head` is null if the archive is empty, `began` also if its
+    first object is missing or was changed.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     bucket: str
     head: str | None
+    began: str | None
     findings: list[ArchiveFinding]
     objects: int
     archived: int
@@ -233,8 +245,10 @@ class VerifiedArchive(Answer):
     purged: int
     purged_organizations: list[str]
     by_hand: int
+    by_hand_objects: list[ObjectByHand]
     pending: int
     older: int
+    newer: int
     behind: int
 
     @classmethod
@@ -244,6 +258,7 @@ class VerifiedArchive(Answer):
         return cls(
             bucket=bucket,
             head=None if head.digest is None else f"{head.number}:{head.digest}",
+            began=report.began,
             findings=[ArchiveFinding(**asdict(finding)) for finding in report.findings],
             objects=report.objects,
             archived=report.archived,
@@ -252,8 +267,10 @@ class VerifiedArchive(Answer):
             purged=sum(report.purged.values()),
             purged_organizations=sorted(report.purged),
             by_hand=report.by_hand,
+            by_hand_objects=[ObjectByHand(**asdict(each)) for each in report.by_hand_objects],
             pending=report.pending,
             older=report.older,
+            newer=report.newer,
             behind=report.behind,
         )
 

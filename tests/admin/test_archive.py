@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +12,7 @@ from boto3.dynamodb.types import TypeSerializer
 from keywright_admin.failures import ExitCode
 from local.demo import ACTIVE_ORGANIZATION_ID
 from tests.support.table_stream import Archiver
+from tests.support.world import nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,15 +41,14 @@ def stream_of(table: Table) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def archived(
-    table: Table,
-    world: World,
-    object_store: ObjectStore,
-    load_handler: Callable[[str], Callable[..., object]],
-    run: Callable[..., CommandResult],
-) -> Table:
+def archiver(world: World, object_store: ObjectStore, load_handler: Callable[[str], Callable[..., object]]) -> Archiver:
+    """Return the function that archives records."""
+    return Archiver(load_handler("archive_records"), world, object_store)
+
+
+@pytest.fixture
+def archived(table: Table, archiver: Archiver, run: Callable[..., CommandResult]) -> Table:
     """Return the table after three changes, which are archived in an object each."""
-    archiver = Archiver(load_handler("archive_records"), world, object_store)
     known: set[str] = set()
     for command in ("suspend demo-admin", "reinstate demo-admin", "set-role demo-admin member"):
         name, *arguments = command.split()
@@ -111,6 +113,82 @@ def test_a_deleted_and_a_replaced_object_are_findings(
         ("missing", "audit/000000000001.jsonl"),
         ("changed", "audit/000000000002.jsonl"),
     } <= {(finding["what"], finding["place"]) for finding in findings}
+
+
+@pytest.mark.usefixtures("archived")
+def test_an_object_that_s3_does_not_return_is_a_finding(
+    run: Callable[..., CommandResult], object_store: ObjectStore
+) -> None:
+    """GIVEN an object in an archival storage class THEN it is named with S3's reason, and the others are verified."""
+    key = "audit/000000000002.jsonl"
+    object_store.before = lambda request: (403, "InvalidObjectState") if request.key == key else None
+
+    output = run(*VERIFY, "--json").json("verified-archive", ExitCode.FOUND)
+
+    (finding,) = [finding for finding in output["findings"] if finding["what"] == "unreadable"]
+    assert [key, True, 2] == [finding["place"], "InvalidObjectState" in finding["text"], output["same"]]
+
+
+def test_records_of_a_purged_organization_may_be_gone(
+    archived: Table, archiver: Archiver, run: Callable[..., CommandResult]
+) -> None:
+    """GIVEN an archived request for a deletion that is due THEN records may be gone once the purge has begun."""
+    due = "2026-03-01T12:00:00.000Z"
+    request = {
+        **suspension(archived),
+        "sk": f"AUDIT#{nth_id(1)}",
+        "event": "organization.deletion_requested",
+        "target_type": "organization",
+        "target_id": ORGANIZATION,
+        "changes": json.dumps({"before": {"pendingDeletionAt": None}, "after": {"pendingDeletionAt": due}}),
+    }
+    archived.put(**request)
+    (record,) = [each for each in stream_of(archived) if each["dynamodb"]["NewImage"]["sk"]["S"] == request["sk"]]
+    assert archiver(record) is None
+    gone = suspension(archived)
+    archived.client.delete_item(TableName=archived.name, Key={name: {"S": gone[name]} for name in ("pk", "sk")})
+    (finding,) = run(*VERIFY, "--json").json("verified-archive", ExitCode.FOUND)["findings"]
+    assert ["removed", "table"] == [finding["what"], finding["place"]]
+
+    archived.put(pk=f"PURGED#{ORGANIZATION}", sk="PURGED", created_at="2026-03-01T12:05:00.000Z")
+    output = run(*VERIFY, "--json").json("verified-archive")
+
+    assert [[], 1, [ORGANIZATION]] == [output["findings"], output["purged"], output["purgedOrganizations"]]
+
+
+@pytest.mark.usefixtures("archived")
+def test_objects_by_hand_are_listed(run: Callable[..., CommandResult]) -> None:
+    """GIVEN records that an operator archived THEN the objects are listed with their times by S3."""
+    objects = run(*VERIFY, "--json").json("verified-archive")["byHandObjects"]
+
+    assert [(1, 1), (2, 1), (3, 1)] == [(each["number"], each["records"]) for each in objects]
+    assert f"1 (1, {objects[0]['writtenAt']})" in run(*VERIFY).text()
+
+
+@pytest.mark.usefixtures("archived")
+def test_objects_may_have_expired_by_agreement(run: Callable[..., CommandResult], object_store: ObjectStore) -> None:
+    """GIVEN an archive without its first object WHEN a head is passed that it begins with THEN nothing is found."""
+    digest = hashlib.sha256(object_store.bodies["audit/000000000002.jsonl"]).hexdigest()
+    object_store.replace("audit/000000000001.jsonl", None)
+    begin = f"2:{digest}"
+
+    assert ExitCode.FOUND == run(*VERIFY).code
+    output = run(*VERIFY, "--from", begin, "--json").json("verified-archive")
+    assert [[], 2, 1] == [output["findings"], output["same"], output["pending"]]
+    assert "before that of --from" in run(*VERIFY, "--from", begin, "--expect", f"1:{digest}").failure(ExitCode.USAGE)
+
+
+@pytest.mark.usefixtures("archived")
+def test_another_bucket_is_of_an_earlier_archive(
+    run: Callable[..., CommandResult], object_store: ObjectStore, environment: pytest.MonkeyPatch
+) -> None:
+    """GIVEN a stack with another bucket WHEN the earlier one is verified THEN later records are newer than it."""
+    environment.setenv("AUDIT_ARCHIVE_BUCKET", "another-bucket")
+    run("members", "suspend", ORGANIZATION, "demo-admin").text()
+
+    output = run(*VERIFY, "--bucket", object_store.bucket, "--json").json("verified-archive")
+
+    assert [[], 3, 1, 0] == [output["findings"], output["same"], output["newer"], output["pending"]]
 
 
 def test_findings_fit_the_terminal(

@@ -11,7 +11,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
@@ -21,12 +21,11 @@ from keywright.clock import rfc3339
 from keywright.domain.audit_event import AuditEvent
 from keywright.organizations.archive import FILE, STREAM
 from keywright.organizations.publish import event_of
-from keywright.store import archive, audit, layout, table
+from keywright.store import archive, audit, layout, purges
 from keywright.store.archive import PREFIX, Head
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from datetime import datetime
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from keywright.store.archive import Header
     from keywright.store.layout import Item
@@ -34,17 +33,22 @@ if TYPE_CHECKING:
 TABLE = "table"
 KEPT_BY_THE_STREAM = timedelta(hours=24)
 """Amazon DynamoDB Developer Guide, "Change data capture for DynamoDB Streams": what is older is never archived."""
+TRIED_FOR = timedelta(hours=6)
+"""MaximumRecordAgeInSeconds of the mapping: until then, a record comes again that could not be archived."""
+LEAST_RETENTION = timedelta(days=1)
+"""Of AuditRetentionDays."""
 CLOCK_MARGIN = timedelta(minutes=15)
-"""Longer than any request takes, and than clocks of AWS differ."""
+"""Longer than any request takes, than records are collected for, and than clocks of AWS differ."""
 
 _KEY = re.compile(rf"{PREFIX}([0-9]{{12}})\.jsonl")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_TIME = re.compile(r"[0-9]{1,18}")
+_RETENTION = re.compile(r"-?[0-9]{1,18}")
 _PACKED = Struct(">QQ32s")
 """Number of the object, end of the retention (0: none), digest of the item."""
 _DELETIONS = {AuditEvent.ORGANIZATION_DELETION_REQUESTED, AuditEvent.ORGANIZATION_DELETION_CANCELED}
 _IDS_BYTES = 32
 _NOT_OF_THE_EVENT = {"digest", "ttl", "storedAt"}
+_TEXTS = ("event", "createdAt", "receivedAt", "storedAt", "ttl")
 
 Line = dict[str, Any]
 
@@ -65,6 +69,17 @@ class ListedObject:
     is_deleted: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class UnreadableObject:
+    """An object that is there, and that S3 does not return.
+
+    Attributes:
+        reason: the error of S3.
+    """
+
+    reason: str
+
+
 class Bucket(Protocol):
     """The bucket of an archive."""
 
@@ -75,8 +90,33 @@ class Bucket(Protocol):
     def objects(self, prefix: str) -> Iterator[ListedObject]:
         """Yield all objects whose keys begin so, in the order of their keys."""
 
-    def read(self, keys: Iterable[str]) -> Iterator[bytes]:
+    def read(self, keys: Iterable[str]) -> Iterator[bytes | UnreadableObject]:
         """Yield the bytes of objects, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Facts about an archive that neither table nor bucket can be trusted with.
+
+    Attributes:
+        expected: a head that was noted earlier; None for none.
+        first: the object that the chain begins with, if those before it were deleted by agreement.
+        is_of_stack: whether the stack writes to the bucket, or an earlier archive of it did.
+    """
+
+    expected: Head | None = None
+    first: Head | None = None
+    is_of_stack: bool = True
+
+    @property
+    def heads(self) -> list[Head]:
+        """Return the objects whose digests are known."""
+        return [each for each in (self.first, self.expected) if each is not None]
+
+    @property
+    def begin(self) -> int:
+        """Return the number of the first object."""
+        return 1 if self.first is None else self.first.number
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +139,28 @@ class Finding:
     created_at: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ArchivedByHand:
+    """An object whose records did not come from the stream.
+
+    Attributes:
+        number: of the object.
+        records: in it.
+        written_at: by the clock of S3, RFC 3339.
+    """
+
+    number: int
+    records: int
+    written_at: str
+
+
 @dataclass(slots=True)
 class Report:
     """Result of a check.
 
     Attributes:
         head: last object of the archive, to be kept elsewhere and passed as `expected` later.
+        began: when the first object was written, RFC 3339; None if it is missing or was changed.
         objects: that were read.
         archived: different records in the archive.
         same: records that are the same in table and archive.
@@ -112,11 +168,14 @@ class Report:
         purged: archived records of deleted organizations, not in the table, by the id of the organization.
         pending: records of the table that are not archived yet.
         older: records of the table that were written before the archive began.
+        newer: records of the table that were written after an earlier archive ended.
         by_hand: archived records that did not come from the stream.
+        by_hand_objects: the objects that have them.
         behind: objects after the one that the table names as the last.
     """
 
     head: Head = field(default_factory=Head)
+    began: str | None = None
     findings: list[Finding] = field(default_factory=list)
     objects: int = 0
     archived: int = 0
@@ -125,24 +184,25 @@ class Report:
     purged: Counter[str] = field(default_factory=Counter)
     pending: int = 0
     older: int = 0
+    newer: int = 0
     by_hand: int = 0
+    by_hand_objects: list[ArchivedByHand] = field(default_factory=list)
     behind: int = 0
 
 
-def verify(bucket: Bucket, expected: Head | None, on_progress: Callable[[int], object]) -> Report:
+def verify(bucket: Bucket, known: Known, on_progress: Callable[[int], object]) -> Report:
     """Read the whole archive and the whole table, and return what does not agree.
 
     Args:
         bucket: of the archive.
-        expected: a head that was noted earlier; None for none.
+        known: about the archive.
         on_progress: called with the number of records that were read since the last call.
 
     Raises:
         ServiceError: SERVICE_UNAVAILABLE if DynamoDB throttles or does not answer.
     """
-    check = _Check(bucket, on_progress)
-    head = archive.head(bucket.name)
-    check.read_archive(head, expected)
+    check = _Check(bucket, known, on_progress)
+    check.read_archive(archive.head(bucket.name))
     check.compare_table()
     check.explain_missing()
     return check.report
@@ -151,6 +211,7 @@ def verify(bucket: Bucket, expected: Head | None, on_progress: Callable[[int], o
 @dataclass(slots=True)
 class _Check:
     bucket: Bucket
+    known: Known
     on_progress: Callable[[int], object]
     report: Report = field(default_factory=Report)
     archived: dict[bytes, bytes] = field(default_factory=dict)
@@ -164,105 +225,150 @@ class _Check:
     """Lines of the objects of both sets."""
     deletions: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     """When the deletion of an organization was last requested or canceled, and for when it is scheduled."""
-    last_received: dict[str, str] = field(default_factory=dict)
-    """Of an organization's archived records."""
-    _twice: list[tuple[int, Line]] = field(default_factory=list)
+    last_stored: dict[str, datetime] = field(default_factory=dict)
+    """By the clock of the stream, of an organization's archived records."""
+    ended: datetime | None = None
+    """When the last object was written, by the clock of S3."""
     is_complete: bool = True
+    """Whether each object is there and can be read."""
+    _twice: list[tuple[int, Line]] = field(default_factory=list)
 
     # ---- Archive
 
-    def read_archive(self, head: Head, expected: Head | None) -> None:
+    def read_archive(self, head: Head) -> None:
         """Read all objects, and check that each names the digest of the one before."""
-        numbers = self._list(max(head.number, expected.number if expected else 0))
-        written_at = dict(numbers)
-        for (number, _), body in zip(numbers, self.bucket.read(map(archive.object_key, written_at)), strict=True):
+        written_at = self._list(max(each.number for each in (head, *self.known.heads)))
+        for number, body in self._bodies(list(written_at)):
             self._read_object(number, body, written_at[number])
-        self.report.objects = len(numbers)
+        self.report.objects = len(self.digests)
         self.report.archived = len(self.archived)
-        if numbers:
-            last = numbers[-1][0]
-            self.report.head = Head(last, self.digests[last])
-        self._check_chain(head, expected)
+        if self.digests:
+            last = max(self.digests)
+            self.report.head, self.ended = Head(last, self.digests[last]), written_at[last]
+        self._check_order(written_at)
+        self._check_chain(head)
         self._check_head(head, written_at)
         for number, line in self._twice:
             text = "it was written again with other content" if self._is_intact(number) else "the object was changed"
             self._add("changed", self._place(number), text, line)
-        doubtful = sorted(self.changed | self.uncertain)
-        for number, body in zip(doubtful, self.bucket.read(map(archive.object_key, doubtful)), strict=True):
-            self.doubtful.update({_key(line): (number, line) for line in _lines(body) if line is not None})
+        for number, body in self._bodies(sorted(self.changed | self.uncertain)):
+            self.doubtful.update({_key(line): (number, line) for line in _lines_of(body) if line is not None})
 
-    def _list(self, last_number: int) -> list[tuple[int, datetime]]:
-        """Return numbers and times of the objects that are there, and report those that are missing or foreign."""
-        numbers = []
+    def _bodies(self, numbers: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+        """Read objects, and report those that cannot be read."""
+        keys = [archive.object_key(number) for number in numbers]
+        for number, key, body in zip(numbers, keys, self.bucket.read(keys), strict=True):
+            if isinstance(body, UnreadableObject):
+                self.is_complete = False
+                self._add("unreadable", key, f"S3 does not return the object: {body.reason}")
+            else:
+                yield number, body
+
+    def _list(self, last_number: int) -> dict[int, datetime]:
+        """Return the times of the objects that are there, and report those that are missing or foreign."""
+        written_at = {}
         for each in self.bucket.objects(PREFIX):
             match = _KEY.fullmatch(each.key)
             if match is None or int(match[1]) == 0:
                 self._add("foreign", each.key, "the archive has no such object")
                 continue
             number = int(match[1])
+            if number < self.known.begin:
+                continue
             if each.is_deleted:
                 self._add("removed", each.key, "the object was deleted; an earlier version may be there")
             elif each.versions > 1:
                 self._add("changed", each.key, f"the object was written again: it has {each.versions} versions")
                 self.changed.add(number)
             if not each.is_deleted:
-                numbers.append((number, each.written_at))
-        for first, end in _gaps([number for number, _ in numbers], last_number):
+                written_at[number] = each.written_at
+        for first, end in _gaps(list(written_at), self.known.begin, last_number):
             self.is_complete = False
             others = f" and all up to {archive.object_key(end)} are" if end > first else " is"
             self._add("missing", archive.object_key(first), f"the object{others} not in the bucket")
-        return numbers
+        return written_at
 
     def _read_object(self, number: int, body: bytes, written_at: datetime) -> None:
         key = archive.object_key(number)
         self.digests[number] = hashlib.sha256(body).hexdigest()
-        header = archive.parse_header(body)
+        header, false_time = _header(number, body), None
         composed_at = clock.parse(header.written_at) if header else None
-        if header is None or composed_at is None or header.number != number or header.source not in {STREAM, FILE}:
+        if header is None or composed_at is None:
             self._add("unreadable", key, "its first line is no header of this object")
             self.changed.add(number)
         else:
             self.headers[number] = header
             if abs(written_at - composed_at) > CLOCK_MARGIN:
-                text = f"the object was written again at {rfc3339(written_at)}: it says {header.written_at}"
-                self._add("changed", key, text)
-                self.changed.add(number)
+                false_time = f"the object was written again at {rfc3339(written_at)}: it says {header.written_at}"
+        is_of_stream = number in self.headers and self.headers[number].source == STREAM
         count = 0
-        for position, line in enumerate(_lines(body), 2):
-            if line is None:
-                self._add("unreadable", key, f"its line {position} is no record")
-                self.changed.add(number)
-            else:
-                self._read_line(number, line)
+        for position, line in enumerate(_lines_of(body), 2):
             count += 1
+            if line is None:  # which does not make the object changed: the table may have had such an item
+                self._add("unreadable", key, f"its line {position} is no record")
+                continue
+            stored_at = _stored_at(line) if is_of_stream else None
+            if stored_at is not None and not _can_have_been_read(stored_at, written_at):
+                stored_at = None
+            if is_of_stream and stored_at is None and false_time is None:
+                text = f"when the stream did not have line {position}, of {line.get('storedAt') or 'no time'}"
+                false_time = f"the object was written at {rfc3339(written_at)}, {text}"
+            self._read_line(number, line, stored_at)
+        if false_time is not None:
+            self._add("changed", key, false_time)
+            self.changed.add(number)
+        if header is not None and header.source == FILE:
+            self.report.by_hand_objects.append(ArchivedByHand(number, count, rfc3339(written_at)))
         self.on_progress(count)
 
-    def _read_line(self, number: int, line: Line) -> None:
-        key, retention = _key(line), line.get("ttl")
-        packed = _PACKED.pack(number, int(retention) if retention else 0, bytes.fromhex(line["digest"]))
+    def _read_line(self, number: int, line: Line, stored_at: datetime | None) -> None:
+        """Take in a line.
+
+        Args:
+            number: of its object.
+            line: to be taken in.
+            stored_at: when DynamoDB wrote the record, if the stream can have said so.
+        """
+        key, retention = _key(line), _retention(line)
+        packed = _PACKED.pack(number, max(0, retention or 0), bytes.fromhex(line["digest"]))
         first = self.archived.setdefault(key, packed)
         is_repeated = first is not packed
         if first[16:] != packed[16:]:
             self._twice.append((number, line))
-        organization_id, received = line["organizationId"], str(line.get("receivedAt", ""))
-        self.last_received[organization_id] = max(received, self.last_received.get(organization_id, ""))
+        organization_id = line["organizationId"]
+        if stored_at is not None:
+            self.last_stored[organization_id] = max(stored_at, self.last_stored.get(organization_id, stored_at))
         if line.get("event") in _DELETIONS and len(key) == _IDS_BYTES:
-            after = (line.get("changes") or {}).get("after") or {}
-            change = str(line.get("createdAt")), after.get("pendingDeletionAt")
+            change = line.get("createdAt") or "", _due(line)
             self.deletions[organization_id] = max(change, self.deletions.get(organization_id, ("", None)), key=_first)
         if is_repeated:  # as a batch that came again, or a record that was copied back from a restored table
             return
-        if "storedAt" not in line:
+        if number in self.headers and self.headers[number].source == FILE:
             self.report.by_hand += 1
+        if stored_at is None:
             return
-        stored_at, received_at = clock.parse(str(line["storedAt"])), clock.parse(received)
-        if stored_at is None or received_at is None or abs(stored_at - received_at) > CLOCK_MARGIN:
+        received = line.get("receivedAt") or ""
+        received_at = clock.parse(received)
+        if received_at is None or abs(stored_at - received_at) > CLOCK_MARGIN:
             text = f"it was written to the table at {line['storedAt']}: it says {received or 'nothing'}"
             self._add("added", TABLE, text, line)
+        if retention is not None and retention < (stored_at + LEAST_RETENTION - CLOCK_MARGIN).timestamp():
+            text = f"its retention ends less than a day after it was written, at {line['storedAt']}"
+            self._add("added", archive.object_key(number), text, line)
 
-    def _check_chain(self, head: Head, expected: Head | None) -> None:
+    def _check_order(self, written_at: Mapping[int, datetime]) -> None:
+        """Find the objects that S3 wrote after those that come after them."""
+        following = datetime.max.replace(tzinfo=UTC)
+        for number in sorted(written_at, reverse=True):
+            if written_at[number] - following > CLOCK_MARGIN and number not in self.changed:
+                text = f"it was written after the next object, at {rfc3339(written_at[number])}"
+                self._add("changed", archive.object_key(number), text)
+                self.changed.add(number)
+            following = min(following, written_at[number])
+
+    def _check_chain(self, head: Head) -> None:
         """Find the objects whose digest is not the one that the next object, the head, or an auditor has."""
-        known = [each for each in (head, expected) if each is not None and each.number]
+        known = [head, *self.known.heads]
         links = {number: self._link(number, known) for number in self.digests}
         for number, is_right in links.items():
             after = links.get(number + 1)
@@ -273,10 +379,11 @@ class _Check:
                 self._add("changed", archive.object_key(number), f"its digest is not the one that {named_by} has")
             if is_right is False and after is not False:
                 self.changed.add(number)
-        if expected is not None and self.digests.get(expected.number) not in {None, expected.digest}:
-            text = f"it is not the object with the digest {expected.digest}"
-            self._add("changed", archive.object_key(expected.number), text)
-            self.changed.add(expected.number)
+        for each in self.known.heads:
+            if self.digests.get(each.number) not in {None, each.digest}:
+                text = f"it is not the object with the digest {each.digest}"
+                self._add("changed", archive.object_key(each.number), text)
+                self.changed.add(each.number)
 
     def _link(self, number: int, known: list[Head]) -> bool | None:
         """Return whether what follows an object agrees with it; None if nothing is known of it."""
@@ -317,58 +424,89 @@ class _Check:
             number, _, digest = _PACKED.unpack(packed)
             if digest.hex() != audit.digest(item):
                 whose = "the record" if self._is_intact(number) else "the record or its line"
-                self._add("changed", self._place(number), f"{whose} is not as it was archived", _line_of(item))
+                self._add("changed", self._place(number), f"{whose} is not as it was archived", _described(item))
             elif key in self.doubtful and not _is_rendering(self.doubtful[key][1], item):
                 place = archive.object_key(self.doubtful[key][0])
-                self._add("changed", place, "its line is not as it was archived", _line_of(item))
+                self._add("changed", place, "its line is not as it was archived", _described(item))
             else:
                 self.report.same += 1
+        if self._is_empty and self.report.older:
+            text = "the bucket has no objects, and the table has records of more than a day"
+            self._add("missing", archive.object_key(1), text)
 
-    def _begun(self) -> str:
-        """Return when the first object was written; before that, there was no archive."""
-        first = min(self.headers, default=None)
-        return rfc3339(clock.now()) if first is None else self.headers[first].written_at
+    @property
+    def _is_empty(self) -> bool:
+        return not self.digests and self.is_complete
 
-    def _sort_out(self, item: Item, begun: str) -> None:
+    def _begun(self) -> datetime | None:
+        """Return when the first object was written: before that, there was no archive. None if it is not known."""
+        if self._is_empty:
+            return clock.now()
+        begin = self.known.begin
+        if begin not in self.headers or begin in self.changed:
+            return None
+        self.report.began = self.headers[begin].written_at
+        return clock.parse(self.report.began)
+
+    def _sort_out(self, item: Item, begun: datetime | None) -> None:
         """Sort out why a record of the table is not in the archive."""
-        line = _line_of(item)
-        received_at, now = clock.parse(line["receivedAt"]), clock.now()
-        last = clock.parse(self.last_received.get(line["organizationId"], ""))
-        is_overtaken = last is not None and received_at is not None and received_at < last - CLOCK_MARGIN
-        if received_at is not None and now - KEPT_BY_THE_STREAM < received_at < now + CLOCK_MARGIN and not is_overtaken:
+        line = _described(item)
+        received_at = clock.parse(line["receivedAt"])
+        if received_at is not None and self.known.is_of_stack and self._may_come(line["organizationId"], received_at):
             self.report.pending += 1
-        elif received_at is not None and line["receivedAt"] < begun:
+        elif received_at is not None and self._is_after_the_end(received_at):
+            self.report.newer += 1
+        elif received_at is not None and begun is not None and received_at < begun:
             self.report.older += 1
         elif self.changed or not self.is_complete:
-            self._add("removed", PREFIX, "the record is not in the archive, of which objects were changed", line)
+            text = "the record is not in the archive, of which objects are missing, unreadable or changed"
+            self._add("removed", PREFIX, text, line)
         else:
             self._add("added", TABLE, "the record is not in the archive: it was added, or could not be archived", line)
+
+    def _may_come(self, organization_id: str, received_at: datetime) -> bool:
+        """Return whether the stream may still bring a record."""
+        age = clock.now() - received_at
+        last = self.last_stored.get(organization_id)
+        is_overtaken = last is not None and last - received_at > CLOCK_MARGIN
+        return -CLOCK_MARGIN < age < (TRIED_FOR if is_overtaken else KEPT_BY_THE_STREAM)
+
+    def _is_after_the_end(self, received_at: datetime) -> bool:
+        """Return whether a record was written after an earlier archive ended."""
+        return not self.known.is_of_stack and self.ended is not None and self.ended - received_at < CLOCK_MARGIN
 
     # ---- What is left
 
     def explain_missing(self) -> None:
         """Report each archived record that is not in the table, unless its retention or its organization is over."""
-        now = clock.now()
-        purged = {name for name, (_, due) in self.deletions.items() if due is not None and _is_purged(name, due)}
+        now = clock.now().timestamp()
+        purges_began = {name: _purge_began(name, due) for name, (_, due) in self.deletions.items() if due is not None}
         gone: dict[int, set[bytes]] = {}
         for key, packed in self.archived.items():
             number, retention, _ = _PACKED.unpack(packed)
-            if 0 < retention <= now.timestamp():
+            if 0 < retention <= now:
                 self.report.expired += 1
             else:
                 gone.setdefault(number, set()).add(key)
-        numbers = sorted(gone)
-        for number, body in zip(numbers, self.bucket.read(map(archive.object_key, numbers)), strict=True):
-            for line in _lines(body):
+        for number, body in self._bodies(sorted(gone)):
+            for line in _lines_of(body):
                 if line is None or _key(line) not in gone[number]:
                     continue
                 gone[number].discard(_key(line))  # once, if the object has it twice
-                if line["organizationId"] in purged:
-                    self.report.purged[line["organizationId"]] += 1
-                elif self._is_intact(number):
-                    self._add("removed", TABLE, f"the record is in {archive.object_key(number)} only", line)
-                else:
-                    self._add("added", archive.object_key(number), "the record is not in the table", line)
+                self._explain(number, line, purges_began.get(line["organizationId"]))
+
+    def _explain(self, number: int, line: Line, purge_began: datetime | None) -> None:
+        """Report a record that is not in the table, or count it if the purge of its organization began."""
+        stored_at = _stored_at(line)
+        if purge_began is not None and stored_at is not None and stored_at - purge_began > CLOCK_MARGIN:
+            text = f"it was written at {line['storedAt']}, after the purge of its organization began"
+            self._add("added", archive.object_key(number), text, line)
+        elif purge_began is not None:
+            self.report.purged[line["organizationId"]] += 1
+        elif self._is_intact(number):
+            self._add("removed", TABLE, f"the record is in {archive.object_key(number)} only", line)
+        else:
+            self._add("added", archive.object_key(number), "the record is not in the table", line)
 
     def _is_intact(self, number: int) -> bool:
         return number not in self.changed and number not in self.uncertain
@@ -379,18 +517,32 @@ class _Check:
     def _add(self, what: str, place: str, text: str, line: Line | None = None) -> None:
         fields = ("organizationId", "id", "event", "createdAt")
         record = (None,) * 4 if line is None else (_text(line.get(name)) for name in fields)
-        self.report.findings.append(Finding(what, place, text, *record))
+        self.report.findings.append(Finding(what, place, _in_unicode(text), *record))
 
 
-def _is_purged(organization_id: str, due: str) -> bool:
-    """Return whether the scheduled deletion of an organization is due, and was carried out within a day."""
-    now, due_at = clock.now(), clock.parse(due)
-    if due_at is None or due_at > now:
-        return False
-    return due_at > now - KEPT_BY_THE_STREAM or not table.read(UUID(organization_id), [layout.ORGANIZATION])
+def _purge_began(organization_id: str, due: str) -> datetime | None:
+    """Return when the purge of an organization began; None if it did not, or not for this scheduled deletion."""
+    due_at = clock.parse(due)
+    try:
+        began_at = purges.began_at(UUID(organization_id))
+        if began_at is None or due_at is None or not due_at <= began_at <= clock.now() + CLOCK_MARGIN:
+            return None
+    except (KeyError, TypeError, ValueError):  # an item that was written by hand
+        return None
+    return began_at
 
 
-def _lines(body: bytes) -> Iterator[Line | None]:
+def _header(number: int, body: bytes) -> Header | None:
+    """Parse the header of an object; None if it is none of this object."""
+    try:
+        header = archive.parse_header(body)
+    except RecursionError:
+        return None
+    is_right = header is not None and header.number == number and header.source in {STREAM, FILE}
+    return header if is_right else None
+
+
+def _lines_of(body: bytes) -> Iterator[Line | None]:
     """Parse the records of an object; None for a line that is none."""
     lines = body.split(b"\n")
     for line in lines[1:-1] if lines[-1] == b"" else lines[1:]:
@@ -404,11 +556,30 @@ def _parsed(text: bytes) -> Line | None:
         return None
     match line:
         case {"organizationId": str(), "id": str(), "digest": str(digest)} if _DIGEST.fullmatch(digest):
-            retention = line.get("ttl")
-            is_number = retention is None or (
-                isinstance(retention, str) and retention.isascii() and retention.isdigit()
-            )
-            return line if is_number and len(retention or "") <= 18 else None  # noqa: PLR2004 - within 64 bits
+            return line if all(isinstance(line.get(name), str | None) for name in _TEXTS) else None
+    return None
+
+
+def _stored_at(line: Line) -> datetime | None:
+    return clock.parse(line.get("storedAt") or "")
+
+
+def _can_have_been_read(stored_at: datetime, written_at: datetime) -> bool:
+    """Return whether the stream had a record of that time when an object was written, by the clock of S3."""
+    return -CLOCK_MARGIN <= written_at - stored_at <= KEPT_BY_THE_STREAM + CLOCK_MARGIN
+
+
+def _retention(line: Line) -> int | None:
+    """Return the end of a record's retention; None if DynamoDB takes none from its attribute."""
+    text = line.get("ttl") or ""
+    return int(text) if _RETENTION.fullmatch(text) else None
+
+
+def _due(line: Line) -> str | None:
+    """Return for when a deletion is scheduled, which the record of its cancellation does not say."""
+    match line.get("changes"):
+        case {"after": {"pendingDeletionAt": str(due)}}:
+            return due
     return None
 
 
@@ -431,7 +602,7 @@ def _ids(organization_id: str, record_id: str) -> bytes:
     return ids[0].bytes + ids[1].bytes
 
 
-def _line_of(item: Item) -> Line:
+def _described(item: Item) -> Line:
     """Return what a finding says of an item, even if it is no audit record."""
     organization_id, record_id = layout.archived_as(item)
     names = {"event": "event", "createdAt": "created_at", "receivedAt": "received_at"}
@@ -445,13 +616,13 @@ def _is_rendering(line: Line, item: Item) -> bool:
         shown = json.loads(event_of(item).detail)
     except Exception:  # noqa: BLE001 - an item that was written by hand
         shown = {"item": item}
-    told = {name: value for name, value in line.items() if name not in _NOT_OF_THE_EVENT}
-    return shown.items() <= told.items() and line.get("ttl") == item.get("ttl", {}).get("N")
+    fields = {name: value for name, value in line.items() if name not in _NOT_OF_THE_EVENT}
+    return shown.items() <= fields.items() and line.get("ttl") == item.get("ttl", {}).get("N")
 
 
-def _gaps(numbers: list[int], last: int) -> Iterator[tuple[int, int]]:
-    """Return the first and the last of each run of numbers that are missing, from 1 to the last."""
-    before = 0
+def _gaps(numbers: list[int], first: int, last: int) -> Iterator[tuple[int, int]]:
+    """Return the first and the last of each run of numbers that are missing, from the first to the last."""
+    before = first - 1
     for number in (*numbers, max([last, *numbers]) + 1):
         if number > before + 1:
             yield before + 1, number - 1
@@ -463,4 +634,9 @@ def _first(change: tuple[str, str | None]) -> str:
 
 
 def _text(value: object) -> str | None:
-    return None if value in {None, ""} else str(value)
+    return None if value in {None, ""} else _in_unicode(str(value))
+
+
+def _in_unicode(text: str) -> str:
+    """Replace halves of surrogate pairs, which JSON can have and no output."""
+    return text.encode(errors="replace").decode()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from keywright import clock
 from keywright.clock import rfc3339
@@ -197,7 +198,7 @@ def parse_audit_record(item: Item) -> AuditRecord:
 
 def digest(item: Item) -> str:
     """Return the SHA-256 of a record's item with all of its attributes, in hex: it changes if any of them does."""
-    canonical = json.dumps(item, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=_hex)
+    canonical = json.dumps(item, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=_base64)
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
@@ -213,9 +214,9 @@ def all_items(on_page: Callable[[int], object]) -> Iterator[Item]:
     return scan(Expression("begins_with(sk, :audit)", {":audit": {"S": layout.AUDIT_RECORDS[0]}}), on_page)
 
 
-def _hex(value: object) -> str:
-    """Return binary values, which no record has, as text."""
-    return bytes(value).hex() if isinstance(value, bytes | bytearray) else repr(value)
+def _base64(value: object) -> str:
+    """Return a binary value, which no record has, as DynamoDB and its stream do in JSON."""
+    return base64.b64encode(cast("bytes", value)).decode()
 
 
 def _filters(records: AuditFilter, now: datetime) -> list[Expression]:
