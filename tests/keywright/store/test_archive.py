@@ -44,7 +44,15 @@ def test_a_header_is_read_as_it_was_written() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [b"", b"[]", b"{}", b"\xff", b"null", json.dumps({"number": "1", "previous": None}).encode()],
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b"\xff",
+        b"null",
+        pytest.param(b"[" * 200_000, id="deep"),
+        json.dumps({"number": "1", "previous": None}).encode(),
+    ],
 )
 def test_another_first_line_is_no_header(line: bytes) -> None:
     """Text that is no header is none, and no error."""
