@@ -139,6 +139,9 @@ class ObjectStore:
         if bucket != self.bucket:
             return _error(404, "NoSuchBucket")
         if not key:
+            refused = _wrong(environ, authorization, body)
+            if refused is not None:
+                return _error(*refused)
             query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
             return self._list_objects(query) if "list-type" in query else self._list(query)
         request = ObjectRequest(environ["REQUEST_METHOD"], key)
@@ -169,8 +172,9 @@ class ObjectStore:
 
     def _list_objects(self, query: dict[str, list[str]]) -> tuple[int, bytes, str]:
         """Answer ListObjectsV2: keys in order, without those behind a delete marker."""
-        prefix, after = query["prefix"][0], query["start-after"][0]
-        keys = [key for key in self.bodies if key.startswith(prefix) and key > after][: int(query["max-keys"][0])]
+        prefix, after = (query.get(name, [""])[0] for name in ("prefix", "start-after"))
+        keys = [key for key in self.bodies if key.startswith(prefix) and key > after]
+        keys = keys[: int(query.get("max-keys", [LARGEST_PAGE])[0])]
         entries = "".join(f"<Contents><Key>{escape(key)}</Key></Contents>" for key in keys)
         return 200, f"<ListBucketResult>{entries}</ListBucketResult>".encode(), "application/xml"
 

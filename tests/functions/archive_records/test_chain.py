@@ -13,6 +13,7 @@ from keywright.aws.client import AwsError
 from keywright.organizations.archive import LONGEST_WALK
 from keywright.store import archive, audit
 from local.object_store import ObjectRequest
+from tests.support import faults
 from tests.support.table_stream import audit_item, stream_record
 from tests.support.world import ORGANIZATION_ID, nth_id
 
@@ -224,22 +225,25 @@ def test_an_object_that_is_deleted_meanwhile_is_written_again(archiver: Archiver
     assert [[nth_id(0)], [nth_id(1)]] == archiver.ids
 
 
-FALSE_HEADS: dict[str, dict[str, Any]] = {
-    "beyond the last object": {"number": 1000, "digest": "a" * 64},
-    "of 13 digits": {"number": 10**12, "digest": "a" * 64},
-    "negative": {"number": -1, "digest": "a" * 64},
-    "no whole number": {"number": Decimal("1.5"), "digest": "a" * 64},
-    "a text": {"number": "2", "digest": "a" * 64},
-    "another digest": {"number": 2, "digest": "a" * 64},
-    "no digest": {"number": 2},
-    "a digest that is none": {"number": 2, "digest": "../../"},
-    "unreadable, but it is not": {"number": 2, "digest": "unreadable"},
-    "nothing": {},
+FALSE_HEADS: dict[str, tuple[dict[str, Any], bool]] = {
+    "beyond the last object": ({"number": 1000, "digest": "a" * 64}, True),
+    "of 13 digits": ({"number": 10**12, "digest": "a" * 64}, False),
+    "negative": ({"number": -1, "digest": "a" * 64}, False),
+    "no whole number": ({"number": Decimal("1.5"), "digest": "a" * 64}, False),
+    "a text": ({"number": "2", "digest": "a" * 64}, False),
+    "another digest": ({"number": 2, "digest": "a" * 64}, True),
+    "no digest": ({"number": 2}, False),
+    "a digest that is none": ({"number": 2, "digest": "../../"}, False),
+    "unreadable, but it is not": ({"number": 2, "digest": "unreadable"}, True),
+    "nothing": ({}, False),
 }
+"""Attributes of the head, and whether they have its form."""
 
 
-@pytest.mark.parametrize("head", FALSE_HEADS.values(), ids=FALSE_HEADS)
-def test_a_false_head_is_corrected(archiver: Archiver, caplog: pytest.LogCaptureFixture, head: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("head", "is_a_head"), FALSE_HEADS.values(), ids=FALSE_HEADS)
+def test_a_false_head_is_corrected(
+    archiver: Archiver, caplog: pytest.LogCaptureFixture, head: dict[str, Any], *, is_a_head: bool
+) -> None:
     """GIVEN a head that names no object of the bucket THEN the chain goes on after the last, and the log says so."""
     for number in range(3):
         archiver(*batch(number))
@@ -250,7 +254,26 @@ def test_a_false_head_is_corrected(archiver: Archiver, caplog: pytest.LogCapture
 
     assert [[nth_id(number)] for number in range(5)] == archiver.ids
     assert 5 == archiver.head[0]
+    headers = [archive.parse_header(body) for body in archiver.objects.bodies.values()]
+    replaced = [header.replaced_head for header in headers if header]
+    assert [None, None, None, f"{head['number']}:{head['digest']}" if is_a_head else None, None] == replaced
     assert ["the head in the table is not of the archive"] == errors(caplog)
+
+
+def test_a_removed_object_is_named(archiver: Archiver) -> None:
+    """GIVEN an archive whose last objects were removed WHEN a batch comes, twice THEN the headers name the head that was."""
+    for number in range(3):
+        archiver(*batch(number))
+    number, digest = archiver.head
+    for removed in (2, 3):
+        archiver.objects.replace(f"audit/{removed:012}.jsonl", None)
+    with faults.injected(None, *[faults.timeout] * 100):  # the head is not moved
+        assert archiver(*batch(3)) == 0
+
+    assert archiver(*batch(3)) is None
+
+    headers = [json.loads(body.splitlines()[0]) for body in archiver.objects.bodies.values()]
+    assert [None, f"{number}:{digest}", f"{number}:{digest}"] == [header.get("replacedHead") for header in headers]
 
 
 def test_the_last_object_is_found_behind_missing_ones(archiver: Archiver) -> None:

@@ -59,13 +59,18 @@ def _append(records: Sequence[StreamRecord]) -> Head:
     bucket = archive_settings().audit_archive_bucket
     source = STREAM if all(record.get("eventSource") == "aws:dynamodb" for record in records) else FILE
     lines = [_line(record) for record in records]
-    head, taken = _last(bucket), 0
+    head, taken = archive.head(bucket), 0
+    is_right = _is_there(head)
+    replaced = None if is_right or not head.number else f"{head.number}:{head.digest}"
+    move_head = archive.move_head if is_right else archive.correct_head
+    if not is_right:
+        head = _find_last(head)
     while True:
         number = head.number + 1
-        body = archive.compose(Header(number, head.digest, rfc3339(clock.now()), source), lines)
+        body = archive.compose(Header(number, head.digest, rfc3339(clock.now()), source, replaced), lines)
         if archive.write(number, body):
             head = head.followed_by(body)
-            archive.move_head(bucket, head)
+            move_head(bucket, head)
             return head
         found = archive.read(number)
         if found is None:  # it was deleted meanwhile
@@ -74,7 +79,8 @@ def _append(records: Sequence[StreamRecord]) -> Head:
         if not is_written:
             _check_next(head, found)
         head = Head(number, found.digest)
-        archive.move_head(bucket, head)
+        if is_written or is_right:  # a false head stays until an object names it
+            move_head(bucket, head)
         if is_written:
             return head
         taken += 1
@@ -82,21 +88,21 @@ def _append(records: Sequence[StreamRecord]) -> Head:
             head = archive.find_last()
 
 
-def _last(bucket: str) -> Head:
-    """Return the head in the table, if the bucket has its object; otherwise the last object that the bucket has.
+def _is_there(head: Head) -> bool:
+    """Return whether the bucket has the object of a head.
 
     Whoever can write to the table can set the head. A false one would leave numbers out, or name no object.
     """
-    head = archive.head(bucket)
-    if head.number:
-        found = archive.read(head.number)
-        if found is not None and found.digest in {head.digest, UNREADABLE}:
-            return head
+    found = archive.read(head.number) if head.number else None
+    return found is not None and found.digest in {head.digest, UNREADABLE}
+
+
+def _find_last(head: Head) -> Head:
+    """Return the last object of the bucket, instead of a head that names none."""
     last = archive.find_last()
     if last != head:
         about = {"object": archive.object_key(last.number)}
         logger().error("the head in the table is not of the archive", extra=about)
-        archive.correct_head(bucket, last)
     return last
 
 

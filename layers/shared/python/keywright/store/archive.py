@@ -85,12 +85,15 @@ class Header:
         previous: digest of the object before, or UNREADABLE; None in the first.
         written_at: when it was composed, RFC 3339.
         source: "stream", or "file" if an operator invoked the function.
+        replaced_head: NUMBER:DIGEST of a head in the table whose object was not in the bucket when it was composed:
+            the head was changed, or the object removed.
     """
 
     number: int
     previous: str | None
     written_at: str
     source: str
+    replaced_head: str | None = None
 
 
 def object_key(number: int) -> str:
@@ -111,6 +114,8 @@ def compose(header: Header, lines: Iterable[str]) -> bytes:
         "writtenAt": header.written_at,
         "source": header.source,
     }
+    if header.replaced_head is not None:
+        first["replacedHead"] = header.replaced_head
     return "".join(f"{line}\n" for line in (json.dumps(first), *lines)).encode("ascii")
 
 
@@ -122,7 +127,8 @@ def parse_header(body: bytes) -> Header | None:
         return None
     match fields:
         case {"number": int(number), "previous": str() | None as previous, "writtenAt": str(at), "source": str(source)}:
-            return Header(number, previous, at, source)
+            replaced = fields.get("replacedHead")
+            return Header(number, previous, at, source, None if replaced is None else str(replaced))
     return None
 
 
@@ -218,7 +224,7 @@ def move_head(bucket: str, to: Head) -> None:
 
 
 def correct_head(bucket: str, to: Head) -> None:
-    """Replace a head that is false. Another invocation that moves it meanwhile is undone: it is then behind.
+    """Replace a head that is false or absent. It is behind if another invocation has moved it further meanwhile.
 
     Raises:
         ServiceError: SERVICE_UNAVAILABLE.
