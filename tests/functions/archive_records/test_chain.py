@@ -261,7 +261,7 @@ def test_a_false_head_is_corrected(
 
 
 def test_a_removed_object_is_named(archiver: Archiver) -> None:
-    """GIVEN an archive whose last objects were removed WHEN a batch comes, twice THEN the headers name the head that was."""
+    """GIVEN an archive whose last objects were removed WHEN batches come THEN their headers name the head that was."""
     for number in range(3):
         archiver(*batch(number))
     number, digest = archiver.head
