@@ -1,8 +1,8 @@
 """S3 in memory, as strict as S3 about what the archive relies on: conditional writes, checksums, signatures, versions.
 
-Sources: Amazon S3 API Reference, "PutObject", "GetObject", "ListObjectVersions", "Error responses"; Amazon S3 User
-Guide, "How to prevent object overwrites with conditional writes" (a delete marker is no object), "Working with delete
-markers", "Using S3 Object Lock" (a checksum is required).
+Sources: Amazon S3 API Reference, "PutObject", "GetObject", "ListObjectsV2", "ListObjectVersions", "Error responses";
+Amazon S3 User Guide, "How to prevent object overwrites with conditional writes" (a delete marker is no object),
+"Working with delete markers", "Using S3 Object Lock" (a checksum is required).
 """
 
 from __future__ import annotations
@@ -139,7 +139,11 @@ class ObjectStore:
         if bucket != self.bucket:
             return _error(404, "NoSuchBucket")
         if not key:
-            return self._list(parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True))
+            refused = _wrong(environ, authorization, body)
+            if refused is not None:
+                return _error(*refused)
+            query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
+            return self._list_objects(query) if "list-type" in query else self._list(query)
         request = ObjectRequest(environ["REQUEST_METHOD"], key)
         self.requests.append(request)
         refused = self.before(request) or _wrong(environ, authorization, body)
@@ -165,6 +169,14 @@ class ObjectStore:
             return _error(405, "MethodNotAllowed")
         body = self.bodies.get(request.key)
         return (200, body, "application/x-ndjson") if body is not None else _error(404, "NoSuchKey")
+
+    def _list_objects(self, query: dict[str, list[str]]) -> tuple[int, bytes, str]:
+        """Answer ListObjectsV2: keys in order, without those behind a delete marker."""
+        prefix, after = (query.get(name, [""])[0] for name in ("prefix", "start-after"))
+        keys = [key for key in self.bodies if key.startswith(prefix) and key > after]
+        keys = keys[: int(query.get("max-keys", [LARGEST_PAGE])[0])]
+        entries = "".join(f"<Contents><Key>{escape(key)}</Key></Contents>" for key in keys)
+        return 200, f"<ListBucketResult>{entries}</ListBucketResult>".encode(), "application/xml"
 
     def _list(self, query: dict[str, list[str]]) -> tuple[int, bytes, str]:
         """Answer ListObjectVersions: keys in order, the newest version first."""

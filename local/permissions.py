@@ -150,6 +150,9 @@ def required_permissions(target: str, content: Mapping[str, Any]) -> list[Permis
 
 def on_object(method: str, path: str) -> Permission:
     """Return the permission that a request to S3 needs, with the bucket in its path."""
+    bucket, _, key = path.lstrip("/").partition("/")
+    if not key:
+        return Permission("s3:ListBucket", f"arn:aws:s3:::{bucket}")
     action = {"GET": "s3:GetObject", "PUT": "s3:PutObject"}.get(method, f"s3:{method}")
     return Permission(action, f"arn:aws:s3:::{path.lstrip('/')}")
 

@@ -170,7 +170,10 @@ def _read_template(options: Options, claim: Claim) -> Stack:
     }
     stack = read_stack(options.template, options.parameters, development)
     if stack.buckets:
-        raise TemplateError(f"the local service has no S3 for {stack.buckets[0]}: set AuditArchive to off")
+        raise TemplateError(
+            "the local service has no archive: leave AuditArchive off; "
+            "make invoke EVENT=events/archive_records/archived_one shows what the function writes"
+        )
     backend.isolate(os.environ)
     os.environ.update(stack.environment())
     return stack

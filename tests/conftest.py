@@ -65,7 +65,7 @@ _KEPT_WHEN_A_SETTING_CHANGES = (
     retries.secrets_manager,
     retries.queues,
     retries.event_buses,
-    retries.archive,
+    retries.archive_bucket,
     pepper.peppers,
     verification.matches,
     verification.records,

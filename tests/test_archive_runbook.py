@@ -43,3 +43,10 @@ def test_older_records_are_archived(
     report = log.verify()
     assert [[], COUNT // 100, COUNT, COUNT] == [report.findings, report.objects, report.same, report.by_hand]
     assert {"file"} == {json.loads(body.splitlines()[0])["source"] for body in log.bodies.values()}
+
+
+def test_the_scan_sees_records_of_a_moment_ago() -> None:
+    """Every scan of the runbook is strongly consistent: a record that it misses is not archived again."""
+    (scan,) = re.findall(r"aws dynamodb scan (?:[^\n]*\\\n)*[^\n]*", RUNBOOK)
+
+    assert "--consistent-read" in scan.split()

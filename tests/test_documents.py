@@ -261,6 +261,9 @@ def test_all_alarms_are_counted() -> None:
         None: assumptions["alarm_metrics"],
         "ArchivesAuditRecords": assumptions["archive_alarm_metrics"],
     } == watched
+    prices = json.loads((costs.COSTS_FOLDER / "prices.json").read_text(encoding="utf-8"))["prices"]
+    of_archive = assumptions["archive_alarm_metrics"] * prices["alarm_metric"]["price"]
+    assert f"the three alarms {of_archive:.2f}." in (ROOT / "docs" / "archive.md").read_text(encoding="utf-8")
 
 
 def test_a_bill_is_the_sum_of_its_parts() -> None:

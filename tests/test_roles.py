@@ -125,6 +125,7 @@ NEEDED_BY = {
         "dynamodb:UpdateItem": "archived_one",
         "s3:PutObject": "archived_one",
         "s3:GetObject": "archived_after_another",
+        "s3:ListBucket": "archived_after_another",
         "sqs:SendMessage": "again_s3_down",
     },
     "publish_events": {

@@ -75,6 +75,7 @@ class Costs:
         gb_seconds = assumed["memory_gb"] * objects * assumed["seconds_per_archived_object"]
         return (
             self._price("s3_put_request", objects)
+            + self._price("s3_get_request", objects)
             + self._price("s3_storage_gb", stored_gb)
             + self._price("lambda_request", objects)
             + self._price("lambda_arm_gb_second", gb_seconds)

@@ -19,6 +19,9 @@ ARNS = {
     "sqs": f"arn:aws:sqs:{_REGION}:{ACCOUNT}:{STACK}-OrganizationEventsQueue-1A2B",
 }
 
+IN_THIS_ACCOUNT = {"aws:ResourceAccount": ACCOUNT}
+"""In the context of every request to a resource of the account; ARNs of S3 do not name it."""
+
 STREAM = f"{ARNS['dynamodb']}/stream/2026-01-31T12:00:00.000"
 STREAM_ACTIONS = {
     f"dynamodb:{action}" for action in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
@@ -54,7 +57,8 @@ def test_the_actions_of_functions_are_allowed(action: str) -> None:
     """The boundary allows each action of the functions' roles; without it, a new permission has no effect."""
     service = action.split(":", maxsplit=1)[0]
 
-    assert allows(BOUNDARY, Request(action, STREAM if action in STREAM_ACTIONS else ARNS[service]))
+    arn = STREAM if action in STREAM_ACTIONS else ARNS[service]
+    assert allows(BOUNDARY, Request(action, arn, IN_THIS_ACCOUNT))
 
 
 @pytest.mark.parametrize("action", sorted(LOGS_OF_API_GATEWAY | TRACES))
@@ -100,7 +104,9 @@ def test_nothing_else_is_within_the_boundary() -> None:
         Request("sqs:SendMessage", f"arn:aws:sqs:{_REGION}:{ACCOUNT}:billing"),
         Request("sts:AssumeRole", f"arn:aws:iam::{ACCOUNT}:role/OrganizationAccountAccessRole"),
         Request("lambda:InvokeFunction", f"arn:aws:lambda:{_REGION}:{ACCOUNT}:function:billing"),
-        Request("s3:GetObject", "arn:aws:s3:::billing/records"),
+        Request("s3:GetObject", "arn:aws:s3:::billing/records", IN_THIS_ACCOUNT),
+        Request("s3:PutObject", ARNS["s3"], {"aws:ResourceAccount": "999999999999"}),
+        Request("s3:ListBucket", ARNS["s3"].partition("/")[0], {"aws:ResourceAccount": "999999999999"}),
     ],
     ids=str,
 )

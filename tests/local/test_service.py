@@ -356,6 +356,11 @@ class TestStarting:
                 1,
                 "keywright: /nowhere.yaml: No such",
             ),
+            (
+                {"PARAMETERS": '{"AuditArchive": "on"}', "TEMPLATE": str(ROOT / "template.yaml")},
+                1,
+                "keywright: the local service has no archive: leave AuditArchive off; make invoke EVENT=",
+            ),
         ],
     )
     @pytest.mark.deep

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
@@ -11,7 +12,7 @@ from keywright.operators import archive_check
 from keywright.operators.archive_check import Known, ListedObject, UnreadableObject
 from keywright.organizations import archive as archiving
 from keywright.store import archive, audit, purges
-from keywright.store.archive import Head
+from keywright.store.archive import Found, Head
 from tests.support.table_stream import audit_item, stream_record
 from tests.support.world import Context
 
@@ -48,7 +49,10 @@ class ArchivedLog:
         patch.setenv("AUDIT_ARCHIVE_BUCKET", self.name)
         patch.setattr(archive, "head", lambda _: self.head)
         patch.setattr(archive, "write", self._write)
+        patch.setattr(archive, "read", self._read_object)
+        patch.setattr(archive, "find_last", self._find_last)
         patch.setattr(archive, "move_head", self._move_head)
+        patch.setattr(archive, "correct_head", self._move_head)
         patch.setattr(audit, "all_items", self._all_items)
         patch.setattr(purges, "began_at", lambda organization_id: self.purges.get(str(organization_id)))
 
@@ -56,6 +60,14 @@ class ArchivedLog:
         key = archive.object_key(number)
         self.bodies[key], self.times[key] = body, clock.now()
         return True
+
+    def _read_object(self, number: int) -> Found | None:
+        body = self.bodies.get(archive.object_key(number))
+        return None if body is None else Found(hashlib.sha256(body).hexdigest(), body)
+
+    def _find_last(self) -> Head:
+        last = [key for key in sorted(self.bodies) if key not in self.deleted][-1:]
+        return Head(int(last[0][6:18]), hashlib.sha256(self.bodies[last[0]]).hexdigest()) if last else Head()
 
     def _move_head(self, _: str, to: Head) -> None:
         self.head = to

@@ -83,6 +83,8 @@ def _resolved(value: Json, values: Mapping[str, str]) -> Json:
         return _PLACEHOLDER.sub(lambda match: values[match[1]], text(value["Fn::Sub"], "Fn::Sub"))
     if value == {"Ref": "Boundary"}:
         return BOUNDARY.replace("arn:aws:", f"arn:{values['AWS::Partition']}:")
+    if value == {"Ref": "AWS::AccountId"}:
+        return values["AWS::AccountId"]
     assert "Ref" not in value
     return {name: _resolved(each, values) for name, each in value.items()}
 

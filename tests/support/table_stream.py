@@ -218,6 +218,12 @@ class Archiver(StreamFunction):
         (item,) = [item for item in self.world.table.items() if item["pk"] == "ARCHIVE"] or [{"number": 0}]
         return int(item["number"]), item.get("digest")
 
+    def set_head(self, attributes: dict[str, Any]) -> None:
+        """Write the head, as an administrator of the table."""
+        table, key = self.world.table, {"pk": "ARCHIVE", "sk": self.objects.bucket}
+        item = {name: _write(value) for name, value in {**key, **attributes}.items()}
+        table.client.put_item(TableName=table.name, Item=item)
+
     def forget_head(self) -> None:
         """Delete the head from the table."""
         table = self.world.table

@@ -79,7 +79,7 @@ def test_the_bucket_is_private_encrypted_and_keeps_versions() -> None:
 )
 def test_plain_http_is_refused(logical_id: str, action: str, resources: Json) -> None:
     """Bucket and queue refuse every request without TLS."""
-    (deny,) = sequence(mapping(declared(logical_id)["PolicyDocument"], "policy")["Statement"], "policy")
+    deny = sequence(mapping(declared(logical_id)["PolicyDocument"], "policy")["Statement"], "policy")[0]
 
     assert {
         "Sid": "RefusePlainHttp",
@@ -89,6 +89,20 @@ def test_plain_http_is_refused(logical_id: str, action: str, resources: Json) ->
         "Resource": resources,
         "Condition": {"Bool": {"aws:SecureTransport": "false"}},
     } == deny
+
+
+def test_only_the_function_writes_objects_and_never_over_one() -> None:
+    """The bucket refuses objects of every other principal, and those that are written without a condition."""
+    statements = sequence(mapping(declared("AuditArchiveBucketPolicy")["PolicyDocument"], "policy")["Statement"], "")
+    _, others, replacing = (mapping(each, "statement") for each in statements)
+    role = {"Fn::GetAtt": ["ArchiveRecordsRole", "Arn"]}
+
+    for deny in (others, replacing):
+        assert ["Deny", "*"] == [deny["Effect"], deny["Principal"]]
+        assert {"Fn::Sub": "${AuditArchiveBucket.Arn}/audit/*"} == deny["Resource"]
+    assert [["s3:PutObject", "s3:ReplicateObject"], "s3:PutObject"] == [others["Action"], replacing["Action"]]
+    assert {"ArnNotEquals": {"aws:PrincipalArn": role}} == others["Condition"]
+    assert {"Null": {"s3:if-none-match": "true"}} == replacing["Condition"]
 
 
 def test_objects_are_locked_if_days_are_given() -> None:
@@ -192,6 +206,7 @@ def test_late_and_lost_records_raise_alarms(alarm: str, metric: str, dimension: 
 
 BUCKET = "Resources.AuditArchiveBucket.Properties"
 MAPPING = "Resources.ArchiveMapping.Properties"
+BUCKET_STATEMENTS = "Resources.AuditArchiveBucketPolicy.Properties.PolicyDocument.Statement"
 STATEMENTS = "Resources.ArchiveRecords.Properties.Policies.0.Statement"
 
 MISTAKES = [
@@ -227,6 +242,17 @@ MISTAKES = [
             "s3:*",
             [{"Fn::GetAtt": ["AuditArchiveBucket", "Arn"]}, {"Fn::Sub": "${AuditArchiveBucket.Arn}/*"}],
         ),
+    ),
+    *mistakes(
+        test_only_the_function_writes_objects_and_never_over_one,
+        (f"{BUCKET_STATEMENTS}.1.Effect", "Allow"),
+        (f"{BUCKET_STATEMENTS}.1.Action", "s3:PutObject"),
+        (
+            f"{BUCKET_STATEMENTS}.1.Condition.ArnNotEquals.aws:PrincipalArn",
+            {"Fn::GetAtt": ["PublishEventsRole", "Arn"]},
+        ),
+        (f"{BUCKET_STATEMENTS}.2.Condition.Null.s3:if-none-match", "false"),
+        (f"{BUCKET_STATEMENTS}.2.Resource", {"Fn::GetAtt": ["AuditArchiveBucket", "Arn"]}),
     ),
     *mistakes(
         test_objects_are_locked_if_days_are_given,

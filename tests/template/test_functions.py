@@ -26,6 +26,7 @@ OWN_RESOURCES = [
     *(
         {"Fn::GetAtt": [name, "Arn"]}
         for name in (
+            "AuditArchiveBucket",
             "Table",
             "OrganizationEventsQueue",
             "OrganizationEventsDeadLetters",

@@ -102,6 +102,16 @@ def test_without_time_nothing_is_written(archiver: Archiver) -> None:
     assert [] == archiver.objects.requests
 
 
+def test_a_request_to_s3_has_its_whole_time(archiver: Archiver) -> None:
+    """GIVEN less time than S3 may take for an object, and more than DynamoDB may THEN no request to S3 is sent."""
+    archiver(*batch(9))
+    archiver.objects.requests.clear()
+
+    assert archiver.with_time_left(21_900)(*batch(0, 1)) == 0
+
+    assert [] == archiver.objects.requests
+
+
 DATABASE = {
     "throttled": faults.error("ThrottlingException"),
     "internal": faults.error("InternalServerError", 500),
@@ -147,7 +157,7 @@ def kill_at(patch: pytest.MonkeyPatch, place: int, *, is_after: bool) -> None:
     """End the container at its first, second or third request, before or after it takes effect."""
     place_of_write = 1
     if place == place_of_write:
-        client = retries.archive
+        client = retries.archive_bucket
         original = type(client()).put_new
 
         def put_new(*arguments: object) -> bool:

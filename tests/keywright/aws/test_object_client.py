@@ -37,7 +37,11 @@ ENVIRONMENT = {
 KEY = "audit/000000000001.jsonl"
 
 
-CALLS: list[Callable[[ObjectClient], object]] = [lambda each: each.put_new(KEY, b""), lambda each: each.get(KEY)]
+CALLS: list[Callable[[ObjectClient], object]] = [
+    lambda each: each.put_new(KEY, b""),
+    lambda each: each.get(KEY, 1_000),
+    lambda each: each.first_key_after(KEY, "audit/"),
+]
 
 
 def client(url: str) -> ObjectClient:
@@ -52,9 +56,10 @@ def answer(status: int, body: bytes = b"", request_id: str | None = "1A2B") -> b
     return f"HTTP/1.1 {status} -\r\n{named}content-length: {len(body)}\r\n\r\n".encode() + body
 
 
-def error(code: str) -> bytes:
+def error(code: str, message: str = "") -> bytes:
     """Return the body of an error."""
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code></Error>'.encode()
+    text = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}'.encode()
 
 
 @pytest.mark.parametrize(
@@ -72,26 +77,27 @@ def test_the_host_or_the_path_names_the_bucket(variables: Mapping[str, str], url
 
 
 @given(
-    method=st.sampled_from(["GET", "PUT"]),
+    request=st.sampled_from([("GET", KEY), ("PUT", KEY), ("GET", "?list-type=2&prefix=audit%2F")]),
     body=st.binary(max_size=100),
     more=st.dictionaries(st.sampled_from(["if-none-match", "content-type", "x-amz-meta-a"]), st.just("*")),
     token=st.none() | st.just("example-token"),
     moment=st.datetimes(datetime(2000, 1, 1), datetime(2099, 1, 1)).map(lambda naive: naive.replace(tzinfo=UTC)),  # noqa: DTZ001
 )
 def test_signatures_are_those_of_botocore(
-    method: str, body: bytes, more: dict[str, str], token: str | None, moment: datetime
+    request: tuple[str, str], body: bytes, more: dict[str, str], token: str | None, moment: datetime
 ) -> None:
     """Signatures equal botocore's for any method, body, headers, time and credentials."""
-    url = f"https://{BUCKET}.s3.eu-central-1.amazonaws.com/{KEY}"
+    method, target = request
+    url = f"https://{BUCKET}.s3.eu-central-1.amazonaws.com/{target}"
     signer = Signer(S3, Endpoint(url, "eu-central-1"), lambda: Keys("AKIDEXAMPLE", "example-secret", token))
 
-    signed = signer.object_headers(method, f"/{KEY}", body, more, moment.timestamp())
+    signed = signer.object_headers(method, f"/{target}", body, more, moment.timestamp())
 
-    request = AWSRequest(method, url, {**more}, body)
+    expected = AWSRequest(method, url, {**more}, body)
     botocore = S3SigV4Auth(Credentials("AKIDEXAMPLE", "example-secret", token), "s3", "eu-central-1")
     with patch("botocore.auth.get_current_datetime", lambda: moment):
-        botocore.add_auth(request)
-    assert request.headers["Authorization"] == signed["authorization"]
+        botocore.add_auth(expected)
+    assert expected.headers["Authorization"] == signed["authorization"]
     assert hashlib.sha256(body).hexdigest() == signed["x-amz-content-sha256"]
 
 
@@ -103,7 +109,7 @@ def test_an_object_is_written_on_a_condition_and_with_a_checksum() -> None:
     (request,) = server.received
     digest = base64.b64encode(hashlib.sha256(b"{}\n").digest()).decode()
     assert [f"PUT /{BUCKET}/{KEY} HTTP/1.1", b"{}\n"] == [request.line, request.body]
-    assert {"if-none-match": "*", "x-amz-checksum-sha256": digest, "x-amz-sdk-checksum-algorithm": "SHA256"} == {
+    assert {"if-none-match": "*", "x-amz-checksum-sha256": digest} == {
         name: value
         for name, value in request.headers.items()
         if name.startswith(("if-", "x-amz-checksum", "x-amz-sdk"))
@@ -114,6 +120,8 @@ def test_an_object_is_written_on_a_condition_and_with_a_checksum() -> None:
     ("status", "body", "code"),
     [
         (403, error("AccessDenied"), "AccessDenied"),
+        (403, error("AccessDenied", "not authorized to perform: kms:Decrypt on resource"), "KMS.AccessDenied"),
+        (400, error("KMS.DisabledException"), "KMS.DisabledException"),
         (404, error("NoSuchBucket"), "NoSuchBucket"),
         (409, error("ConditionalRequestConflict"), "ConditionalRequestConflict"),
         (503, error("SlowDown"), "SlowDown"),
@@ -145,4 +153,29 @@ def test_an_answer_without_a_request_id_is_not_trusted() -> None:
 def test_an_object_is_read() -> None:
     """GIVEN an object THEN its bytes are returned as they are."""
     with serving(answer(200, b"\x00\xff\n")) as server:
-        assert b"\x00\xff\n" == client(server.url).get(KEY)
+        assert b"\x00\xff\n" == client(server.url).get(KEY, 3)
+
+
+def test_no_more_is_read_than_asked_for() -> None:
+    """GIVEN an object that is larger THEN its first bytes are returned."""
+    with serving(answer(200, b"12345")) as server:
+        assert b"12" == client(server.url).get(KEY, 2)
+
+
+@pytest.mark.parametrize("key", [KEY, None])
+def test_the_first_key_after_another_is_found(key: str | None) -> None:
+    """The query has the prefix and the key, and its answer at most one key."""
+    listed = f"<Contents><Key>{key}</Key></Contents>" if key else ""
+    body = f"<ListBucketResult>{listed}</ListBucketResult>".encode()
+    with serving(answer(200, body)) as server:
+        assert key == client(server.url).first_key_after("audit/000000000000.jsonl", "audit/")
+
+    (request,) = server.received
+    query = "list-type=2&max-keys=1&prefix=audit%2F&start-after=audit%2F000000000000.jsonl"
+    assert f"GET /{BUCKET}/?{query} HTTP/1.1" == request.line
+
+
+def test_a_list_that_is_cut_off_is_not_trusted() -> None:
+    """GIVEN an answer without its end THEN the outcome is unknown, and not that there is no key."""
+    with serving(answer(200, b"<ListBucketResult>")) as server, pytest.raises(NoAnswerError):
+        client(server.url).first_key_after(KEY, "audit/")

@@ -629,9 +629,7 @@ def test_an_item_with_a_negative_ttl_is_readable(log: ArchivedLog) -> None:
     log.archive(record(50), record(51, ttl=-1))
     del log.items[place(50)]
 
-    assert {("removed", "table", nth_id(50)), ("added", archive.object_key(BATCHES + 1), nth_id(51))} == {
-        told(finding) for finding in log.findings()
-    }
+    assert [("removed", "table", nth_id(50))] == [told(finding) for finding in log.findings()]
 
 
 @pytest.mark.parametrize("changes", ['{"after": "x"}', '{"after": {"pendingDeletionAt": 5}}', "{}", '{"after": []}'])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -39,12 +40,21 @@ def test_a_header_is_read_as_it_was_written() -> None:
     """The first line of an object is its header."""
     header = Header(2, "a" * 64, "2026-03-01T12:00:00.000Z", "stream")
 
-    assert header == archive.parse_header(archive.compose(header, ['{"id": "1"}']))
+    for each in (header, replace(header, replaced_head="9:" + "b" * 64)):
+        assert each == archive.parse_header(archive.compose(each, ['{"id": "1"}']))
 
 
 @pytest.mark.parametrize(
     "line",
-    [b"", b"[]", b"{}", b"\xff", b"null", json.dumps({"number": "1", "previous": None}).encode()],
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b"\xff",
+        b"null",
+        pytest.param(b"[" * 200_000, id="deep"),
+        json.dumps({"number": "1", "previous": None}).encode(),
+    ],
 )
 def test_another_first_line_is_no_header(line: bytes) -> None:
     """Text that is no header is none, and no error."""

@@ -33,6 +33,8 @@ MAXIMUM_BACKOFF_SECONDS = 1.0
 
 ATTEMPT_SECONDS = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS
 """Longest duration of one attempt."""
+OBJECT_ATTEMPT_SECONDS = CONNECT_TIMEOUT_SECONDS + 2 * OBJECT_TIMEOUT_SECONDS
+"""Longest duration of one attempt to write an object: S3 takes its bytes, and then answers."""
 _REQUEST_ID_HEADER = "x-amzn-requestid"
 _SERVER_ERROR = 500
 _THROTTLING_CODES = frozenset({"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"})
@@ -98,7 +100,7 @@ def event_buses() -> HttpClient:
 
 
 @once
-def archive() -> ObjectClient:
+def archive_bucket() -> ObjectClient:
     """Return this container's client of the bucket with the archive of the audit log."""
     return ObjectClient(
         archive_settings().audit_archive_bucket,
@@ -117,7 +119,9 @@ def _http(service: Service) -> HttpClient:
     )
 
 
-def with_retries(call: Callable[[], Result], attempts: int = ATTEMPTS) -> Result:
+def with_retries(
+    call: Callable[[], Result], attempts: int = ATTEMPTS, attempt_seconds: float = ATTEMPT_SECONDS
+) -> Result:
     """Make a call and retry temporary failures, with full jitter between attempts.
 
     No attempt starts that could outlast the invocation, not even the first.
@@ -125,6 +129,7 @@ def with_retries(call: Callable[[], Result], attempts: int = ATTEMPTS) -> Result
     Args:
         call: call to make. It raises Retryable for failures that AWS does not report as errors.
         attempts: maximum number of attempts; 1 for calls that can be made again later.
+        attempt_seconds: longest duration of one attempt.
 
     Raises:
         ServiceError: SERVICE_UNAVAILABLE after the last attempt or without time for another. The outcome of the
@@ -137,7 +142,7 @@ def with_retries(call: Callable[[], Result], attempts: int = ATTEMPTS) -> Result
         if attempt:
             time.sleep(random.uniform(0, backoff_seconds))  # noqa: S311 - jitter needs no secrecy
             backoff_seconds = min(2 * backoff_seconds, MAXIMUM_BACKOFF_SECONDS)
-        if deadline.remaining_seconds() < ATTEMPT_SECONDS:
+        if deadline.remaining_seconds() < attempt_seconds:
             break
         try:
             return call()

@@ -63,13 +63,14 @@ class Signer:
         return headers
 
     def object_headers(
-        self, method: str, path: str, body: bytes, more: Mapping[str, str], now_seconds: float | None = None
+        self, method: str, target: str, body: bytes, more: Mapping[str, str], now_seconds: float | None = None
     ) -> dict[str, str]:
         """Return the headers of a signed request to S3, which has the digest of the body in a header.
 
         Args:
             method: HTTP method.
-            path: of the object, from the root of the host; without characters that need an escape.
+            target: path from the root of the host, without characters that need an escape; and query, whose
+                parameters are in the order of their names.
             body: body of the request.
             more: other headers, by name in lower case.
             now_seconds: seconds since the Unix epoch; the current time if absent.
@@ -85,15 +86,16 @@ class Signer:
         if keys.token:
             headers["x-amz-security-token"] = keys.token
         headers = dict(sorted(headers.items()))
-        self._sign(method, path, headers, keys, digest)
+        self._sign(method, target, headers, keys, digest)
         return headers
 
-    def _sign(self, method: str, path: str, headers: dict[str, str], keys: Keys, digest: str) -> None:
+    def _sign(self, method: str, target: str, headers: dict[str, str], keys: Keys, digest: str) -> None:
         """Add the signature to headers, which are in the order of their names."""
         timestamp = headers["x-amz-date"]
         names = ";".join(headers)
         fields = (f"{name}:{value}" for name, value in headers.items())
-        canonical = "\n".join((method, path, "", *fields, "", names, digest))
+        path, _, query = target.partition("?")
+        canonical = "\n".join((method, path, query, *fields, "", names, digest))
         scope = f"{timestamp[:8]}/{self.endpoint.region}/{self.service.name}/aws4_request"
         text = "\n".join((_ALGORITHM, timestamp, scope, hashlib.sha256(canonical.encode()).hexdigest()))
         signature = hmac.digest(self._key(keys.secret_key, timestamp[:8]), text.encode(), "sha256").hex()
