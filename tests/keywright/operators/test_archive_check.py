@@ -764,6 +764,18 @@ def test_a_head_that_was_changed_is_named(log: ArchivedLog, head: Head) -> None:
     assert log.findings()
 
 
+def test_a_last_object_that_was_removed_is_named_by_the_next(log: ArchivedLog) -> None:
+    """GIVEN an archive whose last object was removed with its records WHEN a batch comes THEN the next object tells."""
+    log.archive(record(50))
+    removed = log.head
+    del log.bodies[archive.object_key(BATCHES + 1)], log.items[place(50)]
+    log.archive(record(51))
+
+    (finding,) = [finding for finding in log.findings() if finding.what == "head"]
+    assert archive.object_key(BATCHES + 1) == finding.place
+    assert f"{removed.number}:{removed.digest}" in finding.text
+
+
 def test_objects_after_the_head_are_no_finding_for_a_day(log: ArchivedLog, at: type[Clock]) -> None:
     """GIVEN an invocation killed before it moved the head THEN its object is counted, and named after a day."""
     head = log.head
