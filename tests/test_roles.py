@@ -155,6 +155,15 @@ NEEDED_BY = {
 }
 """The event that fails if the function's role lacks the action."""
 
+AT_QUICK_DEPTH = {
+    "dynamodb:PutItem",
+    "secretsmanager:GetSecretValue",
+    "sqs:SendMessage",
+    "events:PutEvents",
+    "s3:PutObject",
+}
+"""The actions that each function is tried without at quick depth too."""
+
 
 @pytest.fixture
 def folders(stack: Stack) -> dict[str, Function]:
@@ -174,7 +183,12 @@ def test_each_action_of_a_role_has_an_event(folders: dict[str, Function]) -> Non
 
 @pytest.mark.usefixtures("no_waiting")
 @pytest.mark.parametrize(
-    ("function", "action"), [(function, action) for function, needed in NEEDED_BY.items() for action in needed]
+    ("function", "action"),
+    [
+        pytest.param(function, action, marks=[] if action in AT_QUICK_DEPTH else [pytest.mark.deep])
+        for function, needed in NEEDED_BY.items()
+        for action in needed
+    ],
 )
 def test_an_event_fails_without_its_action(
     function: str,

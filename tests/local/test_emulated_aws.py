@@ -50,6 +50,7 @@ def test_other_services_do_not_exist(authorization: str) -> None:
     assert 404 == response.status_code
 
 
+@pytest.mark.deep
 def test_nothing_is_kept_of_what_is_gone(world: World) -> None:
     """GIVEN an item that is changed in transactions WHEN it is deleted THEN memory has neither it nor older tables."""
     name, key = world.table.name, {"pk": {"S": "ORG#1"}, "sk": {"S": "ORG"}}

@@ -56,7 +56,10 @@ def at_every_request(faults: dict[str, Fault]) -> pytest.MarkDecorator:
             for operation in OPERATIONS
             for position in range(operation.requests)
             for name, fault in faults.items()
-            for is_quick in [name in TYPICAL or (operation.name, position) in ALWAYS_UNDER_ALL_FAULTS]
+            for is_quick in [
+                (name in TYPICAL and position == operation.requests - 1)
+                or (operation.name, position) in ALWAYS_UNDER_ALL_FAULTS
+            ]
         ],
     )
 

@@ -34,7 +34,7 @@ MAPPINGS = {"sync_organizations": "OrganizationEventsMapping", "process_leak_rep
 STREAM_MAPPINGS = {"archive_records": "ArchiveMapping", "publish_events": "EventsMapping"}
 """The mapping of each function that reads the table's stream."""
 NOTHING_SENT: dict[str, list[object]] = {"published": [], "archived": []}
-"""What functions that read the stream send elsewhere."""
+"""By default, a function that reads the stream sends nothing elsewhere."""
 NO_SERVER = "http://127.0.0.1:1"
 """An address on which no server listens."""
 

@@ -157,7 +157,7 @@ def test_what_fails_comes_again_until_it_is_too_old() -> None:
 
 
 def test_the_function_has_only_the_head_of_the_table() -> None:
-    """What it may read and write of the table is limited to the partition of the head."""
+    """Of the table, it may read and write the partition of the head."""
     (policy,) = sequence(declared("ArchiveRecords")["Policies"], "policies")
     statements = [mapping(each, "statement") for each in sequence(mapping(policy, "policy")["Statement"], "policy")]
     of_table = [each for each in statements if each["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}]
