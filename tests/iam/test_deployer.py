@@ -145,7 +145,7 @@ OF_PROPERTIES: dict[str, dict[str, set[str]]] = {
 
 FOR_ADMINISTRATORS = {
     "iam:DeleteRolePermissionsBoundary": "a role would lose its limits",
-    "s3:DeleteObject": "deletes objects of the archive; sam deletes those of its own bucket",
+    "s3:DeleteObject": "deletes objects of the archive; sam deletes objects of the bucket that it made",
     "iam:UpdateAssumeRolePolicy": "any principal could be allowed to assume an existing role",
     "secretsmanager:GetSecretValue": "reads the pepper; CloudFormation calls it when the secret's properties change",
 }

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.runtime.deployments import PATIENCE
-from tests.support.table_stream import audit_item, stream_record
-from tests.support.world import nth_id
+from tests.support.table_stream import stream_record
+from tests.support.world import audit_item, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

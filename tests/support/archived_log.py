@@ -13,8 +13,8 @@ from keywright.operators.archive_check import Known, ListedObject, UnreadableObj
 from keywright.organizations import archive as archiving
 from keywright.store import archive, audit, purges
 from keywright.store.archive import Found, Head
-from tests.support.table_stream import audit_item, stream_record
-from tests.support.world import Context
+from tests.support.table_stream import stream_record
+from tests.support.world import Context, audit_item
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

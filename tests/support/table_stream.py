@@ -16,7 +16,7 @@ from boto3.dynamodb.types import TypeSerializer
 
 from local.intrinsics import mapping, text
 from tests.support.cloudformation import properties
-from tests.support.world import KEY_ID, ORGANIZATION_ID, Context, World
+from tests.support.world import Context, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,25 +35,6 @@ _write = TypeSerializer().serialize
 _FIRST_NUMBER = 100_000_000_000_000_000_000
 """Sequence numbers have at least 21 digits."""
 MOST_INVOCATIONS = 1_000
-
-
-def audit_item(record_id: str, organization_id: str = ORGANIZATION_ID, **attributes: Any) -> dict[str, Any]:
-    """Return the item of an audit record, by default of a new key."""
-    return {
-        "pk": f"ORG#{organization_id}",
-        "sk": f"AUDIT#{record_id}",
-        "event": "api_key.created",
-        "actor_type": "user",
-        "actor_id": "user_9",
-        "target_type": "api_key",
-        "target_id": KEY_ID,
-        "changes": '{"before": null, "after": {"name": "CI"}}',
-        "source_ip": "203.0.113.7",
-        "request_id": "r-1",
-        "created_at": "2026-01-02T03:04:05.678Z",
-        "received_at": "2026-01-02T03:04:05.678Z",
-        **attributes,
-    }
 
 
 def stream_record(item: dict[str, Any], number: int) -> Record:

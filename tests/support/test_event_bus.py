@@ -10,8 +10,7 @@ from boto3.dynamodb.types import TypeSerializer
 
 from tests.support import published_events
 from tests.support.event_bus import LARGEST_BYTES, Entry, EventBus, RequestError
-from tests.support.table_stream import audit_item
-from tests.support.world import nth_id
+from tests.support.world import audit_item, nth_id
 
 ENTRY = {"EventBusName": "bus", "Source": "keywright", "DetailType": "api_key.created", "Detail": "{}"}
 

@@ -43,6 +43,25 @@ class Context:
         return self.remaining_milliseconds
 
 
+def audit_item(record_id: str, organization_id: str = ORGANIZATION_ID, **attributes: Any) -> dict[str, Any]:
+    """Return the item of an audit record, by default of a new key."""
+    return {
+        "pk": f"ORG#{organization_id}",
+        "sk": f"AUDIT#{record_id}",
+        "event": "api_key.created",
+        "actor_type": "user",
+        "actor_id": "user_9",
+        "target_type": "api_key",
+        "target_id": KEY_ID,
+        "changes": '{"before": null, "after": {"name": "CI"}}',
+        "source_ip": "203.0.113.7",
+        "request_id": "r-1",
+        "created_at": "2026-01-02T03:04:05.678Z",
+        "received_at": "2026-01-02T03:04:05.678Z",
+        **attributes,
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """The table, with items as plain Python values.
@@ -152,23 +171,7 @@ class Table:
 
     def put_audit(self, record_id: str, organization_id: str = ORGANIZATION_ID, **attributes: Any) -> None:
         """Write an audit record."""
-        self.put(
-            **{
-                "pk": f"ORG#{organization_id}",
-                "sk": f"AUDIT#{record_id}",
-                "event": "api_key.created",
-                "actor_type": "user",
-                "actor_id": "user_9",
-                "target_type": "api_key",
-                "target_id": KEY_ID,
-                "changes": '{"before": null, "after": {"name": "CI"}}',
-                "source_ip": "203.0.113.7",
-                "request_id": "r-1",
-                "created_at": "2026-01-02T03:04:05.678Z",
-                "received_at": "2026-01-02T03:04:05.678Z",
-            }
-            | attributes
-        )
+        self.put(**audit_item(record_id, organization_id, **attributes))
 
     def freeze(self) -> None:
         """Schedule the organization for deletion."""

@@ -14,8 +14,8 @@ from keywright.organizations.archive import LONGEST_WALK
 from keywright.store import archive, audit
 from local.object_store import ObjectRequest
 from tests.support import faults
-from tests.support.table_stream import audit_item, stream_record
-from tests.support.world import ORGANIZATION_ID, nth_id
+from tests.support.table_stream import stream_record
+from tests.support.world import ORGANIZATION_ID, audit_item, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -13,8 +13,8 @@ from keywright.aws import retries
 from keywright.aws.client import AwsError
 from local.object_store import NoAnswerError
 from tests.support import faults
-from tests.support.table_stream import audit_item, stream_record
-from tests.support.world import nth_id
+from tests.support.table_stream import stream_record
+from tests.support.world import audit_item, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable

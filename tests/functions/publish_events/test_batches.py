@@ -13,8 +13,8 @@ from keywright.store.event_bus import REQUEST_BYTES
 from tests.support.dead_letters import take_letters
 from tests.support.event_bus import entry_bytes
 from tests.support.replay import NO_SERVER
-from tests.support.table_stream import audit_item, stream_record
-from tests.support.world import ORGANIZATION_ID, OTHER_ORGANIZATION_ID, nth_id
+from tests.support.table_stream import stream_record
+from tests.support.world import ORGANIZATION_ID, OTHER_ORGANIZATION_ID, audit_item, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

@@ -13,8 +13,8 @@ from botocore.httpsession import URLLib3Session
 from keywright.aws import retries
 from keywright.aws.client import AwsError
 from tests.support import canned_server, faults
-from tests.support.table_stream import audit_item, stream_record
-from tests.support.world import ORGANIZATION_ID, nth_id
+from tests.support.table_stream import stream_record
+from tests.support.world import ORGANIZATION_ID, audit_item, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

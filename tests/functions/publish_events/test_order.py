@@ -14,8 +14,8 @@ from keywright.aws import retries
 from keywright.store.event_bus import REQUEST_BYTES, REQUEST_EVENTS
 from tests.support import faults
 from tests.support.event_bus import entry_bytes
-from tests.support.table_stream import audit_item, stream_record
-from tests.support.world import nth_id
+from tests.support.table_stream import stream_record
+from tests.support.world import audit_item, nth_id
 
 if TYPE_CHECKING:
     from tests.support.event_bus import EventBus

@@ -14,8 +14,7 @@ from keywright.domain.audit_event import AuditEvent
 from keywright.organizations.publish import event_of
 from keywright.store.event_bus import REQUEST_BYTES, SOURCE, OutgoingEvent
 from tests.support.event_bus import LARGEST_INTEGER, EventBus, entry_bytes
-from tests.support.table_stream import audit_item
-from tests.support.world import ORGANIZATION_ID, nth_id
+from tests.support.world import ORGANIZATION_ID, audit_item, nth_id
 
 _write = TypeSerializer().serialize
 
