@@ -81,6 +81,8 @@ class IdentityProvider:
             "/.well-known/openid-configuration": {
                 "issuer": self.issuer,
                 "jwks_uri": self.issuer + _JWKS_PATH,
+                "authorization_endpoint": f"{self.issuer}/authorize",
+                "token_endpoint": f"{self.issuer}{_TOKEN_PATH}",
                 "id_token_signing_alg_values_supported": ["EdDSA"],
                 "response_types_supported": ["id_token"],
                 "subject_types_supported": ["public"],
