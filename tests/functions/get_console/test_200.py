@@ -95,14 +95,14 @@ def test_a_provider_may_have_no_way_to_sign_out(call: Call, provider: Issuer, ab
 
 
 def test_its_script_is_the_only_one(call: Call) -> None:
-    """The page refers to its script and an empty icon only, and the policy allows that one address."""
+    """The page refers to itself, its script and an empty icon, and the policy allows that one script."""
     answer = call()
     page = Page(answer)
 
     addresses = {
         value for _, attributes in page.elements for name, value in attributes.items() if name in {"src", "href"}
     }
-    assert {"console/keywright.js", "data:,"} == addresses
+    assert {f"{API}/v1/console", "console/keywright.js", "data:,"} == addresses
     assert {"type": "module", "src": "console/keywright.js"} == page.attributes("script")
     assert urljoin(f"{API}/v1/console", "console/keywright.js") == policy(answer)["script-src"]
 
@@ -122,6 +122,8 @@ def test_the_policy_allows_nothing_else(call: Call, provider: Issuer) -> None:
         "base-uri": "'none'",
         "form-action": "'none'",
         "frame-ancestors": "'none'",
+        "require-trusted-types-for": "'script'",
+        "trusted-types": "'none'",
     } == policy(answer)
 
 
