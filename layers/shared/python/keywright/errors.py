@@ -192,6 +192,9 @@ NO_ORGANIZATION = FORBIDDEN.variant(
     message="The session does not act for an organization",
     hint="Sign in with an organization selected and use that session token.",
 )
+NO_CONSOLE = NOT_FOUND.variant(
+    hint="This deployment has no console. Set the parameter ConsoleClientId to enable it.",
+)
 BLOCKED_BY_FIREWALL = FORBIDDEN.variant(
     message="A firewall blocked the request",
     hint="Report the x-request-id of this response to the operator of this API.",
