@@ -30,7 +30,7 @@ function Filters({ query, search, onSearch }) {
   const { router, organization } = useSurroundings();
   const filter = (name) => (value) => router.go(written("/keys", { ...query, after: "", [name]: value }));
   return html`<div class="filters" role="search">
-    <${TextField} label="Search" type="search" value=${search} onInput=${onSearch} placeholder="Name, id or last 4 characters" />
+    <${TextField} label="Search" type="search" value=${search} onInput=${onSearch} placeholder="Name, id, ending" />
     <${Select}
       label="State"
       value=${query.enabled ?? ""}
