@@ -31,6 +31,7 @@ export function App({ baseUrl, tokenProvider, router, announce, setTitle, isCons
   const [error, setError] = useState(null);
   const [secret, setSecret] = useState(null);
   const isFirstView = useRef(true);
+  const current = useRef({ heading: null });
 
   const reloadOrganization = useCallback(
     async (signal) => {
@@ -50,6 +51,10 @@ export function App({ baseUrl, tokenProvider, router, announce, setTitle, isCons
     return () => abort.abort();
   }, [reloadOrganization]);
 
+  const dismiss = () => {
+    setSecret(null);
+    setTimeout(() => current.current.heading?.focus()); // the form that opened the dialog is gone
+  };
   const title = useCallback((text) => setTitle(text, organization), [organization]);
   const isFrozen = Boolean(organization?.pendingDeletionAt);
   const isManager = organization !== null && organization.role !== "member";
@@ -62,6 +67,7 @@ export function App({ baseUrl, tokenProvider, router, announce, setTitle, isCons
     isManager,
     canManage: isManager && !isFrozen,
     isFirstView,
+    current: current.current,
     setTitle: title,
     showSecret: setSecret,
     reloadOrganization,
@@ -73,7 +79,7 @@ export function App({ baseUrl, tokenProvider, router, announce, setTitle, isCons
       : html`<${Loading} rows=${8} label="Loading" />`;
   return html`<${Surroundings.Provider} value=${surroundings}>
     ${frame({ content, organization, error })}
-    ${secret && html`<${SecretDialog} secret=${secret} onDismiss=${() => setSecret(null)} />`}
+    ${secret && html`<${SecretDialog} secret=${secret} onDismiss=${dismiss} />`}
   <//>`;
 }
 

@@ -138,6 +138,7 @@ dialog::backdrop { background: rgb(0 0 0 / .5); }
   .wide th, .wide td { border: 0; padding: .125rem 0; text-align: start; }
   .wide td[data-label]::before { content: attr(data-label) ": "; color: var(--muted); }
   .wide td.empty { display: none; }
+  .filters { grid-template-columns: repeat(auto-fill, minmax(min(7rem, 100%), 1fr)); gap: .5rem; }
   .facts { grid-template-columns: 1fr; gap: .125rem; }
   .facts dd { margin-bottom: .5rem; }
   .metadata { grid-template-columns: 1fr 1fr; border-bottom: 1px solid var(--border); padding-bottom: .75rem; }

@@ -149,8 +149,10 @@ export function Checkbox({ label, checked, onChange, ...rest }) {
 export function Dialog({ title, onClose, children }) {
   const dialog = useRef(null);
   const id = useId();
-  useEffect(() => {
-    dialog.current.showModal();
+  useLayoutEffect(() => {
+    const element = dialog.current;
+    element.showModal();
+    return () => element.close(); // while it is still in the page: this returns the focus
   }, []);
   const cancel = (event) => {
     event.preventDefault();
@@ -205,6 +207,31 @@ export function CopyButton({ text, label = "Copy", kind = "small" }) {
     );
   return html`<${Button} kind=${kind} onClick=${copy}>${label}<//>
     <span class="muted" role="status">${state}</span>`;
+}
+
+/**
+ * A table that becomes a list of cards on a narrow screen. The roles are written out, because browsers drop those of
+ * tables that are not laid out as tables.
+ *
+ * @param {{title: string, isNumber?: boolean}[]} columns
+ */
+export function Table({ caption, columns, isBusy = false, children }) {
+  return html`<table role="table" class="wide" aria-busy=${isBusy ? "true" : null}>
+    <caption>
+      ${caption}
+    </caption>
+    <thead role="rowgroup">
+      <tr role="row">
+        ${columns.map(
+          ({ title, isNumber }) =>
+            html`<th key=${title} role="columnheader" scope="col" class=${isNumber ? "number" : null}>${title}</th>`,
+        )}
+      </tr>
+    </thead>
+    <tbody role="rowgroup">
+      ${children}
+    </tbody>
+  </table>`;
 }
 
 /** Links to the next page of a list and back to the first. */
