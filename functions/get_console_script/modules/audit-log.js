@@ -132,7 +132,7 @@ function Actor({ record }) {
 /** The fields that changed: what they were, struck out, and what they are. */
 function Changes({ before, after }) {
   const names = [...new Set([...Object.keys(before ?? {}), ...Object.keys(after ?? {})])].filter(
-    (name) => JSON.stringify(before?.[name]) !== JSON.stringify(after?.[name]),
+    (name) => JSON.stringify(before?.[name] ?? null) !== JSON.stringify(after?.[name] ?? null),
   );
   return html`<ul class="changes">
     ${names.map(

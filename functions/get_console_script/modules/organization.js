@@ -40,7 +40,7 @@ function Deletion() {
     html`<div class="actions">
       ${organization.pendingDeletionAt
         ? html`<${Button} kind="primary" onClick=${() => setDialog("cancel")}>Cancel the deletion<//>`
-        : html`<${Button} kind="danger" onClick=${() => setDialog("schedule")}>Schedule the deletion<//>`}
+        : html`<${Button} kind="risky" onClick=${() => setDialog("schedule")}>Schedule the deletion<//>`}
     </div>`}
     ${dialog === "schedule" && html`<${ScheduleDialog} onClose=${close} />`}
     ${dialog === "cancel" && html`<${CancelDialog} onClose=${close} />`}
