@@ -105,8 +105,9 @@ function View() {
   const { path } = usePlace(router);
   const [, section, id, part] = path.split("/").map(decoded);
   if (section === "organization" && isConsole) return html`<${Frozen} /><${OrganizationView} />`;
-  if (!isManager) return html`<${NotAllowed} role=${organization.role} />`;
-  if (section === "audit-log" && isConsole) return html`<${Frozen} /><${AuditLogView} />`;
+  const isAuditLog = section === "audit-log" && isConsole;
+  if (!isManager) return html`<${NotAllowed} title=${isAuditLog ? "Audit log" : "API keys"} role=${organization.role} />`;
+  if (isAuditLog) return html`<${Frozen} /><${AuditLogView} />`;
   if (section !== "keys") return html`<${Unknown} />`;
   if (id === "new") return html`<${Frozen} /><${CreateKeyView} />`;
   if (part === "edit") return html`<${Frozen} /><${EditKeyView} key=${id} id=${id} />`;
@@ -133,10 +134,13 @@ function Frozen() {
   <//>`;
 }
 
-function NotAllowed({ role }) {
-  return html`<${Heading} title="API keys" />
+function NotAllowed({ title, role }) {
+  return html`<${Heading} title=${title} />
     <${Notice} kind="warning" title="You cannot manage the API keys of this organization.">
-      <p>Your role is ${role}; owners and admins manage keys. Ask one of them to do it, or to change your role.</p>
+      <p>
+        Your role is ${role}. Only owners and admins manage keys and read the audit log: ask one of them to do it, or to
+        change your role.
+      </p>
     <//>`;
 }
 
