@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
@@ -12,6 +12,9 @@ from local.identity_provider import IdentityProvider
 from local.sign_in.grants import Grants, challenge_of
 from local.sign_in.requests import CLIENT_ID, Client
 from local.sign_in.server import AuthorizationServer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ISSUER = "http://localhost:8788"
 CONSOLE = "http://127.0.0.1:8787/v1/console"
@@ -56,9 +59,9 @@ class Console:
         """Send the authorization request with some parameters changed, or left out if None."""
         return self.http.get("/authorize", params=changed(REQUEST, changes))
 
-    def choose(self, request: dict[str, str] | None = None, **choice: str) -> httpx.Response:
+    def choose(self, request: Mapping[str, str] = REQUEST, /, **choice: str) -> httpx.Response:
         """Send the form of the page."""
-        return self.http.post("/authorize", data={**(request or REQUEST), **choice}, headers={"origin": ISSUER})
+        return self.http.post("/authorize", data={**request, **choice}, headers={"origin": ISSUER})
 
     def code(self, persona: str = "admin", **changes: str | None) -> str:
         """Sign in as a persona; return the code."""
