@@ -29,7 +29,6 @@ def test_keys_can_have_each_permission(deployment: Deployment) -> None:
     assert permissions == deployment.get_key(made["id"])["permissions"]
 
 
-@pytest.mark.usefixtures("frozen")
 def test_members_see_when_a_frozen_organization_is_deleted(deployment: Deployment, frozen: httpx.Response) -> None:
     """The time of the scheduled deletion is the one that the request for it answered."""
     shown = data(deployment.request("GET", ORGANIZATION, persona="member"))
