@@ -17,7 +17,7 @@ def test_each_member_sees_the_organization_and_their_role(deployment: Deployment
     """Each member sees the organization of the session, and the role that they have in it."""
     shown = data(deployment.request("GET", ORGANIZATION, persona=persona))
 
-    assert (deployment.organization_id, persona, None) == (shown["id"], shown["role"], shown["pendingDeletionAt"])
+    assert [deployment.organization_id, persona, None] == [shown[name] for name in ("id", "role", "pendingDeletionAt")]
 
 
 def test_keys_can_have_each_permission(deployment: Deployment) -> None:
