@@ -162,6 +162,7 @@ class _Aws:
 
 def _read_template(options: Options, claim: Claim) -> Stack:
     development = {
+        "ConsoleClientId": "keywright-console",
         "OidcAudience": "keywright",
         "OidcIssuer": issuer_at(port_of(claim.provider[0])),
         "GitHubKeysUrl": issuer_at(port_of(claim.provider[0])) + github.KEYS_PATH,

@@ -22,7 +22,7 @@ import pytest
 import pytest_socket
 
 from keywright import cache, clock
-from keywright.authorizers import github, oidc, published_keys
+from keywright.authorizers import discovery, github, published_keys
 from keywright.aws import retries
 from keywright.keys import verification
 from keywright.log import logger
@@ -360,7 +360,7 @@ def trusted_issuer(issuer: identity_provider.Issuer, setting: Callable[[str, str
 def development_issuer(monkeypatch: pytest.MonkeyPatch, setting: Callable[[str, str], None]) -> None:
     """Trust the development identity provider, and serve its documents without a port."""
     provider = IdentityProvider(DEVELOPMENT_ISSUER, identity_provider.AUDIENCE, "org_id")
-    fetch_document = oidc.fetch_document
+    fetch_document = discovery.fetch_document
 
     def fetch(url: str) -> Mapping[str, object]:
         if not url.startswith(f"{DEVELOPMENT_ISSUER}/"):
@@ -368,7 +368,7 @@ def development_issuer(monkeypatch: pytest.MonkeyPatch, setting: Callable[[str, 
         document: dict[str, object] = json.loads(b"".join(provider({"PATH_INFO": urlsplit(url).path}, _ignore)))
         return document
 
-    monkeypatch.setattr(oidc, "fetch_document", fetch)
+    monkeypatch.setattr(discovery, "fetch_document", fetch)
     setting("OIDC_ISSUER", DEVELOPMENT_ISSUER)
 
 

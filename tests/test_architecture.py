@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DOCUMENTS = {
+    "get_console": {"page.html"},
+    "get_console_script": set[str](),
     "get_openapi": {"openapi.json"},
     "get_reference": {"page.html", "page.css", "page.js", "guide.html", "errors.html"},
 }

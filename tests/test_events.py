@@ -46,6 +46,7 @@ STATUSES = {
     "get_api_key": {200, 400, 401, 403, 404, 500, 503},
     "get_api_key_usage": {200, 204, 400, 401, 403, 404, 500, 503},
     "get_current_api_key": {200, 204, 400, 401, 500, 503},
+    "get_current_organization": {200, 204, 400, 401, 403, 500, 503},
     "get_openapi": {200, 204, 500},
     "get_reference": {200, 204},
     "list_api_keys": {200, 400, 401, 403, 500, 503},

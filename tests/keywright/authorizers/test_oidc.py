@@ -15,11 +15,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from keywright.authorizers import published_keys
-from keywright.authorizers.oidc import (
-    IdentityProviderUnavailable,
-    IssuerKeys,
-    fetch_document,
-)
+from keywright.authorizers.discovery import IdentityProviderUnavailable, fetch_document
+from keywright.authorizers.oidc import IssuerKeys
 from keywright.authorizers.published_keys import DOCUMENT_BYTES
 from tests.support.identity_provider import jwk
 

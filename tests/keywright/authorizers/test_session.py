@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from keywright.authorizers.oidc import IdentityProviderUnavailable
+from keywright.authorizers.discovery import IdentityProviderUnavailable
 from keywright.authorizers.session import authorize_session
 from keywright.authorizers.session_token import LEEWAY_SECONDS
 from keywright.errors import Unauthorized

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from keywright.authorizers import session_token
-from keywright.authorizers.oidc import IdentityProviderUnavailable
+from keywright.authorizers.discovery import IdentityProviderUnavailable
 from keywright.authorizers.session_token import Refused, Session
 from keywright.ids import organization_uuid
 from tests.support.identity_provider import KEYS, ORGANIZATION_ID

@@ -188,9 +188,15 @@ INVALID_REPORT_SIGNATURE = UNAUTHORIZED.variant(
     hint="Sign the body exactly as it is sent, with a key that GitHub publishes for secret scanning.",
 )
 OWNER_REQUIRED = FORBIDDEN.variant(hint="Only an owner of the organization can do this.")
+MEMBERSHIP_REQUIRED = FORBIDDEN.variant(
+    hint="Only a member who is not suspended can do this. Check that you are signed in to the right organization.",
+)
 NO_ORGANIZATION = FORBIDDEN.variant(
     message="The session does not act for an organization",
     hint="Sign in with an organization selected and use that session token.",
+)
+NO_CONSOLE = NOT_FOUND.variant(
+    hint="This deployment has no console. Set the parameter ConsoleClientId to enable it.",
 )
 BLOCKED_BY_FIREWALL = FORBIDDEN.variant(
     message="A firewall blocked the request",

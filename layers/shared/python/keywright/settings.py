@@ -212,6 +212,31 @@ class EventSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsoleSettings:
+    """Settings of the function that serves the console.
+
+    Attributes:
+        console_client_id: the console's client at the identity provider; empty for no console.
+        console_scope: what the console asks the provider for.
+    """
+
+    console_client_id: str
+    console_scope: str
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> ConsoleSettings:
+        """Read the settings from environment variables.
+
+        Raises:
+            ConfigurationError: a variable is missing.
+        """
+        return cls(
+            console_client_id=environment.get("CONSOLE_CLIENT_ID", "").strip(),
+            console_scope=_Reader(environment).text("CONSOLE_SCOPE"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ArchiveSettings:
     """Settings of the archive of the audit log."""
 
@@ -288,6 +313,12 @@ def github_settings() -> GitHubSettings:
 def event_settings() -> EventSettings:
     """Return the settings of the published events."""
     return EventSettings.from_environment(os.environ)
+
+
+@once
+def console_settings() -> ConsoleSettings:
+    """Return the settings of the console."""
+    return ConsoleSettings.from_environment(os.environ)
 
 
 @once

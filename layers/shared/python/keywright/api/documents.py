@@ -1,4 +1,4 @@
-"""The documents that a deployment serves: the OpenAPI description and the reference page."""
+"""The documents that a deployment serves: the OpenAPI description, the reference page and the console."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ import gzip
 import hashlib
 import html
 import json
+import re
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from string import Template
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
+from keywright.api import javascript
 from keywright.settings import settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from keywright.domain.sign_in import SignIn
+    from keywright.settings import ConsoleSettings
 
 Json = Any
 
@@ -27,6 +32,13 @@ _ADDRESS = "http://127.0.0.1:8787/v1"
 _HERE = "{{address}}"
 """The address in page.html, which the API's own address replaces."""
 
+_ATTRIBUTES = "{{attributes}}"
+"""The place of the console's attributes in its page."""
+
+_LIBRARIES = {"preact": "preact.mjs", "preact/hooks": "hooks.mjs", "htm": "htm.module.js"}
+"""The libraries of the console, by the names that modules import them by."""
+
+_STYLE = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 _STAGE = "/v1"
 _CACHED_ADDRESSES = 4
 """An API has few addresses: API Gateway's, and those of custom domains."""
@@ -56,6 +68,12 @@ class Page(Document):
     """A document for browsers."""
 
     media_type = "text/html; charset=utf-8"
+
+
+class Script(Document):
+    """A script for browsers."""
+
+    media_type = "text/javascript; charset=utf-8"
 
 
 def description(file: Path, base_url: str) -> JsonDocument:
@@ -123,6 +141,62 @@ def page(directory: Path, base_url: str) -> Page:
         text.replace(_HERE, html.escape(base_url)),
         {"content-security-policy": "; ".join(policy), "referrer-policy": "no-referrer"},
     )
+
+
+def console(file: Path, base_url: str, client: ConsoleSettings, endpoints: SignIn) -> Page:
+    """Return the console: a page of one element, whose attributes say which API and identity provider it talks to.
+
+    Args:
+        file: the page, with a place for the attributes.
+        base_url: the address of the API.
+        client: the console's client at the identity provider.
+        endpoints: those of the identity provider.
+    """
+    attributes = {
+        "base-url": base_url,
+        "issuer": settings().oidc_issuer,
+        "client-id": client.console_client_id,
+        "audience": settings().oidc_audience,
+        "scope": client.console_scope,
+        "authorization-endpoint": endpoints.authorization_endpoint,
+        "token-endpoint": endpoints.token_endpoint,
+        "end-session-endpoint": endpoints.end_session_endpoint,
+        "revocation-endpoint": endpoints.revocation_endpoint,
+    }
+    text = file.read_text(encoding="utf-8")
+    destinations = (base_url, endpoints.token_endpoint, endpoints.revocation_endpoint)
+    policy = (
+        "default-src 'none'",
+        f"script-src {base_url}/console/keywright.js",
+        " ".join(["style-src", *(f"'sha256-{_digest(style)}'" for style in _STYLE.findall(text))]),
+        "img-src data:",  # the empty icon
+        " ".join(["connect-src", *dict.fromkeys(_origin(address) for address in destinations if address)]),
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+    written = " ".join(f'{name}="{html.escape(value)}"' for name, value in attributes.items() if value is not None)
+    return Page(
+        text.replace(_ATTRIBUTES, written),
+        {
+            "content-security-policy": "; ".join(policy),
+            "referrer-policy": "no-referrer",
+            # The address that the provider leads back to has a code, and a policy must not outlive its endpoints.
+            "cache-control": "no-store",
+        },
+    )
+
+
+@cache
+def script(directory: Path) -> Script:
+    """Return the script of the console: its modules and libraries in one file.
+
+    Args:
+        directory: holds modules/ and vendor/.
+    """
+    vendor = directory / "vendor"
+    libraries = {name: vendor / file for name, file in _LIBRARIES.items()}
+    return Script(javascript.join(directory / "modules", libraries, sorted(vendor.glob("*.LICENSE"))))
 
 
 @cache

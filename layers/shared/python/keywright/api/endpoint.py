@@ -94,17 +94,18 @@ def endpoint(
     return decorate
 
 
-def document(operation: str) -> Callable[[Callable[[str], Document]], Handler]:
+def document(operation: str, *, raises: tuple[ErrorType, ...] = ()) -> Callable[[Callable[[str], Document]], Handler]:
     """Return a decorator that makes a Lambda handler of a function from this API's address to a document.
 
     Documents are public and answered outside of the envelope; errors are answered in it.
 
     Args:
         operation: the name of the function's folder, for the log and the OpenAPI description.
+        raises: as of `endpoint`.
     """
 
     def decorate(act: Callable[[str], Document]) -> Handler:
-        operations[operation] = Operation(operation, act)
+        operations[operation] = Operation(operation, act, raises=raises)
 
         def handler(event: ProxyEvent, context: LambdaContext) -> ProxyAnswer:
             call = _Call(operation, event, is_list=False)
@@ -113,6 +114,8 @@ def document(operation: str) -> Callable[[Callable[[str], Document]], Handler]:
                     return call.preflight()
                 try:
                     return call.document(act(call.base_url))
+                except ServiceError as error:
+                    return call.failure(error)
                 except Exception as error:  # noqa: BLE001 - as above
                     return call.unexpected(error)
 

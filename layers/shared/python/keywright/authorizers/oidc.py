@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import jwt
 
-from keywright.authorizers import published_keys
-from keywright.authorizers.published_keys import REFRESH_SECONDS, KeysUnavailable, PublishedKeys
+from keywright.authorizers import discovery
+from keywright.authorizers.discovery import IdentityProviderUnavailable
+from keywright.authorizers.published_keys import REFRESH_SECONDS, PublishedKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,28 +19,13 @@ ALGORITHMS = ("RS256", "ES256", "EdDSA")
 
 MINIMUM_RSA_BITS = 2048  # RFC 7518, section 3.3
 
-_DISCOVERY_PATH = "/.well-known/openid-configuration"
-
-
-class IdentityProviderUnavailable(KeysUnavailable):
-    """The key of a token is not known, and the provider could not be asked."""
-
-
-def fetch_document(url: str) -> Mapping[str, object]:
-    """Fetch a JSON object of the provider, as `published_keys.fetch_document` does.
-
-    Raises:
-        IdentityProviderUnavailable: there is no answer in time, or it is not such a document.
-    """
-    return published_keys.fetch_document(url, IdentityProviderUnavailable)
-
 
 class IssuerKeys:
     """The keys of an issuer, kept for the container's life.
 
     Args:
         issuer: the address before `/.well-known/openid-configuration`.
-        fetch: returns the JSON object at a URL; `fetch_document` if absent.
+        fetch: returns the JSON object at a URL; `discovery.fetch_document` if absent.
         clock: seconds, monotonic.
         refresh_seconds: time limit for fetching the keys.
     """
@@ -52,7 +38,7 @@ class IssuerKeys:
         refresh_seconds: float = REFRESH_SECONDS,
     ) -> None:
         self._issuer = issuer
-        self._fetch = fetch or fetch_document
+        self._fetch = fetch or discovery.fetch_document
         self._keys = PublishedKeys(self._download, IdentityProviderUnavailable, clock, refresh_seconds=refresh_seconds)
 
     def find(self, key_id: str | None) -> jwt.PyJWK | None:
@@ -70,11 +56,7 @@ class IssuerKeys:
         return self._keys.find(key_id)
 
     def _download(self) -> dict[str | None, jwt.PyJWK]:
-        configuration = self._fetch(self._issuer.rstrip("/") + _DISCOVERY_PATH)
-        if configuration.get("issuer") != self._issuer:  # OpenID Connect Discovery 1.0, section 4.3
-            raise IdentityProviderUnavailable(
-                f"the provider calls itself {configuration.get('issuer')!r}, and {self._issuer!r} is configured"
-            )
+        configuration = discovery.fetch_configuration(self._issuer, self._fetch)
         address = configuration.get("jwks_uri")
         if not isinstance(address, str):
             raise IdentityProviderUnavailable("the provider's configuration names no jwks_uri")
