@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from tests.browser.webdriver import wait
 
@@ -46,9 +46,9 @@ class Screen:
         assert 1 == len(found), f"{len(found)} times {role} {name}"
         return found[0]
 
-    def part(self, role: str, name: str | None = None) -> Self:
+    def part(self, role: str, name: str | None = None) -> Screen:
         """Wait for a part of the page, such as a dialog or a row; return it."""
-        return type(self)(self.browser, self.find(role, name))
+        return Screen(self.browser, self.find(role, name))
 
     def wait_gone(self, role: str, name: str | None = None) -> None:
         """Wait until an element is not there any more."""

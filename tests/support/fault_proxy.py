@@ -148,8 +148,7 @@ class FaultProxy:
     """
 
     def __init__(self, upstream: str) -> None:
-        parts = urlsplit(upstream)
-        self._upstream = (parts.hostname or _HOST, parts.port or 80)
+        self.forward_to(upstream)
         self.time: Time = RealTime()
         self.late: list[bytes] = []
         self.requests = 0
@@ -162,6 +161,11 @@ class FaultProxy:
         self._server = _Server((_HOST, 0), _connection_class(self), bind_and_activate=True)
         self.url = f"http://{_HOST}:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def forward_to(self, upstream: str) -> None:
+        """Change the address of the service."""
+        parts = urlsplit(upstream)
+        self._upstream = (parts.hostname or _HOST, parts.port or 80)
 
     def close(self) -> None:
         """Stop listening."""
