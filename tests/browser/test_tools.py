@@ -106,24 +106,28 @@ def test_what_a_page_keeps_is_found(browser: Browser, deployment: Deployment) ->
     assert "in-the-origin" not in json.dumps(Screen(browser).kept())
 
 
-def test_clipboard_downloads_and_network_are_the_browsers(browser: Browser, deployment: Deployment) -> None:
-    """The clipboard is read, downloads are found, and a browser that is offline requests nothing."""
-    browser.open(f"{deployment.base_url}/docs")
+def test_what_was_copied_and_downloaded_is_read(browser: Browser, deployment: Deployment) -> None:
+    """The clipboard is read, and files that were downloaded are found."""
+    browser.open(f"{deployment.base_url}/openapi.json")
     browser.run(
         """const link = Object.assign(document.createElement("a"), { download: "sample.env" });
         link.href = URL.createObjectURL(new Blob(["A=1"]));
-        link.click();
-        const button = document.body.appendChild(document.createElement("button"));
-        button.id = "copy";
-        button.textContent = "Copy";
-        button.style = "position: fixed; top: 0; left: 0; z-index: 9999";
-        button.onclick = () => navigator.clipboard.writeText("copied").then(() => button.remove());"""
+        document.body.innerHTML = "<button>Copy</button>";
+        document.body.firstChild.onclick = () => {
+          link.click();
+          navigator.clipboard.writeText("copied").then(() => document.body.replaceChildren());
+        };"""
     )
     Screen(browser).click("button", "Copy")
-    browser.wait_for("return !document.getElementById('copy')")
+    Screen(browser).wait_gone("button")
 
     assert "copied" == browser.clipboard()
     assert "A=1" == browser.downloaded("sample.env")
+
+
+def test_a_browser_that_is_offline_gets_no_answer(browser: Browser, deployment: Deployment) -> None:
+    """While the browser is offline, requests fail at once."""
+    browser.open(f"{deployment.base_url}/docs")
     asked = "return fetch('openapi.json').then(({ status }) => status, () => 'offline')"
     browser.set_offline(True)
     assert "offline" == browser.run(asked)

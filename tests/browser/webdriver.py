@@ -29,7 +29,6 @@ _STARTED = re.compile(r"started successfully on port (\d+)")
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # W3C WebDriver, section 11
 _RELEASE = "\ue000"  # releases all keys (W3C WebDriver, section 12.5.3)
 _DOWNLOADS = "downloads"
-_WRITE = "clipboardSanitizedWrite"
 _ARGUMENTS = [
     "--headless",
     "--no-sandbox",
@@ -128,14 +127,10 @@ class Browser:
 
     def clipboard(self) -> str:
         """Return the text in the clipboard; the page needs a secure origin."""
-        self.command("Browser.grantPermissions", permissions=["clipboardReadWrite", _WRITE])
+        self.command("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
         text = str(self.run("return navigator.clipboard.readText()"))
-        self.permit_copying()
+        self.command("Browser.resetPermissions")  # pages write to it after a click, without a permission
         return text
-
-    def permit_copying(self) -> None:
-        """Let pages write to the clipboard, as they may after a click unless the browser is headless."""
-        self.command("Browser.grantPermissions", permissions=[_WRITE])
 
     def downloaded(self, name: str) -> str:
         """Wait for a downloaded file; return its text and remove it."""
@@ -217,9 +212,7 @@ def browser(chromium: str) -> Iterator[Browser]:
         client = opened.enter_context(httpx.Client(timeout=START_SECONDS, trust_env=False))
         session = f"{address}/session/{_session(client, address, chromium, Path(directory))}"
         opened.callback(client.delete, session)  # this also ends the browser
-        started_browser = Browser(client, session, Path(directory) / _DOWNLOADS)
-        started_browser.permit_copying()
-        yield started_browser
+        yield Browser(client, session, Path(directory) / _DOWNLOADS)
 
 
 def _session(client: httpx.Client, address: str, chromium: str, directory: Path) -> str:
