@@ -127,7 +127,7 @@ function failed(response, content) {
     status: response.status,
     code: code || `HTTP_${response.status}`,
     message: message || `The service answered with status ${response.status}`,
-    hint: hint || "Try again. If it stays, contact whoever runs this service.",
+    hint: response.status === 401 ? "Sign in again." : hint || "Try again. If it stays, contact whoever runs this service.",
     docs: docs || null,
     requestId: response.headers.get("x-request-id"),
     retryAfterSeconds: Number.isNaN(retryAfter) ? null : retryAfter,

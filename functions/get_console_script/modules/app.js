@@ -31,6 +31,7 @@ export function App({ baseUrl, tokenProvider, router, announce, setTitle, isCons
   const [error, setError] = useState(null);
   const [secret, setSecret] = useState(null);
   const isFirstView = useRef(true);
+  const current = useRef({ heading: null });
 
   const reloadOrganization = useCallback(
     async (signal) => {
@@ -50,6 +51,10 @@ export function App({ baseUrl, tokenProvider, router, announce, setTitle, isCons
     return () => abort.abort();
   }, [reloadOrganization]);
 
+  const dismiss = () => {
+    setSecret(null);
+    setTimeout(() => current.current.heading?.focus()); // the form that opened the dialog is gone
+  };
   const title = useCallback((text) => setTitle(text, organization), [organization]);
   const isFrozen = Boolean(organization?.pendingDeletionAt);
   const isManager = organization !== null && organization.role !== "member";
@@ -62,6 +67,7 @@ export function App({ baseUrl, tokenProvider, router, announce, setTitle, isCons
     isManager,
     canManage: isManager && !isFrozen,
     isFirstView,
+    current: current.current,
     setTitle: title,
     showSecret: setSecret,
     reloadOrganization,
@@ -73,7 +79,7 @@ export function App({ baseUrl, tokenProvider, router, announce, setTitle, isCons
       : html`<${Loading} rows=${8} label="Loading" />`;
   return html`<${Surroundings.Provider} value=${surroundings}>
     ${frame({ content, organization, error })}
-    ${secret && html`<${SecretDialog} secret=${secret} onDismiss=${() => setSecret(null)} />`}
+    ${secret && html`<${SecretDialog} secret=${secret} onDismiss=${dismiss} />`}
   <//>`;
 }
 
@@ -99,8 +105,9 @@ function View() {
   const { path } = usePlace(router);
   const [, section, id, part] = path.split("/").map(decoded);
   if (section === "organization" && isConsole) return html`<${Frozen} /><${OrganizationView} />`;
-  if (!isManager) return html`<${NotAllowed} role=${organization.role} />`;
-  if (section === "audit-log" && isConsole) return html`<${Frozen} /><${AuditLogView} />`;
+  const isAuditLog = section === "audit-log" && isConsole;
+  if (!isManager) return html`<${NotAllowed} title=${isAuditLog ? "Audit log" : "API keys"} role=${organization.role} />`;
+  if (isAuditLog) return html`<${Frozen} /><${AuditLogView} />`;
   if (section !== "keys") return html`<${Unknown} />`;
   if (id === "new") return html`<${Frozen} /><${CreateKeyView} />`;
   if (part === "edit") return html`<${Frozen} /><${EditKeyView} key=${id} id=${id} />`;
@@ -127,10 +134,13 @@ function Frozen() {
   <//>`;
 }
 
-function NotAllowed({ role }) {
-  return html`<${Heading} title="API keys" />
+function NotAllowed({ title, role }) {
+  return html`<${Heading} title=${title} />
     <${Notice} kind="warning" title="You cannot manage the API keys of this organization.">
-      <p>Your role is ${role}; owners and admins manage keys. Ask one of them to do it, or to change your role.</p>
+      <p>
+        Your role is ${role}. Only owners and admins manage keys and read the audit log: ask one of them to do it, or to
+        change your role.
+      </p>
     <//>`;
 }
 

@@ -2,7 +2,7 @@ import { useLoaded, usePlace, useSurroundings } from "./context.js";
 import { dateTime, fromLocalInput, localInput, timeZone } from "./format.js";
 import { html } from "./html.js";
 import { written } from "./router.js";
-import { Badge, Button, ErrorNotice, Heading, Link, Loading, Pages, Select, TextField } from "./ui.js";
+import { Badge, Button, ErrorNotice, Heading, Link, Loading, Pages, Select, Table, TextField } from "./ui.js";
 
 const PAGE = 20;
 
@@ -97,32 +97,23 @@ function Filters({ query }) {
   </div>`;
 }
 
+const COLUMNS = [{ title: "When" }, { title: "What" }, { title: "By" }, { title: "Changes" }];
+
 function Records({ records, isBusy }) {
   if (records.length === 0) return html`<p class="notice" role="status">No record matches.</p>`;
-  return html`<table class="wide" aria-busy=${isBusy ? "true" : null}>
-    <caption>Newest first</caption>
-    <thead>
-      <tr>
-        <th scope="col">When</th>
-        <th scope="col">What</th>
-        <th scope="col">By</th>
-        <th scope="col">Changes</th>
-      </tr>
-    </thead>
-    <tbody>
-      ${records.map(
-        (record) => html`<tr key=${record.id}>
-          <td><time datetime=${record.createdAt} title=${record.createdAt}>${dateTime(record.createdAt)}</time></td>
-          <th scope="row">
-            ${EVENTS[record.event] ?? record.event}${record.reason && html` <${Badge}>${record.reason.replaceAll("_", " ")}<//>`}
-            <br /><${Target} record=${record} />
-          </th>
-          <td data-label="By">${ACTORS[record.actor.type] ?? record.actor.type} <${Actor} record=${record} /></td>
-          <td class=${record.changes.before || record.changes.after ? null : "empty"}><${Changes} ...${record.changes} /></td>
-        </tr>`,
-      )}
-    </tbody>
-  </table>`;
+  return html`<${Table} caption="Newest first" columns=${COLUMNS} isBusy=${isBusy}>
+    ${records.map(
+      (record) => html`<tr role="row" key=${record.id}>
+        <td role="cell"><time datetime=${record.createdAt} title=${record.createdAt}>${dateTime(record.createdAt)}</time></td>
+        <th role="rowheader" scope="row">
+          ${EVENTS[record.event] ?? record.event}${record.reason && html` <${Badge}>${record.reason.replaceAll("_", " ")}<//>`}
+          <br /><${Target} record=${record} />
+        </th>
+        <td role="cell" data-label="By">${ACTORS[record.actor.type] ?? record.actor.type} <${Actor} record=${record} /></td>
+        <td role="cell" class=${record.changes.before || record.changes.after ? null : "empty"}><${Changes} ...${record.changes} /></td>
+      </tr>`,
+    )}
+  <//>`;
 }
 
 function Target({ record }) {
@@ -141,7 +132,7 @@ function Actor({ record }) {
 /** The fields that changed: what they were, struck out, and what they are. */
 function Changes({ before, after }) {
   const names = [...new Set([...Object.keys(before ?? {}), ...Object.keys(after ?? {})])].filter(
-    (name) => JSON.stringify(before?.[name]) !== JSON.stringify(after?.[name]),
+    (name) => JSON.stringify(before?.[name] ?? null) !== JSON.stringify(after?.[name] ?? null),
   );
   return html`<ul class="changes">
     ${names.map(

@@ -44,6 +44,10 @@ function Console({ baseUrl, session, announce }) {
   const setTitle = useCallback((title, organization) => {
     document.title = [title, organization?.name, BRAND].filter(Boolean).join(" · ");
   }, []);
+  const signOut = async () => {
+    await session.signOut(); // leaves the page, unless the provider has no place to sign out
+    setState({ name: "signed-out" });
+  };
   if (state.name === "starting") return html`<main><${Loading} rows=${8} label="Signing in" /></main>`;
   if (state.name === "signed-out") return html`<${SignIn} session=${session} error=${state.error} />`;
   return html`<${App}
@@ -54,7 +58,8 @@ function Console({ baseUrl, session, announce }) {
     setTitle=${setTitle}
     isConsole=${true}
     onUnauthorized=${over}
-    frame=${(parts) => html`<${Frame} session=${session} router=${router} isOver=${isOver} ...${parts} />`}
+    frame=${(parts) =>
+      html`<${Frame} session=${session} router=${router} isOver=${isOver} onSignOut=${signOut} ...${parts} />`}
   />`;
 }
 
@@ -75,7 +80,7 @@ function SignIn({ session, error }) {
   </main>`;
 }
 
-function Frame({ session, router, isOver, content, organization }) {
+function Frame({ session, router, isOver, onSignOut, content, organization }) {
   const main = useRef(null);
   const { path } = usePlace(router);
   const link = (to, text) =>
@@ -90,7 +95,7 @@ function Frame({ session, router, isOver, content, organization }) {
         </nav>
         <div class="who">
           <span class="small">${name ?? email ?? id}${organization ? `, ${organization.role}` : ""}</span>
-          <${Button} onClick=${() => session.signOut()}>Sign out<//>
+          <${Button} onClick=${onSignOut}>Sign out<//>
         </div>
       </div>
     </header>

@@ -6,7 +6,8 @@ import { isAborted } from "./api.js";
  * The surroundings of every view.
  *
  * `api` is the client, `router` the router, `organization` the answer of GET /auth/orgs/current, `announce(name, detail)`
- * dispatches an event on the element, `showSecret(secret)` shows the text of a key.
+ * dispatches an event on the element, `showSecret(secret)` shows the text of a key, `canManage` is whether the member may
+ * change keys now.
  */
 export const Surroundings = createContext(null);
 
@@ -75,11 +76,12 @@ export function useChange(change) {
 /** Set the title of the page, and move the focus to the heading of a view that was navigated to. */
 export function useHeading(title) {
   const heading = useRef(null);
-  const { setTitle, isFirstView } = useSurroundings();
+  const { setTitle, isFirstView, current } = useSurroundings();
   useLayoutEffect(() => setTitle(title), [title]);
   useLayoutEffect(() => {
     if (!isFirstView.current) heading.current?.focus();
     isFirstView.current = false;
+    current.heading = heading.current;
   }, []);
   return heading;
 }

@@ -4,7 +4,7 @@ import { duration, number } from "./format.js";
 import { html } from "./html.js";
 import { KeyState } from "./key-state.js";
 import { Usage } from "./usage.js";
-import { Button, ConfirmDialog, CopyButton, ErrorNotice, Heading, Link, Loading, Notice, Select, TextField, Time } from "./ui.js";
+import { Button, ConfirmDialog, CopyButton, ErrorNotice, Heading, Link, Loading, Notice, Section, Select, TextField, Time } from "./ui.js";
 
 const REASONS = [
   ["", "No reason"],
@@ -22,15 +22,15 @@ const GRACE_PERIODS = [
 
 /** One key: its state, its fields, its usage, and everything that can be done with it. */
 export function KeyView({ id }) {
-  const { api, canManage } = useSurroundings();
+  const { api, canManage, isConsole } = useSurroundings();
   const { value: key, error, reload, set } = useLoaded((signal) => api.getKey(id, signal), [id]);
   const [dialog, setDialog] = useState(null);
   const close = () => setDialog(null);
   const opens = (name) => ({ onClick: () => setDialog(name), disabled: !canManage });
   if (!key) {
-    return html`<${Heading} title="API key" />
-      ${error ? html`<${ErrorNotice} error=${error} onRetry=${reload} />` : html`<${Loading} rows=${8} label="Loading the key" />`}
-      <p><${Link} to="/keys">All keys<//></p>`;
+    return html`<p><${Link} to="/keys">All keys<//></p>
+      <${Heading} title="API key" />
+      ${error ? html`<${ErrorNotice} error=${error} onRetry=${reload} />` : html`<${Loading} rows=${8} label="Loading the key" />`}`;
   }
   const done = (changed) => {
     close();
@@ -42,14 +42,14 @@ export function KeyView({ id }) {
       ${canManage && html`<${Link} class="button secondary" to=${`/keys/${id}/edit`}>Edit<//>`}
       <${Button} ...${opens("rotate")}>Rotate<//>
       ${key.enabled ? html`<${Button} ...${opens("disable")}>Disable<//>` : html`<${Button} ...${opens("enable")}>Enable<//>`}
-      <${Button} kind="danger" ...${opens("remove")}>Delete<//>
+      <${Button} kind="risky" ...${opens("remove")}>Delete<//>
     <//>
     <p><${KeyState} item=${key} /> <code class="muted">${key.hint}</code></p>
     <${Leak} item=${key} opens=${opens} />
     <${Previous} item=${key} />
     <${Facts} item=${key} />
     <${Usage} item=${key} />
-    <p><${Link} to=${`/audit-log?target=${id}`} class="only-console">What happened to this key: audit log<//></p>
+    ${isConsole && html`<p><${Link} to=${`/audit-log?target=${id}`}>What happened to this key<//></p>`}
     ${Opened && html`<${Opened} item=${key} onDone=${done} onClose=${close} />`}`;
 }
 
@@ -118,10 +118,9 @@ function Facts({ item }) {
     ["Created", html`<${Time} at=${item.createdAt} /> by <code>${item.createdBy}</code>`],
     ["Changed", html`<${Time} at=${item.updatedAt} />`],
   ];
-  return html`<section class="card" aria-labelledby="details">
-    <h2 id="details">Details</h2>
+  return html`<${Section} title="Details">
     <dl class="facts">${rows.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>
-  </section>`;
+  <//>`;
 }
 
 function RotateDialog({ item, onDone, onClose }) {

@@ -27,7 +27,7 @@ export function SecretDialog({ secret, onDismiss }) {
     <${Notice} kind="warning" title="This is the only time that the key is shown.">
       <p>Keep it where your program reads its secrets, not in source code.</p>
     <//>
-    <code class="secret" aria-label="Text of the key">${secret.text}</code>
+    <code class="secret">${secret.text}</code>
     ${secret.previousKeyExpiresAt &&
     html`<p>The previous secret works until <${Time} at=${secret.previousKeyExpiresAt} />.</p>`}
     <div class="actions">

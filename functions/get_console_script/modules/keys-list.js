@@ -5,7 +5,7 @@ import { date, fromNow, number } from "./format.js";
 import { html } from "./html.js";
 import { KeyState } from "./key-state.js";
 import { written } from "./router.js";
-import { Button, ErrorNotice, Heading, Link, Loading, Pages, Select, TextField } from "./ui.js";
+import { Button, ErrorNotice, Heading, Link, Loading, Pages, Select, Table, TextField } from "./ui.js";
 
 const PAGE = 20;
 const MATCHES = 50;
@@ -30,7 +30,7 @@ function Filters({ query, search, onSearch }) {
   const { router, organization } = useSurroundings();
   const filter = (name) => (value) => router.go(written("/keys", { ...query, after: "", [name]: value }));
   return html`<div class="filters" role="search">
-    <${TextField} label="Search" type="search" value=${search} onInput=${onSearch} placeholder="Name, id or last 4 characters" />
+    <${TextField} label="Search" type="search" value=${search} onInput=${onSearch} placeholder="Name, id, ending" />
     <${Select}
       label="State"
       value=${query.enabled ?? ""}
@@ -70,7 +70,7 @@ function Page({ query, onClear }) {
   if (error) return html`<${ErrorNotice} error=${error} onRetry=${reload} />`;
   if (!value) return html`<${Loading} rows=${8} label="Loading keys" />`;
   if (value.data.length === 0) return html`<${Nothing} query=${query} onClear=${onClear} />`;
-  return html`<${Table} keys=${value.data} caption="Newest first" isBusy=${isLoading} />
+  return html`<${Keys} keys=${value.data} caption="Newest first" isBusy=${isLoading} />
     <${Pages}
       next=${value.pagination.next_cursor}
       isFirst=${!query.after}
@@ -125,7 +125,7 @@ function Matches({ query, search }) {
   const result = `${keys.length === MATCHES ? `The newest ${MATCHES}` : number(keys.length)} of ${number(seen)} keys match`;
   return html`<p class="muted" role="status">${isDone ? result : `Searching: ${number(seen)} keys so far`}</p>
     <${ErrorNotice} error=${error} onRetry=${() => setAttempt((count) => count + 1)} />
-    ${keys.length > 0 && html`<${Table} keys=${keys} caption="Keys that match" />`}`;
+    ${keys.length > 0 && html`<${Keys} keys=${keys} caption="Keys that match" />`}`;
 }
 
 /** Return whether a key matches what was typed: part of its name or id, or the whole text of a key. */
@@ -136,32 +136,28 @@ function matches(key, search) {
   return key.name.toLowerCase().includes(text) || key.id.includes(text) || isText;
 }
 
-function Table({ keys, caption, isBusy = false }) {
-  return html`<table class="wide" aria-busy=${isBusy ? "true" : null}>
-    <caption>${caption}</caption>
-    <thead>
-      <tr>
-        <th scope="col">Name</th>
-        <th scope="col">State</th>
-        <th scope="col">Permissions</th>
-        <th scope="col">Last used</th>
-        <th scope="col">Expires</th>
-        <th scope="col" class="number">Uses</th>
-      </tr>
-    </thead>
-    <tbody>
-      ${keys.map(
-        (key) => html`<tr key=${key.id}>
-          <th scope="row">
-            <${Link} to=${`/keys/${key.id}`}>${key.name}<//> <br /><code class="muted">${key.hint}</code>
-          </th>
-          <td><${KeyState} item=${key} /></td>
-          <td data-label="Permissions">${key.permissions.join(", ")}</td>
-          <td data-label="Last used">${key.lastUsedAt === null ? "never" : fromNow(key.lastUsedAt)}</td>
-          <td data-label="Expires">${key.expiresAt === null ? "never" : date(key.expiresAt)}</td>
-          <td data-label="Uses" class="number">${number(key.requestCount)}</td>
-        </tr>`,
-      )}
-    </tbody>
-  </table>`;
+const COLUMNS = [
+  { title: "Name" },
+  { title: "State" },
+  { title: "Permissions" },
+  { title: "Last used" },
+  { title: "Expires" },
+  { title: "Uses", isNumber: true },
+];
+
+function Keys({ keys, caption, isBusy = false }) {
+  return html`<${Table} caption=${caption} columns=${COLUMNS} isBusy=${isBusy}>
+    ${keys.map(
+      (key) => html`<tr role="row" key=${key.id}>
+        <th role="rowheader" scope="row">
+          <${Link} to=${`/keys/${key.id}`}>${key.name}<//> <br /><code class="muted">${key.hint}</code>
+        </th>
+        <td role="cell"><${KeyState} item=${key} /></td>
+        <td role="cell" data-label="Permissions">${key.permissions.join(", ")}</td>
+        <td role="cell" data-label="Last used">${key.lastUsedAt === null ? "never" : fromNow(key.lastUsedAt)}</td>
+        <td role="cell" data-label="Expires">${key.expiresAt === null ? "never" : date(key.expiresAt)}</td>
+        <td role="cell" data-label="Uses" class="number">${number(key.requestCount)}</td>
+      </tr>`,
+    )}
+  <//>`;
 }

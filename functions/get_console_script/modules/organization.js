@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 import { useChange, useSurroundings } from "./context.js";
 import { duration, number } from "./format.js";
 import { html } from "./html.js";
-import { Button, ConfirmDialog, CopyButton, Heading, Notice, TextField, Time } from "./ui.js";
+import { Button, ConfirmDialog, CopyButton, Heading, Notice, Section, TextField, Time } from "./ui.js";
 
 /** The organization, and its deletion. */
 export function OrganizationView() {
@@ -17,10 +17,9 @@ export function OrganizationView() {
     ["Quota of all keys", quota ? `${number(quota.limit)} uses ${quota.period === "total" ? "in total" : `a ${quota.period}`}` : "none"],
   ];
   return html`<${Heading} title="Organization" />
-    <section class="card" aria-labelledby="about">
-      <h2 id="about">About</h2>
+    <${Section} title="About">
       <dl class="facts">${rows.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>
-    </section>
+    <//>
     <${Deletion} />`;
 }
 
@@ -29,8 +28,7 @@ function Deletion() {
   const [dialog, setDialog] = useState(null);
   const close = () => setDialog(null);
   const isOwner = organization.role === "owner";
-  return html`<section class="card" aria-labelledby="deletion">
-    <h2 id="deletion">Deletion</h2>
+  return html`<${Section} title="Deletion">
     ${organization.pendingDeletionAt
       ? html`<p>The organization will be deleted <${Time} at=${organization.pendingDeletionAt} />, with everything in it.</p>`
       : html`<p>
@@ -42,11 +40,11 @@ function Deletion() {
     html`<div class="actions">
       ${organization.pendingDeletionAt
         ? html`<${Button} kind="primary" onClick=${() => setDialog("cancel")}>Cancel the deletion<//>`
-        : html`<${Button} kind="danger" onClick=${() => setDialog("schedule")}>Schedule the deletion<//>`}
+        : html`<${Button} kind="risky" onClick=${() => setDialog("schedule")}>Schedule the deletion<//>`}
     </div>`}
     ${dialog === "schedule" && html`<${ScheduleDialog} onClose=${close} />`}
     ${dialog === "cancel" && html`<${CancelDialog} onClose=${close} />`}
-  </section>`;
+  <//>`;
 }
 
 function ScheduleDialog({ onClose }) {

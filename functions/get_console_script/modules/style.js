@@ -24,9 +24,9 @@ export const STYLE = `
 :host([hidden]) { display: none; }
 *, *::before, *::after { box-sizing: border-box; }
 h1, h2, h3, p, dl, dd, ul, fieldset, figure { margin: 0; padding: 0; }
-h1 { font-size: 1.5rem; line-height: 1.25; }
-h2 { font-size: 1.125rem; line-height: 1.3; }
-h1:focus { outline: none; }
+.title { font-size: 1.5rem; line-height: 1.25; }
+.title:focus { outline: none; }
+.subtitle { font-size: 1.125rem; line-height: 1.3; }
 a, .link { color: var(--accent); text-underline-offset: .15em; }
 code { font: .875em/1.5 var(--keywright-mono, ui-monospace, monospace); }
 .muted, .hint, .small { color: var(--muted); }
@@ -63,6 +63,8 @@ main > *, .embedded > *, .stack > * { min-width: 0; }
 .button:hover { background: var(--surface); }
 .button.primary { background: var(--accent); border-color: var(--accent); color: var(--on-accent); }
 .button.danger { background: var(--danger); border-color: var(--danger); color: var(--on-danger); }
+.button.risky { color: var(--danger); border-color: currentColor; }
+.button.small { min-height: 1.75rem; padding: 0 .5rem; font-size: .875rem; }
 .button[aria-disabled="true"] { background: var(--surface); border-color: var(--border); color: var(--muted);
   cursor: not-allowed; }
 .link { font: inherit; border: 0; background: none; padding: 0; cursor: pointer; text-decoration: underline;
@@ -78,16 +80,18 @@ main > *, .embedded > *, .stack > * { min-width: 0; }
 .badge.bad { color: var(--danger); border-color: currentColor; }
 .badge.warning { color: light-dark(#8a4a00, #f2b35d); border-color: currentColor; }
 
-.field { display: grid; gap: .25rem; min-width: 0; }
+.field { display: grid; gap: .25rem; min-width: 0; align-content: start; }
 .field label, legend { font-weight: 500; }
 input:not([type="checkbox"]), select, textarea { font: inherit; color: inherit; background: var(--background);
   border: 1px solid var(--control); border-radius: var(--radius); padding: .375rem .625rem; min-height: 2.5rem;
   width: 100%; min-width: 0; }
 textarea { min-height: 6rem; resize: vertical; }
 fieldset { border: 0; display: grid; gap: .5rem; min-width: 0; }
+legend { padding: 0; }
+ul { list-style: none; }
 .check { display: flex; gap: .5rem; align-items: flex-start; padding: .125rem 0; }
 .check input { width: 1.125rem; height: 1.125rem; margin: .1875rem 0 0; flex: none; accent-color: var(--accent); }
-.grid { display: grid; gap: .75rem 1rem; grid-template-columns: repeat(auto-fill, minmax(min(14rem, 100%), 1fr)); }
+.grid { align-items: start; display: grid; gap: .75rem 1rem; grid-template-columns: repeat(auto-fill, minmax(min(14rem, 100%), 1fr)); }
 .filters { display: grid; gap: .75rem 1rem; align-items: end;
   grid-template-columns: repeat(auto-fill, minmax(min(11rem, 100%), 1fr)); }
 .metadata { display: grid; gap: .5rem; grid-template-columns: 1fr 1fr 7rem auto; align-items: end; }
@@ -102,6 +106,7 @@ td.number, th.number { text-align: end; font-variant-numeric: tabular-nums; }
 .facts { display: grid; gap: .5rem 1.5rem; grid-template-columns: minmax(9rem, max-content) 1fr; }
 .facts dt { color: var(--muted); }
 .facts dd { min-width: 0; }
+.facts .button { vertical-align: middle; }
 .bone { height: 2.75rem; border-bottom: 1px solid var(--border); background: linear-gradient(var(--surface) 0 0)
   0 50% / 70% 40% no-repeat; }
 
@@ -133,6 +138,7 @@ dialog::backdrop { background: rgb(0 0 0 / .5); }
   .wide th, .wide td { border: 0; padding: .125rem 0; text-align: start; }
   .wide td[data-label]::before { content: attr(data-label) ": "; color: var(--muted); }
   .wide td.empty { display: none; }
+  .filters { grid-template-columns: repeat(auto-fill, minmax(min(7rem, 100%), 1fr)); gap: .5rem; }
   .facts { grid-template-columns: 1fr; gap: .125rem; }
   .facts dd { margin-bottom: .5rem; }
   .metadata { grid-template-columns: 1fr 1fr; border-bottom: 1px solid var(--border); padding-bottom: .75rem; }

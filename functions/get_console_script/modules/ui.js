@@ -8,10 +8,21 @@ const COPIED_MS = 2000;
 /** A heading of a view, which gets the focus after a navigation, with its actions beside it. */
 export function Heading({ title, children }) {
   const heading = useHeading(title);
+  const { isConsole } = useSurroundings();
   return html`<div class="heading">
-    <h1 ref=${heading} tabindex="-1">${title}</h1>
+    <${isConsole ? "h1" : "h2"} class="title" ref=${heading} tabindex="-1">${title}<//>
     <div class="actions">${children}</div>
   </div>`;
+}
+
+/** A part of a view, with a heading below that of the view. */
+export function Section({ title, children, beside = null }) {
+  const id = useId();
+  const { isConsole } = useSurroundings();
+  return html`<section class="card" aria-labelledby=${id}>
+    <div class="heading"><${isConsole ? "h2" : "h3"} class="subtitle" id=${id}>${title}<//>${beside}</div>
+    ${children}
+  </section>`;
 }
 
 /** A link to another view. */
@@ -138,8 +149,10 @@ export function Checkbox({ label, checked, onChange, ...rest }) {
 export function Dialog({ title, onClose, children }) {
   const dialog = useRef(null);
   const id = useId();
-  useEffect(() => {
-    dialog.current.showModal();
+  useLayoutEffect(() => {
+    const element = dialog.current;
+    element.showModal();
+    return () => element.close(); // while it is still in the page: this returns the focus
   }, []);
   const cancel = (event) => {
     event.preventDefault();
@@ -149,7 +162,7 @@ export function Dialog({ title, onClose, children }) {
     if (event.key === "Escape") cancel(event); // a second Escape in a row would close the dialog without asking
   };
   return html`<dialog ref=${dialog} aria-labelledby=${id} onCancel=${cancel} onKeyDown=${keydown}>
-    <h2 id=${id}>${title}</h2>
+    <h2 class="subtitle" id=${id}>${title}</h2>
     ${children}
   </dialog>`;
 }
@@ -180,7 +193,7 @@ export function ConfirmDialog({ title, action, kind = "primary", isReady = true,
 }
 
 /** A button that copies a text, and says so. */
-export function CopyButton({ text, label = "Copy", kind = "secondary" }) {
+export function CopyButton({ text, label = "Copy", kind = "small" }) {
   const [state, setState] = useState("");
   useEffect(() => {
     if (!state) return undefined;
@@ -194,6 +207,31 @@ export function CopyButton({ text, label = "Copy", kind = "secondary" }) {
     );
   return html`<${Button} kind=${kind} onClick=${copy}>${label}<//>
     <span class="muted" role="status">${state}</span>`;
+}
+
+/**
+ * A table that becomes a list of cards on a narrow screen. The roles are written out, because browsers drop those of
+ * tables that are not laid out as tables.
+ *
+ * @param {{title: string, isNumber?: boolean}[]} columns
+ */
+export function Table({ caption, columns, isBusy = false, children }) {
+  return html`<table role="table" class="wide" aria-busy=${isBusy ? "true" : null}>
+    <caption>
+      ${caption}
+    </caption>
+    <thead role="rowgroup">
+      <tr role="row">
+        ${columns.map(
+          ({ title, isNumber }) =>
+            html`<th key=${title} role="columnheader" scope="col" class=${isNumber ? "number" : null}>${title}</th>`,
+        )}
+      </tr>
+    </thead>
+    <tbody role="rowgroup">
+      ${children}
+    </tbody>
+  </table>`;
 }
 
 /** Links to the next page of a list and back to the first. */

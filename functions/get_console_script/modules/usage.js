@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 import { useLoaded, useSurroundings } from "./context.js";
 import { day, dateTime, duration, number } from "./format.js";
 import { html } from "./html.js";
-import { ErrorNotice, Loading, Select } from "./ui.js";
+import { ErrorNotice, Loading, Section, Select } from "./ui.js";
 
 const HEIGHT = 100;
 const WIDTH = 10;
@@ -19,16 +19,13 @@ export function Usage({ item }) {
   const [span, setSpan] = useState("30");
   const from = new Date(Date.now() - (Number(span) - 1) * 86400000).toISOString().slice(0, 10);
   const { value, error, reload } = useLoaded((signal) => api.keyUsage(item.id, { from }, signal), [item.id, from]);
-  return html`<section class="card" aria-labelledby="usage">
-    <div class="heading">
-      <h2 id="usage">Usage</h2>
-      <${Select} label="Show" value=${span} onChange=${setSpan} options=${SPANS} />
-    </div>
+  const select = html`<${Select} label="Show" value=${span} onChange=${setSpan} options=${SPANS} />`;
+  return html`<${Section} title="Usage" beside=${select}>
     <${ErrorNotice} error=${error} onRetry=${reload} />
     ${value
       ? html`<${Plot} usage=${value} /><${Limits} item=${item} usage=${value} />`
       : !error && html`<${Loading} rows=${3} label="Loading the usage" />`}
-  </section>`;
+  <//>`;
 }
 
 function Plot({ usage }) {
