@@ -1,5 +1,7 @@
 """An OpenID Connect provider for development, which signs session tokens for any user and organization.
 
+`local.sign_in` is in front of it in the local service, and signs users in to the console.
+
 Its private key is not a secret: it is derived from the phrase below, so that tokens stay valid after a restart without
 a key file in the repository. The key is useless elsewhere: the issuer of its tokens is on the loopback interface, and
 only a service that is configured to trust a loopback issuer would accept them.
@@ -27,6 +29,7 @@ _KEY_PHRASE = b"Keywright development identity provider: this key is public, tru
 KEY = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(_KEY_PHRASE).digest())
 _JWKS_PATH = "/jwks.json"
 _TOKEN_PATH = "/token"  # noqa: S105 - a path
+CONFIGURATION_PATH = "/.well-known/openid-configuration"
 
 
 def issuer_at(port: int) -> str:
@@ -60,33 +63,40 @@ class IdentityProvider:
         *,
         ttl_seconds: int,
         audience: str | None = None,
+        **claims: object,
     ) -> str:
-        """Sign a session token. With a negative lifetime, the token has expired."""
+        """Sign a token of a user: a session token, or with other claims an ID token.
+
+        With a negative lifetime, the token has expired.
+        """
         now = int(time.time())
-        claims = {
+        signed = {
             "iss": self.issuer,
             "sub": user_id,
             "aud": self.audience if audience is None else audience,
             "iat": min(now, now + ttl_seconds),
             "exp": now + ttl_seconds,
             self.organization_claim: organization_id,
+            **claims,
         }
-        return sign({"alg": "EdDSA", "kid": _public_key()["kid"], "typ": "JWT"}, claims)
+        return sign({"alg": "EdDSA", "kid": _public_key()["kid"], "typ": "JWT"}, signed)
+
+    def configuration(self) -> dict[str, object]:
+        """Return the discovery document (OpenID Connect Discovery 1.0, section 3)."""
+        return {
+            "issuer": self.issuer,
+            "jwks_uri": self.issuer + _JWKS_PATH,
+            "id_token_signing_alg_values_supported": ["EdDSA"],
+            "response_types_supported": ["id_token"],
+            "subject_types_supported": ["public"],
+        }
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Serve discovery (OpenID Connect Discovery 1.0, section 4), keys (RFC 7517) and tokens."""
         if environ["PATH_INFO"] == _TOKEN_PATH:
             return self._token(environ, start_response)
         documents: dict[str, dict[str, object]] = {
-            "/.well-known/openid-configuration": {
-                "issuer": self.issuer,
-                "jwks_uri": self.issuer + _JWKS_PATH,
-                "authorization_endpoint": f"{self.issuer}/authorize",
-                "token_endpoint": f"{self.issuer}{_TOKEN_PATH}",
-                "id_token_signing_alg_values_supported": ["EdDSA"],
-                "response_types_supported": ["id_token"],
-                "subject_types_supported": ["public"],
-            },
+            CONFIGURATION_PATH: self.configuration(),
             _JWKS_PATH: {"keys": [_public_key()]},
             github.KEYS_PATH: github.published_keys(),  # of the other signer that the service asks for keys
         }

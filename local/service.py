@@ -21,6 +21,8 @@ from local.identity_provider import IdentityProvider, issuer_at
 from local.intrinsics import TemplateError, text
 from local.logs import Log
 from local.server import HOST, Server, port_of
+from local.sign_in.requests import Client
+from local.sign_in.server import AuthorizationServer
 from local.sigv4 import SigningCredential
 from local.stack import StackDescription, StackFile
 from local.store import Store, StoreError
@@ -217,7 +219,9 @@ def _start_identity_provider(stack: Stack, options: Options, claim: Claim, opene
         organization_claim=_parameter(stack, "OrganizationClaim"),
         ttl_seconds=options.demo_ttl_seconds,
     )
-    _serve(provider, claim.provider, _PROVIDER_THREADS, opened)
+    console = Client(f"{_parameter(stack, 'PublicUrl')}/console")
+    server = AuthorizationServer(provider, console, () if options.empty else demo.PERSONAS)
+    _serve(server, claim.provider, _PROVIDER_THREADS, opened)
     return provider
 
 

@@ -99,7 +99,7 @@ curl -sS "$API_URL/auth/api-keys/verify" --aws-sigv4 "aws:amz:$AWS_REGION:execut
 
 _TAGS = {
     "/auth/api-keys": ("API Keys", "Create, manage and verify API keys."),
-    "/auth/orgs": ("Organizations", "Read the audit log, and schedule or cancel the deletion of the organization."),
+    "/auth/orgs": ("Organizations", "Show the organization, read its audit log, and schedule or cancel its deletion."),
     "/leaks": ("Leaks", "Report keys that are public."),
     "/console": ("Console", "The web console of organizations, and its components for other pages."),
     "/": ("Reference", "The OpenAPI description and the reference page."),
@@ -108,7 +108,7 @@ _TAGS = {
 
 _PREFERRED = {
     "get_api_key": "used",
-    "get_api_key_usage": "week",
+    "get_api_key_usage": "limits",
     "list_api_keys": "first_page",
     "list_audit_logs": "first_page",
     "rotate_api_key": "grace_period",

@@ -48,6 +48,7 @@ STATUSES = {
     "get_console": {200, 204, 404, 500, 503},
     "get_console_script": {200, 204},
     "get_current_api_key": {200, 204, 400, 401, 500, 503},
+    "get_current_organization": {200, 204, 400, 401, 403, 500, 503},
     "get_openapi": {200, 204, 500},
     "get_reference": {200, 204},
     "list_api_keys": {200, 400, 401, 403, 500, 503},

@@ -55,6 +55,7 @@ NEEDED_BY = {
         "dynamodb:PutItem": "200_at_once",
         "secretsmanager:GetSecretValue": "200_at_once",
     },
+    "get_current_organization": {"dynamodb:BatchGetItem": "200_example"},
     "list_audit_logs": {"dynamodb:BatchGetItem": "200_first_page", "dynamodb:Query": "200_first_page"},
     "request_organization_deletion": {
         "dynamodb:ConditionCheckItem": "200_owner",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from keywright.domain.permissions import Role, at_least
 from tests.support import faults
 from tests.support.client import meanwhile
 from tests.support.endpoints import (
@@ -20,7 +21,7 @@ from tests.support.endpoints import (
     Endpoint,
     each,
 )
-from tests.support.world import KEY_ID, OTHER_ORGANIZATION_ID, STRANGERS, nth_id
+from tests.support.world import KEY_ID, OTHER_ORGANIZATION_ID, STRANGERS, member, nth_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,21 +38,26 @@ def admin(table: Table) -> None:
 
 
 FORBIDDEN = [
-    *((endpoint, stranger) for endpoint in (*READING, *WRITING) for stranger in STRANGERS),
+    *(
+        (endpoint, stranger)
+        for endpoint in (*READING, *WRITING)
+        for stranger in STRANGERS
+        if stranger is not member or endpoint.role != "member"
+    ),
     *((endpoint, admin) for endpoint in (REQUEST_DELETION, CANCEL_DELETION)),
 ]
 """Each endpoint with the callers who may not call it."""
 
 
-@pytest.mark.parametrize("role", ["owner", "admin"])
+@pytest.mark.parametrize("role", Role)
 @each(*READING, *WRITING)
-def test_owners_and_admins_are_allowed(call: Call, endpoint: Endpoint, role: str) -> None:
-    """Owners and admins manage keys; only owners request and cancel deletions."""
+def test_each_role_is_allowed_what_it_may(call: Call, endpoint: Endpoint, role: Role) -> None:
+    """All members see the organization; owners and admins manage keys; only owners request and cancel deletions."""
     endpoint.prepare(call.table)
     call.table.put_member("someone", role)
 
-    allowed = role == "owner" or endpoint.role == "admin"
-    assert (200 if allowed else 403) == call(endpoint.body, user_id="someone")["statusCode"]
+    is_allowed = role in at_least(Role(endpoint.role))
+    assert (200 if is_allowed else 403) == call(endpoint.body, user_id="someone")["statusCode"]
 
 
 @each(*READING, *WRITING)

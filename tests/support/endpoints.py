@@ -53,6 +53,8 @@ class Endpoint:
         hints = {
             "admin": "Ask an owner or admin of the organization to do it, or to change your role.",
             "owner": "Only an owner of the organization can do this.",
+            "member": "Only a member who is not suspended can do this. "
+            "Check that you are signed in to the right organization.",
         }
         return Refusal(
             status=403,
@@ -72,6 +74,7 @@ GET_USAGE = Endpoint("get_api_key_usage", (READ,))
 UPDATE = Endpoint("update_api_key", (READ, WRITE), "api_key.updated", 4, body={"name": "New"})
 ROTATE = Endpoint("rotate_api_key", (READ, WRITE), "api_key.rotated", 4, hashes=1)
 DELETE = Endpoint("delete_api_key", (READ, WRITE), "api_key.deleted", 5)
+GET_ORGANIZATION = Endpoint("get_current_organization", (READ,), role="member")
 LIST_RECORDS = Endpoint("list_audit_logs", (READ, QUERY), prepare=_put_record, is_list=True)
 REQUEST_DELETION = Endpoint(
     "request_organization_deletion", (WRITE,), "organization.deletion_requested", 4, role="owner"
@@ -90,7 +93,7 @@ CURRENT = Endpoint("get_current_api_key", (READ,))
 REVOKE_CURRENT = Endpoint("revoke_current_api_key", (READ, WRITE), "api_key.deleted", 4)
 """Called by the holders of keys, without a session."""
 
-READING = (LIST, GET, GET_USAGE, LIST_RECORDS)
+READING = (LIST, GET, GET_USAGE, GET_ORGANIZATION, LIST_RECORDS)
 WRITING = (CREATE, UPDATE, ROTATE, DELETE, REQUEST_DELETION, CANCEL_DELETION)
 OF_ONE_KEY = (GET, GET_USAGE, UPDATE, ROTATE, DELETE)
 CHANGING_A_KEY = (UPDATE, ROTATE, DELETE)

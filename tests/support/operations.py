@@ -224,6 +224,7 @@ OPERATIONS = [
     Operation("list_api_keys", 3, call("list_api_keys")),
     Operation("get_api_key", 1, call("get_api_key", has_key_id=True)),
     Operation("get_api_key_usage", 1, call("get_api_key_usage", has_key_id=True)),
+    Operation("get_current_organization", 1, call("get_current_organization", user_id="user_2")),
     Operation("list_audit_logs", 2, call("list_audit_logs")),
     Operation("verify_api_key", 1, call("verify_api_key")),
     Operation("get_current_api_key", 1, call("get_current_api_key")),

@@ -24,6 +24,7 @@ METHODS = {
     "update_api_key": "PATCH",
     "delete_api_key": "DELETE",
     "rotate_api_key": "POST",
+    "get_current_organization": "GET",
     "list_audit_logs": "GET",
     "request_organization_deletion": "POST",
     "cancel_organization_deletion": "POST",

@@ -1,7 +1,5 @@
-// The start of the console: the views are defined from here.
-import { render } from "preact";
-import { useState } from "preact/hooks";
-import htm from "htm";
+import { ConsoleElement } from "./console.js";
+import { ApiKeysElement } from "./element.js";
 
-/** The libraries, until the views use them. */
-export const libraries = { htm, render, useState };
+customElements.get("keywright-api-keys") ?? customElements.define("keywright-api-keys", ApiKeysElement);
+customElements.get("keywright-console") ?? customElements.define("keywright-console", ConsoleElement);

@@ -188,6 +188,9 @@ INVALID_REPORT_SIGNATURE = UNAUTHORIZED.variant(
     hint="Sign the body exactly as it is sent, with a key that GitHub publishes for secret scanning.",
 )
 OWNER_REQUIRED = FORBIDDEN.variant(hint="Only an owner of the organization can do this.")
+MEMBERSHIP_REQUIRED = FORBIDDEN.variant(
+    hint="Only a member who is not suspended can do this. Check that you are signed in to the right organization.",
+)
 NO_ORGANIZATION = FORBIDDEN.variant(
     message="The session does not act for an organization",
     hint="Sign in with an organization selected and use that session token.",

@@ -498,19 +498,23 @@ class ApiKeyUsageOfDay(Answer):
 
 
 class ApiKeyUsage(Answer):
-    """Uses of a key by day.
+    """Uses of a key by day, and what is left of its limits.
 
     Attributes:
         from_: The first day, in UTC.
         to: The last day, in UTC.
         request_count: How many times the key was verified in these days, accurate to about a minute.
         days: Every day, also those without uses.
+        rate_limit: What is left of the key's rate limit now. null if it has none.
+        quota: What is left of the key's quota now. null if it has none.
     """
 
     from_: WrittenDay = Field(alias="from")
     to: WrittenDay
     request_count: int
     days: list[ApiKeyUsageOfDay]
+    rate_limit: RateLimitStatus | None
+    quota: QuotaStatus | None
 
 
 class UpdatedApiKey(Done):
@@ -624,6 +628,30 @@ class CurrentApiKey(Answer):
     rate_limit: RateLimit | None
     quota: Quota | None
     allowed_ips: list[str] | None
+
+
+class CurrentOrganization(Answer):
+    """The organization of the session, as its members see it.
+
+    Attributes:
+        id: The id of the organization in this API.
+        name: The name of the organization. null if it is not known yet.
+        created_at: When the organization was created. null if it is not known yet.
+        pending_deletion_at: When the organization will be deleted. null if no deletion is scheduled.
+        role: Your role in the organization.
+        permissions: The permissions that keys of this deployment can have.
+        rate_limit: How fast the organization's keys can be used together. null if they have no common rate limit.
+        quota: How often the organization's keys can be used together. null if they have no common quota.
+    """
+
+    id: str
+    name: str | None
+    created_at: WrittenMoment | None
+    pending_deletion_at: WrittenMoment | None
+    role: Literal["owner", "admin", "member"]
+    permissions: list[str]
+    rate_limit: RateLimit | None
+    quota: Quota | None
 
 
 class AuditLogActor(Answer):

@@ -9,14 +9,21 @@ conversion that `_shown` and `stored_fields` do not have.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from keywright import clock
 from keywright.api.fields import metadata_text
-from keywright.api.schemas import ApiKeyDetails, ApiKeySummary, CurrentApiKey, VerifiedApiKey
+from keywright.api.schemas import (
+    ApiKeyDetails,
+    ApiKeySummary,
+    CurrentApiKey,
+    QuotaStatus,
+    RateLimitStatus,
+    VerifiedApiKey,
+)
 from keywright.domain.leak import Leak
 from keywright.domain.limits import SECOND, Period, Quota, RateLimit
 from keywright.domain.revocation_reason import RevocationReason
@@ -26,7 +33,7 @@ from keywright.store.api_keys import ApiKeyRecord
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from keywright.keys.outcome import IdentifiedKey, QuotaStatus, RateStatus
+    from keywright.keys.outcome import Admission, IdentifiedKey
     from keywright.store.usage import Usage
 
 _SHOWN_FIELDS = tuple(field.name for field in fields(ApiKeyRecord) if field.repr)  # hashes have no repr
@@ -64,22 +71,33 @@ def verified(verification: IdentifiedKey) -> VerifiedApiKey:
             "valid": verification.code is Code.VALID,
             "code": verification.code.value,
             "missing_permissions": list(verification.missing_permissions),
-            "rate_limit": None if admission is None else _rate_status(admission.rate),
-            "quota": None if admission is None else _quota_status(admission.quota),
+            "rate_limit": rate_status(admission),
+            "quota": quota_status(admission),
             "retry_after_seconds": None if admission is None else admission.retry_after_seconds,
         }
     )
 
 
-def _rate_status(rate: RateStatus | None) -> dict[str, object] | None:
-    return None if rate is None else asdict(rate)
-
-
-def _quota_status(quota: QuotaStatus | None) -> dict[str, object] | None:
-    if quota is None:
+def rate_status(admission: Admission | None) -> RateLimitStatus | None:
+    """Return what is left of a rate limit; None without one, or if limits were not asked."""
+    if admission is None or admission.rate is None:
         return None
+    rate = admission.rate
+    return RateLimitStatus(limit=rate.limit, remaining=rate.remaining, reset_seconds=rate.reset_seconds)
+
+
+def quota_status(admission: Admission | None) -> QuotaStatus | None:
+    """Return what is left of a quota; None without one, or if limits were not asked."""
+    if admission is None or admission.quota is None:
+        return None
+    quota = admission.quota
     resets_at = None if quota.resets_at is None else datetime.fromtimestamp(quota.resets_at // SECOND, UTC)
-    return asdict(quota) | {"resets_at": None if resets_at is None else clock.rfc3339(resets_at)}
+    return QuotaStatus(
+        limit=quota.limit,
+        used=quota.used,
+        remaining=quota.remaining,
+        resets_at=None if resets_at is None else clock.rfc3339(resets_at),
+    )
 
 
 def stored_fields(fields_of_request: Mapping[str, object]) -> dict[str, object]:

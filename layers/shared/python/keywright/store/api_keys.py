@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from keywright.clock import rfc3339, stored
 from keywright.domain.leak import Leak
-from keywright.domain.limits import Quota, RateLimit
+from keywright.domain.limits import Limits, Quota, RateLimit
 from keywright.errors import API_KEY_NOT_FOUND, ServiceError
 from keywright.store import layout, table
 from keywright.store.table import Conflict, Expression, Step
@@ -66,6 +66,14 @@ class ApiKeyRecord:
     def has_limits(self) -> bool:
         """Whether uses of the key are counted by the limiter."""
         return self.rate_limit is not None or self.quota is not None
+
+    def limits(self, read_at: int) -> Limits | None:
+        """Return the limits of the key; None if it has none.
+
+        Args:
+            read_at: a time before the key was read, in nanoseconds since 1970.
+        """
+        return Limits(self.key_id, "key", self.rate_limit, self.quota, read_at) if self.has_limits else None
 
     def previous_valid_until(self, now: datetime) -> datetime | None:
         """Return until when the previous secret works, never longer than the key; None if it does not."""

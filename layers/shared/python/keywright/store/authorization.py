@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from keywright.domain.organization_state import Stamp
 from keywright.domain.permissions import Role, at_least
-from keywright.errors import FORBIDDEN, ORGANIZATION_FROZEN, OWNER_REQUIRED, ServiceError
+from keywright.errors import FORBIDDEN, MEMBERSHIP_REQUIRED, ORGANIZATION_FROZEN, OWNER_REQUIRED, ServiceError
 from keywright.store import layout, table
 from keywright.store.table import Expression, Step, check, text_of
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from keywright.store.layout import Item
 
 _IS_ACTIVE = Expression("attribute_exists(pk) AND attribute_not_exists(pending_deletion_at)")
+
+
+_REFUSALS = {Role.OWNER: OWNER_REQUIRED, Role.ADMIN: FORBIDDEN, Role.MEMBER: MEMBERSHIP_REQUIRED}
+"""The error for callers who lack a role; its hint says what they need."""
 
 
 class BehindError(Exception):
@@ -109,15 +113,20 @@ def inactive(item: Item | None, minimum: Role) -> Exception:
         FORBIDDEN if there is no such organization, ORGANIZATION_FROZEN if its deletion is scheduled, or BehindError.
     """
     if not item:
-        return _forbidden("there is no such organization", minimum)
+        return missing(minimum)
     if "pending_deletion_at" not in item and "deletion_as_of" in item:
         return BehindError(Stamp.parse(item["deletion_as_of"]["S"]))
     return ServiceError(ORGANIZATION_FROZEN)
 
 
+def missing(minimum: Role) -> ServiceError:
+    """Return the error of a member of an organization that does not exist."""
+    return _forbidden("there is no such organization", minimum)
+
+
 def _forbidden(reason: str, minimum: Role) -> ServiceError:
     """Return one error for every reason: who is a member, and with which role, is private to the organization."""
-    return ServiceError(OWNER_REQUIRED if minimum is Role.OWNER else FORBIDDEN, reason=reason)
+    return ServiceError(_REFUSALS[minimum], reason=reason)
 
 
 def _member_reason(item: Item | None) -> str:

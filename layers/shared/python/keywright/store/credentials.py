@@ -59,8 +59,9 @@ def read(organization_id: UUID, key_id: UUID) -> Credential | None:
 
 
 def _limits(key: ApiKeyRecord, organization: Item, read_at: int) -> Iterator[Limits]:
-    if key.has_limits:
-        yield Limits(key.key_id, "key", key.rate_limit, key.quota, read_at)
+    limits = key.limits(read_at)
+    if limits is not None:
+        yield limits
     rate, quota = organization.get("rate_limit"), organization.get("quota")
     if rate or quota:
         yield Limits(

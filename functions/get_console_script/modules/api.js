@@ -1,0 +1,140 @@
+const TIMEOUT_MS = 35000;
+const LARGEST_PAGE = 100;
+
+/**
+ * A request that failed, in words for people.
+ *
+ * `status` is 0 without an answer. `requestId` is null if the answer has none, `retryAfterSeconds` if it names no time. If
+ * `isLocal`, no request was sent.
+ */
+export class ApiError extends Error {
+  constructor({ message, ...rest }) {
+    super(message);
+    Object.assign(this, { docs: null, requestId: null, retryAfterSeconds: null, isLocal: false }, rest);
+  }
+}
+
+/**
+ * Return a client of the API.
+ *
+ * @param {string} baseUrl the address of the deployment, which ends in /v1 unless it has a custom domain.
+ * @param {({refresh: boolean}) => Promise<string>} tokenProvider returns a session token. After a 401 it is called with
+ *   `refresh: true` for a new one, once.
+ * @param {(error: ApiError) => void} onUnauthorized called when a renewed token is refused too, or there is none.
+ */
+export function createApi(baseUrl, tokenProvider, onUnauthorized = () => {}) {
+  const root = baseUrl.replace(/\/+$/, "");
+
+  async function token(refresh) {
+    try {
+      return await tokenProvider({ refresh });
+    } catch (error) {
+      const failure = new ApiError({
+        status: 401,
+        code: "SIGNED_OUT",
+        isLocal: true,
+        message: error?.message || "You are not signed in",
+        hint: error?.hint || "Sign in again.",
+      });
+      onUnauthorized(failure);
+      throw failure;
+    }
+  }
+
+  async function send(method, path, { query, body, idempotencyKey, signal } = {}, isRenewed = false) {
+    const url = new URL(root + path);
+    for (const [name, value] of Object.entries(query ?? {})) {
+      if (value !== undefined && value !== null && value !== "") url.searchParams.set(name, value);
+    }
+    const headers = { authorization: `Bearer ${await token(isRenewed)}` };
+    if (body !== undefined) headers["content-type"] = "application/json";
+    if (idempotencyKey) headers["idempotency-key"] = idempotencyKey;
+    const response = await answer(url, { method, headers, body: body && JSON.stringify(body), signal });
+    if (response.status === 401 && !isRenewed) return send(method, path, { query, body, idempotencyKey, signal }, true);
+    const content = await parsed(response);
+    if (response.ok) return content;
+    const error = failed(response, content);
+    if (error.status === 401) onUnauthorized(error);
+    throw error;
+  }
+
+  const data = async (...request) => (await send(...request)).data;
+  const key = (id) => `/auth/api-keys/${encodeURIComponent(id)}`;
+
+  return {
+    organization: (signal) => data("GET", "/auth/orgs/current", { signal }),
+    listKeys: (query, signal) => send("GET", "/auth/api-keys", { query, signal }),
+    allKeys: (query, signal) => pages((page) => send("GET", "/auth/api-keys", { query: { ...query, ...page }, signal })),
+    getKey: (id, signal) => data("GET", key(id), { signal }),
+    keyUsage: (id, query, signal) => data("GET", `${key(id)}/usage`, { query, signal }),
+    createKey: (body, idempotencyKey) => data("POST", "/auth/api-keys", { body, idempotencyKey }),
+    updateKey: (id, body) => data("PATCH", key(id), { body }),
+    rotateKey: (id, body, idempotencyKey) => data("POST", `${key(id)}/rotate`, { body, idempotencyKey }),
+    deleteKey: (id, reason) => data("DELETE", key(id), { query: { reason } }),
+    auditLogs: (query, signal) => send("GET", "/auth/orgs/audit-logs", { query, signal }),
+    requestDeletion: () => data("POST", "/auth/orgs/request-delete"),
+    cancelDeletion: () => data("POST", "/auth/orgs/cancel-delete"),
+  };
+}
+
+async function* pages(request) {
+  let cursor;
+  do {
+    const { data, pagination } = await request({ limit: LARGEST_PAGE, starting_after: cursor });
+    yield data;
+    cursor = pagination.next_cursor;
+  } while (cursor);
+}
+
+async function answer(url, { signal, ...request }) {
+  const limit = AbortSignal.timeout(TIMEOUT_MS);
+  try {
+    return await fetch(url, {
+      ...request,
+      credentials: "omit",
+      cache: "no-store",
+      redirect: "error",
+      signal: signal ? AbortSignal.any([signal, limit]) : limit,
+    });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw unanswered();
+  }
+}
+
+async function parsed(response) {
+  try {
+    return await response.json();
+  } catch {
+    if (response.ok) throw unanswered(); // cut off in the middle
+    return null;
+  }
+}
+
+function unanswered() {
+  return new ApiError({
+    status: 0,
+    code: "NO_ANSWER",
+    message: "The service does not answer",
+    hint: "Check your connection and try again. If you were changing something, repeating it is safe.",
+  });
+}
+
+function failed(response, content) {
+  const { code, message, hint, docs } = content?.error ?? {};
+  const retryAfter = Number.parseInt(response.headers.get("retry-after") ?? "", 10);
+  return new ApiError({
+    status: response.status,
+    code: code || `HTTP_${response.status}`,
+    message: message || `The service answered with status ${response.status}`,
+    hint: response.status === 401 ? "Sign in again." : hint || "Try again. If it stays, contact whoever runs this service.",
+    docs: docs || null,
+    requestId: response.headers.get("x-request-id"),
+    retryAfterSeconds: Number.isNaN(retryAfter) ? null : retryAfter,
+  });
+}
+
+/** Return whether an error says that a component was removed before its request was answered. */
+export function isAborted(error) {
+  return error?.name === "AbortError";
+}

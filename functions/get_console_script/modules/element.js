@@ -1,0 +1,84 @@
+import { render } from "preact";
+import { App } from "./app.js";
+import { html } from "./html.js";
+import { memoryRouter } from "./router.js";
+import { STYLE } from "./style.js";
+
+/** Return the shadow root of an element, with the style of all views. */
+export function styledRoot(element) {
+  const root = element.attachShadow({ mode: "open" });
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(STYLE);
+  root.adoptedStyleSheets = [sheet];
+  return root;
+}
+
+/** Return a function that dispatches an event on an element, such as keywright-key-created. */
+export function announcer(element) {
+  return (name, detail) =>
+    element.dispatchEvent(new CustomEvent(`keywright-${name}`, { detail, bubbles: true, composed: true }));
+}
+
+/**
+ * `<keywright-api-keys base-url="https://api.example.com/v1">`: the organization's API keys, in a page with a session of
+ * its own. Set the property `tokenProvider` to an async function that returns a session token.
+ */
+export class ApiKeysElement extends HTMLElement {
+  static observedAttributes = ["base-url"];
+
+  #root = styledRoot(this);
+  #announce = announcer(this);
+  #router = memoryRouter();
+  #tokenProvider = null;
+
+  /** The function that returns a session token: `async ({ refresh }) => token`. `refresh` asks for a new one. */
+  get tokenProvider() {
+    return this.#tokenProvider;
+  }
+
+  set tokenProvider(provider) {
+    if (typeof provider !== "function") throw new TypeError("tokenProvider must be a function that returns a session token");
+    this.#tokenProvider = provider;
+    this.#render();
+  }
+
+  connectedCallback() {
+    // A page may have set the property before the element was defined.
+    if (Object.hasOwn(this, "tokenProvider")) {
+      const provider = this.tokenProvider;
+      delete this.tokenProvider;
+      this.tokenProvider = provider;
+    }
+    this.#render();
+  }
+
+  disconnectedCallback() {
+    render(null, this.#root);
+  }
+
+  attributeChangedCallback() {
+    this.#render();
+  }
+
+  #setTitle = () => {}; // the title belongs to the page
+  #unauthorized = () => {}; // shown where it happens; the page gets keywright-error
+
+  #render() {
+    const baseUrl = this.getAttribute("base-url");
+    if (!this.isConnected || !baseUrl || !this.#tokenProvider) return;
+    render(
+      html`<${App}
+        key=${baseUrl}
+        baseUrl=${baseUrl}
+        tokenProvider=${this.#tokenProvider}
+        router=${this.#router}
+        announce=${this.#announce}
+        setTitle=${this.#setTitle}
+        isConsole=${false}
+        frame=${({ content }) => html`<div class="embedded">${content}</div>`}
+        onUnauthorized=${this.#unauthorized}
+      />`,
+      this.#root,
+    );
+  }
+}

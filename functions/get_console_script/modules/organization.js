@@ -1,0 +1,88 @@
+import { useState } from "preact/hooks";
+import { useChange, useSurroundings } from "./context.js";
+import { duration, number } from "./format.js";
+import { html } from "./html.js";
+import { Button, ConfirmDialog, CopyButton, Heading, Notice, Section, TextField, Time } from "./ui.js";
+
+/** The organization, and its deletion. */
+export function OrganizationView() {
+  const { organization } = useSurroundings();
+  const { rateLimit, quota } = organization;
+  const rows = [
+    ["Name", organization.name],
+    ["Id", html`<code>${organization.id}</code> <${CopyButton} text=${organization.id} label="Copy id" />`],
+    ["Your role", organization.role],
+    ["Created", html`<${Time} at=${organization.createdAt} />`],
+    ["Rate limit of all keys", rateLimit ? `${number(rateLimit.limit)} uses in ${duration(rateLimit.windowSeconds)}` : "none"],
+    ["Quota of all keys", quota ? `${number(quota.limit)} uses ${quota.period === "total" ? "in total" : `a ${quota.period}`}` : "none"],
+  ];
+  return html`<${Heading} title="Organization" />
+    <${Section} title="About">
+      <dl class="facts">${rows.map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}</dl>
+    <//>
+    <${Deletion} />`;
+}
+
+function Deletion() {
+  const { organization } = useSurroundings();
+  const [dialog, setDialog] = useState(null);
+  const close = () => setDialog(null);
+  const isOwner = organization.role === "owner";
+  return html`<${Section} title="Deletion">
+    ${organization.pendingDeletionAt
+      ? html`<p>The organization will be deleted <${Time} at=${organization.pendingDeletionAt} />, with everything in it.</p>`
+      : html`<p>
+          When you schedule the deletion, the keys of the organization stop working and nothing can be changed. Until the
+          time of the deletion, an owner can cancel it.
+        </p>`}
+    ${!isOwner && html`<${Notice} title="Only owners can schedule or cancel the deletion."><p>Your role is ${organization.role}.</p><//>`}
+    ${isOwner &&
+    html`<div class="actions">
+      ${organization.pendingDeletionAt
+        ? html`<${Button} kind="primary" onClick=${() => setDialog("cancel")}>Cancel the deletion<//>`
+        : html`<${Button} kind="risky" onClick=${() => setDialog("schedule")}>Schedule the deletion<//>`}
+    </div>`}
+    ${dialog === "schedule" && html`<${ScheduleDialog} onClose=${close} />`}
+    ${dialog === "cancel" && html`<${CancelDialog} onClose=${close} />`}
+  <//>`;
+}
+
+function ScheduleDialog({ onClose }) {
+  const { api, organization, reloadOrganization } = useSurroundings();
+  const [name, setName] = useState("");
+  const change = useChange(async () => {
+    await api.requestDeletion();
+    await reloadOrganization();
+    onClose();
+  });
+  return html`<${ConfirmDialog}
+    title="Schedule the deletion of the organization"
+    action="Schedule the deletion"
+    kind="danger"
+    isReady=${name.trim() === organization.name}
+    change=${change}
+    onSubmit=${change.run}
+    onClose=${onClose}
+  >
+    <p>All keys of “${organization.name}” stop working on the next request.</p>
+    <${TextField} label=${`Type the name of the organization: ${organization.name}`} value=${name} onInput=${setName} spellcheck="false" />
+  <//>`;
+}
+
+function CancelDialog({ onClose }) {
+  const { api, reloadOrganization } = useSurroundings();
+  const change = useChange(async () => {
+    await api.cancelDeletion();
+    await reloadOrganization();
+    onClose();
+  });
+  return html`<${ConfirmDialog}
+    title="Cancel the deletion"
+    action="Keep the organization"
+    change=${change}
+    onSubmit=${change.run}
+    onClose=${onClose}
+  >
+    <p>The keys of the organization work again from the next request on.</p>
+  <//>`;
+}
