@@ -71,6 +71,7 @@ def test_its_element_says_what_it_talks_to(call: Call, provider: Issuer) -> None
         "issuer": provider.url,
         "client-id": "keywright-console",
         "audience": "keywright",
+        "organization-claim": "org_id",
         "scope": "openid offline_access",
         "authorization-endpoint": f"{provider.url}/authorize",
         "token-endpoint": f"{provider.url}/token",
@@ -92,6 +93,16 @@ def test_a_provider_may_have_no_way_to_sign_out(call: Call, provider: Issuer, ab
     attributes = Page(answer).attributes("keywright-console")
     assert not {"end-session-endpoint", "revocation-endpoint"} & attributes.keys()
     assert f"{API} {provider.url}" == policy(answer)["connect-src"]
+
+
+@pytest.mark.parametrize(("announced", "attribute"), [(True, "true"), (False, None), ("yes", None), (None, None)])
+def test_it_says_whether_answers_name_their_issuer(
+    call: Call, provider: Issuer, announced: object, attribute: str | None
+) -> None:
+    """Where the provider announces it (RFC 9207), the page refuses answers that do not name the issuer."""
+    provider.documents[CONFIGURATION]["authorization_response_iss_parameter_supported"] = announced
+
+    assert attribute == Page(call()).attributes("keywright-console").get("iss-parameter-supported")
 
 
 def test_its_script_is_the_only_one(call: Call) -> None:
@@ -182,7 +193,7 @@ def test_attributes_are_escaped(call: Call, setting: Callable[[str, str], None],
     page = Page(call())
 
     assert value in page.attributes("keywright-console").values()
-    assert 9 == len(page.attributes("keywright-console"))
+    assert 10 == len(page.attributes("keywright-console"))
     assert ["script"] == [tag for tag, _ in page.elements if tag == "script"]
 
 

@@ -24,6 +24,7 @@ def test_all_endpoints() -> None:
         token_endpoint="https://login.example.com/oauth/token",
         end_session_endpoint="https://login.example.com/oidc/logout",
         revocation_endpoint="https://login.example.com/oauth/revoke",
+        names_issuer=False,
     )
 
     assert expected == sign_in.parse(CONFIGURATION, on_loopback=False)

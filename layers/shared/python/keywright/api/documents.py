@@ -157,11 +157,13 @@ def console(file: Path, base_url: str, client: ConsoleSettings, endpoints: SignI
         "issuer": settings().oidc_issuer,
         "client-id": client.console_client_id,
         "audience": settings().oidc_audience,
+        "organization-claim": settings().organization_claim,
         "scope": client.console_scope,
         "authorization-endpoint": endpoints.authorization_endpoint,
         "token-endpoint": endpoints.token_endpoint,
         "end-session-endpoint": endpoints.end_session_endpoint,
         "revocation-endpoint": endpoints.revocation_endpoint,
+        "iss-parameter-supported": "true" if endpoints.names_issuer else None,
     }
     text = file.read_text(encoding="utf-8")
     destinations = (base_url, endpoints.token_endpoint, endpoints.revocation_endpoint)
