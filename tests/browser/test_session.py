@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import jwt
 import pytest
 
-from local.identity_provider import IdentityProvider, issuer_at
+from local.identity_provider import IdentityProvider, issuer_at, sign
 from local.server import HOST, Server, port_of, reserve
 from local.sign_in.requests import CLIENT_ID, Client
 from local.sign_in.server import AuthorizationServer
@@ -118,6 +118,11 @@ class Console:
         self.browser.run("window.outcome = null; location.reload()")
         return self.outcome()
 
+    def reload_into(self, path: str) -> None:
+        """Reload the page, and wait until the browser is at a path of the provider."""
+        self.browser.run("location.reload()")
+        self.browser.wait_for("return location.pathname === arguments[0]", path)
+
     def token(self, *, refresh: bool = False) -> dict[str, Any]:
         """Ask for the token; return it, or the error."""
         answer: dict[str, Any] = self.browser.run(TOKEN, {"refresh": refresh})
@@ -162,21 +167,16 @@ def silence(_console: Console, _environ: WSGIEnvironment, start_response: StartR
 
 def changed(**claims: object) -> Fault:
     """Return a fault: the provider's answer, with other claims in the ID token; None removes one."""
-    return rewritten(lambda console, answer: {**answer, "id_token": resigned(console, answer["id_token"], claims)})
+
+    def rewrite(answer: dict[str, Any]) -> dict[str, Any]:
+        after = {**claims_of(answer["id_token"]), **claims}
+        token = sign({"alg": "EdDSA"}, {name: value for name, value in after.items() if value is not None})
+        return {**answer, "id_token": token}
+
+    return rewritten(rewrite)
 
 
-def resigned(console: Console, token: str, claims: dict[str, object]) -> str:
-    """Return an ID token with other claims. The session does not check signatures."""
-    before = jwt.decode(token, options={"verify_signature": False})
-    after = {name: value for name, value in {**before, **claims}.items() if value is not None}
-    audience, ttl_seconds = str(after.pop("aud")), int(after.pop("exp")) - int(before["iat"])
-    organization = after.pop(console.provider.organization_claim)
-    subject = after.pop("sub", None)
-    extra = {**after, "aud": claims.get("aud", audience), "sub": subject}
-    return console.provider.mint("u", organization, ttl_seconds=ttl_seconds, **extra)
-
-
-def rewritten(rewrite: Callable[[Console, dict[str, Any]], dict[str, Any]]) -> Fault:
+def rewritten(rewrite: Callable[[dict[str, Any]], dict[str, Any]]) -> Fault:
     """Return a fault: the provider's answer, rewritten."""
 
     def answer(console: Console, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -188,14 +188,14 @@ def rewritten(rewrite: Callable[[Console, dict[str, Any]], dict[str, Any]]) -> F
 
         content = json.loads(b"".join(console.server(environ, start)))
         start_response(*started)
-        return [json.dumps(rewrite(console, content)).encode()]
+        return [json.dumps(rewrite(content)).encode()]
 
     return answer
 
 
 @pytest.fixture
 def console(browser: Browser) -> Iterator[Console]:
-    """Serve a page with a session and its provider; nobody is signed in."""
+    """Serve a page with a session, signed out, and its provider."""
     site, issuer = reserve(0), reserve(0)
     url = f"http://{HOST}:{port_of(site)}/v1/console"
     provider = IdentityProvider(issuer_at(port_of(issuer)), AUDIENCE, "org_id", ttl_seconds=3600)
@@ -221,7 +221,7 @@ def console(browser: Browser) -> Iterator[Console]:
         server.stop()
 
 
-def claims(token: str) -> dict[str, Any]:
+def claims_of(token: str) -> dict[str, Any]:
     """Return the claims of a token."""
     decoded: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
     return decoded
@@ -245,7 +245,7 @@ class TestSigningIn:
         """WHEN a user has signed in THEN the token has the audience of the API."""
         console.sign_in()
 
-        assert AUDIENCE == claims(console.token()["token"])["aud"]
+        assert AUDIENCE == claims_of(console.token()["token"])["aud"]
 
     def test_deep_link(self, console: Console) -> None:
         """GIVEN a deep link WHEN the user signs in THEN the page is at the link, without parameters of the sign-in."""
@@ -265,3 +265,560 @@ class TestSigningIn:
         console.open()
 
         assert [] == console.requests
+
+
+class TestAnswers:
+    """Answers of the provider that the browser brings back."""
+
+    def pending(self, console: Console) -> dict[str, str]:
+        """Begin a sign-in; return the parameters of its request, with which an answer can be made up."""
+        console.open()
+        console.leave("signIn")
+        console.browser.wait_for("return document.querySelector('button[value=admin]')")
+        return console.authorizations()[-1]
+
+    def answered(self, console: Console, **answer: str) -> dict[str, Any]:
+        """Open the page with an answer; return the outcome."""
+        return console.open(query=f"?{urlencode(answer)}")
+
+    def test_request(self, console: Console) -> None:
+        """A request has PKCE with S256, a state and a nonce, each 256 random bits, and the audience of the API."""
+        request = self.pending(console)
+
+        assert "S256" == request["code_challenge_method"]
+        assert [43, 43, 43] == [len(request[name]) for name in ("state", "nonce", "code_challenge")]
+        assert AUDIENCE == request["audience"]
+
+    def test_each_sign_in_has_other_values(self, console: Console) -> None:
+        """State, nonce and challenge are not used twice."""
+        first, second = self.pending(console), self.pending(console)
+
+        assert [] == [name for name in ("state", "nonce", "code_challenge") if first[name] == second[name]]
+
+    def test_canceled(self, console: Console) -> None:
+        """WHEN the user cancels THEN the page says so, and the address has no answer left."""
+        self.pending(console)
+        console.browser.click("button[value='1']")
+        outcome = console.outcome()
+
+        assert "access_denied" in outcome["error"]
+        assert "It says: the user canceled the sign-in" == outcome["hint"]
+        assert console.url == console.browser.run("return location.href")
+
+    def test_login_required_by_a_prompt(self, console: Console) -> None:
+        """An error that would be expected without a prompt is shown if the user was asked."""
+        request = self.pending(console)
+
+        assert "login_required" in self.answered(console, state=request["state"], error="login_required")["error"]
+
+    @pytest.mark.parametrize(
+        ("state", "iss"), [("another", None), ("", None), (None, "https://evil.example"), (None, "")]
+    )
+    def test_forged(self, console: Console, state: str | None, iss: str | None) -> None:
+        """An answer with another state or issuer is refused, and its code is not used."""
+        request = self.pending(console)
+        forged = {
+            "code": "stolen",
+            "state": request["state"] if state is None else state,
+            "iss": console.provider.issuer if iss is None else iss,
+        }
+
+        assert self.answered(console, **forged)["known"]
+        assert [] == console.grants()
+
+    def test_forged_state_uses_the_request_up(self, console: Console) -> None:
+        """A verifier is not used after an answer with another state."""
+        request = self.pending(console)
+        self.answered(console, code="stolen", state="another")
+
+        assert {"state": "signed-out"} == self.answered(console, code="stolen", state=request["state"])
+        assert [] == console.grants()
+
+    def test_missing_issuer(self, console: Console) -> None:
+        """GIVEN a provider that names itself in answers WHEN an answer does not THEN it is refused (RFC 9207)."""
+        console.config["issParameterSupported"] = True
+        request = self.pending(console)
+
+        assert "another identity provider" in self.answered(console, code="c", state=request["state"])["error"]
+
+    def test_issuer_is_optional(self, console: Console) -> None:
+        """GIVEN a provider that does not name itself in answers THEN its code is used."""
+        request = self.pending(console)
+        outcome = self.answered(console, code="unknown", state=request["state"])
+
+        assert ["authorization_code"] == console.grants()
+        assert "invalid_grant" in outcome["error"]
+
+    def test_answer_without_a_request(self, console: Console) -> None:
+        """An answer that this tab has not asked for is ignored, and removed from the address."""
+        outcome = console.open("#/audit-log", query="?code=stolen&state=s")
+
+        assert {"state": "signed-out"} == outcome
+        assert f"{console.url}#/audit-log" == console.browser.run("return location.href")
+        assert [] == console.grants()
+
+    def test_back_into_an_answer(self, console: Console) -> None:
+        """GIVEN an answer that was used WHEN it is opened again THEN the user is still signed in, by a new request."""
+        console.sign_in()
+        code = next(form["code"] for method, path, form in console.requests if path == "/token")
+        outcome = console.open(query=f"?code={code}&state=old")
+
+        assert {"state": "signed-in"} == outcome
+        assert ["authorization_code"] * 2 == console.grants()
+
+    def test_back_from_the_provider(self, console: Console) -> None:
+        """WHEN the user goes back from the provider THEN the page is there, and can sign in."""
+        self.pending(console)
+        console.browser.run("history.back()")
+        assert {"state": "signed-out"} == console.outcome()
+        console.leave("signIn")
+        console.browser.click("button[value=admin]")
+
+        assert {"state": "signed-in"} == console.outcome()
+
+
+class TestTokenEndpoint:
+    """Failures of the exchange of a code."""
+
+    @pytest.mark.parametrize(
+        ("fault", "message"),
+        [
+            (status("400 Bad Request", error="invalid_grant"), "refused the request (400): invalid_grant."),
+            (status("401 Unauthorized", error="<b>no</b>"), "refused the request (401)."),
+            (status("500 Internal Server Error"), "in trouble (500)."),
+            (silence, "does not answer."),
+        ],
+    )
+    def test_failure(self, console: Console, fault: Fault, message: str) -> None:
+        """WHEN the code cannot be exchanged THEN the page says so; the code is not sent again."""
+        console.faults = [fault]
+        outcome = console.sign_in()
+
+        assert outcome["error"].endswith(message)
+        assert outcome["hint"]
+        assert ["authorization_code"] == console.grants()
+
+    @pytest.mark.parametrize(
+        ("claims", "message"),
+        [
+            ({"iss": "https://evil.example"}, "iss is wrong"),
+            ({"aud": "another"}, "aud is wrong"),
+            ({"aud": [CLIENT_ID, "another"]}, "azp is wrong"),
+            ({"azp": "another"}, "azp is wrong"),
+            ({"exp": 0}, "has expired"),
+            ({"exp": None}, "has expired"),
+            ({"nonce": "another"}, "nonce is wrong"),
+            ({"nonce": None}, "nonce is wrong"),
+            ({"sub": None}, "sub is wrong"),
+            ({"sub": ""}, "sub is wrong"),
+        ],
+    )
+    def test_wrong_id_token(self, console: Console, claims: dict[str, object], message: str) -> None:
+        """An ID token that is not for this sign-in is refused."""
+        console.faults = [changed(**claims)]
+        outcome = console.sign_in()
+
+        assert message in outcome["error"]
+        assert console.browser.run("return session.user") is None
+
+    @pytest.mark.parametrize("claims", [{"aud": [CLIENT_ID]}, {"aud": [CLIENT_ID, "api"], "azp": CLIENT_ID}])
+    def test_right_id_token(self, console: Console, claims: dict[str, object]) -> None:
+        """An ID token with several audiences is accepted if it was issued to this client."""
+        console.faults = [changed(**claims)]
+
+        assert {"state": "signed-in"} == console.sign_in()
+
+    @pytest.mark.parametrize(("seconds", "outcome"), [(30, "state"), (90, "error")])
+    def test_clock(self, console: Console, seconds: int, outcome: str) -> None:
+        """The clock of the device may be a minute ahead of an ID token's end."""
+        console.preamble = f"skipped = {HOUR + seconds * 1000};"
+
+        assert outcome in console.sign_in()
+
+    @pytest.mark.parametrize("token", [None, "", "a.b", "a.b.c", "a.e30.c"])
+    def test_no_id_token(self, console: Console, token: str | None) -> None:
+        """An answer without a usable ID token is refused."""
+        console.faults = [rewritten(lambda answer: {**answer, "id_token": token})]
+
+        assert console.sign_in()["known"]
+
+
+class TestTokenForTheApi:
+    """Which token is sent to the API."""
+
+    def test_id_token(self, console: Console) -> None:
+        """GIVEN an API whose audience is the client THEN the ID token is used, and no audience is asked for."""
+        console.config["audience"] = CLIENT_ID
+        console.sign_in()
+
+        assert "Admin" == claims_of(console.token()["token"])["name"]
+        assert "audience" not in console.authorizations()[0]
+
+    def test_opaque_access_token(self, console: Console) -> None:
+        """GIVEN an access token that is no JWT, and an ID token of another audience THEN an administrator is told."""
+        console.faults = [rewritten(lambda answer: {**answer, "access_token": "opaque"})]
+        outcome = console.sign_in()
+
+        assert f"audience is {AUDIENCE}" in outcome["error"]
+        assert "The access token is not a JWT; the ID token has the audience keywright-console." in outcome["hint"]
+
+    def test_wrong_audience(self, console: Console) -> None:
+        """GIVEN tokens for another service THEN the failure names the audiences."""
+        outcome = console.sign_in("wrong_audience")
+
+        assert f"audience is {AUDIENCE}" in outcome["error"]
+        assert "has the audience https://another-service.example;" in outcome["hint"]
+
+    def test_expired_persona(self, console: Console) -> None:
+        """GIVEN an access token that has expired THEN the user is signed in, and the API refuses the token."""
+        assert {"state": "signed-in"} == console.sign_in("expired")
+        assert "token" in console.token()
+
+
+class TestRenewal:
+    """The token over time."""
+
+    def test_kept(self, console: Console) -> None:
+        """A token is used again until a minute before it expires."""
+        console.sign_in()
+        first = console.token()
+        console.browser.run("pass(arguments[0])", HOUR - 70_000)
+
+        assert first == console.token()
+        assert ["authorization_code"] == console.grants()
+
+    def test_before_the_end(self, console: Console) -> None:
+        """A token is renewed in its last minute."""
+        console.sign_in()
+        console.browser.run("pass(arguments[0])", HOUR - 50_000)
+        console.token()
+
+        assert ["authorization_code", "refresh_token"] == console.grants()
+
+    @pytest.mark.parametrize("clock", ["Date.now = () => wall() + 3600000", "performance.now = () => 3600000"])
+    def test_either_clock(self, console: Console, clock: str) -> None:
+        """A token is renewed if either clock says so: one stops while the device sleeps, the other can be set."""
+        console.sign_in()
+        console.browser.run(clock)
+        console.token()
+
+        assert ["authorization_code", "refresh_token"] == console.grants()
+
+    def test_concurrent(self, console: Console) -> None:
+        """Concurrent callers share one renewal."""
+        console.sign_in()
+        tokens = console.browser.run(
+            "return Promise.all([true, true, false].map((refresh) => session.token({ refresh })))"
+        )
+
+        assert 1 == len(set(tokens))
+        assert ["authorization_code", "refresh_token"] == console.grants()
+
+    def test_rotation(self, console: Console) -> None:
+        """Each refresh token is used once."""
+        console.sign_in()
+        for _ in range(3):
+            assert "token" in console.token(refresh=True)
+
+        used = [form["refresh_token"] for _, path, form in console.requests if "refresh_token" in form]
+        assert 3 == len(set(used))
+
+    def test_no_new_refresh_token(self, console: Console) -> None:
+        """GIVEN a renewal without a new refresh token WHEN that token has expired THEN the session has ended."""
+        console.faults = []
+        console.sign_in()
+        console.faults = [rewritten(lambda answer: {**answer, "refresh_token": None})]
+        console.token(refresh=True)
+        console.browser.run("pass(arguments[0])", HOUR)
+
+        assert "Your session has ended." == console.token()["error"]
+        assert ["authorization_code", "refresh_token"] == console.grants()
+
+    @pytest.mark.parametrize(
+        "fault",
+        [status("503 Service Unavailable"), status("429 Too Many Requests"), silence],
+        ids=["unavailable", "throttled", "silent"],
+    )
+    def test_passing_failure(self, console: Console, fault: Fault) -> None:
+        """A renewal that fails once is sent again."""
+        console.sign_in()
+        console.faults = [fault]
+
+        assert "token" in console.token(refresh=True)
+
+    def test_failure_while_the_token_works(self, console: Console) -> None:
+        """GIVEN a token that still works WHEN it cannot be renewed THEN it is used, and others do not wait."""
+        console.sign_in()
+        first = console.token()
+        console.browser.run("pass(arguments[0])", HOUR - 50_000)
+        console.faults = [silence, silence]
+
+        assert [first, first] == [console.token(), console.token()]
+        assert ["authorization_code", "refresh_token", "refresh_token"] == console.grants()
+
+    def test_failure_after_the_end(self, console: Console) -> None:
+        """GIVEN an expired token WHEN the provider is in trouble THEN the session stays, and is renewed later."""
+        console.sign_in()
+        console.browser.run("pass(arguments[0])", HOUR)
+        console.faults = [status("500 Internal Server Error"), status("500 Internal Server Error")]
+
+        assert "in trouble (500)" in console.token()["error"]
+        assert console.browser.run("return session.user !== null")
+        assert "token" in console.token()
+
+    def test_revoked(self, console: Console) -> None:
+        """WHEN the refresh token is revoked THEN the session ends, once."""
+        console.sign_in()
+        console.faults = [status("400 Bad Request", error="invalid_grant")]
+        answers = [console.token(refresh=True), console.token(), console.token(refresh=True)]
+
+        assert ["Your session has ended."] * 3 == [answer["error"] for answer in answers]
+        assert 1 == console.browser.run("return ends")
+        assert console.browser.run("return session.user") is None
+
+    def test_reload_after_the_end(self, console: Console) -> None:
+        """GIVEN a session that has ended WHEN the page is loaded again THEN it does not redirect."""
+        console.sign_in()
+        console.faults = [status("400 Bad Request", error="invalid_grant")]
+        console.token(refresh=True)
+
+        assert {"state": "signed-out"} == console.reload()
+        assert 1 == len(console.authorizations())
+
+    def test_without_refresh_tokens(self, console: Console) -> None:
+        """GIVEN no refresh token THEN the token is used until it expires; then the session has ended."""
+        console.config["scope"] = "openid"
+        console.sign_in()
+        first = console.token()
+        console.browser.run("pass(arguments[0])", HOUR - 10_000)
+
+        assert first == console.token()
+        console.browser.run("pass(arguments[0])", 10_000)
+        assert "Your session has ended." == console.token()["error"]
+        assert 1 == console.browser.run("return ends")
+
+    @pytest.mark.parametrize(
+        "claims", [{"sub": "another"}, {"iss": "https://evil.example"}, {"aud": "another"}, {"nonce": "another"}]
+    )
+    def test_renewal_for_another_user(self, console: Console, claims: dict[str, object]) -> None:
+        """A renewed ID token of another user, issuer or client ends the session."""
+        console.sign_in()
+        console.faults = [changed(**claims)]
+
+        assert "is wrong" in console.token(refresh=True)["error"]
+        assert console.browser.run("return session.user") is None
+
+    def test_renewal_without_an_id_token(self, console: Console) -> None:
+        """A renewal may have no ID token: the user stays."""
+        console.sign_in()
+        console.faults = [rewritten(lambda answer: {**answer, "id_token": None})]
+
+        assert "token" in console.token(refresh=True)
+        assert "Admin" == console.browser.run("return session.user.name")
+
+    def test_errors_have_no_token(self, console: Console) -> None:
+        """No message has a token, not even if the provider sends one back."""
+        console.sign_in()
+        refresh_token = console.browser.run("return session.token()")
+        console.faults = [status("400 Bad Request", error="invalid_grant", error_description=refresh_token)]
+
+        assert refresh_token not in json.dumps(console.token(refresh=True))
+
+
+class TestReload:
+    """The page after a reload, which forgets the tokens."""
+
+    def test_still_signed_in(self, console: Console) -> None:
+        """GIVEN a user who is signed in WHEN the page is loaded again THEN the user is, without a prompt."""
+        console.sign_in(fragment="#/keys")
+        console.browser.run("location.hash = '#/audit-log'")
+
+        assert {"state": "signed-in"} == console.reload()
+        assert "none" == console.authorizations()[-1]["prompt"]
+        assert f"{console.url}#/audit-log" == console.browser.run("return location.href")
+
+    def test_no_entry_in_the_history(self, console: Console) -> None:
+        """A reload adds nothing to the history, so that Back leads where it led before."""
+        console.sign_in()
+        before = console.browser.run("return history.length")
+        console.reload()
+
+        assert before == console.browser.run("return history.length")
+
+    def test_signed_out_at_the_provider(self, console: Console) -> None:
+        """GIVEN a user who signed out at the provider THEN the page is signed out after a reload, without a loop."""
+        console.sign_in()
+        console.browser.open(f"{console.provider.issuer}/logout")
+
+        assert {"state": "signed-out"} == console.open()
+        assert {"state": "signed-out"} == console.reload()
+        assert 2 == len(console.authorizations())
+
+    def test_provider_that_keeps_the_browser(self, console: Console) -> None:
+        """GIVEN a provider that ignores `prompt=none` WHEN the user comes back THEN the page stays."""
+        console.sign_in()
+        console.config["authorizationEndpoint"] = f"{console.provider.issuer}/jwks.json"
+        console.reload_into("/jwks.json")
+
+        assert {"state": "signed-out"} == console.open()
+
+    def test_other_tabs(self, console: Console) -> None:
+        """Each tab has its own session: a new tab is signed out, and the first one stays signed in."""
+        console.sign_in()
+        first = console.browser._post("/window/new", {"type": "tab"})["handle"]
+        handles = console.browser.client.get(f"{console.browser.session}/window/handles").json()["value"]
+        console.browser._post("/window", {"handle": first})
+        assert {"state": "signed-out"} == console.open()
+        console.browser.client.delete(f"{console.browser.session}/window")
+        console.browser._post("/window", {"handle": next(handle for handle in handles if handle != first)})
+
+        assert "token" in console.token(refresh=True)
+
+
+class TestSigningOut:
+    """From signed in to signed out."""
+
+    def test_everywhere(self, console: Console) -> None:
+        """WHEN a user signs out THEN the refresh token is revoked, and the provider forgets the user."""
+        console.sign_in()
+        console.leave("signOut")
+        assert {"state": "signed-out"} == console.outcome()
+
+        paths = [path for _, path, _ in console.requests]
+        assert ["/revoke", "/logout"] == paths[-2:]
+        assert "Set-Cookie" not in paths
+
+    def test_no_token_in_an_address(self, console: Console) -> None:
+        """The address of the sign-out names the client and where to return to, and has no token."""
+        console.sign_in()
+        console.leave("signOut")
+        console.outcome()
+
+        assert {
+            "client_id": CLIENT_ID,
+            "post_logout_redirect_uri": console.url,
+            "logout_uri": console.url,
+        } == console.requests[-1][2]
+
+    def test_reload(self, console: Console) -> None:
+        """After a sign-out, a reload does not redirect."""
+        console.sign_in()
+        console.leave("signOut")
+        console.outcome()
+
+        assert {"state": "signed-out"} == console.reload()
+        assert 1 == len(console.authorizations())
+
+    def test_provider_without_endpoints(self, console: Console) -> None:
+        """GIVEN a provider without endpoints for it THEN the page forgets the session."""
+        del console.config["endSessionEndpoint"], console.config["revocationEndpoint"]
+        console.sign_in()
+        console.browser.run("return session.signOut()")
+
+        assert "Your session has ended." == console.token()["error"]
+        assert console.browser.run("return session.user") is None
+        assert 0 == console.browser.run("return ends")
+        assert {} == console.browser.run("return { ...sessionStorage }")
+
+    def test_failing_revocation(self, console: Console) -> None:
+        """A revocation that fails does not stop the sign-out."""
+        console.config["revocationEndpoint"] = "http://127.0.0.1:9/revoke"
+        console.sign_in()
+        console.leave("signOut")
+
+        assert {"state": "signed-out"} == console.outcome()
+
+    def test_during_a_renewal(self, console: Console) -> None:
+        """GIVEN a renewal under way WHEN the user signs out THEN its tokens are revoked and not used."""
+        del console.config["endSessionEndpoint"]
+        console.sign_in()
+        answer = console.browser.run(
+            """const renewal = session.token({ refresh: true }).then((token) => ({ token }), described);
+            return session.signOut().then(() => renewal)"""
+        )
+
+        assert "Your session has ended." == answer["error"]
+        assert console.browser.run("return session.user") is None
+
+
+class TestSurroundings:
+    """What a page may find itself in."""
+
+    def test_other_host_name(self, console: Console) -> None:
+        """WHEN the page is opened under another host name THEN it moves to its address, with the deep link."""
+        console.browser.open(f"{console.url.replace(HOST, 'localhost')}#/keys/1")
+        console.browser.wait_for("return location.hostname === arguments[0] && window.outcome", HOST)
+
+        assert f"{console.url}#/keys/1" == console.browser.run("return location.href")
+
+    def test_address_that_leads_back(self, console: Console) -> None:
+        """GIVEN an address that leads back to another host name THEN the page says so, without a loop."""
+        console.config["redirectUri"] = console.url.replace("/console", "/back")
+        console.browser.open(console.url.replace(HOST, "localhost"))
+
+        outcome = console.outcome()
+        assert f"This page is not at its address, {console.config['redirectUri']}." == outcome["error"]
+        assert "PublicUrl" in outcome["hint"]
+
+    def test_no_storage(self, console: Console) -> None:
+        """GIVEN a browser that keeps nothing for the page WHEN the user signs in THEN the page says what to allow."""
+        console.preamble = """Object.defineProperty(window, "sessionStorage", {
+            get() { throw new DOMException("denied", "SecurityError"); } });"""
+        assert {"state": "signed-out"} == console.open()
+        answer = console.browser.run("return session.signIn().catch(described)")
+
+        assert "The browser does not let this page keep what a sign-in needs." == answer["error"]
+        assert "Allow this site to save data" in answer["hint"]
+
+    def test_no_encryption(self, console: Console) -> None:
+        """GIVEN a page without TLS, where browsers have no SHA-256 THEN the page says that it needs https."""
+        console.preamble = 'Object.defineProperty(crypto, "subtle", { value: undefined });'
+        console.open()
+        answer = console.browser.run("return session.signIn().catch(described)")
+
+        assert "Open it with https." == answer["hint"]
+
+    def test_two_clicks(self, console: Console) -> None:
+        """Two clicks on the button are one sign-in."""
+        console.open()
+        console.browser.run("void session.signIn(); void session.signIn()")
+        console.browser.click("button[value=admin]")
+
+        assert {"state": "signed-in"} == console.outcome()
+        assert 1 == len(console.authorizations())
+
+
+class TestPage:
+    """The sign-in page of the development identity provider."""
+
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    def test_narrow_screen(self, console: Console, scheme: str) -> None:
+        """The page fits into 320 CSS pixels."""
+        console.browser.resize(320, 640)
+        console.browser.prefer(scheme)
+        console.open()
+        console.leave("signIn")
+
+        assert 320 >= console.browser.wait_for(
+            "return document.querySelector('button[value=admin]') && document.documentElement.scrollWidth"
+        )
+
+    def test_another_user(self, console: Console) -> None:
+        """Any user of any organization can sign in with the fields."""
+        console.open()
+        console.leave("signIn")
+        console.browser.type("input[name=user]", "ada@example.com")
+        console.browser.type("input[name=organization]", "acme")
+        console.browser.click("h2 + form button")
+        console.outcome()
+
+        assert "ada@example.com" == console.browser.run("return session.user.id")
+
+    def test_console_is_silent(self, console: Console) -> None:
+        """A sign-in, a reload and a sign-out write nothing to the browser's console: no policy is violated."""
+        console.sign_in()
+        console.reload()
+        console.leave("signOut")
+        console.outcome()
+
+        assert [] == console.browser.console()
