@@ -14,6 +14,7 @@ from local.identity_provider import IdentityProvider, issuer_at, sign
 from local.server import HOST, Server, port_of, reserve
 from local.sign_in.requests import CLIENT_ID, Client
 from local.sign_in.server import AuthorizationServer
+from tests.browser.webdriver import wait
 from tests.support.environment import ROOT
 
 if TYPE_CHECKING:
@@ -45,6 +46,12 @@ PAGE = """<!DOCTYPE html>
   session.onEnd = () => { window.ends += 1; };
   session.start().then((state) => { window.outcome = { state }; }, (error) => { window.outcome = described(error); });
 </script>"""
+LATE_DIGEST = """const digest = crypto.subtle.digest.bind(crypto.subtle);
+    crypto.subtle.digest = async (...values) => {
+      while (document.readyState !== "complete") await new Promise((resolve) => setTimeout(resolve, 50));
+      return digest(...values);
+    };"""
+"""Without it, the browser itself adds no entry: the page is still loading."""
 TOKEN = "return session.token(arguments[0]).then((token) => ({ token }), described)"
 
 
@@ -55,6 +62,7 @@ class Console:
     Attributes:
         config: the configuration of the page.
         preamble: a script that runs before the session.
+        stays: whether the provider keeps the browser on the page, as a user does who stops loading.
         faults: changes the next answers of the token endpoint: returns an answer for the form, or None.
         requests: method, path and parameters of each request to the provider.
     """
@@ -65,6 +73,7 @@ class Console:
     url: str
     config: dict[str, object]
     preamble: str = ""
+    stays: bool = False
     faults: list[Fault] = field(default_factory=list)
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
 
@@ -88,6 +97,9 @@ class Console:
         parameters = dict(parse_qsl(body.decode() or environ.get("QUERY_STRING", "")))
         self.requests.append((method, path, parameters))
         environ["wsgi.input"] = Body(body)
+        if path == "/authorize" and self.stays:
+            start_response("204 No Content", [])
+            return []
         if path == "/token" and self.faults:
             return self.faults.pop(0)(self, environ, start_response)
         return self.server(environ, start_response)
@@ -637,8 +649,16 @@ class TestReload:
         assert "none" == console.authorizations()[-1]["prompt"]
         assert f"{console.url}#/audit-log" == console.browser.run("return location.href")
 
+    def test_provider_without_silent_answers(self, console: Console) -> None:
+        """GIVEN a provider that refuses `prompt=none` WHEN the page is loaded again THEN it shows no error."""
+        console.sign_in()
+        console.config["scope"] = "unknown"
+
+        assert {"state": "signed-out"} == console.reload()
+
     def test_no_entry_in_the_history(self, console: Console) -> None:
         """A reload adds nothing to the history, so that Back leads where it led before."""
+        console.preamble = LATE_DIGEST
         console.sign_in()
         before = console.browser.run("return history.length")
         console.reload()
@@ -777,6 +797,18 @@ class TestSurroundings:
         answer = console.browser.run("return session.signIn().catch(described)")
 
         assert "Open it with https." == answer["hint"]
+
+    def test_stopped(self, console: Console) -> None:
+        """GIVEN a sign-in after which the browser stayed on the page WHEN the user tries again THEN it continues."""
+        console.stays = True
+        console.open()
+        console.leave("signIn")
+        wait(console.authorizations, "the provider is asked")
+        console.stays = False
+        console.leave("signIn")
+        console.browser.click("button[value=admin]")
+
+        assert {"state": "signed-in"} == console.outcome()
 
     def test_two_clicks(self, console: Console) -> None:
         """Two clicks on the button are one sign-in."""
