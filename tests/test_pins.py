@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
 import re
 import shutil
@@ -60,6 +62,15 @@ def test_there_are_pins_to_check() -> None:
     """The rules above apply to existing files of both kinds."""
     assert len(REQUIREMENTS) > 10
     assert {"benchmarks/peers/better_auth", "tests/clients/typescript"} == {shown(project) for project in PROJECTS}
+
+
+def test_the_checker_of_pages_is_the_published_one() -> None:
+    """The library is the published file, byte for byte, that its README names, and its licenses are beside it."""
+    folder = ROOT / "tests" / "browser" / "axe"
+    content = gzip.decompress((folder / "axe.min.js.gz").read_bytes())
+
+    assert f"`{hashlib.sha256(content).hexdigest()}`" in (folder / "README.md").read_text(encoding="utf-8")
+    assert all((folder / name).is_file() for name in ("LICENSE", "LICENSE-3RD-PARTY.txt"))
 
 
 def test_npm_installs_from_the_lock_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

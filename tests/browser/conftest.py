@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.browser import console as consoles
 from tests.browser import webdriver
+from tests.browser.console import Visit
 from tests.support.environment import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.api.deployment import Deployment
+    from tests.browser.console import Console
     from tests.browser.webdriver import Browser
 
 HERE = Path(__file__).parent
@@ -46,3 +50,26 @@ def browser(chromium: Browser) -> Browser:
     chromium.console()
     chromium.requested()
     return chromium
+
+
+@pytest.fixture(scope="session")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """One local service for all tests of the console."""
+    with consoles.running(tmp_path_factory.mktemp("console")) as console:
+        yield console
+
+
+@pytest.fixture
+def organization(console: Console) -> Deployment:
+    """A new organization, whose users are the personas of the deployment."""
+    return console.organization()
+
+
+@pytest.fixture
+def visit(browser: Browser, console: Console, organization: Deployment) -> Iterator[Visit]:
+    """A visit of the console. The browser's console stays empty, and the browser asks nobody else."""
+    visit = Visit(browser, console=console, organization=organization)
+    yield visit
+    browser.set_offline(False)
+    assert [] == visit.complaints()
+    assert [] == visit.strangers()

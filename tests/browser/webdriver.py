@@ -19,11 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 START_SECONDS = 60
-WAIT_SECONDS = 60
+WAIT_SECONDS = 20
 """A page takes a second; a busy machine takes longer."""
+
+Element = dict[str, str]
+"""A reference to an element of a page, as scripts return it and take it."""
 
 _STARTED = re.compile(r"started successfully on port (\d+)")
 _ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # W3C WebDriver, section 11
+_RELEASE = "\ue000"  # releases all keys (W3C WebDriver, section 12.5.3)
+_DOWNLOADS = "downloads"
 _ARGUMENTS = [
     "--headless",
     "--no-sandbox",
@@ -35,7 +40,11 @@ _ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
     "--no-proxy-server",
+    "--enable-blink-features=ComputedAccessibilityInfo",  # computedRole and computedName of elements
 ]
+KEYS = {"Tab": "\ue004", "Enter": "\ue007", "Shift": "\ue008", "Control": "\ue009", "Escape": "\ue00c", "Space": " "}
+"""Keys by name (W3C WebDriver, section 17.4.2)."""
+KEYS |= {"Home": "\ue011", "End": "\ue010", "ArrowUp": "\ue013", "ArrowDown": "\ue015", "Delete": "\ue017"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +53,33 @@ class Browser:
 
     Attributes:
         session: address of its session at the driver.
+        downloads: directory that files are downloaded to.
     """
 
     client: httpx.Client
     session: str
+    downloads: Path
 
     def open(self, url: str) -> None:
         """Load a page."""
         self._post("/url", {"url": "about:blank"})
         self._post("/url", {"url": url})
+
+    def address(self) -> str:
+        """Return the address of the page, fragment included."""
+        return str(self.run("return location.href"))
+
+    def back(self) -> None:
+        """Go back, as the browser's button does."""
+        self._post("/back", {})
+
+    def forward(self) -> None:
+        """Go forward, as the browser's button does."""
+        self._post("/forward", {})
+
+    def reload(self) -> None:
+        """Load the page again."""
+        self._post("/refresh", {})
 
     def run(self, script: str, *arguments: object) -> Any:
         """Run the body of a function in the page; return its result."""
@@ -72,15 +99,65 @@ class Browser:
         self._post(f"/element/{element}/clear", {})
         self._post(f"/element/{element}/value", {"text": text})
 
+    def click_element(self, element: Element) -> None:
+        """Click on an element at its place; fails if another element covers it."""
+        self._post(f"/element/{element[_ELEMENT]}/click", {})
+
+    def type_into(self, element: Element, text: str) -> None:
+        """Replace the text of a field by typing."""
+        everything = KEYS["Control"] + "a" + _RELEASE
+        self._post(f"/element/{element[_ELEMENT]}/value", {"text": everything + (text or KEYS["Delete"])})
+
+    def press(self, *names: str) -> None:
+        """Press keys one after the other, such as `Tab`, `a` or `Shift+Tab`."""
+        for name in names:
+            keys = [KEYS.get(part, part) for part in name.split("+")]
+            actions = [{"type": "keyDown", "value": key} for key in keys]
+            actions += [{"type": "keyUp", "value": key} for key in reversed(keys)]
+            self._post("/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": actions}]})
+
+    def command(self, name: str, **parameters: object) -> Any:
+        """Run a command of the Chrome DevTools Protocol; return its result."""
+        return self._post("/goog/cdp/execute", {"cmd": name, "params": parameters})
+
+    def set_offline(self, is_offline: bool) -> None:  # noqa: FBT001 - the state itself
+        """Disconnect the browser from the network, or connect it again."""
+        throughput = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+        self.command("Network.emulateNetworkConditions", offline=is_offline, **throughput)
+
+    def clipboard(self) -> str:
+        """Return the text in the clipboard; the page needs a secure origin."""
+        self.command("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
+        text = str(self.run("return navigator.clipboard.readText()"))
+        self.command("Browser.resetPermissions")  # pages write to it after a click, without a permission
+        return text
+
+    def downloaded(self, name: str) -> str:
+        """Wait for a downloaded file; return its text and remove it."""
+        path = self.downloads / name
+        wait(path.exists, f"{name} is downloaded")
+        text = path.read_text(encoding="utf-8")
+        path.unlink()
+        return text
+
+    def history(self) -> list[str]:
+        """Return the addresses of all entries of the window's history."""
+        return [entry["url"] for entry in self.command("Page.getNavigationHistory")["entries"]]
+
+    def forget(self) -> None:
+        """Remove cookies and everything else that pages have stored, of all origins."""
+        self.command("Network.clearBrowserCookies")
+        for origin in {address.split("/", 3)[2] for address in self.history() if address.startswith("http")}:
+            self.command("Storage.clearDataForOrigin", origin=f"http://{origin}", storageTypes="all")
+
     def resize(self, width: int, height: int) -> None:
         """Set the size of the screen in CSS pixels."""
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < height}
-        self._post("/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics})
+        self.command("Emulation.setDeviceMetricsOverride", **metrics)
 
     def prefer(self, scheme: str) -> None:
         """Set the color scheme that the reader prefers: light or dark."""
-        features = [{"name": "prefers-color-scheme", "value": scheme}]
-        self._post("/goog/cdp/execute", {"cmd": "Emulation.setEmulatedMedia", "params": {"features": features}})
+        self.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
     def console(self) -> list[str]:
         """Return the console's new lines: errors, warnings, refused requests."""
@@ -132,15 +209,19 @@ def browser(chromium: str) -> Iterator[Browser]:
         opened.callback(process.terminate)
         started = wait(lambda: _STARTED.search(output.read_text()), "chromedriver says where it listens")
         address = f"http://127.0.0.1:{started[1]}"
-        client = opened.enter_context(httpx.Client(timeout=WAIT_SECONDS, trust_env=False))
-        session = f"{address}/session/{_session(client, address, chromium, Path(directory) / 'profile')}"
+        client = opened.enter_context(httpx.Client(timeout=START_SECONDS, trust_env=False))
+        session = f"{address}/session/{_session(client, address, chromium, Path(directory))}"
         opened.callback(client.delete, session)  # this also ends the browser
-        yield Browser(client, session)
+        yield Browser(client, session, Path(directory) / _DOWNLOADS)
 
 
-def _session(client: httpx.Client, address: str, chromium: str, profile: Path) -> str:
+def _session(client: httpx.Client, address: str, chromium: str, directory: Path) -> str:
     capabilities = {
-        "goog:chromeOptions": {"binary": chromium, "args": [*_ARGUMENTS, f"--user-data-dir={profile}"]},
+        "goog:chromeOptions": {
+            "binary": chromium,
+            "args": [*_ARGUMENTS, f"--user-data-dir={directory / 'profile'}"],
+            "prefs": {"download.default_directory": str(directory / _DOWNLOADS)},
+        },
         "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
     }
     response = client.post(f"{address}/session", json={"capabilities": {"alwaysMatch": capabilities}})

@@ -72,12 +72,15 @@ class Exchange:
 
     Attributes:
         operation: of DynamoDB, such as `TransactWriteItems`.
+        method, target: of the request, such as `GET` and `/v1/console`.
     """
 
     def __init__(self, proxy: FaultProxy, client: socket.socket, request: bytes) -> None:
         head, _, self._body = request.partition(_END_OF_HEAD * 2)
         target = _TARGET.search(head)
         self.operation = target[1].decode() if target else ""
+        line, *self._headers = head.decode("latin-1").split("\r\n")
+        self.method, self.target, _ = line.split(" ", 2)
         self.is_open = True
         self._proxy = proxy
         self._client = client
@@ -87,6 +90,11 @@ class Exchange:
     def content(self) -> Any:
         """Return the parsed body of the request."""
         return json.loads(self._body)
+
+    def header(self, name: str) -> str | None:
+        """Return the value of a header of the request; the name is in lower case."""
+        lines = (line.partition(":") for line in self._headers)
+        return next((value.strip() for field, _, value in lines if field.lower() == name), None)
 
     def forward(self) -> Reply:
         """Let the request take effect; return its response, not sent yet."""
@@ -140,8 +148,7 @@ class FaultProxy:
     """
 
     def __init__(self, upstream: str) -> None:
-        parts = urlsplit(upstream)
-        self._upstream = (parts.hostname or _HOST, parts.port or 80)
+        self.forward_to(upstream)
         self.time: Time = RealTime()
         self.late: list[bytes] = []
         self.requests = 0
@@ -154,6 +161,11 @@ class FaultProxy:
         self._server = _Server((_HOST, 0), _connection_class(self), bind_and_activate=True)
         self.url = f"http://{_HOST}:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def forward_to(self, upstream: str) -> None:
+        """Change the address of the service."""
+        parts = urlsplit(upstream)
+        self._upstream = (parts.hostname or _HOST, parts.port or 80)
 
     def close(self) -> None:
         """Stop listening."""

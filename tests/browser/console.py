@@ -1,0 +1,162 @@
+"""The console of a local service in a browser, with a proxy between the two that can fail."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import httpx
+
+from keywright import clock
+from tests.browser import faults
+from tests.browser.screen import Screen
+from tests.support.environment import CHEAP_ARGON2
+from tests.support.fault_proxy import FaultProxy
+from tests.support.local_service import ALLOWED_ORIGINS, connected, local_service
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.api.deployment import Deployment
+    from tests.support.fault_proxy import Exchange
+    from tests.support.network_faults import Fault
+
+PERMISSIONS = ("sessions:read", "sessions:write", "reports:read", "reports:write")
+ROLES = ("owner", "admin", "member", "suspended")
+"""The users of an organization; the suspended one is an admin."""
+
+_FAILED = re.compile(r"^SEVERE (\S+) - Failed to load resource: ")
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """A local service whose public address is that of a proxy.
+
+    Attributes:
+        service: the service itself, without the proxy.
+        stack: the content of its stack file.
+        log_file: what its functions log.
+    """
+
+    service: Deployment
+    proxy: FaultProxy
+    stack: dict[str, Any]
+    log_file: Path
+
+    @property
+    def base_url(self) -> str:
+        """The public address."""
+        return f"{self.proxy.url}/v1"
+
+    def organization(self, name: str = "Example organization") -> Deployment:
+        """Make an organization with a user of each role; the ids of users are `ROLE-` and the beginning of its id."""
+        organization_id = str(uuid.uuid4())
+        now = clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        self._put(organization_id, "ORG", name=name, created_at=now)
+        for role in ROLES:
+            member = {"role": "admin" if role == "suspended" else role, "created_at": now}
+            suspended = {"suspended_at": now} if role == "suspended" else {}
+            self._put(organization_id, f"MEMBER#{user_id(role, organization_id)}", **member, **suspended)
+        tokens = {role: self.token(role, organization_id) for role in (*ROLES, "outsider")}
+        return replace(self.service, organization_id=organization_id, tokens=tokens)
+
+    def token(self, role: str, organization_id: str) -> str:
+        """Return a session token."""
+        query = {"user": user_id(role, organization_id), "organization": organization_id}
+        return httpx.get(f"{self.stack['issuer']}/token", params=query, trust_env=False).raise_for_status().text
+
+    def _put(self, organization_id: str, sort_key: str, **fields: str) -> None:
+        item = {"pk": f"ORG#{organization_id}", "sk": sort_key, **fields}
+        environment = self.stack["operator"]
+        client = boto3.client(
+            "dynamodb",
+            region_name="us-east-1",
+            endpoint_url=self.stack["aws_endpoint_url"],
+            aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        )
+        with closing(client):
+            client.put_item(
+                TableName=self.stack["table_name"], Item={name: {"S": value} for name, value in item.items()}
+            )
+
+
+def user_id(role: str, organization_id: str) -> str:
+    """Return the id of an organization's user."""
+    return f"{role}-{organization_id[:8]}"
+
+
+@contextmanager
+def running(directory: Path) -> Iterator[Console]:
+    """Run a local service behind a proxy."""
+    with closing(FaultProxy("http://127.0.0.1:1")) as proxy:
+        parameters = {
+            **CHEAP_ARGON2,
+            "AllowedOrigins": ",".join(ALLOWED_ORIGINS),
+            "Permissions": ",".join(PERMISSIONS),
+            "PublicUrl": f"{proxy.url}/v1",
+        }
+        with local_service(directory, PARAMETERS=json.dumps(parameters)) as stack_file:
+            stack = json.loads(stack_file.read_text(encoding="utf-8"))
+            proxy.forward_to(stack["base_url"])
+            for service in connected(stack_file):
+                yield Console(service, proxy, stack, stack_file.with_name("service.log"))
+
+
+@dataclass(frozen=True, slots=True)
+class Visit(Screen):
+    """A visit of the console.
+
+    Attributes:
+        console: the service.
+        organization: the visitor's organization.
+        refused: paths whose requests are refused or fail in the course of the test, which the browser writes to its
+            console.
+    """
+
+    console: Console = field(kw_only=True)
+    organization: Deployment = field(kw_only=True)
+    refused: list[str] = field(default_factory=list, kw_only=True)
+
+    def open(self, place: str = "/keys", *, role: str = "admin") -> None:
+        """Open a place of the console as a user, signed in."""
+        self.browser.command(
+            "Page.addScriptToEvaluateOnNewDocument", source=f"window.devToken = {self.organization.tokens[role]!r}"
+        )
+        self.browser.open(self.address(place))
+
+    def address(self, place: str) -> str:
+        """Return the address of a place."""
+        return f"{self.console.base_url}/console#{place}"
+
+    def place(self) -> str:
+        """Return the place that the browser shows."""
+        return self.browser.address().partition("#")[2]
+
+    @contextmanager
+    def failing(self, method: str, path: str, fault: Fault) -> Iterator[list[Exchange]]:
+        """Apply a fault to requests of the console while the context is open; yield them."""
+        self.refused.append(path)
+        with faults.failing(self.console.proxy, method, path, fault) as requests:
+            yield requests
+
+    def complaints(self) -> list[str]:
+        """Return the lines of the browser's console, without requests that were meant to fail."""
+        meant = [re.compile(f".*{re.escape(path).replace('{id}', '[^/?]+')}") for path in self.refused]
+        return [line for line in self.browser.console() if not _is_meant(line, meant)]
+
+    def strangers(self) -> list[str]:
+        """Return the addresses that were requested and belong neither to the service nor to the identity provider."""
+        own = (self.console.base_url, self.console.stack["issuer"], "data:", "about:", "blob:")
+        return [address for address in self.browser.requested() if not address.startswith(own)]
+
+
+def _is_meant(line: str, meant: list[re.Pattern[str]]) -> bool:
+    failed = _FAILED.match(line)
+    return failed is not None and any(pattern.match(failed[1]) for pattern in meant)

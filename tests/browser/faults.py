@@ -1,0 +1,48 @@
+"""What goes wrong between a page and the service: a refusal in the service's own envelope, or no answer."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from keywright.api import envelope
+from keywright.errors import ServiceError
+from tests.support.fault_proxy import Exchange, FaultProxy, Reply, passed_on
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from keywright.errors import ErrorType
+    from tests.support.network_faults import Fault
+
+
+def refusal(error: ErrorType, base_url: str) -> Fault:
+    """Answer with an error as the functions do, with a new request id each time."""
+
+    def fault(exchange: Exchange) -> None:
+        answer = envelope.failure(ServiceError(error), base_url, {"x-request-id": str(uuid.uuid4())})
+        exchange.answer(Reply(answer["statusCode"], tuple(answer["headers"].items()), answer["body"].encode()))
+
+    return fault
+
+
+@contextmanager
+def failing(proxy: FaultProxy, method: str, path: str, fault: Fault) -> Iterator[list[Exchange]]:
+    """Apply a fault to the requests with a method and a path while the context is open; yield these requests.
+
+    The path is without stage and query; `{id}` stands for any segment.
+    """
+    pattern = re.compile(r"/\w+" + re.escape(path).replace(r"\{id\}", "[^/]+"))
+    requests: list[Exchange] = []
+
+    def of_these(exchange: Exchange) -> None:
+        if exchange.method == method and pattern.fullmatch(exchange.target.partition("?")[0]):
+            requests.append(exchange)
+            fault(exchange)
+        else:
+            passed_on(exchange)
+
+    with proxy.inflicting(of_these):
+        yield requests
