@@ -1,4 +1,4 @@
-"""The session of the console, in Chromium, with the development identity provider and its real redirects."""
+"""The session of the tab, in Chromium, with the development identity provider and its real redirects."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from local.identity_provider import IdentityProvider, issuer_at, sign
 from local.server import HOST, Server, port_of, reserve
 from local.sign_in.requests import CLIENT_ID, Client
 from local.sign_in.server import AuthorizationServer
+from tests.browser.accessibility import too_wide, violations
 from tests.browser.webdriver import wait
 from tests.support.environment import ROOT
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from tests.browser.webdriver import Browser
 
-    Fault = Callable[["Console", WSGIEnvironment, StartResponse], Iterable[bytes]]
+    Fault = Callable[["Tab", WSGIEnvironment, StartResponse], Iterable[bytes]]
 
 MODULE = ROOT / "functions" / "get_console_script" / "modules" / "session.js"
 AUDIENCE = "keywright"
@@ -42,7 +43,8 @@ PAGE = """<!DOCTYPE html>
   import { createSession, SessionError } from "./console/session.js";
   window.ends = 0;
   window.session = createSession(CONFIG);
-  window.described = (error) => ({ error: error.message, hint: error.hint, known: error instanceof SessionError });
+  window.described = (error) => ({ error: error.message, hint: error.hint, known: error instanceof SessionError,
+    isTransient: error.isTransient });
   session.onEnd = () => { window.ends += 1; };
   session.start().then((state) => { window.outcome = { state }; }, (error) => { window.outcome = described(error); });
 </script>"""
@@ -56,7 +58,7 @@ TOKEN = "return session.token(arguments[0]).then((token) => ({ token }), describ
 
 
 @dataclass(slots=True)
-class Console:
+class Tab:
     """A page with a session, its provider, and the browser that shows it.
 
     Attributes:
@@ -163,15 +165,15 @@ class Body:
 def status(text: str, **document: object) -> Fault:
     """Return a fault: an answer with a status, instead of that of the provider."""
 
-    def answer(console: Console, _environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        headers = [("content-type", "application/json"), ("access-control-allow-origin", console.url[:-11])]
+    def answer(tab: Tab, _environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        headers = [("content-type", "application/json"), ("access-control-allow-origin", tab.url[:-11])]
         start_response(text, headers)
         return [json.dumps(document).encode()]
 
     return answer
 
 
-def silence(_console: Console, _environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+def silence(_tab: Tab, _environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Answer as if the network were down: to a page, an answer without CORS headers is none."""
     start_response("502 Bad Gateway", [])
     return []
@@ -191,14 +193,14 @@ def changed(**claims: object) -> Fault:
 def rewritten(rewrite: Callable[[dict[str, Any]], dict[str, Any]]) -> Fault:
     """Return a fault: the provider's answer, rewritten."""
 
-    def answer(console: Console, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def answer(tab: Tab, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         started: list[Any] = []
 
         def start(status_line: str, headers: list[tuple[str, str]], _error: object = None) -> Callable[[bytes], object]:
             started.extend([status_line, [pair for pair in headers if pair[0] != "content-length"]])
             return lambda _: None
 
-        content = json.loads(b"".join(console.server(environ, start)))
+        content = json.loads(b"".join(tab.server(environ, start)))
         start_response(*started)
         return [json.dumps(rewrite(content)).encode()]
 
@@ -206,7 +208,7 @@ def rewritten(rewrite: Callable[[dict[str, Any]], dict[str, Any]]) -> Fault:
 
 
 @pytest.fixture
-def console(browser: Browser) -> Iterator[Console]:
+def tab(browser: Browser) -> Iterator[Tab]:
     """Serve a page with a session, signed out, and its provider."""
     site, issuer = reserve(0), reserve(0)
     url = f"http://{HOST}:{port_of(site)}/v1/console"
@@ -222,12 +224,12 @@ def console(browser: Browser) -> Iterator[Console]:
         "endSessionEndpoint": f"{provider.issuer}/logout",
         "revocationEndpoint": f"{provider.issuer}/revoke",
     }
-    console = Console(browser, provider, AuthorizationServer(provider, Client(url)), url, config)
+    tab = Tab(browser, provider, AuthorizationServer(provider, Client(url)), url, config)
     servers = [
-        Server(console.site, site, threads=4),
-        Server(console.identity_provider, issuer, threads=4),
+        Server(tab.site, site, threads=4),
+        Server(tab.identity_provider, issuer, threads=4),
     ]
-    yield console
+    yield tab
     browser.open("about:blank")
     for server in servers:
         server.stop()
@@ -242,151 +244,151 @@ def claims_of(token: str) -> dict[str, Any]:
 class TestSigningIn:
     """From signed out to signed in."""
 
-    def test_user(self, console: Console) -> None:
+    def test_user(self, tab: Tab) -> None:
         """WHEN a user signs in THEN the session names the user and the organization."""
-        console.sign_in("admin")
+        tab.sign_in("admin")
 
         assert {
             "id": "demo-admin",
             "name": "Admin",
             "email": None,
             "organization": "5f0c2c0e-9a3d-4b6e-8f57-0d6f2b8a1c01",
-        } == console.browser.run("return session.user")
+        } == tab.browser.run("return session.user")
 
-    def test_token_is_for_the_api(self, console: Console) -> None:
+    def test_token_is_for_the_api(self, tab: Tab) -> None:
         """WHEN a user has signed in THEN the token has the audience of the API."""
-        console.sign_in()
+        tab.sign_in()
 
-        assert AUDIENCE == claims_of(console.token()["token"])["aud"]
+        assert AUDIENCE == claims_of(tab.token()["token"])["aud"]
 
-    def test_deep_link(self, console: Console) -> None:
+    def test_deep_link(self, tab: Tab) -> None:
         """GIVEN a deep link WHEN the user signs in THEN the page is at the link, without parameters of the sign-in."""
-        console.sign_in(fragment="#/keys/01a20a38")
+        tab.sign_in(fragment="#/keys/01a20a38")
 
-        assert f"{console.url}#/keys/01a20a38" == console.browser.run("return location.href")
+        assert f"{tab.url}#/keys/01a20a38" == tab.browser.run("return location.href")
 
-    def test_tokens_are_in_memory_only(self, console: Console) -> None:
+    def test_tokens_are_in_memory_only(self, tab: Tab) -> None:
         """WHEN a user has signed in THEN the tab keeps one mark, and no token, verifier or code."""
-        console.sign_in()
+        tab.sign_in()
 
-        stored = console.browser.run("return { ...sessionStorage, ...localStorage }")
+        stored = tab.browser.run("return { ...sessionStorage, ...localStorage }")
         assert ["true"] == list(stored.values())
 
-    def test_nothing_is_asked_without_the_user(self, console: Console) -> None:
+    def test_nothing_is_asked_without_the_user(self, tab: Tab) -> None:
         """WHEN the page is opened in a new tab THEN it does not redirect."""
-        console.open()
+        tab.open()
 
-        assert [] == console.requests
+        assert [] == tab.requests
 
 
 class TestAnswers:
     """Answers of the provider that the browser brings back."""
 
-    def pending(self, console: Console) -> dict[str, str]:
+    def pending(self, tab: Tab) -> dict[str, str]:
         """Begin a sign-in; return the parameters of its request, with which an answer can be made up."""
-        console.open()
-        console.leave("signIn")
-        console.browser.wait_for("return document.querySelector('button[value=admin]')")
-        return console.authorizations()[-1]
+        tab.open()
+        tab.leave("signIn")
+        tab.browser.wait_for("return document.querySelector('button[value=admin]')")
+        return tab.authorizations()[-1]
 
-    def answered(self, console: Console, **answer: str) -> dict[str, Any]:
+    def answered(self, tab: Tab, **answer: str) -> dict[str, Any]:
         """Open the page with an answer; return the outcome."""
-        return console.open(query=f"?{urlencode(answer)}")
+        return tab.open(query=f"?{urlencode(answer)}")
 
-    def test_request(self, console: Console) -> None:
+    def test_request(self, tab: Tab) -> None:
         """A request has PKCE with S256, a state and a nonce, each 256 random bits, and the audience of the API."""
-        request = self.pending(console)
+        request = self.pending(tab)
 
         assert "S256" == request["code_challenge_method"]
         assert [43, 43, 43] == [len(request[name]) for name in ("state", "nonce", "code_challenge")]
         assert AUDIENCE == request["audience"]
 
-    def test_each_sign_in_has_other_values(self, console: Console) -> None:
+    def test_each_sign_in_has_other_values(self, tab: Tab) -> None:
         """State, nonce and challenge are not used twice."""
-        first, second = self.pending(console), self.pending(console)
+        first, second = self.pending(tab), self.pending(tab)
 
         assert [] == [name for name in ("state", "nonce", "code_challenge") if first[name] == second[name]]
 
-    def test_canceled(self, console: Console) -> None:
+    def test_canceled(self, tab: Tab) -> None:
         """WHEN the user cancels THEN the page says so, and the address has no answer left."""
-        self.pending(console)
-        console.browser.click("button[value='1']")
-        outcome = console.outcome()
+        self.pending(tab)
+        tab.browser.click("button[value='1']")
+        outcome = tab.outcome()
 
         assert "access_denied" in outcome["error"]
         assert "It says: the user canceled the sign-in" == outcome["hint"]
-        assert console.url == console.browser.run("return location.href")
+        assert tab.url == tab.browser.run("return location.href")
 
-    def test_login_required_by_a_prompt(self, console: Console) -> None:
+    def test_login_required_by_a_prompt(self, tab: Tab) -> None:
         """An error that would be expected without a prompt is shown if the user was asked."""
-        request = self.pending(console)
+        request = self.pending(tab)
 
-        assert "login_required" in self.answered(console, state=request["state"], error="login_required")["error"]
+        assert "login_required" in self.answered(tab, state=request["state"], error="login_required")["error"]
 
     @pytest.mark.parametrize(
         ("state", "iss"), [("another", None), ("", None), (None, "https://evil.example"), (None, "")]
     )
-    def test_forged(self, console: Console, state: str | None, iss: str | None) -> None:
+    def test_forged(self, tab: Tab, state: str | None, iss: str | None) -> None:
         """An answer with another state or issuer is refused, and its code is not used."""
-        request = self.pending(console)
+        request = self.pending(tab)
         forged = {
             "code": "stolen",
             "state": request["state"] if state is None else state,
-            "iss": console.provider.issuer if iss is None else iss,
+            "iss": tab.provider.issuer if iss is None else iss,
         }
 
-        assert self.answered(console, **forged)["known"]
-        assert [] == console.grants()
+        assert self.answered(tab, **forged)["known"]
+        assert [] == tab.grants()
 
-    def test_forged_state_uses_the_request_up(self, console: Console) -> None:
+    def test_forged_state_uses_the_request_up(self, tab: Tab) -> None:
         """A verifier is not used after an answer with another state."""
-        request = self.pending(console)
-        self.answered(console, code="stolen", state="another")
+        request = self.pending(tab)
+        self.answered(tab, code="stolen", state="another")
 
-        assert {"state": "signed-out"} == self.answered(console, code="stolen", state=request["state"])
-        assert [] == console.grants()
+        assert {"state": "signed-out"} == self.answered(tab, code="stolen", state=request["state"])
+        assert [] == tab.grants()
 
-    def test_missing_issuer(self, console: Console) -> None:
+    def test_missing_issuer(self, tab: Tab) -> None:
         """GIVEN a provider that names itself in answers WHEN an answer does not THEN it is refused (RFC 9207)."""
-        console.config["issParameterSupported"] = True
-        request = self.pending(console)
+        tab.config["issParameterSupported"] = True
+        request = self.pending(tab)
 
-        assert "another identity provider" in self.answered(console, code="c", state=request["state"])["error"]
+        assert "another identity provider" in self.answered(tab, code="c", state=request["state"])["error"]
 
-    def test_issuer_is_optional(self, console: Console) -> None:
+    def test_issuer_is_optional(self, tab: Tab) -> None:
         """GIVEN a provider that does not name itself in answers THEN its code is used."""
-        request = self.pending(console)
-        outcome = self.answered(console, code="unknown", state=request["state"])
+        request = self.pending(tab)
+        outcome = self.answered(tab, code="unknown", state=request["state"])
 
-        assert ["authorization_code"] == console.grants()
+        assert ["authorization_code"] == tab.grants()
         assert "invalid_grant" in outcome["error"]
 
-    def test_answer_without_a_request(self, console: Console) -> None:
+    def test_answer_without_a_request(self, tab: Tab) -> None:
         """An answer that this tab has not asked for is ignored, and removed from the address."""
-        outcome = console.open("#/audit-log", query="?code=stolen&state=s")
+        outcome = tab.open("#/audit-log", query="?code=stolen&state=s")
 
         assert {"state": "signed-out"} == outcome
-        assert f"{console.url}#/audit-log" == console.browser.run("return location.href")
-        assert [] == console.grants()
+        assert f"{tab.url}#/audit-log" == tab.browser.run("return location.href")
+        assert [] == tab.grants()
 
-    def test_back_into_an_answer(self, console: Console) -> None:
+    def test_back_into_an_answer(self, tab: Tab) -> None:
         """GIVEN an answer that was used WHEN it is opened again THEN the user is still signed in, by a new request."""
-        console.sign_in()
-        code = next(form["code"] for method, path, form in console.requests if path == "/token")
-        outcome = console.open(query=f"?code={code}&state=old")
+        tab.sign_in()
+        code = next(form["code"] for method, path, form in tab.requests if path == "/token")
+        outcome = tab.open(query=f"?code={code}&state=old")
 
         assert {"state": "signed-in"} == outcome
-        assert ["authorization_code"] * 2 == console.grants()
+        assert ["authorization_code"] * 2 == tab.grants()
 
-    def test_back_from_the_provider(self, console: Console) -> None:
+    def test_back_from_the_provider(self, tab: Tab) -> None:
         """WHEN the user goes back from the provider THEN the page is there, and can sign in."""
-        self.pending(console)
-        console.browser.run("history.back()")
-        assert {"state": "signed-out"} == console.outcome()
-        console.leave("signIn")
-        console.browser.click("button[value=admin]")
+        self.pending(tab)
+        tab.browser.run("history.back()")
+        assert {"state": "signed-out"} == tab.outcome()
+        tab.leave("signIn")
+        tab.browser.click("button[value=admin]")
 
-        assert {"state": "signed-in"} == console.outcome()
+        assert {"state": "signed-in"} == tab.outcome()
 
 
 class TestTokenEndpoint:
@@ -401,14 +403,14 @@ class TestTokenEndpoint:
             (silence, "does not answer."),
         ],
     )
-    def test_failure(self, console: Console, fault: Fault, message: str) -> None:
+    def test_failure(self, tab: Tab, fault: Fault, message: str) -> None:
         """WHEN the code cannot be exchanged THEN the page says so; the code is not sent again."""
-        console.faults = [fault]
-        outcome = console.sign_in()
+        tab.faults = [fault]
+        outcome = tab.sign_in()
 
         assert outcome["error"].endswith(message)
         assert outcome["hint"]
-        assert ["authorization_code"] == console.grants()
+        assert ["authorization_code"] == tab.grants()
 
     @pytest.mark.parametrize(
         ("claims", "message"),
@@ -425,432 +427,433 @@ class TestTokenEndpoint:
             ({"sub": ""}, "sub is wrong"),
         ],
     )
-    def test_wrong_id_token(self, console: Console, claims: dict[str, object], message: str) -> None:
+    def test_wrong_id_token(self, tab: Tab, claims: dict[str, object], message: str) -> None:
         """An ID token that is not for this sign-in is refused."""
-        console.faults = [changed(**claims)]
-        outcome = console.sign_in()
+        tab.faults = [changed(**claims)]
+        outcome = tab.sign_in()
 
         assert message in outcome["error"]
-        assert console.browser.run("return session.user") is None
+        assert tab.browser.run("return session.user") is None
 
     @pytest.mark.parametrize("claims", [{"aud": [CLIENT_ID]}, {"aud": [CLIENT_ID, "api"], "azp": CLIENT_ID}])
-    def test_right_id_token(self, console: Console, claims: dict[str, object]) -> None:
+    def test_right_id_token(self, tab: Tab, claims: dict[str, object]) -> None:
         """An ID token with several audiences is accepted if it was issued to this client."""
-        console.faults = [changed(**claims)]
+        tab.faults = [changed(**claims)]
 
-        assert {"state": "signed-in"} == console.sign_in()
+        assert {"state": "signed-in"} == tab.sign_in()
 
     @pytest.mark.parametrize(("seconds", "outcome"), [(30, "state"), (90, "error")])
-    def test_clock(self, console: Console, seconds: int, outcome: str) -> None:
+    def test_clock(self, tab: Tab, seconds: int, outcome: str) -> None:
         """The clock of the device may be a minute ahead of an ID token's end."""
-        console.preamble = f"skipped = {HOUR + seconds * 1000};"
+        tab.preamble = f"skipped = {HOUR + seconds * 1000};"
 
-        assert outcome in console.sign_in()
+        assert outcome in tab.sign_in()
 
     @pytest.mark.parametrize("token", [None, "", "a.b", "a.b.c", "a.e30.c"])
-    def test_no_id_token(self, console: Console, token: str | None) -> None:
+    def test_no_id_token(self, tab: Tab, token: str | None) -> None:
         """An answer without a usable ID token is refused."""
-        console.faults = [rewritten(lambda answer: {**answer, "id_token": token})]
+        tab.faults = [rewritten(lambda answer: {**answer, "id_token": token})]
 
-        assert console.sign_in()["known"]
+        assert tab.sign_in()["known"]
 
 
 class TestTokenForTheApi:
     """Which token is sent to the API."""
 
-    def test_id_token(self, console: Console) -> None:
+    def test_id_token(self, tab: Tab) -> None:
         """GIVEN an API whose audience is the client THEN the ID token is used, and no audience is asked for."""
-        console.config["audience"] = CLIENT_ID
-        console.sign_in()
+        tab.config["audience"] = CLIENT_ID
+        tab.sign_in()
 
-        assert "Admin" == claims_of(console.token()["token"])["name"]
-        assert "audience" not in console.authorizations()[0]
+        assert "Admin" == claims_of(tab.token()["token"])["name"]
+        assert "audience" not in tab.authorizations()[0]
 
-    def test_opaque_access_token(self, console: Console) -> None:
+    def test_opaque_access_token(self, tab: Tab) -> None:
         """GIVEN an access token that is no JWT, and an ID token of another audience THEN an administrator is told."""
-        console.faults = [rewritten(lambda answer: {**answer, "access_token": "opaque"})]
-        outcome = console.sign_in()
+        tab.faults = [rewritten(lambda answer: {**answer, "access_token": "opaque"})]
+        outcome = tab.sign_in()
 
         assert f"audience is {AUDIENCE}" in outcome["error"]
         assert "The access token is not a JWT; the ID token has the audience keywright-console." in outcome["hint"]
 
-    def test_wrong_audience(self, console: Console) -> None:
+    def test_wrong_audience(self, tab: Tab) -> None:
         """GIVEN tokens for another service THEN the failure names the audiences."""
-        outcome = console.sign_in("wrong_audience")
+        outcome = tab.sign_in("wrong_audience")
 
         assert f"audience is {AUDIENCE}" in outcome["error"]
         assert "has the audience https://another-service.example;" in outcome["hint"]
 
-    def test_expired_persona(self, console: Console) -> None:
+    def test_expired_persona(self, tab: Tab) -> None:
         """GIVEN an access token that has expired THEN the user is signed in, and the API refuses the token."""
-        assert {"state": "signed-in"} == console.sign_in("expired")
-        assert "token" in console.token()
+        assert {"state": "signed-in"} == tab.sign_in("expired")
+        assert "token" in tab.token()
 
 
 class TestRenewal:
     """The token over time."""
 
-    def test_kept(self, console: Console) -> None:
+    def test_kept(self, tab: Tab) -> None:
         """A token is used again until a minute before it expires."""
-        console.sign_in()
-        first = console.token()
-        console.browser.run("pass(arguments[0])", HOUR - 70_000)
+        tab.sign_in()
+        first = tab.token()
+        tab.browser.run("pass(arguments[0])", HOUR - 70_000)
 
-        assert first == console.token()
-        assert ["authorization_code"] == console.grants()
+        assert first == tab.token()
+        assert ["authorization_code"] == tab.grants()
 
-    def test_before_the_end(self, console: Console) -> None:
+    def test_before_the_end(self, tab: Tab) -> None:
         """A token is renewed in its last minute."""
-        console.sign_in()
-        console.browser.run("pass(arguments[0])", HOUR - 50_000)
-        console.token()
+        tab.sign_in()
+        tab.browser.run("pass(arguments[0])", HOUR - 50_000)
+        tab.token()
 
-        assert ["authorization_code", "refresh_token"] == console.grants()
+        assert ["authorization_code", "refresh_token"] == tab.grants()
 
     @pytest.mark.parametrize("clock", ["Date.now = () => wall() + 3600000", "performance.now = () => 3600000"])
-    def test_either_clock(self, console: Console, clock: str) -> None:
+    def test_either_clock(self, tab: Tab, clock: str) -> None:
         """A token is renewed if either clock says so: one stops while the device sleeps, the other can be set."""
-        console.sign_in()
-        console.browser.run(clock)
-        console.token()
+        tab.sign_in()
+        tab.browser.run(clock)
+        tab.token()
 
-        assert ["authorization_code", "refresh_token"] == console.grants()
+        assert ["authorization_code", "refresh_token"] == tab.grants()
 
-    def test_concurrent(self, console: Console) -> None:
+    def test_concurrent(self, tab: Tab) -> None:
         """Concurrent callers share one renewal."""
-        console.sign_in()
-        tokens = console.browser.run(
-            "return Promise.all([true, true, false].map((refresh) => session.token({ refresh })))"
-        )
+        tab.sign_in()
+        tokens = tab.browser.run("return Promise.all([true, true, false].map((refresh) => session.token({ refresh })))")
 
         assert 1 == len(set(tokens))
-        assert ["authorization_code", "refresh_token"] == console.grants()
+        assert ["authorization_code", "refresh_token"] == tab.grants()
 
-    def test_rotation(self, console: Console) -> None:
+    def test_rotation(self, tab: Tab) -> None:
         """Each refresh token is used once."""
-        console.sign_in()
+        tab.sign_in()
         for _ in range(3):
-            assert "token" in console.token(refresh=True)
+            assert "token" in tab.token(refresh=True)
 
-        used = [form["refresh_token"] for _, path, form in console.requests if "refresh_token" in form]
+        used = [form["refresh_token"] for _, path, form in tab.requests if "refresh_token" in form]
         assert 3 == len(set(used))
 
-    def test_no_new_refresh_token(self, console: Console) -> None:
+    def test_no_new_refresh_token(self, tab: Tab) -> None:
         """GIVEN a renewal without a new refresh token WHEN that token has expired THEN the session has ended."""
-        console.faults = []
-        console.sign_in()
-        console.faults = [rewritten(lambda answer: {**answer, "refresh_token": None})]
-        console.token(refresh=True)
-        console.browser.run("pass(arguments[0])", HOUR)
+        tab.faults = []
+        tab.sign_in()
+        tab.faults = [rewritten(lambda answer: {**answer, "refresh_token": None})]
+        tab.token(refresh=True)
+        tab.browser.run("pass(arguments[0])", HOUR)
 
-        assert "Your session has ended." == console.token()["error"]
-        assert ["authorization_code", "refresh_token"] == console.grants()
+        assert "Your session has ended." == tab.token()["error"]
+        assert ["authorization_code", "refresh_token"] == tab.grants()
 
     @pytest.mark.parametrize(
         "fault",
         [status("503 Service Unavailable"), status("429 Too Many Requests"), silence],
         ids=["unavailable", "throttled", "silent"],
     )
-    def test_passing_failure(self, console: Console, fault: Fault) -> None:
+    def test_passing_failure(self, tab: Tab, fault: Fault) -> None:
         """A renewal that fails once is sent again."""
-        console.sign_in()
-        console.faults = [fault]
+        tab.sign_in()
+        tab.faults = [fault]
 
-        assert "token" in console.token(refresh=True)
+        assert "token" in tab.token(refresh=True)
 
-    def test_failure_while_the_token_works(self, console: Console) -> None:
+    def test_failure_while_the_token_works(self, tab: Tab) -> None:
         """GIVEN a token that still works WHEN it cannot be renewed THEN it is used, and others do not wait."""
-        console.sign_in()
-        first = console.token()
-        console.browser.run("pass(arguments[0])", HOUR - 50_000)
-        console.faults = [silence, silence]
+        tab.sign_in()
+        first = tab.token()
+        tab.browser.run("pass(arguments[0])", HOUR - 50_000)
+        tab.faults = [silence, silence]
 
-        assert [first, first] == [console.token(), console.token()]
-        assert ["authorization_code", "refresh_token", "refresh_token"] == console.grants()
+        assert [first, first] == [tab.token(), tab.token()]
+        assert ["authorization_code", "refresh_token", "refresh_token"] == tab.grants()
 
-    def test_failure_after_the_end(self, console: Console) -> None:
+    def test_failure_after_the_end(self, tab: Tab) -> None:
         """GIVEN an expired token WHEN the provider is in trouble THEN the session stays, and is renewed later."""
-        console.sign_in()
-        console.browser.run("pass(arguments[0])", HOUR)
-        console.faults = [status("500 Internal Server Error"), status("500 Internal Server Error")]
+        tab.sign_in()
+        tab.browser.run("pass(arguments[0])", HOUR)
+        tab.faults = [status("500 Internal Server Error"), status("500 Internal Server Error")]
 
-        assert "in trouble (500)" in console.token()["error"]
-        assert console.browser.run("return session.user !== null")
-        assert "token" in console.token()
+        answer = tab.token()
+        assert "in trouble (500)" in answer["error"]
+        assert answer["isTransient"]
+        assert tab.browser.run("return session.user !== null")
+        assert "token" in tab.token()
 
-    def test_revoked(self, console: Console) -> None:
+    def test_revoked(self, tab: Tab) -> None:
         """WHEN the refresh token is revoked THEN the session ends, once."""
-        console.sign_in()
-        console.faults = [status("400 Bad Request", error="invalid_grant")]
-        answers = [console.token(refresh=True), console.token(), console.token(refresh=True)]
+        tab.sign_in()
+        tab.faults = [status("400 Bad Request", error="invalid_grant")]
+        answers = [tab.token(refresh=True), tab.token(), tab.token(refresh=True)]
 
         assert ["Your session has ended."] * 3 == [answer["error"] for answer in answers]
-        assert 1 == console.browser.run("return ends")
-        assert console.browser.run("return session.user") is None
+        assert [False] * 3 == [answer["isTransient"] for answer in answers]
+        assert 1 == tab.browser.run("return ends")
+        assert tab.browser.run("return session.user") is None
 
-    def test_reload_after_the_end(self, console: Console) -> None:
+    def test_reload_after_the_end(self, tab: Tab) -> None:
         """GIVEN a session that has ended WHEN the page is loaded again THEN it does not redirect."""
-        console.sign_in()
-        console.faults = [status("400 Bad Request", error="invalid_grant")]
-        console.token(refresh=True)
+        tab.sign_in()
+        tab.faults = [status("400 Bad Request", error="invalid_grant")]
+        tab.token(refresh=True)
 
-        assert {"state": "signed-out"} == console.reload()
-        assert 1 == len(console.authorizations())
+        assert {"state": "signed-out"} == tab.reload()
+        assert 1 == len(tab.authorizations())
 
-    def test_without_refresh_tokens(self, console: Console) -> None:
+    def test_without_refresh_tokens(self, tab: Tab) -> None:
         """GIVEN no refresh token THEN the token is used until it expires; then the session has ended."""
-        console.config["scope"] = "openid"
-        console.sign_in()
-        first = console.token()
-        console.browser.run("pass(arguments[0])", HOUR - 10_000)
+        tab.config["scope"] = "openid"
+        tab.sign_in()
+        first = tab.token()
+        tab.browser.run("pass(arguments[0])", HOUR - 10_000)
 
-        assert first == console.token()
-        console.browser.run("pass(arguments[0])", 10_000)
-        assert "Your session has ended." == console.token()["error"]
-        assert 1 == console.browser.run("return ends")
+        assert first == tab.token()
+        tab.browser.run("pass(arguments[0])", 10_000)
+        assert "Your session has ended." == tab.token()["error"]
+        assert 1 == tab.browser.run("return ends")
 
     @pytest.mark.parametrize(
         "claims", [{"sub": "another"}, {"iss": "https://evil.example"}, {"aud": "another"}, {"nonce": "another"}]
     )
-    def test_renewal_for_another_user(self, console: Console, claims: dict[str, object]) -> None:
+    def test_renewal_for_another_user(self, tab: Tab, claims: dict[str, object]) -> None:
         """A renewed ID token of another user, issuer or client ends the session."""
-        console.sign_in()
-        console.faults = [changed(**claims)]
+        tab.sign_in()
+        tab.faults = [changed(**claims)]
 
-        assert "is wrong" in console.token(refresh=True)["error"]
-        assert console.browser.run("return session.user") is None
+        assert "is wrong" in tab.token(refresh=True)["error"]
+        assert tab.browser.run("return session.user") is None
 
-    def test_renewal_without_an_id_token(self, console: Console) -> None:
+    def test_renewal_without_an_id_token(self, tab: Tab) -> None:
         """A renewal may have no ID token: the user stays."""
-        console.sign_in()
-        console.faults = [rewritten(lambda answer: {**answer, "id_token": None})]
+        tab.sign_in()
+        tab.faults = [rewritten(lambda answer: {**answer, "id_token": None})]
 
-        assert "token" in console.token(refresh=True)
-        assert "Admin" == console.browser.run("return session.user.name")
+        assert "token" in tab.token(refresh=True)
+        assert "Admin" == tab.browser.run("return session.user.name")
 
-    def test_errors_have_no_token(self, console: Console) -> None:
+    def test_errors_have_no_token(self, tab: Tab) -> None:
         """No message has a token, not even if the provider sends one back."""
-        console.sign_in()
-        refresh_token = console.browser.run("return session.token()")
-        console.faults = [status("400 Bad Request", error="invalid_grant", error_description=refresh_token)]
+        tab.sign_in()
+        refresh_token = tab.browser.run("return session.token()")
+        tab.faults = [status("400 Bad Request", error="invalid_grant", error_description=refresh_token)]
 
-        assert refresh_token not in json.dumps(console.token(refresh=True))
+        assert refresh_token not in json.dumps(tab.token(refresh=True))
 
 
 class TestReload:
     """The page after a reload, which forgets the tokens."""
 
-    def test_still_signed_in(self, console: Console) -> None:
+    def test_still_signed_in(self, tab: Tab) -> None:
         """GIVEN a user who is signed in WHEN the page is loaded again THEN the user is, without a prompt."""
-        console.sign_in(fragment="#/keys")
-        console.browser.run("location.hash = '#/audit-log'")
+        tab.sign_in(fragment="#/keys")
+        tab.browser.run("location.hash = '#/audit-log'")
 
-        assert {"state": "signed-in"} == console.reload()
-        assert "none" == console.authorizations()[-1]["prompt"]
-        assert f"{console.url}#/audit-log" == console.browser.run("return location.href")
+        assert {"state": "signed-in"} == tab.reload()
+        assert "none" == tab.authorizations()[-1]["prompt"]
+        assert f"{tab.url}#/audit-log" == tab.browser.run("return location.href")
 
-    def test_provider_without_silent_answers(self, console: Console) -> None:
+    def test_provider_without_silent_answers(self, tab: Tab) -> None:
         """GIVEN a provider that refuses `prompt=none` WHEN the page is loaded again THEN it shows no error."""
-        console.sign_in()
-        console.config["scope"] = "unknown"
+        tab.sign_in()
+        tab.config["scope"] = "unknown"
 
-        assert {"state": "signed-out"} == console.reload()
+        assert {"state": "signed-out"} == tab.reload()
 
-    def test_no_entry_in_the_history(self, console: Console) -> None:
+    def test_no_entry_in_the_history(self, tab: Tab) -> None:
         """A reload adds nothing to the history, so that Back leads where it led before."""
-        console.preamble = LATE_DIGEST
-        console.sign_in()
-        before = console.browser.run("return history.length")
-        console.reload()
+        tab.preamble = LATE_DIGEST
+        tab.sign_in()
+        before = tab.browser.run("return history.length")
+        tab.reload()
 
-        assert before == console.browser.run("return history.length")
+        assert before == tab.browser.run("return history.length")
 
-    def test_signed_out_at_the_provider(self, console: Console) -> None:
+    def test_signed_out_at_the_provider(self, tab: Tab) -> None:
         """GIVEN a user who signed out at the provider THEN the page is signed out after a reload, without a loop."""
-        console.sign_in()
-        console.browser.open(f"{console.provider.issuer}/logout")
+        tab.sign_in()
+        tab.browser.open(f"{tab.provider.issuer}/logout")
 
-        assert {"state": "signed-out"} == console.open()
-        assert {"state": "signed-out"} == console.reload()
-        assert 2 == len(console.authorizations())
+        assert {"state": "signed-out"} == tab.open()
+        assert {"state": "signed-out"} == tab.reload()
+        assert 2 == len(tab.authorizations())
 
-    def test_provider_that_keeps_the_browser(self, console: Console) -> None:
+    def test_provider_that_keeps_the_browser(self, tab: Tab) -> None:
         """GIVEN a provider that ignores `prompt=none` WHEN the user comes back THEN the page stays."""
-        console.sign_in()
-        console.config["authorizationEndpoint"] = f"{console.provider.issuer}/jwks.json"
-        console.reload_into("/jwks.json")
+        tab.sign_in()
+        tab.config["authorizationEndpoint"] = f"{tab.provider.issuer}/jwks.json"
+        tab.reload_into("/jwks.json")
 
-        assert {"state": "signed-out"} == console.open()
+        assert {"state": "signed-out"} == tab.open()
 
-    def test_other_tabs(self, console: Console) -> None:
+    def test_other_tabs(self, tab: Tab) -> None:
         """Each tab has its own session: a new tab is signed out, and the first one stays signed in."""
-        console.sign_in()
-        first = console.browser._post("/window/new", {"type": "tab"})["handle"]
-        handles = console.browser.client.get(f"{console.browser.session}/window/handles").json()["value"]
-        console.browser._post("/window", {"handle": first})
-        assert {"state": "signed-out"} == console.open()
-        console.browser.client.delete(f"{console.browser.session}/window")
-        console.browser._post("/window", {"handle": next(handle for handle in handles if handle != first)})
+        tab.sign_in()
+        first = tab.browser._post("/window/new", {"type": "tab"})["handle"]
+        handles = tab.browser.client.get(f"{tab.browser.session}/window/handles").json()["value"]
+        tab.browser._post("/window", {"handle": first})
+        assert {"state": "signed-out"} == tab.open()
+        tab.browser.client.delete(f"{tab.browser.session}/window")
+        tab.browser._post("/window", {"handle": next(handle for handle in handles if handle != first)})
 
-        assert "token" in console.token(refresh=True)
+        assert "token" in tab.token(refresh=True)
 
 
 class TestSigningOut:
     """From signed in to signed out."""
 
-    def test_everywhere(self, console: Console) -> None:
+    def test_everywhere(self, tab: Tab) -> None:
         """WHEN a user signs out THEN the refresh token is revoked, and the provider forgets the user."""
-        console.sign_in()
-        console.leave("signOut")
-        assert {"state": "signed-out"} == console.outcome()
+        tab.sign_in()
+        tab.leave("signOut")
+        assert {"state": "signed-out"} == tab.outcome()
 
-        paths = [path for _, path, _ in console.requests]
+        paths = [path for _, path, _ in tab.requests]
         assert ["/revoke", "/logout"] == paths[-2:]
         assert "Set-Cookie" not in paths
 
-    def test_no_token_in_an_address(self, console: Console) -> None:
+    def test_no_token_in_an_address(self, tab: Tab) -> None:
         """The address of the sign-out names the client and where to return to, and has no token."""
-        console.sign_in()
-        console.leave("signOut")
-        console.outcome()
+        tab.sign_in()
+        tab.leave("signOut")
+        tab.outcome()
 
         assert {
             "client_id": CLIENT_ID,
-            "post_logout_redirect_uri": console.url,
-            "logout_uri": console.url,
-        } == console.requests[-1][2]
+            "post_logout_redirect_uri": tab.url,
+            "logout_uri": tab.url,
+        } == tab.requests[-1][2]
 
-    def test_reload(self, console: Console) -> None:
+    def test_reload(self, tab: Tab) -> None:
         """After a sign-out, a reload does not redirect."""
-        console.sign_in()
-        console.leave("signOut")
-        console.outcome()
+        tab.sign_in()
+        tab.leave("signOut")
+        tab.outcome()
 
-        assert {"state": "signed-out"} == console.reload()
-        assert 1 == len(console.authorizations())
+        assert {"state": "signed-out"} == tab.reload()
+        assert 1 == len(tab.authorizations())
 
-    def test_provider_without_endpoints(self, console: Console) -> None:
+    def test_provider_without_endpoints(self, tab: Tab) -> None:
         """GIVEN a provider without endpoints for it THEN the page forgets the session."""
-        del console.config["endSessionEndpoint"], console.config["revocationEndpoint"]
-        console.sign_in()
-        console.browser.run("return session.signOut()")
+        del tab.config["endSessionEndpoint"], tab.config["revocationEndpoint"]
+        tab.sign_in()
+        tab.browser.run("return session.signOut()")
 
-        assert "Your session has ended." == console.token()["error"]
-        assert console.browser.run("return session.user") is None
-        assert 0 == console.browser.run("return ends")
-        assert {} == console.browser.run("return { ...sessionStorage }")
+        assert "Your session has ended." == tab.token()["error"]
+        assert tab.browser.run("return session.user") is None
+        assert 0 == tab.browser.run("return ends")
+        assert {} == tab.browser.run("return { ...sessionStorage }")
 
-    def test_failing_revocation(self, console: Console) -> None:
+    def test_failing_revocation(self, tab: Tab) -> None:
         """A revocation that fails does not stop the sign-out."""
-        console.config["revocationEndpoint"] = "http://127.0.0.1:9/revoke"
-        console.sign_in()
-        console.leave("signOut")
+        tab.config["revocationEndpoint"] = "http://127.0.0.1:9/revoke"
+        tab.sign_in()
+        tab.leave("signOut")
 
-        assert {"state": "signed-out"} == console.outcome()
+        assert {"state": "signed-out"} == tab.outcome()
 
-    def test_during_a_renewal(self, console: Console) -> None:
+    def test_during_a_renewal(self, tab: Tab) -> None:
         """GIVEN a renewal under way WHEN the user signs out THEN its tokens are revoked and not used."""
-        del console.config["endSessionEndpoint"]
-        console.sign_in()
-        answer = console.browser.run(
+        del tab.config["endSessionEndpoint"]
+        tab.sign_in()
+        answer = tab.browser.run(
             """const renewal = session.token({ refresh: true }).then((token) => ({ token }), described);
             return session.signOut().then(() => renewal)"""
         )
 
         assert "Your session has ended." == answer["error"]
-        assert console.browser.run("return session.user") is None
+        assert tab.browser.run("return session.user") is None
 
 
 class TestSurroundings:
     """What a page may find itself in."""
 
-    def test_other_host_name(self, console: Console) -> None:
+    def test_other_host_name(self, tab: Tab) -> None:
         """WHEN the page is opened under another host name THEN it moves to its address, with the deep link."""
-        console.browser.open(f"{console.url.replace(HOST, 'localhost')}#/keys/1")
-        console.browser.wait_for("return location.hostname === arguments[0] && window.outcome", HOST)
+        tab.browser.open(f"{tab.url.replace(HOST, 'localhost')}#/keys/1")
+        tab.browser.wait_for("return location.hostname === arguments[0] && window.outcome", HOST)
 
-        assert f"{console.url}#/keys/1" == console.browser.run("return location.href")
+        assert f"{tab.url}#/keys/1" == tab.browser.run("return location.href")
 
-    def test_address_that_leads_back(self, console: Console) -> None:
+    def test_address_that_leads_back(self, tab: Tab) -> None:
         """GIVEN an address that leads back to another host name THEN the page says so, without a loop."""
-        console.config["redirectUri"] = console.url.replace("/console", "/back")
-        console.browser.open(console.url.replace(HOST, "localhost"))
+        tab.config["redirectUri"] = tab.url.replace("/console", "/back")
+        tab.browser.open(tab.url.replace(HOST, "localhost"))
 
-        outcome = console.outcome()
-        assert f"This page is not at its address, {console.config['redirectUri']}." == outcome["error"]
+        outcome = tab.outcome()
+        assert f"This page is not at its address, {tab.config['redirectUri']}." == outcome["error"]
         assert "PublicUrl" in outcome["hint"]
 
-    def test_no_storage(self, console: Console) -> None:
+    def test_no_storage(self, tab: Tab) -> None:
         """GIVEN a browser that keeps nothing for the page WHEN the user signs in THEN the page says what to allow."""
-        console.preamble = """Object.defineProperty(window, "sessionStorage", {
+        tab.preamble = """Object.defineProperty(window, "sessionStorage", {
             get() { throw new DOMException("denied", "SecurityError"); } });"""
-        assert {"state": "signed-out"} == console.open()
-        answer = console.browser.run("return session.signIn().catch(described)")
+        assert {"state": "signed-out"} == tab.open()
+        answer = tab.browser.run("return session.signIn().catch(described)")
 
         assert "The browser does not let this page keep what a sign-in needs." == answer["error"]
         assert "Allow this site to save data" in answer["hint"]
 
-    def test_no_encryption(self, console: Console) -> None:
+    def test_no_encryption(self, tab: Tab) -> None:
         """GIVEN a page without TLS, where browsers have no SHA-256 THEN the page says that it needs https."""
-        console.preamble = 'Object.defineProperty(crypto, "subtle", { value: undefined });'
-        console.open()
-        answer = console.browser.run("return session.signIn().catch(described)")
+        tab.preamble = 'Object.defineProperty(crypto, "subtle", { value: undefined });'
+        tab.open()
+        answer = tab.browser.run("return session.signIn().catch(described)")
 
         assert "Open it with https." == answer["hint"]
 
-    def test_stopped(self, console: Console) -> None:
+    def test_stopped(self, tab: Tab) -> None:
         """GIVEN a sign-in after which the browser stayed on the page WHEN the user tries again THEN it continues."""
-        console.stays = True
-        console.open()
-        console.leave("signIn")
-        wait(console.authorizations, "the provider is asked")
-        console.stays = False
-        console.leave("signIn")
-        console.browser.click("button[value=admin]")
+        tab.stays = True
+        tab.open()
+        tab.leave("signIn")
+        wait(tab.authorizations, "the provider is asked")
+        tab.stays = False
+        tab.leave("signIn")
+        tab.browser.click("button[value=admin]")
 
-        assert {"state": "signed-in"} == console.outcome()
+        assert {"state": "signed-in"} == tab.outcome()
 
-    def test_two_clicks(self, console: Console) -> None:
+    def test_two_clicks(self, tab: Tab) -> None:
         """Two clicks on the button are one sign-in."""
-        console.open()
-        console.browser.run("void session.signIn(); void session.signIn()")
-        console.browser.click("button[value=admin]")
+        tab.open()
+        tab.browser.run("void session.signIn(); void session.signIn()")
+        tab.browser.click("button[value=admin]")
 
-        assert {"state": "signed-in"} == console.outcome()
-        assert 1 == len(console.authorizations())
+        assert {"state": "signed-in"} == tab.outcome()
+        assert 1 == len(tab.authorizations())
 
 
 class TestPage:
     """The sign-in page of the development identity provider."""
 
     @pytest.mark.parametrize("scheme", ["light", "dark"])
-    def test_narrow_screen(self, console: Console, scheme: str) -> None:
-        """The page fits into 320 CSS pixels."""
-        console.browser.resize(320, 640)
-        console.browser.prefer(scheme)
-        console.open()
-        console.leave("signIn")
+    def test_accessible(self, tab: Tab, scheme: str) -> None:
+        """The page has no barriers that axe finds, and fits into 320 CSS pixels."""
+        tab.browser.resize(320, 640)
+        tab.browser.prefer(scheme)
+        tab.open()
+        tab.leave("signIn")
+        tab.browser.wait_for("return document.querySelector('button[value=admin]')")
 
-        assert 320 >= console.browser.wait_for(
-            "return document.querySelector('button[value=admin]') && document.documentElement.scrollWidth"
-        )
+        assert [] == violations(tab.browser)
+        assert [] == too_wide(tab.browser)
 
-    def test_another_user(self, console: Console) -> None:
+    def test_another_user(self, tab: Tab) -> None:
         """Any user of any organization can sign in with the fields."""
-        console.open()
-        console.leave("signIn")
-        console.browser.type("input[name=user]", "ada@example.com")
-        console.browser.type("input[name=organization]", "acme")
-        console.browser.click("h2 + form button")
-        console.outcome()
+        tab.open()
+        tab.leave("signIn")
+        tab.browser.type("input[name=user]", "ada@example.com")
+        tab.browser.type("input[name=organization]", "acme")
+        tab.browser.click("h2 + form button")
+        tab.outcome()
 
-        assert "ada@example.com" == console.browser.run("return session.user.id")
+        assert "ada@example.com" == tab.browser.run("return session.user.id")
 
-    def test_console_is_silent(self, console: Console) -> None:
+    def test_console_is_silent(self, tab: Tab) -> None:
         """A sign-in, a reload and a sign-out write nothing to the browser's console: no policy is violated."""
-        console.sign_in()
-        console.reload()
-        console.leave("signOut")
-        console.outcome()
+        tab.sign_in()
+        tab.reload()
+        tab.leave("signOut")
+        tab.outcome()
 
-        assert [] == console.browser.console()
+        assert [] == tab.browser.console()

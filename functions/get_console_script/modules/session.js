@@ -29,16 +29,16 @@ export class SessionError extends Error {
   /**
    * @param {string} message - what happened, for people.
    * @param {string} hint - what to do about it.
+   * @param {boolean} [isTransient] - whether it may pass: the provider does not answer, or is in trouble. The session
+   *   has not ended.
    */
-  constructor(message, hint) {
+  constructor(message, hint, isTransient = false) {
     super(message);
     this.name = "SessionError";
     this.hint = hint;
+    this.isTransient = isTransient;
   }
 }
-
-/** A failure that may pass: no answer, or one of a server in trouble. */
-class TransientError extends SessionError {}
 
 /**
  * Return the session of this page.
@@ -237,7 +237,7 @@ class Session {
       tokens = await this.#askTwice({ grant_type: "refresh_token", refresh_token: current.refreshToken });
     } catch (error) {
       if (this.#current !== current) throw ended();
-      if (!(error instanceof TransientError)) throw this.#end(current);
+      if (!error.isTransient) throw this.#end(current);
       current.retryAt = this.#platform.monotonic() + PAUSE_MILLISECONDS;
       if (works()) return current.token;
       throw error;
@@ -309,7 +309,7 @@ class Session {
     try {
       return await this.#ask(parameters);
     } catch (error) {
-      if (!(error instanceof TransientError)) throw error;
+      if (!error.isTransient) throw error;
       await this.#platform.pause(RETRY_MILLISECONDS);
       return this.#ask(parameters);
     }
@@ -326,10 +326,10 @@ class Session {
     }
     if (response?.ok && isObject(content)) return content;
     if (!response) {
-      throw new TransientError("The identity provider does not answer.", "Check your connection, and try again.");
+      throw new SessionError("The identity provider does not answer.", "Check your connection, and try again.", true);
     }
     if (response.ok || response.status >= 500 || response.status === 429 || response.status === 408) {
-      throw new TransientError(`The identity provider is in trouble (${response.status}).`, "Try again in a minute.");
+      throw new SessionError(`The identity provider is in trouble (${response.status}).`, "Try again in a minute.", true);
     }
     throw refusal(`The identity provider has refused the request (${response.status})`, content ?? {});
   }
