@@ -14,13 +14,21 @@ function* all(root) {
 }
 
 const roleOf = (element) => element.computedRole || ROLES[element.tagName] || "";
+const elements = [...all(document)];
+const isInside = (element, ancestor) => {
+  for (; element && element !== ancestor; element = element.assignedSlot ?? element.parentNode ?? element.host);
+  return element === ancestor;
+};
+const modal = elements.findLast((element) => element.matches("dialog:modal"));
 const isThere = (element) =>
-  element.checkVisibility({ visibilityProperty: true }) && !element.closest("[inert], [aria-hidden=true]");
+  element.checkVisibility({ visibilityProperty: true }) &&
+  !element.closest("[inert], [aria-hidden=true]") &&
+  (!modal || isInside(element, modal)) &&
+  (!within || (element !== within && isInside(element, within)));
 const plain = (text) => (text ?? "").replace(/\s+/g, " ").trim();
 const isNamed = (text) =>
   name === null || (name.endsWith("…") ? plain(text).startsWith(name.slice(0, -1)) : plain(text) === name);
-const root = within?.shadowRoot ?? within ?? document;
-return [...all(root)].filter((element) => {
+return elements.filter((element) => {
   const own = roleOf(element);
   const isOfRole = role === "field" ? own && element.matches("input, select, textarea") : own === role;
   return isOfRole && isNamed(element.computedName) && isThere(element);

@@ -42,7 +42,7 @@ class Screen:
 
     def find(self, role: str, name: str | None = None) -> Element:
         """Wait for an element, of which there must be one."""
-        found: list[Element] = wait(lambda: self.all(role, name), f"{role} {name}; the page shows: {self.text()}")
+        found: list[Element] = wait(lambda: self.all(role, name), f"{role} {name}", self.text)
         assert 1 == len(found), f"{len(found)} times {role} {name}"
         return found[0]
 
@@ -114,11 +114,11 @@ class Screen:
     def wait_for_text(self, *parts: str) -> None:
         """Wait until the visible text has all of these parts."""
 
-        def missing() -> list[str]:
+        def has_all() -> bool:
             text = self.text()
-            return [part for part in parts if part not in text]
+            return all(part in text for part in parts)
 
-        wait(lambda: not missing(), f"the page shows {missing()}; it shows: {self.text()}")
+        wait(has_all, f"the texts {parts}", self.text)
 
     def focused(self) -> tuple[str, str]:
         """Return role and name of the element that has the focus."""

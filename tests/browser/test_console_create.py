@@ -18,7 +18,7 @@ def create(visit: Visit, name: str = "Nightly import") -> str:
 
 def shown_text(visit: Visit) -> str:
     """Return the text of a key that is shown."""
-    return visit.part("code", "Text of the key").text()
+    return visit.part("dialog", "Your API key").part("code").text()
 
 
 def test_a_key_made_in_the_console_verifies(visit: Visit) -> None:
