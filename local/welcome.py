@@ -23,6 +23,7 @@ def welcome(service: RunningService, options: Options) -> str:
     )
     user = "ada ORG=acme" if options.empty else "admin"
     parts.append(
+        f"Console, to manage keys in a browser: {service.description.base_url}/console\n"
         f"API reference, with a form to send requests: {service.description.base_url}/docs\n"
         f"A session token: {_prefix(options)}make token USER={user}\n"
         f"URLs, tokens, API keys and credentials: {shown(options.stack_file)}\n"

@@ -101,6 +101,7 @@ _TAGS = {
     "/auth/api-keys": ("API Keys", "Create, manage and verify API keys."),
     "/auth/orgs": ("Organizations", "Show the organization, read its audit log, and schedule or cancel its deletion."),
     "/leaks": ("Leaks", "Report keys that are public."),
+    "/console": ("Console", "The web console of organizations, and its components for other pages."),
     "/": ("Reference", "The OpenAPI description and the reference page."),
 }
 """The tags, by the beginning of a path."""

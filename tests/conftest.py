@@ -366,7 +366,7 @@ def development_issuer(monkeypatch: pytest.MonkeyPatch, setting: Callable[[str, 
         if not url.startswith(f"{DEVELOPMENT_ISSUER}/"):
             return fetch_document(url)
         document: dict[str, object] = json.loads(b"".join(provider({"PATH_INFO": urlsplit(url).path}, _ignore)))
-        return document
+        return {**identity_provider.sign_in_endpoints(DEVELOPMENT_ISSUER), **document}
 
     monkeypatch.setattr(discovery, "fetch_document", fetch)
     setting("OIDC_ISSUER", DEVELOPMENT_ISSUER)

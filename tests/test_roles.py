@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 NEEDED_BY = {
     "authorize_session": {},
+    "get_console": {},
+    "get_console_script": {},
     "get_openapi": {},
     "get_reference": {},
     "create_api_key": {

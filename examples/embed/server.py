@@ -3,15 +3,15 @@
 usage: python examples/embed/server.py
 
 Environment variables:
-  KEYWRIGHT_URL  address of the deployment (default http://127.0.0.1:8787/v1). Its parameter AllowedOrigins must have the
-                 origin of this application
+  KEYWRIGHT_URL  address of the deployment (default http://127.0.0.1:8787/v1). Its parameter AllowedOrigins must have
+                 the origin of this application
   TOKEN_URL      where this demonstration gets session tokens: /token of the development identity provider (default
                  http://localhost:8788/token)
   PORT           port to listen on, on 127.0.0.1 (default 9787)
 
-The page gets a session token for Keywright from its own backend, for the user of its own session. Here the backend asks the
-development identity provider, which issues a token for any user. In your application it returns the token that your identity
-provider issued when the user signed in, and renews it.
+The page gets a session token for Keywright from its own backend, for the user of its own session. Here the backend asks
+the development identity provider, which issues a token for any user. In your application it returns the token that your
+identity provider issued when the user signed in, and renews it.
 """
 
 from __future__ import annotations
@@ -62,7 +62,12 @@ class Application:
         content = body.encode()
         start_response(
             status,
-            [("content-type", media_type), ("content-length", str(len(content))), ("cache-control", "no-store"), *headers],
+            [
+                ("content-type", media_type),
+                ("content-length", str(len(content))),
+                ("cache-control", "no-store"),
+                *headers,
+            ],
         )
         return [content]
 
@@ -71,27 +76,34 @@ class Application:
         user = self._users.get(session.value) if session else None
         match environ["REQUEST_METHOD"], environ["PATH_INFO"]:
             case "GET", "/":
-                return self._page(user)
+                answer = self._page(user)
             case "GET", ("/page.js" | "/page.css") as path:
                 media_type = "text/javascript" if path.endswith("js") else "text/css"
-                return "200 OK", media_type, (HERE / path[1:]).read_text(encoding="utf-8"), []
+                answer = "200 OK", media_type, (HERE / path[1:]).read_text(encoding="utf-8"), []
             case "GET", "/keywright-token":
-                if user is None:
-                    return "401 Unauthorized", "application/json", '{"message": "Sign in first"}', []
-                return "200 OK", "application/json", json.dumps({"token": self._token(user)}), []
+                answer = self._keywright_token(user)
             case "POST", "/sign-in":
-                size = int(environ.get("CONTENT_LENGTH") or 0)
-                (name,) = parse_qs(environ["wsgi.input"].read(size).decode()).get("user", [""])
-                if name not in USERS:
-                    return "400 Bad Request", "text/plain", "There is no such user", []
-                secret = secrets.token_urlsafe()
-                self._users[secret] = name
-                return _home(f"{COOKIE}={secret}; Path=/; HttpOnly; SameSite=Strict")
+                answer = self._sign_in(environ)
             case "POST", "/sign-out":
-                if session:
-                    self._users.pop(session.value, None)
-                return _home(f"{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict")
-        return "404 Not Found", "text/plain", "Not found", []
+                self._users.pop(session.value if session else "", None)
+                answer = _home(f"{COOKIE}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict")
+            case _:
+                answer = "404 Not Found", "text/plain", "Not found", []
+        return answer
+
+    def _keywright_token(self, user: str | None) -> Answer:
+        if user is None:
+            return "401 Unauthorized", "application/json", '{"message": "Sign in first"}', []
+        return "200 OK", "application/json", json.dumps({"token": self._token(user)}), []
+
+    def _sign_in(self, environ: WSGIEnvironment) -> Answer:
+        size = int(environ.get("CONTENT_LENGTH") or 0)
+        (name,) = parse_qs(environ["wsgi.input"].read(size).decode()).get("user", [""])
+        if name not in USERS:
+            return "400 Bad Request", "text/plain", "There is no such user", []
+        secret = secrets.token_urlsafe()
+        self._users[secret] = name
+        return _home(f"{COOKIE}={secret}; Path=/; HttpOnly; SameSite=Strict")
 
     def _page(self, user: str | None) -> Answer:
         part = "signed-in.html" if user else "sign-in.html"
@@ -131,7 +143,8 @@ def main() -> None:
     keywright_url = os.environ.get("KEYWRIGHT_URL", "http://127.0.0.1:8787/v1").rstrip("/")
     token = development_token(os.environ.get("TOKEN_URL", "http://localhost:8788/token"))
     with make_server("127.0.0.1", int(os.environ.get("PORT", "9787")), Application(keywright_url, token)) as server:
-        print(f"http://127.0.0.1:{server.server_port}", flush=True)
+        sys.stdout.write(f"http://127.0.0.1:{server.server_port}\n")
+        sys.stdout.flush()
         try:
             server.serve_forever()
         except KeyboardInterrupt:

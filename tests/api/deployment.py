@@ -27,13 +27,27 @@ USAGE = "/auth/api-keys/{id}/usage"
 VERIFY = "/auth/api-keys/verify"
 CURRENT = "/auth/api-keys/current"
 AUDIT_LOGS = "/auth/orgs/audit-logs"
+ORGANIZATION = "/auth/orgs/current"
 REQUEST_DELETE = "/auth/orgs/request-delete"
 CANCEL_DELETE = "/auth/orgs/cancel-delete"
 LEAKS = "/leaks"
 LEAKS_OF_GITHUB = "/leaks/github"
 OPENAPI = "/openapi.json"
 DOCS = "/docs"
-PATHS = (CREATE, KEY, ROTATE, USAGE, CURRENT, AUDIT_LOGS, REQUEST_DELETE, CANCEL_DELETE, LEAKS, OPENAPI, DOCS)
+PATHS = (
+    CREATE,
+    KEY,
+    ROTATE,
+    USAGE,
+    CURRENT,
+    ORGANIZATION,
+    AUDIT_LOGS,
+    REQUEST_DELETE,
+    CANCEL_DELETE,
+    LEAKS,
+    OPENAPI,
+    DOCS,
+)
 """The paths that web pages may call: all but that for backends."""
 
 VALID_BODY: dict[str, Any] = {"name": "HTTP suite", "permissions": ["sessions:read"]}

@@ -27,6 +27,8 @@ def test_the_last_30_days(deployment: Deployment) -> None:
         "to": days[-1],
         "requestCount": 0,
         "days": [{"date": day, "requestCount": 0} for day in days],
+        "rateLimit": None,
+        "quota": None,
     }
 
 
@@ -42,6 +44,21 @@ def test_every_day_that_is_kept(deployment: Deployment) -> None:
 
     assert days[1:] == [day["date"] for day in longest["days"]]
     assert [{"date": days[1], "requestCount": 0}] == shortest["days"]
+
+
+def test_what_is_left_of_the_limits(deployment: Deployment) -> None:
+    """After a use, the same is left as the verification said, and looking takes nothing."""
+    made = deployment.create_key(
+        rateLimit={"limit": 1, "windowSeconds": 3600}, quota={"limit": 1000, "period": "total"}
+    )
+    used = data(deployment.use({"key": made["key"]}))
+
+    shown = [data(deployment.request("GET", USAGE.format(id=made["id"]))) for _ in range(2)]
+
+    assert [used["quota"]] * 2 == [answer["quota"] for answer in shown]
+    assert {"limit": 1000, "used": 1, "remaining": 999, "resetsAt": None} == used["quota"]
+    assert [(1, 0)] * 2 == [(answer["rateLimit"]["limit"], answer["rateLimit"]["remaining"]) for answer in shown]
+    assert all(0 < answer["rateLimit"]["resetSeconds"] <= used["rateLimit"]["resetSeconds"] for answer in shown)
 
 
 def test_an_id_in_capitals(deployment: Deployment) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import httpx
 
 OPERATIONS = api_description.operations()
-DOCUMENTS = ["get_openapi", "get_reference"]
+DOCUMENTS = ["get_console", "get_console_script", "get_openapi", "get_reference"]
 WEBHOOK = "report_github_leaks"
 WITH_A_BODY = [name for name, operation in OPERATIONS.items() if "requestBody" in operation and name != WEBHOOK]
 FIELDS_OF_AN_UPDATE = (

@@ -57,9 +57,7 @@ def test_each_role_is_allowed_what_it_may(call: Call, endpoint: Endpoint, role: 
     call.table.put_member("someone", role)
 
     is_allowed = role in at_least(Role(endpoint.role))
-    assert (200 if is_allowed else 403) == call(endpoint.body, user_id="someone")[
-        "statusCode"
-    ]
+    assert (200 if is_allowed else 403) == call(endpoint.body, user_id="someone")["statusCode"]
 
 
 @each(*READING, *WRITING)

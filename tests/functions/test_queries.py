@@ -91,7 +91,7 @@ def test_the_name_of_an_unknown_parameter_is_not_logged(
     assert [] == pasted_key_parts(logged)
 
 
-@pytest.mark.parametrize("name", ["get_openapi", "get_reference"])
+@pytest.mark.parametrize("name", ["get_console_script", "get_openapi", "get_reference"])
 def test_documents_ignore_queries(functions: Callable[[str], Call], name: str) -> None:
     """Caches and links add parameters, and a document is the same with any."""
     document = functions(name)

@@ -214,6 +214,11 @@ class TwoOrganizations(RuleBasedStateMachine):
         if idempotency_key:
             self.repeatable.append(send)
 
+    @rule(by=callers)
+    def get_organization(self, by: By) -> None:
+        """Read the organization."""
+        self._ask(by, "get_current_organization", lambda model, request: model.current(request, PERMISSIONS))
+
     @rule(by=callers, choice=choices)
     def get(self, by: By, choice: Choice) -> None:
         """Read a key."""

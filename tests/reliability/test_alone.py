@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 SCHEDULED = {"announce_expirations", "purge_organizations"}
 """test_other_ways_in.py covers them."""
-ELSEWHERE = SCHEDULED | {"archive_records", "get_openapi", "get_reference", "authorize_session", "publish_events"}
+DOCUMENTS = {"get_console", "get_console_script", "get_openapi", "get_reference"}
+ELSEWHERE = SCHEDULED | DOCUMENTS | {"archive_records", "authorize_session", "publish_events"}
 """The others send no request to DynamoDB."""
 IDEMPOTENCY_KEY = "8e03978e-40d5-43dd-bc93-6894a57f9324"
 

@@ -28,6 +28,16 @@ KEYS: dict[str, Any] = {
 _WRITERS: dict[str, Any] = {"RS256": RSAAlgorithm, "ES256": ECAlgorithm, "EdDSA": OKPAlgorithm}
 
 
+def sign_in_endpoints(issuer: str) -> dict[str, str]:
+    """Return the endpoints in the configuration of a provider that has all of them."""
+    return {
+        "authorization_endpoint": f"{issuer}/authorize",
+        "token_endpoint": f"{issuer}/token",
+        "end_session_endpoint": f"{issuer}/logout",
+        "revocation_endpoint": f"{issuer}/revoke",
+    }
+
+
 def jwk(algorithm: str, key: Any = None, kid: str | None = None) -> dict[str, Any]:
     """Return the public half of a key as a JWK; its id is the algorithm by default."""
     public = (key or KEYS[algorithm]).public_key()

@@ -23,6 +23,7 @@ AUDIT_RETENTION = 365 * DAY  # the template's default
 DELETION_GRACE = 30 * DAY  # the template's default
 IDEMPOTENCY_LIFETIME = DAY
 
+MEMBERS = {"owner", "admin", "member"}
 MANAGERS = {"owner", "admin"}
 OWNERS = {"owner"}
 MALFORMED_ID = "no-id"
@@ -353,6 +354,20 @@ class Organization:
 
     # Requests of members.
 
+    def current(self, request: Request, permissions: list[str]) -> Data:
+        """Show the organization and the caller's role."""
+        self._require(request, MEMBERS)
+        return {
+            "id": self.organization_id,
+            "name": "Acme",
+            "createdAt": "2026-01-01T00:00:00.000Z",
+            "pendingDeletionAt": optional_rfc3339(self.pending_deletion_at),
+            "role": self.members[request.user_id].role,
+            "permissions": permissions,
+            "rateLimit": None,
+            "quota": None,
+        }
+
     def create(self, request: Request, fields: Data, expires_at: int | None) -> Data:
         """Create a key."""
         wanted = as_json(["create", fields, expires_at])
@@ -386,11 +401,14 @@ class Organization:
         key = self._find(key_id)
         dates = [date_of(request.now - ago * DAY) for ago in range(first_days_ago, last_days_ago - 1, -1)]
         days = [{"date": date, "requestCount": key.uses[date]} for date in dates]
+        _, left = key.admit(0, request.now)
         return {
             "from": dates[0],
             "to": dates[-1],
             "requestCount": sum(key.uses[date] for date in dates),
             "days": days,
+            "rateLimit": left["rateLimit"],
+            "quota": left["quota"],
         }
 
     def update(self, request: Request, key_id: str, changes: Data) -> Data:

@@ -69,12 +69,14 @@ def test_the_path_of_a_route_leaves_the_version_to_the_stage(route: Route) -> No
 AUTHORIZERS = {
     "/auth/api-keys/current": "ApiKeyAuthorizer",
     "/auth/api-keys/verify": "AWS_IAM",
+    "/console": "NONE",
+    "/console/keywright.js": "NONE",
     "/docs": "NONE",
     "/leaks": "NONE",
     "/leaks/github": "NONE",
     "/openapi.json": "NONE",
 }
-"""The routes without a session authorizer. The last four are public: documents, and reports of leaked keys."""
+"""The routes without a session authorizer. The other ones are public: documents, and reports of leaked keys."""
 
 
 @each_route
@@ -107,6 +109,8 @@ OWN_LIMITS = [
     "GET /~1openapi.json",
     "POST /~1leaks",
     "POST /~1leaks~1github",
+    "GET /~1console",
+    "GET /~1console~1keywright.js",
 ]
 """Routes with separate settings, as AWS::ApiGateway::Stage MethodSetting has them: ~1 stands for a slash."""
 
@@ -140,6 +144,12 @@ def test_public_documents_are_throttled_low(route: str) -> None:
 def test_reports_of_leaks_are_throttled_low(route: str, limits: tuple[int, int]) -> None:
     """Public routes that write have low limits: a report of a hundred keys takes a hundred transactions."""
     assert limits == _limits(_method_settings(ThrottlingRate="9000", ThrottlingBurst="4000")[route])
+
+
+@pytest.mark.parametrize("route", ["GET /~1console", "GET /~1console~1keywright.js"])
+def test_the_console_is_throttled_low(route: str) -> None:
+    """Page and script of the console have low limits, enough for people: a sign-in loads the page twice."""
+    assert (10, 20) == _limits(_method_settings(ThrottlingRate="9000", ThrottlingBurst="4000")[route])
 
 
 def test_separate_limits_are_those_of_routes_that_exist() -> None:
@@ -427,6 +437,15 @@ MISTAKES = [
             test_reports_of_leaks_are_throttled_low,
             *settings_of(number, ThrottlingRateLimit={"Ref": "ThrottlingRate"}, ThrottlingBurstLimit=GONE),
             cases=partial(list, [(route, limits)]),
+        )
+    ),
+    *(
+        mistake
+        for number, route in ((6, "GET /~1console"), (7, "GET /~1console~1keywright.js"))
+        for mistake in mistakes(
+            test_the_console_is_throttled_low,
+            *settings_of(number, ThrottlingRateLimit={"Ref": "ThrottlingRate"}, ThrottlingBurstLimit=GONE),
+            cases=about(route),
         )
     ),
     *mistakes(

@@ -88,6 +88,7 @@ def test_a_function_ends_before_api_gateway_gives_up(function: str) -> None:
 OWN_VARIABLES = {
     "AuthorizeApiKey": {"ACCESS_RULES": {"Ref": "AccessRules"}},
     "ArchiveRecords": {"AUDIT_ARCHIVE_BUCKET": {"Ref": "AuditArchiveBucket"}},
+    "GetConsole": {"CONSOLE_CLIENT_ID": {"Ref": "ConsoleClientId"}, "CONSOLE_SCOPE": {"Ref": "ConsoleScope"}},
     "PublishEvents": {
         "EVENT_BUS_NAME": {"Ref": "EventBus"},
         "EVENTS_DEAD_LETTER_QUEUE_URL": {"Ref": "EventsDeadLetters"},

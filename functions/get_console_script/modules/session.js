@@ -494,7 +494,8 @@ function claimsOf(token) {
   const parts = typeof token === "string" ? token.split(".") : [];
   if (parts.length !== 3) return null;
   try {
-    const bytes = Uint8Array.from(atob(parts[1].replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
+    const binary = atob(parts[1].replaceAll("-", "+").replaceAll("_", "/"));
+    const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0));
     const claims = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
     return isObject(claims) ? claims : null;
   } catch {

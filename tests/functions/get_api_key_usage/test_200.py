@@ -66,6 +66,8 @@ def test_every_day_of_the_range(used: Call, query: dict[str, str] | None, first:
         "to": str(days_ago(last)),
         "requestCount": sum(number + 1 for number in expected),
         "days": [{"date": str(days_ago(number)), "requestCount": number + 1} for number in expected],
+        "rateLimit": None,
+        "quota": None,
     } == used.data(query=query)
 
 

@@ -1,0 +1,27 @@
+"""GET /v1/auth/orgs/current: refusals of its own. tests/functions has those of every endpoint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.support.client import calling
+from tests.support.endpoints import GET_ORGANIZATION
+from tests.support.world import OTHER_ORGANIZATION_ID
+
+if TYPE_CHECKING:
+    import pytest
+
+    from tests.support.client import Call
+
+call = calling("get_current_organization", role="member")
+
+
+def test_403_of_an_organization_that_does_not_exist(call: Call, caplog: pytest.LogCaptureFixture) -> None:
+    """A membership without its organization, as of one that was purged, shows nothing; the log has the reason."""
+    call.table.put_member("user_1", "owner", OTHER_ORGANIZATION_ID)
+
+    with caplog.at_level("INFO", logger="keywright"):
+        refusal = call.refused(authorizer={"organizationId": OTHER_ORGANIZATION_ID})
+
+    assert GET_ORGANIZATION.forbidden == refusal
+    assert ["there is no such organization"] == [record.__dict__["reason"] for record in caplog.records]
