@@ -145,6 +145,20 @@ class Visit(Screen):
         """Return the place that the browser shows."""
         return self.browser.address().partition("#")[2]
 
+    def shown_text(self) -> str:
+        """Return the text of a key that is shown once."""
+        return self.part("dialog", "Your API key").part("code").text()
+
+    def shown_id(self) -> str:
+        """Return the id of the key whose view is shown."""
+        return self.place().removeprefix("/keys/")
+
+    def dismiss_text(self) -> None:
+        """Confirm that the text of a key is stored."""
+        self.click("button", "Done")
+        self.click("button", "I have stored it")
+        self.wait_gone("dialog")
+
     @contextmanager
     def failing(self, method: str, path: str, fault: Fault) -> Iterator[list[Exchange]]:
         """Apply a fault to requests of the console while the context is open; yield them."""

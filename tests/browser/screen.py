@@ -36,6 +36,16 @@ class Screen:
         found: list[Element] = self.browser.run(_FIND, role, name, self.within)
         return found
 
+    def names(self, role: str, name: str | None = None) -> list[str]:
+        """Return the names of the elements with a role and a name that are there now."""
+        names: list[str] = self.browser.run(
+            f"return (function () {{ {_FIND} }})(...arguments).map((element) => element.computedName.trim())",
+            role,
+            name,
+            self.within,
+        )
+        return names
+
     def shows(self, role: str, name: str | None = None) -> bool:
         """Return whether an element is there now."""
         return bool(self.all(role, name))
@@ -80,11 +90,12 @@ class Screen:
 
     def choose(self, label: str, option: str) -> None:
         """Choose an option of a list."""
+        self.choose_in(self.field(label), option)
+
+    def choose_in(self, field: Element, option: str) -> None:
+        """Choose an option of a list that was found."""
         options = self.browser.run(
-            """const [list, text] = arguments;
-            return [...list.options].filter((option) => option.label.trim() === text)""",
-            self.field(label),
-            option,
+            "return [...arguments[0].options].filter((option) => option.label.trim() === arguments[1])", field, option
         )
         assert 1 == len(options), f"{len(options)} options {option}"
         self.browser.click_element(options[0])
