@@ -1,16 +1,20 @@
 const TIMEOUT_MS = 35000;
-const LARGEST_PAGE = 100;
 
 /**
  * A request that failed, in words for people.
  *
- * `status` is 0 without an answer. `requestId` is null if the answer has none, `retryAfterSeconds` if it names no time. If
- * `isLocal`, no request was sent.
+ * `status` is 0 without an answer, and null if no request was sent. `requestId` is null if the answer has none,
+ * `retryAfterSeconds` if it names no time.
  */
 export class ApiError extends Error {
   constructor({ message, ...rest }) {
     super(message);
-    Object.assign(this, { docs: null, requestId: null, retryAfterSeconds: null, isLocal: false }, rest);
+    Object.assign(this, { status: null, docs: null, requestId: null, retryAfterSeconds: null }, rest);
+  }
+
+  /** Whether the request may have been carried out all the same. */
+  get isUncertain() {
+    return this.status === 0 || this.status >= 500;
   }
 }
 
@@ -20,25 +24,24 @@ export class ApiError extends Error {
  * @param {string} baseUrl the address of the deployment, which ends in /v1 unless it has a custom domain.
  * @param {({refresh: boolean}) => Promise<string>} tokenProvider returns a session token. After a 401 it is called with
  *   `refresh: true` for a new one, once.
- * @param {(error: ApiError) => void} onUnauthorized called when a renewed token is refused too, or there is none.
+ * @param {(error: ApiError) => void} onUnauthorized called when the service refuses a renewed token too.
  */
 export function createApi(baseUrl, tokenProvider, onUnauthorized = () => {}) {
   const root = baseUrl.replace(/\/+$/, "");
 
   async function token(refresh) {
+    let reason = null;
     try {
-      return await tokenProvider({ refresh });
+      const text = await tokenProvider({ refresh });
+      if (typeof text === "string" && text) return text;
     } catch (error) {
-      const failure = new ApiError({
-        status: 401,
-        code: "SIGNED_OUT",
-        isLocal: true,
-        message: error?.message || "You are not signed in",
-        hint: error?.hint || "Sign in again.",
-      });
-      onUnauthorized(failure);
-      throw failure;
+      reason = error;
     }
+    throw new ApiError({
+      code: "NO_SESSION_TOKEN",
+      message: reason?.message || "There is no session token",
+      hint: reason?.hint || "Sign in again.",
+    });
   }
 
   async function send(method, path, { query, body, idempotencyKey, signal } = {}, isRenewed = false) {
@@ -51,7 +54,7 @@ export function createApi(baseUrl, tokenProvider, onUnauthorized = () => {}) {
     if (idempotencyKey) headers["idempotency-key"] = idempotencyKey;
     const response = await answer(url, { method, headers, body: body && JSON.stringify(body), signal });
     if (response.status === 401 && !isRenewed) return send(method, path, { query, body, idempotencyKey, signal }, true);
-    const content = await parsed(response);
+    const content = await parsed(response, signal);
     if (response.ok) return content;
     const error = failed(response, content);
     if (error.status === 401) onUnauthorized(error);
@@ -64,7 +67,6 @@ export function createApi(baseUrl, tokenProvider, onUnauthorized = () => {}) {
   return {
     organization: (signal) => data("GET", "/auth/orgs/current", { signal }),
     listKeys: (query, signal) => send("GET", "/auth/api-keys", { query, signal }),
-    allKeys: (query, signal) => pages((page) => send("GET", "/auth/api-keys", { query: { ...query, ...page }, signal })),
     getKey: (id, signal) => data("GET", key(id), { signal }),
     keyUsage: (id, query, signal) => data("GET", `${key(id)}/usage`, { query, signal }),
     createKey: (body, idempotencyKey) => data("POST", "/auth/api-keys", { body, idempotencyKey }),
@@ -75,15 +77,6 @@ export function createApi(baseUrl, tokenProvider, onUnauthorized = () => {}) {
     requestDeletion: () => data("POST", "/auth/orgs/request-delete"),
     cancelDeletion: () => data("POST", "/auth/orgs/cancel-delete"),
   };
-}
-
-async function* pages(request) {
-  let cursor;
-  do {
-    const { data, pagination } = await request({ limit: LARGEST_PAGE, starting_after: cursor });
-    yield data;
-    cursor = pagination.next_cursor;
-  } while (cursor);
 }
 
 async function answer(url, { signal, ...request }) {
@@ -102,13 +95,20 @@ async function answer(url, { signal, ...request }) {
   }
 }
 
-async function parsed(response) {
+async function parsed(response, signal) {
   try {
-    return await response.json();
-  } catch {
+    return JSON.parse(await response.text(), exactly);
+  } catch (error) {
+    if (signal?.aborted) throw error;
     if (response.ok) throw unanswered(); // cut off in the middle
     return null;
   }
+}
+
+/** Keep an integer that a JavaScript number cannot hold as it was written, where the browser can (JSON.rawJSON). */
+function exactly(_name, value, context) {
+  const isExact = !Number.isInteger(value) || Number.isSafeInteger(value);
+  return isExact || !context?.source || !JSON.rawJSON ? value : JSON.rawJSON(context.source);
 }
 
 function unanswered() {
@@ -116,7 +116,7 @@ function unanswered() {
     status: 0,
     code: "NO_ANSWER",
     message: "The service does not answer",
-    hint: "Check your connection and try again. If you were changing something, repeating it is safe.",
+    hint: "Check your connection and try again.",
   });
 }
 

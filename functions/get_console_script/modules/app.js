@@ -1,3 +1,4 @@
+import { Component } from "preact";
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { createApi, isAborted } from "./api.js";
 import { AuditLogView } from "./audit-log.js";
@@ -29,18 +30,20 @@ export function App({ baseUrl, tokenProvider, router, announce, setTitle, isCons
   );
   const [organization, setOrganization] = useState(null);
   const [error, setError] = useState(null);
-  const [secret, setSecret] = useState(null);
+  const [secrets, setSecrets] = useState([]);
   const isFirstView = useRef(true);
   const current = useRef({ heading: null });
 
   const reloadOrganization = useCallback(
     async (signal) => {
       try {
-        setOrganization(await api.organization(signal));
+        const loaded = await api.organization(signal);
+        setOrganization(loaded);
         setError(null);
+        return loaded;
       } catch (failure) {
-        if (isAborted(failure)) return;
-        setError(failure);
+        if (!isAborted(failure)) setError(failure);
+        return null;
       }
     },
     [api],
@@ -52,7 +55,7 @@ export function App({ baseUrl, tokenProvider, router, announce, setTitle, isCons
   }, [reloadOrganization]);
 
   const dismiss = () => {
-    setSecret(null);
+    setSecrets(([, ...others]) => others);
     setTimeout(() => current.current.heading?.focus()); // the form that opened the dialog is gone
   };
   const title = useCallback((text) => setTitle(text, organization), [organization]);
@@ -69,17 +72,18 @@ export function App({ baseUrl, tokenProvider, router, announce, setTitle, isCons
     isFirstView,
     current: current.current,
     setTitle: title,
-    showSecret: setSecret,
+    showSecret: (secret) => setSecrets((others) => [...others, secret]),
     reloadOrganization,
   };
+  const notice = html`<${ErrorNotice} error=${error} onRetry=${() => reloadOrganization()} />`;
   const content = organization
-    ? html`<${View} />`
+    ? html`${notice}<${View} />`
     : error
-      ? html`<${Heading} title="API keys" /><${ErrorNotice} error=${error} onRetry=${() => reloadOrganization()} />`
+      ? html`<${Heading} title="API keys" />${notice}`
       : html`<${Loading} rows=${8} label="Loading" />`;
   return html`<${Surroundings.Provider} value=${surroundings}>
-    ${frame({ content, organization, error })}
-    ${secret && html`<${SecretDialog} secret=${secret} onDismiss=${dismiss} />`}
+    ${frame({ content, organization })}
+    ${secrets.length > 0 && html`<${SecretDialog} key=${secrets[0].text} secret=${secrets[0]} onDismiss=${dismiss} />`}
   <//>`;
 }
 
@@ -92,25 +96,41 @@ function reporting(api, announce) {
   return Object.fromEntries(
     Object.entries(api).map(([name, call]) => [
       name,
-      (...values) => {
-        const result = call(...values);
-        return result.catch ? result.catch(report) : result; // pages are iterated, and have no promise
-      },
+      (...values) => call(...values).catch(report),
     ]),
   );
 }
 
 function View() {
-  const { router, organization, isConsole, isManager } = useSurroundings();
+  const { router } = useSurroundings();
   const { path } = usePlace(router);
+  return html`<${Boundary} key=${path}><${ViewOf} path=${path} /><//>`;
+}
+
+/** Shows that a view has failed; the others still work. */
+class Boundary extends Component {
+  static getDerivedStateFromError() {
+    return { hasFailed: true };
+  }
+
+  render({ children }, { hasFailed }) {
+    if (!hasFailed) return children;
+    return html`<${Heading} title="This page cannot be shown" />
+      <p>Its address may have a mistake. <${Link} to="/keys">API keys<//></p>`;
+  }
+}
+
+function ViewOf({ path }) {
+  const { organization, isConsole, isManager, canManage } = useSurroundings();
   const [, section, id, part] = path.split("/").map(decoded);
   if (section === "organization" && isConsole) return html`<${Frozen} /><${OrganizationView} />`;
   const isAuditLog = section === "audit-log" && isConsole;
   if (!isManager) return html`<${NotAllowed} title=${isAuditLog ? "Audit log" : "API keys"} role=${organization.role} />`;
   if (isAuditLog) return html`<${Frozen} /><${AuditLogView} />`;
   if (section !== "keys") return html`<${Unknown} />`;
-  if (id === "new") return html`<${Frozen} /><${CreateKeyView} />`;
-  if (part === "edit") return html`<${Frozen} /><${EditKeyView} key=${id} id=${id} />`;
+  if ((id === "new" || part === "edit") && !canManage) return html`<${Heading} title="API keys" /><${Frozen} />`;
+  if (id === "new") return html`<${CreateKeyView} />`;
+  if (part === "edit") return html`<${EditKeyView} key=${id} id=${id} />`;
   if (id) return html`<${Frozen} /><${KeyView} key=${id} id=${id} />`;
   return html`<${Frozen} /><${KeysView} />`;
 }

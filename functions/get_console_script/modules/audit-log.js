@@ -1,8 +1,8 @@
-import { useLoaded, usePlace, useSurroundings } from "./context.js";
+import { useHeadingFocus, useLoaded, usePlace, useSurroundings } from "./context.js";
 import { dateTime, fromLocalInput, localInput, timeZone } from "./format.js";
 import { html } from "./html.js";
 import { written } from "./router.js";
-import { Badge, Button, ErrorNotice, Heading, Link, Loading, Pages, Select, Table, TextField } from "./ui.js";
+import { Badge, Button, CommittedField, ErrorNotice, Heading, Link, Loading, Pages, Select, Table } from "./ui.js";
 
 const PAGE = 20;
 
@@ -57,8 +57,13 @@ export function AuditLogView() {
     [event, actor, target, from, to, after],
   );
   const isFiltered = Boolean(event || actor || target || from || to);
+  const focusHeading = useHeadingFocus();
+  const clear = () => {
+    router.go("/audit-log");
+    focusHeading();
+  };
   return html`<${Heading} title="Audit log">
-      ${isFiltered && html`<${Button} onClick=${() => router.go("/audit-log")}>Clear filters<//>`}
+      ${isFiltered && html`<${Button} onClick=${clear}>Clear filters<//>`}
     <//>
     <${Filters} query=${query} />
     <${ErrorNotice} error=${error} onRetry=${reload} />
@@ -78,22 +83,20 @@ function Filters({ query }) {
   const filter = (name) => (value) => router.go(written("/audit-log", { ...query, after: "", [name]: value }));
   const time = (name) => ({
     type: "datetime-local",
-    value: query[name] ? localInput(query[name]) : "",
-    onInput: () => {},
-    onChange: (event) => filter(name)(event.currentTarget.value && fromLocalInput(event.currentTarget.value)),
+    value: localInput(query[name] ?? ""),
+    onCommit: (value) => filter(name)(fromLocalInput(value)),
   });
   return html`<div class="filters" role="search">
     <${Select} label="Event" value=${query.event ?? ""} onChange=${filter("event")} options=${[["", "All"], ...Object.entries(EVENTS)]} />
     <${Select} label="By" value=${query.actor ?? ""} onChange=${filter("actor")} options=${[["", "All"], ...Object.entries(ACTORS)]} />
-    <${TextField}
+    <${CommittedField}
       label="Key, member or organization (id)"
       value=${query.target ?? ""}
-      onInput=${() => {}}
-      onChange=${(event) => filter("target")(event.currentTarget.value.trim())}
+      onCommit=${(value) => filter("target")(value.trim())}
       spellcheck="false"
     />
-    <${TextField} label=${`From (${timeZone()})`} ...${time("from")} />
-    <${TextField} label=${`To (${timeZone()})`} ...${time("to")} />
+    <${CommittedField} label=${`From (${timeZone()})`} ...${time("from")} />
+    <${CommittedField} label=${`To (${timeZone()})`} ...${time("to")} />
   </div>`;
 }
 

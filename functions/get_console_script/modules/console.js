@@ -85,6 +85,7 @@ function Frame({ session, router, isOver, onSignOut, content, organization }) {
   const { path } = usePlace(router);
   const link = (to, text) =>
     html`<a href=${router.href(to)} aria-current=${path.startsWith(to) ? "page" : null}>${text}</a>`;
+  const [failure, setFailure] = useState(null);
   const { name, email, id } = session.user ?? {};
   return html`<${Button} class="button secondary skip" onClick=${() => main.current.focus()}>Skip to the content<//>
     <header class="bar">
@@ -103,7 +104,8 @@ function Frame({ session, router, isOver, onSignOut, content, organization }) {
       ${isOver &&
       html`<${Notice} kind="danger" title="Your session has ended.">
         <p>Signing in loads the page anew: copy what you have typed and want to keep.</p>
-        <p><${Button} kind="primary" onClick=${() => session.signIn()}>Sign in again<//></p>
+        ${failure && html`<p>${failure.message} ${failure.hint}</p>`}
+        <p><${Button} kind="primary" onClick=${() => session.signIn().catch(setFailure)}>Sign in again<//></p>
       <//>`}
       ${content}
     </main>`;

@@ -49,7 +49,7 @@ export function useLoaded(load, dependencies) {
 /**
  * Run a change on request, one at a time.
  *
- * @returns {{run, isRunning, error, forget}} `run(...)` returns whether the change succeeded; the error stays until the
+ * @returns {{run, isRunning, error}} `run(...)` returns whether the change succeeded; the error stays until the
  *   next run.
  */
 export function useChange(change) {
@@ -70,7 +70,25 @@ export function useChange(change) {
       running.current = false;
     }
   };
-  return { ...state, run, forget: () => setState({ isRunning: false, error: null }) };
+  return { ...state, run };
+}
+
+/** Return a function that says whether the component is still there, for what comes after a request. */
+export function usePresence() {
+  const isPresent = useRef(true);
+  useEffect(() => {
+    isPresent.current = true;
+    return () => {
+      isPresent.current = false;
+    };
+  }, []);
+  return () => isPresent.current;
+}
+
+/** Return a function that moves the focus to the heading of the view, for controls that go away when they are used. */
+export function useHeadingFocus() {
+  const { current } = useSurroundings();
+  return () => current.heading?.focus();
 }
 
 /** Set the title of the page, and move the focus to the heading of a view that was navigated to. */

@@ -31,13 +31,15 @@ export class ApiKeysElement extends HTMLElement {
   #router = memoryRouter();
   #tokenProvider = null;
 
-  /** The function that returns a session token: `async ({ refresh }) => token`. `refresh` asks for a new one. */
+  /** The function that returns a session token: `async ({ refresh }) => token`, or null. `refresh` asks for a new one. */
   get tokenProvider() {
     return this.#tokenProvider;
   }
 
   set tokenProvider(provider) {
-    if (typeof provider !== "function") throw new TypeError("tokenProvider must be a function that returns a session token");
+    if (provider !== null && typeof provider !== "function") {
+      throw new TypeError("tokenProvider must be null or a function that returns a session token");
+    }
     this.#tokenProvider = provider;
     this.#render();
   }
@@ -53,24 +55,31 @@ export class ApiKeysElement extends HTMLElement {
   }
 
   disconnectedCallback() {
-    render(null, this.#root);
+    // An element that is moved is connected again at once, and keeps what it shows.
+    queueMicrotask(() => this.isConnected || render(null, this.#root));
   }
 
   attributeChangedCallback() {
     this.#render();
   }
 
+  // The same function for all providers: a page may set a new one each time that it is drawn.
+  #token = (options) => this.#tokenProvider?.(options);
   #setTitle = () => {}; // the title belongs to the page
   #unauthorized = () => {}; // shown where it happens; the page gets keywright-error
 
   #render() {
     const baseUrl = this.getAttribute("base-url");
-    if (!this.isConnected || !baseUrl || !this.#tokenProvider) return;
+    if (!this.isConnected) return;
+    if (!baseUrl || !this.#tokenProvider) {
+      render(null, this.#root);
+      return;
+    }
     render(
       html`<${App}
         key=${baseUrl}
         baseUrl=${baseUrl}
-        tokenProvider=${this.#tokenProvider}
+        tokenProvider=${this.#token}
         router=${this.#router}
         announce=${this.#announce}
         setTitle=${this.#setTitle}

@@ -1,8 +1,10 @@
-const DATE_TIME = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-const DATE = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
-const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeZone: "UTC" });
-const NUMBER = new Intl.NumberFormat();
-const RELATIVE = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+/** The reader's own kind of English, because the sentences around the times are in English. */
+const LOCALE = navigator.languages.find((name) => name.startsWith("en")) ?? "en";
+const DATE_TIME = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeStyle: "short" });
+const DATE = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium" });
+const DAY = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeZone: "UTC" });
+const NUMBER = new Intl.NumberFormat(LOCALE);
+const RELATIVE = new Intl.RelativeTimeFormat(LOCALE, { numeric: "auto" });
 
 const UNITS = [
   ["year", 31536000],
@@ -28,6 +30,12 @@ export function day(text) {
   return DAY.format(new Date(`${text}T00:00:00Z`));
 }
 
+/** Return whether a text that was typed is a name, as far as can be seen: spaces and accents have several forms. */
+export function isSameText(typed, name) {
+  const visible = (text) => text.normalize("NFC").replace(/\s+/g, " ").trim();
+  return visible(typed) === visible(name);
+}
+
 /** Return a number with separators. */
 export function number(value) {
   return NUMBER.format(value);
@@ -47,15 +55,32 @@ export function duration(seconds) {
   return `${number(count)} ${unit}${count === 1 ? "" : "s"}`;
 }
 
-/** Return a time of the API as the value of an input of type datetime-local. */
+/** Return a time of the API as the value of an input of type datetime-local; "" if it is not a time. */
 export function localInput(text) {
   const at = new Date(text);
+  if (!isTime(at)) return "";
   return new Date(at - at.getTimezoneOffset() * 60000).toISOString().slice(0, 16);
 }
 
-/** Return the value of an input of type datetime-local as a time of the API. */
+/** Return the value of an input of type datetime-local as a time of the API; "" if it is not a time. */
 export function fromLocalInput(value) {
-  return new Date(value).toISOString();
+  const at = new Date(value);
+  return isTime(at) ? at.toISOString() : "";
+}
+
+function isTime(at) {
+  return at.getUTCFullYear() >= 1 && at.getUTCFullYear() <= 9998; // false for an invalid date
+}
+
+/** Return a rate limit of the API in words. */
+export function rateText({ limit, windowSeconds, burst }) {
+  const most = burst === undefined || burst === limit ? "" : `, at most ${number(burst)} at once`;
+  return `${number(limit)} uses in ${duration(windowSeconds)}${most}`;
+}
+
+/** Return a quota of the API in words. */
+export function quotaText({ limit, period }) {
+  return `${number(limit)} uses ${period === "total" ? "in total" : `a ${period}`}`;
 }
 
 /** Return the reader's time zone, such as Europe/Berlin. */

@@ -1,6 +1,6 @@
 import { useRef, useState } from "preact/hooks";
-import { useChange, useLoaded, useSurroundings } from "./context.js";
-import { duration, number } from "./format.js";
+import { useChange, useLoaded, usePresence, useSurroundings } from "./context.js";
+import { isSameText, number, quotaText, rateText } from "./format.js";
 import { html } from "./html.js";
 import { KeyState } from "./key-state.js";
 import { Usage } from "./usage.js";
@@ -25,6 +25,7 @@ export function KeyView({ id }) {
   const { api, canManage, isConsole } = useSurroundings();
   const { value: key, error, reload, set } = useLoaded((signal) => api.getKey(id, signal), [id]);
   const [dialog, setDialog] = useState(null);
+  const rotation = useRef(null);
   const close = () => setDialog(null);
   const opens = (name) => ({ onClick: () => setDialog(name), disabled: !canManage });
   if (!key) {
@@ -50,7 +51,7 @@ export function KeyView({ id }) {
     <${Facts} item=${key} />
     <${Usage} item=${key} />
     ${isConsole && html`<p><${Link} to=${`/audit-log?target=${id}`}>What happened to this key<//></p>`}
-    ${Opened && html`<${Opened} item=${key} onDone=${done} onClose=${close} />`}`;
+    ${Opened && html`<${Opened} item=${key} rotation=${rotation} onDone=${done} onClose=${close} />`}`;
 }
 
 function Leak({ item, opens }) {
@@ -80,7 +81,7 @@ function Previous({ item }) {
     <p>
       ${item.previousKeyLastUsedAt
         ? html`A program still uses it: it was last used <${Time} at=${item.previousKeyLastUsedAt} />.`
-        : "It was not used since the rotation: every program that uses the key has the new secret."}
+        : "It was not used since the rotation. Programs that run rarely may still have it."}
     </p>
   <//>`;
 }
@@ -99,13 +100,8 @@ function Facts({ item }) {
         : "never",
     ],
     ["Uses", number(item.requestCount)],
-    [
-      "Rate limit",
-      rateLimit
-        ? `${number(rateLimit.limit)} uses in ${duration(rateLimit.windowSeconds)}, at most ${number(rateLimit.burst)} at once`
-        : "none",
-    ],
-    ["Quota", quota ? `${number(quota.limit)} uses ${quota.period === "total" ? "in total" : `a ${quota.period}`}` : "none"],
+    ["Rate limit", rateLimit ? rateText(rateLimit) : "none"],
+    ["Quota", quota ? quotaText(quota) : "none"],
     ["Allowed addresses", item.allowedIps ? item.allowedIps.join(", ") : "all"],
     [
       "Metadata",
@@ -123,26 +119,41 @@ function Facts({ item }) {
   <//>`;
 }
 
-function RotateDialog({ item, onDone, onClose }) {
+/**
+ * The dialog for a rotation. A second one would end the secret that programs have, so an attempt whose outcome is not
+ * known is repeated as it was, also if the dialog was closed in between.
+ *
+ * @param {{current: {grace, reason, idempotencyKey, isUncertain} | null}} rotation that attempt.
+ */
+function RotateDialog({ item, rotation, onDone, onClose }) {
   const { api, announce, showSecret } = useSurroundings();
-  const [grace, setGrace] = useState("0");
-  const [reason, setReason] = useState(item.leak ? "compromised" : "");
-  const attempt = useRef({});
+  const [grace, setGrace] = useState(rotation.current?.grace ?? "0");
+  const [reason, setReason] = useState(rotation.current?.reason ?? (item.leak ? "compromised" : ""));
   const change = useChange(async () => {
-    const content = `${grace} ${reason}`;
-    if (attempt.current.content !== content) attempt.current = { content, idempotencyKey: crypto.randomUUID() };
+    rotation.current ??= { grace, reason, idempotencyKey: crypto.randomUUID(), isUncertain: false };
     const body = { gracePeriodSeconds: Number(grace), ...(reason && { reason }) };
-    const { apiKey, key, previousKeyExpiresAt } = await api.rotateKey(item.id, body, attempt.current.idempotencyKey);
-    announce("key-rotated", { id: item.id, name: item.name });
-    showSecret({ id: item.id, name: item.name, text: key, previousKeyExpiresAt });
-    onDone(apiKey);
+    try {
+      const { apiKey, key, previousKeyExpiresAt } = await api.rotateKey(item.id, body, rotation.current.idempotencyKey);
+      rotation.current = null;
+      announce("key-rotated", { id: item.id, name: item.name });
+      showSecret({ id: item.id, name: item.name, text: key, previousKeyExpiresAt });
+      onDone(apiKey);
+    } catch (error) {
+      rotation.current.isUncertain ||= error.isUncertain;
+      if (!rotation.current.isUncertain) rotation.current = null;
+      throw error;
+    }
   });
+  const isRepeated = rotation.current !== null;
   return html`<${ConfirmDialog} title=${`Rotate “${item.name}”`} action="Rotate" change=${change} onSubmit=${change.run} onClose=${onClose}>
     <p>The key gets a new secret, which is shown once. Everything else stays as it is.</p>
-    <${Select} label="The previous secret" value=${grace} onChange=${setGrace} options=${GRACE_PERIODS}
+    ${isRepeated && html`<${Notice} kind="warning"><p>
+      The last attempt may have succeeded. To rotate repeats it, and shows its secret: the key is rotated once.
+    </p><//>`}
+    <${Select} label="The previous secret" value=${grace} onChange=${setGrace} options=${GRACE_PERIODS} disabled=${isRepeated}
       hint=${item.leak && grace !== "0" ? "The text is public: within the grace period others can use the key, and the report stays." : null} />
     ${item.previousKeyExpiresAt && html`<${Notice} kind="warning"><p>The secret before the last rotation stops working at once.</p><//>`}
-    <${Select} label="Reason, for the audit log" value=${reason} onChange=${setReason} options=${REASONS} />
+    <${Select} label="Reason, for the audit log" value=${reason} onChange=${setReason} options=${REASONS} disabled=${isRepeated} />
   <//>`;
 }
 
@@ -179,12 +190,22 @@ function DeleteDialog({ item, onClose }) {
   const { api, router, announce } = useSurroundings();
   const [name, setName] = useState("");
   const [reason, setReason] = useState("");
+  const isUncertain = useRef(false);
+  const isPresent = usePresence();
   const change = useChange(async () => {
-    await api.deleteKey(item.id, reason);
+    try {
+      await api.deleteKey(item.id, reason);
+    } catch (error) {
+      // An earlier attempt, whose answer was lost, has deleted it.
+      if (!(error.status === 404 && isUncertain.current)) {
+        isUncertain.current ||= error.isUncertain;
+        throw error;
+      }
+    }
     announce("key-deleted", { id: item.id, name: item.name });
-    router.replace("/keys");
+    if (isPresent()) router.replace("/keys");
   });
-  return html`<${ConfirmDialog} title=${`Delete “${item.name}”`} action="Delete" kind="danger" isReady=${name.trim() === item.name}
+  return html`<${ConfirmDialog} title=${`Delete “${item.name}”`} action="Delete" kind="danger" isReady=${isSameText(name, item.name)}
     change=${change} onSubmit=${change.run} onClose=${onClose}>
     <p>The key is refused from the next request on, and cannot be brought back. Its audit records stay.</p>
     <${TextField} label=${`Type the name of the key: ${item.name}`} value=${name} onInput=${setName} spellcheck="false" />

@@ -1,9 +1,11 @@
+import { useRef } from "preact/hooks";
+import { ApiError } from "./api.js";
 import { fromLocalInput, localInput, timeZone } from "./format.js";
 import { html } from "./html.js";
 import { Button, Checkbox, Field, Select, TextField } from "./ui.js";
 
-const NAME_CHARACTERS = 120;
 const DAY_MS = 86400000;
+const LATEST = "9998-12-31T23:59";
 const EXPIRIES = [
   ["never", "Never"],
   ["30", "In 30 days"],
@@ -17,6 +19,7 @@ const PERIODS = [
   ["month", "a month (UTC)"],
   ["total", "in total, for good"],
 ];
+const KIND_OF = { string: "text", boolean: "boolean" };
 const KINDS = [
   ["text", "text"],
   ["number", "number"],
@@ -36,8 +39,8 @@ export function valuesOf(key) {
     expiresAt: key?.expiresAt ? localInput(key.expiresAt) : "",
     metadata: Object.entries(key?.metadata ?? {}).map(([name, value]) => ({
       name,
-      value: String(value),
-      kind: typeof value === "string" ? "text" : typeof value,
+      value: typeof value === "string" ? value : JSON.stringify(value),
+      kind: KIND_OF[typeof value] ?? "number",
     })),
     hasRate: Boolean(key?.rateLimit),
     rateLimit: String(key?.rateLimit?.limit ?? 60),
@@ -50,9 +53,19 @@ export function valuesOf(key) {
   };
 }
 
-/** Return the body of a request from the values of the form. */
+/**
+ * Return the body of a request from the values of the form.
+ *
+ * @throws {ApiError} if there cannot be such a key; the service checks the rest.
+ */
 export function bodyOf(values) {
   const days = Number(values.expiry);
+  const names = values.metadata.map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw invalid(`The metadata has two fields ${twice}`, "Rename or remove one of them.");
+  if (values.permissions.length === 0) {
+    throw invalid("The key needs a permission", "Check at least one box below Permissions.");
+  }
   return {
     name: values.name,
     permissions: values.permissions,
@@ -77,14 +90,20 @@ export function bodyOf(values) {
 
 /** Return the fields that differ: those that were not touched keep what others have changed in between. */
 export function changesOf(before, after) {
-  const old = bodyOf(before);
-  return Object.fromEntries(
-    Object.entries(bodyOf(after)).filter(([name, value]) => JSON.stringify(value) !== JSON.stringify(old[name])),
-  );
+  const [old, now] = [bodyOf(before), bodyOf(after)];
+  const fields = Object.keys(now).filter((name) => JSON.stringify(now[name]) !== JSON.stringify(old[name]));
+  return Object.fromEntries(fields.map((name) => [name, now[name]]));
+}
+
+function invalid(message, hint) {
+  return new ApiError({ code: "BAD_REQUEST", message, hint });
 }
 
 function valueOf(text, kind) {
-  return kind === "number" ? Number(text) : kind === "boolean" ? text === "true" : text;
+  if (kind === "boolean") return text === "true";
+  if (kind === "text") return text;
+  const isExact = Number.isSafeInteger(Number(text)) || !/^-?[1-9]\d*$/.test(text);
+  return isExact || !JSON.rawJSON ? Number(text) : JSON.rawJSON(text);
 }
 
 function addressesOf(text) {
@@ -92,18 +111,23 @@ function addressesOf(text) {
   return addresses.length > 0 ? addresses : null;
 }
 
-/** The fields of a key. */
+/**
+ * The fields of a key.
+ *
+ * @param {(change: (values: object) => object) => void} onChange called with a function from the values to new ones: two
+ *   fields may change before the form is drawn again.
+ */
 export function KeyFields({ values, onChange, permissions }) {
-  const set = (name) => (value) => onChange({ ...values, [name]: value });
+  const change = (name) => (next) => onChange((before) => ({ ...before, [name]: next(before[name]) }));
+  const set = (name) => (value) => change(name)(() => value);
   return html`<${TextField}
       label="Name"
       hint="Say what uses the key, and where, such as: nightly import, production."
       value=${values.name}
       onInput=${set("name")}
       required
-      maxlength=${NAME_CHARACTERS}
     />
-    <${PermissionFields} granted=${values.permissions} all=${permissions} onChange=${set("permissions")} />
+    <${PermissionFields} granted=${values.permissions} all=${permissions} onChange=${change("permissions")} />
     <div class="grid">
       <${Select} label="Expires" value=${values.expiry} onChange=${set("expiry")} options=${EXPIRIES} />
       ${values.expiry === "at" &&
@@ -113,6 +137,7 @@ export function KeyFields({ values, onChange, permissions }) {
         hint=${`In your time zone, ${timeZone()}.`}
         value=${values.expiresAt}
         onInput=${set("expiresAt")}
+        max=${LATEST}
         required
       />`}
     </div>
@@ -129,13 +154,13 @@ export function KeyFields({ values, onChange, permissions }) {
         ...${about}
       ></textarea>`}
     <//>
-    <${MetadataFields} rows=${values.metadata} onChange=${set("metadata")} />`;
+    <${MetadataFields} rows=${values.metadata} onChange=${change("metadata")} />`;
 }
 
 function PermissionFields({ granted, all, onChange }) {
   const names = [...all, ...granted.filter((name) => !all.includes(name))];
   const toggle = (name) => (checked) =>
-    onChange(checked ? names.filter((other) => other === name || granted.includes(other)) : granted.filter((other) => other !== name));
+    onChange((before) => names.filter((other) => (other === name ? checked : before.includes(other))));
   const included = (name) => name.endsWith(":read") && granted.includes(name.replace(/:read$/, ":write"));
   return html`<fieldset>
     <legend>Permissions</legend>
@@ -187,7 +212,13 @@ function QuotaFields({ values, set }) {
 }
 
 function MetadataFields({ rows, onChange }) {
-  const set = (index, part) => onChange(rows.map((row, other) => (other === index ? { ...row, ...part } : row)));
+  const add = useRef(null);
+  const set = (index, part) =>
+    onChange((before) => before.map((row, other) => (other === index ? { ...row, ...part } : row)));
+  const remove = (index) => {
+    onChange((before) => before.filter((_, other) => other !== index));
+    add.current.querySelector("button").focus(); // the button that had the focus goes
+  };
   return html`<fieldset>
     <legend>Metadata</legend>
     <p class="hint">Your own data about the key. Backends that verify the key get it. No secrets.</p>
@@ -219,13 +250,15 @@ function MetadataFields({ rows, onChange }) {
           options=${KINDS}
         />
         <${Button}
-          onClick=${() => onChange(rows.filter((_, other) => other !== index))}
+          onClick=${() => remove(index)}
           aria-label=${`Remove ${row.name || "this field"}`}
         >
           Remove
         <//>
       </div>`,
     )}
-    <div><${Button} onClick=${() => onChange([...rows, { name: "", value: "", kind: "text" }])}>Add a field<//></div>
+    <div ref=${add}>
+      <${Button} onClick=${() => onChange((before) => [...before, { name: "", value: "", kind: "text" }])}>Add a field<//>
+    </div>
   </fieldset>`;
 }

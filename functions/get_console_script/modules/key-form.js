@@ -1,6 +1,5 @@
 import { useRef, useState } from "preact/hooks";
-import { ApiError } from "./api.js";
-import { useChange, useLoaded, useSurroundings } from "./context.js";
+import { useChange, useLoaded, usePresence, useSurroundings } from "./context.js";
 import { html } from "./html.js";
 import { bodyOf, changesOf, KeyFields, valuesOf } from "./key-fields.js";
 import { Button, ErrorNotice, Heading, Link, Loading } from "./ui.js";
@@ -9,15 +8,18 @@ import { Button, ErrorNotice, Heading, Link, Loading } from "./ui.js";
 export function CreateKeyView() {
   const { api, router, announce, showSecret } = useSurroundings();
   // The same key for the same content: a request that is repeated after a lost answer makes one API key.
-  const attempt = useRef({ content: null, idempotencyKey: null });
+  const attempt = useRef({ content: null, body: null, idempotencyKey: null });
+  const isPresent = usePresence();
   const create = async (values) => {
-    const body = bodyOf(values);
     const content = JSON.stringify(values);
-    if (attempt.current.content !== content) attempt.current = { content, body, idempotencyKey: crypto.randomUUID() };
-    const created = await api.createKey(attempt.current.body, attempt.current.idempotencyKey);
+    if (attempt.current.content !== content) {
+      attempt.current = { content, body: bodyOf(values), idempotencyKey: crypto.randomUUID() };
+    }
+    const { body, idempotencyKey } = attempt.current;
+    const created = await api.createKey(body, idempotencyKey);
     announce("key-created", { id: created.id, name: body.name });
     showSecret({ id: created.id, name: body.name, text: created.key });
-    router.go(`/keys/${created.id}`);
+    if (isPresent()) router.go(`/keys/${created.id}`);
   };
   return html`<${Heading} title="Create an API key" />
     <${KeyForm} initial=${valuesOf(null)} action="Create key" cancelTo="/keys" onSubmit=${create} />`;
@@ -35,13 +37,14 @@ export function EditKeyView({ id }) {
 function EditForm({ item }) {
   const { api, router, announce } = useSurroundings();
   const [initial] = useState(() => valuesOf(item));
+  const isPresent = usePresence();
   const save = async (values) => {
     const changes = changesOf(initial, values);
     if (Object.keys(changes).length > 0) {
       await api.updateKey(item.id, changes);
       announce("key-updated", { id: item.id, name: values.name });
     }
-    router.go(`/keys/${item.id}`);
+    if (isPresent()) router.go(`/keys/${item.id}`);
   };
   return html`<${KeyForm} initial=${initial} action="Save" cancelTo=${`/keys/${item.id}`} onSubmit=${save} />`;
 }
@@ -50,23 +53,18 @@ function EditForm({ item }) {
 function KeyForm({ initial, action, cancelTo, onSubmit }) {
   const { organization } = useSurroundings();
   const [values, setValues] = useState(initial);
-  const change = useChange(async () => {
-    if (values.permissions.length === 0) {
-      throw new ApiError({
-        code: "BAD_REQUEST",
-        message: "The key needs a permission",
-        hint: "Check at least one box below Permissions.",
-        isLocal: true,
-      });
-    }
-    await onSubmit(values);
-  });
+  const latest = useRef(initial); // what a program typed just before it submits is not drawn yet
+  const set = (next) => {
+    latest.current = next(latest.current);
+    setValues(latest.current);
+  };
+  const change = useChange(() => onSubmit(latest.current));
   const submit = (event) => {
     event.preventDefault();
     change.run();
   };
   return html`<form onSubmit=${submit}>
-    <${KeyFields} values=${values} onChange=${setValues} permissions=${organization.permissions} />
+    <${KeyFields} values=${values} onChange=${set} permissions=${organization.permissions} />
     <${ErrorNotice} error=${change.error} />
     <div class="buttons">
       <${Link} class="button secondary" to=${cancelTo}>Cancel<//>

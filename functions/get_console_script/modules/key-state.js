@@ -3,11 +3,6 @@ import { Badge } from "./ui.js";
 
 const SOON_MS = 30 * 86400 * 1000;
 
-/** Return whether a key has expired. */
-export function isExpired(key) {
-  return key.expiresAt !== null && Date.parse(key.expiresAt) <= Date.now();
-}
-
 /** The states of a key, in words. */
 export function KeyState({ item }) {
   const expires = item.expiresAt === null ? Infinity : Date.parse(item.expiresAt) - Date.now();

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import { isAborted } from "./api.js";
-import { usePlace, useLoaded, useSurroundings } from "./context.js";
+import { useLoaded, usePlace, useSurroundings } from "./context.js";
 import { date, fromNow, number } from "./format.js";
 import { html } from "./html.js";
 import { KeyState } from "./key-state.js";
@@ -8,6 +8,7 @@ import { written } from "./router.js";
 import { Button, ErrorNotice, Heading, Link, Loading, Pages, Select, Table, TextField } from "./ui.js";
 
 const PAGE = 20;
+const LARGEST_PAGE = 100;
 const MATCHES = 50;
 const SEARCH_DELAY_MS = 250;
 const DAYS = { 7: "within 7 days", 30: "within 30 days", 90: "within 90 days" };
@@ -57,7 +58,7 @@ function Filters({ query, search, onSearch }) {
 }
 
 function filters({ enabled, permission, expires }) {
-  const before = DAYS[expires] && new Date(Date.now() + Number(expires) * 86400000).toISOString();
+  const before = Object.hasOwn(DAYS, expires ?? "") ? new Date(Date.now() + Number(expires) * 86400000).toISOString() : null;
   return { enabled, permission, expires_before: before };
 }
 
@@ -94,27 +95,33 @@ function Nothing({ query, onClear }) {
   </div>`;
 }
 
+const NOT_SEARCHED = { keys: [], seen: 0, isDone: false, error: null };
+
 /** Keys whose name, id or text matches. The service has no search: all pages are read, until enough keys match. */
 function Matches({ query, search }) {
   const { api } = useSurroundings();
-  const [state, setState] = useState({ keys: [], seen: 0, isDone: false, error: null });
+  const [state, setState] = useState(NOT_SEARCHED);
   const [attempt, setAttempt] = useState(0);
   useEffect(() => {
     const abort = new AbortController();
-    setState({ keys: [], seen: 0, isDone: false, error: null });
+    setState(NOT_SEARCHED);
     const run = async () => {
       const keys = [];
+      const request = { ...filters(query), limit: LARGEST_PAGE };
       let seen = 0;
-      for await (const page of api.allKeys(filters(query), abort.signal)) {
-        keys.push(...page.filter((key) => matches(key, search)));
-        seen += page.length;
+      do {
+        const { data, pagination } = await api.listKeys(request, abort.signal);
         if (abort.signal.aborted) return;
-        setState({ keys: keys.slice(0, MATCHES), seen, isDone: keys.length > MATCHES, error: null });
-        if (keys.length > MATCHES) return;
-      }
-      setState((before) => ({ ...before, isDone: true }));
+        keys.push(...data.filter((key) => matches(key, search)));
+        seen += data.length;
+        request.starting_after = pagination.next_cursor;
+        const isDone = keys.length > MATCHES || !request.starting_after;
+        setState({ keys, seen, isDone, error: null });
+        if (isDone) return;
+      } while (request.starting_after);
     };
-    const fail = (error) => isAborted(error) || setState((before) => ({ ...before, isDone: true, error }));
+    const fail = (error) =>
+      isAborted(error) || abort.signal.aborted || setState((before) => ({ ...before, isDone: true, error }));
     const timer = setTimeout(() => run().catch(fail), SEARCH_DELAY_MS);
     return () => {
       clearTimeout(timer);
@@ -122,10 +129,12 @@ function Matches({ query, search }) {
     };
   }, [search, query.enabled, query.permission, query.expires, attempt]);
   const { keys, seen, isDone, error } = state;
-  const result = `${keys.length === MATCHES ? `The newest ${MATCHES}` : number(keys.length)} of ${number(seen)} keys match`;
-  return html`<p class="muted" role="status">${isDone ? result : `Searching: ${number(seen)} keys so far`}</p>
+  const result =
+    keys.length > MATCHES ? `The newest ${MATCHES} keys that match` : `${number(keys.length)} of ${number(seen)} keys match`;
+  const progress = isDone ? result : `Searching: ${number(seen)} keys so far`;
+  return html`<p class="muted" role="status">${error ? "The search has failed" : progress}</p>
     <${ErrorNotice} error=${error} onRetry=${() => setAttempt((count) => count + 1)} />
-    ${keys.length > 0 && html`<${Keys} keys=${keys} caption="Keys that match" />`}`;
+    ${keys.length > 0 && html`<${Keys} keys=${keys.slice(0, MATCHES)} caption="Keys that match" />`}`;
 }
 
 /** Return whether a key matches what was typed: part of its name or id, or the whole text of a key. */

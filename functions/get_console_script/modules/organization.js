@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { useChange, useSurroundings } from "./context.js";
-import { duration, number } from "./format.js";
+import { isSameText, quotaText, rateText } from "./format.js";
 import { html } from "./html.js";
 import { Button, ConfirmDialog, CopyButton, Heading, Notice, Section, TextField, Time } from "./ui.js";
 
@@ -13,8 +13,8 @@ export function OrganizationView() {
     ["Id", html`<code>${organization.id}</code> <${CopyButton} text=${organization.id} label="Copy id" />`],
     ["Your role", organization.role],
     ["Created", html`<${Time} at=${organization.createdAt} />`],
-    ["Rate limit of all keys", rateLimit ? `${number(rateLimit.limit)} uses in ${duration(rateLimit.windowSeconds)}` : "none"],
-    ["Quota of all keys", quota ? `${number(quota.limit)} uses ${quota.period === "total" ? "in total" : `a ${quota.period}`}` : "none"],
+    ["Rate limit of all keys", rateLimit ? rateText(rateLimit) : "none"],
+    ["Quota of all keys", quota ? quotaText(quota) : "none"],
   ];
   return html`<${Heading} title="Organization" />
     <${Section} title="About">
@@ -47,19 +47,28 @@ function Deletion() {
   <//>`;
 }
 
+/** Wait for a change. If it failed, but is done, an earlier request whose answer was lost has done it. */
+async function settled(change, reload, isDone) {
+  const error = await change.then(
+    () => null,
+    (failure) => failure,
+  );
+  const organization = await reload();
+  if (error && !(organization && isDone(organization))) throw error;
+}
+
 function ScheduleDialog({ onClose }) {
   const { api, organization, reloadOrganization } = useSurroundings();
   const [name, setName] = useState("");
   const change = useChange(async () => {
-    await api.requestDeletion();
-    await reloadOrganization();
+    await settled(api.requestDeletion(), reloadOrganization, ({ pendingDeletionAt }) => pendingDeletionAt !== null);
     onClose();
   });
   return html`<${ConfirmDialog}
     title="Schedule the deletion of the organization"
     action="Schedule the deletion"
     kind="danger"
-    isReady=${name.trim() === organization.name}
+    isReady=${isSameText(name, organization.name)}
     change=${change}
     onSubmit=${change.run}
     onClose=${onClose}
@@ -72,8 +81,7 @@ function ScheduleDialog({ onClose }) {
 function CancelDialog({ onClose }) {
   const { api, reloadOrganization } = useSurroundings();
   const change = useChange(async () => {
-    await api.cancelDeletion();
-    await reloadOrganization();
+    await settled(api.cancelDeletion(), reloadOrganization, ({ pendingDeletionAt }) => pendingDeletionAt === null);
     onClose();
   });
   return html`<${ConfirmDialog}

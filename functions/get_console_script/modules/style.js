@@ -19,6 +19,12 @@ export const STYLE = `
   color: var(--text);
   background: var(--background);
   font: 1rem/1.5 var(--keywright-font, system-ui, sans-serif);
+  text-align: start;
+  text-indent: 0;
+  text-transform: none;
+  letter-spacing: normal;
+  word-spacing: normal;
+  white-space: normal;
   overflow-wrap: anywhere;
 }
 :host([hidden]) { display: none; }

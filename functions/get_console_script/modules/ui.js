@@ -1,5 +1,5 @@
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
-import { useHeading, useSurroundings } from "./context.js";
+import { useHeading, useHeadingFocus, useSurroundings } from "./context.js";
 import { dateTime, duration, fromNow } from "./format.js";
 import { html } from "./html.js";
 
@@ -26,12 +26,15 @@ export function Section({ title, children, beside = null }) {
 }
 
 /** A link to another view. */
-export function Link({ to, current, children, ...rest }) {
+export function Link({ to, onClick, children, ...rest }) {
   const { router } = useSurroundings();
   const href = router.href(to);
-  const state = current ? { "aria-current": "page" } : {};
-  if (href !== null) return html`<a href=${href} ...${state} ...${rest}>${children}</a>`;
-  return html`<button type="button" class="link" onClick=${() => router.go(to)} ...${state} ...${rest}>
+  if (href !== null) return html`<a href=${href} onClick=${onClick} ...${rest}>${children}</a>`;
+  const go = () => {
+    onClick?.();
+    router.go(to);
+  };
+  return html`<button type="button" class="link" onClick=${go} ...${rest}>
     ${children}
   </button>`;
 }
@@ -60,10 +63,10 @@ export function ErrorNotice({ error, onRetry, children }) {
   return html`<div class="notice error" role="alert" ref=${notice}>
     <p><strong>${error.message}</strong></p>
     <p>
-      ${error.hint}
+      ${error.hint ?? "Try again."}
       ${error.retryAfterSeconds ? ` You can try again in ${duration(error.retryAfterSeconds)}.` : ""}
     </p>
-    ${!error.isLocal &&
+    ${typeof error.status === "number" &&
     html`<p class="small">
       Request id: ${error.requestId ? html`<code>${error.requestId}</code>` : "none, there was no answer"}
       ${error.docs && html` · <a href=${error.docs} target="_blank" rel="noreferrer">About ${error.code}</a>`}
@@ -122,10 +125,24 @@ export function TextField({ label, hint, value, onInput, ...rest }) {
   <//>`;
 }
 
+/** A field whose text counts when the reader leaves it or presses Enter, and changes when `value` does. */
+export function CommittedField({ value, onCommit, ...rest }) {
+  const [text, setText] = useState(value);
+  useEffect(() => setText(value), [value]);
+  const commit = () => text !== value && onCommit(text);
+  return html`<${TextField}
+    value=${text}
+    onInput=${setText}
+    onBlur=${commit}
+    onKeyDown=${(event) => event.key === "Enter" && !event.isComposing && commit()}
+    ...${rest}
+  />`;
+}
+
 /** A choice of one of several options: pairs of value and text. */
-export function Select({ label, hint, value, onChange, options }) {
+export function Select({ label, hint, value, onChange, options, ...rest }) {
   return html`<${Field} label=${label} hint=${hint}>
-    ${(about) => html`<select value=${value} onChange=${(event) => onChange(event.currentTarget.value)} ...${about}>
+    ${(about) => html`<select value=${value} onChange=${(event) => onChange(event.currentTarget.value)} ...${about} ...${rest}>
       ${options.map(
         ([name, text]) => html`<option key=${name} value=${name} selected=${name === value}>${text}</option>`,
       )}
@@ -159,7 +176,7 @@ export function Dialog({ title, onClose, children }) {
     onClose();
   };
   const keydown = (event) => {
-    if (event.key === "Escape") cancel(event); // a second Escape in a row would close the dialog without asking
+    if (event.key === "Escape" && !event.isComposing) cancel(event); // a second Escape in a row would close the dialog without asking
   };
   return html`<dialog ref=${dialog} aria-labelledby=${id} onCancel=${cancel} onKeyDown=${keydown}>
     <h2 class="subtitle" id=${id}>${title}</h2>
@@ -236,8 +253,9 @@ export function Table({ caption, columns, isBusy = false, children }) {
 
 /** Links to the next page of a list and back to the first. */
 export function Pages({ next, isFirst, toNext, toFirst }) {
+  const focusHeading = useHeadingFocus();
   if (isFirst && !next) return null;
   return html`<nav class="pages" aria-label="Pages">
-    ${!isFirst && html`<${Link} to=${toFirst}>First page<//>`} ${next && html`<${Link} to=${toNext}>Next page<//>`}
+    ${!isFirst && html`<${Link} to=${toFirst} onClick=${focusHeading}>First page<//>`} ${next && html`<${Link} to=${toNext} onClick=${focusHeading}>Next page<//>`}
   </nav>`;
 }

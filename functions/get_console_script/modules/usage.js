@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { useLoaded, useSurroundings } from "./context.js";
-import { day, dateTime, duration, number } from "./format.js";
+import { dateTime, day, number, rateText } from "./format.js";
 import { html } from "./html.js";
 import { ErrorNotice, Loading, Section, Select } from "./ui.js";
 
@@ -18,7 +18,7 @@ export function Usage({ item }) {
   const { api } = useSurroundings();
   const [span, setSpan] = useState("30");
   const from = new Date(Date.now() - (Number(span) - 1) * 86400000).toISOString().slice(0, 10);
-  const { value, error, reload } = useLoaded((signal) => api.keyUsage(item.id, { from }, signal), [item.id, from]);
+  const { value, error, reload } = useLoaded((signal) => api.keyUsage(item.id, { from }, signal), [item.id, item.updatedAt, from]);
   const select = html`<${Select} label="Show" value=${span} onChange=${setSpan} options=${SPANS} />`;
   return html`<${Section} title="Usage" beside=${select}>
     <${ErrorNotice} error=${error} onRetry=${reload} />
@@ -84,25 +84,24 @@ function filled({ from, to, days }) {
 }
 
 function Limits({ item, usage }) {
-  const { rateLimit, quota } = usage;
-  return html`${rateLimit &&
-    html`<${Meter}
-      label="Rate limit"
-      used=${rateLimit.remaining === null ? null : item.rateLimit.burst - rateLimit.remaining}
-      limit=${item.rateLimit.burst}
-      text=${`${number(item.rateLimit.limit)} uses in ${duration(item.rateLimit.windowSeconds)}, ${number(
-        item.rateLimit.burst,
-      )} at once. ${rateLimit.remaining === null ? "What is left is not known." : `${number(rateLimit.remaining)} left now.`}`}
-    />`}
-  ${quota &&
-  html`<${Meter}
-    label="Quota"
-    used=${quota.used}
-    limit=${quota.limit}
-    text=${`${number(quota.used)} of ${number(quota.limit)} used. ${
-      quota.resetsAt === null ? "It does not begin anew." : `It begins anew at ${dateTime(quota.resetsAt)}.`
-    }`}
-  />`}`;
+  const { rateLimit: rate, quota } = usage;
+  return html`${rate && item.rateLimit && html`<${RateMeter} limit=${item.rateLimit} left=${rate.remaining} />`}
+  ${quota && html`<${QuotaMeter} quota=${quota} />`}`;
+}
+
+function RateMeter({ limit, left }) {
+  const text = left === null ? "What is left is not known." : `${number(left)} left now.`;
+  return html`<${Meter}
+    label="Rate limit"
+    used=${left === null ? null : limit.burst - left}
+    limit=${limit.burst}
+    text=${`${rateText(limit)}. ${text}`}
+  />`;
+}
+
+function QuotaMeter({ quota: { used, limit, resetsAt } }) {
+  const end = resetsAt === null ? "It does not begin anew." : `It begins anew at ${dateTime(resetsAt)}.`;
+  return html`<${Meter} label="Quota" used=${used} limit=${limit} text=${`${number(used)} of ${number(limit)} used. ${end}`} />`;
 }
 
 /** A bar of how much of a limit is used. `used` is null if it is not known. */
