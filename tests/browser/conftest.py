@@ -68,6 +68,8 @@ def organization(console: Console) -> Deployment:
 @pytest.fixture
 def visit(browser: Browser, console: Console, organization: Deployment) -> Iterator[Visit]:
     """A visit of the console. The browser's console stays empty, and the browser asks nobody else."""
+    browser.begin_anew()
+    browser.resize(1280, 900)
     visit = Visit(browser, console=console, organization=organization)
     yield visit
     browser.set_offline(False)

@@ -125,11 +125,17 @@ class Visit(Screen):
     refused: list[str] = field(default_factory=list, kw_only=True)
 
     def open(self, place: str = "/keys", *, role: str = "admin") -> None:
-        """Open a place of the console as a user, signed in."""
-        self.browser.command(
-            "Page.addScriptToEvaluateOnNewDocument", source=f"window.devToken = {self.organization.tokens[role]!r}"
-        )
+        """Open a place of the console and sign in as a user, on the identity provider's page."""
         self.browser.open(self.address(place))
+        self.click("button", "Sign in")
+        self.choose_user(role)
+        self.find("button", "Sign out")
+
+    def choose_user(self, role: str) -> None:
+        """Choose a user on the identity provider's page."""
+        self.fill("User", user_id(role, self.organization.organization_id))
+        self.fill("Organization", self.organization.organization_id)
+        self.click("button", "Sign in")
 
     def address(self, place: str) -> str:
         """Return the address of a place."""
@@ -138,6 +144,20 @@ class Visit(Screen):
     def place(self) -> str:
         """Return the place that the browser shows."""
         return self.browser.address().partition("#")[2]
+
+    def shown_text(self) -> str:
+        """Return the text of a key that is shown once."""
+        return self.part("dialog", "Your API key").part("code").text()
+
+    def shown_id(self) -> str:
+        """Return the id of the key whose view is shown."""
+        return self.place().removeprefix("/keys/")
+
+    def dismiss_text(self) -> None:
+        """Confirm that the text of a key is stored."""
+        self.click("button", "Done")
+        self.click("button", "I have stored it")
+        self.wait_gone("dialog")
 
     @contextmanager
     def failing(self, method: str, path: str, fault: Fault) -> Iterator[list[Exchange]]:

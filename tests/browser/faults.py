@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -18,11 +17,11 @@ if TYPE_CHECKING:
     from tests.support.network_faults import Fault
 
 
-def refusal(error: ErrorType, base_url: str) -> Fault:
-    """Answer with an error as the functions do, with a new request id each time."""
+def refusal(error: ErrorType, base_url: str, request_id: str = "a-request") -> Fault:
+    """Answer with an error as the functions do."""
 
     def fault(exchange: Exchange) -> None:
-        answer = envelope.failure(ServiceError(error), base_url, {"x-request-id": str(uuid.uuid4())})
+        answer = envelope.failure(ServiceError(error), base_url, {"x-request-id": request_id})
         exchange.answer(Reply(answer["statusCode"], tuple(answer["headers"].items()), answer["body"].encode()))
 
     return fault

@@ -36,13 +36,23 @@ class Screen:
         found: list[Element] = self.browser.run(_FIND, role, name, self.within)
         return found
 
+    def names(self, role: str, name: str | None = None) -> list[str]:
+        """Return the names of the elements with a role and a name that are there now."""
+        names: list[str] = self.browser.run(
+            f"return (function () {{ {_FIND} }})(...arguments).map((element) => element.computedName.trim())",
+            role,
+            name,
+            self.within,
+        )
+        return names
+
     def shows(self, role: str, name: str | None = None) -> bool:
         """Return whether an element is there now."""
         return bool(self.all(role, name))
 
     def find(self, role: str, name: str | None = None) -> Element:
         """Wait for an element, of which there must be one."""
-        found: list[Element] = wait(lambda: self.all(role, name), f"{role} {name}; the page shows: {self.text()}")
+        found: list[Element] = wait(lambda: self.all(role, name), f"{role} {name}", self.text)
         assert 1 == len(found), f"{len(found)} times {role} {name}"
         return found[0]
 
@@ -80,11 +90,12 @@ class Screen:
 
     def choose(self, label: str, option: str) -> None:
         """Choose an option of a list."""
+        self.choose_in(self.field(label), option)
+
+    def choose_in(self, field: Element, option: str) -> None:
+        """Choose an option of a list that was found."""
         options = self.browser.run(
-            """const [list, text] = arguments;
-            return [...list.options].filter((option) => option.label.trim() === text)""",
-            self.field(label),
-            option,
+            "return [...arguments[0].options].filter((option) => option.label.trim() === arguments[1])", field, option
         )
         assert 1 == len(options), f"{len(options)} options {option}"
         self.browser.click_element(options[0])
@@ -114,11 +125,11 @@ class Screen:
     def wait_for_text(self, *parts: str) -> None:
         """Wait until the visible text has all of these parts."""
 
-        def missing() -> list[str]:
+        def has_all() -> bool:
             text = self.text()
-            return [part for part in parts if part not in text]
+            return all(part in text for part in parts)
 
-        wait(lambda: not missing(), f"the page shows {missing()}; it shows: {self.text()}")
+        wait(has_all, f"the texts {parts}", self.text)
 
     def focused(self) -> tuple[str, str]:
         """Return role and name of the element that has the focus."""

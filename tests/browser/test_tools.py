@@ -102,8 +102,19 @@ def test_what_a_page_keeps_is_found(browser: Browser, deployment: Deployment) ->
     kept = json.dumps(Screen(browser).kept())
     places = ("in-a-field", "in-the-session", "in-the-origin", "in-the-state", "in-the-address", "in-a-database")
     assert [] == [place for place in places if place not in kept]
-    browser.forget()
-    assert "in-the-origin" not in json.dumps(Screen(browser).kept())
+
+
+def test_a_new_tab_has_no_history_and_no_session(browser: Browser, deployment: Deployment) -> None:
+    """What a page stored for the time of its tab and its cookies are gone, and so is the history."""
+    browser.open(f"{deployment.base_url}/openapi.json")
+    browser.run("sessionStorage.setItem('a', 'of-the-tab'); document.cookie = 'a=of-the-origin'")
+    browser.begin_anew()
+    browser.open(f"{deployment.base_url}/openapi.json")
+
+    kept = Screen(browser).kept()
+    assert "{}" == kept["sessionStorage"]
+    assert "" == kept["cookies"]
+    assert f"about:blank\n{deployment.base_url}/openapi.json" == kept["history"].replace("data:,", "about:blank")
 
 
 def test_what_was_copied_and_downloaded_is_read(browser: Browser, deployment: Deployment) -> None:
@@ -128,7 +139,7 @@ def test_what_was_copied_and_downloaded_is_read(browser: Browser, deployment: De
 def test_a_browser_that_is_offline_gets_no_answer(browser: Browser, deployment: Deployment) -> None:
     """While the browser is offline, requests fail at once."""
     browser.open(f"{deployment.base_url}/docs")
-    asked = "return fetch('openapi.json').then(({ status }) => status, () => 'offline')"
+    asked = "return fetch('openapi.json', { cache: 'no-store' }).then(({ status }) => status, () => 'offline')"
     browser.set_offline(True)
     assert "offline" == browser.run(asked)
     browser.set_offline(False)

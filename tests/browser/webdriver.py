@@ -144,11 +144,12 @@ class Browser:
         """Return the addresses of all entries of the window's history."""
         return [entry["url"] for entry in self.command("Page.getNavigationHistory")["entries"]]
 
-    def forget(self) -> None:
-        """Remove cookies and everything else that pages have stored, of all origins."""
+    def begin_anew(self) -> None:
+        """Replace the tab by a new one, without history, and forget cookies: pages find nothing that they stored."""
         self.command("Network.clearBrowserCookies")
-        for origin in {address.split("/", 3)[2] for address in self.history() if address.startswith("http")}:
-            self.command("Storage.clearDataForOrigin", origin=f"http://{origin}", storageTypes="all")
+        opened = self._post("/window/new", {"type": "tab"})
+        assert self.client.delete(f"{self.session}/window").is_success
+        self._post("/window", {"handle": opened["handle"]})
 
     def resize(self, width: int, height: int) -> None:
         """Set the size of the screen in CSS pixels."""
@@ -187,11 +188,17 @@ class Browser:
         return value
 
 
-def wait(condition: Callable[[], Any], what: str) -> Any:
-    """Wait until a condition returns a true value; return it."""
+def wait(condition: Callable[[], Any], what: str, shown: Callable[[], object] = str) -> Any:
+    """Wait until a condition returns a true value; return it.
+
+    Args:
+        condition: the condition.
+        what: names it, for the failure.
+        shown: returns what there is in the end, for the failure.
+    """
     deadline = time.monotonic() + WAIT_SECONDS
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"in vain: {what}"
+        assert time.monotonic() < deadline, f"in vain: {what}. {shown()}"
         time.sleep(0.05)
     return value
 
