@@ -213,7 +213,7 @@ class Session {
   async token({ refresh = false } = {}) {
     const current = this.#current;
     if (!current) throw ended();
-    if (!refresh && this.#remaining(current) > current.margin) return current.token;
+    if (!this.#renewal && !refresh && this.#remaining(current) > current.margin) return current.token;
     this.#renewal ??= this.#renew(current, refresh).finally(() => {
       this.#renewal = null;
     });
