@@ -213,7 +213,7 @@ class Session {
   async token({ refresh = false } = {}) {
     const current = this.#current;
     if (!current) throw ended();
-    if (!refresh && this.#remaining(current) > current.margin) return current.token;
+    if (!this.#renewal && !refresh && this.#remaining(current) > current.margin) return current.token;
     this.#renewal ??= this.#renew(current, refresh).finally(() => {
       this.#renewal = null;
     });
@@ -329,7 +329,8 @@ class Session {
       throw new SessionError("The identity provider does not answer.", "Check your connection, and try again.", true);
     }
     if (response.ok || response.status >= 500 || response.status === 429 || response.status === 408) {
-      throw new SessionError(`The identity provider is in trouble (${response.status}).`, "Try again in a minute.", true);
+      const message = `The identity provider is in trouble (${response.status}).`;
+      throw new SessionError(message, "Try again in a minute.", true);
     }
     throw refusal(`The identity provider has refused the request (${response.status})`, content ?? {});
   }
