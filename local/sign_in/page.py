@@ -25,7 +25,7 @@ main { max-width: 40rem; margin: 0 auto; padding: 1.5rem 1rem; overflow-wrap: an
 h1 { font-size: 1.5rem; margin: 0 0 .5rem; }
 h2 { font-size: 1.125rem; margin: 2rem 0 .5rem; }
 ul { list-style: none; margin: 0; padding: 0; }
-li { display: grid; grid-template-columns: minmax(9rem, auto) 1fr; gap: .25rem 1rem; align-items: center;
+li { display: grid; grid-template-columns: 11rem 1fr; gap: .25rem 1rem; align-items: center;
   padding: .5rem 0; border-bottom: 1px solid var(--line); }
 p { margin: 0 0 .5rem; }
 li p { margin: 0; color: var(--soft); }
@@ -90,10 +90,9 @@ def message(heading: str, text: str) -> str:
 
 
 def _choice(persona: Persona) -> str:
-    role = "" if persona.role is None else f"{persona.role.capitalize()}{', suspended' * persona.is_suspended}. "
     return (
         f'<li><button name="persona" value="{persona.name}" aria-describedby="{persona.name}">{title(persona)}</button>'
-        f'<p id="{persona.name}">{role}Creating a key answers {escape(persona.expectation)}.</p></li>'
+        f'<p id="{persona.name}">Creating a key answers {escape(persona.expectation)}.</p></li>'
     )
 
 

@@ -34,6 +34,8 @@ LEAKS = "/leaks"
 LEAKS_OF_GITHUB = "/leaks/github"
 OPENAPI = "/openapi.json"
 DOCS = "/docs"
+CONSOLE = "/console"
+CONSOLE_SCRIPT = "/console/keywright.js"
 PATHS = (
     CREATE,
     KEY,

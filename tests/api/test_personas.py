@@ -10,6 +10,8 @@ import pytest
 from tests.api.deployment import (
     AUDIT_LOGS,
     CANCEL_DELETE,
+    CONSOLE,
+    CONSOLE_SCRIPT,
     CREATE,
     CURRENT,
     DOCS,
@@ -84,6 +86,8 @@ MATRIX = [
     Row("POST", CANCEL_DELETE, None,                (409, 403, 403, 403, 403, 403, 401, 401, 401)),
     Row("GET", OPENAPI, None,                       (200, 200, 200, 200, 200, 200, 200, 200, 200), is_document=True),
     Row("GET", DOCS, None,                          (200, 200, 200, 200, 200, 200, 200, 200, 200), is_document=True),
+    Row("GET", CONSOLE, None,                       (200, 200, 200, 200, 200, 200, 200, 200, 200), is_document=True),
+    Row("GET", CONSOLE_SCRIPT, None,                (200, 200, 200, 200, 200, 200, 200, 200, 200), is_document=True),
     Row("POST", LEAKS, {"keys": ["kk_"]},           (200, 200, 200, 200, 200, 200, 200, 200, 200)),
     # For keys, backends and GitHub: a session is none of them.
     Row("GET", CURRENT, None,                       (401, 401, 401, 401, 401, 401, 401, 401, 401)),

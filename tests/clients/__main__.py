@@ -1,4 +1,4 @@
-"""Generate clients from the description of a local service, and create a key with each.
+"""Generate clients from the description of a local service, and create a key with each; parse the console's script.
 
 `make test-clients` runs it with the Python that has the generators; Node.js and npm must be installed.
 """
@@ -40,9 +40,18 @@ def main(generators: Path) -> int:
             "MEMBER_TOKEN": stack["tokens"]["member"],
         }
         _run([generators / "openapi-spec-validator", description], work, environment)
+        _parse_script(node, stack["base_url"], work, environment)
         _say("Python", _python_client(generators, description, work, environment))
         _say("TypeScript", _typescript_client((npm, npx, node), description, work, environment))
     return 0
+
+
+def _parse_script(node: Path, base_url: str, work: Path, environment: dict[str, str]) -> None:
+    """Let Node.js parse the console's script, as a module."""
+    script = work / "keywright.mjs"
+    with urlopen(f"{base_url}/console/keywright.js") as response:  # noqa: S310 - on this machine
+        script.write_bytes(response.read())
+    _run([node, "--check", script], work, environment)
 
 
 def _python_client(generators: Path, description: Path, work: Path, environment: dict[str, str]) -> str:

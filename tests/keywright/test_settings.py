@@ -13,6 +13,7 @@ from keywright.settings import (
     ArchiveSettings,
     Argon2Parameters,
     ConfigurationError,
+    ConsoleSettings,
     EventSettings,
     GitHubSettings,
     LeakSettings,
@@ -91,8 +92,8 @@ class Recorded(dict[str, str]):
 def test_every_variable_of_the_template_is_read(stack: Stack) -> None:
     """A parameter of the template that changes nothing, and a setting that no parameter has, are mistakes."""
     environment = Recorded(stack.environment())
-    kinds = (Settings, TableSettings, AnswerSettings, LeakSettings, GitHubSettings, EventSettings, ArchiveSettings)
-    for settings in kinds:
+    of_functions = (LeakSettings, GitHubSettings, EventSettings, ArchiveSettings, ConsoleSettings)
+    for settings in (Settings, TableSettings, AnswerSettings, *of_functions):
         settings.from_environment(environment)
 
     assert environment.keys() == environment.read | ELSEWHERE.keys()

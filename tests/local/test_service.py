@@ -151,6 +151,21 @@ def items(stack: dict[str, Any]) -> list[dict[str, str]]:
     return [{name: str(value.get("S")) for name, value in item.items()} for item in scanned]
 
 
+def sign_in_page(stack: dict[str, Any]) -> httpx.Response:
+    """Return the page to which the console sends a user to sign in."""
+    request = {
+        "client_id": "keywright-console",
+        "redirect_uri": f"{stack['base_url']}/console",
+        "response_type": "code",
+        "scope": "openid",
+        "state": "s",
+        "nonce": "n",
+        "code_challenge": "c" * 43,
+        "code_challenge_method": "S256",
+    }
+    return httpx.get(f"{stack['issuer']}/authorize", params=request, timeout=ANSWER_SECONDS, trust_env=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Life:
     """A service that was started, called and stopped with Ctrl-C.
@@ -225,6 +240,13 @@ class TestRunning:
 
         assert 600 == claims["exp"] - claims["iat"]
 
+    def test_sign_in(self, running: Running) -> None:
+        """The console's address is the redirect URI of the sign-in, and the page offers the demo users."""
+        page = sign_in_page(running.stack)
+
+        assert 200 == page.status_code
+        assert 'value="frozen_admin"' in page.text
+
     def test_demo_organizations(self, running: Running) -> None:
         """One of two organizations is scheduled for deletion, not the one in the stack file."""
         frozen = {item["pk"]: "pending_deletion_at" in item for item in items(running.stack) if item["sk"] == "ORG"}
@@ -271,6 +293,13 @@ class TestLife:
         assert f"Authorization: Bearer {life.stack['tokens']['admin']}" == arguments[arguments.index("-H") + 1]
 
     @pytest.mark.deep
+    def test_welcome_begins_its_addresses_with_the_console(self, life: Life) -> None:
+        """The console's address is the first of the lines below the commands."""
+        lines = life.welcome.split("\n\n")[-1].splitlines()
+
+        assert f"Console, to manage keys in a browser: {life.stack['base_url']}/console" == lines[0]
+
+    @pytest.mark.deep
     def test_request_log(self, life: Life) -> None:
         """A request is one line on the terminal, without its query."""
         assert 1 == life.output.count("GET /v1/open 200")
@@ -302,10 +331,12 @@ class TestStarting:
         """EMPTY=1 starts with an empty table, without organization, users and tokens; SIGTERM ends it like Ctrl-C."""
         with service(project, EMPTY="1") as running:
             stack = running.stack
-            content = items(stack)
+            content, page = items(stack), sign_in_page(stack).text
             code, _, errors = running.stop(signal.SIGTERM)
 
         assert [] == content
+        assert "persona" not in page
+        assert 'name="organization"' in page
         assert stack["organization_id"] is None
         assert {} == stack["tokens"]
         assert {} == stack["users"]

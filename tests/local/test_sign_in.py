@@ -165,7 +165,10 @@ class TestRequests:
 
     def test_large_form(self, console: Console) -> None:
         """A form of more than 64 KiB is refused."""
-        assert 400 == console.choose(persona="a" * 70_000).status_code
+        response = console.choose(persona="a" * 70_000)
+
+        assert 400 == response.status_code
+        assert "more than 65536 bytes" in response.text
 
     def test_canceled(self, console: Console) -> None:
         """WHEN the user cancels THEN the console is told that access was denied."""
@@ -242,13 +245,22 @@ class TestPage:
 
         assert 200 == console.ask(CODE, code=code).status_code
 
-    @pytest.mark.parametrize("choice", [{"user": "ada"}, {"persona": "root"}, {"user": "a\nb", "organization": "o"}])
+    @pytest.mark.parametrize(
+        "choice",
+        [
+            {"user": "ada"},
+            {"persona": "root"},
+            {"user": "a\nb", "organization": "o"},
+            {"user": "a" * 256, "organization": "o"},
+        ],
+    )
     def test_wrong_choice(self, console: Console, choice: dict[str, str]) -> None:
         """WHEN no user is named THEN the page is shown again and says so."""
         response = console.choose(**choice)
 
         assert 400 == response.status_code
         assert "Name a user and an organization." in response.text
+        assert set(REQUEST.items()) == set(Buttons(response.text).hidden)
 
     def test_policy(self, console: Console) -> None:
         """The page runs no script, has one style, and its form reaches the provider and the console alone."""
@@ -314,6 +326,10 @@ class TestSigningOut:
         console.http.get("/logout", params={"client_id": "keywright-console", "post_logout_redirect_uri": CONSOLE})
 
         assert "login_required" == answer_of(console.authorize(prompt="none"))["error"]
+
+    def test_removes_the_cookie(self, console: Console) -> None:
+        """WHEN the console signs out THEN the browser removes the cookie."""
+        assert console.http.get("/logout").headers["set-cookie"].endswith("; Max-Age=0")
 
     def test_returns(self, console: Console) -> None:
         """After a sign-out the browser is at the console again, with the state."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 import jwt
 import pytest
 
 from local import demo
+from local.sign_in.grants import challenge_of
 from tests.local.signing_in import CODE, CONSOLE, ISSUER, ORIGIN, RENEWAL, Console
 
 
@@ -113,9 +115,18 @@ class TestCodes:
 
         assert "invalid_client" == error(response, 401)
 
-    def test_json(self, console: Console) -> None:
-        """A body that is no form is refused."""
-        assert "invalid_request" == error(console.http.post("/token", json={**CODE, "code": console.code()}))
+    @pytest.mark.parametrize("kind", ["application/json", "text/plain", ""])
+    def test_other_bodies(self, console: Console, kind: str) -> None:
+        """A body that is not sent as a form is refused."""
+        body = urlencode({**CODE, "code": console.code()})
+
+        assert "invalid_request" == error(console.http.post("/token", content=body, headers={"content-type": kind}))
+
+    def test_short_verifier(self, console: Console) -> None:
+        """A verifier of less than 43 characters is refused, though it matches (RFC 7636, section 4.1)."""
+        code = console.code(code_challenge=challenge_of("short"))
+
+        assert "invalid_grant" == error(console.ask(CODE, code=code, code_verifier="short"))
 
     def test_repeated_parameter(self, console: Console) -> None:
         """A parameter that is there twice is refused."""

@@ -21,7 +21,7 @@ MATCHERS = {
     "base64": r"(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?",
     "phc": r"\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}",
     "any string": r".+",
-    "document": r"(?s:.{1000,})",
+    "document": r"(?s:.{500,})",
 }
 _MATCHER = re.compile(rf"<({'|'.join(MATCHERS)})(?::([a-z]+)(?:\+(\d+)([ds]))?)?>")
 _UNITS = {"d": timedelta(days=1), "s": timedelta(seconds=1)}

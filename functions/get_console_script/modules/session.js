@@ -23,24 +23,22 @@ const LONGEST_DESCRIPTION = 300;
 
 const SIGN_IN_AGAIN = "Sign in again.";
 const CANNOT_CHECK = "An administrator of this service can correct its identity provider's settings.";
-/** Answers to a request without a prompt that say only that there has to be one (OpenID Connect Core 1.0, 3.1.2.6). */
-const NEEDS_PROMPT = ["login_required", "interaction_required", "consent_required", "account_selection_required"];
 
 /** A failure to sign in or to stay signed in. */
 export class SessionError extends Error {
   /**
    * @param {string} message - what happened, for people.
    * @param {string} hint - what to do about it.
+   * @param {boolean} [isTransient] - whether it may pass: the provider does not answer, or is in trouble. The session
+   *   has not ended.
    */
-  constructor(message, hint) {
+  constructor(message, hint, isTransient = false) {
     super(message);
     this.name = "SessionError";
     this.hint = hint;
+    this.isTransient = isTransient;
   }
 }
-
-/** A failure that may pass: no answer, or one of a server in trouble. */
-class TransientError extends SessionError {}
 
 /**
  * Return the session of this page.
@@ -107,7 +105,7 @@ class Session {
   async #start() {
     const url = new URL(this.#platform.href());
     if (placeOf(url) !== placeOf(new URL(this.#config.redirectUri))) return this.#move(url.hash);
-    if (url.searchParams.has("state") && (url.searchParams.has("code") || url.searchParams.has("error"))) {
+    if (url.searchParams.has("code") || url.searchParams.has("error")) {
       const request = this.#saved.take("request");
       this.#platform.replaceState(this.#config.redirectUri + (request?.hash ?? url.hash));
       // Without a request of this tab it is an answer that was used before (Back, a bookmark) or a forged one.
@@ -115,7 +113,8 @@ class Session {
       this.#saved.check();
     }
     if (!this.#saved.take("wasSignedIn")) return "signed-out";
-    return this.#authorize({ silent: true }); // once: the mark is set again by the next sign-in
+    await this.#authorize({ silent: true }); // once: the mark is set again by the next sign-in
+    return pending();
   }
 
   /** Go to the address that the provider knows, such as that of another host name. */
@@ -128,7 +127,8 @@ class Session {
       );
     }
     this.#saved.put("moved", this.#platform.wall());
-    return this.#leave(this.#config.redirectUri + hash, { replace: true });
+    this.#platform.leave(this.#config.redirectUri + hash, true);
+    return pending();
   }
 
   /**
@@ -136,12 +136,12 @@ class Session {
    *
    * @throws {SessionError} if the browser cannot sign in.
    */
-  signIn() {
-    this.#leaving ??= this.#authorize({ silent: false }).catch((error) => {
+  async signIn() {
+    this.#leaving ??= this.#authorize({ silent: false }).finally(() => {
       this.#leaving = null;
-      throw error;
     });
-    return this.#leaving;
+    await this.#leaving;
+    return pending();
   }
 
   async #authorize({ silent }) {
@@ -172,13 +172,7 @@ class Session {
       ...(config.audience === config.clientId ? {} : { audience: config.audience }),
       ...(silent ? { prompt: "none" } : {}),
     });
-    return this.#leave(url, { replace: silent });
-  }
-
-  /** Leave the page. A page that comes back from the browser's cache begins anew. */
-  #leave(url, { replace = false } = {}) {
-    this.#platform.leave(url, replace);
-    return new Promise(() => {});
+    this.#platform.leave(url, silent);
   }
 
   async #finish(request, answer) {
@@ -191,7 +185,7 @@ class Session {
       throw new SessionError("This answer is from another identity provider.", SIGN_IN_AGAIN);
     }
     if (answer.has("error")) {
-      if (request.silent && NEEDS_PROMPT.includes(answer.get("error"))) return "signed-out";
+      if (request.silent) return "signed-out"; // login_required, or the provider knows no prompt=none
       throw refusal("The identity provider has refused the sign-in", {
         error: answer.get("error"),
         error_description: answer.get("error_description"),
@@ -243,7 +237,7 @@ class Session {
       tokens = await this.#askTwice({ grant_type: "refresh_token", refresh_token: current.refreshToken });
     } catch (error) {
       if (this.#current !== current) throw ended();
-      if (!(error instanceof TransientError)) throw this.#end(current);
+      if (!error.isTransient) throw this.#end(current);
       current.retryAt = this.#platform.monotonic() + PAUSE_MILLISECONDS;
       if (works()) return current.token;
       throw error;
@@ -294,7 +288,8 @@ class Session {
       post_logout_redirect_uri: config.redirectUri,
       logout_uri: config.redirectUri, // Cognito
     });
-    await this.#leave(url);
+    this.#platform.leave(url, false);
+    await pending();
   }
 
   /** Revoke a refresh token, if that can be done soon. */
@@ -314,7 +309,7 @@ class Session {
     try {
       return await this.#ask(parameters);
     } catch (error) {
-      if (!(error instanceof TransientError)) throw error;
+      if (!error.isTransient) throw error;
       await this.#platform.pause(RETRY_MILLISECONDS);
       return this.#ask(parameters);
     }
@@ -331,10 +326,10 @@ class Session {
     }
     if (response?.ok && isObject(content)) return content;
     if (!response) {
-      throw new TransientError("The identity provider does not answer.", "Check your connection, and try again.");
+      throw new SessionError("The identity provider does not answer.", "Check your connection, and try again.", true);
     }
     if (response.ok || response.status >= 500 || response.status === 429 || response.status === 408) {
-      throw new TransientError(`The identity provider is in trouble (${response.status}).`, "Try again in a minute.");
+      throw new SessionError(`The identity provider is in trouble (${response.status}).`, "Try again in a minute.", true);
     }
     throw refusal(`The identity provider has refused the request (${response.status})`, content ?? {});
   }
@@ -366,8 +361,8 @@ class Session {
     if (!isAccess && !audiences(identity).includes(config.audience)) {
       throw new SessionError(
         `The identity provider has sent no token for this API, whose audience is ${config.audience}.`,
-        `The access token ${named(access)}; the ID token ${named(identity)}. An administrator can set OidcAudience to ` +
-          "one of these, or configure the identity provider.",
+        `The access token ${named(access)}; the ID token ${named(identity)}. ` +
+          "An administrator of this service can set OidcAudience to one of these, or configure the identity provider.",
       );
     }
     const claims = isAccess ? access : identity;
@@ -464,7 +459,8 @@ function browserPlatform() {
     href: () => location.href,
     replaceState: (url) => history.replaceState(null, "", url),
     leave: (url, replace) => {
-      addEventListener("pageshow", (event) => event.persisted && location.reload());
+      // A page that comes back from the browser's cache begins anew.
+      addEventListener("pageshow", (event) => event.persisted && location.reload(), { once: true });
       if (replace) location.replace(url);
       else location.assign(url);
     },
@@ -476,6 +472,11 @@ function browserPlatform() {
     wall: () => Date.now(),
     pause: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
   };
+}
+
+/** Return a promise for as long as the browser leaves the page. */
+function pending() {
+  return new Promise(() => {});
 }
 
 function ended() {

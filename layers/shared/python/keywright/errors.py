@@ -78,7 +78,8 @@ NOT_FOUND = ErrorType(
     message="The route does not exist",
     hint="Check the method and the path. Paths begin with the version, as in /v1/auth/api-keys. Routes for backends "
     "need an AWS signature.",
-    cause="no route has this method and path, or the route needs an AWS signature and there is none",
+    cause="no route has this method and path, the deployment has no console, or the route needs an AWS signature and "
+    "there is none",
 )
 API_KEY_NOT_FOUND = ErrorType(
     code="API_KEY_NOT_FOUND",

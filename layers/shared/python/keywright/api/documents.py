@@ -30,7 +30,7 @@ _ADDRESS = "http://127.0.0.1:8787/v1"
 """The address in the file, which the API's own address replaces."""
 
 _HERE = "{{address}}"
-"""The address in page.html, which the API's own address replaces."""
+"""The address in the pages, which the API's own address replaces."""
 
 _ATTRIBUTES = "{{attributes}}"
 """The place of the console's attributes in its page."""
@@ -157,11 +157,13 @@ def console(file: Path, base_url: str, client: ConsoleSettings, endpoints: SignI
         "issuer": settings().oidc_issuer,
         "client-id": client.console_client_id,
         "audience": settings().oidc_audience,
+        "organization-claim": settings().organization_claim,
         "scope": client.console_scope,
         "authorization-endpoint": endpoints.authorization_endpoint,
         "token-endpoint": endpoints.token_endpoint,
         "end-session-endpoint": endpoints.end_session_endpoint,
         "revocation-endpoint": endpoints.revocation_endpoint,
+        "iss-parameter-supported": "true" if endpoints.names_issuer else None,
     }
     text = file.read_text(encoding="utf-8")
     destinations = (base_url, endpoints.token_endpoint, endpoints.revocation_endpoint)
@@ -174,10 +176,12 @@ def console(file: Path, base_url: str, client: ConsoleSettings, endpoints: SignI
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",  # no text becomes markup or code
+        "trusted-types 'none'",
     )
-    written = " ".join(f'{name}="{html.escape(value)}"' for name, value in attributes.items() if value is not None)
+    element = " ".join(f'{name}="{html.escape(value)}"' for name, value in attributes.items() if value is not None)
     return Page(
-        text.replace(_ATTRIBUTES, written),
+        text.replace(_HERE, html.escape(base_url)).replace(_ATTRIBUTES, element),
         {
             "content-security-policy": "; ".join(policy),
             "referrer-policy": "no-referrer",

@@ -99,7 +99,7 @@ def _add(
 
 
 def _parse(source: str, text: str) -> _Module:
-    """Take one of our modules apart: imports at the top, one on a line, and exports at the beginning of a line."""
+    """Take one of our modules apart: imports at the top, and exports at the beginning of a line."""
     imports: dict[str, tuple[tuple[str, str], ...]] = {}
     position = 0
     while match := _IMPORT.match(text, position) or _COMMENT.match(text, position):

@@ -23,12 +23,14 @@ class SignIn:
     Attributes:
         end_session_endpoint: ends the session at the provider; None if the provider has none.
         revocation_endpoint: revokes refresh tokens; None if the provider has none.
+        names_issuer: whether each answer to an authorization request has `iss` (RFC 9207).
     """
 
     authorization_endpoint: str
     token_endpoint: str
     end_session_endpoint: str | None
     revocation_endpoint: str | None
+    names_issuer: bool
 
 
 def parse(configuration: Mapping[str, object], *, on_loopback: bool) -> SignIn:
@@ -62,6 +64,7 @@ def parse(configuration: Mapping[str, object], *, on_loopback: bool) -> SignIn:
         required("token_endpoint"),
         optional("end_session_endpoint"),
         optional("revocation_endpoint"),
+        configuration.get("authorization_response_iss_parameter_supported") is True,
     )
 
 
