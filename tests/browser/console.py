@@ -168,7 +168,7 @@ class Visit(Screen):
 
     def complaints(self) -> list[str]:
         """Return the lines of the browser's console, without requests that were meant to fail."""
-        meant = [re.compile(f".*{re.escape(path).replace('{id}', '[^/?]+')}") for path in self.refused]
+        meant = re.compile("|".join(rf"[^?]*{faults.path_pattern(path)}(\?|$)" for path in self.refused) or "(?!)")
         return [line for line in self.browser.console() if not _is_meant(line, meant)]
 
     def strangers(self) -> list[str]:
@@ -177,6 +177,6 @@ class Visit(Screen):
         return [address for address in self.browser.requested() if not address.startswith(own)]
 
 
-def _is_meant(line: str, meant: list[re.Pattern[str]]) -> bool:
+def _is_meant(line: str, meant: re.Pattern[str]) -> bool:
     failed = _FAILED.match(line)
-    return failed is not None and any(pattern.match(failed[1]) for pattern in meant)
+    return failed is not None and meant.match(failed[1]) is not None

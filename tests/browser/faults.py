@@ -27,13 +27,18 @@ def refusal(error: ErrorType, base_url: str, request_id: str = "a-request") -> F
     return fault
 
 
+def path_pattern(path: str) -> str:
+    """Return a regular expression of a path; `{id}` stands for any segment."""
+    return re.escape(path).replace(r"\{id\}", "[^/?]+")
+
+
 @contextmanager
 def failing(proxy: FaultProxy, method: str, path: str, fault: Fault) -> Iterator[list[Exchange]]:
     """Apply a fault to the requests with a method and a path while the context is open; yield these requests.
 
     The path is without stage and query; `{id}` stands for any segment.
     """
-    pattern = re.compile(r"/\w+" + re.escape(path).replace(r"\{id\}", "[^/]+"))
+    pattern = re.compile(r"/\w+" + path_pattern(path))
     requests: list[Exchange] = []
 
     def of_these(exchange: Exchange) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from tests.browser.webdriver import wait
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.browser.webdriver import Browser, Element
 
 _HERE = Path(__file__).parent
@@ -59,6 +61,10 @@ class Screen:
     def part(self, role: str, name: str | None = None) -> Screen:
         """Wait for a part of the page, such as a dialog or a row; return it."""
         return Screen(self.browser, self.find(role, name))
+
+    def wait_until(self, condition: Callable[[], object]) -> None:
+        """Wait until a condition returns a true value."""
+        wait(condition, "the condition holds", self.text)
 
     def wait_gone(self, role: str, name: str | None = None) -> None:
         """Wait until an element is not there any more."""

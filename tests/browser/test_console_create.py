@@ -66,8 +66,9 @@ def test_the_text_is_shown_until_it_is_confirmed_to_be_stored(visit: Visit) -> N
     visit.open("/keys/new")
     text = create(visit)
 
-    for leave in (lambda: visit.click("button", "Done"), lambda: visit.browser.press("Escape")):
-        leave()
+    for leave in ("Enter", "Escape"):
+        visit.tab_to("button", "Done")
+        visit.browser.press(leave)
         visit.find("dialog", "Have you stored the key?")
         assert text not in visit.text()
         visit.click("button", "Show the key")
