@@ -22,17 +22,17 @@ export class ApiError extends Error {
  * Return a client of the API.
  *
  * @param {string} baseUrl the address of the deployment, which ends in /v1 unless it has a custom domain.
- * @param {({refresh: boolean}) => Promise<string>} tokenProvider returns a session token. After a 401 it is called with
- *   `refresh: true` for a new one, once.
+ * @param {({refresh: boolean, refused: string | null}) => Promise<string>} tokenProvider returns a session token. After a
+ *   401 it is called once with `refresh: true` for a new one, and the one that was refused.
  * @param {(error: ApiError) => void} onUnauthorized called when the service refuses a renewed token too.
  */
 export function createApi(baseUrl, tokenProvider, onUnauthorized = () => {}) {
   const root = baseUrl.replace(/\/+$/, "");
 
-  async function token(refresh) {
+  async function token(refused) {
     let reason = null;
     try {
-      const text = await tokenProvider({ refresh });
+      const text = await tokenProvider({ refresh: refused !== null, refused });
       if (typeof text === "string" && text) return text;
     } catch (error) {
       reason = error;
@@ -44,16 +44,19 @@ export function createApi(baseUrl, tokenProvider, onUnauthorized = () => {}) {
     });
   }
 
-  async function send(method, path, { query, body, idempotencyKey, signal } = {}, isRenewed = false) {
+  async function send(method, path, { query, body, idempotencyKey, signal } = {}, refused = null) {
     const url = new URL(root + path);
     for (const [name, value] of Object.entries(query ?? {})) {
       if (value !== undefined && value !== null && value !== "") url.searchParams.set(name, value);
     }
-    const headers = { authorization: `Bearer ${await token(isRenewed)}` };
+    const text = await token(refused);
+    const headers = { authorization: `Bearer ${text}` };
     if (body !== undefined) headers["content-type"] = "application/json";
     if (idempotencyKey) headers["idempotency-key"] = idempotencyKey;
     const response = await answer(url, { method, headers, body: body && JSON.stringify(body), signal });
-    if (response.status === 401 && !isRenewed) return send(method, path, { query, body, idempotencyKey, signal }, true);
+    if (response.status === 401 && refused === null) {
+      return send(method, path, { query, body, idempotencyKey, signal }, text);
+    }
     const content = await parsed(response, signal);
     if (response.ok) return content;
     const error = failed(response, content);

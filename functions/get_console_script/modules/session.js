@@ -206,13 +206,15 @@ class Session {
    * Return the token for the API. It is renewed before it expires; concurrent callers share a renewal.
    *
    * @param {object} [options] - what the caller knows.
-   * @param {boolean} [options.refresh] - whether the API has refused the last token.
+   * @param {boolean} [options.refresh] - whether the API has refused a token.
+   * @param {string} [options.refused] - that token.
    * @returns {Promise<string>}
    * @throws {SessionError} if there is no token that may work. `user` is null then if the session has ended.
    */
-  async token({ refresh = false } = {}) {
+  async token({ refresh = false, refused = null } = {}) {
     const current = this.#current;
     if (!current) throw ended();
+    if (refresh && refused !== null && refused !== current.token) return current.token; // renewed in between
     if (!this.#renewal && !refresh && this.#remaining(current) > current.margin) return current.token;
     this.#renewal ??= this.#renew(current, refresh).finally(() => {
       this.#renewal = null;
@@ -249,6 +251,8 @@ class Session {
     }
     try {
       this.#current = this.#read(tokens, { before: current });
+      // A token that is not replaced is not used again, but still works.
+      this.#current.spent = this.#current.refreshToken === null ? current.refreshToken : null;
     } catch (error) {
       this.#end(current);
       throw error;
@@ -260,6 +264,7 @@ class Session {
   #end(current) {
     if (this.#current === current) {
       this.#forget();
+      this.#revoke(current.spent);
       this.onEnd();
     }
     return ended();
@@ -278,7 +283,7 @@ class Session {
    */
   async signOut() {
     const config = this.#config;
-    const refreshToken = this.#current?.refreshToken;
+    const refreshToken = this.#current?.refreshToken ?? this.#current?.spent;
     this.#forget();
     await this.#revoke(refreshToken);
     if (!config.endSessionEndpoint) return;
@@ -375,6 +380,7 @@ class Session {
       lifetime,
       margin: Math.min(MARGIN_MILLISECONDS, lifetime / 10),
       received: { monotonic: this.#platform.monotonic(), wall: this.#platform.wall() },
+      spent: null,
       retryAt: -Infinity,
       nonce: nonce ?? before.nonce,
       subject: identity?.sub ?? before.subject,
