@@ -381,6 +381,15 @@ class TestAnswers:
         assert "It says: the user canceled the sign-in" == outcome["hint"]
         assert tab.url == tab.browser.run("return location.href")
 
+    def test_another_user_after_a_failure(self, tab: Tab) -> None:
+        """GIVEN a sign-in that was refused WHEN the user tries again THEN the provider asks who it is."""
+        tab.sign_in("wrong_audience")
+        tab.leave("signIn")
+        tab.browser.click("button[value=admin]")
+
+        assert {"state": "signed-in"} == tab.outcome()
+        assert [None, "login"] == [request.get("prompt") for request in tab.authorizations()]
+
     def test_login_required_by_a_prompt(self, tab: Tab) -> None:
         """An error that would be expected without a prompt is shown if the user was asked."""
         request = self.pending(tab)
