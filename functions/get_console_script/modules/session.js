@@ -465,8 +465,8 @@ function browserPlatform() {
     href: () => location.href,
     replaceState: (url) => history.replaceState(null, "", url),
     leave: (url, replace) => {
-      // A page that comes back from the browser's cache begins anew.
-      addEventListener("pageshow", (event) => event.persisted && location.reload(), { once: true });
+      // A page that returns from the browser's cache begins anew. Not `once`: the first event can be that of loading.
+      addEventListener("pageshow", (event) => event.persisted && location.reload());
       if (replace) location.replace(url);
       else location.assign(url);
     },
