@@ -9,14 +9,13 @@ import pytest
 
 from tests.browser import console as consoles
 from tests.browser import webdriver
-from tests.browser.console import Visit
 from tests.support.environment import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.api.deployment import Deployment
-    from tests.browser.console import Console
+    from tests.browser.console import Console, Visit
     from tests.browser.webdriver import Browser
 
 HERE = Path(__file__).parent
@@ -66,12 +65,7 @@ def organization(console: Console) -> Deployment:
 
 
 @pytest.fixture
-def visit(browser: Browser, console: Console, organization: Deployment) -> Iterator[Visit]:
-    """A visit of the console. The browser's console stays empty, and the browser asks nobody else."""
-    browser.begin_anew()
-    browser.resize(1280, 900)
-    visit = Visit(browser, console=console, organization=organization)
-    yield visit
-    browser.set_offline(False)
-    assert [] == visit.complaints()
-    assert [] == visit.strangers()
+def visit(chromium: Browser, console: Console, organization: Deployment) -> Iterator[Visit]:
+    """A visit of the console, signed out. At its end, the browser's console is empty."""
+    with consoles.visiting(chromium, console, organization) as visit:
+        yield visit

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.api.deployment import Deployment
+    from tests.browser.webdriver import Browser
     from tests.support.fault_proxy import Exchange
     from tests.support.network_faults import Fault
 
@@ -145,6 +146,10 @@ class Visit(Screen):
         """Return the place that the browser shows."""
         return self.browser.address().partition("#")[2]
 
+    def wait_loaded(self) -> None:
+        """Wait until the view has all of its parts."""
+        self.wait_gone("status", "Loading…")
+
     def shown_text(self) -> str:
         """Return the text of a key that is shown once."""
         return self.part("dialog", "Your API key").part("code").text()
@@ -175,6 +180,21 @@ class Visit(Screen):
         """Return the addresses that were requested and belong neither to the service nor to the identity provider."""
         own = (self.console.base_url, self.console.stack["issuer"], "data:", "about:", "blob:")
         return [address for address in self.browser.requested() if not address.startswith(own)]
+
+
+@contextmanager
+def visiting(browser: Browser, console: Console, organization: Deployment) -> Iterator[Visit]:
+    """Begin a visit in a new tab. At its end, the browser's console is empty, and only own addresses were requested."""
+    browser.begin_anew()
+    browser.resize(1280, 900)
+    browser.prefer("light")
+    browser.console()
+    browser.requested()
+    visit = Visit(browser, console=console, organization=organization)
+    yield visit
+    browser.set_offline(False)
+    assert [] == visit.complaints()
+    assert [] == visit.strangers()
 
 
 def _is_meant(line: str, meant: re.Pattern[str]) -> bool:

@@ -27,6 +27,16 @@ def refusal(error: ErrorType, base_url: str, request_id: str = "a-request") -> F
     return fault
 
 
+def once(fault: Fault) -> Fault:
+    """Apply a fault to the first request; pass all others."""
+    faults = [fault]
+
+    def first(exchange: Exchange) -> None:
+        (faults.pop() if faults else passed_on)(exchange)
+
+    return first
+
+
 def path_pattern(path: str) -> str:
     """Return a regular expression of a path; `{id}` stands for any segment."""
     return re.escape(path).replace(r"\{id\}", "[^/?]+")

@@ -157,8 +157,12 @@ class Browser:
         self.command("Emulation.setDeviceMetricsOverride", **metrics)
 
     def prefer(self, scheme: str) -> None:
-        """Set the color scheme that the reader prefers: light or dark."""
-        self.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        """Set the color scheme that the reader prefers: light or dark. Colors change at once."""
+        features = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
+        self.command(
+            "Emulation.setEmulatedMedia",
+            features=[{"name": name, "value": value} for name, value in features.items()],
+        )
 
     def console(self) -> list[str]:
         """Return the console's new lines: errors, warnings, refused requests."""

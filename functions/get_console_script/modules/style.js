@@ -56,7 +56,7 @@ main > *, .embedded > *, .stack > * { min-width: 0; }
 .stack { display: grid; gap: 1.25rem; }
 .skip { position: absolute; left: .5rem; top: .5rem; z-index: 1; }
 .skip:not(:focus) { clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; padding: 0; }
-.welcome { max-width: 26rem; margin: 12vh auto 0; padding: 0 1rem; display: grid; gap: 1rem; }
+.welcome { max-width: 26rem; margin: 0 auto; padding: 12vh 1rem 0; display: grid; gap: 1rem; }
 
 .heading { display: flex; flex-wrap: wrap; gap: .75rem 1rem; align-items: center; justify-content: space-between; }
 .actions, .buttons, .pages { display: flex; flex-wrap: wrap; gap: .5rem .75rem; align-items: center; }
