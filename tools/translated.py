@@ -46,11 +46,12 @@ VALUES = {
     "EventKinds": ("", "api_key.created,api_key.deleted"),
     "OrganizationId": ("", "5f0c2c0e-9a3d-4b6e-8f57-0d6f2b8a1c01"),
     "AuditArchiveLockDays": ("0", "90"),
+    "ConsoleClientId": ("", "keywright-console"),
 }
 """Values of parameters that have no default, or that conditions use and that have no AllowedValues."""
 
-APART = {"AuditArchive", "AuditArchiveLockDays"}
-"""Parameters of resources that no other parameter changes: their values are combined with two of all the others'."""
+APART = {"AuditArchive", "AuditArchiveLockDays", "ConsoleClientId"}
+"""Parameters of resources and outputs that no other parameter changes: combined with two values of all the others."""
 
 ACCEPTED = {
     "W2001": "a parameter that only a condition uses is unused after the condition is evaluated",

@@ -381,6 +381,15 @@ class TestAnswers:
         assert "It says: the user canceled the sign-in" == outcome["hint"]
         assert tab.url == tab.browser.run("return location.href")
 
+    def test_another_user_after_a_failure(self, tab: Tab) -> None:
+        """GIVEN a sign-in that was refused WHEN the user tries again THEN the provider asks who it is."""
+        tab.sign_in("wrong_audience")
+        tab.leave("signIn")
+        tab.browser.click("button[value=admin]")
+
+        assert {"state": "signed-in"} == tab.outcome()
+        assert [None, "login"] == [request.get("prompt") for request in tab.authorizations()]
+
     def test_login_required_by_a_prompt(self, tab: Tab) -> None:
         """An error that would be expected without a prompt is shown if the user was asked."""
         request = self.pending(tab)
@@ -442,8 +451,14 @@ class TestAnswers:
         assert {"state": "signed-in"} == outcome
         assert ["authorization_code"] * 2 == tab.grants()
 
-    def test_back_from_the_provider(self, tab: Tab) -> None:
-        """WHEN the user goes back from the provider THEN the page is there, and can sign in."""
+    @pytest.mark.parametrize(
+        "preamble",
+        ["", "addEventListener('pagehide', () => dispatchEvent(new PageTransitionEvent('pageshow')));"],
+        ids=["loaded", "loading"],
+    )
+    def test_back_from_the_provider(self, tab: Tab, preamble: str) -> None:
+        """WHEN the user goes back, even to a page that was still loading THEN the page is there, and can sign in."""
+        tab.preamble = preamble
         self.pending(tab)
         tab.browser.run("history.back()")
         assert {"state": "signed-out"} == tab.outcome()
@@ -534,6 +549,16 @@ class TestTokenForTheApi:
         assert "Admin" == claims_of(tab.token()["token"])["name"]
         assert "audience" not in tab.authorizations()[0]
 
+    def test_lifetime_of_the_id_token(self, tab: Tab) -> None:
+        """GIVEN an API that takes the ID token THEN its lifetime counts, not that of the access token."""
+        tab.config["audience"] = CLIENT_ID
+        tab.faults = [rewritten(lambda answer: {**answer, "expires_in": 7200})]
+        tab.sign_in()
+        tab.browser.run("pass(arguments[0])", HOUR - 50_000)
+        tab.token()
+
+        assert ["authorization_code", "refresh_token"] == tab.grants()
+
     def test_opaque_access_token(self, tab: Tab) -> None:
         """GIVEN an access token that is no JWT, and an ID token of another audience THEN an administrator is told."""
         tab.faults = [rewritten(lambda answer: {**answer, "access_token": "opaque"})]
@@ -571,6 +596,16 @@ class TestRenewal:
         """A token is renewed in its last minute."""
         tab.sign_in()
         tab.browser.run("pass(arguments[0])", HOUR - 50_000)
+        tab.token()
+
+        assert ["authorization_code", "refresh_token"] == tab.grants()
+
+    @pytest.mark.parametrize("seconds", [600, "600"], ids=["number", "text"])
+    def test_stated_lifetime(self, tab: Tab, seconds: object) -> None:
+        """The lifetime that the provider states counts, not that in the token, which is not for the client to read."""
+        tab.faults = [rewritten(lambda answer: {**answer, "expires_in": seconds})]
+        tab.sign_in()
+        tab.browser.run("pass(arguments[0])", 550_000)
         tab.token()
 
         assert ["authorization_code", "refresh_token"] == tab.grants()
@@ -828,6 +863,19 @@ class TestSigningOut:
 
         assert "Your session has ended." == answer["error"]
         assert tab.browser.run("return session.user") is None
+
+    def test_during_a_renewal_that_fails(self, tab: Tab) -> None:
+        """GIVEN a renewal under way WHEN the user signs out, and it fails THEN the old token is not used."""
+        del tab.config["endSessionEndpoint"]
+        tab.sign_in()
+        tab.browser.run("pass(arguments[0])", HOUR - 50_000)
+        tab.faults = [silence, silence]
+        answer = tab.browser.run(
+            """const renewal = session.token().then((token) => ({ token }), described);
+            return session.signOut().then(() => renewal)"""
+        )
+
+        assert "Your session has ended." == answer["error"]
 
 
 class TestSurroundings:

@@ -69,6 +69,8 @@ class Session {
   #saved;
   #current = null;
   #started = null;
+  /** Asks for another user after a sign-in that failed: the provider would answer with the same one. */
+  #prompt = null;
   #leaving = null;
   #renewal = null;
 
@@ -98,7 +100,10 @@ class Session {
    * @throws {SessionError} if the sign-in has failed.
    */
   start() {
-    this.#started ??= this.#start();
+    this.#started ??= this.#start().catch((error) => {
+      this.#prompt = error.isTransient ? null : "login";
+      throw error;
+    });
     return this.#started;
   }
 
@@ -113,7 +118,7 @@ class Session {
       this.#saved.check();
     }
     if (!this.#saved.take("wasSignedIn")) return "signed-out";
-    await this.#authorize({ silent: true }); // once: the mark is set again by the next sign-in
+    await this.#authorize({ prompt: "none" }); // once: the mark is set again by the next sign-in
     return pending();
   }
 
@@ -137,14 +142,14 @@ class Session {
    * @throws {SessionError} if the browser cannot sign in.
    */
   async signIn() {
-    this.#leaving ??= this.#authorize({ silent: false }).finally(() => {
+    this.#leaving ??= this.#authorize({ prompt: this.#prompt }).finally(() => {
       this.#leaving = null;
     });
     await this.#leaving;
     return pending();
   }
 
-  async #authorize({ silent }) {
+  async #authorize({ prompt }) {
     if (!this.#platform.digest) {
       throw new SessionError("This page needs an encrypted connection to sign in.", "Open it with https.");
     }
@@ -155,7 +160,7 @@ class Session {
       nonce: this.#platform.random(),
       verifier: this.#platform.random(),
       hash: new URL(this.#platform.href()).hash,
-      silent,
+      silent: prompt === "none",
     };
     const challenge = encode(await this.#platform.digest(new TextEncoder().encode(request.verifier)));
     this.#saved.put("request", request);
@@ -170,9 +175,9 @@ class Session {
       code_challenge_method: "S256",
       // Auth0 needs it for a JWT as access token. An ID token has the client as its audience, without being asked to.
       ...(config.audience === config.clientId ? {} : { audience: config.audience }),
-      ...(silent ? { prompt: "none" } : {}),
+      ...(prompt ? { prompt } : {}),
     });
-    this.#platform.leave(url, silent);
+    this.#platform.leave(url, request.silent);
   }
 
   async #finish(request, answer) {
@@ -466,8 +471,8 @@ function browserPlatform() {
     href: () => location.href,
     replaceState: (url) => history.replaceState(null, "", url),
     leave: (url, replace) => {
-      // A page that comes back from the browser's cache begins anew.
-      addEventListener("pageshow", (event) => event.persisted && location.reload(), { once: true });
+      // A page that returns from the browser's cache begins anew. Not `once`: the first event can be that of loading.
+      addEventListener("pageshow", (event) => event.persisted && location.reload());
       if (replace) location.replace(url);
       else location.assign(url);
     },
