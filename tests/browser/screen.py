@@ -83,9 +83,10 @@ class Screen:
         self.browser.type_into(self.field(label), text)
 
     def set(self, label: str, value: str) -> None:
-        """Set the value of a date or time, which people type as their language writes it."""
+        """Set the value of a date or time, which people type as their language writes it, and leave the field."""
         self.browser.run(
             """const [field, value] = arguments;
+            field.focus();
             Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value").set.call(field, value);
             for (const type of ["input", "change"]) {
               field.dispatchEvent(new Event(type, { bubbles: true, composed: true }));
@@ -93,6 +94,7 @@ class Screen:
             self.field(label),
             value,
         )
+        self.browser.press("Shift+Tab")
 
     def choose(self, label: str, option: str) -> None:
         """Choose an option of a list."""

@@ -118,6 +118,22 @@ def signed_out(visit: Visit) -> None:
     visit.find("button", "Sign in")
 
 
+def provider(visit: Visit) -> None:
+    """Open the page of the development identity provider."""
+    signed_out(visit)
+    visit.click("button", "Sign in")
+    visit.find("field", "Organization")
+
+
+def embedded(visit: Visit) -> None:
+    """Open the page of an application that embeds the keys."""
+    full_key(visit)
+    visit.console.application_tokens.update(visit.organization.tokens)
+    visit.browser.open(visit.console.application)
+    visit.click("button", "demo-admin")
+    visit.find("button", "Deployments")
+
+
 def empty(visit: Visit) -> None:
     """Open the list of an organization without keys."""
     visit.open()
@@ -201,6 +217,8 @@ VIEWS: dict[str, Callable[[Visit], None]] = {
     "frozen": frozen,
 }
 USED: dict[str, Callable[[Visit], None]] = {
+    "provider": provider,
+    "embedded": embedded,
     "keys-searched": searched,
     "key-create-filled": form,
     "dialog-secret": secret,
