@@ -160,7 +160,11 @@ class Tab:
         return self.outcome()
 
     def leave(self, method: str) -> None:
-        """Call a method after which the browser leaves the page."""
+        """Call a method after which the browser leaves the page.
+
+        The page has loaded before, as for a user: otherwise the browser's history would have no entry of it.
+        """
+        self.browser.wait_for("return performance.getEntriesByType('navigation')[0].loadEventEnd > 0")
         self.browser.run(f"window.outcome = null; void session.{method}()")
 
     def reload(self) -> dict[str, Any]:
