@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import httpx
 
+from examples.embed.server import Application
 from keywright import clock
+from local.server import Server, port_of, reserve
 from tests.browser import faults
 from tests.browser.screen import Screen
 from tests.support.environment import CHEAP_ARGON2
@@ -22,6 +24,7 @@ from tests.support.local_service import ALLOWED_ORIGINS, connected, local_servic
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from socket import socket
 
     from tests.api.deployment import Deployment
     from tests.browser.webdriver import Browser
@@ -43,12 +46,16 @@ class Console:
         service: the service itself, without the proxy.
         stack: the content of its stack file.
         log_file: what its functions log.
+        application: address of another application, whose page embeds the keys (examples/embed).
+        application_tokens: the session tokens that the application has for its users, by role.
     """
 
     service: Deployment
     proxy: FaultProxy
     stack: dict[str, Any]
     log_file: Path
+    application: str
+    application_tokens: dict[str, str] = field(default_factory=dict)
 
     @property
     def base_url(self) -> str:
@@ -95,11 +102,12 @@ def user_id(role: str, organization_id: str) -> str:
 
 @contextmanager
 def running(directory: Path) -> Iterator[Console]:
-    """Run a local service behind a proxy."""
-    with closing(FaultProxy("http://127.0.0.1:1")) as proxy:
+    """Run a local service behind a proxy, and an application that embeds the keys."""
+    with closing(FaultProxy("http://127.0.0.1:1")) as proxy, reserve(0) as listener:
+        application = f"http://127.0.0.1:{port_of(listener)}"
         parameters = {
             **CHEAP_ARGON2,
-            "AllowedOrigins": ",".join(ALLOWED_ORIGINS),
+            "AllowedOrigins": ",".join([*ALLOWED_ORIGINS, application]),
             "Permissions": ",".join(PERMISSIONS),
             "PublicUrl": f"{proxy.url}/v1",
         }
@@ -107,7 +115,19 @@ def running(directory: Path) -> Iterator[Console]:
             stack = json.loads(stack_file.read_text(encoding="utf-8"))
             proxy.forward_to(stack["base_url"])
             for service in connected(stack_file):
-                yield Console(service, proxy, stack, stack_file.with_name("service.log"))
+                console = Console(service, proxy, stack, stack_file.with_name("service.log"), application)
+                with _serving_application(console, listener.dup()):
+                    yield console
+
+
+@contextmanager
+def _serving_application(console: Console, listener: socket) -> Iterator[None]:
+    application = Application(console.base_url, lambda user: console.application_tokens[user.removeprefix("demo-")])
+    server = Server(application, listener, threads=4)
+    try:
+        yield
+    finally:
+        server.stop()
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +197,9 @@ class Visit(Screen):
         return [line for line in self.browser.console() if not _is_meant(line, meant)]
 
     def strangers(self) -> list[str]:
-        """Return the addresses that were requested and belong neither to the service nor to the identity provider."""
-        own = (self.console.base_url, self.console.stack["issuer"], "data:", "about:", "blob:")
+        """Return the addresses that were requested and belong to nobody who takes part."""
+        console = self.console
+        own = (console.base_url, console.stack["issuer"], f"{console.application}/", "data:", "about:", "blob:")
         return [address for address in self.browser.requested() if not address.startswith(own)]
 
 

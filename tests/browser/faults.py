@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 
 
 def refusal(error: ErrorType, base_url: str, request_id: str = "a-request") -> Fault:
-    """Answer with an error as the functions do."""
+    """Answer with an error as the functions do, also to pages of other origins."""
 
     def fault(exchange: Exchange) -> None:
-        answer = envelope.failure(ServiceError(error), base_url, {"x-request-id": request_id})
+        headers = {"x-request-id": request_id}
+        if origin := exchange.header("origin"):
+            headers["access-control-allow-origin"] = origin
+            headers["access-control-expose-headers"] = "x-request-id, retry-after"
+        answer = envelope.failure(ServiceError(error), base_url, headers)
         exchange.answer(Reply(answer["statusCode"], tuple(answer["headers"].items()), answer["body"].encode()))
 
     return fault

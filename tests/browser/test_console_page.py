@@ -76,7 +76,7 @@ def test_a_key_of_another_organization_is_not_shown(visit: Visit) -> None:
 
 
 def test_signing_out_ends_the_session(visit: Visit) -> None:
-    """After signing out nothing of the organization is shown; neither Back nor loading the page again brings it back."""
+    """After signing out nothing of the organization is shown, neither by Back nor by loading the page again."""
     visit.organization.create_key(name="sample")
     visit.open()
     visit.find("link", "sample")
