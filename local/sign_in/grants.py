@@ -8,6 +8,7 @@ import hmac
 import re
 import secrets
 import time
+import uuid
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -41,6 +42,7 @@ class Grant:
         redirect_uri, challenge, nonce: of the authorization request.
         scopes: the scopes that were granted.
         signed_in_at: time of the sign-in, in seconds since the epoch.
+        session_id: id of the session that began then.
     """
 
     user: User
@@ -49,6 +51,7 @@ class Grant:
     nonce: str
     scopes: tuple[str, ...]
     signed_in_at: int = field(default_factory=lambda: int(time.time()))
+    session_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @property
     def is_lasting(self) -> bool:

@@ -94,7 +94,7 @@ class AuthorizationServer:
             "response_modes_supported": ["query"],
             "grant_types_supported": ["authorization_code", "refresh_token"],
             "scopes_supported": list(requests.SCOPES),
-            "claims_supported": ["sub", "name", "nonce", "auth_time", self._provider.organization_claim],
+            "claims_supported": ["sub", "name", "nonce", "auth_time", "sid", self._provider.organization_claim],
             "code_challenge_methods_supported": ["S256"],
             "token_endpoint_auth_methods_supported": ["none"],
             "revocation_endpoint_auth_methods_supported": ["none"],
@@ -194,6 +194,7 @@ class AuthorizationServer:
             audience=CLIENT_ID,
             name=user.name,
             auth_time=grant.signed_in_at,
+            sid=grant.session_id,
             **nonce,
         )
         return {

@@ -54,7 +54,6 @@ export class SessionError extends Error {
  * @param {string} [config.endSessionEndpoint] - of the provider, if it has one.
  * @param {string} [config.revocationEndpoint] - of the provider, if it has one.
  * @param {boolean} [config.issParameterSupported] - whether each answer of the provider has `iss` (RFC 9207).
- * @param {string} [config.organizationClaim] - the claim that names the organization; `org_id` if absent.
  * @param {object} [platform] - what the page can do.
  * @returns {Session} the session, signed out until `start` has finished.
  */
@@ -86,7 +85,7 @@ class Session {
   /**
    * Return the user who is signed in, as the tokens name them; null if signed out.
    *
-   * @returns {{id: string, name: string | null, email: string | null, organization: string | null} | null}
+   * @returns {{id: string, name: string | null, email: string | null} | null}
    */
   get user() {
     return this.#current?.user ?? null;
@@ -289,6 +288,7 @@ class Session {
   async signOut() {
     const config = this.#config;
     const refreshToken = this.#current?.refreshToken ?? this.#current?.spent;
+    const sessionId = this.#current?.sessionId ?? null;
     this.#forget();
     await this.#revoke(refreshToken);
     if (!config.endSessionEndpoint) return;
@@ -297,6 +297,7 @@ class Session {
       client_id: config.clientId,
       post_logout_redirect_uri: config.redirectUri,
       logout_uri: config.redirectUri, // Cognito
+      ...(sessionId === null ? {} : { logout_hint: sessionId }), // Auth0 asks for confirmation without it
     });
     this.#platform.leave(url, false);
     await pending();
@@ -381,7 +382,7 @@ class Session {
     const lifetime = (expiresIn ?? seconds(claims.exp - claims.iat) ?? Infinity) * 1000;
     return {
       token: isAccess ? tokens.access_token : tokens.id_token,
-      refreshToken: typeof tokens.refresh_token === "string" && tokens.refresh_token ? tokens.refresh_token : null,
+      refreshToken: textOf(tokens.refresh_token),
       lifetime,
       margin: Math.min(MARGIN_MILLISECONDS, lifetime / 10),
       received: { monotonic: this.#platform.monotonic(), wall: this.#platform.wall() },
@@ -389,6 +390,7 @@ class Session {
       retryAt: -Infinity,
       nonce: nonce ?? before.nonce,
       subject: identity?.sub ?? before.subject,
+      sessionId: textOf(identity?.sid) ?? before?.sessionId ?? null, // OpenID Connect Front-Channel Logout 1.0, section 3
       user: this.#userOf(identity ? { ...access, ...identity } : null) ?? before.user,
     };
   }
@@ -411,12 +413,10 @@ class Session {
 
   #userOf(claims) {
     if (!claims) return null;
-    const text = (value) => (typeof value === "string" && value ? value : null);
     return {
       id: claims.sub,
-      name: text(claims.name) ?? text(claims.preferred_username),
-      email: text(claims.email),
-      organization: text(claims[this.#config.organizationClaim ?? "org_id"]),
+      name: textOf(claims.name) ?? textOf(claims.preferred_username),
+      email: textOf(claims.email),
     };
   }
 }
@@ -514,6 +514,10 @@ function claimsOf(token) {
   } catch {
     return null;
   }
+}
+
+function textOf(value) {
+  return typeof value === "string" && value ? value : null;
 }
 
 function audiences(claims) {

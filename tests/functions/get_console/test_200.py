@@ -71,7 +71,6 @@ def test_its_element_says_what_it_talks_to(call: Call, provider: Issuer) -> None
         "issuer": provider.url,
         "client-id": "keywright-console",
         "audience": "keywright",
-        "organization-claim": "org_id",
         "scope": "openid offline_access",
         "authorization-endpoint": f"{provider.url}/authorize",
         "token-endpoint": f"{provider.url}/token",

@@ -157,7 +157,6 @@ def console(file: Path, base_url: str, client: ConsoleSettings, endpoints: SignI
         "issuer": settings().oidc_issuer,
         "client-id": client.console_client_id,
         "audience": settings().oidc_audience,
-        "organization-claim": settings().organization_claim,
         "scope": client.console_scope,
         "authorization-endpoint": endpoints.authorization_endpoint,
         "token-endpoint": endpoints.token_endpoint,

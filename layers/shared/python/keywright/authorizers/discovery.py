@@ -63,7 +63,7 @@ def sign_in() -> SignIn:
         current = sign_in_endpoints().find(None)
     except IdentityProviderUnavailable as error:
         raise ServiceError(SERVICE_UNAVAILABLE, reason=str(error)) from None
-    if current is None:  # another thread asks right now
+    if current is None:
         raise ServiceError(SERVICE_UNAVAILABLE, reason="the provider was not asked")
     return current
 
