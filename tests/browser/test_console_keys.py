@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keywright import clock
-from tests.api.deployment import LEAKS, USAGE, data
+from tests.api.deployment import LEAKS, ROTATE, USAGE, data
 from tests.browser.webdriver import wait
+from tests.support import network_faults
 
 if TYPE_CHECKING:
     from tests.browser.console import Visit
@@ -104,6 +105,24 @@ def test_a_key_is_rotated_with_a_grace_period(visit: Visit) -> None:
     visit.browser.reload()
     visit.wait_for_text("A program still uses it")
     assert "superseded" == visit.organization.records(made["id"], event="api_key.rotated")[0]["reason"]
+
+
+def test_a_rotation_without_an_answer_can_be_repeated(visit: Visit) -> None:
+    """When the answer is lost, rotating again shows the new text of one rotation, also after the dialog was closed."""
+    made = visit.organization.create_key()
+    visit.open(f"/keys/{made['id']}")
+    visit.click("button", "Rotate")
+    with visit.failing("POST", ROTATE, network_faults.lost_answer):
+        visit.part("dialog").click("button", "Rotate")
+        visit.wait_for_text("The service does not answer")
+    visit.part("dialog").click("button", "Cancel")
+    visit.wait_gone("dialog")
+    visit.click("button", "Rotate")
+    visit.part("dialog").click("button", "Rotate")
+    text = visit.shown_text()
+
+    assert "VALID" == visit.organization.outcome(text)
+    assert 1 == len(visit.organization.records(made["id"], event="api_key.rotated"))
 
 
 def test_a_key_is_disabled_and_enabled(visit: Visit) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -259,7 +258,7 @@ def seen(request: pytest.FixtureRequest, chromium: Browser, console: Console) ->
 
 def _save(pictures: Path | None, browser: Browser, name: str) -> None:
     if pictures is not None:
-        (pictures / f"{name}.png").write_bytes(base64.b64decode(browser.screenshot()))
+        (pictures / f"{name}.png").write_bytes(browser.picture())
 
 
 @pytest.mark.parametrize("seen", VIEWS | USED, indirect=True)
