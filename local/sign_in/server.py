@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
@@ -185,7 +186,11 @@ class AuthorizationServer:
         user, default = grant.user, self._provider.ttl_seconds
         ttl_seconds = default if user.ttl_seconds is None else user.ttl_seconds
         access_token = self._provider.mint(
-            user.user_id, user.organization_id, ttl_seconds=ttl_seconds, audience=user.audience
+            user.user_id,
+            user.organization_id,
+            ttl_seconds=ttl_seconds,
+            audience=user.audience,
+            jti=str(uuid.uuid4()),
         )
         id_token = self._provider.mint(
             user.user_id,

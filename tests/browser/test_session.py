@@ -821,7 +821,7 @@ class TestSigningOut:
         assert "Set-Cookie" not in paths
 
     def test_no_token_in_an_address(self, tab: Tab) -> None:
-        """The address of the sign-out names the client, where to return to and the provider's session; it has no token."""
+        """The address of the sign-out names the client, the place to return to and the session. It has no token."""
         tab.sign_in()
         tab.leave("signOut")
         tab.outcome()
