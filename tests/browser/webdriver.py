@@ -178,10 +178,10 @@ class Browser:
             if message["method"] == "Network.requestWillBeSent"
         ]
 
-    def screenshot(self) -> str:
-        """Return a screenshot as PNG in base64."""
+    def screenshot(self) -> bytes:
+        """Return a screenshot as PNG."""
         response = self.client.get(f"{self.session}/screenshot")
-        return str(response.json()["value"])
+        return base64.b64decode(response.json()["value"])
 
     def picture(self) -> bytes:
         """Return a screenshot of the whole page as PNG, with what is below the screen."""
