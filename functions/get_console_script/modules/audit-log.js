@@ -112,7 +112,7 @@ function Records({ records, isBusy }) {
           ${EVENTS[record.event] ?? record.event}${record.reason && html` <${Badge}>${record.reason.replaceAll("_", " ")}<//>`}
           <br /><${Target} record=${record} />
         </th>
-        <td role="cell" data-label="By">${ACTORS[record.actor.type] ?? record.actor.type} <${Actor} record=${record} /></td>
+        <td role="cell" class="about" data-label="By">${ACTORS[record.actor.type] ?? record.actor.type} <${Actor} record=${record} /></td>
         <td role="cell" class=${record.changes.before || record.changes.after ? null : "empty"}><${Changes} ...${record.changes} /></td>
       </tr>`,
     )}
