@@ -90,6 +90,7 @@ SUITES = {
         "pytest tests/functions/announce_expirations tests/functions/test_expiries.py",
         ("tests", "expiring_keys", "notices"),
     ),
+    "browser": Suite("make test-browser"),
     "runtime": Suite("make test-runtime"),
     "usage": Suite("pytest tests/keywright/store/test_usage.py tests/keywright/keys/test_usage.py"),
     "load": Suite("make load", ("requests", "changes", "uses", "deliberate_503s", "megabytes")),

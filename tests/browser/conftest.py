@@ -26,6 +26,17 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if collection_path.is_relative_to(HERE) and not config.getoption("--browser") else None
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Prepare the benchmark."""
+    config.stash[consoles.TIMES] = {}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print when the views of the console were shown."""
+    for name, milliseconds in sorted(config.stash.get(consoles.TIMES, {}).items()):
+        terminalreporter.write_line(f"{name}: shown after {milliseconds:.0f} ms")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Allow sockets to this machine."""
     for item in items:

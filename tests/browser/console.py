@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import httpx
+import pytest
 
 from examples.embed.server import Application
 from keywright import clock
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 PERMISSIONS = ("sessions:read", "sessions:write", "reports:read", "reports:write")
 ROLES = ("owner", "admin", "member", "suspended")
 """The users of an organization; the suspended one is an admin."""
+
+TIMES = pytest.StashKey[dict[str, float]]()
+"""When each view was shown, in milliseconds after its page was requested; printed with `--pictures`."""
 
 _FAILED = re.compile(r"^SEVERE (\S+) - Failed to load resource: ")
 

@@ -107,6 +107,17 @@ def test_a_page_without_a_token_is_explained(embedded: Visit) -> None:
     assert "sample" == embedded.value("Name")
 
 
+def test_without_a_token_provider_nothing_is_shown(embedded: Visit) -> None:
+    """When the page takes its function back, as its user signs out, the element is empty until it gets one again."""
+    embedded.wait_for_text("There are no API keys yet.")
+    element = "const element = document.querySelector('keywright-api-keys');"
+    embedded.browser.run(f"{element} window.before = element.tokenProvider; element.tokenProvider = null;")
+    embedded.wait_until(lambda: "There are no API keys yet." not in embedded.text())
+    embedded.browser.run(f"{element} element.tokenProvider = window.before;")
+
+    embedded.wait_for_text("There are no API keys yet.")
+
+
 def test_the_address_of_the_page_is_left_alone(embedded: Visit) -> None:
     """Views of the element are no entries of the page's history, and its title is the page's."""
     embedded.wait_for_text("There are no API keys yet.")

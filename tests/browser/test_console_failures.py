@@ -276,12 +276,27 @@ def test_a_browser_without_network_keeps_the_form(visit: Visit) -> None:
 
 
 def test_a_second_click_does_nothing(visit: Visit) -> None:
-    """While a request is under way, its button does nothing: there is one request."""
+    """While a request is under way, its button does nothing, however fast it is clicked again: there is one request."""
     begin_create(visit)
     with visit.failing("POST", CREATE, network_faults.delayed) as requests:
-        visit.click("button", "Create key")
+        visit.browser.run("arguments[0].click(); arguments[0].click()", visit.find("button", "Create key"))
         visit.click("button", "Create key")
         visit.browser.press("Enter")
         visit.shown_text()
 
     assert 1 == len(requests)
+
+
+def test_a_late_answer_does_not_replace_a_newer_one(visit: Visit) -> None:
+    """When the answer to an earlier choice comes after that to a later one, the list is that of the later one."""
+    data(visit.organization.update(visit.organization.create_key(name="sample off")["id"], {"enabled": False}))
+    visit.organization.create_key(name="sample on")
+    visit.open()
+    visit.find("link", "sample on")
+    with visit.failing("GET", CREATE, faults.once(network_faults.delayed)):
+        visit.choose("State", "Disabled")
+        visit.choose("State", "Enabled")
+        visit.wait_gone("link", "sample off")
+    visit.find("link", "sample on")
+
+    assert not visit.shows("link", "sample off")

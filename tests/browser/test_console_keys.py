@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keywright import clock
-from tests.api.deployment import LEAKS, USAGE, data
+from tests.api.deployment import LEAKS, ROTATE, USAGE, data
 from tests.browser.webdriver import wait
+from tests.support import network_faults
 
 if TYPE_CHECKING:
     from tests.browser.console import Visit
@@ -106,6 +107,24 @@ def test_a_key_is_rotated_with_a_grace_period(visit: Visit) -> None:
     assert "superseded" == visit.organization.records(made["id"], event="api_key.rotated")[0]["reason"]
 
 
+def test_a_rotation_without_an_answer_can_be_repeated(visit: Visit) -> None:
+    """When the answer is lost, rotating again shows the new text of one rotation, also after the dialog was closed."""
+    made = visit.organization.create_key()
+    visit.open(f"/keys/{made['id']}")
+    visit.click("button", "Rotate")
+    with visit.failing("POST", ROTATE, network_faults.lost_answer):
+        visit.part("dialog").click("button", "Rotate")
+        visit.wait_for_text("The service does not answer")
+    visit.part("dialog").click("button", "Cancel")
+    visit.wait_gone("dialog")
+    visit.click("button", "Rotate")
+    visit.part("dialog").click("button", "Rotate")
+    text = visit.shown_text()
+
+    assert "VALID" == visit.organization.outcome(text)
+    assert 1 == len(visit.organization.records(made["id"], event="api_key.rotated"))
+
+
 def test_a_key_is_disabled_and_enabled(visit: Visit) -> None:
     """The next verification refuses the key, and accepts it again; the page shows the state."""
     made = visit.organization.create_key()
@@ -123,7 +142,7 @@ def test_a_key_is_disabled_and_enabled(visit: Visit) -> None:
 
 def test_a_key_is_edited(visit: Visit) -> None:
     """Only the fields that were changed are sent: what another administrator changed in between stays."""
-    made = visit.organization.create_key(name="Old name", metadata={"plan": "pro"})
+    made = visit.organization.create_key(name="Old name")
     visit.open(f"/keys/{made['id']}/edit")
     visit.find("field", "Name")
     visit.organization.update(made["id"], {"allowedIps": ["192.0.2.1"]})
@@ -135,7 +154,32 @@ def test_a_key_is_edited(visit: Visit) -> None:
     key = visit.organization.get_key(made["id"])
     assert ["sessions:read", "reports:write"] == key["permissions"]
     assert ["192.0.2.1"] == key["allowedIps"]
-    assert {"plan": "pro"} == key["metadata"]
+
+
+def test_editing_keeps_every_digit(visit: Visit) -> None:
+    """Seconds of the expiry and integers that JavaScript cannot hold stay as they were, next to a changed field."""
+    metadata = {"id": 9007199254740993, "share": 0.1, "plan": "pro", "beta": False}
+    made = visit.organization.create_key(name="sample", expiresAt="2031-05-06T07:08:09.123Z", metadata=metadata)
+    visit.open(f"/keys/{made['id']}/edit")
+    visit.click("button", "Remove plan")
+    visit.click("button", "Save")
+    visit.find("heading", "sample")
+
+    key = visit.organization.get_key(made["id"])
+    assert "2031-05-06T07:08:09.123Z" == key["expiresAt"]
+    assert {"id": 9007199254740993, "share": 0.1, "beta": False} == key["metadata"]
+
+
+def test_two_fields_of_metadata_with_one_name_are_refused(visit: Visit) -> None:
+    """None of the two is lost silently: the form says which name there is twice."""
+    made = visit.organization.create_key(name="sample", metadata={"plan": "pro"})
+    visit.open(f"/keys/{made['id']}/edit")
+    visit.click("button", "Add a field")
+    visit.browser.type_into(visit.all("field", "Field")[-1], "plan")
+    visit.click("button", "Save")
+
+    visit.wait_for_text("The metadata has two fields plan")
+    assert {"plan": "pro"} == visit.organization.get_key(made["id"])["metadata"]
 
 
 def test_a_key_is_deleted_by_typing_its_name(visit: Visit) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -254,12 +253,13 @@ def seen(request: pytest.FixtureRequest, chromium: Browser, console: Console) ->
         seen.barriers["narrow"] = accessibility.violations(chromium)
         yield seen
     if seen.shown_after is not None:
-        print(f"{request.param}: shown after {seen.shown_after:.0f} ms")  # noqa: T201 - a benchmark
+        request.config.stash[consoles.TIMES][request.param] = seen.shown_after
 
 
 def _save(pictures: Path | None, browser: Browser, name: str) -> None:
     if pictures is not None:
-        (pictures / f"{name}.png").write_bytes(base64.b64decode(browser.screenshot()))
+        is_dialog = "-dialog-" in name  # in the middle of the screen, not of the page
+        (pictures / f"{name}.png").write_bytes(browser.screenshot() if is_dialog else browser.picture())
 
 
 @pytest.mark.parametrize("seen", VIEWS | USED, indirect=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -233,8 +232,7 @@ def test_pictures(page: Browser, request: pytest.FixtureRequest) -> None:
     page.resize(*PHONE)
     pictures["phone"] = page.screenshot()
     directory: Path | None = request.config.getoption("--pictures")
-    for name, picture in pictures.items():
-        content = base64.b64decode(picture)
+    for name, content in pictures.items():
         assert content.startswith(b"\x89PNG")
         if directory is not None:
             (directory / f"reference-{name}.png").write_bytes(content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
@@ -177,10 +178,14 @@ class Browser:
             if message["method"] == "Network.requestWillBeSent"
         ]
 
-    def screenshot(self) -> str:
-        """Return a screenshot as PNG in base64."""
+    def screenshot(self) -> bytes:
+        """Return a screenshot as PNG."""
         response = self.client.get(f"{self.session}/screenshot")
-        return str(response.json()["value"])
+        return base64.b64decode(response.json()["value"])
+
+    def picture(self) -> bytes:
+        """Return a screenshot of the whole page as PNG, with what is below the screen."""
+        return base64.b64decode(self.command("Page.captureScreenshot", captureBeyondViewport=True)["data"])
 
     def _find(self, css: str) -> str:
         return str(wait(lambda: self._post("/elements", {"using": "css selector", "value": css}), css)[0][_ELEMENT])
