@@ -141,7 +141,7 @@ function Changes({ before, after }) {
     ${names.map(
       (name) => html`<li key=${name}>
         ${name}:${" "}
-        ${isPresent(before, name) && html`<del><span class="hidden">before: </span>${shown(before[name])}</del>${" "}`}
+        ${isPresent(before, name) && before[name] !== null && html`<del><span class="hidden">before: </span>${shown(before[name])}</del>${" "}`}
         ${isPresent(after, name) && html`<ins><span class="hidden">after: </span>${shown(after[name])}</ins>`}
       </li>`,
     )}
