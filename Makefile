@@ -141,7 +141,7 @@ fuzz: $(VENV)/.dev $(FUZZ_VENV)/.installed #: fuzz API and parsers (RUNS= SECOND
 load: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed #: put load on the local service (CONNECTIONS= SECONDS=)
 	@PYTHONPATH=layers/shared/python $(BIN)/python -m tests.load
 
-test-browser: $(VENV)/.dev #: use console and reference page in headless Chromium
+test-browser: $(VENV)/.dev #: use the console and the reference in headless Chromium
 	@test -n "$(CHROMIUM)" || { echo "Chromium is missing: apt install chromium chromium-driver, or CHROMIUM=path"; exit 2; }
 	$(BIN)/pytest tests/browser --browser $(CHROMIUM) $(ARGS)
 

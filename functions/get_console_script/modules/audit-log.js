@@ -112,7 +112,7 @@ function Records({ records, isBusy }) {
           ${EVENTS[record.event] ?? record.event}${record.reason && html` <${Badge}>${record.reason.replaceAll("_", " ")}<//>`}
           <br /><${Target} record=${record} />
         </th>
-        <td role="cell" data-label="By">${ACTORS[record.actor.type] ?? record.actor.type} <${Actor} record=${record} /></td>
+        <td role="cell" class="about" data-label="By">${ACTORS[record.actor.type] ?? record.actor.type} <${Actor} record=${record} /></td>
         <td role="cell" class=${record.changes.before || record.changes.after ? null : "empty"}><${Changes} ...${record.changes} /></td>
       </tr>`,
     )}
@@ -141,7 +141,7 @@ function Changes({ before, after }) {
     ${names.map(
       (name) => html`<li key=${name}>
         ${name}:${" "}
-        ${isPresent(before, name) && html`<del><span class="hidden">before: </span>${shown(before[name])}</del>${" "}`}
+        ${isPresent(before, name) && before[name] !== null && html`<del><span class="hidden">before: </span>${shown(before[name])}</del>${" "}`}
         ${isPresent(after, name) && html`<ins><span class="hidden">after: </span>${shown(after[name])}</ins>`}
       </li>`,
     )}

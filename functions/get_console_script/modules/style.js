@@ -28,6 +28,7 @@ export const STYLE = `
   overflow-wrap: anywhere;
 }
 :host([hidden]) { display: none; }
+:host(keywright-console) { min-height: 100vh; }
 *, *::before, *::after { box-sizing: border-box; }
 h1, h2, h3, p, dl, dd, ul, fieldset, figure { margin: 0; padding: 0; }
 .title { font-size: 1.5rem; line-height: 1.25; }
@@ -107,6 +108,10 @@ table { border-collapse: collapse; width: 100%; }
 caption { text-align: start; color: var(--muted); font-size: .875rem; padding-bottom: .375rem; }
 th, td { text-align: start; vertical-align: top; padding: .625rem .75rem .625rem 0; border-bottom: 1px solid var(--border); }
 th { font-size: .875rem; color: var(--muted); font-weight: 500; }
+thead th { white-space: nowrap; }
+td { min-width: 6rem; }
+td.number { min-width: 4rem; }
+td.about { min-width: 13rem; }
 tbody th { font-size: 1rem; color: inherit; }
 td.number, th.number { text-align: end; font-variant-numeric: tabular-nums; }
 .facts { display: grid; gap: .5rem 1.5rem; grid-template-columns: minmax(9rem, max-content) 1fr; }
@@ -144,7 +149,8 @@ dialog::backdrop { background: rgb(0 0 0 / .5); }
   .wide th, .wide td { border: 0; padding: .125rem 0; text-align: start; }
   .wide td[data-label]::before { content: attr(data-label) ": "; color: var(--muted); }
   .wide td.empty { display: none; }
-  .filters { grid-template-columns: repeat(auto-fill, minmax(min(7rem, 100%), 1fr)); gap: .5rem; }
+  .filters { grid-template-columns: repeat(auto-fill, minmax(min(8.5rem, 100%), 1fr)); gap: .5rem; }
+  .filters > :first-child { grid-column: 1 / -1; }
   .facts { grid-template-columns: 1fr; gap: .125rem; }
   .facts dd { margin-bottom: .5rem; }
   .metadata { grid-template-columns: 1fr 1fr; border-bottom: 1px solid var(--border); padding-bottom: .75rem; }
