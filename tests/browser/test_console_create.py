@@ -67,6 +67,19 @@ def test_the_text_is_shown_until_it_is_confirmed_to_be_stored(visit: Visit) -> N
         assert text == visit.shown_text()
 
 
+def test_the_text_is_not_lost_by_leaving(visit: Visit) -> None:
+    """While the text is shown, Back keeps it on the screen, and the browser asks before the page is left."""
+    leave = "return dispatchEvent(new Event('beforeunload', { cancelable: true }))"
+    visit.open("/keys/new")
+    text = create(visit)
+    visit.browser.back()
+    assert text == visit.shown_text()
+    assert not visit.browser.run(leave)
+    visit.dismiss_text()
+
+    assert visit.browser.run(leave)
+
+
 def test_the_text_is_copied(visit: Visit) -> None:
     """Copy puts the text of the key into the clipboard, and says so."""
     visit.open("/keys/new")
