@@ -81,6 +81,20 @@ def test_the_audit_log_is_filtered_and_shows_what_changed(visit: Visit) -> None:
     wait(lambda: 4 == len(visit.part("table").all("row")), "three records", visit.text)
 
 
+def test_a_key_leads_to_its_records_and_back(visit: Visit) -> None:
+    """The page of a key links to its own records, and a record to its key."""
+    made = visit.organization.create_key(name="sample")
+    visit.organization.create_key(name="Another")
+    visit.open(f"/keys/{made['id']}")
+    visit.click("link", "What happened to this key…")
+    visit.find("heading", "Audit log")
+    wait(lambda: 2 == len(visit.part("table").all("row")), "one record", visit.text)
+    visit.part("table").click("link", "sample")
+
+    visit.find("heading", "sample")
+    assert f"/keys/{made['id']}" == visit.place()
+
+
 def test_the_audit_log_is_limited_to_a_time(visit: Visit) -> None:
     """From and To select records by their time."""
     visit.organization.create_key(name="Now")

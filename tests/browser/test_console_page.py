@@ -91,6 +91,18 @@ def test_signing_out_ends_the_session(visit: Visit) -> None:
     assert "sample" not in visit.text()
 
 
+def test_a_canceled_sign_in_is_explained(visit: Visit) -> None:
+    """Whoever cancels on the identity provider's page is told so, and can sign in after all, at the same place."""
+    visit.browser.open(visit.address("/organization"))
+    visit.click("button", "Sign in")
+    visit.click("button", "Cancel")
+    visit.find("alert")
+    visit.click("button", "Sign in")
+    visit.choose_user("admin")
+
+    visit.find("heading", "Organization")
+
+
 def test_a_user_can_change(visit: Visit) -> None:
     """After signing out, another user signs in and sees an own role."""
     visit.open("/organization")
