@@ -40,6 +40,27 @@ _WIDER = """const wide = [];
     if (page > innerWidth) wide.push(`the page: ${page}`);
     return wide.slice(0, 8);"""
 
+_BROKEN = """const broken = new Set();
+    const look = (root) => {
+      for (const element of root.querySelectorAll("*")) {
+        if (element.shadowRoot) look(element.shadowRoot);
+        if (element.getBoundingClientRect().width < 8 || element.matches("code, option")) continue;
+        for (const node of element.childNodes) {
+          if (node.nodeType !== Node.TEXT_NODE) continue;
+          for (const { 0: word, index } of node.data.matchAll(/\\S+/g)) {
+            const range = document.createRange();
+            range.setStart(node, index);
+            range.setEnd(node, index + word.length);
+            const lines = new Set([...range.getClientRects()].map(({ top }) => Math.round(top)));
+            if (word.length <= arguments[0] && lines.size > 1 && !/[-/]/.test(word)) broken.add(word);
+          }
+        }
+      }
+    };
+    look(document);
+    return [...broken];"""
+_LONGEST_WORD = 16
+
 
 def violations(browser: Browser) -> list[str]:
     """Return what breaks a rule, with the place and the reason; through shadow roots."""
@@ -53,3 +74,9 @@ def too_wide(browser: Browser) -> list[str]:
     """Return what needs horizontal scrolling, without what scrolls by itself (WCAG 2.2, 1.4.10)."""
     wide: list[str] = browser.run(_WIDER)
     return wide
+
+
+def broken_words(browser: Browser) -> list[str]:
+    """Return short words that are cut by the end of a line."""
+    words: list[str] = browser.run(_BROKEN, _LONGEST_WORD)
+    return words

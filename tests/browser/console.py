@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import boto3
-import httpx
 import pytest
 
 from examples.embed.server import Application
@@ -23,9 +22,12 @@ from tests.support.fault_proxy import FaultProxy
 from tests.support.local_service import ALLOWED_ORIGINS, connected, local_service
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
     from socket import socket
+
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import WriteRequestTypeDef
 
     from tests.api.deployment import Deployment
     from tests.browser.webdriver import Browser
@@ -49,6 +51,7 @@ class Console:
     Attributes:
         service: the service itself, without the proxy.
         stack: the content of its stack file.
+        dynamodb: client of the operator.
         log_file: what its functions log.
         application: address of another application, whose page embeds the keys (examples/embed).
         application_tokens: the session tokens that the application has for its users, by role.
@@ -57,6 +60,7 @@ class Console:
     service: Deployment
     proxy: FaultProxy
     stack: dict[str, Any]
+    dynamodb: DynamoDBClient
     log_file: Path
     application: str
     application_tokens: dict[str, str] = field(default_factory=dict)
@@ -70,33 +74,25 @@ class Console:
         """Make an organization with a user of each role; the ids of users are `ROLE-` and the beginning of its id."""
         organization_id = str(uuid.uuid4())
         now = clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        self._put(organization_id, "ORG", name=name, created_at=now)
+        items = {"ORG": {"name": name, "created_at": now}}
         for role in ROLES:
-            member = {"role": "admin" if role == "suspended" else role, "created_at": now}
-            suspended = {"suspended_at": now} if role == "suspended" else {}
-            self._put(organization_id, f"MEMBER#{user_id(role, organization_id)}", **member, **suspended)
+            suspended = {"role": "admin", "suspended_at": now} if role == "suspended" else {}
+            items[f"MEMBER#{user_id(role, organization_id)}"] = {"role": role, "created_at": now, **suspended}
+        self._write(organization_id, items)
         tokens = {role: self.token(role, organization_id) for role in (*ROLES, "outsider")}
         return replace(self.service, organization_id=organization_id, tokens=tokens)
 
     def token(self, role: str, organization_id: str) -> str:
         """Return a session token."""
         query = {"user": user_id(role, organization_id), "organization": organization_id}
-        return httpx.get(f"{self.stack['issuer']}/token", params=query, trust_env=False).raise_for_status().text
+        return self.service.client.get(f"{self.stack['issuer']}/token", params=query).raise_for_status().text
 
-    def _put(self, organization_id: str, sort_key: str, **fields: str) -> None:
-        item = {"pk": f"ORG#{organization_id}", "sk": sort_key, **fields}
-        environment = self.stack["operator"]
-        client = boto3.client(
-            "dynamodb",
-            region_name="us-east-1",
-            endpoint_url=self.stack["aws_endpoint_url"],
-            aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-        )
-        with closing(client):
-            client.put_item(
-                TableName=self.stack["table_name"], Item={name: {"S": value} for name, value in item.items()}
-            )
+    def _write(self, organization_id: str, items: Mapping[str, Mapping[str, str]]) -> None:
+        texts = [{"pk": f"ORG#{organization_id}", "sk": sort_key, **fields} for sort_key, fields in items.items()]
+        requests: list[WriteRequestTypeDef] = [
+            {"PutRequest": {"Item": {name: {"S": value} for name, value in item.items()}}} for item in texts
+        ]
+        self.dynamodb.batch_write_item(RequestItems={self.stack["table_name"]: requests})
 
 
 def user_id(role: str, organization_id: str) -> str:
@@ -118,10 +114,23 @@ def running(directory: Path) -> Iterator[Console]:
         with local_service(directory, PARAMETERS=json.dumps(parameters)) as stack_file:
             stack = json.loads(stack_file.read_text(encoding="utf-8"))
             proxy.forward_to(stack["base_url"])
+            log_file = stack_file.with_name("service.log")
             for service in connected(stack_file):
-                console = Console(service, proxy, stack, stack_file.with_name("service.log"), application)
-                with _serving_application(console, listener.dup()):
-                    yield console
+                with closing(_operator_client(stack)) as dynamodb:
+                    console = Console(service, proxy, stack, dynamodb, log_file, application)
+                    with _serving_application(console, listener.dup()):
+                        yield console
+
+
+def _operator_client(stack: dict[str, Any]) -> DynamoDBClient:
+    credentials = stack["operator"]
+    return boto3.client(
+        "dynamodb",
+        region_name=stack["iam"]["region"],
+        endpoint_url=stack["aws_endpoint_url"],
+        aws_access_key_id=credentials["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=credentials["AWS_SECRET_ACCESS_KEY"],
+    )
 
 
 @contextmanager

@@ -67,6 +67,19 @@ def test_the_text_is_shown_until_it_is_confirmed_to_be_stored(visit: Visit) -> N
         assert text == visit.shown_text()
 
 
+def test_the_text_is_not_lost_by_leaving(visit: Visit) -> None:
+    """While the text is shown, Back keeps it on the screen, and the browser asks before the page is left."""
+    leave = "return dispatchEvent(new Event('beforeunload', { cancelable: true }))"
+    visit.open("/keys/new")
+    text = create(visit)
+    visit.browser.back()
+    assert text == visit.shown_text()
+    assert not visit.browser.run(leave)
+    visit.dismiss_text()
+
+    assert visit.browser.run(leave)
+
+
 def test_the_text_is_copied(visit: Visit) -> None:
     """Copy puts the text of the key into the clipboard, and says so."""
     visit.open("/keys/new")
@@ -91,6 +104,7 @@ def test_the_text_is_downloaded_as_an_environment_file(visit: Visit) -> None:
 
 def test_every_field_of_a_key_is_set(visit: Visit) -> None:
     """Permissions, expiry, limits, addresses and metadata of all types become those of the key."""
+    visit.browser.command("Emulation.setTimezoneOverride", timezoneId="UTC")
     visit.open("/keys/new")
     visit.fill("Name", "Everything")
     visit.tick("sessions:write", "reports:read")
@@ -115,11 +129,28 @@ def test_every_field_of_a_key_is_set(visit: Visit) -> None:
 
     key = visit.organization.get_key(visit.shown_id())
     assert ["sessions:write", "reports:read"] == key["permissions"]
-    assert key["expiresAt"].startswith("2031-05-0")
+    assert "2031-05-06T07:08:00.000Z" == key["expiresAt"]
     assert {"limit": 120, "windowSeconds": 30, "burst": 20} == key["rateLimit"]
     assert {"limit": 5000, "period": "week"} == key["quota"]
     assert ["192.0.2.1", "198.51.100.0/24"] == key["allowedIps"]
     assert {"plan": "pro", "seats": 12, "beta": True} == key["metadata"]
+
+
+def test_an_expiry_is_in_the_time_zone_of_the_reader(visit: Visit) -> None:
+    """A time is typed and shown in the zone of the reader, and is stored as the moment that it names."""
+    visit.browser.command("Emulation.setTimezoneOverride", timezoneId="America/St_Johns")
+    visit.open("/keys/new")
+    visit.fill("Name", "sample")
+    visit.tick("sessions:read")
+    visit.choose("Expires", "At a time of your choice")
+    visit.wait_for_text("In your time zone, America/St_Johns.")
+    visit.set("Expires at", "2031-05-06T22:08")
+    visit.click("button", "Create key")
+    visit.shown_text()
+    visit.dismiss_text()
+
+    assert "2031-05-07T00:38:00.000Z" == visit.organization.get_key(visit.shown_id())["expiresAt"]
+    visit.wait_for_text("May 6, 2031, 10:08 PM")
 
 
 def test_a_create_without_an_answer_can_be_repeated(visit: Visit) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from keywright.errors import CONFLICT, SESSION_EXPIRED
 from tests.api.deployment import CREATE, KEY
-from tests.browser import faults
+from tests.browser import accessibility, faults
 
 if TYPE_CHECKING:
     from tests.browser.console import Visit
@@ -144,3 +144,25 @@ def test_the_embedded_element_has_keys_alone(embedded: Visit) -> None:
     embedded.dismiss_text()
 
     assert [] == [name for name in embedded.names("button") + embedded.names("link") if "udit" in name]
+
+
+def test_the_embedded_element_fits_a_narrow_column(embedded: Visit) -> None:
+    """In a column of a wide page, nothing is wider than the element, and words stay in one piece."""
+    embedded.organization.create_key(name="Nightly import of the accounting department", permissions=["reports:write"])
+    embedded.browser.reload()
+    embedded.browser.run("document.querySelector('keywright-api-keys').style.width = '20rem'")
+    embedded.find("button", "Nightly import of …")
+
+    element = "const element = document.querySelector('keywright-api-keys');"
+    assert embedded.browser.run(f"{element} return element.scrollWidth <= element.clientWidth")
+    assert [] == accessibility.broken_words(embedded.browser)
+
+
+def test_the_embedded_element_has_a_width_in_a_flex_container(embedded: Visit) -> None:
+    """Where nothing gives it a width, it takes the one that there is."""
+    embedded.wait_for_text("There are no API keys yet.")
+    element = "const element = document.querySelector('keywright-api-keys');"
+    embedded.browser.run(f"{element} element.parentElement.style.display = 'flex'")
+
+    assert 300 < embedded.browser.run(f"{element} return element.clientWidth")
+    assert [] == accessibility.too_wide(embedded.browser)

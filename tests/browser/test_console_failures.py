@@ -214,6 +214,21 @@ def test_a_failed_change_is_explained_and_can_be_repeated(visit: Visit, name: st
     visit.wait_until(lambda: "The service does not answer" not in visit.text())
 
 
+@pytest.mark.parametrize("name", ACTS)
+def test_a_change_whose_answer_is_lost_can_be_repeated(visit: Visit, name: str) -> None:
+    """The change took effect, but its answer is lost: the page finds out, or the same button leads on."""
+    act = ACTS[name]
+    act.begin(visit)
+    with visit.failing(act.method, act.path, network_faults.lost_answer):
+        visit.click("button", act.submit)
+        visit.wait_until(lambda: visit.shows("alert") or not visit.shows("button", act.submit))
+    if visit.shows("alert"):
+        visit.click("button", act.submit)
+
+    visit.wait_until(lambda: not visit.shows("alert") and not visit.shows("button", act.submit))
+    assert act.is_done(visit)
+
+
 VIEWS: dict[str, tuple[str, Callable[[dict[str, Any]], str], str]] = {
     "keys": (CREATE, lambda _: "/keys", "sample"),
     "key": (KEY, lambda key: f"/keys/{key['id']}", "Details"),

@@ -56,12 +56,14 @@ class Seen:
     Attributes:
         barriers: by color scheme, and on the narrowest screen.
         too_wide: elements that need horizontal scrolling on the narrowest screen.
+        broken: words that a line ends within, by width of the screen.
         moved: how far parts moved while it was loaded, and which.
         shown_after: milliseconds from the request of the page to its largest part; None if the browser does not say.
     """
 
     barriers: dict[str, list[str]] = field(default_factory=dict)
     too_wide: list[str] = field(default_factory=list)
+    broken: dict[int, list[str]] = field(default_factory=dict)
     moved: list[tuple[float, str]] = field(default_factory=list)
     shown_after: float | None = None
 
@@ -241,6 +243,7 @@ def seen(request: pytest.FixtureRequest, chromium: Browser, console: Console) ->
         (VIEWS | USED)[request.param](visit)
         visit.wait_loaded()
         seen = Seen(moved=chromium.run(MOVED), shown_after=chromium.run(SHOWN_AFTER) if pictures else None)
+        seen.broken[DESKTOP[0]] = accessibility.broken_words(chromium)
         for scheme in ("dark", "light"):
             chromium.prefer(scheme)
             seen.barriers[scheme] = accessibility.violations(chromium)
@@ -249,6 +252,7 @@ def seen(request: pytest.FixtureRequest, chromium: Browser, console: Console) ->
             chromium.resize(*PHONE)
             _save(pictures, chromium, f"console-{request.param}-phone")
         chromium.resize(*NARROWEST)
+        seen.broken[NARROWEST[0]] = accessibility.broken_words(chromium)
         seen.too_wide = accessibility.too_wide(chromium)
         seen.barriers["narrow"] = accessibility.violations(chromium)
         yield seen
@@ -274,6 +278,12 @@ def test_there_are_no_barriers(seen: Seen) -> None:
 def test_nothing_scrolls_sideways_on_a_narrow_screen(seen: Seen) -> None:
     """At 320 pixels, everything fits or scrolls inside of a part that is made for it."""
     assert [] == seen.too_wide
+
+
+@pytest.mark.parametrize("seen", VIEWS | USED, indirect=True)
+def test_words_stay_in_one_piece(seen: Seen) -> None:
+    """No line ends within a word of ordinary length, on a desktop and on a narrow screen."""
+    assert {DESKTOP[0]: [], NARROWEST[0]: []} == seen.broken
 
 
 @pytest.mark.parametrize("seen", VIEWS, indirect=True)

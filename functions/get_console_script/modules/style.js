@@ -27,6 +27,8 @@ export const STYLE = `
   white-space: normal;
   overflow-wrap: anywhere;
 }
+/* The views follow the width of the element. Without these sizes, it would be empty in a flex container. */
+:host { container-type: inline-size; contain-intrinsic-inline-size: 60rem; min-width: 0; }
 :host([hidden]) { display: none; }
 :host(keywright-console) { min-height: 100vh; }
 *, *::before, *::after { box-sizing: border-box; }
@@ -142,7 +144,7 @@ dialog::backdrop { background: rgb(0 0 0 / .5); }
 .secret { display: block; padding: .75rem; border: 1px dashed var(--control); border-radius: var(--radius);
   background: var(--surface); user-select: all; font-size: .9375rem; word-break: break-all; }
 
-@media (max-width: 44rem) {
+@container (max-width: 44rem) {
   table.wide, .wide tbody, .wide tr, .wide th, .wide td, .wide caption { display: block; }
   .wide thead { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; }
   .wide tr { border-bottom: 1px solid var(--border); padding: .5rem 0; }
