@@ -7,7 +7,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from keywright.errors import SERVICE_UNAVAILABLE, SESSION_EXPIRED
-from tests.api.deployment import AUDIT_LOGS, CANCEL_DELETE, CREATE, KEY, ROTATE, data
+from tests.api.deployment import AUDIT_LOGS, CANCEL_DELETE, CREATE, KEY, LEAKS, ROTATE, data
 from tests.browser import faults
 from tests.support import network_faults
 from tests.support.fault_proxy import passed_on
@@ -99,21 +99,21 @@ def test_a_rotation_repeated_in_a_new_dialog_happens_once(visit: Visit) -> None:
     visit.open(f"/keys/{made['id']}")
     visit.click("button", "Rotate")
     visit.choose("The previous secret", "It works for another day")
-    with visit.failing("POST", ROTATE, faults.once(network_faults.lost_answer)) as requests:
+    with visit.failing("POST", ROTATE, network_faults.lost_answer) as lost:
         visit.part("dialog").click("button", "Rotate")
         visit.wait_for_text("The service does not answer")
-        visit.part("dialog").click("button", "Cancel")
-        visit.wait_gone("dialog")
-        visit.click("button", "Rotate")
-        visit.wait_for_text("The last attempt may have succeeded.")
-        assert "86400" == visit.value("The previous secret")
-        assert all(visit.browser.run("return arguments[0].disabled", field) for field in visit.all("field"))
+    visit.part("dialog").click("button", "Cancel")
+    visit.wait_gone("dialog")
+    visit.click("button", "Rotate")
+    visit.wait_for_text("The last attempt may have succeeded.")
+    assert "86400" == visit.value("The previous secret")
+    fields = visit.part("dialog").all("field")
+    assert [True, True] == [visit.browser.run("return arguments[0].disabled", field) for field in fields]
+    with visit.failing("POST", ROTATE, passed_on) as repeated:
         visit.part("dialog").click("button", "Rotate")
         text = visit.shown_text()
 
-    first, second = requests
-    assert first.header("idempotency-key") == second.header("idempotency-key")
-    assert first.content == second.content
+    assert 1 == len({request.header("idempotency-key") for request in lost + repeated})
     assert ["VALID", "VALID"] == [visit.organization.outcome(key) for key in (text, made["key"])]
 
 
@@ -185,7 +185,7 @@ def test_text_typed_while_the_audit_log_loads_stays(visit: Visit) -> None:
     with holding(visit, "GET", AUDIT_LOGS):
         visit.open("/audit-log")
         visit.fill("Key, member or organization (id)", "abc")
-        assert "API key created" not in visit.part("main").text().replace("API key created API key changed", "")
+        assert not visit.shows("table")
     visit.find("table")
 
     assert "abc" == visit.value("Key, member or organization (id)")
@@ -193,6 +193,7 @@ def test_text_typed_while_the_audit_log_loads_stays(visit: Visit) -> None:
 
 def test_a_time_is_typed_by_keyboard(visit: Visit) -> None:
     """The filter takes effect once, when the field is left, not with the first digit of the year."""
+    visit.organization.create_key()
     visit.open("/audit-log")
     visit.find("table")
     before = visit.browser.history()
@@ -257,22 +258,38 @@ def test_signing_out_revokes_a_token_that_was_not_replaced(visit: Visit) -> None
 
 
 def test_a_key_is_deleted_by_typing_what_is_seen(visit: Visit) -> None:
-    """Two spaces look like one, and an accent has two forms; a deletion repeated after a lost answer ends well."""
-    for name, typed in (("two  spaces", "two spaces"), ("cafe\u0301", "caf\u00e9")):
-        made = visit.organization.create_key(name=name)
-        if not visit.shows("button", "Sign out"):
-            visit.open(f"/keys/{made['id']}")
-        go(visit, f"/keys/{made['id']}")
+    """Two spaces look like one, and an accent has two forms."""
+    for name in ("two  spaces", "cafe\u0301"):
+        visit.organization.create_key(name=name)
+    visit.open()
+    for seen in ("cafe\u0301", "two spaces"):
+        visit.click("link", seen)
         visit.click("button", "Delete")
-        dialog = visit.part("dialog")
-        dialog.fill("Type the name of the key: …", typed)
-        with visit.failing("DELETE", KEY, faults.once(network_faults.lost_answer)):
-            dialog.click("button", "Delete")
-            visit.wait_for_text("The service does not answer")
-            dialog.click("button", "Delete")
-            visit.wait_for_text("There are no API keys yet.")
+        visit.part("dialog").fill("Type the name of the key: …", seen.replace("e\u0301", "\u00e9"))
+        visit.part("dialog").click("button", "Delete")
+        visit.find("heading", "API keys")
 
-    assert [] == visit.organization.newest(CREATE)
+    visit.wait_for_text("There are no API keys yet.")
+
+
+def test_a_repeated_deletion_of_a_key_ends_well(visit: Visit) -> None:
+    """After a lost answer the key may be gone; browsers repeat some requests themselves, and get the second answer."""
+
+    def repeated(exchange: Exchange) -> None:
+        exchange.forward()
+        exchange.answer(exchange.forward())
+
+    made = visit.organization.create_key(name="sample")
+    visit.open(f"/keys/{made['id']}")
+    visit.click("button", "Delete")
+    visit.fill("Type the name of the key: sample", "sample")
+    with visit.failing("DELETE", KEY, network_faults.lost_request):
+        visit.part("dialog").click("button", "Delete")
+        visit.wait_for_text("The service does not answer")
+    with visit.failing("DELETE", KEY, repeated):
+        visit.part("dialog").click("button", "Delete")
+
+        visit.wait_for_text("There are no API keys yet.")
 
 
 def test_a_deletion_ends_well_without_answers(visit: Visit) -> None:
@@ -344,6 +361,14 @@ def test_the_focus_is_never_lost(visit: Visit) -> None:
     visit.click("button", "Try again")
     visit.find("link", "sample 20")
     focused.append(visit.focused())
+    leaked = visit.organization.create_key(name="leaked")
+    data(visit.organization.request("POST", LEAKS, persona=None, json={"keys": [leaked["key"]]}))
+    go(visit, f"/keys/{leaked['id']}")
+    visit.click("button", "Dismiss the report")
+    visit.part("dialog").click("button", "Dismiss")
+    visit.wait_gone("dialog")
+    visit.wait_gone("button", "Dismiss the report")
+    focused.append(visit.focused())
     go(visit, "/audit-log?actor=operator")
     visit.click("button", "Clear filters")
     visit.wait_gone("button", "Clear filters")
@@ -354,8 +379,8 @@ def test_the_focus_is_never_lost(visit: Visit) -> None:
     visit.wait_gone("button", "Remove this field")
     focused.append(visit.focused())
 
-    keys = ("heading", "API keys")
-    assert [keys, keys, keys, ("heading", "Audit log"), ("button", "Add a field")] == focused
+    headings = [("heading", name) for name in ("API keys", "API keys", "API keys", "leaked", "Audit log")]
+    assert [*headings, ("button", "Add a field")] == focused
 
 
 def test_a_frozen_organization_has_no_form(visit: Visit) -> None:

@@ -56,6 +56,11 @@ export function Button({ kind = "secondary", isBusy = false, disabled = false, o
 /** What failed, why, and what the reader can do. */
 export function ErrorNotice({ error, onRetry, children }) {
   const notice = useRef(null);
+  const focusHeading = useHeadingFocus();
+  const retry = () => {
+    focusHeading({ preventScroll: true }); // the button goes when it succeeds
+    onRetry();
+  };
   useLayoutEffect(() => {
     if (error) notice.current?.scrollIntoView?.({ block: "nearest" });
   }, [error]);
@@ -71,7 +76,7 @@ export function ErrorNotice({ error, onRetry, children }) {
       Request id: ${error.requestId ? html`<code>${error.requestId}</code>` : "none, there was no answer"}
       ${error.docs && html` · <a href=${error.docs} target="_blank" rel="noreferrer">About ${error.code}</a>`}
     </p>`}
-    ${onRetry && html`<${Button} onClick=${onRetry}>Try again<//>`} ${children}
+    ${onRetry && html`<${Button} onClick=${retry}>Try again<//>`} ${children}
   </div>`;
 }
 
