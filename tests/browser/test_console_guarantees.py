@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 CURRENT_ORGANIZATION = "/auth/orgs/current"
 ORGANIZATION_NAME = "Example organization"
 LONGEST_HOLD_SECONDS = 20
+ESCAPE = {"key": "Escape", "code": "Escape", "windowsVirtualKeyCode": 27}
 OUTSIDE_THE_BMP = "\U0001d4b3"
 
 NO_ROTATION = """const real = window.fetch;
@@ -410,11 +411,12 @@ def test_escape_while_composing_closes_no_dialog(visit: Visit) -> None:
     made = visit.organization.create_key(name="sample")
     visit.open(f"/keys/{made['id']}")
     visit.click("button", "Delete")
-    field = visit.part("dialog").field("Type the name of the key: …")
-    escape = """arguments[0].dispatchEvent(
-        new KeyboardEvent("keydown", { key: "Escape", isComposing: arguments[1], bubbles: true, composed: true }))"""
-    visit.browser.run(escape, field, True)
+    visit.browser.run("arguments[0].focus()", visit.part("dialog").field("Type the name of the key: …"))
+    visit.browser.command("Input.imeSetComposition", text="sa", selectionStart=2, selectionEnd=2)
+    visit.browser.command("Input.dispatchKeyEvent", type="rawKeyDown", **ESCAPE)
+    visit.browser.command("Input.dispatchKeyEvent", type="keyUp", **ESCAPE)
+    visit.browser.command("Input.insertText", text="sample")
     assert visit.shows("dialog")
-    visit.browser.run(escape, field, False)
+    visit.browser.press("Escape")
 
     visit.wait_gone("dialog")
