@@ -194,17 +194,15 @@ def test_text_typed_while_the_audit_log_loads_stays(visit: Visit) -> None:
 
 def test_a_time_is_typed_by_keyboard(visit: Visit) -> None:
     """The filter takes effect once, when the field is left, not with the first digit of the year."""
-    visit.organization.create_key()
-    visit.open("/audit-log")
-    visit.find("table")
-    before = visit.browser.history()
-    visit.browser.run("arguments[0].focus()", visit.field("From …"))
-    visit.browser.press(*"0102", *"2035", "Tab", *"0304", "a", "Tab", "Tab")
+    visit.open("/audit-log?from=2024-01-02T03:04:00Z")
     visit.wait_for_text("No record matches.")
+    before, shown = visit.browser.history(), visit.value("From …")
+    visit.browser.run("arguments[0].focus()", visit.field("From …"))
+    visit.browser.press("Tab", "Tab", *"2035", "Shift+Tab", "Shift+Tab", "Shift+Tab")
+    visit.wait_until(lambda: visit.place().startswith("/audit-log?from=2035-01-02"))
 
-    assert "/audit-log?from=2035-01-0" in visit.browser.history()[-1]
     assert len(before) + 1 == len(visit.browser.history())
-    assert "2035-01-02T03:04" == visit.value("From …")
+    assert shown.replace("2024", "2035") == visit.value("From …")
 
 
 def test_a_limit_that_was_removed_meanwhile_breaks_nothing(visit: Visit) -> None:
