@@ -1,4 +1,4 @@
-"""Lint templates as SAM translates them for CloudFormation, for every combination of conditions.
+"""Lint templates as SAM translates them for CloudFormation, with each pair of conditions true and false.
 
 `make lint` runs it with the Python that has the SAM CLI: `python -m tools.translated FILE...`. It prints one line for
 each finding, and exits with 1 if there are any.
@@ -50,9 +50,6 @@ VALUES = {
 }
 """Values of parameters that have no default, or that conditions use and that have no AllowedValues."""
 
-APART = {"AuditArchive", "AuditArchiveLockDays", "ConsoleClientId"}
-"""Parameters of resources and outputs that no other parameter changes: combined with two values of all the others."""
-
 ACCEPTED = {
     "W2001": "a parameter that only a condition uses is unused after the condition is evaluated",
 }
@@ -97,7 +94,7 @@ def _refused(template: Template, parameters: Mapping[str, str]) -> list[str]:
 
 
 def _combinations(template: Template) -> Iterator[dict[str, str]]:
-    """Yield values of the parameters that conditions use, so that each condition is true and false."""
+    """Yield values of the parameters that conditions use: each value of a parameter with each value of each other."""
     declared: dict[str, Any] = template["Parameters"]
     required = {
         name: (declaration.get("AllowedValues") or VALUES[name])[0]
@@ -106,20 +103,28 @@ def _combinations(template: Template) -> Iterator[dict[str, str]]:
     }
     used = _references(template, template.get("Conditions", {}))
 
-    def chosen(names: Iterable[str]) -> list[dict[str, str]]:
-        values = [
-            [
-                (name, str(value))
-                for value in declared[name].get("AllowedValues") or VALUES.get(name, (declared[name].get("Default"),))
-            ]
-            for name in names
+    values = [
+        [
+            (name, str(value))
+            for value in declared[name].get("AllowedValues") or VALUES.get(name, (declared[name].get("Default"),))
         ]
-        return [dict(each) for each in itertools.product(*values)]
+        for name in used
+    ]
+    # All combinations would be hundreds. A fault takes at most two conditions: that of a resource, and that of its use.
+    candidates = [frozenset(each) for each in itertools.product(*values)]
+    missing = {pair for each in candidates for pair in _pairs(each)}
+    following = candidates[0]
+    while True:
+        yield required | dict(sorted(following))
+        missing -= _pairs(following)
+        if not missing:
+            return
+        following = max(candidates, key=lambda each: len(missing & _pairs(each)))
 
-    others = chosen(name for name in used if name not in APART)
-    for number, apart in enumerate(chosen(name for name in used if name in APART)):
-        for other in others if number == 0 else (others[0], others[-1]):
-            yield required | other | apart
+
+def _pairs(values: Iterable[tuple[str, str]]) -> set[frozenset[tuple[str, str]]]:
+    """Return the values of parameters in pairs, and each value alone."""
+    return {frozenset(pair) for pair in itertools.combinations_with_replacement(values, 2)}
 
 
 def _constant_conditions(template: Template, combinations: Iterable[Mapping[str, str]]) -> Iterator[str]:

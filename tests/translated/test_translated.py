@@ -109,7 +109,7 @@ def test_a_sound_template_passes(findings_in: Callable[[str], list[str]]) -> Non
 
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_is_found(findings_in: Callable[[str], list[str]], name: str) -> None:
-    """GIVEN a sound template WHEN it has one mistake THEN that is found, for every combination of conditions."""
+    """GIVEN a sound template WHEN it has one mistake THEN that is found, with each pair of conditions."""
     findings = findings_in(name)
 
     assert len(MISTAKES[name].findings) == len(findings), findings

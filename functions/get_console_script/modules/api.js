@@ -26,7 +26,7 @@ export class ApiError extends Error {
  *   401 it is called once with `refresh: true` for a new one, and the one that was refused.
  * @param {(error: ApiError) => void} onUnauthorized called when the service refuses a renewed token too.
  */
-export function createApi(baseUrl, tokenProvider, onUnauthorized = () => {}) {
+export function createApi(baseUrl, tokenProvider, onUnauthorized) {
   const root = baseUrl.replace(/\/+$/, "");
 
   async function token(refused) {

@@ -88,7 +88,7 @@ export function usePresence() {
 /** Return a function that moves the focus to the heading of the view, for controls that go away when they are used. */
 export function useHeadingFocus() {
   const { current } = useSurroundings();
-  return () => current.heading?.focus();
+  return ({ preventScroll = false } = {}) => current.heading?.focus({ preventScroll });
 }
 
 /** Set the title of the page, and move the focus to the heading of a view that was navigated to. */

@@ -19,6 +19,12 @@ export function announcer(element) {
     element.dispatchEvent(new CustomEvent(`keywright-${name}`, { detail, bubbles: true, composed: true }));
 }
 
+/** Show a dialog as a modal one again, which it no longer is after it was moved. */
+function reopen(dialog) {
+  dialog.close();
+  dialog.showModal();
+}
+
 /**
  * `<keywright-api-keys base-url="https://api.example.com/v1">`: the organization's API keys, in a page with a session of
  * its own. Set the property `tokenProvider` to an async function that returns a session token.
@@ -52,6 +58,7 @@ export class ApiKeysElement extends HTMLElement {
       this.tokenProvider = provider;
     }
     this.#render();
+    for (const dialog of this.#root.querySelectorAll("dialog:not(:modal)")) reopen(dialog);
   }
 
   disconnectedCallback() {

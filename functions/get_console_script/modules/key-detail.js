@@ -1,5 +1,5 @@
 import { useRef, useState } from "preact/hooks";
-import { useChange, useLoaded, usePresence, useSurroundings } from "./context.js";
+import { useChange, useHeadingFocus, useLoaded, usePresence, useSurroundings } from "./context.js";
 import { isSameText, number, quotaText, rateText } from "./format.js";
 import { html } from "./html.js";
 import { KeyState } from "./key-state.js";
@@ -179,7 +179,11 @@ function EnableDialog({ item, onDone, onClose }) {
 }
 
 function DismissDialog({ item, onDone, onClose }) {
-  const change = useUpdate(item, onDone);
+  const focusHeading = useHeadingFocus();
+  const change = useUpdate(item, (changed) => {
+    onDone(changed);
+    setTimeout(focusHeading); // the button that opened the dialog is gone
+  });
   return html`<${ConfirmDialog} title="Dismiss the report" action="Dismiss" kind="danger" change=${change}
     onSubmit=${() => change.run({ leak: null })} onClose=${onClose}>
     <p>Dismiss it only if the text of “${item.name}” is not public, or if the key may be public.</p>
@@ -190,17 +194,13 @@ function DeleteDialog({ item, onClose }) {
   const { api, router, announce } = useSurroundings();
   const [name, setName] = useState("");
   const [reason, setReason] = useState("");
-  const isUncertain = useRef(false);
   const isPresent = usePresence();
   const change = useChange(async () => {
     try {
       await api.deleteKey(item.id, reason);
     } catch (error) {
-      // An earlier attempt, whose answer was lost, has deleted it.
-      if (!(error.status === 404 && isUncertain.current)) {
-        isUncertain.current ||= error.isUncertain;
-        throw error;
-      }
+      // An earlier request has deleted it, whose answer was lost: browsers repeat such a request themselves.
+      if (error.code !== "API_KEY_NOT_FOUND") throw error;
     }
     announce("key-deleted", { id: item.id, name: item.name });
     if (isPresent()) router.replace("/keys");

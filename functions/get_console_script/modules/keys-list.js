@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import { isAborted } from "./api.js";
-import { useLoaded, usePlace, useSurroundings } from "./context.js";
+import { useHeadingFocus, useLoaded, usePlace, useSurroundings } from "./context.js";
 import { date, fromNow, number } from "./format.js";
 import { html } from "./html.js";
 import { KeyState } from "./key-state.js";
@@ -18,13 +18,18 @@ export function KeysView() {
   const { router, canManage } = useSurroundings();
   const { query } = usePlace(router);
   const [search, setSearch] = useState("");
+  const focusHeading = useHeadingFocus();
+  const clear = () => {
+    router.go("/keys");
+    focusHeading();
+  };
   return html`<${Heading} title="API keys">
       ${canManage && html`<${Link} class="button primary" to="/keys/new">Create key<//>`}
     <//>
     <${Filters} query=${query} search=${search} onSearch=${setSearch} />
     ${search.trim()
       ? html`<${Matches} query=${query} search=${search.trim()} />`
-      : html`<${Page} query=${query} onClear=${() => router.go("/keys")} />`}`;
+      : html`<${Page} query=${query} onClear=${clear} />`}`;
 }
 
 function Filters({ query, search, onSearch }) {

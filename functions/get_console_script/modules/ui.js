@@ -54,8 +54,13 @@ export function Button({ kind = "secondary", isBusy = false, disabled = false, o
 }
 
 /** What failed, why, and what the reader can do. */
-export function ErrorNotice({ error, onRetry, children }) {
+export function ErrorNotice({ error, onRetry }) {
   const notice = useRef(null);
+  const focusHeading = useHeadingFocus();
+  const retry = () => {
+    focusHeading({ preventScroll: true }); // the button goes when it succeeds
+    onRetry();
+  };
   useLayoutEffect(() => {
     if (error) notice.current?.scrollIntoView?.({ block: "nearest" });
   }, [error]);
@@ -71,7 +76,7 @@ export function ErrorNotice({ error, onRetry, children }) {
       Request id: ${error.requestId ? html`<code>${error.requestId}</code>` : "none, there was no answer"}
       ${error.docs && html` · <a href=${error.docs} target="_blank" rel="noreferrer">About ${error.code}</a>`}
     </p>`}
-    ${onRetry && html`<${Button} onClick=${onRetry}>Try again<//>`} ${children}
+    ${onRetry && html`<${Button} onClick=${retry}>Try again<//>`}
   </div>`;
 }
 
@@ -88,10 +93,8 @@ export function Badge({ kind = "neutral", children }) {
 }
 
 /** A time, with how far away it is. */
-export function Time({ at, isRelative = true }) {
-  return html`<time datetime=${at} title=${at}>${dateTime(at)}</time>${isRelative
-      ? html` <span class="muted">(${fromNow(at)})</span>`
-      : ""}`;
+export function Time({ at }) {
+  return html`<time datetime=${at} title=${at}>${dateTime(at)}</time> <span class="muted">(${fromNow(at)})</span>`;
 }
 
 /** A place for content that is being loaded, as tall as the content is likely to be. */
@@ -176,7 +179,9 @@ export function Dialog({ title, onClose, children }) {
     onClose();
   };
   const keydown = (event) => {
-    if (event.key === "Escape" && !event.isComposing) cancel(event); // a second Escape in a row would close the dialog without asking
+    if (event.key !== "Escape") return;
+    event.preventDefault(); // without a cancel event: a second one in a row would close the dialog without asking
+    if (!event.isComposing) onClose();
   };
   return html`<dialog ref=${dialog} aria-labelledby=${id} onCancel=${cancel} onKeyDown=${keydown}>
     <h2 class="subtitle" id=${id}>${title}</h2>
