@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 START_SECONDS = 60
-WAIT_SECONDS = 20
+WAIT_SECONDS = 60
 """A page takes a second; a busy machine takes longer."""
+SHORTEST_PAUSE_SECONDS = 0.005
+LONGEST_PAUSE_SECONDS = 0.05
 
 Element = dict[str, str]
 """A reference to an element of a page, as scripts return it and take it."""
@@ -205,10 +207,11 @@ def wait(condition: Callable[[], Any], what: str, shown: Callable[[], object] = 
         what: names it, for the failure.
         shown: returns what there is in the end, for the failure.
     """
-    deadline = time.monotonic() + WAIT_SECONDS
+    deadline, pause = time.monotonic() + WAIT_SECONDS, SHORTEST_PAUSE_SECONDS
     while not (value := condition()):
         assert time.monotonic() < deadline, f"in vain: {what}. {shown()}"
-        time.sleep(0.05)
+        time.sleep(pause)
+        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
     return value
 
 
