@@ -112,10 +112,10 @@ def test_every_field_of_a_key_is_set(visit: Visit) -> None:
     visit.set("Expires at", "2031-05-06T07:08")
     visit.tick("Limit how fast the key can be used")
     visit.fill("Uses", "120")
-    visit.fill("in seconds", "30")
+    visit.fill("Window in seconds", "30")
     visit.fill("Burst (optional)", "20")
     visit.tick("Limit how often the key can be used")
-    visit.fill("Quota", "5000")
+    visit.fill("Uses in the period", "5000")
     visit.choose("Period", "a week (UTC, from Monday)")
     visit.fill("Allowed addresses", "192.0.2.1\n198.51.100.0/24")
     for name, kind, value in (("plan", "text", "pro"), ("seats", "number", "12"), ("beta", "true/false", None)):

@@ -185,7 +185,7 @@ function RateFields({ values, set }) {
     ${values.hasRate &&
     html`<div class="grid">
       <${TextField} label="Uses" type="number" min="1" max="10000" required value=${values.rateLimit} onInput=${set("rateLimit")} />
-      <${TextField} label="in seconds" type="number" min="1" max="3600" required value=${values.rateWindow} onInput=${set("rateWindow")} />
+      <${TextField} label="Window in seconds" type="number" min="1" max="3600" required value=${values.rateWindow} onInput=${set("rateWindow")} />
       <${TextField}
         label="Burst (optional)"
         hint="At most so many at once. Default: all uses."
@@ -205,7 +205,7 @@ function QuotaFields({ values, set }) {
     <${Checkbox} label="Limit how often the key can be used" checked=${values.hasQuota} onChange=${set("hasQuota")} />
     ${values.hasQuota &&
     html`<div class="grid">
-      <${TextField} label="Quota" type="number" min="1" max="1000000000000" required value=${values.quotaLimit} onInput=${set("quotaLimit")} />
+      <${TextField} label="Uses in the period" type="number" min="1" max="1000000000000" required value=${values.quotaLimit} onInput=${set("quotaLimit")} />
       <${Select} label="Period" value=${values.quotaPeriod} onChange=${set("quotaPeriod")} options=${PERIODS} />
     </div>`}
   </fieldset>`;
@@ -223,7 +223,7 @@ function MetadataFields({ rows, onChange }) {
     <legend>Metadata</legend>
     <p class="hint">Your own data about the key. Backends that verify the key get it. No secrets.</p>
     ${rows.map(
-      (row, index) => html`<div class="metadata" key=${index}>
+      (row, index) => html`<div class="metadata" key=${index} role="group" aria-label=${row.name || `Field ${index + 1}`}>
         <${TextField} label="Field" required value=${row.name} onInput=${(name) => set(index, { name })} />
         ${row.kind === "boolean"
           ? html`<${Select}
