@@ -143,7 +143,7 @@ load: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed #: put load on the local service
 
 test-browser: $(VENV)/.dev #: use the console and the reference in headless Chromium
 	@test -n "$(CHROMIUM)" || { echo "Chromium is missing: apt install chromium chromium-driver, or CHROMIUM=path"; exit 2; }
-	$(BIN)/pytest tests/browser --browser $(CHROMIUM) $(ARGS)
+	$(BIN)/pytest tests/browser --browser $(CHROMIUM) -n auto --dist loadfile $(ARGS)
 
 test-scanners: $(VENV)/.dev $(SCANNERS)/.installed #: scan for leaked keys with gitleaks (SCANNED_TOKENS=; Go)
 	$(BIN)/pytest tests/scanners/test_gitleaks.py --gitleaks $(SCANNERS)/gitleaks $(ARGS)
