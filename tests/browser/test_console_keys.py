@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -101,9 +102,10 @@ def test_a_key_is_rotated_with_a_grace_period(visit: Visit) -> None:
     visit.wait_for_text("It was not used since the rotation")
 
     assert "VALID" == visit.organization.outcome(text)
-    assert "VALID" == visit.organization.outcome(made["key"])
+    visit.organization.use({"key": made["key"], "clientIp": "192.0.2.7"})
     visit.browser.reload()
     visit.wait_for_text("A program still uses it")
+    assert re.search(r"it was last used [^.]* from 192\.0\.2\.7", visit.text())
     assert "superseded" == visit.organization.records(made["id"], event="api_key.rotated")[0]["reason"]
 
 

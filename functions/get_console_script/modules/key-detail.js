@@ -76,11 +76,15 @@ function safe(url) {
 
 function Previous({ item }) {
   if (!item.previousKeyExpiresAt) return null;
+  // The address is that of the key's last use, with whichever secret.
+  const address = item.previousKeyLastUsedAt === item.lastUsedAt ? item.lastUsedIp : null;
   return html`<${Notice} title="The previous secret still works.">
     <p>It stops working <${Time} at=${item.previousKeyExpiresAt} />.</p>
     <p>
       ${item.previousKeyLastUsedAt
-        ? html`A program still uses it: it was last used <${Time} at=${item.previousKeyLastUsedAt} />.`
+        ? html`A program still uses it: it was last used <${Time} at=${item.previousKeyLastUsedAt} />${
+            address && html` from <code>${address}</code>`
+          }.`
         : "It was not used since the rotation. Programs that run rarely may still have it."}
     </p>
   <//>`;
