@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
 HERE = Path(__file__).parent
-COOKIE = "session"
+COOKIE = "embed-example-session"
 ORGANIZATION = "5f0c2c0e-9a3d-4b6e-8f57-0d6f2b8a1c01"
 """The demo organization of the local service."""
 USERS = ("demo-owner", "demo-admin", "demo-member")
@@ -80,7 +80,7 @@ class Application:
             case "GET", ("/page.js" | "/page.css") as path:
                 media_type = "text/javascript" if path.endswith("js") else "text/css"
                 answer = "200 OK", media_type, (HERE / path[1:]).read_text(encoding="utf-8"), []
-            case "GET", "/keywright-token":
+            case "GET", "/keywright-token":  # with ?refresh: Keywright has refused the last token; renew it here
                 answer = self._keywright_token(user)
             case "POST", "/sign-in":
                 answer = self._sign_in(environ)
@@ -93,7 +93,7 @@ class Application:
 
     def _keywright_token(self, user: str | None) -> Answer:
         if user is None:
-            return "401 Unauthorized", "application/json", '{"message": "Sign in first"}', []
+            return "401 Unauthorized", "application/json", '{"error": "signed out"}', []
         return "200 OK", "application/json", json.dumps({"token": self._token(user)}), []
 
     def _sign_in(self, environ: WSGIEnvironment) -> Answer:

@@ -71,7 +71,7 @@ def sign_in(request: Mapping[str, str], personas: tuple[Persona, ...], wrong_cho
     heading = "Another user" if personas else "User"
     return _document(
         "Sign in",
-        f"""<p>The identity provider for development asks for no password: whoever you choose is signed in.</p>
+        f"""<p>The identity provider for development asks for no password: choose a user to sign in.</p>
 {complaint}{listed}
 <h2 id="other">{heading}</h2>
 <form method="post" action="authorize" aria-labelledby="other">{hidden}

@@ -66,8 +66,8 @@ def violations(browser: Browser) -> list[str]:
     """Return what breaks a rule, with the place and the reason; through shadow roots."""
     if not browser.run("return 'axe' in window"):
         browser.run(gzip.decompress(_AXE.read_bytes()).decode())
-    found: list[Any] = browser.run(_RUN, _RULES)
-    return [str(violation) for violation in found]
+    barriers: list[Any] = browser.run(_RUN, _RULES)
+    return [str(barrier) for barrier in barriers]
 
 
 def too_wide(browser: Browser) -> list[str]:

@@ -70,11 +70,14 @@ class Console:
         """The public address."""
         return f"{self.proxy.url}/v1"
 
-    def organization(self, name: str = "Example organization") -> Deployment:
-        """Make an organization with a user of each role; the ids of users are `ROLE-` and the beginning of its id."""
+    def organization(self, name: str | None = "Example organization") -> Deployment:
+        """Make an organization with a user of each role; the ids of users are `ROLE-` and the beginning of its id.
+
+        Without a name, its `organization.created` event has not arrived yet.
+        """
         organization_id = str(uuid.uuid4())
-        now = clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        items = {"ORG": {"name": name, "created_at": now}}
+        now = clock.rfc3339(clock.now())
+        items: dict[str, dict[str, str]] = {"ORG": {} if name is None else {"name": name, "created_at": now}}
         for role in ROLES:
             suspended = {"role": "admin", "suspended_at": now} if role == "suspended" else {}
             items[f"MEMBER#{user_id(role, organization_id)}"] = {"role": role, "created_at": now, **suspended}
@@ -157,6 +160,8 @@ class Visit(Screen):
     console: Console = field(kw_only=True)
     organization: Deployment = field(kw_only=True)
     refused: list[str] = field(default_factory=list, kw_only=True)
+    _lines: list[str] = field(default_factory=list, kw_only=True)
+    _addresses: list[str] = field(default_factory=list, kw_only=True)
 
     def open(self, place: str = "/keys", *, role: str = "admin") -> None:
         """Open a place of the console and sign in as a user, on the identity provider's page."""
@@ -207,13 +212,25 @@ class Visit(Screen):
     def complaints(self) -> list[str]:
         """Return the lines of the browser's console, without requests that were meant to fail."""
         meant = re.compile("|".join(rf"[^?]*{faults.path_pattern(path)}(\?|$)" for path in self.refused) or "(?!)")
-        return [line for line in self.browser.console() if not _is_meant(line, meant)]
+        return [line for line in self.lines() if not _is_meant(line, meant)]
+
+    def lines(self) -> list[str]:
+        """Return the lines that the browser's console had in this visit."""
+        self._lines.extend(self.browser.console())
+        return self._lines
+
+    def requested(self) -> list[str]:
+        """Return the addresses of requests since the last call."""
+        addresses = self.browser.requested()
+        self._addresses.extend(addresses)
+        return addresses
 
     def strangers(self) -> list[str]:
-        """Return the addresses that were requested and belong to nobody who takes part."""
+        """Return the addresses that were requested in this visit and belong to no service of the test."""
         console = self.console
         own = (console.base_url, console.stack["issuer"], f"{console.application}/", "data:", "about:", "blob:")
-        return [address for address in self.browser.requested() if not address.startswith(own)]
+        self.requested()
+        return [address for address in self._addresses if not address.startswith(own)]
 
 
 @contextmanager

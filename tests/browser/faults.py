@@ -1,4 +1,4 @@
-"""What goes wrong between a page and the service: a refusal in the service's own envelope, or no answer."""
+"""Faults between a page and the service: a refusal in the service's own envelope, or no answer."""
 
 from __future__ import annotations
 

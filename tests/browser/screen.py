@@ -1,4 +1,4 @@
-"""What a person finds on a page and does there: elements by role and name, fields by label, through shadow roots."""
+"""A page as a person uses it: elements by role and name, fields by label, through shadow roots."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class Screen:
 
     def all(self, role: str, name: str | None = None) -> list[Element]:
         """Return the elements with a role and a name that are there now."""
-        found: list[Element] = self.browser.run(_FIND, role, name, self.within)
-        return found
+        elements: list[Element] = self.browser.run(_FIND, role, name, self.within)
+        return elements
 
     def names(self, role: str, name: str | None = None) -> list[str]:
         """Return the names of the elements with a role and a name that are there now."""
@@ -54,9 +54,9 @@ class Screen:
 
     def find(self, role: str, name: str | None = None) -> Element:
         """Wait for an element, of which there must be one."""
-        found: list[Element] = wait(lambda: self.all(role, name), f"{role} {name}", self.text)
-        assert 1 == len(found), f"{len(found)} times {role} {name}"
-        return found[0]
+        elements: list[Element] = wait(lambda: self.all(role, name), f"{role} {name}", self.text)
+        assert 1 == len(elements), f"{len(elements)} times {role} {name}"
+        return elements[0]
 
     def part(self, role: str, name: str | None = None) -> Screen:
         """Wait for a part of the page, such as a dialog or a row; return it."""

@@ -49,7 +49,7 @@ def test_the_text_of_a_key_is_nowhere_once_it_is_dismissed(visit: Visit) -> None
     visit.browser.forward()
     visit.find("heading", "Nightly import")
     assert [] == places()
-    assert [] == [line for line in visit.browser.console() if secret in line]
+    assert [] == [line for line in visit.lines() if secret in line]
     assert secret not in visit.console.log_file.read_text(encoding="utf-8")
 
 
@@ -170,7 +170,7 @@ def test_a_create_without_an_answer_can_be_repeated(visit: Visit) -> None:
 
 
 def test_a_changed_form_is_another_request(visit: Visit) -> None:
-    """Whoever changes the form after a lost answer gets a key as the form says, not the answer to the first request."""
+    """A form that is changed after a lost answer makes a key as it says, not the answer to the first request."""
     visit.open("/keys/new")
     visit.fill("Name", "First")
     visit.tick("sessions:read")

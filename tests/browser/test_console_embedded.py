@@ -91,7 +91,7 @@ def test_the_page_is_asked_for_a_new_token(embedded: Visit) -> None:
         create(embedded)
 
     assert 2 == len(requests)
-    assert 1 == len([address for address in embedded.browser.requested() if address.endswith("?refresh")])
+    assert 1 == len([address for address in embedded.requested() if address.endswith("?refresh")])
 
 
 def test_a_page_without_a_token_is_explained(embedded: Visit) -> None:
@@ -103,7 +103,7 @@ def test_a_page_without_a_token_is_explained(embedded: Visit) -> None:
     embedded.refused.append("/keywright-token")
     embedded.click("button", "Create key")
 
-    embedded.wait_for_text("Sign in first")
+    embedded.wait_for_text("You are signed out of this application")
     assert "sample" == embedded.value("Name")
 
 

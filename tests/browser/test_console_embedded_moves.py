@@ -24,7 +24,7 @@ def embedded(visit: Visit) -> Visit:
 
 def api_requests(visit: Visit) -> list[str]:
     """Return the addresses of new requests to the service."""
-    return [address for address in visit.browser.requested() if address.startswith(f"{visit.console.base_url}/auth")]
+    return [address for address in visit.requested() if address.startswith(f"{visit.console.base_url}/auth")]
 
 
 def test_a_text_survives_moves_and_styles_of_the_page(embedded: Visit) -> None:

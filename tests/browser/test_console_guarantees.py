@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Event
 from typing import TYPE_CHECKING
 
 from keywright.errors import SERVICE_UNAVAILABLE, SESSION_EXPIRED
 from tests.api.deployment import AUDIT_LOGS, CANCEL_DELETE, CREATE, KEY, LEAKS, ROTATE, data
 from tests.browser import faults
+from tests.browser.webdriver import wait
 from tests.support import network_faults
 from tests.support.fault_proxy import passed_on
 
@@ -165,7 +167,7 @@ def test_two_texts_that_come_late_are_shown_one_after_the_other(visit: Visit) ->
 
 
 def test_a_slow_save_does_not_change_the_view(visit: Visit) -> None:
-    """Whoever went elsewhere while a form was saved stays there."""
+    """A user who went elsewhere while a form was saved stays there."""
     made = visit.organization.create_key(name="sample")
     visit.open(f"/keys/{made['id']}/edit")
     visit.fill("Name", "renamed")
@@ -178,6 +180,33 @@ def test_a_slow_save_does_not_change_the_view(visit: Visit) -> None:
     visit.find("heading", "Organization")
 
     assert "/organization" == visit.place()
+
+
+def test_a_rotation_under_way_is_not_called_repeated(visit: Visit) -> None:
+    """While the first request runs, the dialog does not say that an earlier one may have succeeded."""
+    made = visit.organization.create_key()
+    visit.open(f"/keys/{made['id']}")
+    visit.click("button", "Rotate")
+    with holding(visit, "POST", ROTATE) as requests:
+        visit.part("dialog").click("button", "Rotate")
+        wait(lambda: requests, "the request")
+        assert "may have succeeded" not in visit.text()
+
+    visit.shown_text()
+
+
+def test_the_deletion_of_an_unnamed_organization_is_scheduled(visit: Visit) -> None:
+    """An organization whose name is not known yet is deleted by typing its id."""
+    organization = visit.console.organization(name=None)
+    unnamed = replace(visit, organization=organization)
+    unnamed.open("/organization", role="owner")
+    unnamed.wait_for_text("not known yet")
+    unnamed.click("button", "Schedule the deletion")
+    dialog = unnamed.part("dialog")
+    dialog.fill("Type the id of the organization: …", organization.organization_id)
+    dialog.click("button", "Schedule the deletion")
+
+    unnamed.find("button", "Cancel the deletion")
 
 
 def test_text_typed_while_the_audit_log_loads_stays(visit: Visit) -> None:

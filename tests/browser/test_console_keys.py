@@ -44,7 +44,7 @@ def test_keys_are_filtered(visit: Visit) -> None:
     visit.choose("Permission", "reports:read")
     wait_for_names(visit, "sample reports")
     visit.choose("Permission", "All")
-    visit.choose("Expires", "within 7 days")
+    visit.choose("Expires", "within 7 days, or expired")
     wait_for_names(visit, "sample expiring")
 
 
@@ -60,7 +60,7 @@ def test_keys_are_searched_by_name_and_by_text(visit: Visit) -> None:
         visit.wait_for_text("1 of 2 keys match")
         visit.fill("Search", "")
         wait_for_names(visit, "sample of the testers", "sample of the accountants")
-    assert [] == [address for address in visit.browser.requested() if sought["key"][-8:] in address]
+    assert [] == [address for address in visit.requested() if sought["key"][-8:] in address]
 
 
 def test_many_keys_are_on_pages(visit: Visit) -> None:
@@ -99,7 +99,7 @@ def test_a_key_is_rotated_with_a_grace_period(visit: Visit) -> None:
     dialog.click("button", "Rotate")
     text = visit.shown_text()
     visit.dismiss_text()
-    visit.wait_for_text("It was not used since the rotation")
+    visit.wait_for_text("It has not been used since the rotation")
 
     assert "VALID" == visit.organization.outcome(text)
     visit.organization.use({"key": made["key"], "clientIp": "192.0.2.7"})

@@ -86,7 +86,7 @@ def test_a_key_leads_to_its_records_and_back(visit: Visit) -> None:
     made = visit.organization.create_key(name="sample")
     visit.organization.create_key(name="Another")
     visit.open(f"/keys/{made['id']}")
-    visit.click("link", "What happened to this key…")
+    visit.click("link", "Audit log of this key")
     visit.find("heading", "Audit log")
     wait(lambda: 2 == len(visit.part("table").all("row")), "one record", visit.text)
     visit.part("table").click("link", "sample")

@@ -19,7 +19,7 @@ LARGEST_BYTES = 100_000
 
 
 def test_a_link_to_a_place_survives_signing_in(visit: Visit) -> None:
-    """Whoever follows a link signed out is at its place after signing in, filters included."""
+    """A user who follows a link signed out is at its place after signing in, filters included."""
     visit.open("/audit-log?event=api_key.created")
 
     visit.find("heading", "Audit log")
@@ -28,7 +28,7 @@ def test_a_link_to_a_place_survives_signing_in(visit: Visit) -> None:
 
 
 def test_a_place_stays_after_the_page_is_loaded_again(visit: Visit) -> None:
-    """Whoever loads the page again is signed in without a question, at the same place."""
+    """A user who reloads the page is signed in without a question, at the same place."""
     visit.open("/organization")
     visit.browser.reload()
 
@@ -92,7 +92,7 @@ def test_signing_out_ends_the_session(visit: Visit) -> None:
 
 
 def test_a_canceled_sign_in_is_explained(visit: Visit) -> None:
-    """Whoever cancels on the identity provider's page is told so, and can sign in after all, at the same place."""
+    """A user who cancels on the identity provider's page is told so, and can sign in after all, at the same place."""
     visit.browser.open(visit.address("/organization"))
     visit.click("button", "Sign in")
     visit.click("button", "Cancel")
@@ -126,7 +126,7 @@ def test_an_expired_token_is_renewed_within_a_request(visit: Visit) -> None:
         visit.shown_text()
 
     token_endpoint = f"{visit.console.stack['issuer']}/token"
-    assert 2 == len([address for address in visit.browser.requested() if address == token_endpoint])
+    assert 2 == len([address for address in visit.requested() if address == token_endpoint])
     assert 2 == len(requests)
     assert 1 == len({request.header("idempotency-key") for request in requests})
 

@@ -22,7 +22,7 @@ USES = {"Status page": 7, "Partner: Globex": 41, "Mobile app, beta": 3, "CI, sta
 
 
 def fill(organization: Deployment) -> None:
-    """Give an organization keys in every state."""
+    """Create keys in every state."""
 
     def key(name: str, *permissions: str, **fields: object) -> dict[str, str]:
         created = organization.create_key(persona="owner", name=name, permissions=permissions, **fields)

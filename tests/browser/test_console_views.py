@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -30,12 +30,17 @@ MOVED = """return new Promise((resolve) => {
     const box = ({ x, y, width, height }) => [x, y, width, height].map(Math.round).join(" ");
     const places = ({ sources }) => sources.map(({ node, previousRect, currentRect }) =>
       `${node?.nodeName} ${node?.className} from ${box(previousRect)} to ${box(currentRect)}`);
-    new PerformanceObserver((list, observer) => {
+    const entries = [];
+    const observer = new PerformanceObserver((list) => entries.push(...list.getEntries()));
+    observer.observe({ type: "layout-shift", buffered: true });
+    if (!PerformanceObserver.supportedEntryTypes.includes("layout-shift")) throw new Error("not measured");
+    // Buffered entries are delivered in a task after the next frame.
+    requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => {
+      entries.push(...observer.takeRecords());
       observer.disconnect();
-      resolve(list.getEntries().filter(({ hadRecentInput }) => !hadRecentInput)
+      resolve(entries.filter(({ hadRecentInput }) => !hadRecentInput)
         .map((entry) => [entry.value, `at ${Math.round(entry.startTime)} ms: ${places(entry)}`]));
-    }).observe({ type: "layout-shift", buffered: true });
-    setTimeout(() => resolve([]), 100);
+    }, 20)));
   })"""
 """Returns how far parts have moved without the reader's doing, and which (Layout Instability API)."""
 LARGEST_SHIFT = 0.01
@@ -99,6 +104,11 @@ def at(place: str, role: str = "admin") -> Callable[[Visit], None]:
         visit.open(place.replace("ID", full_key(visit)), role=role)
 
     return open_place
+
+
+def unknown(visit: Visit) -> None:
+    """Open an organization whose name is not known yet."""
+    replace(visit, organization=visit.console.organization(name=None)).open("/organization", role="owner")
 
 
 def dialog(place: str, button: str, role: str = "admin") -> Callable[[Visit], None]:
@@ -214,6 +224,7 @@ VIEWS: dict[str, Callable[[Visit], None]] = {
     "key-edit": at("/keys/ID/edit"),
     "audit-log": at("/audit-log"),
     "organization": at("/organization"),
+    "organization-unknown": unknown,
     "not-allowed": at("/keys", role="member"),
     "frozen": frozen,
 }

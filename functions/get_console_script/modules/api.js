@@ -84,13 +84,14 @@ export function createApi(baseUrl, tokenProvider, onUnauthorized) {
 
 async function answer(url, { signal, ...request }) {
   const limit = AbortSignal.timeout(TIMEOUT_MS);
+  const either = signal ? AbortSignal.any([signal, limit]) : limit;
   try {
     return await fetch(url, {
       ...request,
       credentials: "omit",
       cache: "no-store",
       redirect: "error",
-      signal: signal ? AbortSignal.any([signal, limit]) : limit,
+      signal: either,
     });
   } catch (error) {
     if (signal?.aborted) throw error;
@@ -130,11 +131,16 @@ function failed(response, content) {
     status: response.status,
     code: code || `HTTP_${response.status}`,
     message: message || `The service answered with status ${response.status}`,
-    hint: response.status === 401 ? "Sign in again." : hint || "Try again. If it stays, contact whoever runs this service.",
+    hint: response.status === 401 ? "Sign in again." : hint || "If it fails again, contact the administrator of this service.",
     docs: docs || null,
     requestId: response.headers.get("x-request-id"),
     retryAfterSeconds: Number.isNaN(retryAfter) ? null : retryAfter,
   });
+}
+
+/** Return a new Idempotency-Key. (crypto.randomUUID is missing on pages without TLS.) */
+export function newIdempotencyKey() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** Return whether an error says that a component was removed before its request was answered. */

@@ -113,10 +113,15 @@ class Boundary extends Component {
     return { hasFailed: true };
   }
 
+  componentDidCatch(error) {
+    console.error(error); // a mistake of ours
+  }
+
   render({ children }, { hasFailed }) {
     if (!hasFailed) return children;
-    return html`<${Heading} title="This page cannot be shown" />
-      <p>Its address may have a mistake. <${Link} to="/keys">API keys<//></p>`;
+    return html`<${Heading} title="This view has failed" />
+      <p>Reload the page. If it fails again, contact the administrator of this service.</p>
+      <p><${Link} to="/keys">API keys<//></p>`;
   }
 }
 

@@ -103,7 +103,7 @@ function Frame({ session, router, isOver, onSignOut, content, organization }) {
     <main ref=${main} tabindex="-1">
       ${isOver &&
       html`<${Notice} kind="danger" title="Your session has ended.">
-        <p>Signing in loads the page anew: copy what you have typed and want to keep.</p>
+        <p>Signing in reloads the page. Copy unsaved text first.</p>
         ${failure && html`<p>${failure.message} ${failure.hint}</p>`}
         <p><${Button} kind="primary" onClick=${() => session.signIn().catch(setFailure)}>Sign in again<//></p>
       <//>`}

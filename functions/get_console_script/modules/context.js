@@ -19,7 +19,11 @@ export function useSurroundings() {
 /** Return the current place, and render again when it changes. */
 export function usePlace(router) {
   const [place, setPlace] = useState(() => router.place());
-  useEffect(() => router.subscribe(() => setPlace(router.place())), [router]);
+  useLayoutEffect(() => {
+    const update = () => setPlace(router.place());
+    update(); // it may have changed since it was read
+    return router.subscribe(update);
+  }, [router]);
   return place;
 }
 

@@ -35,6 +35,7 @@ export class ApiKeysElement extends HTMLElement {
   #root = styledRoot(this);
   #announce = announcer(this);
   #router = memoryRouter();
+  #shown = null;
   #tokenProvider = null;
 
   /** The function that returns a session token: `async ({ refresh }) => token`, or null. `refresh` asks for a new one. */
@@ -78,7 +79,10 @@ export class ApiKeysElement extends HTMLElement {
   #render() {
     const baseUrl = this.getAttribute("base-url");
     if (!this.isConnected) return;
-    if (!baseUrl || !this.#tokenProvider) {
+    const shown = baseUrl && this.#tokenProvider ? baseUrl : null;
+    if (shown !== this.#shown) this.#router = memoryRouter(); // another user or deployment begins with the list
+    this.#shown = shown;
+    if (shown === null) {
       render(null, this.#root);
       return;
     }

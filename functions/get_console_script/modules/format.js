@@ -44,7 +44,8 @@ export function number(value) {
 /** Return how far away a time is, such as "in 3 days". */
 export function fromNow(text) {
   const seconds = (new Date(text) - Date.now()) / 1000;
-  const [unit, size] = UNITS.find(([, length]) => Math.abs(seconds) >= length) ?? UNITS.at(-1);
+  // 59.9 minutes are an hour.
+  const [unit, size] = UNITS.find(([, length]) => Math.abs(seconds) >= 0.99 * length) ?? UNITS.at(-1);
   return RELATIVE.format(Math.round(seconds / size), unit);
 }
 
@@ -72,15 +73,19 @@ function isTime(at) {
   return at.getUTCFullYear() >= 1 && at.getUTCFullYear() <= 9998; // false for an invalid date
 }
 
+function uses(count) {
+  return `${number(count)} ${count === 1 ? "use" : "uses"}`;
+}
+
 /** Return a rate limit of the API in words. */
 export function rateText({ limit, windowSeconds, burst }) {
   const most = burst === undefined || burst === limit ? "" : `, at most ${number(burst)} at once`;
-  return `${number(limit)} uses in ${duration(windowSeconds)}${most}`;
+  return `${uses(limit)} in ${duration(windowSeconds)}${most}`;
 }
 
 /** Return a quota of the API in words. */
 export function quotaText({ limit, period }) {
-  return `${number(limit)} uses ${period === "total" ? "in total" : `a ${period}`}`;
+  return `${uses(limit)} ${period === "total" ? "in total" : `a ${period}`}`;
 }
 
 /** Return the reader's time zone, such as Europe/Berlin. */

@@ -1,4 +1,5 @@
 import { useRef, useState } from "preact/hooks";
+import { newIdempotencyKey } from "./api.js";
 import { useChange, useHeadingFocus, useLoaded, usePresence, useSurroundings } from "./context.js";
 import { isSameText, number, quotaText, rateText } from "./format.js";
 import { html } from "./html.js";
@@ -50,7 +51,7 @@ export function KeyView({ id }) {
     <${Previous} item=${key} />
     <${Facts} item=${key} />
     <${Usage} item=${key} />
-    ${isConsole && html`<p><${Link} to=${`/audit-log?target=${id}`}>What happened to this key<//></p>`}
+    ${isConsole && html`<p><${Link} to=${`/audit-log?target=${id}`}>Audit log of this key<//></p>`}
     ${Opened && html`<${Opened} item=${key} rotation=${rotation} onDone=${done} onClose=${close} />`}`;
 }
 
@@ -76,7 +77,7 @@ function safe(url) {
 
 function Previous({ item }) {
   if (!item.previousKeyExpiresAt) return null;
-  // The address is that of the key's last use, with whichever secret.
+  // The address is that of the key's last use, with either secret.
   const address = item.previousKeyLastUsedAt === item.lastUsedAt ? item.lastUsedIp : null;
   return html`<${Notice} title="The previous secret still works.">
     <p>It stops working <${Time} at=${item.previousKeyExpiresAt} />.</p>
@@ -85,7 +86,7 @@ function Previous({ item }) {
         ? html`A program still uses it: it was last used <${Time} at=${item.previousKeyLastUsedAt} />${
             address && html` from <code>${address}</code>`
           }.`
-        : "It was not used since the rotation. Programs that run rarely may still have it."}
+        : "It has not been used since the rotation. Programs that run rarely may still have it."}
     </p>
   <//>`;
 }
@@ -134,7 +135,7 @@ function RotateDialog({ item, rotation, onDone, onClose }) {
   const [grace, setGrace] = useState(rotation.current?.grace ?? "0");
   const [reason, setReason] = useState(rotation.current?.reason ?? (item.leak ? "compromised" : ""));
   const change = useChange(async () => {
-    rotation.current ??= { grace, reason, idempotencyKey: crypto.randomUUID(), isUncertain: false };
+    rotation.current ??= { grace, reason, idempotencyKey: newIdempotencyKey(), isUncertain: false };
     const body = { gracePeriodSeconds: Number(grace), ...(reason && { reason }) };
     try {
       const { apiKey, key, previousKeyExpiresAt } = await api.rotateKey(item.id, body, rotation.current.idempotencyKey);
@@ -148,16 +149,17 @@ function RotateDialog({ item, rotation, onDone, onClose }) {
       throw error;
     }
   });
-  const isRepeated = rotation.current !== null;
+  const isRepeated = Boolean(rotation.current?.isUncertain);
+  const isFixed = isRepeated || change.isRunning;
   return html`<${ConfirmDialog} title=${`Rotate “${item.name}”`} action="Rotate" change=${change} onSubmit=${change.run} onClose=${onClose}>
     <p>The key gets a new secret, which is shown once. Everything else stays as it is.</p>
     ${isRepeated && html`<${Notice} kind="warning"><p>
-      The last attempt may have succeeded. To rotate repeats it, and shows its secret: the key is rotated once.
+      The last attempt may have succeeded. Rotating repeats that attempt and shows its secret. The key is rotated only once.
     </p><//>`}
-    <${Select} label="The previous secret" value=${grace} onChange=${setGrace} options=${GRACE_PERIODS} disabled=${isRepeated}
+    <${Select} label="The previous secret" value=${grace} onChange=${setGrace} options=${GRACE_PERIODS} disabled=${isFixed}
       hint=${item.leak && grace !== "0" ? "The text is public: within the grace period others can use the key, and the report stays." : null} />
     ${item.previousKeyExpiresAt && html`<${Notice} kind="warning"><p>The secret before the last rotation stops working at once.</p><//>`}
-    <${Select} label="Reason, for the audit log" value=${reason} onChange=${setReason} options=${REASONS} disabled=${isRepeated} />
+    <${Select} label="Reason, for the audit log" value=${reason} onChange=${setReason} options=${REASONS} disabled=${isFixed} />
   <//>`;
 }
 

@@ -17,7 +17,7 @@ const PERIODS = [
   ["day", "a day (UTC)"],
   ["week", "a week (UTC, from Monday)"],
   ["month", "a month (UTC)"],
-  ["total", "in total, for good"],
+  ["total", "in total, never reset"],
 ];
 const KIND_OF = { string: "text", boolean: "boolean" };
 const KINDS = [
@@ -122,7 +122,7 @@ export function KeyFields({ values, onChange, permissions }) {
   const set = (name) => (value) => change(name)(() => value);
   return html`<${TextField}
       label="Name"
-      hint="Say what uses the key, and where, such as: nightly import, production."
+      hint="Describe what uses the key, and where, such as: nightly import, production."
       value=${values.name}
       onInput=${set("name")}
       required
@@ -188,7 +188,7 @@ function RateFields({ values, set }) {
       <${TextField} label="Window in seconds" type="number" min="1" max="3600" required value=${values.rateWindow} onInput=${set("rateWindow")} />
       <${TextField}
         label="Burst (optional)"
-        hint="At most so many at once. Default: all uses."
+        hint="Maximum uses at once. Default: all."
         type="number"
         min="1"
         max=${values.rateLimit}

@@ -1,4 +1,5 @@
 import { useRef, useState } from "preact/hooks";
+import { newIdempotencyKey } from "./api.js";
 import { useChange, useLoaded, usePresence, useSurroundings } from "./context.js";
 import { html } from "./html.js";
 import { bodyOf, changesOf, KeyFields, valuesOf } from "./key-fields.js";
@@ -13,7 +14,7 @@ export function CreateKeyView() {
   const create = async (values) => {
     const content = JSON.stringify(values);
     if (attempt.current.content !== content) {
-      attempt.current = { content, body: bodyOf(values), idempotencyKey: crypto.randomUUID() };
+      attempt.current = { content, body: bodyOf(values), idempotencyKey: newIdempotencyKey() };
     }
     const { body, idempotencyKey } = attempt.current;
     const created = await api.createKey(body, idempotencyKey);

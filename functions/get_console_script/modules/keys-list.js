@@ -11,7 +11,7 @@ const PAGE = 20;
 const LARGEST_PAGE = 100;
 const MATCHES = 50;
 const SEARCH_DELAY_MS = 250;
-const DAYS = { 7: "within 7 days", 30: "within 30 days", 90: "within 90 days" };
+const DAYS = { 7: "within 7 days, or expired", 30: "within 30 days, or expired", 90: "within 90 days, or expired" };
 
 /** The organization's keys: search, filters and pages. Filters and page are in the address; the search is not. */
 export function KeysView() {

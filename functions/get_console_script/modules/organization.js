@@ -9,10 +9,10 @@ export function OrganizationView() {
   const { organization } = useSurroundings();
   const { rateLimit, quota } = organization;
   const rows = [
-    ["Name", organization.name],
+    ["Name", organization.name ?? "not known yet"],
     ["Id", html`<code>${organization.id}</code> <${CopyButton} text=${organization.id} label="Copy id" />`],
     ["Your role", organization.role],
-    ["Created", html`<${Time} at=${organization.createdAt} />`],
+    ["Created", organization.createdAt ? html`<${Time} at=${organization.createdAt} />` : "not known yet"],
     ["Rate limit of all keys", rateLimit ? rateText(rateLimit) : "none"],
     ["Quota of all keys", quota ? quotaText(quota) : "none"],
   ];
@@ -60,6 +60,7 @@ async function settled(change, reload, isDone) {
 function ScheduleDialog({ onClose }) {
   const { api, organization, reloadOrganization } = useSurroundings();
   const [name, setName] = useState("");
+  const label = organization.name ?? organization.id;
   const change = useChange(async () => {
     await settled(api.requestDeletion(), reloadOrganization, ({ pendingDeletionAt }) => pendingDeletionAt !== null);
     onClose();
@@ -68,13 +69,13 @@ function ScheduleDialog({ onClose }) {
     title="Schedule the deletion of the organization"
     action="Schedule the deletion"
     kind="danger"
-    isReady=${isSameText(name, organization.name)}
+    isReady=${isSameText(name, label)}
     change=${change}
     onSubmit=${change.run}
     onClose=${onClose}
   >
-    <p>All keys of “${organization.name}” stop working on the next request.</p>
-    <${TextField} label=${`Type the name of the organization: ${organization.name}`} value=${name} onInput=${setName} spellcheck="false" />
+    <p>All keys of “${label}” stop working on the next request.</p>
+    <${TextField} label=${`Type ${organization.name ? "the name" : "the id"} of the organization: ${label}`} value=${name} onInput=${setName} spellcheck="false" />
   <//>`;
 }
 

@@ -17,8 +17,6 @@ const PAUSE_MILLISECONDS = 10_000;
 /** A token is renewed this long before it expires, or in the last tenth of a shorter life. */
 const MARGIN_MILLISECONDS = 60_000;
 const CLOCK_SKEW_SECONDS = 60;
-/** Two moves to the page's address within this time are a loop. */
-const LOOP_MILLISECONDS = 10_000;
 const LONGEST_DESCRIPTION = 300;
 
 const SIGN_IN_AGAIN = "Sign in again.";
@@ -108,7 +106,6 @@ class Session {
 
   async #start() {
     const url = new URL(this.#platform.href());
-    if (placeOf(url) !== placeOf(new URL(this.#config.redirectUri))) return this.#move(url.hash);
     if (url.searchParams.has("code") || url.searchParams.has("error")) {
       const request = this.#saved.take("request");
       this.#platform.replaceState(this.#config.redirectUri + (request?.hash ?? url.hash));
@@ -118,20 +115,6 @@ class Session {
     }
     if (!this.#saved.take("wasSignedIn")) return "signed-out";
     await this.#authorize({ prompt: "none" }); // once: the mark is set again by the next sign-in
-    return pending();
-  }
-
-  /** Go to the address that the provider knows, such as that of another host name. */
-  #move(hash) {
-    const last = this.#saved.take("moved");
-    if (last !== null && Math.abs(this.#platform.wall() - last) < LOOP_MILLISECONDS) {
-      throw new SessionError(
-        `This page is not at its address, ${this.#config.redirectUri}.`,
-        "An administrator of this service can correct the parameter PublicUrl.",
-      );
-    }
-    this.#saved.put("moved", this.#platform.wall());
-    this.#platform.leave(this.#config.redirectUri + hash, true);
     return pending();
   }
 
@@ -340,7 +323,7 @@ class Session {
       throw new SessionError("The identity provider does not answer.", "Check your connection, and try again.", true);
     }
     if (response.ok || response.status >= 500 || response.status === 429 || response.status === 408) {
-      const message = `The identity provider is in trouble (${response.status}).`;
+      const message = `The identity provider failed (${response.status}).`;
       throw new SessionError(message, "Try again in a minute.", true);
     }
     throw refusal(`The identity provider has refused the request (${response.status})`, content ?? {});
@@ -370,6 +353,7 @@ class Session {
     }
     const access = claimsOf(tokens.access_token);
     const isAccess = audiences(access).includes(config.audience);
+    if (before && !isAccess && !identity) throw ended(); // a renewal may leave out the ID token
     if (!isAccess && !audiences(identity).includes(config.audience)) {
       throw new SessionError(
         `The identity provider has sent no token for this API, whose audience is ${config.audience}.`,
@@ -471,7 +455,7 @@ function browserPlatform() {
     href: () => location.href,
     replaceState: (url) => history.replaceState(null, "", url),
     leave: (url, replace) => {
-      // A page that returns from the browser's cache begins anew. Not `once`: the first event can be that of loading.
+      // A page that returns from the browser's cache starts again. Not `once`: the first event can be that of loading.
       addEventListener("pageshow", (event) => event.persisted && location.reload());
       if (replace) location.replace(url);
       else location.assign(url);
@@ -541,10 +525,6 @@ function isObject(value) {
 function encode(bytes) {
   const text = btoa(String.fromCharCode(...new Uint8Array(bytes)));
   return text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-}
-
-function placeOf({ origin, pathname }) {
-  return origin + pathname;
 }
 
 function withParameters(address, parameters) {

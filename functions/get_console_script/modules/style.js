@@ -55,8 +55,7 @@ main { display: grid; gap: 1.25rem; max-width: 72rem; margin: 0 auto; padding: 1
   align-content: start; }
 main:focus { outline: none; }
 .embedded { display: grid; gap: 1.25rem; align-content: start; }
-main > *, .embedded > *, .stack > * { min-width: 0; }
-.stack { display: grid; gap: 1.25rem; }
+main > *, .embedded > * { min-width: 0; }
 .skip { position: absolute; left: .5rem; top: .5rem; z-index: 1; }
 .skip:not(:focus) { clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; padding: 0; }
 .welcome { max-width: 26rem; margin: 0 auto; padding: 12vh 1rem 0; display: grid; gap: 1rem; }

@@ -223,9 +223,9 @@ export function CopyButton({ text, label = "Copy", kind = "small" }) {
     return () => clearTimeout(timer);
   }, [state]);
   const copy = () =>
-    navigator.clipboard.writeText(text).then(
+    (navigator.clipboard?.writeText(text) ?? Promise.reject()).then(
       () => setState("Copied"),
-      () => setState("Select it and copy it yourself: the browser refused"),
+      () => setState("The browser refused. Select the text and copy it."),
     );
   return html`<${Button} kind=${kind} onClick=${copy}>${label}<//>
     <span class="muted" role="status">${state}</span>`;

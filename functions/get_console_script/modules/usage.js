@@ -90,7 +90,7 @@ function Limits({ item, usage }) {
 }
 
 function RateMeter({ limit, left }) {
-  const text = left === null ? "What is left is not known." : `${number(left)} left now.`;
+  const text = left === null ? "Remaining uses are unknown." : `${number(left)} left now.`;
   return html`<${Meter}
     label="Rate limit"
     used=${left === null ? null : limit.burst - left}
@@ -100,7 +100,7 @@ function RateMeter({ limit, left }) {
 }
 
 function QuotaMeter({ quota: { used, limit, resetsAt } }) {
-  const end = resetsAt === null ? "It does not begin anew." : `It begins anew at ${dateTime(resetsAt)}.`;
+  const end = resetsAt === null ? "Never resets." : `Resets at ${dateTime(resetsAt)}.`;
   return html`<${Meter} label="Quota" used=${used} limit=${limit} text=${`${number(used)} of ${number(limit)} used. ${end}`} />`;
 }
 

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from keywright.domain.audit_event import AuditEvent
+from keywright.domain.limits import Period
+from keywright.domain.principals import ActorType
+from keywright.domain.revocation_reason import RevocationReason
 from tests.support.client import calling
 from tests.support.environment import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from tests.support.client import Call
 
@@ -70,6 +74,26 @@ def test_pages_of_allowed_origins_can_embed_it(call: Call, setting: Callable[[st
 def test_page_and_script_are_small(script: str) -> None:
     """Page and script take less than 100,000 bytes, compressed."""
     assert len(gzip.compress(script.encode() + PAGE.read_bytes(), 9)) < BUDGET_BYTES
+
+
+def names_in(script: str, name: str) -> list[str]:
+    """Return the names of the entries of a constant, an object or a list of pairs, that one module has."""
+    (entries,) = re.findall(rf"^ *const {name} = [{{\[]\n(.*?)\n[}}\]];$", script, re.DOTALL | re.MULTILINE)
+    return [quoted or bare for quoted, bare in re.findall(r'^ +\[?(?:"([^"]*)"|(\w+))[:,] ', entries, re.MULTILINE)]
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("EVENTS", AuditEvent),
+        ("ACTORS", ActorType),
+        ("PERIODS", Period),
+        ("REASONS", ["", *RevocationReason]),
+    ],
+)
+def test_a_list_of_the_console_is_that_of_the_service(script: str, name: str, values: Iterable[str]) -> None:
+    """Filters and choices offer each value that the service knows, and no other."""
+    assert [str(value) for value in values] == names_in(script, name)
 
 
 def test_lambda_can_answer_it(call: Call) -> None:
