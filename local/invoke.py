@@ -35,7 +35,9 @@ from local.identity_provider import IdentityProvider, issuer_at
 from local.intrinsics import Json, TemplateError
 from local.object_store import ObjectStore
 from local.options import ROOT, OptionError, Options
-from local.server import PortError, Server, reserve
+from local.server import HOST, PortError, Server, reserve
+from local.sign_in.requests import Client
+from local.sign_in.server import AuthorizationServer
 from local.template import Resource, Stack, read_stack
 
 if TYPE_CHECKING:
@@ -194,7 +196,8 @@ def _start_identity_provider(issuer: str, opened: ExitStack) -> None:
     except PortError:
         return
     provider = IdentityProvider(issuer, _AUDIENCE, "org_id")
-    opened.callback(Server(provider, listener, threads=2).stop)
+    server = AuthorizationServer(provider, Client(f"http://{HOST}:{port - 1}/v1/console"))
+    opened.callback(Server(server, listener, threads=2).stop)
 
 
 def _prepare(stack: Stack, invocation: Invocation) -> tuple[DynamoDBClient, str, str, str]:

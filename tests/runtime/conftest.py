@@ -11,6 +11,8 @@ from local import backend
 from local.cases import Case
 from local.identity_provider import IdentityProvider
 from local.server import HOST, Server, port_of, reserve
+from local.sign_in.requests import Client
+from local.sign_in.server import AuthorizationServer
 from tests.runtime.deployments import Deployments
 from tests.support.environment import LOOPBACK
 from tests.support.identity_provider import AUDIENCE
@@ -45,7 +47,9 @@ def identity_provider() -> Iterator[str]:
     """The address of a development identity provider on a free port."""
     listener = reserve(0)
     issuer = f"http://{HOST}:{port_of(listener)}"
-    server = Server(IdentityProvider(issuer, AUDIENCE, "org_id"), listener, threads=2)
+    provider = IdentityProvider(issuer, AUDIENCE, "org_id")
+    console = Client(f"{issuer}/console")  # no browser comes
+    server = Server(AuthorizationServer(provider, console), listener, threads=2)
     yield issuer
     server.stop()
 
