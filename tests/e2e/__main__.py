@@ -28,6 +28,8 @@ from local.identity_provider import IdentityProvider
 from local.intrinsics import REGION, load_template
 from local.options import ROOT
 from local.server import HOST, Server, port_of, reserve
+from local.sign_in.requests import CLIENT_ID, Client
+from local.sign_in.server import AuthorizationServer
 from local.sigv4 import SigningCredential
 from local.stack import StackDescription, StackFile
 from tests.e2e import emulator, front
@@ -132,12 +134,13 @@ def run(arguments: list[str], directory: Path, opened: ExitStack) -> int:
     backend.isolate(os.environ)
     os.environ.update(AWS_ENDPOINT_URL=f"http://{HOST}:{port}", AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test")
     address = opened.enter_context(front.standing_before(port, STAGE))
-    provider = serve_identity_provider(opened)
+    provider = serve_identity_provider(f"{address.url}/console", opened)
     account = Account(
         port,
         {
             "OidcIssuer": provider.issuer,
             "OidcAudience": AUDIENCE,
+            "ConsoleClientId": CLIENT_ID,
             "AuditArchive": "on",
             "PublicUrl": address.url,
             "Argon2MemoryKib": "7168",
@@ -181,13 +184,13 @@ def run(arguments: list[str], directory: Path, opened: ExitStack) -> int:
     return failures
 
 
-def serve_identity_provider(opened: ExitStack) -> IdentityProvider:
-    """Run the development identity provider on a free port."""
+def serve_identity_provider(console: str, opened: ExitStack) -> IdentityProvider:
+    """Run the development identity provider on a free port, where the console is registered."""
     listener = reserve(0)
     provider = IdentityProvider(
         issuer=f"http://{HOST}:{port_of(listener)}", audience=AUDIENCE, organization_claim="org_id"
     )
-    opened.callback(Server(provider, listener, threads=2).stop)
+    opened.callback(Server(AuthorizationServer(provider, Client(console)), listener, threads=2).stop)
     return provider
 
 

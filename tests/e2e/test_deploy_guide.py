@@ -84,7 +84,7 @@ def followed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         for name, value in account.items():
             environment.setenv(name, value)
         address = opened.enter_context(front.standing_before(int(aws.rpartition(":")[2]), STAGE))
-        provider = serve_identity_provider(opened)
+        provider = serve_identity_provider(f"{address.url}/console", opened)
         path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
         shell = Shell(folder, {**account, "PATH": path, "HOME": str(folder), "SAM_CLI_TELEMETRY": "0"})
         opened.callback(shell.close)
