@@ -1,4 +1,4 @@
-"""A web application with a session of its own that embeds the API keys of its users' organizations.
+"""A web application that embeds the API keys of its users' organizations, with its own session.
 
 usage: python examples/embed/server.py
 
@@ -9,7 +9,7 @@ Environment variables:
                  http://localhost:8788/token)
   PORT           port to listen on, on 127.0.0.1 (default 9787)
 
-The page gets a session token for Keywright from its own backend, for the user of its own session. Here the backend asks
+The page gets a session token for Keywright from its own backend, for the signed-in user. Here the backend asks
 the development identity provider, which issues a token for any user. In your application it returns the token that your
 identity provider issued when the user signed in, and renews it.
 """

@@ -36,7 +36,7 @@ class InvalidGrantError(RefusedError):
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a user granted to the client.
+    """Consent of a user to the client.
 
     Attributes:
         redirect_uri, challenge, nonce: of the authorization request.

@@ -1,4 +1,4 @@
-"""What the console promises when answers are late, lost or refused, addresses are odd, and names are unusual."""
+"""The console when answers are late, lost or refused, addresses are odd, and names are unusual."""
 
 from __future__ import annotations
 
@@ -321,7 +321,7 @@ def test_a_repeated_deletion_of_a_key_ends_well(visit: Visit) -> None:
 
 
 def test_a_deletion_ends_well_without_answers(visit: Visit) -> None:
-    """What is not known after a deletion was scheduled can be loaded again; a repeated request ends well."""
+    """After a deletion was scheduled, a failed answer can be loaded again, and a repeated request ends well."""
     visit.open("/organization", role="owner")
     visit.click("button", "Schedule the deletion")
     dialog = visit.part("dialog")

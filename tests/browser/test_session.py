@@ -889,7 +889,7 @@ class TestSigningOut:
 
 
 class TestSurroundings:
-    """What a page may find itself in."""
+    """Unusual surroundings of the page."""
 
     def test_no_storage(self, tab: Tab) -> None:
         """GIVEN a browser that keeps nothing for the page WHEN the user signs in THEN the page says what to allow."""

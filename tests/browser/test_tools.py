@@ -52,7 +52,7 @@ def test_fields_in_a_shadow_root_are_filled_by_their_labels(screen: Screen) -> N
 
 
 def test_only_a_modal_dialog_is_there_while_it_is_open(screen: Screen) -> None:
-    """What is behind a modal dialog is not found, as assistive technology does not find it; Escape brings it back."""
+    """Elements behind a modal dialog are hidden, as from assistive technology; Escape brings them back."""
     page = Screen(screen.browser)
 
     assert page.shows("button", "Save …")
@@ -105,7 +105,7 @@ def test_what_a_page_keeps_is_found(browser: Browser, deployment: Deployment) ->
 
 
 def test_a_new_tab_has_no_history_and_no_session(browser: Browser, deployment: Deployment) -> None:
-    """What a page stored for the time of its tab and its cookies are gone, and so is the history."""
+    """The storage of the tab, its cookies and its history are gone."""
     browser.open(f"{deployment.base_url}/openapi.json")
     browser.run("sessionStorage.setItem('a', 'of-the-tab'); document.cookie = 'a=of-the-origin'")
     browser.begin_anew()

@@ -35,7 +35,7 @@ def error(response: Any, status: int = 400) -> str:
 
 
 class TestTokens:
-    """What a code is exchanged for."""
+    """Tokens for a code."""
 
     def test_access_token(self, console: Console) -> None:
         """The access token is a session token of the user for the API."""

@@ -30,7 +30,7 @@ export function day(text) {
   return DAY.format(new Date(`${text}T00:00:00Z`));
 }
 
-/** Return whether a text that was typed is a name, as far as can be seen: spaces and accents have several forms. */
+/** Return whether a typed text looks like a name: spaces and accents have several forms. */
 export function isSameText(typed, name) {
   const visible = (text) => text.normalize("NFC").replace(/\s+/g, " ").trim();
   return visible(typed) === visible(name);

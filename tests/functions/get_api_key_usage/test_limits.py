@@ -98,7 +98,7 @@ def test_what_is_left_now(
 )
 @pytest.mark.usefixtures("now")
 def test_keys_that_do_not_work_have_limits(call: Call, attributes: dict[str, Any]) -> None:
-    """What is left of the limits of a key that would be refused is shown too."""
+    """The limits of a key that would be refused are shown too."""
     call.table.put_key(rate_limit=RATE, quota=QUOTA, **attributes)
     put_limits(call)
 
@@ -189,7 +189,7 @@ def test_a_limiter_that_does_not_answer_has_an_unknown_rate(call: Call) -> None:
 
 @pytest.mark.parametrize("limits", [{"quota": QUOTA}, {"rate_limit": RATE, "quota": QUOTA}], ids=["alone", "both"])
 def test_503_if_a_quota_does_not_answer(call: Call, limits: dict[str, str]) -> None:
-    """What is left of a quota is never guessed."""
+    """The rest of a quota is never guessed."""
     call.table.put_key(**limits)
     put_limits(call)
 

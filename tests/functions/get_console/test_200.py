@@ -186,7 +186,7 @@ def test_it_follows_the_public_address(call: Call, setting: Callable[[str, str],
     ],
 )
 def test_attributes_are_escaped(call: Call, setting: Callable[[str, str], None], name: str, value: str) -> None:
-    """A value is an attribute's, whatever characters it has."""
+    """A value stays in its attribute with any characters."""
     setting(name, value)
 
     page = Page(call())

@@ -1,4 +1,4 @@
-"""GET /v1/auth/orgs/current: refusals of its own. tests/functions has those of every endpoint."""
+"""GET /v1/auth/orgs/current: its refusals. tests/functions has those of every endpoint."""
 
 from __future__ import annotations
 
