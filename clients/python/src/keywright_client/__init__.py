@@ -1,0 +1,1 @@
+"""The client of Keywright, which issues and verifies API keys."""
