@@ -1,0 +1,52 @@
+/** Middleware for Express 4 and 5. */
+
+import type { Request, RequestHandler } from "express";
+import { admit, type ApiKeyOptions, type Verifier } from "./refusals.js";
+import type { Valid } from "./types.js";
+
+declare global {
+  // Express merges this interface into its Request.
+  namespace Express {
+    interface Request {
+      /** The valid key of the request, behind the middleware `apiKey` of Keywright. */
+      apiKey?: Valid;
+    }
+  }
+}
+
+/** Options of {@link apiKey}. */
+export interface ExpressApiKeyOptions extends ApiKeyOptions {
+  /** Returns the caller's address, by default `req.ip`: that of the connection unless `trust proxy` is set. */
+  readonly clientIp?: (request: Request) => string | undefined;
+}
+
+/**
+ * Return middleware that admits requests with a valid API key, which is in `req.apiKey` then, and answers all others.
+ *
+ * The key is read from `x-api-key`, else from `Authorization: Bearer`. If Keywright does not answer, the request is
+ * answered with 503. A ConfigurationError goes to the error handlers of the application.
+ */
+export function apiKey(keywright: Verifier, options: ExpressApiKeyOptions = {}): RequestHandler {
+  const { clientIp = (request) => request.ip } = options;
+  return async (request, response, next) => {
+    try {
+      const presented = {
+        xApiKey: request.get("x-api-key"),
+        authorization: request.get("authorization"),
+        clientIp: clientIp(request),
+      };
+      const result = await admit(keywright, presented, options);
+      if ("refusal" in result) {
+        const { status, headers, body } = result.refusal;
+        response.status(status).set(headers).json(body);
+        return;
+      }
+      response.set(result.admission.headers);
+      request.apiKey = result.admission.apiKey;
+    } catch (error) {
+      next(error); // Express 4 does not see a rejected promise
+      return;
+    }
+    next();
+  };
+}
