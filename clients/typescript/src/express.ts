@@ -17,7 +17,7 @@ declare global {
 /** Options of {@link apiKey}. */
 export interface ExpressApiKeyOptions extends ApiKeyOptions {
   /** Returns the caller's address, by default `req.ip`: that of the connection unless `trust proxy` is set. */
-  readonly clientIp?: (request: Request) => string | undefined;
+  readonly clientIp?: ((request: Request) => string | undefined) | undefined;
 }
 
 /**

@@ -14,7 +14,7 @@ declare module "fastify" {
 /** Options of {@link apiKey}. */
 export interface FastifyApiKeyOptions extends ApiKeyOptions {
   /** Returns the caller's address, by default `request.ip`: that of the connection unless `trustProxy` is set. */
-  readonly clientIp?: (request: FastifyRequest) => string | undefined;
+  readonly clientIp?: ((request: FastifyRequest) => string | undefined) | undefined;
 }
 
 /**

@@ -10,7 +10,7 @@ export interface HonoApiKeyOptions extends ApiKeyOptions {
    * Returns the caller's address. Hono leaves that to the runtime: `(c) => getConnInfo(c).remote.address`, with
    * `getConnInfo` of the runtime's adapter. Without it, keys with allowed addresses are refused.
    */
-  readonly clientIp?: (context: Context) => string | undefined;
+  readonly clientIp?: ((context: Context) => string | undefined) | undefined;
 }
 
 /**

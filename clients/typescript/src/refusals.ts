@@ -2,19 +2,19 @@
 
 import type { Keywright } from "./client.js";
 import { ApiConnectionError, ApiError } from "./errors.js";
-import type { Valid, Verification } from "./types.js";
+import type { Refused, Valid, Verification } from "./types.js";
 
 /** Options that the middleware of every framework has. */
 export interface ApiKeyOptions {
   /** The permissions that the key must have. By default none are required. */
-  readonly permissions?: readonly string[];
+  readonly permissions?: readonly string[] | undefined;
   /** How much of the key's limits a request takes: 0 to 1,000,000, by default 1. */
-  readonly cost?: number;
+  readonly cost?: number | undefined;
   /**
    * Called once for each request that is answered with 503, with the reason; the error never has the key.
    * By default one line is written with `console.error`.
    */
-  readonly onError?: (error: ApiError | ApiConnectionError) => void;
+  readonly onError?: ((error: ApiError | ApiConnectionError) => void) | undefined;
 }
 
 /** The part of {@link Keywright} that the middleware uses. */
@@ -55,12 +55,15 @@ export async function admit(
   if (text === undefined) {
     return { refusal: NO_KEY };
   }
+  if (text.length > LONGEST_KEY_CHARACTERS) {
+    return { refusal: NOT_VALID };
+  }
   let verification: Verification;
   try {
     verification = await keywright.verify(text, {
       permissions,
-      ...(cost === undefined ? {} : { cost }),
-      ...(presented.clientIp === undefined ? {} : { clientIp: presented.clientIp }),
+      clientIp: presented.clientIp,
+      cost,
     });
   } catch (error) {
     if (!(error instanceof ApiError || error instanceof ApiConnectionError)) {
@@ -84,7 +87,7 @@ export function keyOf({ xApiKey, authorization }: Omit<PresentedKey, "clientIp">
 }
 
 /** Return the answer to a request whose key was refused for the permissions that it needs. */
-export function refusalOf(verification: Exclude<Verification, Valid>, permissions: readonly string[]): Refusal {
+export function refusalOf(verification: Refused, permissions: readonly string[]): Refusal {
   switch (verification.code) {
     case "INSUFFICIENT_PERMISSIONS":
       return refusal(403, verification.code, {
@@ -133,10 +136,13 @@ interface Limit {
   readonly resetSeconds: number | null;
 }
 
+/** No key is longer, by far. Keywright refuses bodies above 64 KiB, which would look like a failure. */
+const LONGEST_KEY_CHARACTERS = 4096;
+
 const MESSAGES = {
   INSUFFICIENT_PERMISSIONS: "The API key does not have permission for this request",
   IP_NOT_ALLOWED: "The API key may not be used from this address",
-  ORGANIZATION_FROZEN: "The organization is scheduled for deletion",
+  ORGANIZATION_FROZEN: "The organization of the API key is scheduled for deletion",
   RATE_LIMITED: "The API key or its organization has reached its rate limit",
   QUOTA_EXCEEDED: "The quota of the API key or of its organization is used up",
 } as const;
@@ -166,5 +172,5 @@ function secondsUntil(time: string | null, now: number): number | null {
 }
 
 function logError(error: ApiError | ApiConnectionError): void {
-  console.error(`API key not verified: ${error.message}`);
+  console.error(`API key not verified: ${String(error)}`);
 }

@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { test } from "node:test";
+import { Hono } from "hono";
+import { apiKey, type HonoApiKeyOptions } from "../src/hono.js";
+import type { Verifier } from "../src/refusals.js";
+import { Answering, listening, testMiddleware, VALID, type Application } from "./middleware.js";
+
+const LIMITED = { ...VALID, rateLimit: { limit: 60, remaining: 8, resetSeconds: 2 } };
+
+function application(keywright: Verifier, options?: HonoApiKeyOptions) {
+  const app = new Hono();
+  app.onError((_error, c) => c.text("failed", 500));
+  app.get("/reports", apiKey(keywright, options), (c) => c.json({ organization: c.get("apiKey").organizationId }));
+  app.get("/own", apiKey(keywright, options), () => new Response("own"));
+  app.get("/failing", apiKey(keywright, options), () => {
+    throw new Error("of the route");
+  });
+  return app;
+}
+
+/** Serve an application by Node.js, as an adapter does. */
+function serve(keywright: Verifier, options?: HonoApiKeyOptions): Promise<Application> {
+  const app = application(keywright, options);
+  const server = createServer(async (incoming, outgoing) => {
+    const headers = new Headers();
+    for (let i = 0; i < incoming.rawHeaders.length; i += 2) {
+      headers.append(incoming.rawHeaders[i] ?? "", incoming.rawHeaders[i + 1] ?? "");
+    }
+    const response = await app.fetch(new Request(`http://127.0.0.1${incoming.url}`, { headers }));
+    outgoing.writeHead(response.status, [...response.headers].flat());
+    outgoing.end(Buffer.from(await response.arrayBuffer()));
+  });
+  return listening(server);
+}
+
+testMiddleware(serve);
+
+test("the address is not known unless a function tells it", async () => {
+  const keywright = new Answering(VALID);
+  const headers = { "x-api-key": "kk_text", "x-forwarded-for": "192.0.2.7" };
+  await application(keywright).request("/reports", { headers });
+  await application(keywright, { clientIp: () => "192.0.2.8" }).request("/reports", { headers });
+
+  assert.deepEqual(
+    keywright.asked.map((call) => call.options?.clientIp),
+    [undefined, "192.0.2.8"],
+  );
+});
+
+test("a response that the route makes itself has the limits, too", async () => {
+  const response = await application(new Answering(LIMITED)).request("/own", { headers: { "x-api-key": "kk_text" } });
+
+  assert.deepEqual([await response.text(), response.headers.get("ratelimit")], ["own", '"rate";r=8;t=2']);
+});
+
+test("an error of the route goes to the application, and the limits are shown", async () => {
+  const response = await application(new Answering(LIMITED)).request("/failing", { headers: { "x-api-key": "kk_text" } });
+
+  assert.deepEqual([response.status, response.headers.get("ratelimit")], [500, '"rate";r=8;t=2']);
+});
+
+test("a request that is refused does not reach the route", async () => {
+  const app = new Hono();
+  let passed = 0;
+  app.use(apiKey(new Answering({ valid: false, code: "NOT_FOUND" })));
+  app.get("/reports", (c) => {
+    passed += 1;
+    return c.text("reports");
+  });
+  const { status } = await app.request("/reports", { headers: { "x-api-key": "kk_text" } });
+
+  assert.deepEqual([status, passed], [401, 0]);
+});
