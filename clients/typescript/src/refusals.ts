@@ -1,4 +1,4 @@
-/** What the middleware answers, apart from any framework: a request's key goes in, an admission or a refusal comes out. */
+/** What the middleware answers, apart from any framework: from the key of a request to its admission or its refusal. */
 
 import type { Keywright } from "./client.js";
 import { ApiConnectionError, ApiError } from "./errors.js";
@@ -151,7 +151,8 @@ const NO_KEY = unauthorized("The request has no API key", "Bearer");
 const NOT_VALID = unauthorized("The API key is not valid", 'Bearer error="invalid_token"');
 
 function unauthorized(message: string, challenge: string): Refusal {
-  return { status: 401, headers: { "www-authenticate": challenge }, body: { error: { code: "UNAUTHORIZED", message } } };
+  const body = { error: { code: "UNAUTHORIZED", message } };
+  return { status: 401, headers: { "www-authenticate": challenge }, body };
 }
 
 function refusal(status: 403 | 429, code: keyof typeof MESSAGES, headers: Record<string, string>): Refusal {

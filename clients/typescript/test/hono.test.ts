@@ -55,7 +55,8 @@ test("a response that the route makes itself has the limits, too", async () => {
 });
 
 test("an error of the route goes to the application, and the limits are shown", async () => {
-  const response = await application(new Answering(LIMITED)).request("/failing", { headers: { "x-api-key": "kk_text" } });
+  const app = application(new Answering(LIMITED));
+  const response = await app.request("/failing", { headers: { "x-api-key": "kk_text" } });
 
   assert.deepEqual([response.status, response.headers.get("ratelimit")], [500, '"rate";r=8;t=2']);
 });

@@ -79,8 +79,9 @@ export function get(url: string, headers: Record<string, string | string[]>): Pr
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
       response.on("end", () => {
         const text = Buffer.concat(chunks).toString("utf8");
-        const isJson = /^application\/json\b/.test(response.headers["content-type"] ?? "");
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: isJson ? JSON.parse(text) : text });
+        const { statusCode: status = 0, headers: fields } = response;
+        const isJson = /^application\/json\b/.test(fields["content-type"] ?? "");
+        resolve({ status, headers: fields, body: isJson ? JSON.parse(text) : text });
       });
     });
     request.on("error", reject);
