@@ -31,13 +31,12 @@ class Tools:
 
     Attributes:
         generators: the `bin` directory of the environment with the generators and the frameworks of the examples.
-        node, npm, npx: Node.js and its package manager.
+        node, npm: Node.js and its package manager.
     """
 
     generators: Path
     node: Path
     npm: Path
-    npx: Path
 
     @classmethod
     def find(cls, generators: Path) -> Tools:
@@ -46,7 +45,7 @@ class Tools:
         Raises:
             StepFailed: Node.js or npm is missing.
         """
-        return cls(generators, *(_program(name) for name in ("node", "npm", "npx")))
+        return cls(generators, *(_program(name) for name in ("node", "npm")))
 
     @property
     def python(self) -> Path:
@@ -68,9 +67,7 @@ def _program(name: str) -> Path:
 
 def newcomer(**variables: str) -> dict[str, str]:
     """Return the environment of a user who has neither this repository nor AWS settings, with more variables."""
-    kept = {
-        name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KEYWRIGHT", "PYTHON"))
-    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "KEYWRIGHT", "PYTHON"))}
     return {
         **kept,
         "AWS_CONFIG_FILE": os.devnull,
@@ -105,6 +102,16 @@ def run(command: Sequence[object], directory: Path, environment: Mapping[str, st
     return finished.stdout.strip()
 
 
+def install_locked(tools: Tools, project: Path) -> None:
+    """Install the npm packages of a project that its lock pins; npm fails on a wrong digest.
+
+    Raises:
+        StepFailed: a package cannot be installed.
+    """
+    quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
+    run([tools.npm, "ci", *quiet], project, newcomer())
+
+
 @contextmanager
 def step(text: str) -> Iterator[None]:
     """Print what was shown, and how long it took, once it was shown."""
@@ -119,3 +126,9 @@ def require(expected: Any, actual: Any, what: str) -> None:
     """Raise StepFailed unless two values are equal."""
     if expected != actual:
         raise StepFailed(f"{what}:\nexpected {expected!r}\nbut got  {actual!r}")
+
+
+def require_that(holds: bool, what: str) -> None:  # noqa: FBT001 - as assert
+    """Raise StepFailed unless a condition holds."""
+    if not holds:
+        raise StepFailed(what)

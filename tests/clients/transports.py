@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.api.deployment import Deployment
 from tests.clients.commands import StepFailed, newcomer, require, run, step
 from tests.support.local_service import connected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from tests.api.deployment import Deployment
 
 PROGRAMS = Path(__file__).with_name("programs")
 
@@ -48,11 +49,14 @@ def check(stack_file: Path, python: Path, node: Path, project: Path) -> None:
 
 def _cases(deployment: Deployment, demo_keys: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Return a verification for each code, whose result no other verification changes."""
-    used_up = {"rateLimit": {"limit": 1, "windowSeconds": 3600}}, {"quota": {"limit": 1, "period": "month"}}
+    used_up: tuple[dict[str, Any], ...] = (
+        {"rateLimit": {"limit": 1, "windowSeconds": 3600}},
+        {"quota": {"limit": 1, "period": "month"}},
+    )
     rate_limited, quota_exceeded = (deployment.create_key(**limit)["key"] for limit in used_up)
     for key in (rate_limited, quota_exceeded):
         require("VALID", deployment.outcome(key), "the first use of a limited key")
-    limits = {"rateLimit": {"limit": 5, "windowSeconds": 60}, "quota": {"limit": 9, "period": "day"}}
+    limits: dict[str, Any] = {"rateLimit": {"limit": 5, "windowSeconds": 60}, "quota": {"limit": 9, "period": "day"}}
     limited = deployment.create_key(**limits, metadata={"plan": "pro", "seats": 2.5, "trial": False}, name="Zoë")["key"]
     return {
         "VALID": {"key": limited, "permissions": ["sessions:read"], "cost": 0},
@@ -89,7 +93,9 @@ def _verified(
         "cases": list(cases.values()),
     }
     printed = [json.loads(run(command, directory, environment, json.dumps(task))) for command in commands]
-    return {code: [result for of_case in both for result in of_case] for code, *both in zip(cases, *printed, strict=True)}
+    return {
+        code: [result for of_case in both for result in of_case] for code, *both in zip(cases, *printed, strict=True)
+    }
 
 
 def _compare(code: str, results: Sequence[dict[str, Any]]) -> None:

@@ -34,9 +34,7 @@ def main() -> int:
 def _json(value: Any) -> Any:
     """Return a result as the API writes it."""
     if is_dataclass(value):
-        shown = {name: getattr(value, name) for name in ("valid", "code") if hasattr(value, name)}
-        shown |= {field.name: getattr(value, field.name) for field in fields(value)}
-        return {_camel_case(name): _json(item) for name, item in shown.items()}
+        return {_camel_case(field.name): _json(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, (list, tuple)):
         return [_json(item) for item in value]
     if isinstance(value, datetime):
