@@ -1,6 +1,9 @@
 """The client of Keywright, which issues and verifies API keys."""
 
+from keywright_client.async_client import AsyncKeywright
+from keywright_client.client import Keywright
 from keywright_client.errors import ApiConnectionError, ApiError, ConfigurationError, KeywrightError
+from keywright_client.requests import UNSET
 from keywright_client.results import (
     ApiKeyDetails,
     ApiKeySummary,
@@ -31,10 +34,12 @@ from keywright_client.results import (
 )
 
 __all__ = [
+    "UNSET",
     "ApiConnectionError",
     "ApiError",
     "ApiKeyDetails",
     "ApiKeySummary",
+    "AsyncKeywright",
     "AuditLog",
     "AuditLogActor",
     "ConfigurationError",
@@ -43,6 +48,7 @@ __all__ = [
     "Expired",
     "InsufficientPermissions",
     "IpNotAllowed",
+    "Keywright",
     "KeywrightError",
     "Leak",
     "MetadataValue",
