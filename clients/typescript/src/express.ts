@@ -1,7 +1,7 @@
 /** Middleware for Express 4 and 5. */
 
 import type { Request, RequestHandler } from "express";
-import { admit, type ApiKeyOptions, type Verifier } from "./refusals.js";
+import { admitting, type ApiKeyOptions, type Verifier } from "./refusals.js";
 import type { Valid } from "./types.js";
 
 declare global {
@@ -27,6 +27,7 @@ export interface ExpressApiKeyOptions extends ApiKeyOptions {
  * answered with 503. A ConfigurationError goes to the error handlers of the application.
  */
 export function apiKey(keywright: Verifier, options: ExpressApiKeyOptions = {}): RequestHandler {
+  const admit = admitting(keywright, options);
   const { clientIp = (request) => request.ip } = options;
   return async (request, response, next) => {
     try {
@@ -35,7 +36,7 @@ export function apiKey(keywright: Verifier, options: ExpressApiKeyOptions = {}):
         authorization: request.get("authorization"),
         clientIp: clientIp(request),
       };
-      const result = await admit(keywright, presented, options);
+      const result = await admit(presented);
       if ("refusal" in result) {
         const { status, headers, body } = result.refusal;
         response.status(status).set(headers).json(body);

@@ -1,7 +1,7 @@
 /** A hook for Fastify. */
 
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { admit, type ApiKeyOptions, type Verifier } from "./refusals.js";
+import { admitting, type ApiKeyOptions, type Verifier } from "./refusals.js";
 import type { Valid } from "./types.js";
 
 declare module "fastify" {
@@ -28,6 +28,7 @@ export function apiKey(
   keywright: Verifier,
   options: FastifyApiKeyOptions = {},
 ): (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply | undefined> {
+  const admit = admitting(keywright, options);
   const { clientIp = (request) => request.ip } = options;
   return async (request, reply) => {
     const presented = {
@@ -35,7 +36,7 @@ export function apiKey(
       authorization: request.headers.authorization,
       clientIp: clientIp(request),
     };
-    const result = await admit(keywright, presented, options);
+    const result = await admit(presented);
     if ("refusal" in result) {
       const { status, headers, body } = result.refusal;
       return reply.code(status).headers(headers).send(body);

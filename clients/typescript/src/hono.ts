@@ -1,7 +1,7 @@
 /** Middleware for Hono. */
 
 import type { Context, MiddlewareHandler } from "hono";
-import { admit, type ApiKeyOptions, type Verifier } from "./refusals.js";
+import { admitting, type ApiKeyOptions, type Verifier } from "./refusals.js";
 import type { Valid } from "./types.js";
 
 /** Options of {@link apiKey}. */
@@ -23,13 +23,14 @@ export function apiKey(
   keywright: Verifier,
   options: HonoApiKeyOptions = {},
 ): MiddlewareHandler<{ Variables: { apiKey: Valid } }> {
+  const admit = admitting(keywright, options);
   return async (context, next) => {
     const presented = {
       xApiKey: context.req.header("x-api-key"),
       authorization: context.req.header("authorization"),
       clientIp: options.clientIp?.(context),
     };
-    const result = await admit(keywright, presented, options);
+    const result = await admit(presented);
     if ("refusal" in result) {
       const { status, headers, body } = result.refusal;
       return context.json(body, status, { ...headers });

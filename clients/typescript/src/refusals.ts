@@ -1,5 +1,6 @@
 /** What the middleware answers, apart from any framework: from the key of a request to its admission or its refusal. */
 
+import { numberIn, requireTexts } from "./checks.js";
 import type { Keywright } from "./client.js";
 import { ApiConnectionError, ApiError } from "./errors.js";
 import type { Refused, Valid, Verification } from "./types.js";
@@ -41,40 +42,43 @@ export interface PresentedKey {
   readonly clientIp: string | undefined;
 }
 
+/** What becomes of a request. */
+export type Outcome = { readonly admission: Admission } | { readonly refusal: Refusal };
+
 /**
- * Verify the key of a request, and return its admission or the refusal to answer.
+ * Return a function that verifies the key of a request, and returns its admission or the refusal to answer.
  *
- * Only a missing configuration and wrong arguments are thrown: they are defects of the deployment, not of the request.
+ * The function throws a missing configuration only: that is a defect of the deployment, not of the request. Options
+ * that are not valid are thrown at once, when the application starts.
  */
-export async function admit(
+export function admitting(
   keywright: Verifier,
-  presented: PresentedKey,
-  { permissions = [], cost, onError = logError }: ApiKeyOptions,
-): Promise<{ admission: Admission } | { refusal: Refusal }> {
-  const text = keyOf(presented);
-  if (text === undefined) {
-    return { refusal: NO_KEY };
-  }
-  if (text.length > LONGEST_KEY_CHARACTERS) {
-    return { refusal: NOT_VALID };
-  }
-  let verification: Verification;
-  try {
-    verification = await keywright.verify(text, {
-      permissions,
-      clientIp: presented.clientIp,
-      cost,
-    });
-  } catch (error) {
-    if (!(error instanceof ApiError || error instanceof ApiConnectionError)) {
-      throw error;
+  { permissions = [], cost = 1, onError = logError }: ApiKeyOptions,
+): (presented: PresentedKey) => Promise<Outcome> {
+  requireTexts("permissions", permissions);
+  numberIn("cost", cost, { from: 0, to: 1_000_000 });
+  return async (presented) => {
+    const text = keyOf(presented);
+    if (text === undefined) {
+      return { refusal: NO_KEY };
     }
-    onError(error);
-    return { refusal: unavailable(error) };
-  }
-  return verification.valid
-    ? { admission: { apiKey: verification, headers: limitHeaders(verification) } }
-    : { refusal: refusalOf(verification, permissions) };
+    if (text.length > LONGEST_KEY_CHARACTERS) {
+      return { refusal: NOT_VALID };
+    }
+    let verification: Verification;
+    try {
+      verification = await keywright.verify(text, { permissions, clientIp: addressOf(presented.clientIp), cost });
+    } catch (error) {
+      if (!(error instanceof ApiError || error instanceof ApiConnectionError)) {
+        throw error;
+      }
+      onError(error);
+      return { refusal: unavailable(error) };
+    }
+    return verification.valid
+      ? { admission: { apiKey: verification, headers: limitHeaders(verification) } }
+      : { refusal: refusalOf(verification, permissions) };
+  };
 }
 
 /** Return the key of a request: `x-api-key`, else `Authorization: Bearer`; undefined without one. */
@@ -84,6 +88,26 @@ export function keyOf({ xApiKey, authorization }: Omit<PresentedKey, "clientIp">
   }
   const [, text] = /^bearer +(.*)$/is.exec(authorization ?? "") ?? [];
   return text?.trim() || undefined;
+}
+
+/**
+ * Return an address without its IPv6 zone; undefined for other texts, such as the path of a Unix socket, which
+ * Keywright would refuse as a request that is not valid.
+ */
+export function addressOf(clientIp: string | undefined): string | undefined {
+  const address = clientIp?.split("%", 1)[0] ?? "";
+  try {
+    if (/^[\d.]+$/.test(address)) {
+      return new URL(`http://${address}`).hostname === address ? address : undefined;
+    }
+    if (/^[\da-f:.]*:[\da-f:.]*$/i.test(address)) {
+      new URL(`http://[${address}]`);
+      return address;
+    }
+  } catch {
+    // no address
+  }
+  return undefined;
 }
 
 /** Return the answer to a request whose key was refused for the permissions that it needs. */

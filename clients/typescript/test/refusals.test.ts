@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { limitHeaders } from "../src/refusals.js";
+import { addressOf, admitting, limitHeaders } from "../src/refusals.js";
+
+import { Answering, VALID } from "./middleware.js";
 
 const NOW = Date.parse("2030-01-31T00:00:00.000Z");
 
@@ -49,5 +51,32 @@ for (const [now, seconds] of [
     const quota = { limit: 5, used: 1, remaining: 4, resetsAt: new Date(NOW).toISOString() };
 
     assert.equal(limitHeaders({ rateLimit: null, quota }, now)["ratelimit"], `"quota";r=4;t=${seconds}`);
+  });
+}
+
+for (const [text, address] of [
+  ["192.0.2.7", "192.0.2.7"],
+  ["2001:db8::1", "2001:db8::1"],
+  ["::ffff:192.0.2.7", "::ffff:192.0.2.7"],
+  ["fe80::1%eth0", "fe80::1"],
+  ["", undefined],
+  ["/run/app.sock", undefined],
+  ["testclient", undefined],
+  ["192.0.2.7:4000", undefined],
+  ["192.0.2", undefined],
+  ["192.0.2.007", undefined],
+  ["192.0.2.700", undefined],
+  ["2001:db8:::1", undefined],
+  ["::1]:80/[", undefined],
+  [undefined, undefined],
+] as const) {
+  test(`the address in ${JSON.stringify(text)} is ${address ?? "not known"}`, () => {
+    assert.equal(addressOf(text), address);
+  });
+}
+
+for (const options of [{ permissions: "analytics:read" as never }, { cost: -1 }, { cost: 1.5 }, { cost: 1_000_001 }]) {
+  test(`${JSON.stringify(options)} is refused when the application starts`, () => {
+    assert.throws(() => admitting(new Answering(VALID), options), /^(Type|Range)Error: (permissions|cost) must be /);
   });
 }
