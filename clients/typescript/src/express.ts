@@ -1,6 +1,6 @@
 /** Middleware for Express 4 and 5. */
 
-import type { Request, RequestHandler } from "express";
+import type { NextFunction, Request, Response } from "express";
 import { admitting, type ApiKeyOptions, type Verifier } from "./refusals.js";
 import type { Valid } from "./types.js";
 
@@ -14,10 +14,20 @@ declare global {
   }
 }
 
+/** The parts of a request that the middleware needs. No more: the route keeps the types of its own parameters. */
+export type ExpressRequest = Pick<Request, "get" | "ip" | "apiKey">;
+
+/** Middleware for any route. */
+export type ExpressMiddleware = (
+  request: ExpressRequest,
+  response: Pick<Response, "status" | "set">,
+  next: NextFunction,
+) => Promise<void>;
+
 /** Options of {@link apiKey}. */
 export interface ExpressApiKeyOptions extends ApiKeyOptions {
   /** Returns the caller's address, by default `req.ip`: that of the connection unless `trust proxy` is set. */
-  readonly clientIp?: ((request: Request) => string | undefined) | undefined;
+  readonly clientIp?: ((request: ExpressRequest) => string | undefined) | undefined;
 }
 
 /**
@@ -26,7 +36,7 @@ export interface ExpressApiKeyOptions extends ApiKeyOptions {
  * The key is read from `x-api-key`, else from `Authorization: Bearer`. If Keywright does not answer, the request is
  * answered with 503. A ConfigurationError goes to the error handlers of the application.
  */
-export function apiKey(keywright: Verifier, options: ExpressApiKeyOptions = {}): RequestHandler {
+export function apiKey(keywright: Verifier, options: ExpressApiKeyOptions = {}): ExpressMiddleware {
   const admit = admitting(keywright, options);
   const { clientIp = (request) => request.ip } = options;
   return async (request, response, next) => {

@@ -60,3 +60,16 @@ test("an error of the route is not an error of the middleware", async () => {
 
   assert.deepEqual([status, passed], [500, 1]);
 });
+
+test("a route behind the middleware has the types and values of its own parameters", async () => {
+  const app = express();
+  app.get("/reports/:id", apiKey(new Answering(VALID)), (request, response) => {
+    const id: string = request.params.id;
+    response.json({ id });
+  });
+  const application = await listening(createServer(app));
+  const { body } = await get(`${application.url}/reports/7`, { "x-api-key": "kk_text" });
+  await application.close();
+
+  assert.deepEqual(body, { id: "7" });
+});

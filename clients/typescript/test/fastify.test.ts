@@ -68,3 +68,14 @@ test("a function tells the address", async () => {
 
   assert.equal(keywright.asked[0]?.options?.clientIp, "192.0.2.8");
 });
+
+test("a route behind the hook has the types and values of its own parameters", async () => {
+  const app = fastify({ forceCloseConnections: true });
+  const onRequest = apiKey(new Answering(VALID));
+  app.get<{ Params: { id: string } }>("/reports/:id", { onRequest }, async ({ params }) => ({ id: params.id }));
+  const url = await app.listen({ host: "127.0.0.1", port: 0 });
+  const { body } = await get(`${url}/reports/7`, { "x-api-key": "kk_text" });
+  await app.close();
+
+  assert.deepEqual(body, { id: "7" });
+});

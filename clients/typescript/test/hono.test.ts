@@ -73,3 +73,18 @@ test("a request that is refused does not reach the route", async () => {
 
   assert.deepEqual([status, passed], [401, 0]);
 });
+
+test("a route behind the middleware has the types and values of its own parameters", async () => {
+  const app = new Hono<{ Variables: { user: string } }>();
+  app.use(async (c, next) => {
+    c.set("user", "ada");
+    await next();
+  });
+  app.get("/reports/:id", apiKey(new Answering(VALID)), (c) => {
+    const [id, user, key]: string[] = [c.req.param("id"), c.get("user"), c.get("apiKey").name];
+    return c.json({ id, user, key });
+  });
+  const response = await app.request("/reports/7", { headers: { "x-api-key": "kk_text" } });
+
+  assert.deepEqual(await response.json(), { id: "7", user: "ada", key: "CI" });
+});
