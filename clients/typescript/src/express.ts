@@ -27,7 +27,7 @@ export type ExpressMiddleware = (
 /** Options of {@link apiKey}. */
 export interface ExpressApiKeyOptions extends ApiKeyOptions {
   /** Returns the caller's address, by default `req.ip`: that of the connection unless `trust proxy` is set. */
-  readonly clientIp?: ((request: ExpressRequest) => string | undefined) | undefined;
+  readonly clientIp?: ((request: Request) => string | undefined) | undefined;
 }
 
 /**
@@ -44,7 +44,7 @@ export function apiKey(keywright: Verifier, options: ExpressApiKeyOptions = {}):
       const presented = {
         xApiKey: request.get("x-api-key"),
         authorization: request.get("authorization"),
-        clientIp: clientIp(request),
+        clientIp: clientIp(request as Request), // Express passes it whole
       };
       const result = await admit(presented);
       if ("refusal" in result) {
