@@ -1,27 +1,92 @@
-"""Programs in the pages of the clients, to be run as they are pasted."""
+"""Programs in the pages of the clients, run as they are pasted."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.clients.commands import StepFailed
+from tests.clients.commands import StepFailed, newcomer, require_that, run
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from tests.api.deployment import Deployment
+
 ADDRESS = "https://abc123.execute-api.us-east-1.amazonaws.com/v1"
-"""The address of the deployment in the pages, which is replaced by that of the service."""
+"""The address of the deployment in the pages, which is replaced by that of the service; ARNs of functions are, too."""
 
 
-def code_blocks(page: Path, language: str) -> list[str]:
-    """Return the code blocks of a page in a language, in order.
+@dataclass(frozen=True, slots=True)
+class Language:
+    """A language that pages have programs in.
 
-    Raises:
-        StepFailed: the page has none.
+    Attributes:
+        names: how code blocks are marked.
+        command: reads a program from standard input and runs it.
+        beginning: what readers have before they paste a program, such as a key's text; the program may define it anew.
+        ending: what ends a program that would serve requests.
+        directory: the directory to run in.
+        variables: more variables of the environment.
     """
-    text = page.read_text(encoding="utf-8")
-    blocks = re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
-    if not blocks:
-        raise StepFailed(f"{page.name} has no code in {language}")
-    return blocks
+
+    names: Sequence[str]
+    command: Sequence[object]
+    beginning: str
+    ending: str
+    directory: Path
+    variables: Mapping[str, str]
+
+    def run_blocks(self, page: Path, deployment: Deployment, function_arn: str) -> None:
+        """Run each code block of a page against a service, with a key that is made for it.
+
+        Args:
+            page: the page.
+            deployment: the service.
+            function_arn: the function that verifies keys, for direct invocation.
+
+        Raises:
+            StepFailed: the page has no program, or one fails.
+        """
+        blocks = re.findall(rf"^```(?:{'|'.join(self.names)})\n(.*?)^```$", page.read_text("utf-8"), re.DOTALL | re.M)
+        require_that(bool(blocks), f"{page.name} has no program in {self.names[0]}")
+        for block in blocks:
+            placed = re.sub(r"arn:aws:lambda:[\w:-]+", function_arn, block.replace(ADDRESS, deployment.base_url))
+            program = "\n".join((self.beginning, placed, self.ending))
+            try:
+                run(self.command, self.directory, newcomer(**_variables(deployment), **self.variables), program)
+            except StepFailed as failure:
+                raise StepFailed(f"{page}, in this program:\n{program}\n{failure}") from None
+
+
+PYTHON = """
+import os
+from keywright_client import *
+url, token, text, key_id = (os.environ[name] for name in ("KEYWRIGHT_URL", "TOKEN", "KEY", "KEY_ID"))
+keywright = Keywright(url, token=token)
+"""
+"""What a reader of a page has in Python."""
+JAVASCRIPT = """
+Object.assign(globalThis, await import("@keywright/client"));
+Object.assign(globalThis, {
+  url: process.env.KEYWRIGHT_URL, token: process.env.TOKEN, text: process.env.KEY, id: process.env.KEY_ID,
+});
+globalThis.keywright = new Keywright(url, { token });
+"""
+"""The same in JavaScript. These are properties of the global object, which a module can define anew."""
+
+
+def _variables(deployment: Deployment) -> dict[str, str]:
+    """Return the environment of a reader who has deployed the service and made a key."""
+    created = deployment.create_key(permissions=["analytics:read", "sessions:read"])
+    return {
+        "AWS_REGION": deployment.iam["region"],
+        "AWS_ACCESS_KEY_ID": deployment.iam["access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": deployment.iam["secret_access_key"],
+        "AWS_ENDPOINT_URL_LAMBDA": deployment.base_url.removesuffix("/v1"),
+        "KEYWRIGHT_URL": deployment.base_url,
+        "TOKEN": deployment.tokens["admin"],
+        "KEY": created["key"],
+        "KEY_ID": created["id"],
+    }
