@@ -35,6 +35,7 @@ export class ApiError extends KeywrightError {
 
   constructor(parts: ApiErrorParts) {
     super(describe(parts)); // for the stack, which loggers print
+    void this.stack; // V8 writes it when it is first read
     this.message = parts.message;
     this.status = parts.status;
     this.code = parts.code;
