@@ -10,14 +10,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
 
-from tests.clients import backends, generated, python_package, transports, typescript_package
-from tests.clients.commands import StepFailed, Tools
+from tests.clients import backends, generated, pages, python_package, transports, typescript_package
+from tests.clients.commands import StepFailed, Tools, step
+from tests.support.environment import ROOT
 from tests.support.local_service import connected, local_service
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 def main(generators: Path) -> int:
@@ -38,31 +35,40 @@ def main(generators: Path) -> int:
 
 
 def _check(tools: Tools, stack_file: Path, work: Path) -> None:
-    stack = json.loads(stack_file.read_text(encoding="utf-8"))
+    function_arn = json.loads(stack_file.read_text(encoding="utf-8"))["function_arn"]
     folders = {name: work / name for name in ("generated", "python", "typescript", "examples")}
     for folder in folders.values():
         folder.mkdir()
     with ThreadPoolExecutor() as threads:  # one for each language
-        of_python = threads.submit(_check_python, tools, stack, folders["python"])
-        archive = _check_typescript(tools, stack, folders["typescript"])
+        of_python = threads.submit(_check_python, tools, folders["python"])
+        archive = _check_typescript(tools, stack_file, folders["typescript"])
         python = of_python.result()
-    generated.check(tools, stack, folders["generated"])
+    project = folders["typescript"] / "user"
+    generated.check(tools, stack_file, folders["generated"])
+    transports.check(stack_file, python, tools.node, project)
+    languages = {
+        "python": pages.in_python(python, tools, folders["python"]),
+        "typescript": pages.in_javascript(tools, project, archive.parent / "node_modules"),
+    }
     for deployment in connected(stack_file):
+        for name, language in languages.items():
+            for page in (ROOT / "clients" / name / "README.md", ROOT / "docs" / "clients.md"):
+                with step(f"Pages: the programs of {page.relative_to(ROOT)} run as they are pasted, in {name}"):
+                    language.run_blocks(page, deployment, function_arn)
         for backend in backends.of_python(tools, python) + backends.of_node(tools, archive, folders["examples"]):
-            backends.check(backend, deployment, stack["function_arn"])
-    transports.check(stack_file, python, tools.node, folders["typescript"] / "user")
+            backends.check(backend, deployment, function_arn)
 
 
-def _check_python(tools: Tools, _stack: Mapping[str, Any], work: Path) -> Path:
+def _check_python(tools: Tools, work: Path) -> Path:
     """Check the Python package; return the Python that it is installed for."""
     python = python_package.install(python_package.build(tools, work), work)
     python_package.check_types(python, work)
     return python
 
 
-def _check_typescript(tools: Tools, _stack: Mapping[str, Any], work: Path) -> Path:
-    """Check the TypeScript package, which is in the folder `user` then; return the packed client."""
-    archive = typescript_package.build(tools, work / "source")
+def _check_typescript(tools: Tools, stack_file: Path, work: Path) -> Path:
+    """Check the TypeScript package, which is installed in the folder `user` then; return the packed client."""
+    archive = typescript_package.build(tools, stack_file, work / "source")
     typescript_package.install(tools, archive, work / "user")
     typescript_package.check_types(tools, archive.parent / "node_modules" / "typescript", work / "user")
     return archive

@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 PROGRAMS = Path(__file__).with_name("programs")
 
 
-def check(tools: Tools, stack: Mapping[str, Any], work: Path) -> None:
+def check(tools: Tools, stack_file: Path, work: Path) -> None:
     """Validate the description of a running service, and use a client that is generated from it.
 
     Args:
         tools: the programs.
-        stack: content of the stack file of the service.
+        stack_file: stack file of the service.
         work: an empty directory.
 
     Raises:
         StepFailed: the description is invalid, or the client does not do what it must.
     """
-    environment = newcomer()
+    environment, stack = newcomer(), json.loads(stack_file.read_text(encoding="utf-8"))
     with step("Console: Node.js parses its script"):
         script = _saved(f"{stack['base_url']}/console/keywright.js", work / "keywright.mjs")
         run([tools.node, "--check", script], work, environment)

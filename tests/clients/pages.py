@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.clients.commands import StepFailed, newcomer, require_that, run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from tests.api.deployment import Deployment
+    from tests.clients.commands import Tools
+
+PROGRAMS = Path(__file__).with_name("programs")
 
 ADDRESS = "https://abc123.execute-api.us-east-1.amazonaws.com/v1"
 """The address of the deployment in the pages, which is replaced by that of the service; ARNs of functions are, too."""
@@ -49,15 +52,36 @@ class Language:
         Raises:
             StepFailed: the page has no program, or one fails.
         """
-        blocks = re.findall(rf"^```(?:{'|'.join(self.names)})\n(.*?)^```$", page.read_text("utf-8"), re.DOTALL | re.M)
+        marks = "|".join(self.names)
+        blocks = re.findall(rf"(?ms)^```(?:{marks})\n(.*?)^```$", page.read_text(encoding="utf-8"))
         require_that(bool(blocks), f"{page.name} has no program in {self.names[0]}")
         for block in blocks:
             placed = re.sub(r"arn:aws:lambda:[\w:-]+", function_arn, block.replace(ADDRESS, deployment.base_url))
-            program = "\n".join((self.beginning, placed, self.ending))
+            program = f"{self.beginning}\n{placed}\n{self.ending}"
             try:
                 run(self.command, self.directory, newcomer(**_variables(deployment), **self.variables), program)
             except StepFailed as failure:
                 raise StepFailed(f"{page}, in this program:\n{program}\n{failure}") from None
+
+
+def in_python(python: Path, tools: Tools, directory: Path) -> Language:
+    """Return Python, with the client that is installed for it and the pinned frameworks."""
+    command = (python, PROGRAMS / "pasted.py")
+    return Language(("python",), command, PYTHON, "", directory, {"PYTHONPATH": str(tools.frameworks)})
+
+
+def in_javascript(tools: Tools, project: Path, frameworks: Path) -> Language:
+    """Return JavaScript, with the client that is installed in a project.
+
+    Args:
+        tools: the programs.
+        project: the project, which gets links to the frameworks.
+        frameworks: a `node_modules` with the pinned frameworks.
+    """
+    for name in ("express", "fastify", "hono"):
+        (project / "node_modules" / name).symlink_to(frameworks / name)
+    command = (tools.node, "--input-type=module", "-")
+    return Language(("js", "ts", "javascript", "typescript"), command, JAVASCRIPT, "process.exit();", project, {})
 
 
 PYTHON = """

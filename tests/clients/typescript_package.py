@@ -34,20 +34,25 @@ TYPES = {
 """The strictest settings that a user may have; the types of the package are checked, too."""
 
 
-def build(tools: Tools, work: Path) -> Path:
+def build(tools: Tools, stack_file: Path, work: Path) -> Path:
     """Test a copy of the package, pack it, check what is in the archive, and return that.
 
     Args:
         tools: the programs.
+        stack_file: stack file of a running service.
         work: an empty directory.
 
     Raises:
         StepFailed: a test fails, or a file is missing or needless.
     """
     source = copied(work)
-    with step("TypeScript: npm ci installs what the lock has, and npm test passes"):
+    with step("TypeScript: npm ci installs what the lock has"):
         install_locked(tools, source)
+    with step("TypeScript: npm test passes"):
         run([tools.npm, "test"], source, newcomer())
+    with step("TypeScript: the tests against a service pass"):
+        tests = sorted((source / "build" / "test" / "service").glob("*.test.js"))
+        run([tools.node, "--test", *tests], source, newcomer(KEYWRIGHT_STACK=str(stack_file)))
     with step("TypeScript: npm pack has the modules, their types and the license"):
         packed = json.loads(run([tools.npm, "pack", "--json", "--silent"], source, newcomer()))
         archive = source / str(packed[0]["filename"])
