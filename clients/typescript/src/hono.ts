@@ -37,7 +37,10 @@ export function apiKey(
     }
     context.set("apiKey", result.admission.apiKey);
     await next();
-    // Now: a handler may answer with a Response of its own, without the header fields that were set before.
+    if (context.res.status === 101) {
+      return undefined; // a WebSocket: header fields would make a new Response, without it
+    }
+    // Not before: a handler may answer with a Response of its own, without the header fields that were set until then.
     for (const [name, value] of Object.entries(result.admission.headers)) {
       context.header(name, value);
     }

@@ -54,6 +54,14 @@ test("a response that the route makes itself has the limits, too", async () => {
   assert.deepEqual([await response.text(), response.headers.get("ratelimit")], ["own", '"rate";r=8;t=2']);
 });
 
+test("the response that upgrades to a WebSocket stays as it is", async () => {
+  const upgrading = Object.defineProperty(new Response(), "status", { value: 101 });
+  const app = new Hono();
+  app.get("/socket", apiKey(new Answering(LIMITED)), () => upgrading);
+
+  assert.equal(await app.request("/socket", { headers: { "x-api-key": "kk_text" } }), upgrading);
+});
+
 test("an error of the route goes to the application, and the limits are shown", async () => {
   const app = application(new Answering(LIMITED));
   const response = await app.request("/failing", { headers: { "x-api-key": "kk_text" } });
