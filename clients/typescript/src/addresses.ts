@@ -46,7 +46,9 @@ export function apiRegion(address: string, region: string | undefined): string {
 export function functionRegion(arn: unknown, region: string | undefined): string {
   const found = typeof arn === "string" ? ARN.exec(arn)?.[1] : undefined;
   if (found === undefined) {
-    throw new ConfigurationError("function must be the ARN of the function VerifyApiKey");
+    throw new ConfigurationError(
+      "function is not the ARN of a function: pass the stack's output VerifyApiKeyFunctionArn",
+    );
   }
   if (region && region !== found) {
     throw new ConfigurationError("region differs from that of function: omit it");
@@ -58,8 +60,6 @@ export function functionRegion(arn: unknown, region: string | undefined): string
 export function invocationAddress(arn: string, region: string): string {
   const name = ["AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL"].find((each) => system.environment(each)) ?? "";
   const domain = region.startsWith("cn-") ? "amazonaws.com.cn" : "amazonaws.com";
-  const endpoint = name
-    ? baseAddress(name, system.environment(name))
-    : `https://lambda.${region}.${domain}`;
+  const endpoint = name ? baseAddress(name, system.environment(name)) : `https://lambda.${region}.${domain}`;
   return `${endpoint}/2015-03-31/functions/${encodeURIComponent(arn)}/invocations`;
 }

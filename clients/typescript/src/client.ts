@@ -69,7 +69,13 @@ export class Keywright {
    */
   constructor(target: string | URL | (DirectTarget & KeywrightOptions), options: KeywrightOptions = {}) {
     const direct = typeof target === "object" && target !== null && !(target instanceof URL) ? target : undefined;
-    const { timeoutSeconds = 5, retries = 2, reuseSeconds = 0, reuseEntries = 10_000, ...rest } = {
+    const {
+      timeoutSeconds = 5,
+      retries = 2,
+      reuseSeconds = 0,
+      reuseEntries = 10_000,
+      ...rest
+    } = {
       ...direct,
       ...options,
     };
@@ -224,7 +230,8 @@ export class Keywright {
 
   async #manage(request: ManagementRequest): Promise<Outcome> {
     const address = this.#address;
-    if (address === undefined) throw new ConfigurationError("keys are managed with the address of the API, not function");
+    if (address === undefined)
+      throw new ConfigurationError("keys are managed with the address of the API, not function");
     return repeat(this.#retries, async () => manage(this.#send, address, await this.#currentToken(), request));
   }
 

@@ -7,7 +7,10 @@ type Process = {
 
 /** The hash functions of Node.js, as far as they are used here. */
 export interface NodeCrypto {
-  createHmac(algorithm: "sha256", key: Uint8Array): {
+  createHmac(
+    algorithm: "sha256",
+    key: Uint8Array,
+  ): {
     update(text: string): { digest(encoding: "base64"): string };
   };
 }

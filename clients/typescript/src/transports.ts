@@ -111,11 +111,14 @@ function checkOfVerify(status: number): string {
 
 function checkOfInvocation(status: number): string {
   if (status === 401 || status === 403) {
-    return "Check that the AWS credentials are valid and allow lambda:InvokeFunction on the function.";
+    return (
+      "Check that the AWS credentials are valid and allow lambda:InvokeFunction on the stack's output " +
+      "VerifyApiKeyFunctionArn."
+    );
   }
   if (status === 404) return "Check the ARN: the function does not exist.";
   if (status === 503) return "Read the logs of the function: it crashed or timed out.";
-  return "Check that the ARN is that of the function VerifyApiKey.";
+  return "Check that the ARN is the stack's output VerifyApiKeyFunctionArn.";
 }
 
 function checkOfManagement(): string {

@@ -1,4 +1,4 @@
-/** Values that the client takes and returns. Names and values are those of the API; times are ISO 8601 strings in UTC. */
+/** Values that the client takes and returns, with the names of the API. Times are ISO 8601 strings in UTC. */
 
 /** Metadata of a key. Integers above 2^53 lose precision, as in every use of `JSON.parse`. */
 export type Metadata = { readonly [name: string]: string | number | boolean };
@@ -330,7 +330,7 @@ export interface KeywrightOptions {
   readonly fetch?: typeof fetch | undefined;
 }
 
-/** The function `VerifyApiKey` of a deployment, by its ARN. The client calls it directly, without API Gateway. */
+/** The function that verifies keys, by its ARN (the stack's output `VerifyApiKeyFunctionArn`): without API Gateway. */
 export interface DirectTarget {
   readonly function: string;
 }

@@ -31,7 +31,10 @@ test("later requests keep the time of the server", async (t) => {
   clock.forward(60_000);
   await client.verify(KEY);
 
-  assert.deepEqual(requests.slice(2).map(({ headers }) => headers["x-amz-date"]), ["20251231T230100Z"]);
+  assert.deepEqual(
+    requests.slice(2).map(({ headers }) => headers["x-amz-date"]),
+    ["20251231T230100Z"],
+  );
 });
 
 test("a clock that is corrected afterwards is followed again", async (t) => {

@@ -14,7 +14,10 @@ async function sent(target: ConstructorParameters<typeof Keywright>[0], options:
   };
   await new Keywright(target, { credentials: CREDENTIALS, ...options, fetch }).verify(KEY);
   assert.ok(request);
-  return { url: request.url, scope: request.headers.get("authorization")?.split(/[ ,]/)[1]?.split("/").slice(2).join("/") };
+  return {
+    url: request.url,
+    scope: request.headers.get("authorization")?.split(/[ ,]/)[1]?.split("/").slice(2).join("/"),
+  };
 }
 
 function withoutEnvironment(name: string, body: (t: TestContext) => void | Promise<void>): void {
@@ -99,7 +102,12 @@ test("an endpoint in clear text that is not of this machine is refused", (t) => 
   });
 });
 
-for (const address of ["http://localhost:8787/v1", "http://api.localhost/v1", "http://127.0.0.1/v1", "http://[::1]:80/v1"]) {
+for (const address of [
+  "http://localhost:8787/v1",
+  "http://api.localhost/v1",
+  "http://127.0.0.1/v1",
+  "http://[::1]:80/v1",
+]) {
   withoutEnvironment(`${address} is of this machine, and may be in clear text`, () => {
     assert.ok(new Keywright(address));
   });
@@ -124,9 +132,9 @@ for (const [address, problem] of [
 }
 
 for (const [target, problem] of [
-  [{}, /ARN of the function/],
-  [{ function: "VerifyApiKey" }, /ARN of the function/],
-  [{ function: "arn:aws:execute-api:us-east-1:123456789012:abc/v1/POST" }, /ARN of the function/],
+  [{}, /is not the ARN of a function/],
+  [{ function: "VerifyApiKey" }, /is not the ARN of a function/],
+  [{ function: "arn:aws:execute-api:us-east-1:123456789012:abc/v1/POST" }, /is not the ARN of a function/],
   [{ function: ARN, url: "https://api.example.com/v1" }, /either an address or function/],
   [{ function: ARN, region: "us-east-1" }, /region differs/],
 ] as const) {

@@ -15,7 +15,10 @@ function numbered(number: number, now = Date.parse("2026-01-01T00:00:00Z")): Aws
 }
 
 /** Return a client whose credentials count how often they were asked for, and the access keys that the server saw. */
-async function counted(t: Parameters<typeof serve>[0], source: (asked: number) => AwsCredentials | Promise<AwsCredentials>) {
+async function counted(
+  t: Parameters<typeof serve>[0],
+  source: (asked: number) => AwsCredentials | Promise<AwsCredentials>,
+) {
   const { url, requests } = await serve(t, data(VALID));
   let asked = 0;
   const client = new Keywright(url, { region: "us-east-1", credentials: () => source(++asked) });
@@ -55,7 +58,9 @@ test("without credentials no request is sent, and the remedy is named", async (t
 
 test("credentials are asked for again five minutes before they expire", async (t) => {
   const clock = clocks(t);
-  const { client, used } = await counted(t, (asked) => numbered(asked, Date.parse("2026-01-01T00:00:00Z") + (asked - 1) * HOUR));
+  const { client, used } = await counted(t, (asked) =>
+    numbered(asked, Date.parse("2026-01-01T00:00:00Z") + (asked - 1) * HOUR),
+  );
 
   await client.verify(KEY);
   clock.forward(HOUR - 300_001);

@@ -93,7 +93,7 @@ test("a function that crashes is an unavailable service, and what it says is not
 });
 
 for (const [status, hint] of [
-  [400, /the ARN is that of the function VerifyApiKey/],
+  [400, /the ARN is the stack's output VerifyApiKeyFunctionArn/],
   [403, /lambda:InvokeFunction/],
   [404, /does not exist/],
 ] as const) {
@@ -113,7 +113,7 @@ for (const [name, body] of Object.entries({
   "the payload of another function": { statusCode: 200, body: "{}" },
   "a result without a status": { data: VALID, error: null },
   "a result with an error's status": { status: 500.5, data: VALID, error: null },
-  "nothing": null,
+  nothing: null,
   "a contradiction": { status: 200, headers: null, data: { ...VALID, code: "EXPIRED" }, error: null },
 })) {
   test(`${name} admits no key`, async (t) => {

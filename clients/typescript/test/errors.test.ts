@@ -136,7 +136,9 @@ for (const [failureOfRuntime, shown] of [
     "the connection timed out (UND_ERR_CONNECT_TIMEOUT)",
   ],
   [
-    new TypeError("fetch failed", { cause: new AggregateError([Object.assign(new Error(), { code: "ECONNREFUSED" })]) }),
+    new TypeError("fetch failed", {
+      cause: new AggregateError([Object.assign(new Error(), { code: "ECONNREFUSED" })]),
+    }),
     "the connection was refused (ECONNREFUSED)",
   ],
   [new TypeError(`error sending ${KEY}`), "the connection failed"],

@@ -60,7 +60,12 @@ test("management needs neither a region nor AWS credentials", async (t) => {
 test("a change sends null, and omits what is not passed", async (t) => {
   const { url, requests } = await serve(t, data(CHANGED));
 
-  const changed = await new Keywright(url, OPTIONS).update(ID, { enabled: true, expiresAt: null, leak: null, quota: null });
+  const changed = await new Keywright(url, OPTIONS).update(ID, {
+    enabled: true,
+    expiresAt: null,
+    leak: null,
+    quota: null,
+  });
 
   assert.deepEqual(changed, DETAILS);
   assert.deepEqual([requests[0]?.method, requests[0]?.path], ["PATCH", `/v1/auth/api-keys/${ID}`]);
@@ -195,7 +200,9 @@ test("the filters of the audit log are sent", async (t) => {
 for (const [name, reply] of Object.entries({
   "without pagination": data([SUMMARY]),
   "with more keys but no cursor": data([SUMMARY], { pagination: { limit: 1, has_more: true, next_cursor: null } }),
-  "of something else": data([{ ...SUMMARY, name: 7 }], { pagination: { limit: 1, has_more: false, next_cursor: null } }),
+  "of something else": data([{ ...SUMMARY, name: 7 }], {
+    pagination: { limit: 1, has_more: false, next_cursor: null },
+  }),
 })) {
   test(`a page ${name} is an error`, async (t) => {
     const { url } = await serve(t, reply);
@@ -208,9 +215,12 @@ test("an error in the middle of a list is thrown after the keys before it", asyn
   const { url } = await serve(t, page([SUMMARY], "cursor-1"), failure(401, "UNAUTHORIZED"));
   const found: unknown[] = [];
 
-  await assert.rejects(async () => {
-    for await (const key of new Keywright(url, OPTIONS).list()) found.push(key);
-  }, { code: "UNAUTHORIZED" });
+  await assert.rejects(
+    async () => {
+      for await (const key of new Keywright(url, OPTIONS).list()) found.push(key);
+    },
+    { code: "UNAUTHORIZED" },
+  );
   assert.deepEqual(found, [SUMMARY]);
 });
 

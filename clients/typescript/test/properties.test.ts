@@ -133,7 +133,10 @@ test("every UpdatedApiKey of the description is read as its key", () => {
 });
 
 test("every page of the description is read, unless it contradicts itself", () => {
-  const pages = fc.record({ items: fc.array(values(named("ApiKeySummary")), { maxLength: 3 }), next: fc.option(fc.uuid()) });
+  const pages = fc.record({
+    items: fc.array(values(named("ApiKeySummary")), { maxLength: 3 }),
+    next: fc.option(fc.uuid()),
+  });
   fc.assert(
     fc.property(pages, ({ items, next }) => {
       const pagination = { limit: 100, has_more: next !== null, next_cursor: next };
@@ -177,10 +180,12 @@ test("whatever is answered, either a key is VALID by word and by value, or it is
     fc.jsonValue(),
     fc.record({ valid: fc.oneof(fc.boolean(), fc.jsonValue()), code: fc.oneof(fc.constant("VALID"), fc.string()) }),
     values(named("VerifiedApiKey")).chain((value) =>
-      fc.dictionary(fc.constantFrom(...Object.keys(value as object)), fc.jsonValue(), { maxKeys: 2 }).map((changed) => ({
-        ...(value as object),
-        ...changed,
-      })),
+      fc
+        .dictionary(fc.constantFrom(...Object.keys(value as object)), fc.jsonValue(), { maxKeys: 2 })
+        .map((changed) => ({
+          ...(value as object),
+          ...changed,
+        })),
     ),
   );
   fc.assert(

@@ -107,7 +107,10 @@ test("a repeated creation has the same Idempotency-Key and body", async (t) => {
 
   const sent = new Set(requests.map(({ headers, body }) => `${headers["idempotency-key"]} ${body}`));
   assert.deepEqual([requests.length, sent.size], [3, 1]);
-  assert.match(requests[0]?.headers["idempotency-key"] as string, /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f-]{17}$/);
+  assert.match(
+    requests[0]?.headers["idempotency-key"] as string,
+    /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f-]{17}$/,
+  );
 });
 
 test("a repeated rotation has the same Idempotency-Key", async (t) => {

@@ -160,13 +160,10 @@ test("memory is bounded by the number of answers", async () => {
     names.push(name);
   }
 
-  assert.deepEqual(
-    names.map((name) => reuse.find(name) !== undefined).lastIndexOf(false),
-    899,
-  );
+  assert.deepEqual(names.map((name) => reuse.find(name) !== undefined).lastIndexOf(false), 899);
 });
 
-test("an answer is kept under a digest that another client does not share, and that does not show the key", async () => {
+test("answers are kept under digests that differ between clients and do not show the key", async () => {
   const names = await Promise.all([new AnswerReuse(10, 1), new AnswerReuse(10, 1)].map((each) => each.nameOf(KEY, {})));
 
   assert.notEqual(names[0], names[1]);

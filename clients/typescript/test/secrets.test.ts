@@ -75,8 +75,16 @@ test("an error of the runtime that repeats the request is not passed on", async 
 
 for (const [name, options, call] of [
   ["a token in two lines", { token: `${TOKEN}\n` }, CALLS["get"]],
-  ["a secret access key in two lines", { credentials: { ...CREDENTIALS, secretAccessKey: `${CREDENTIALS.secretAccessKey}\n` } }, CALLS["verify"]],
-  ["a session token of AWS in two lines", { credentials: { ...CREDENTIALS, sessionToken: `${SESSION}\n${SESSION}` } }, CALLS["verify"]],
+  [
+    "a secret access key in two lines",
+    { credentials: { ...CREDENTIALS, secretAccessKey: `${CREDENTIALS.secretAccessKey}\n` } },
+    CALLS["verify"],
+  ],
+  [
+    "a session token of AWS in two lines",
+    { credentials: { ...CREDENTIALS, sessionToken: `${SESSION}\n${SESSION}` } },
+    CALLS["verify"],
+  ],
 ] as const) {
   test(`${name}, which runtimes would show, is refused before`, async (t) => {
     const { url, requests } = await serve(t, data(VALID));
@@ -105,7 +113,11 @@ test("a client that keeps answers for reuse shows no secret", async (t) => {
 });
 
 test("inspecting a new key hides its text, which its JSON has", async (t) => {
-  const { url } = await serve(t, data({ id: ID, key: KEY }), data({ id: ID, key: KEY, apiKey: DETAILS, previousKeyExpiresAt: null }));
+  const { url } = await serve(
+    t,
+    data({ id: ID, key: KEY }),
+    data({ id: ID, key: KEY, apiKey: DETAILS, previousKeyExpiresAt: null }),
+  );
   const client = new Keywright(url, OPTIONS);
 
   for (const result of [await client.create({ name: "CI", permissions: ["a:read"] }), await client.rotate(ID)]) {

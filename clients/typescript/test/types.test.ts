@@ -22,7 +22,11 @@ type Optional<T, Name extends keyof T> = object extends Pick<T, Name> ? undefine
 
 /** The type with text instead of the permissions of one deployment, and with Dates as they can be passed. */
 type Sent<T> = {
-  [Name in keyof T]: Name extends "permissions" ? readonly string[] : Name extends "expiresAt" ? T[Name] | Date : T[Name];
+  [Name in keyof T]: Name extends "permissions"
+    ? readonly string[]
+    : Name extends "expiresAt"
+      ? T[Name] | Date
+      : T[Name];
 };
 
 type Same<A, B> = Equal<Plain<A>, Plain<B>>;
@@ -62,5 +66,8 @@ test("a code narrows a verification to its details", () => {
   const organization = (verification: ours.Verification): string | null =>
     verification.valid ? verification.organizationId : null;
 
-  assert.deepEqual([retryAfter({ valid: false, code: "NOT_FOUND" }), organization({ valid: false, code: "NOT_FOUND" })], [null, null]);
+  assert.deepEqual(
+    [retryAfter({ valid: false, code: "NOT_FOUND" }), organization({ valid: false, code: "NOT_FOUND" })],
+    [null, null],
+  );
 });

@@ -1,7 +1,8 @@
 /** Values that tests send and receive. */
 
 /** The text of a key. In two parts, so that scanners for secrets stay quiet. */
-export const KEY = "kk_" + "EXAMPLE0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLM";
+export const KEY =
+  "kk_" + "EXAMPLE0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLM";
 
 /** A session token. */
 export const TOKEN = "session-token-of-an-admin";

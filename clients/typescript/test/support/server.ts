@@ -51,7 +51,12 @@ export function data(value: unknown, more: object = {}): Reply {
 
 /** Reply with an error in the envelope of Keywright. */
 export function failure(status: number, code: string, headers: Readonly<Record<string, string>> = {}): Reply {
-  const error = { code, message: `Message of ${code}`, hint: "A hint.", docs: `https://api.example.com/v1/docs#${code}` };
+  const error = {
+    code,
+    message: `Message of ${code}`,
+    hint: "A hint.",
+    docs: `https://api.example.com/v1/docs#${code}`,
+  };
   return { status, headers, body: { data: null, error } };
 }
 

@@ -13,7 +13,10 @@ export function pauses(context: TestContext, random = 1): number[] {
 }
 
 /** Replace both clocks; return a function that moves them on. */
-export function clocks(context: TestContext): { forward(milliseconds: number): void; setBack(milliseconds: number): void } {
+export function clocks(context: TestContext): {
+  forward(milliseconds: number): void;
+  setBack(milliseconds: number): void;
+} {
   let now = Date.parse("2026-01-01T00:00:00Z");
   let elapsed = 1000;
   context.mock.method(system, "now", () => now);
