@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import re
+import subprocess
 import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Protocol
@@ -273,3 +275,31 @@ def test_a_backend_that_is_not_configured(failed: Failed, monkeypatch: pytest.Mo
         monkeypatch.delenv(name)
 
     assert (500, "") == failed()
+
+
+CALL_DJANGO = """
+import sys, django, django_app
+from django.test import Client
+django.setup()
+response = Client(SERVER_NAME="localhost").get("/reports", headers={"x-api-key": sys.argv[1]})
+print(response.status_code, response.headers["content-type"], response.content.decode())
+"""
+
+
+@pytest.mark.deep
+@pytest.mark.usefixtures("environment_of_a_backend")
+def test_the_django_project_works_with_its_own_settings(deployment: Deployment) -> None:
+    """The file is a whole project: it runs in a process that Django is not configured in."""
+    key = deployment.create_key(name="CI", permissions=["analytics:read"])["key"]
+    result = subprocess.run(  # noqa: S603 - this Python, and a key
+        [sys.executable, "-c", CALL_DJANGO, key],
+        cwd=BACKENDS,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "clients" / "python" / "src")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    status, content_type, body = result.stdout.split(maxsplit=2)
+
+    assert ["200", "application/json"] == [status, content_type]
+    assert {"reports of": deployment.organization_id, "read with": "CI"} == json.loads(body)
