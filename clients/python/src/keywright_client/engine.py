@@ -1,0 +1,226 @@
+"""What both clients are made of, without sending anything: checked arguments, transports, lists, reused answers."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, Union, cast
+
+from keywright_client import addresses, answers, flow, parsing, requests
+from keywright_client.answers import Lost
+from keywright_client.errors import ConfigurationError
+from keywright_client.results import Valid
+from keywright_client.reuse import MAXIMUM_SECONDS, ReusableAnswers
+from keywright_client.signing import Signer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from keywright_client.flow import Flow, Send
+    from keywright_client.requests import Call
+    from keywright_client.results import (
+        ApiKeyDetails,
+        ApiKeySummary,
+        AuditLog,
+        CreatedApiKey,
+        RotatedApiKey,
+        Verification,
+    )
+    from keywright_client.signing import AwsCredentials, Loaded
+
+Result = TypeVar("Result")
+Item = TypeVar("Item")
+
+VERSION = "0.1.0"
+Token: TypeAlias = Union[str, "Callable[[], Any]", None]
+_VISIBLE = re.compile(r"[!-~]+")
+_HEADERS = {
+    "user-agent": f"keywright-client/{VERSION} python/{sys.version_info[0]}.{sys.version_info[1]}",
+    "accept": "application/json",
+    "connection": "keep-alive",
+}
+_JSON = {"content-type": "application/json"}
+
+
+class Pages(Generic[Item]):
+    """A list, of which one page after the other is read.
+
+    Args:
+        engine: engine to read with.
+        path: path of the list.
+        query: parameters.
+        parse: parses an item.
+    """
+
+    def __init__(self, engine: Engine, path: str, query: Mapping[str, object], parse: Callable[[object], Item]) -> None:
+        self._engine = engine
+        self._list = path, query, parse
+        self._cursor: str | None = None
+        self.has_more = True
+
+    def next(self) -> Flow[tuple[Item, ...]]:
+        """Return the items of the next page."""
+        path, query, parse = self._list
+        page = yield from self._engine.managed(requests.page(path, query, self._cursor, parse))
+        self._cursor = page.next_cursor
+        self.has_more = page.next_cursor is not None
+        return page.items
+
+
+class Engine:
+    """The client without its connections.
+
+    Args are those of the clients.
+
+    Raises:
+        ConfigurationError: an argument cannot work.
+        ValueError: a number is out of its range.
+    """
+
+    def __init__(  # noqa: PLR0913 - the options of the client, by keyword
+        self,
+        url: str | None,
+        *,
+        function: str | None,
+        token: Token,
+        region: str | None,
+        credentials: AwsCredentials | None,
+        retries: int,
+        reuse_seconds: float,
+        reuse_entries: int,
+    ) -> None:
+        if (url is None) is (function is None):
+            raise ConfigurationError("url, function: pass exactly one of them")
+        if retries < 0:
+            raise ValueError("retries must be 0 or more")
+        if not 0 <= reuse_seconds <= MAXIMUM_SECONDS:
+            raise ValueError("reuse_seconds must be from 0 to 3600")
+        if reuse_entries < 1:
+            raise ValueError("reuse_entries must be 1 or more")
+        self.token = token
+        self.retries = flow.Retries(retries)
+        self.reusable = ReusableAnswers(reuse_seconds, reuse_entries) if reuse_seconds else None
+        self._managing: flow.Transport | None = None
+        if url is not None:
+            self._verifying = self._over_http(addresses.parse(url, "url"), region, credentials)
+        else:
+            self._verifying = _over_lambda(cast("str", function), region, credentials)
+
+    def _over_http(
+        self, api: addresses.Address, region: str | None, credentials: AwsCredentials | None
+    ) -> flow.Transport:
+        signer = Signer("execute-api", region or addresses.region_of_host(api), credentials)
+        address = api.at(requests.VERIFY)
+
+        def signed(call: Call[Any]) -> Flow[Send | Lost]:
+            loaded = yield from flow.loaded(signer)
+            return loaded if isinstance(loaded, Lost) else _signed(call, signer, address, loaded)
+
+        def authorized(call: Call[Any]) -> Flow[Send | Lost]:
+            token: object = self.token if isinstance(self.token, str) else (yield flow.AskToken())
+            headers = {**_HEADERS, "host": api.host, "authorization": f"Bearer {_checked(token)}"}
+            if call.body is not None:
+                headers.update(_JSON)
+            if call.idempotency_key is not None:
+                headers["idempotency-key"] = call.idempotency_key
+            return flow.Send(call.method, api.at(call.path), headers, call.body)
+
+        self._managing = flow.Transport(api.host, authorized, answers.over_http)
+        return flow.Transport(api.host, signed, answers.over_http, signer)
+
+    def managed(self, call: Call[Result]) -> Flow[Result]:
+        """Make a call with the session token.
+
+        Raises:
+            ConfigurationError: the client has no address, or no token.
+        """
+        if self._managing is None:
+            raise ConfigurationError("url: keys are managed over the API; create the client with url and token")
+        if self.token is None:
+            raise ConfigurationError(
+                "token: pass the session token of an owner or admin, or a function that returns it"
+            )
+        return flow.perform(call, self._managing, self.retries)
+
+    # ---- Operations ------------------------------------------------------------------------------------------
+
+    def verify(self, text: str, permissions: Iterable[str], client_ip: str | None, cost: int) -> Flow[Verification]:
+        """Verify a key, unless its answer can be used again."""
+        requests.text("text", text)
+        required = requests.texts("permissions", permissions)
+        if client_ip is not None:
+            requests.text("client_ip", client_ip)
+        requests.number("cost", cost)
+        if self.reusable is None:
+            return (yield from self._asked(text, required, client_ip, cost))
+        digest = self.reusable.digest(text, required, client_ip, cost)
+        if answer := self.reusable.get(digest):
+            return answer
+        sent = self.reusable.now()  # before any attempt: an answer is never used for longer than promised
+        result = yield from self._asked(text, required, client_ip, cost)
+        if isinstance(result, Valid):
+            self.reusable.put(digest, result, sent)
+        return result
+
+    def _asked(self, text: str, permissions: tuple[str, ...], client_ip: str | None, cost: int) -> Flow[Verification]:
+        call = requests.verify(text, permissions, client_ip, cost)
+        return flow.perform(call, self._verifying, self.retries)
+
+    def create(self, idempotency_key: str | None, **fields: object) -> Flow[CreatedApiKey]:
+        """Create a key."""
+        return self.managed(requests.create(fields, idempotency_key))
+
+    def list(self, **query: object) -> Pages[ApiKeySummary]:
+        """List keys."""
+        return Pages(self, requests.KEYS, query, parsing.api_key_summary)
+
+    def get(self, key_id: str) -> Flow[ApiKeyDetails]:
+        """Get a key."""
+        return self.managed(requests.get(key_id))
+
+    def update(self, key_id: str, **fields: object) -> Flow[ApiKeyDetails]:
+        """Change a key."""
+        return self.managed(requests.update(key_id, fields))
+
+    def rotate(
+        self, key_id: str, grace_period_seconds: int, reason: str | None, idempotency_key: str | None
+    ) -> Flow[RotatedApiKey]:
+        """Rotate a key."""
+        return self.managed(requests.rotate(key_id, grace_period_seconds, reason, idempotency_key))
+
+    def delete(self, key_id: str, reason: str | None) -> Flow[None]:
+        """Delete a key."""
+        return self.managed(requests.delete(key_id, reason))
+
+    def audit_logs(self, *, event: Iterable[str], actor_type: Iterable[str], **query: object) -> Pages[AuditLog]:
+        """List the audit log."""
+        kinds = {"event": requests.texts("event", event), "actor_type": requests.texts("actor_type", actor_type)}
+        return Pages(self, requests.AUDIT_LOGS, {**query, **kinds}, parsing.audit_log)
+
+
+def _over_lambda(function: str, region: str | None, credentials: AwsCredentials | None) -> flow.Transport:
+    own_region = addresses.region_of_function(function)
+    if own_region is not None and region not in {None, own_region}:
+        raise ConfigurationError("region: the ARN of the function has another region; pass none")
+    endpoint = addresses.lambda_endpoint()
+    signer = Signer("lambda", own_region or region, credentials)
+
+    def signed(call: Call[Any]) -> Flow[Send | Lost]:
+        loaded = yield from flow.loaded(signer)
+        if isinstance(loaded, Lost):
+            return loaded
+        return _signed(call, signer, addresses.invocation(function, loaded.region, endpoint), loaded)
+
+    return flow.Transport(endpoint.host if endpoint else f"Lambda ({function})", signed, answers.over_lambda, signer)
+
+
+def _signed(call: Call[Any], signer: Signer, address: addresses.Address, loaded: Loaded) -> Send:
+    body = call.body or b""
+    headers = signer.sign(address, _JSON, body, loaded)
+    return flow.Send(call.method, address, {**_HEADERS, **headers}, body)
+
+
+def _checked(token: object) -> str:
+    if not isinstance(token, str) or not _VISIBLE.fullmatch(token):
+        raise ConfigurationError("token: must be a text of visible ASCII characters, without spaces and line breaks")
+    return token

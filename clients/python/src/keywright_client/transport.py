@@ -1,0 +1,54 @@
+"""The HTTP of both clients: what is sent with httpx, and why an answer did not arrive."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import TYPE_CHECKING
+
+import httpx
+
+from keywright_client.answers import Lost
+
+if TYPE_CHECKING:
+    from keywright_client.flow import Send
+
+TIMED_OUT = Lost("timed out")
+
+
+def request(send: Send, timeout_seconds: float) -> httpx.Request:
+    """Return a request as it was signed: without the headers, cookies and parameters that a client may add."""
+    timeouts = dict.fromkeys(("connect", "read", "write", "pool"), timeout_seconds)
+    return httpx.Request(
+        send.method, send.address.url, headers=send.headers, content=send.body, extensions={"timeout": timeouts}
+    )
+
+
+def lost(error: httpx.RequestError) -> Lost:
+    """Return why an answer did not arrive. Nothing of the request or of the error's text is in it."""
+    if isinstance(error, httpx.TimeoutException):
+        return TIMED_OUT
+    if isinstance(error, httpx.ProxyError):
+        return Lost("the proxy did not connect")
+    if isinstance(error, httpx.ConnectError):
+        return Lost(_reason(error))
+    if isinstance(error, httpx.RemoteProtocolError):
+        return Lost("the connection ended before the answer was complete, or it is not HTTP")
+    if isinstance(error, httpx.NetworkError):
+        return Lost("the connection broke")
+    return Lost(type(error).__name__)
+
+
+def _reason(error: BaseException) -> str:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, socket.gaierror):
+            return "the name cannot be resolved"
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"the certificate is not trusted: {cause.verify_message}"
+        if isinstance(cause, ssl.SSLError):
+            return "TLS failed"
+        if isinstance(cause, ConnectionRefusedError):
+            return "connection refused"
+        cause = cause.__cause__ or cause.__context__
+    return "cannot connect"
