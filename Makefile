@@ -151,10 +151,10 @@ test-scanners: $(VENV)/.dev $(SCANNERS)/.installed #: scan for leaked keys with 
 test-clients: $(VENV)/.dev $(CLIENTS_VENV)/.installed #: build, install and use both clients and the examples (Node.js)
 	@PYTHONPATH=layers/shared/python $(BIN)/python -m tests.clients $(CLIENTS_VENV)/bin
 
-build-clients: $(CLIENTS_VENV)/.installed #: build the packages of both clients into clients/*/dist (Node.js)
+build-clients: $(CLIENTS_VENV)/.installed #: build the packages of both clients (Node.js)
 	@cd clients/python && rm -rf dist && $(CURDIR)/$(CLIENTS_VENV)/bin/python -m hatchling build
-	@cd clients/typescript && rm -rf dist && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && npm run --silent build && \
-	  npm pack --silent --pack-destination dist
+	@cd clients/typescript && rm -rf dist *.tgz && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && npm run --silent build && \
+	  npm pack --silent
 
 bench: $(VENV)/.dev $(SAM_VENV)/.installed $(DYNAMODB_LOCAL)/.installed test-layer #: compare with budgets and products (QUICK=1 PARTS="cost")
 	$(BIN)/python -m benchmarks $(PARTS)
@@ -201,7 +201,7 @@ lock: #: pin every dependency anew, with hashes (needs uv)
 
 clean: ## remove everything that these commands have made
 	rm -rf $(VENV) $(SAM_VENV) $(RUNTIME_VENV) $(WHEEL_VENV) $(CLIENTS_VENV) $(E2E_VENV) $(FUZZ_VENV) $(DYNAMODB_LOCAL) $(SCANNERS) .bench .fuzz .local .aws-sam .hypothesis .mypy_cache \
-	  .pytest_cache .ruff_cache clients/python/dist clients/typescript/dist clients/typescript/node_modules
+	  .pytest_cache .ruff_cache clients/python/dist clients/typescript/dist clients/typescript/*.tgz clients/typescript/node_modules
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
