@@ -47,7 +47,7 @@ DYNAMODB_TESTS := tests/dynamodb tests/keywright/store tests/keywright/keys/test
   tests/functions tests/contract tests/test_events.py tests/lifecycle tests/reliability tests/api
 
 .PHONY: help help-all run token emit invoke admin event events test test-all check test-api test-dynamodb test-layer test-wheel test-runtime test-scanners sam-local-test \
-  capacity e2e test-browser test-clients fuzz load bench figures lint generate format build build-local lock clean
+  capacity e2e test-browser test-clients build-clients fuzz load bench figures lint generate format build build-local lock clean
 .DEFAULT_GOAL := help
 
 # $(call list,MARK): the targets with a comment that begins with the mark.
@@ -148,8 +148,13 @@ test-browser: $(VENV)/.dev #: use the console and the reference in headless Chro
 test-scanners: $(VENV)/.dev $(SCANNERS)/.installed #: scan for leaked keys with gitleaks (SCANNED_TOKENS=; Go)
 	$(BIN)/pytest tests/scanners/test_gitleaks.py --gitleaks $(SCANNERS)/gitleaks $(ARGS)
 
-test-clients: $(VENV)/.dev $(CLIENTS_VENV)/.installed #: use generated Python and TypeScript clients (Node.js)
+test-clients: $(VENV)/.dev $(CLIENTS_VENV)/.installed #: build, install and use both clients and the examples (Node.js)
 	@PYTHONPATH=layers/shared/python $(BIN)/python -m tests.clients $(CLIENTS_VENV)/bin
+
+build-clients: $(CLIENTS_VENV)/.installed #: build the packages of both clients (Node.js)
+	@cd clients/python && rm -rf dist && $(CURDIR)/$(CLIENTS_VENV)/bin/python -m hatchling build
+	@cd clients/typescript && rm -rf dist *.tgz && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && npm run --silent build && \
+	  npm pack --silent
 
 bench: $(VENV)/.dev $(SAM_VENV)/.installed $(DYNAMODB_LOCAL)/.installed test-layer #: compare with budgets and products (QUICK=1 PARTS="cost")
 	$(BIN)/python -m benchmarks $(PARTS)
@@ -196,7 +201,7 @@ lock: #: pin every dependency anew, with hashes (needs uv)
 
 clean: ## remove everything that these commands have made
 	rm -rf $(VENV) $(SAM_VENV) $(RUNTIME_VENV) $(WHEEL_VENV) $(CLIENTS_VENV) $(E2E_VENV) $(FUZZ_VENV) $(DYNAMODB_LOCAL) $(SCANNERS) .bench .fuzz .local .aws-sam .hypothesis .mypy_cache \
-	  .pytest_cache .ruff_cache
+	  .pytest_cache .ruff_cache clients/python/dist clients/typescript/dist clients/typescript/*.tgz clients/typescript/node_modules
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

@@ -99,8 +99,10 @@ class Leak:
 
 # ---- Verification --------------------------------------------------------------------------------------------
 
+# Without slots: Python 3.10 gives inherited fields slots anew, and classes with two such bases cannot be made.
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True)
 class _Answered:
     """Fields of every result of a verification."""
 
@@ -108,7 +110,7 @@ class _Answered:
     valid: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class VerifiedApiKey(_Answered):
     """Details of a key that exists, whether it was admitted or refused.
 
@@ -143,7 +145,7 @@ class VerifiedApiKey(_Answered):
     leak: Leak | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Valid(VerifiedApiKey):
     """The key works and has the required permissions. The only result that admits a caller."""
 
@@ -151,21 +153,21 @@ class Valid(VerifiedApiKey):
     valid: Literal[True] = field(default=True, init=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Refused(_Answered):
     """The key was refused. Other refusals are subclasses; this class itself is a code that the client does not know."""
 
     valid: Literal[False] = field(default=False, init=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class NotFound(Refused):
     """The key is unknown. Malformed, forged, deleted and rotated-out keys are indistinguishable on purpose."""
 
     code: Literal["NOT_FOUND"] = field(default="NOT_FOUND", init=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Expired(VerifiedApiKey, Refused):
     """The key has expired."""
 
@@ -173,7 +175,7 @@ class Expired(VerifiedApiKey, Refused):
     valid: Literal[False] = field(default=False, init=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Disabled(VerifiedApiKey, Refused):
     """The key is disabled."""
 
@@ -181,7 +183,7 @@ class Disabled(VerifiedApiKey, Refused):
     valid: Literal[False] = field(default=False, init=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class OrganizationFrozen(VerifiedApiKey, Refused):
     """The organization of the key is scheduled for deletion."""
 
@@ -189,7 +191,7 @@ class OrganizationFrozen(VerifiedApiKey, Refused):
     valid: Literal[False] = field(default=False, init=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class IpNotAllowed(VerifiedApiKey, Refused):
     """The key has allowed addresses, and `client_ip` is none of them or was not given."""
 
@@ -197,7 +199,7 @@ class IpNotAllowed(VerifiedApiKey, Refused):
     valid: Literal[False] = field(default=False, init=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class InsufficientPermissions(VerifiedApiKey, Refused):
     """The key lacks `missing_permissions`."""
 
@@ -205,7 +207,7 @@ class InsufficientPermissions(VerifiedApiKey, Refused):
     valid: Literal[False] = field(default=False, init=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class RateLimited(VerifiedApiKey, Refused):
     """The rate limit of the key or of its organization is reached."""
 
@@ -213,7 +215,7 @@ class RateLimited(VerifiedApiKey, Refused):
     valid: Literal[False] = field(default=False, init=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class QuotaExceeded(VerifiedApiKey, Refused):
     """The quota of the key or of its organization is used up."""
 

@@ -27,12 +27,12 @@ class FrozenCredentials(Protocol):
     """AWS credentials at one moment."""
 
     @property
-    def access_key(self) -> str:
+    def access_key(self) -> str | None:
         """Access key id."""
         ...
 
     @property
-    def secret_key(self) -> str:
+    def secret_key(self) -> str | None:
         """Secret access key."""
         ...
 
@@ -103,10 +103,13 @@ class Signer:
 
         region, credentials = self._find()
         try:
-            return Loaded(credentials.get_frozen_credentials(), region)
+            frozen = credentials.get_frozen_credentials()
         except (BotoCoreError, ClientError) as error:
             # Its message may quote the output of a credential process.
             return Lost(f"the AWS credentials cannot be refreshed ({type(error).__name__})")
+        if not frozen.access_key or not frozen.secret_key:
+            _refuse("credentials: an access key id and a secret access key are needed, and one of them is empty")
+        return Loaded(frozen, region)
 
     def sign(self, address: Address, headers: Mapping[str, str], body: bytes, loaded: Loaded) -> dict[str, str]:
         """Return the headers of a POST request, signed.
@@ -168,7 +171,7 @@ class Signer:
         return region or self._aws().get_config_variable("region")
 
     def _find_credentials(self) -> AwsCredentials | None:
-        return self._aws().get_credentials()  # type: ignore[return-value] # the stubs have no protocol for it
+        return self._aws().get_credentials()
 
     def _aws(self) -> Session:
         if self._session is None:
