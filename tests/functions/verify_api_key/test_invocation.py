@@ -219,3 +219,42 @@ def test_one_field_of_api_gateway_makes_no_request(invoked: Callable[[object], A
     error = invoked({"key": "kk_", name: "POST"})["error"]
 
     assert f"{name} is not a field of this request" == error["message"]
+
+
+@pytest.mark.parametrize(("milliseconds", "failures"), [(3_500, [1]), (10_000, [])], ids=["503", "200"])
+def test_a_failed_invocation_is_counted(
+    call: Call, capsys: pytest.CaptureFixture[str], milliseconds: int, failures: list[int]
+) -> None:
+    """The log line of an invocation without a result carries a metric: Lambda itself counts it as a success."""
+    text = KEY.put(call.table)
+
+    call.handler({"key": text}, Context(remaining_milliseconds=milliseconds))
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    counted = [line for line in lines if "FailedInvocations" in line]
+    assert failures == [line["FailedInvocations"] for line in counted]
+    assert [
+        {
+            "Namespace": "Keywright",
+            "Dimensions": [["stack"]],
+            "Metrics": [{"Name": "FailedInvocations", "Unit": "Count"}],
+        }
+        for _ in failures
+    ] == [directive for line in counted for directive in line["_aws"]["CloudWatchMetrics"]]
+
+
+def test_a_failed_request_is_no_failed_invocation(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
+    """API Gateway has metrics of its own for the errors of requests."""
+    text = KEY.put(call.table)
+
+    assert 503 == call.with_time_left(3_500).fails({"key": text}).status
+    assert "FailedInvocations" not in capsys.readouterr().out
+
+
+def test_a_forged_caller_changes_nothing(call: Call, invoked: Callable[[object], Any]) -> None:
+    """An invoker that writes an event as API Gateway would gets what it gets for the body alone."""
+    content = {"key": KEY.put(call.table), "permissions": ["sessions:read"]}
+    identity = {"sourceIp": "127.0.0.1", "accountId": "0", "caller": "root", "userArn": "arn:aws:iam::0:root"}
+    forged = call(content, requestContext={**call_context(), "identity": identity})
+
+    assert json.loads(forged["body"])["data"] == invoked(content)["data"]
