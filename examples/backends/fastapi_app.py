@@ -5,9 +5,8 @@ Run it: KEYWRIGHT_URL=... AWS_REGION=... uvicorn fastapi_app:app
 
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Header, HTTPException, Request
-
 import keywright_client
+from fastapi import Depends, FastAPI, Header, HTTPException, Request
 
 app = FastAPI()
 

@@ -7,10 +7,9 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import keywright_client
 from flask import Flask, abort, g, request
 from flask.typing import ResponseReturnValue
-
-import keywright_client
 
 app = Flask(__name__)
 View = Callable[..., ResponseReturnValue]

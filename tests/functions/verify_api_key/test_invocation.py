@@ -100,7 +100,7 @@ EVENTS = JSON | st.dictionaries(st.sampled_from(FIELDS), JSON) | st.fixed_dictio
 def test_any_event_is_answered_as_the_request_with_it(
     call: Call, invoked: Callable[[object], Any], event: object
 ) -> None:
-    """Whatever a caller invokes the function with is a body, valid or not; the function does not raise."""
+    """Any JSON value is a body, valid or not, and is answered; the function does not raise."""
     over_http = call(json.dumps(event), requestContext=call_context())
     answer = invoked(event)
 
