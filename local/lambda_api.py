@@ -22,6 +22,7 @@ from local import logs, sigv4
 from local.functions import FunctionError
 from local.gateway import received, status_line
 from local.intrinsics import ACCOUNT_ID, REGION, arn
+from local.server import HOST
 from local.sigv4 import Defect
 from local.template import IAM_AUTHORIZER
 
@@ -78,7 +79,6 @@ class LambdaApi:
         stack: the template.
         invoke: invokes the function with a logical id on an event, with the id of the request.
         credential: access key that must sign invocations.
-        domain: host and port of the service.
         port: port of the service.
         announce: called with one line for each invocation.
     """
@@ -86,7 +86,6 @@ class LambdaApi:
     stack: Stack
     invoke: Callable[[str, Json, str], Json]
     credential: sigv4.SigningCredential
-    domain: str
     port: int
     announce: Callable[[str], None]
 
@@ -103,7 +102,7 @@ class LambdaApi:
 
     def _answer(self, environ: WSGIEnvironment, start_response: StartResponse, name: str) -> Iterable[bytes]:
         started = time.perf_counter()
-        request = received(environ, self.domain, self.port)
+        request = received(environ, f"{HOST}:{self.port}", self.port)
         try:
             answer = self._invoked(request, name)
         except _InvokeError as error:

@@ -117,7 +117,7 @@ def running(options: Options, claim: Claim, announce: Callable[[str], None]) -> 
         permissions = tuple(text(stack.parameters.get("Permissions", ""), "Permissions").split(","))
         tokens = {} if options.empty else demo.tokens(provider, options.demo_ttl_seconds)
         keys = {} if options.empty else _demo_keys(stack, store, gateway, tokens["owner"], permissions, table)
-        invocations = LambdaApi(stack, functions.invoke, gateway.credential, f"{HOST}:{port}", port, announce)
+        invocations = LambdaApi(stack, functions.invoke, gateway.credential, port, announce)
         application = invocations.in_front_of(gateway)
         _serve(application, claim.service, _REQUEST_THREADS, opened, channel_for(gateway))
         description = StackDescription(
@@ -127,6 +127,7 @@ def running(options: Options, claim: Claim, announce: Callable[[str], None]) -> 
             tokens=tokens,
             users={} if options.empty else demo.users(),
             iam=gateway.credential,
+            lambda_url=f"http://{HOST}:{port}",
             function_arn=next((function.arn for function in invocable(stack)), None),
             aws_endpoint_url=aws.dynamodb_url,
             table_name=table.name,

@@ -31,6 +31,7 @@ class StackDescription:
         aws_url: endpoint of EventBridge, Secrets Manager and SQS.
         event_bus: name of the event bus.
         function_arn: ARN of that function, which backends can invoke without API Gateway.
+        lambda_url: endpoint of Lambda; None for that of AWS.
         operator: environment of the operator's command line; empty for a service that is not local.
     """
 
@@ -46,6 +47,7 @@ class StackDescription:
     aws_url: str | None = None
     event_bus: str | None = None
     function_arn: str | None = None
+    lambda_url: str | None = None
     operator: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -17,7 +17,7 @@ from keywright.api.request import BackendRequest, BodyModel, Caller, Nothing, Qu
 from keywright.api.schemas import PageQuery
 from keywright.api.validation import validate
 from keywright.errors import INTERNAL_SERVER_ERROR, ServiceError
-from keywright.log import describe, logger
+from keywright.log import counted, describe, logger
 from keywright.settings import answer_settings
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ DOCUMENT_SECONDS = 300
 
 _STAGE = "/v1"
 """Begins the path of every link of an answer whose function does not know the API's address."""
+_FIRST_SERVER_ERROR = 500
 _CALLER_FIELDS = ("organization_id", "user_id", "api_key_id", "caller_arn")
 """The fields of the log that say who the caller was."""
 
@@ -319,11 +320,13 @@ class _Invocation:
         return {"x-request-id": self.request_id}
 
     def _log(self, status: int, code: str, reason: str | None) -> None:
-        _log_answer(self.operation, self.request_id, (status, code, reason), {})
+        # For Lambda an answer is a success, whatever it says: without this metric, no alarm would notice failures.
+        failed = counted("FailedInvocations") if status >= _FIRST_SERVER_ERROR else {}
+        _log_answer(self.operation, self.request_id, (status, code, reason), failed)
 
 
 def _log_answer(
-    operation: str, request_id: str, answer: tuple[int, str, str | None], caller: Mapping[str, str | None]
+    operation: str, request_id: str, answer: tuple[int, str, str | None], more: Mapping[str, object]
 ) -> None:
     """Write the line of a request.
 
@@ -331,7 +334,7 @@ def _log_answer(
         operation: the name of the function's folder.
         request_id: the `x-request-id` of the answer.
         answer: status, code and reason. Not the message, which can contain what the caller sent.
-        caller: the fields that say who it was, if that is known.
+        more: other fields, such as those that say who the caller is.
     """
     status, code, reason = answer
     logger().info(
@@ -343,7 +346,7 @@ def _log_answer(
             "code": code,
             "reason": reason,
             **dict.fromkeys(_CALLER_FIELDS),
-            **caller,
+            **more,
         },
     )
 
