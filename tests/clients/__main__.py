@@ -44,6 +44,8 @@ def _check(tools: Tools, stack_file: Path, work: Path) -> None:
         archive = _check_typescript(tools, stack_file, folders["typescript"])
         python = of_python.result()
     project = folders["typescript"] / "user"
+    with step("Pages: npm installs the AWS SDK's providers of credentials"):
+        typescript_package.add(tools, "@aws-sdk/credential-providers", project)
     generated.check(tools, stack_file, folders["generated"])
     transports.check(stack_file, python, tools.node, project)
     languages = {
@@ -71,6 +73,7 @@ def _check_typescript(tools: Tools, stack_file: Path, work: Path) -> Path:
     archive = typescript_package.build(tools, stack_file, work / "source")
     typescript_package.install(tools, archive, work / "user")
     typescript_package.check_types(tools, archive.parent / "node_modules" / "typescript", work / "user")
+    typescript_package.check_runtimes(tools, stack_file, archive.parent)
     return archive
 
 

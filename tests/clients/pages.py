@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +29,6 @@ class Language:
     Attributes:
         names: how code blocks are marked.
         command: reads a program from standard input and runs it.
-        beginning: what readers have before they paste a program, such as a key's text; the program may define it anew.
         ending: what ends a program that would serve requests.
         directory: the directory to run in.
         variables: more variables of the environment.
@@ -36,7 +36,6 @@ class Language:
 
     names: Sequence[str]
     command: Sequence[object]
-    beginning: str
     ending: str
     directory: Path
     variables: Mapping[str, str]
@@ -57,7 +56,7 @@ class Language:
         require_that(bool(blocks), f"{page.name} has no program in {self.names[0]}")
         for block in blocks:
             placed = re.sub(r"arn:aws:lambda:[\w:-]+", function_arn, block.replace(ADDRESS, deployment.base_url))
-            program = f"{self.beginning}\n{placed}\n{self.ending}"
+            program = placed + self.ending
             try:
                 run(self.command, self.directory, newcomer(**_variables(deployment), **self.variables), program)
             except StepFailed as failure:
@@ -67,7 +66,7 @@ class Language:
 def in_python(python: Path, tools: Tools, directory: Path) -> Language:
     """Return Python, with the client that is installed for it and the pinned frameworks."""
     command = (python, PROGRAMS / "pasted.py")
-    return Language(("python",), command, PYTHON, "", directory, {"PYTHONPATH": str(tools.frameworks)})
+    return Language(("python",), command, "", directory, {"PYTHONPATH": str(tools.frameworks)})
 
 
 def in_javascript(tools: Tools, project: Path, frameworks: Path) -> Language:
@@ -80,25 +79,9 @@ def in_javascript(tools: Tools, project: Path, frameworks: Path) -> Language:
     """
     for name in ("express", "fastify", "hono"):
         (project / "node_modules" / name).symlink_to(frameworks / name)
-    command = (tools.node, "--input-type=module", "-")
-    return Language(("js", "ts", "javascript", "typescript"), command, JAVASCRIPT, "process.exit();", project, {})
-
-
-PYTHON = """
-import os
-from keywright_client import *
-url, token, text, key_id = (os.environ[name] for name in ("KEYWRIGHT_URL", "TOKEN", "KEY", "KEY_ID"))
-keywright = Keywright(url, token=token)
-"""
-"""What a reader of a page has in Python."""
-JAVASCRIPT = """
-Object.assign(globalThis, await import("@keywright/client"));
-Object.assign(globalThis, {
-  url: process.env.KEYWRIGHT_URL, token: process.env.TOKEN, text: process.env.KEY, id: process.env.KEY_ID,
-});
-globalThis.keywright = new Keywright(url, { token });
-"""
-"""The same in JavaScript. These are properties of the global object, which a module can define anew."""
+    shutil.copy(PROGRAMS / "reader.mjs", project)
+    command = (tools.node, "--import", "./reader.mjs", "--input-type=module", "-")
+    return Language(("js", "ts"), command, "process.exit();", project, {})
 
 
 def _variables(deployment: Deployment) -> dict[str, str]:

@@ -98,6 +98,23 @@ def add(tools: Tools, package: Path | str, project: Path) -> None:
     run([tools.npm, "install", *quiet, package], project, newcomer())
 
 
+def check_runtimes(tools: Tools, stack_file: Path, source: Path) -> None:
+    """Run the packed client in Node.js, Deno, Bun and workerd, the runtime of Cloudflare Workers.
+
+    Args:
+        tools: the programs.
+        stack_file: stack file of a running service.
+        source: the copy of the package.
+
+    Raises:
+        StepFailed: the client does not work in one of them.
+    """
+    with step("TypeScript: npm ci installs Deno, Bun and workerd"):
+        install_locked(tools, source / "test" / "runtimes")
+    with step("TypeScript: the package works in Node.js, Deno, Bun and workerd"):
+        run([tools.npm, "run", "test:runtimes"], source, newcomer(KEYWRIGHT_STACK=str(stack_file)))
+
+
 def check_types(tools: Tools, compiler: Path, project: Path) -> None:
     """Let the compiler check a user's program against the installed package.
 
