@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 DOCUMENTS = sorted(
     path
-    for pattern in ("*.md", "docs/**/*.md", "events/*.md", "functions/**/*.md", "examples/**/*.md")
+    for pattern in ("*.md", "docs/**/*.md", "events/*.md", "functions/**/*.md", "examples/**/*.md", "clients/*/*.md")
     for path in ROOT.glob(pattern)
 )
 
