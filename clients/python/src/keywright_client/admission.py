@@ -1,0 +1,118 @@
+"""Admits a request with a valid API key, or returns the answer that refuses it. Blocking, and for asyncio."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from keywright_client.errors import ApiConnectionError, ApiError
+from keywright_client.refusals import INVALID_KEY, LONGEST_KEY_CHARACTERS, NO_KEY, Refusal, refusal, unavailable
+from keywright_client.results import Valid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from keywright_client import AsyncKeywright, Keywright
+    from keywright_client.results import Verification
+
+_logger = logging.getLogger("keywright_client")
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """What a request needs of its key. Create it with `of`.
+
+    Attributes:
+        permissions: the permissions that the key must have.
+        cost: how much the request takes of the key's limits, 0 to 1,000,000.
+    """
+
+    permissions: tuple[str, ...]
+    cost: int
+
+    @classmethod
+    def of(cls, permissions: Iterable[str], cost: int) -> Requirements:
+        """Return what a request needs, from the arguments of an integration.
+
+        Raises:
+            TypeError: the permissions are one text, whose characters would be taken for permissions.
+        """
+        if isinstance(permissions, str):
+            raise TypeError(f"permissions must be a list of texts, as in [{permissions!r}]")
+        return cls(tuple(permissions), cost)
+
+
+def admit(keywright: Keywright, key: str | None, client_ip: str | None, needed: Requirements) -> Valid | Refusal:
+    """Verify the key of a request; return the result, or the answer that refuses the request.
+
+    Args:
+        keywright: the client to verify the key with.
+        key: the key that the caller presented; None if there was none.
+        client_ip: the caller's address. A text that is no address counts as an unknown address.
+        needed: what the request needs of the key.
+
+    Raises:
+        ConfigurationError: the client has no region or no credentials.
+    """
+    asked = _asked(key)
+    if isinstance(asked, Refusal):
+        return asked
+    try:
+        verification = keywright.verify(
+            asked, permissions=needed.permissions, client_ip=_address(client_ip), cost=needed.cost
+        )
+    except (ApiError, ApiConnectionError) as error:
+        return _unavailable(error)
+    return _answer(verification, needed)
+
+
+async def admit_async(
+    keywright: AsyncKeywright, key: str | None, client_ip: str | None, needed: Requirements
+) -> Valid | Refusal:
+    """Verify the key of a request as `admit` does, without blocking the event loop."""
+    asked = _asked(key)
+    if isinstance(asked, Refusal):
+        return asked
+    try:
+        verification = await keywright.verify(
+            asked, permissions=needed.permissions, client_ip=_address(client_ip), cost=needed.cost
+        )
+    except (ApiError, ApiConnectionError) as error:
+        return _unavailable(error)
+    return _answer(verification, needed)
+
+
+def _asked(key: str | None) -> str | Refusal:
+    """Return the key to ask Keywright for, or the answer to a request that is refused without asking."""
+    if not key:
+        return NO_KEY
+    return INVALID_KEY if len(key) > LONGEST_KEY_CHARACTERS else key
+
+
+def _address(client_ip: str | None) -> str | None:
+    """Return an address without its IPv6 zone; None if it is not known.
+
+    A server on a Unix socket has no address of its caller, and test clients have a name instead. Keywright refuses
+    such a text as a request that is not valid.
+    """
+    address = (client_ip or "").partition("%")[0]
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        return None
+    return address
+
+
+def _unavailable(error: ApiError | ApiConnectionError) -> Refusal:
+    """Log why a key could not be verified, without the key; return the answer."""
+    _logger.error("API key not verified: %s", error)
+    return unavailable(error)
+
+
+def _answer(verification: Verification, needed: Requirements) -> Valid | Refusal:
+    if isinstance(verification, Valid):
+        return verification
+    return refusal(verification, needed.permissions, datetime.now(timezone.utc))

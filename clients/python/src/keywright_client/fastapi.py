@@ -1,0 +1,86 @@
+"""API keys for FastAPI: a dependency.
+
+Example:
+    api_key = ApiKey(keywright, permissions=["analytics:read"])
+
+    @app.get("/reports")
+    def reports(key: Annotated[Valid, Depends(api_key)]) -> dict[str, str]:
+        return {"reports of": key.organization_id}
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timezone
+from typing import Annotated
+
+from fastapi import HTTPException, Response, Security
+from fastapi.concurrency import run_in_threadpool
+from fastapi.requests import HTTPConnection
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+
+from keywright_client import AsyncKeywright, Keywright, Valid
+from keywright_client.admission import Requirements, admit, admit_async
+from keywright_client.refusals import Refusal, limit_headers
+
+_X_API_KEY = APIKeyHeader(name="x-api-key", scheme_name="ApiKeyHeader", auto_error=False)
+_BEARER = HTTPBearer(scheme_name="ApiKeyBearer", auto_error=False)
+
+
+class ApiKey:
+    """A dependency that admits requests with a valid API key and returns the result of its verification.
+
+    The key is read from `x-api-key`, or else from `Authorization: Bearer`: both are security schemes of the
+    application's OpenAPI description. WebSocket routes can depend on it, too.
+
+    Args:
+        keywright: the client to verify keys with. The requests of a `Keywright` run in FastAPI's threads.
+        permissions: the permissions that the route requires. By default, any valid key is admitted.
+        cost: how much a request takes of the key's limits, 0 to 1,000,000.
+        client_ip: returns the caller's address for the allowed addresses of keys. By default, it is that of the
+            connection. Behind a proxy of your own, let the server take it from the proxy, as
+            `uvicorn --forwarded-allow-ips` does.
+
+    Raises:
+        TypeError: `permissions` is one text.
+    """
+
+    def __init__(
+        self,
+        keywright: Keywright | AsyncKeywright,
+        *,
+        permissions: Iterable[str] = (),
+        cost: int = 1,
+        client_ip: Callable[[HTTPConnection], str | None] | None = None,
+    ) -> None:
+        self._keywright = keywright
+        self._needed = Requirements.of(permissions, cost)
+        self._client_ip = client_ip or _address_of_the_connection
+
+    async def __call__(
+        self,
+        connection: HTTPConnection,
+        response: Response,
+        x_api_key: Annotated[str | None, Security(_X_API_KEY)],
+        bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
+    ) -> Valid:
+        """Return the result of verifying the key of a request, and add the headers of its limits to the response.
+
+        Raises:
+            HTTPException: 401, 403 or 429 if the request is refused, 503 if the key cannot be verified. Its detail is
+                `{"code", "message"}`.
+            ConfigurationError: the client has no region or no credentials.
+        """
+        key = x_api_key or (bearer.credentials if bearer else None)
+        address = self._client_ip(connection)
+        if isinstance(self._keywright, AsyncKeywright):
+            result = await admit_async(self._keywright, key, address, self._needed)
+        else:
+            result = await run_in_threadpool(admit, self._keywright, key, address, self._needed)
+        if isinstance(result, Refusal):
+            detail = {"code": result.code, "message": result.message}
+            raise HTTPException(result.status, detail, dict(result.headers))
+        response.headers.update(limit_headers(result, datetime.now(timezone.utc)))
+        return result
+
+
+def _address_of_the_connection(connection: HTTPConnection) -> str | None:
+    return connection.client.host if connection.client else None

@@ -1,0 +1,157 @@
+"""HTTP answers to requests whose API key is refused, and headers that show what is left of its limits.
+
+The integrations of this package are made of it. An integration of another framework can be, too.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from keywright_client.errors import ApiError
+from keywright_client.results import (
+    InsufficientPermissions,
+    IpNotAllowed,
+    OrganizationFrozen,
+    QuotaExceeded,
+    RateLimited,
+    VerifiedApiKey,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from keywright_client.errors import ApiConnectionError
+    from keywright_client.results import Refused, Valid
+
+LONGEST_KEY_CHARACTERS = 4096
+"""No key is longer, by far. A longer text is refused unasked: Keywright would not read it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The answer to a request that is not admitted.
+
+    Attributes:
+        status: the HTTP status: 401, 403, 429 or 503.
+        headers: headers of the answer, with names in lower case. Those of the content are not among them.
+        code: the reason, for programs.
+        message: the reason, for people.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    code: str
+    message: str
+
+    @property
+    def body(self) -> dict[str, dict[str, str]]:
+        """Return the content of the answer, to be written as JSON."""
+        return {"error": {"code": self.code, "message": self.message}}
+
+
+NO_KEY = Refusal(401, {"www-authenticate": "Bearer"}, "UNAUTHORIZED", "The request has no API key")
+"""The answer to a request without a key."""
+INVALID_KEY = Refusal(
+    401, {"www-authenticate": 'Bearer error="invalid_token"'}, "UNAUTHORIZED", "The API key is not valid"
+)
+"""The answer for a key that does not exist, does not work any more or was refused for a reason unknown to this version.
+
+It is the same for all of them, so that a thief does not learn whether a text was once a key.
+"""
+
+
+def presented_key(x_api_key: str | None, authorization: str | None) -> str | None:
+    """Return the key of a request, from `x-api-key` or else `Authorization: Bearer`; None if there is none.
+
+    Keywright's own routes and its authorizer read the same headers, in the same order.
+
+    Args:
+        x_api_key: the value of `x-api-key`. An empty one counts as none.
+        authorization: the value of `authorization`.
+    """
+    if x_api_key:
+        return x_api_key
+    scheme, _, key = (authorization or "").partition(" ")
+    return key.strip() or None if scheme.lower() == "bearer" else None
+
+
+def refusal(verification: Refused, permissions: Iterable[str], now: datetime) -> Refusal:
+    """Return the answer to a request with a refused key.
+
+    Args:
+        verification: why the key was refused.
+        permissions: the permissions that the request needs.
+        now: the time, with a time zone.
+    """
+    limits = limit_headers(verification, now)
+    match verification:
+        case InsufficientPermissions(code=code):
+            challenge = f'Bearer error="insufficient_scope", scope="{" ".join(permissions)}"'  # RFC 6750, section 3
+            message = "The API key does not have permission for this request"
+            return Refusal(403, {"www-authenticate": challenge, **limits}, code, message)
+        case IpNotAllowed(code=code):
+            return Refusal(403, limits, code, "The API key may not be used from this address")
+        case OrganizationFrozen(code=code):
+            return Refusal(403, limits, code, "The organization of the API key is scheduled for deletion")
+        case RateLimited(code=code, retry_after_seconds=seconds):
+            message = "The API key or its organization has reached its rate limit"
+            return Refusal(429, {**_retry_after(seconds), **limits}, code, message)
+        case QuotaExceeded(code=code, retry_after_seconds=seconds):
+            message = "The quota of the API key or of its organization is used up"
+            return Refusal(429, {**_retry_after(seconds), **limits}, code, message)
+        case _:
+            return INVALID_KEY
+
+
+def _retry_after(seconds: int | None) -> dict[str, str]:
+    return {} if seconds is None else {"retry-after": str(seconds)}
+
+
+def unavailable(error: ApiError | ApiConnectionError) -> Refusal:
+    """Return the answer to a request whose key could not be verified: the key may be valid, so it is no 401.
+
+    Args:
+        error: why it could not be verified. The answer does not show it: it is for the log.
+    """
+    seconds = error.retry_after_seconds if isinstance(error, ApiError) else None
+    return Refusal(
+        503,
+        _retry_after(seconds or 1),
+        "SERVICE_UNAVAILABLE",
+        "API keys cannot be verified at the moment",
+    )
+
+
+def limit_headers(verification: Valid | Refused, now: datetime) -> dict[str, str]:
+    """Return the headers that show the limits of a key and what is left of them; none if it has no limits.
+
+    They are the structured fields of draft-ietf-httpapi-ratelimit-headers-10: `ratelimit-policy` has the limits, and
+    `ratelimit` what is left (`r`) and the seconds until a limit is whole again (`t`). A limit of which it is not known
+    what is left is in the first only.
+
+    Args:
+        verification: the result of verifying the key.
+        now: the time, with a time zone.
+    """
+    if not isinstance(verification, VerifiedApiKey):
+        return {}
+    policies, limits = [], []
+    if rate := verification.rate_limit:
+        policies.append(f'"rate";q={rate.limit}')
+        if rate.remaining is not None:
+            limits.append(_limit("rate", rate.remaining, rate.reset_seconds))
+    if quota := verification.quota:
+        policies.append(f'"quota";q={quota.limit}')
+        seconds = None if quota.resets_at is None else math.ceil((quota.resets_at - now).total_seconds())
+        limits.append(_limit("quota", quota.remaining, seconds))
+    fields = {"ratelimit-policy": ", ".join(policies), "ratelimit": ", ".join(limits)}
+    return {name: value for name, value in fields.items() if value}
+
+
+def _limit(name: str, remaining: int, reset_seconds: int | None) -> str:
+    """Return an item of `ratelimit`. Its integers are never negative."""
+    reset = "" if reset_seconds is None else f";t={max(0, reset_seconds)}"
+    return f'"{name}";r={max(0, remaining)}{reset}'

@@ -1,0 +1,74 @@
+"""The integration of FastAPI: its description, WebSockets, the caller's address."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from keywright_client.fastapi import ApiKey
+from tests.clients.integrations import fastapi_application
+from tests.clients.integrations.answers import KEY, RATE_LIMIT, verification
+from tests.clients.integrations.applications import asynchronous, blocking, connect
+from tests.support.in_process import of_asgi
+
+if TYPE_CHECKING:
+    from tests.clients.integrations.answers import Service
+
+DENIAL: dict[str, Any] = {"websocket.http.response": {}}
+
+
+def test_the_description_of_the_application_has_both_headers(service: Service) -> None:
+    """The OpenAPI description names both headers as alternatives, so that the documentation page can send a key."""
+    described = fastapi_application.create(blocking(service)).openapi()
+
+    assert {
+        "ApiKeyHeader": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+        "ApiKeyBearer": {"type": "http", "scheme": "bearer"},
+    } == described["components"]["securitySchemes"]
+    assert [{"ApiKeyHeader": []}, {"ApiKeyBearer": []}] == described["paths"]["/reports"]["get"]["security"]
+
+
+def test_a_refusal_is_the_detail_of_an_http_exception(service: Service) -> None:
+    """The body of a refusal is that of FastAPI's own errors, with code and message."""
+    service.answer = verification("RATE_LIMITED")
+    response = of_asgi(fastapi_application.create(blocking(service)))({"x-api-key": KEY.encode()})
+
+    assert {
+        "detail": {"code": "RATE_LIMITED", "message": "The API key or its organization has reached its rate limit"}
+    } == response.json()
+
+
+def test_a_function_returns_the_address_of_the_caller(service: Service) -> None:
+    """The function of the application sees the request and decides which address is the caller's."""
+    app = fastapi_application.create(blocking(service), client_ip=lambda connection: connection.headers["x-real-ip"])
+    of_asgi(app)({"x-api-key": KEY.encode(), "x-real-ip": b"2001:db8::1"})
+
+    assert ["2001:db8::1"] == [body["clientIp"] for body in service.asked]
+
+
+def test_a_websocket_with_a_key_is_accepted(service: Service) -> None:
+    """The route of a WebSocket gets the result of the verification."""
+    service.answer = verification("VALID", id="another", rateLimit=RATE_LIMIT)
+    accepted, message = connect(
+        fastapi_application.create(asynchronous(service)), {"x-api-key": KEY.encode()}, extensions=DENIAL
+    )
+
+    assert "websocket.accept" == accepted["type"]
+    assert {"id": "another"} == json.loads(message["text"])
+
+
+def test_a_websocket_without_a_key_is_401(service: Service) -> None:
+    """A WebSocket is refused with a response before it is accepted."""
+    start, body = connect(fastapi_application.create(asynchronous(service)), {}, extensions=DENIAL)
+
+    assert ["websocket.http.response.start", 401] == [start["type"], start["status"]]
+    assert (b"www-authenticate", b"Bearer") in start["headers"]
+    assert "UNAUTHORIZED" == json.loads(body["body"])["detail"]["code"]
+
+
+def test_permissions_are_no_single_text(service: Service) -> None:
+    """A text instead of a list of permissions is refused when the application starts."""
+    with pytest.raises(TypeError, match="permissions"):
+        ApiKey(blocking(service), permissions="analytics:read")
