@@ -6,7 +6,8 @@ Amazon API Gateway Developer Guide, "Gateway response types". The signature is c
 (botocore.auth.SigV4Auth), the signer of the AWS SDK for Python and of the AWS CLI.
 
 AWS documents the response types for missing credentials and for a wrong signature, but none for other invalid
-credentials, such as an unknown access key: here all of them are INVALID_SIGNATURE. Credentials in the query (presigned
+credentials, such as an unknown access key: here all of them are INVALID_SIGNATURE. So is a signature that is out of
+time, which API Gateway names InvalidSignatureException as well. Credentials in the query (presigned
 URLs) are not supported and count as missing.
 """
 

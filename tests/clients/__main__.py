@@ -63,8 +63,10 @@ def _check(tools: Tools, stack_file: Path, work: Path) -> None:
 
 def _check_python(tools: Tools, work: Path) -> Path:
     """Check the Python package; return the Python that it is installed for."""
-    python = python_package.install(python_package.build(tools, work), work)
+    wheel = python_package.build(tools, work)
+    python = python_package.install(wheel, work)
     python_package.check_types(python, work)
+    python_package.run_in_each_python(tools, wheel, work)
     return python
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import sys
@@ -10,7 +11,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.clients.commands import newcomer, require, require_that, run, step
+from tests.clients.commands import install_locked, newcomer, require, require_that, run, step
 from tests.support.environment import ROOT
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 SOURCE = ROOT / "clients" / "python"
 PROGRAMS = Path(__file__).with_name("programs")
+PYTHONS = Path(__file__).with_name("pythons")
 VERSIONS = ("3.10", "3.14")
 """The oldest and the newest Python that the client is for."""
 
@@ -97,3 +99,25 @@ def check_types(python: Path, work: Path) -> None:
         run([*mypy, *program], work, newcomer())
         for version in VERSIONS:  # with the settings of this repository, which are strict
             run([*mypy, "--python-version", version, SOURCE / "src" / "keywright_client"], ROOT, newcomer())
+
+
+def run_in_each_python(tools: Tools, wheel: Path, work: Path) -> None:
+    """Use the wheel in CPython 3.10 to 3.14. This machine has one of them; the others are compiled to WebAssembly.
+
+    Raises:
+        StepFailed: it does not work in one of them.
+    """
+    with step("Python: npm installs CPython 3.10 to 3.14"):
+        project = work / "pythons"
+        shutil.copytree(PYTHONS, project, ignore=shutil.ignore_patterns("node_modules"))
+        install_locked(tools, project)
+        packages = work / "packages"
+        # Those two are needed by dependencies in older versions than the Python that pip runs with.
+        needed = (wheel, "exceptiongroup", "typing_extensions")
+        run([sys.executable, "-m", "pip", "install", "--quiet", "--target", packages, *needed], work, newcomer())
+    versions = json.loads((project / "package.json").read_text(encoding="utf-8"))["dependencies"]
+    for version in sorted(name.removeprefix("python-") for name in versions):
+        with step(f"Python: the client verifies keys in CPython {version}"):
+            program = ("run.cjs", version, packages, "check.py")
+            printed = run([tools.node, *program], project, newcomer())
+            require_that(printed.startswith(f"Python {version}."), f"Python {version} printed {printed}")

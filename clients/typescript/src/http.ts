@@ -40,25 +40,27 @@ export function parsed(text: string): unknown {
 
 // Only codes are shown: messages and causes of runtimes can contain the address and headers of the request.
 function reasonOf(error: unknown, seconds: number): string {
-  const codes = [...chain(error)].flatMap(({ name, code }) => [name, code]).filter(isCode);
-  const kind = KINDS.find(({ pattern }) => codes.some((code) => pattern.test(code)));
-  const code = codes.find((each) => !/^(Type|Syntax|Aggregate)?Error$/.test(each));
-  if (kind?.timeLimit) return `no answer within ${seconds} s`;
-  return [kind?.text ?? "the connection failed", code && `(${code})`].filter(Boolean).join(" ");
+  const failures = [...chain(error)];
+  if (failures.some(({ name }) => name === "TimeoutError")) return `no answer within ${seconds} s`;
+  const texts = failures.flatMap(({ name, code, message }) => [name, code, message]).map(String);
+  const [kind] = KINDS.find(([, pattern]) => texts.some((each) => pattern.test(each))) ?? ["the connection failed"];
+  const code = failures.map((each) => each.code).find((each) => /^[A-Z][A-Z0-9_]{1,40}$/.test(String(each)));
+  return code === undefined ? kind : `${kind} (${String(code)})`;
 }
 
-const KINDS: readonly { pattern: RegExp; text?: string; timeLimit?: true }[] = [
-  { pattern: /^TimeoutError$/, timeLimit: true },
-  { pattern: /TIMEOUT|ETIMEDOUT/, text: "the connection timed out" },
-  { pattern: /^(ENOTFOUND|EAI_)/, text: "the name cannot be resolved" },
-  { pattern: /^(ECONNREFUSED|ConnectionRefused)$/, text: "the connection was refused" },
-  { pattern: /^(ECONNRESET|EPIPE|UND_ERR_SOCKET|ConnectionClosed)$/, text: "the connection was closed" },
-  { pattern: /CERT|TLS|SSL|UNABLE_TO_/, text: "TLS failed" },
+// Node.js and Bun have codes, Deno and workers only messages.
+const KINDS: readonly (readonly [kind: string, pattern: RegExp])[] = [
+  ["the connection timed out", /TIMEOUT|ETIMEDOUT|timed out/],
+  ["the name cannot be resolved", /^ENOTFOUND$|^EAI_|dns error/],
+  ["the connection was refused", /^ECONNREFUSED$|connection refused/i],
+  ["the connection was closed", /^ECONNRESET$|^EPIPE$|^UND_ERR_SOCKET$|connection (closed|lost|reset)/i],
+  ["TLS failed", /CERT|TLS|SSL|UNABLE_TO_|certificate/],
 ];
 
 interface Failure {
   readonly name?: unknown;
   readonly code?: unknown;
+  readonly message?: unknown;
 }
 
 /** Return an error and its causes, of which Node.js has two levels. */
@@ -67,8 +69,4 @@ function* chain(error: unknown, depth = 0): Generator<Failure> {
   const { cause, errors } = error as { readonly cause?: unknown; readonly errors?: unknown };
   yield error as Failure;
   for (const each of [cause, ...(Array.isArray(errors) ? errors : [])]) yield* chain(each, depth + 1);
-}
-
-function isCode(code: unknown): code is string {
-  return typeof code === "string" && /^[A-Za-z][A-Za-z0-9_]{1,60}$/.test(code);
 }

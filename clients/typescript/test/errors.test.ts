@@ -141,7 +141,15 @@ for (const [failureOfRuntime, shown] of [
     }),
     "the connection was refused (ECONNREFUSED)",
   ],
+  [
+    new TypeError(`error sending ${KEY}: tcp connect error: Connection refused (os error 111)`),
+    "the connection was refused",
+  ],
+  [new TypeError(`error sending ${KEY}: dns error: no such host`), "the name cannot be resolved"],
+  [new TypeError(`error sending ${KEY}: invalid peer certificate: UnknownIssuer`), "TLS failed"],
+  [new Error("Network connection lost."), "the connection was closed"],
   [new TypeError(`error sending ${KEY}`), "the connection failed"],
+  [Object.assign(new Error(), { code: KEY, name: KEY }), "the connection failed"],
   [KEY, "the connection failed"],
 ] as const) {
   test(`a failure of the runtime reads "${shown}", without its own text`, async () => {

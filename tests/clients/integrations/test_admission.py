@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keywright_client import AsyncKeywright, ConfigurationError, Keywright, Valid
-from keywright_client.admission import admit, admit_async, requirements
+from keywright_client.admission import Requirements, admit, admit_async
 from tests.clients.integrations.answers import KEY
 from tests.clients.integrations.applications import arguments, asynchronous, blocking
 
 if TYPE_CHECKING:
     from tests.clients.integrations.answers import Service
 
-NOTHING = requirements((), 1)
+NOTHING = Requirements.of((), 1)
 
 
 @pytest.mark.parametrize(
@@ -58,4 +58,4 @@ def test_a_client_without_a_region_is_an_error_of_the_backend(
 def test_permissions_are_no_single_text() -> None:
     """A text instead of a list of permissions is refused at once, and not taken for its characters."""
     with pytest.raises(TypeError, match=r"as in \['analytics:read'\]"):
-        requirements("analytics:read", 1)
+        Requirements.of("analytics:read", 1)

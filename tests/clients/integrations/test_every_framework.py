@@ -117,6 +117,15 @@ def test_a_text_that_is_no_key_is_401(get: Get, service: Service, header: str, t
     assert 1 == len(service.asked)
 
 
+@pytest.mark.deep
+def test_any_byte_in_a_text_is_401(get: Get, service: Service) -> None:
+    """A text with any byte that a server lets through is refused, and never crashes the backend."""
+    service.answer = verification("NOT_FOUND")
+    texts = [b"kk_" + bytes([byte]) + b"1" for byte in range(256) if byte not in b"\0\r\n"]
+
+    assert [401] * len(texts) == [get({"x-api-key": text}).status_code for text in texts]
+
+
 @pytest.mark.parametrize("header", ["x-api-key", "authorization"])
 def test_a_huge_text_is_401(get: Get, service: Service, header: str) -> None:
     """A text that is too long for a key is refused without asking Keywright, which would not read it."""

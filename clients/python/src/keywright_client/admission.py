@@ -9,14 +9,13 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from keywright_client.errors import ApiConnectionError, ApiError
-from keywright_client.refusals import INVALID_KEY, LONGEST_KEY_CHARACTERS, NO_KEY, refusal, unavailable
+from keywright_client.refusals import INVALID_KEY, LONGEST_KEY_CHARACTERS, NO_KEY, Refusal, refusal, unavailable
 from keywright_client.results import Valid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from keywright_client import AsyncKeywright, Keywright
-    from keywright_client.refusals import Refusal
     from keywright_client.results import Verification
 
 _logger = logging.getLogger("keywright_client")
@@ -24,7 +23,7 @@ _logger = logging.getLogger("keywright_client")
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What a request needs of its key.
+    """What a request needs of its key. Create it with `of`.
 
     Attributes:
         permissions: the permissions that the key must have.
@@ -34,20 +33,16 @@ class Requirements:
     permissions: tuple[str, ...]
     cost: int
 
+    @classmethod
+    def of(cls, permissions: Iterable[str], cost: int) -> Requirements:
+        """Return what a request needs, from the arguments of an integration.
 
-def requirements(permissions: Iterable[str], cost: int) -> Requirements:
-    """Return what a request needs of its key.
-
-    Args:
-        permissions: the permissions that the key must have.
-        cost: how much the request takes of the key's limits, 0 to 1,000,000.
-
-    Raises:
-        TypeError: the permissions are one text, whose characters would be taken for permissions.
-    """
-    if isinstance(permissions, str):
-        raise TypeError(f"permissions must be a list of texts, as in [{permissions!r}]")
-    return Requirements(tuple(permissions), cost)
+        Raises:
+            TypeError: the permissions are one text, whose characters would be taken for permissions.
+        """
+        if isinstance(permissions, str):
+            raise TypeError(f"permissions must be a list of texts, as in [{permissions!r}]")
+        return cls(tuple(permissions), cost)
 
 
 def admit(keywright: Keywright, key: str | None, client_ip: str | None, needed: Requirements) -> Valid | Refusal:
@@ -62,11 +57,12 @@ def admit(keywright: Keywright, key: str | None, client_ip: str | None, needed: 
     Raises:
         ConfigurationError: the client has no region or no credentials.
     """
-    if refused := _unasked(key):
-        return refused
+    asked = _asked(key)
+    if isinstance(asked, Refusal):
+        return asked
     try:
         verification = keywright.verify(
-            key or "", permissions=needed.permissions, client_ip=_address(client_ip), cost=needed.cost
+            asked, permissions=needed.permissions, client_ip=_address(client_ip), cost=needed.cost
         )
     except (ApiError, ApiConnectionError) as error:
         return _unavailable(error)
@@ -77,22 +73,23 @@ async def admit_async(
     keywright: AsyncKeywright, key: str | None, client_ip: str | None, needed: Requirements
 ) -> Valid | Refusal:
     """Verify the key of a request as `admit` does, without blocking the event loop."""
-    if refused := _unasked(key):
-        return refused
+    asked = _asked(key)
+    if isinstance(asked, Refusal):
+        return asked
     try:
         verification = await keywright.verify(
-            key or "", permissions=needed.permissions, client_ip=_address(client_ip), cost=needed.cost
+            asked, permissions=needed.permissions, client_ip=_address(client_ip), cost=needed.cost
         )
     except (ApiError, ApiConnectionError) as error:
         return _unavailable(error)
     return _answer(verification, needed)
 
 
-def _unasked(key: str | None) -> Refusal | None:
-    """Return the answer to a request that is refused without asking Keywright."""
+def _asked(key: str | None) -> str | Refusal:
+    """Return the key to ask Keywright for, or the answer to a request that is refused without asking."""
     if not key:
         return NO_KEY
-    return INVALID_KEY if len(key) > LONGEST_KEY_CHARACTERS else None
+    return INVALID_KEY if len(key) > LONGEST_KEY_CHARACTERS else key
 
 
 def _address(client_ip: str | None) -> str | None:

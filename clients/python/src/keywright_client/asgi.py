@@ -1,6 +1,7 @@
 """API keys for any ASGI application: a middleware.
 
-app = ApiKeyMiddleware(app, keywright=AsyncKeywright(...), permissions=["analytics:read"], exempt=["/health"])
+Example:
+    app = ApiKeyMiddleware(app, keywright=AsyncKeywright(...), permissions=["analytics:read"], exempt=["/health"])
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from keywright_client.admission import admit_async, requirements
+from keywright_client.admission import Requirements, admit_async
 from keywright_client.refusals import Refusal, limit_headers, presented_key
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class ApiKeyMiddleware:
             raise TypeError(f"exempt must be a list of paths, as in [{exempt!r}]")
         self._app = app
         self._keywright = keywright
-        self._needed = requirements(permissions, cost)
+        self._needed = Requirements.of(permissions, cost)
         self._exempt = frozenset(exempt)
         self._client_ip = client_ip or _address_of_the_connection
 

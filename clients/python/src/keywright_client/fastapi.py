@@ -1,10 +1,11 @@
 """API keys for FastAPI: a dependency.
 
-api_key = ApiKey(keywright, permissions=["analytics:read"])
+Example:
+    api_key = ApiKey(keywright, permissions=["analytics:read"])
 
-@app.get("/reports")
-def reports(key: Annotated[Valid, Depends(api_key)]) -> dict[str, str]:
-    return {"reports of": key.organization_id}
+    @app.get("/reports")
+    def reports(key: Annotated[Valid, Depends(api_key)]) -> dict[str, str]:
+        return {"reports of": key.organization_id}
 """
 
 from collections.abc import Callable, Iterable
@@ -17,7 +18,7 @@ from fastapi.requests import HTTPConnection
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
 from keywright_client import AsyncKeywright, Keywright, Valid
-from keywright_client.admission import admit, admit_async, requirements
+from keywright_client.admission import Requirements, admit, admit_async
 from keywright_client.refusals import Refusal, limit_headers
 
 _X_API_KEY = APIKeyHeader(name="x-api-key", scheme_name="ApiKeyHeader", auto_error=False)
@@ -51,7 +52,7 @@ class ApiKey:
         client_ip: Callable[[HTTPConnection], str | None] | None = None,
     ) -> None:
         self._keywright = keywright
-        self._needed = requirements(permissions, cost)
+        self._needed = Requirements.of(permissions, cost)
         self._client_ip = client_ip or _address_of_the_connection
 
     async def __call__(

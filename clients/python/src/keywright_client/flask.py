@@ -1,9 +1,10 @@
 """API keys for Flask: a decorator of views.
 
-@app.get("/reports")
-@api_key_required(keywright, permissions=["analytics:read"])
-def reports() -> dict[str, str]:
-    return {"reports of": g.api_key.organization_id}
+Example:
+    @app.get("/reports")
+    @api_key_required(keywright, permissions=["analytics:read"])
+    def reports() -> dict[str, str]:
+        return {"reports of": g.api_key.organization_id}
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import after_this_request, current_app, g, jsonify, request
 
-from keywright_client.admission import admit, requirements
+from keywright_client.admission import Requirements, admit
 from keywright_client.refusals import Refusal, limit_headers, presented_key
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def api_key_required(
     Raises:
         TypeError: `permissions` is one text.
     """
-    needed = requirements(permissions, cost)
+    needed = Requirements.of(permissions, cost)
 
     def decorate(view: View) -> View:
         @functools.wraps(view)

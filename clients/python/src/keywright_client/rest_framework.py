@@ -1,13 +1,14 @@
 """API keys for Django REST framework: an authentication class, and permission classes.
 
-KEYWRIGHT = {"url": "https://..."}  # in the settings
+Example:
+    KEYWRIGHT = {"url": "https://..."}  # in the settings
 
-class Reports(APIView):
-    authentication_classes = [ApiKeyAuthentication]
-    permission_classes = [HasPermissions("analytics:read")]
+    class Reports(APIView):
+        authentication_classes = [ApiKeyAuthentication]
+        permission_classes = [HasPermissions("analytics:read")]
 
-    def get(self, request: Request) -> Response:
-        return Response({"reports of": request.auth.organization_id})
+        def get(self, request: Request) -> Response:
+            return Response({"reports of": request.auth.organization_id})
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.settings import api_settings
 
 from keywright_client import Keywright, Valid
-from keywright_client.admission import admit, requirements
+from keywright_client.admission import Requirements, admit
 from keywright_client.refusals import NO_KEY, Refusal, limit_headers, presented_key
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class ApiKeyAuthentication(BaseAuthentication):  # type: ignore[misc] # Django R
             if any(isinstance(permission, _KeyPermission) for permission in permissions):
                 raise _exception(NO_KEY)
             return None
-        needed = requirements(dict.fromkeys(_required(permissions)), self.cost(request))
+        needed = Requirements.of(dict.fromkeys(_required(permissions)), self.cost(request))
         result = admit(_keywright(), key, self.client_ip(request), needed)
         if isinstance(result, Refusal):
             # Headers of the view are added to whatever response the view's handler of exceptions makes.
