@@ -20,7 +20,7 @@ _FORBIDDEN = 403
 _NOT_FOUND = 404
 _TOO_MANY = 429
 _PASSING = frozenset({500, 502, 503, 504})
-_ERROR_TYPE = re.compile(r"[A-Za-z]{1,64}")
+_ERROR_TYPE = re.compile(r"[A-Za-z0-9]{1,64}")
 _REQUEST_IDS = ("x-request-id", "x-amzn-requestid", "apigw-requestid")
 
 

@@ -22,17 +22,19 @@ if TYPE_CHECKING:
 _GREATEST_SKEW = timedelta(minutes=4)
 """AWS refuses signatures that are five minutes old. Below this, the refusal has another cause."""
 
+_NO_CREDENTIALS = "credentials: no AWS credentials in the environment, the AWS profile or the role of this machine"
+
 
 class FrozenCredentials(Protocol):
     """AWS credentials at one moment."""
 
     @property
-    def access_key(self) -> str:
+    def access_key(self) -> str | None:
         """Access key id."""
         ...
 
     @property
-    def secret_key(self) -> str:
+    def secret_key(self) -> str | None:
         """Secret access key."""
         ...
 
@@ -103,10 +105,13 @@ class Signer:
 
         region, credentials = self._find()
         try:
-            return Loaded(credentials.get_frozen_credentials(), region)
+            frozen = credentials.get_frozen_credentials()
         except (BotoCoreError, ClientError) as error:
             # Its message may quote the output of a credential process.
             return Lost(f"the AWS credentials cannot be refreshed ({type(error).__name__})")
+        if not frozen.access_key or not frozen.secret_key:
+            _refuse(_NO_CREDENTIALS)
+        return Loaded(frozen, region)
 
     def sign(self, address: Address, headers: Mapping[str, str], body: bytes, loaded: Loaded) -> dict[str, str]:
         """Return the headers of a POST request, signed.
@@ -160,7 +165,7 @@ class Signer:
         if self._region is None:
             _refuse("region: pass region, or set AWS_REGION, AWS_DEFAULT_REGION or the region of the AWS profile")
         if self._credentials is None:
-            _refuse("credentials: no AWS credentials in the environment, the AWS profile or the role of this machine")
+            _refuse(_NO_CREDENTIALS)
         return self._region, self._credentials
 
     def _find_region(self) -> str | None:
@@ -168,7 +173,7 @@ class Signer:
         return region or self._aws().get_config_variable("region")
 
     def _find_credentials(self) -> AwsCredentials | None:
-        return self._aws().get_credentials()  # type: ignore[return-value] # the stubs have no protocol for it
+        return self._aws().get_credentials()
 
     def _aws(self) -> Session:
         if self._session is None:
