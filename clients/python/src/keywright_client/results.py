@@ -151,11 +151,14 @@ class Valid(VerifiedApiKey):
     valid: Literal[True] = field(default=True, init=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Refused(_Answered):
     """The key was refused. Other refusals are subclasses; this class itself is a code that the client does not know."""
 
-    valid: Literal[False] = field(default=False, init=False)
+    # No slots besides those of the base: a refusal can then also be a VerifiedApiKey. `slots=True` of Python 3.10 would
+    # repeat them, and a default would be an attribute of the class in their place.
+    __slots__ = ()
+    valid: Literal[False] = field(default_factory=lambda: False, init=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
