@@ -155,6 +155,14 @@ def test_an_answer_without_an_envelope(kind: Kind, status: int, text: str, conte
     assert 1 == len(keywright.received)
 
 
+def test_a_firewall_in_front_of_the_api(kind: Kind) -> None:
+    """A 403 without an envelope to a request with a token is not blamed on AWS credentials, which it does not have."""
+    error = caught(CALLS["get"], kind.client(URL, handler=pretended(httpx.Response(403))))
+
+    assert "refused before it reached Keywright" in error.message
+    assert "execute-api" not in str(error)
+
+
 @pytest.mark.parametrize(("status", "headers", "text"), LAMBDA_ANSWERS.values(), ids=LAMBDA_ANSWERS)
 @pytest.mark.usefixtures("pauses")
 def test_a_refusal_of_lambda(kind: Kind, status: int, headers: dict[str, str], text: str) -> None:
