@@ -145,13 +145,16 @@ def limit_headers(verification: Valid | Refused, now: datetime) -> dict[str, str
             limits.append(_limit("rate", rate.remaining, rate.reset_seconds))
     if quota := verification.quota:
         policies.append(f'"quota";q={quota.limit}')
-        seconds = None if quota.resets_at is None else math.ceil((quota.resets_at - now).total_seconds())
-        limits.append(_limit("quota", quota.remaining, seconds))
+        limits.append(_limit("quota", quota.remaining, _seconds_until(quota.resets_at, now)))
     fields = {"ratelimit-policy": ", ".join(policies), "ratelimit": ", ".join(limits)}
     return {name: value for name, value in fields.items() if value}
 
 
 def _limit(name: str, remaining: int, reset_seconds: int | None) -> str:
-    """Return an item of `ratelimit`. Its integers are never negative."""
-    reset = "" if reset_seconds is None else f";t={max(0, reset_seconds)}"
-    return f'"{name}";r={max(0, remaining)}{reset}'
+    reset = "" if reset_seconds is None else f";t={reset_seconds}"
+    return f'"{name}";r={remaining}{reset}'
+
+
+def _seconds_until(moment: datetime | None, now: datetime) -> int | None:
+    """Return the seconds from now to a moment; 0 if it is over, by a clock that is ahead of Keywright's."""
+    return None if moment is None else max(0, math.ceil((moment - now).total_seconds()))
