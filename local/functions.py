@@ -28,11 +28,13 @@ class FunctionError(Exception):
 
     Attributes:
         message: text of the exception, which Lambda reports as errorMessage.
+        kind: name of its class, which Lambda reports as errorType.
     """
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, kind: str = "Exception") -> None:
         super().__init__(message)
         self.message = message
+        self.kind = kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class LambdaContext:
     invoked_function_arn: str
     memory_limit_in_mb: int
     timeout_seconds: int
-    aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    aws_request_id: str
     function_version: str = "$LATEST"
     log_stream_name: str = "local"
     client_context: None = None
@@ -72,7 +74,7 @@ class Functions:
         keys: access key of each function's role.
     """
 
-    handlers: Mapping[str, Callable[[dict[str, Json], LambdaContext], Json]]
+    handlers: Mapping[str, Callable[[Json, LambdaContext], Json]]
     definitions: Mapping[str, Function]
     keys: Mapping[str, AccessKey]
 
@@ -89,10 +91,15 @@ class Functions:
         keys = {name: iam.assume_role(function, function.environment) for name, function in stack.functions.items()}
         return cls(handlers, stack.functions, keys)
 
-    def invoke(self, logical_id: str, event: dict[str, Json]) -> Json:
+    def invoke(self, logical_id: str, event: Json, request_id: str | None = None) -> Json:
         """Invoke a function with an event and return its answer.
 
         Both are converted to JSON and back, as in Lambda.
+
+        Args:
+            logical_id: of the function.
+            event: any JSON value.
+            request_id: of the invocation; a new one by default.
 
         Raises:
             FunctionError: the function raised an exception, or its answer is not JSON.
@@ -103,6 +110,7 @@ class Functions:
             invoked_function_arn=function.arn,
             memory_limit_in_mb=function.memory_mib,
             timeout_seconds=function.timeout_seconds,
+            aws_request_id=request_id or str(uuid.uuid4()),
         )
         try:
             received = json.loads(json.dumps(event))
@@ -112,11 +120,11 @@ class Functions:
             message = str(error)
             if message != "Unauthorized":  # how an authorizer denies access; not a failure
                 _LOG.exception("%s raised", logical_id)
-            raise FunctionError(message) from error
+            raise FunctionError(message, type(error).__name__) from error
         return answer
 
 
-def _load(function: Function) -> Callable[[dict[str, Json], LambdaContext], Json]:
+def _load(function: Function) -> Callable[[Json, LambdaContext], Json]:
     """Import a handler under a unique module name: the files of all functions have the same name."""
     place = f"Resources.{function.logical_id}"
     path = function.directory.joinpath(*function.module.split(".")).with_suffix(".py")
@@ -128,7 +136,7 @@ def _load(function: Function) -> Callable[[dict[str, Json], LambdaContext], Json
     module = importlib.util.module_from_spec(specification)
     sys.modules[specification.name] = module  # dataclasses and pydantic look up their module
     specification.loader.exec_module(module)
-    handler: Callable[[dict[str, Json], LambdaContext], Json] | None = getattr(module, function.attribute, None)
+    handler: Callable[[Json, LambdaContext], Json] | None = getattr(module, function.attribute, None)
     if handler is None:
         raise TemplateError(f"{place}: {path} has no {function.attribute}")
     return handler

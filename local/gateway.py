@@ -51,7 +51,6 @@ _REMAPPED_HEADERS = frozenset(
     | {"referer", "server", "user-agent", "via", "warn", "www-authenticate"}
 )
 _NO_CONTENT = frozenset({HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED})
-_SHOWN_CHARACTERS = 120
 
 
 class Gateway:
@@ -90,15 +89,15 @@ class Gateway:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request (PEP 3333)."""
         started = time.perf_counter()
-        request = self._read(environ)
+        request = received(environ, self._domain, self._port)
         with logs.collected() as lines:
             answer = self.answer(request)
         reason = answer.reason or logs.reason(lines, answer.status)
-        self._announce_request(request.method, request.path, answer.status, started, reason)
+        self._announce(logs.line(request.method, request.path, answer.status, started, reason))
         headers = [*answer.headers, ("x-amzn-requestid", request.request_id)]
         if answer.status not in _NO_CONTENT:
             headers.append(("content-length", str(len(answer.body))))
-        start_response(_status_line(answer.status), headers)
+        start_response(status_line(answer.status), headers)
         return [] if request.method == "HEAD" or answer.status in _NO_CONTENT else [answer.body]
 
     def answer(self, request: Request) -> HttpResponse:
@@ -121,7 +120,7 @@ class Gateway:
             status = HTTPStatus.BAD_REQUEST
         default = "DEFAULT_5XX" if status == HTTPStatus.INTERNAL_SERVER_ERROR else "DEFAULT_4XX"
         request = Request("-", "-", "", (), b"", "-", self._domain, self._port)
-        self._announce_request(request.method, request.path, status, time.perf_counter())
+        self._announce(logs.line(request.method, request.path, status, time.perf_counter()))
         refusal = RefusalError(types.get(HTTPStatus(status), default), status=status)
         return render(refusal, self._api.gateway_responses, request_context(request, self._api.stage, "-"), None)
 
@@ -170,24 +169,21 @@ class Gateway:
                 return route, dict(zip(resource.parameters, match.groups(), strict=True))
         raise RefusalError("MISSING_AUTHENTICATION_TOKEN", reason="there is no such route")
 
-    def _read(self, environ: WSGIEnvironment) -> Request:
-        target = environ["REQUEST_URI"]
-        path = target.split("?", 1)[0] if target.startswith("/") else urlsplit(target).path
-        return Request(
-            method=environ["REQUEST_METHOD"],
-            path=path,
-            query=environ["QUERY_STRING"],
-            headers=environ[_HEADERS_KEY],
-            body=environ["wsgi.input"].read(),
-            source_ip=environ["REMOTE_ADDR"],
-            domain=self._domain,
-            port=self._port,
-        )
 
-    def _announce_request(self, method: str, path: str, status: int, started: float, reason: str | None = None) -> None:
-        milliseconds = (time.perf_counter() - started) * 1000
-        why = "" if reason is None else f": {_printable(reason)}"
-        self._announce(f"{method} {_printable(path)} {status} {milliseconds:.0f} ms{why}")
+def received(environ: WSGIEnvironment, domain: str, port: int) -> Request:
+    """Return the request of a channel of `channel_for`, for the service at this domain and port."""
+    target = environ["REQUEST_URI"]
+    path = target.split("?", 1)[0] if target.startswith("/") else urlsplit(target).path
+    return Request(
+        method=environ["REQUEST_METHOD"],
+        path=path,
+        query=environ["QUERY_STRING"],
+        headers=environ[_HEADERS_KEY],
+        body=environ["wsgi.input"].read(),
+        source_ip=environ["REMOTE_ADDR"],
+        domain=domain,
+        port=port,
+    )
 
 
 @dataclass(frozen=True)
@@ -280,13 +276,8 @@ def _passed_on(lines: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
             yield name, value
 
 
-def _printable(text: str) -> str:
-    """Return the beginning of a text of the client, without control characters."""
-    shown = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
-    return "".join(character if character.isprintable() else "?" for character in shown)
-
-
-def _status_line(status: int) -> str:
+def status_line(status: int) -> str:
+    """Return a status with its phrase."""
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:
@@ -326,7 +317,7 @@ def channel_for(gateway: Gateway) -> type[HTTPChannel]:
         def execute(self) -> None:
             error = cast("HTTPRequestParser", self.request).error
             answer = gateway.refuse_malformed(HTTPStatus.BAD_REQUEST if error is None else error.code)
-            self.status = _status_line(answer.status)
+            self.status = status_line(answer.status)
             self.response_headers = [*answer.headers, ("content-length", str(len(answer.body)))]
             self.set_close_on_finish()
             self.content_length = len(answer.body)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ _PLAIN = {
 }
 """Reasons that are names of PyJWT's exceptions."""
 _FIRST_ERROR = 400
+_SHOWN_CHARACTERS = 120
 
 
 class Log(io.TextIOBase):
@@ -85,3 +87,24 @@ def reason(texts: Sequence[str], status: int) -> str | None:
                 word = str(entry[name])
                 return _PLAIN.get(word, word)
     return None
+
+
+def line(method: str, path: str, status: int, started: float, reason: str | None = None) -> str:
+    """Return the line of a request for the terminal.
+
+    Args:
+        method: of the request.
+        path: of the request, without the query.
+        status: of the answer.
+        started: when the request arrived, by `time.perf_counter`.
+        reason: why it was refused.
+    """
+    milliseconds = (time.perf_counter() - started) * 1000
+    why = "" if reason is None else f": {_printable(reason)}"
+    return f"{method} {_printable(path)} {status} {milliseconds:.0f} ms{why}"
+
+
+def _printable(text: str) -> str:
+    """Return the beginning of a text of the client, without control characters."""
+    shown = text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."
+    return "".join(character if character.isprintable() else "?" for character in shown)

@@ -19,6 +19,7 @@ from local.gateway import Gateway, channel_for
 from local.iam import Iam
 from local.identity_provider import IdentityProvider, issuer_at
 from local.intrinsics import TemplateError, text
+from local.lambda_api import LambdaApi, invocable
 from local.logs import Log
 from local.server import HOST, Server, port_of
 from local.sign_in.requests import Client
@@ -116,7 +117,9 @@ def running(options: Options, claim: Claim, announce: Callable[[str], None]) -> 
         permissions = tuple(text(stack.parameters.get("Permissions", ""), "Permissions").split(","))
         tokens = {} if options.empty else demo.tokens(provider, options.demo_ttl_seconds)
         keys = {} if options.empty else _demo_keys(stack, store, gateway, tokens["owner"], permissions, table)
-        _serve(gateway, claim.service, _REQUEST_THREADS, opened, channel_for(gateway))
+        invocations = LambdaApi(stack, functions.invoke, gateway.credential, port, announce)
+        application = invocations.in_front_of(gateway)
+        _serve(application, claim.service, _REQUEST_THREADS, opened, channel_for(gateway))
         description = StackDescription(
             base_url=f"http://{HOST}:{port}/{stack.api.stage}",
             organization_id=None if options.empty else demo.ACTIVE_ORGANIZATION_ID,
@@ -124,6 +127,8 @@ def running(options: Options, claim: Claim, announce: Callable[[str], None]) -> 
             tokens=tokens,
             users={} if options.empty else demo.users(),
             iam=gateway.credential,
+            lambda_url=f"http://{HOST}:{port}",
+            function_arn=next((function.arn for function in invocable(stack)), None),
             aws_endpoint_url=aws.dynamodb_url,
             table_name=table.name,
             keys=keys,

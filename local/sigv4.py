@@ -1,4 +1,4 @@
-"""Verifies AWS Signature Version 4 on routes with AWS_IAM, with the access key of the local service.
+"""Verifies AWS Signature Version 4, on routes with AWS_IAM and invocations, with the access key of the local service.
 
 Sources: AWS Identity and Access Management User Guide, "Create a signed AWS API request" (canonical request and string
 to sign) and "AWS Signature Version 4 for API requests" (a request must arrive within five minutes of its timestamp);
@@ -6,7 +6,8 @@ Amazon API Gateway Developer Guide, "Gateway response types". The signature is c
 (botocore.auth.SigV4Auth), the signer of the AWS SDK for Python and of the AWS CLI.
 
 AWS documents the response types for missing credentials and for a wrong signature, but none for other invalid
-credentials, such as an unknown access key: here all of them are INVALID_SIGNATURE. Credentials in the query (presigned
+credentials, such as an unknown access key: here all of them are INVALID_SIGNATURE. So is a signature that is out of
+time, which API Gateway names InvalidSignatureException as well. Credentials in the query (presigned
 URLs) are not supported and count as missing.
 """
 
@@ -18,6 +19,7 @@ import re
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
@@ -35,12 +37,13 @@ if TYPE_CHECKING:
     from local.events import Request
     from local.intrinsics import Json
 
-SERVICE = "execute-api"
 MAXIMUM_SKEW_SECONDS = 300
+USER_ARN = f"arn:aws:iam::{ACCOUNT_ID}:user/local-developer"
+"""The owner of the access key."""
 
+_API_GATEWAY = "execute-api"
 _ACCESS_KEY_ID = "AKIDLOCALDEVELOPMENT"
 _USER_ID = "AIDALOCALDEVELOPMENT"
-_USER_ARN = f"arn:aws:iam::{ACCOUNT_ID}:user/local-developer"
 _SECRET_BYTES = 30
 _AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 +Credential=(?P<scope>[^\s,]+), *SignedHeaders=(?P<names>[^\s,]+), *"
@@ -52,7 +55,7 @@ _BODY_DIGEST = "x-amz-content-sha256"
 
 @dataclass(frozen=True, slots=True)
 class SigningCredential:
-    """An access key of a user who may call every route with AWS_IAM."""
+    """An access key of a user who may call every route with AWS_IAM, and invoke the functions of these routes."""
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
@@ -69,36 +72,68 @@ class SigningCredential:
         return cls(_ACCESS_KEY_ID, secret, REGION)
 
 
+class Defect(Enum):
+    """What is wrong with a signature."""
+
+    MISSING = auto()
+    INCOMPLETE = auto()
+    NOT_CURRENT = auto()
+    WRONG = auto()
+
+
+class SignatureError(Exception):
+    """A request is not signed, or its signature is not valid; the message says why."""
+
+    def __init__(self, defect: Defect, reason: str) -> None:
+        super().__init__(reason)
+        self.defect = defect
+
+
+def check(request: Request, credential: SigningCredential, service: str) -> None:
+    """Verify that a request is signed with an access key.
+
+    Args:
+        request: the request as received.
+        credential: the only access key that is accepted.
+        service: that the request is for, such as execute-api.
+
+    Raises:
+        SignatureError: the request is not signed, or its signature is not valid for this access key, service, time and
+            content.
+    """
+    lines = request.header_values("authorization")
+    if not any(lines):
+        raise SignatureError(Defect.MISSING, "the request has no AWS signature")
+    signature = _AUTHORIZATION.fullmatch(lines[0])
+    if len(lines) > 1 or signature is None:
+        raise SignatureError(Defect.INCOMPLETE, "Authorization is not one AWS signature of version 4")
+    if not _is_current(request):
+        raise SignatureError(Defect.NOT_CURRENT, f"X-Amz-Date is not within {MAXIMUM_SKEW_SECONDS} seconds of now")
+    if not _is_signed(request, credential, service, signature):
+        raise SignatureError(Defect.WRONG, "the AWS signature is not that of the access key in the stack file")
+
+
 def caller(request: Request, credential: SigningCredential) -> dict[str, Json]:
-    """Return the signer of a request, as in the `requestContext.identity` of an event.
+    """Return the signer of a request to an API, as in the `requestContext.identity` of an event.
 
     Args:
         request: the request as received.
         credential: the only access key that is accepted.
 
     Raises:
-        RefusalError: the request is not signed, or its signature is not valid for this access key, time and content.
+        RefusalError: as of `check`.
     """
-    lines = request.header_values("authorization")
-    if not any(lines):
-        raise RefusalError("MISSING_AUTHENTICATION_TOKEN", reason="the request has no AWS signature")
-    signature = _AUTHORIZATION.fullmatch(lines[0])
-    if len(lines) > 1 or signature is None:
-        raise RefusalError("INVALID_SIGNATURE", reason="Authorization is not one AWS signature of version 4")
-    if not _is_current(request):
-        raise RefusalError(
-            "INVALID_SIGNATURE", reason=f"X-Amz-Date is not within {MAXIMUM_SKEW_SECONDS} seconds of now"
-        )
-    if not _is_signed(request, credential, signature):
-        raise RefusalError(
-            "INVALID_SIGNATURE", reason="the AWS signature is not that of the access key in the stack file"
-        )
+    try:
+        check(request, credential, _API_GATEWAY)
+    except SignatureError as error:
+        kind = "MISSING_AUTHENTICATION_TOKEN" if error.defect is Defect.MISSING else "INVALID_SIGNATURE"
+        raise RefusalError(kind, reason=str(error)) from error
     return {
         "accessKey": credential.access_key_id,
         "accountId": ACCOUNT_ID,
         "caller": _USER_ID,
         "user": _USER_ID,
-        "userArn": _USER_ARN,
+        "userArn": USER_ARN,
     }
 
 
@@ -109,8 +144,8 @@ class _Signer(SigV4Auth):
         return request.headers
 
 
-def _is_signed(request: Request, credential: SigningCredential, signature: re.Match[str]) -> bool:
-    """Return whether the signature is that of the access key for this request."""
+def _is_signed(request: Request, credential: SigningCredential, service: str, signature: re.Match[str]) -> bool:
+    """Return whether the signature is that of the access key for this service and request."""
     names = signature["names"].split(";")
     signed = _signed_part(request, names)
     address = urlsplit(signed.url)
@@ -120,7 +155,7 @@ def _is_signed(request: Request, credential: SigningCredential, signature: re.Ma
         return False
     if request.header_values("x-amz-security-token"):  # temporary credentials are not issued here
         return False
-    signer = _Signer(Credentials(credential.access_key_id, credential.secret_access_key), SERVICE, credential.region)
+    signer = _Signer(Credentials(credential.access_key_id, credential.secret_access_key), service, credential.region)
     text = signer.string_to_sign(signed, signer.canonical_request(signed))
     return (
         signer.scope(signed) == signature["scope"]

@@ -25,11 +25,13 @@ class StackDescription:
         issuer: issuer of the session tokens.
         tokens: session token of each persona.
         users: user id of each persona.
-        iam: access key for routes with AWS_IAM.
+        iam: access key for routes with AWS_IAM, and for invocations of their function.
         aws_endpoint_url: endpoint of DynamoDB.
         keys: text of each demo key.
         aws_url: endpoint of EventBridge, Secrets Manager and SQS.
         event_bus: name of the event bus.
+        function_arn: ARN of that function, which backends can invoke without API Gateway.
+        lambda_url: endpoint of Lambda; None for that of AWS.
         operator: environment of the operator's command line; empty for a service that is not local.
     """
 
@@ -44,6 +46,8 @@ class StackDescription:
     keys: Mapping[str, str] = field(default_factory=dict)
     aws_url: str | None = None
     event_bus: str | None = None
+    function_arn: str | None = None
+    lambda_url: str | None = None
     operator: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -103,6 +103,13 @@ def test_only_document_functions_import_the_documents() -> None:
     assert not [path for path in MODULES if path.stem != "endpoint" and "keywright.api.documents" in imports(path)]
 
 
+def test_only_verification_can_be_invoked() -> None:
+    """The other functions trust the caller in an event, so they take API Gateway's events only (0048)."""
+    taking_bodies = [path.parent.name for path in HANDLERS if "@invocable(" in path.read_text(encoding="utf-8")]
+
+    assert ["verify_api_key"] == taking_bodies
+
+
 # ---- Tests ---------------------------------------------------------------------------------------------------
 
 TEST_FILES = sorted(path for path in (ROOT / "tests").rglob("*.py") if "node_modules" not in path.parts)

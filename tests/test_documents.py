@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 DOCUMENTS = sorted(
     path
-    for pattern in ("*.md", "docs/**/*.md", "events/*.md", "functions/**/*.md", "examples/**/*.md")
+    for pattern in ("*.md", "docs/**/*.md", "events/*.md", "functions/**/*.md", "examples/**/*.md", "clients/*/*.md")
     for path in ROOT.glob(pattern)
 )
 
@@ -93,7 +93,7 @@ def aws_commands(path: Path) -> list[Command]:
 
 
 AWS_COMMANDS = [command for path in DOCUMENTS for command in aws_commands(path)]
-GLOBAL_OPTIONS = {"--cli-read-timeout", "--query", "--output", "--region"}
+GLOBAL_OPTIONS = {"--cli-binary-format", "--cli-read-timeout", "--query", "--output", "--region"}
 
 
 @pytest.mark.parametrize("command", AWS_COMMANDS, ids=str)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from benchmarks import environments
-from tests.clients import __main__ as clients
+from tests.clients import commands as clients
 from tests.support.environment import ROOT
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 REQUIREMENTS = sorted([*(ROOT / "requirements").glob("*.txt"), *(ROOT / "benchmarks").rglob("requirements.txt")])
 PROJECTS = sorted(
     path.parent
-    for folder in ("admin", "benchmarks", "examples", "functions", "tests")
+    for folder in ("admin", "benchmarks", "clients", "examples", "functions", "tests")
     for path in (ROOT / folder).rglob("package.json")
     if "node_modules" not in path.parts
 )
@@ -61,7 +61,9 @@ def test_an_npm_package_is_pinned_by_hash(project: Path) -> None:
 def test_there_are_pins_to_check() -> None:
     """The rules above apply to existing files of both kinds."""
     assert len(REQUIREMENTS) > 10
-    assert {"benchmarks/peers/better_auth", "tests/clients/typescript"} == {shown(project) for project in PROJECTS}
+    projects = {"benchmarks/peers/better_auth", "clients/typescript", "examples/backends"}
+
+    assert projects == {shown(project) for project in PROJECTS}
 
 
 def test_the_checker_of_pages_is_the_published_one() -> None:
@@ -84,11 +86,10 @@ def test_npm_installs_from_the_lock_only(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(environments, "ENVIRONMENTS", tmp_path / "bench")
     monkeypatch.setattr(shutil, "which", lambda name: name)
     monkeypatch.setattr(environments, "_run", run)
-    monkeypatch.setattr(clients, "_run", run)
+    monkeypatch.setattr(clients, "run", run)
     folder = environments.node("better_auth")
-    tools = tuple(tmp_path / name for name in ("npm", "npx", "node"))
-    clients._typescript_client(tools, tmp_path / "openapi.json", tmp_path, {})  # type: ignore[arg-type]  # three
+    clients.install_locked(clients.Tools(*(tmp_path / name for name in ("bin", "node", "npm"))), tmp_path)
 
     npm = [command for command in commands if command[0].endswith("npm")]
     assert [["ci"], ["ci"]] == [[part for part in command if part in {"ci", "install"}] for command in npm]
-    assert all((place / "package-lock.json").is_file() for place in (folder, tmp_path / "typescript"))
+    assert (folder / "package-lock.json").is_file()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keywright.api.endpoint import endpoint
-from keywright.api.request import BackendRequest, backend
+from keywright.api.endpoint import invocable
 from keywright.api.schemas import VerifyApiKey
 from keywright.keys import introspect, retired_secrets, usage
 from keywright.keys.meter import SHUTDOWN_SECONDS
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 before_shutdown(lambda: usage.meter().flush_all(retired_secrets.meter(), seconds=SHUTDOWN_SECONDS))
 
 
-@endpoint("verify_api_key", body=VerifyApiKey, caller=backend)
-def handler(request: BackendRequest[VerifyApiKey]) -> VerifiedApiKey | UnknownApiKey:
+@invocable("verify_api_key", body=VerifyApiKey)
+def handler(use: VerifyApiKey) -> VerifiedApiKey | UnknownApiKey:
     """Verify a key for a backend. A refused key is a 200 too: `valid` is `false`, and `code` says why."""
-    return introspect.verify(request.body)
+    return introspect.verify(use)

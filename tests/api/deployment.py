@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import httpx
 
@@ -72,12 +73,14 @@ class Deployment:
         organization_id: organization of all personas except frozen_admin.
         tokens: a session token for each persona.
         iam: the AWS credentials of a backend.
+        invocations: address that backends invoke verify_api_key at.
     """
 
     base_url: str
     organization_id: str
     tokens: Mapping[str, str]
     iam: Mapping[str, str]
+    invocations: str
     client: httpx.Client
 
     @classmethod
@@ -86,7 +89,9 @@ class Deployment:
         stack = json.loads(stack_file.read_text(encoding="utf-8"))
         # The user's proxy cannot reach the loopback interface of this machine.
         client = httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=not is_here(stack["base_url"]))
-        return cls(stack["base_url"], stack["organization_id"], stack["tokens"], stack["iam"], client)
+        lambda_url = stack["lambda_url"] or f"https://lambda.{stack['iam']['region']}.amazonaws.com"
+        invocations = f"{lambda_url}/2015-03-31/functions/{quote(stack['function_arn'], safe='')}/invocations"
+        return cls(stack["base_url"], stack["organization_id"], stack["tokens"], stack["iam"], invocations, client)
 
     def request(
         self,
@@ -138,6 +143,16 @@ class Deployment:
         body = json.dumps(content).encode()
         url = self.base_url + VERIFY
         return self.client.post(url, content=body, headers=signed(url, body, {**self.iam, **iam}))
+
+    def invoke(self, content: Any) -> dict[str, Any]:
+        """Invoke the function that verifies keys with a body as its event, as a backend; return its answer."""
+        body = json.dumps(content).encode()
+        headers = signed(self.invocations, body, self.iam, service="lambda")
+        response = self.client.post(self.invocations, content=body, headers=headers)
+        assert 200 == response.status_code, response.text
+        assert "x-amz-function-error" not in response.headers, response.text
+        answer: dict[str, Any] = response.json()
+        return answer
 
     def outcome(self, key: Any, *permissions: str) -> str:
         """Verify a key; return the code."""

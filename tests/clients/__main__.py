@@ -1,104 +1,83 @@
-"""Generate clients from the description of a local service, and create a key with each; parse the console's script.
+"""Check the clients as their users get them, against a local service; `make test-clients` runs it.
 
-`make test-clients` runs it with the Python that has the generators; Node.js and npm must be installed.
+The generated Python client, the packages of both languages, their pages, the examples, and both ways to verify a key.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from urllib.request import urlopen
 
-from tests.support.local_service import local_service
-
-HERE = Path(__file__).parent
-MINIMUM_NODE = 20
+from tests.clients import backends, generated, pages, python_package, transports, typescript_package
+from tests.clients.commands import StepFailed, Tools, step
+from tests.support.environment import ROOT
+from tests.support.local_service import connected, local_service
 
 
 def main(generators: Path) -> int:
-    """Check both clients; return 0 if each created a key.
+    """Check the clients; return 0 if everything is as it must be, else 1.
 
     Args:
-        generators: the `bin` directory of the environment with openapi-python-client and openapi-spec-validator.
+        generators: the `bin` directory of the environment with openapi-python-client, openapi-spec-validator, hatchling
+            and the frameworks of the examples.
     """
-    npm, npx, node = (_tool(name) for name in ("npm", "npx", "node"))
-    with TemporaryDirectory() as directory, local_service(Path(directory)) as stack_file:
-        work = Path(directory)
-        stack = json.loads(stack_file.read_text(encoding="utf-8"))
-        description = work / "openapi.json"
-        with urlopen(f"{stack['base_url']}/openapi.json") as response:  # noqa: S310 - on this machine
-            description.write_bytes(response.read())
-        environment = {
-            **os.environ,
-            "BASE_URL": json.loads(description.read_bytes())["servers"][0]["url"],
-            "ADMIN_TOKEN": stack["tokens"]["admin"],
-            "MEMBER_TOKEN": stack["tokens"]["member"],
-        }
-        _run([generators / "openapi-spec-validator", description], work, environment)
-        _parse_script(node, stack["base_url"], work, environment)
-        _say("Python", _python_client(generators, description, work, environment))
-        _say("TypeScript", _typescript_client((npm, npx, node), description, work, environment))
+    try:
+        tools = Tools.find(generators)
+        with TemporaryDirectory() as directory, local_service(Path(directory)) as stack_file:
+            _check(tools, stack_file, Path(directory))
+    except StepFailed as failure:
+        sys.stderr.write(f"{failure}\n")
+        return 1
     return 0
 
 
-def _parse_script(node: Path, base_url: str, work: Path, environment: dict[str, str]) -> None:
-    """Let Node.js parse the console's script, as a module."""
-    script = work / "keywright.mjs"
-    with urlopen(f"{base_url}/console/keywright.js") as response:  # noqa: S310 - on this machine
-        script.write_bytes(response.read())
-    _run([node, "--check", script], work, environment)
+def _check(tools: Tools, stack_file: Path, work: Path) -> None:
+    function_arn = json.loads(stack_file.read_text(encoding="utf-8"))["function_arn"]
+    folders = {name: work / name for name in ("generated", "python", "typescript", "examples")}
+    for folder in folders.values():
+        folder.mkdir()
+    with ThreadPoolExecutor() as threads:  # one for each language
+        of_python = threads.submit(_check_python, tools, folders["python"])
+        archive = _check_typescript(tools, stack_file, folders["typescript"])
+        python = of_python.result()
+    project = folders["typescript"] / "user"
+    with step("Pages: npm installs the AWS SDK's providers of credentials"):
+        typescript_package.add(tools, "@aws-sdk/credential-providers", project)
+    generated.check(tools, stack_file, folders["generated"])
+    transports.check(stack_file, python, tools.node, project)
+    languages = {
+        "python": pages.in_python(python, tools, folders["python"]),
+        "typescript": pages.in_javascript(tools, project, archive.parent / "node_modules"),
+    }
+    for deployment in connected(stack_file):
+        for name, language in languages.items():
+            for page in (ROOT / "clients" / name / "README.md", ROOT / "docs" / "clients.md"):
+                with step(f"Pages: the programs of {page.relative_to(ROOT)} run as they are pasted, in {name}"):
+                    language.run_blocks(page, deployment, function_arn)
+        for backend in backends.of_python(tools, python) + backends.of_node(tools, archive, folders["examples"]):
+            backends.check(backend, deployment, function_arn)
 
 
-def _python_client(generators: Path, description: Path, work: Path, environment: dict[str, str]) -> str:
-    configuration = work / "configuration.yaml"
-    configuration.write_text("post_hooks: []\n")
-    generate = [generators / "openapi-python-client", "generate", "--path", description, "--config", configuration]
-    _run(
-        [*generate, "--meta", "none", "--output-path", work / "generated_client", "--fail-on-warning"],
-        work,
-        environment,
-    )
-    return _run([generators / "python", HERE / "create_key.py"], work, {**environment, "PYTHONPATH": str(work)})
+def _check_python(tools: Tools, work: Path) -> Path:
+    """Check the Python package; return the Python that it is installed for."""
+    wheel = python_package.build(tools, work)
+    python = python_package.install(wheel, work)
+    python_package.check_types(python, work)
+    python_package.run_in_each_python(tools, wheel, work)
+    return python
 
 
-def _typescript_client(
-    tools: tuple[Path, Path, Path], description: Path, work: Path, environment: dict[str, str]
-) -> str:
-    npm, npx, node = tools
-    project = work / "typescript"
-    shutil.copytree(HERE / "typescript", project)
-    _run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], project, environment)
-    _run([npx, "--no-install", "openapi-typescript", description, "--output", "api.d.ts"], project, environment)
-    _run([npx, "--no-install", "tsc"], project, environment)
-    return _run([node, "built/create_key.js"], project, environment)
-
-
-def _tool(name: str) -> Path:
-    path = shutil.which(name)
-    if path is None:
-        sys.exit(f"{name} is missing: the TypeScript client needs Node.js {MINIMUM_NODE} or later, and npm")
-    return Path(path)
-
-
-def _run(command: list[object], directory: Path, environment: dict[str, str]) -> str:
-    """Run a command and return its output; exit with that output if it fails."""
-    finished = subprocess.run(  # noqa: S603 - fixed commands
-        [str(part) for part in command], cwd=directory, env=environment, capture_output=True, text=True, check=False
-    )
-    if finished.returncode != 0:
-        sys.exit(f"{command[0]} ended with {finished.returncode}:\n{finished.stdout}{finished.stderr}")
-    return finished.stdout.strip()
-
-
-def _say(client: str, key_id: str) -> None:
-    sys.stdout.write(f"{client} client: created key {key_id.splitlines()[-1]}\n")
-    sys.stdout.flush()
+def _check_typescript(tools: Tools, stack_file: Path, work: Path) -> Path:
+    """Check the TypeScript package, which is installed in the folder `user` then; return the packed client."""
+    archive = typescript_package.build(tools, stack_file, work / "source")
+    typescript_package.install(tools, archive, work / "user")
+    typescript_package.check_types(tools, archive.parent / "node_modules" / "typescript", work / "user")
+    typescript_package.check_runtimes(tools, stack_file, archive.parent)
+    return archive
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]).resolve()))
+    sys.exit(main(Path(sys.argv[1]).absolute()))

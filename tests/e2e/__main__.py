@@ -151,9 +151,9 @@ def run(arguments: list[str], directory: Path, opened: ExitStack) -> int:
 
     say(f"Deploying to ministack on port {port} ...")
     address.api_id = account.deploy()
-    table_name = account.outputs()["TableName"]
+    outputs = account.outputs()
     create_demo_organizations()
-    stack_file = StackFile.describing(description(address.url, provider, table_name), directory / "stack.json")
+    stack_file = StackFile.describing(description(address.url, provider, outputs), directory / "stack.json")
     stack_file.write()
     stack_option = ("--stack", str(stack_file.path))
     failures = pytest("tests/e2e/test_differences.py", *stack_option)
@@ -212,7 +212,7 @@ def administer(*arguments: str) -> None:
     command([sys.executable, "-m", "keywright_admin", "--stack", STACK, *arguments], PYTHONPATH=path)
 
 
-def description(url: str, provider: IdentityProvider, table_name: str) -> StackDescription:
+def description(url: str, provider: IdentityProvider, outputs: Mapping[str, str]) -> StackDescription:
     """Return the description of the deployment, in the form of the local service's."""
     return StackDescription(
         base_url=url,
@@ -222,7 +222,9 @@ def description(url: str, provider: IdentityProvider, table_name: str) -> StackD
         users=demo.users(),
         iam=SigningCredential(os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"], REGION),
         aws_endpoint_url=os.environ["AWS_ENDPOINT_URL"],
-        table_name=table_name,
+        table_name=outputs["TableName"],
+        function_arn=outputs["VerifyApiKeyFunctionArn"],
+        lambda_url=os.environ["AWS_ENDPOINT_URL"],
     )
 
 

@@ -70,7 +70,7 @@ ELSEWHERE = {
     "AWS_ENDPOINT_URL": "aws/endpoints.py",
     "AWS_URL_SUFFIX": "aws/endpoints.py",
     "POWERTOOLS_LOG_LEVEL": "aws_lambda_powertools",
-    "POWERTOOLS_METRICS_NAMESPACE": "keys/verification_log.py",
+    "POWERTOOLS_METRICS_NAMESPACE": "log.py",
     "STACK_NAME": "keys/verification_log.py",
 }
 """Variables of the template that settings.py does not read, and what reads them."""

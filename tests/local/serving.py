@@ -12,6 +12,7 @@ import httpx
 from local.functions import Functions
 from local.gateway import Gateway, channel_for
 from local.iam import Iam
+from local.lambda_api import LambdaApi
 from local.server import HOST, Server, port_of, reserve
 from local.sigv4 import SigningCredential
 
@@ -217,7 +218,7 @@ def add_function(project: Path, name: str, code: str) -> None:
 
 
 class Served:
-    """A gateway that serves a project over HTTP.
+    """A gateway and Lambda's Invoke, which serve a project over HTTP.
 
     Attributes:
         lines: the lines announced to the terminal.
@@ -242,7 +243,9 @@ class Served:
             clock=lambda: self.now,
         )
         self.asked: list[dict[str, object]] = functions.handlers["Authorize"].__globals__["asked"]
-        self.server = Server(gateway, listener, threads=4, channel=channel_for(gateway))
+        invocations = LambdaApi(stack, functions.invoke, self.credential, port_of(listener), self.lines.append)
+        application = invocations.in_front_of(gateway)
+        self.server = Server(application, listener, threads=4, channel=channel_for(gateway))
         self.client = httpx.Client(base_url=self.server.url, timeout=ANSWER_SECONDS, trust_env=False, verify=PLAIN_HTTP)
 
     def post(self, path: str, token: str) -> httpx.Response:

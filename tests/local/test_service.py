@@ -213,7 +213,7 @@ class TestRunning:
         """The stack file has the fields that the HTTP tests need."""
         assert {
             "base_url", "organization_id", "issuer", "tokens", "users", "iam", "aws_endpoint_url", "table_name",
-            "keys", "aws_url", "event_bus", "operator",
+            "keys", "aws_url", "event_bus", "function_arn", "lambda_url", "operator",
         } == set(running.stack)  # fmt: skip
 
     def test_every_persona_has_a_token(self, running: Running) -> None:

@@ -8,6 +8,7 @@ import json
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 
@@ -380,6 +381,7 @@ WRONGLY_SIGNED: dict[str, Callable[[Served], Sent]] = {
     "the secret of another run": lambda served: signed(served, credential=SigningCredential.generate()),
     "another region": lambda served: signed(served, region="eu-central-1"),
     "another service": lambda served: signed(served, service="dynamodb"),
+    "the service of invocations": lambda served: signed(served, service="lambda"),
     "temporary credentials, which are never issued": lambda served: signed(served, token="session-token"),
     "no digest of the body": with_digest("UNSIGNED-PAYLOAD"),
     "the digest of another body": with_digest(hashlib.sha256(b"another").hexdigest()),
@@ -406,6 +408,14 @@ class TestWrongSignature:
     def test_a_wrong_signature_is_refused(self, served: Served, wrong: Callable[[Served], Sent]) -> None:
         """A signature with other credentials, for another place, body or time is refused."""
         assert INVALID == answer(served, wrong(served))
+
+    def test_a_refusal_has_the_time(self, served: Served) -> None:
+        """A client whose clock is wrong can correct it: the refusal has a date, as every answer."""
+        moments = [parsedate_to_datetime(served.client.post(path).headers["date"]) for path in ("/v1/signed", "/v1/no")]
+
+        assert [] == [
+            moment for moment in moments if abs((moment - datetime.now(UTC)).total_seconds()) > ANSWER_SECONDS
+        ]
 
     @pytest.mark.parametrize("name", ["host", "x-amz-date"])
     def test_required_headers(self, served: Served, name: str) -> None:

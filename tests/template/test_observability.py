@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from keywright.keys.outcome import Code
-from keywright.keys.verification_log import UNITS
+from keywright.log import UNITS
 from local.intrinsics import mapping, sequence, text
 from tests.support.cloudformation import properties, resources
 from tests.support.environment import ROOT
@@ -43,8 +43,8 @@ def widgets() -> list[dict[str, Json]]:
 def test_errors_latency_throttles_and_attacks_raise_alarms() -> None:
     """Forged, unknown and rotated-out keys, latency, errors, throttling and limits that were not asked have alarms."""
     assert {
-        "ForgedKeysAlarm", "LatencyAlarm", "LimiterFailuresAlarm", "RetiredSecretsAlarm", "ServerErrorsAlarm",
-        "ThrottlesAlarm", "UnknownPepperVersionAlarm",
+        "ForgedKeysAlarm", "InvocationErrorsAlarm", "LatencyAlarm", "LimiterFailuresAlarm", "RetiredSecretsAlarm",
+        "ServerErrorsAlarm", "ThrottlesAlarm", "UnknownPepperVersionAlarm",
     } <= set(ALARMS)  # fmt: skip
 
 

@@ -17,8 +17,7 @@ from keywright.domain import keyring
 from keywright.errors import ServiceError
 from keywright.keys.usage import meter
 from keywright.keys.verification import requiring, verify
-from keywright.keys.verification_log import UNITS
-from keywright.log import describe
+from keywright.log import UNITS, describe
 from tests.support import faults
 from tests.support.client import UNANSWERED
 from tests.support.sample_keys import WINDOW, SampleKey, secret_parts

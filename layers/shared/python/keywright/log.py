@@ -1,7 +1,8 @@
-"""Structured logs without secrets."""
+"""Structured logs without secrets, and the metrics in their lines (CloudWatch embedded metric format)."""
 
 from __future__ import annotations
 
+import os
 import re
 import time
 import traceback
@@ -10,9 +11,27 @@ from typing import TYPE_CHECKING
 from keywright.cache import once
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from aws_lambda_powertools import Logger
 
 SERVICE = "keywright"
+
+UNITS = {
+    "Verifications": "Count",
+    "Hashes": "Count",
+    "RememberedMatches": "Count",
+    "ForgedKeys": "Count",
+    "UnknownPepperVersions": "Count",
+    "VerificationLatency": "Milliseconds",
+    "ReadLatency": "Milliseconds",
+    "HashLatency": "Milliseconds",
+    "LimiterFailures": "Count",
+    "RetiredSecrets": "Count",
+    "LeakedKeys": "Count",
+    "FailedInvocations": "Count",
+}
+"""Unit of each metric. The dashboard and the alarms of template.yaml use these names."""
 
 _SECRET_LIKE = re.compile(r"[A-Za-z0-9_\-]{40,}")
 """Key texts, parts of session tokens, peppers and digests: all longer than a UUID, without punctuation."""
@@ -44,3 +63,33 @@ def timestamp(seconds: float) -> str:
         seconds: since the Unix epoch.
     """
     return f"{time.strftime(_TIMESTAMP_SECONDS, time.gmtime(seconds))}.{int(seconds % 1 * 1000):03}Z"
+
+
+def directive(dimensions: list[str], names: Iterable[str], namespace: str) -> dict[str, object]:
+    """Return the directive that makes metrics of fields of a line.
+
+    Args:
+        dimensions: the fields that distinguish them.
+        names: each of UNITS.
+        namespace: that of `metrics_namespace`.
+    """
+    return {
+        "Namespace": namespace,
+        "Dimensions": [dimensions],
+        "Metrics": [{"Name": name, "Unit": UNITS[name]} for name in names],
+    }
+
+
+def counted(name: str) -> dict[str, object]:
+    """Return the fields of a line that count one for a metric of the stack."""
+    directives = [directive(["stack"], [name], metrics_namespace())]
+    return {
+        "stack": os.environ.get("STACK_NAME", ""),
+        name: 1,
+        "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": directives},
+    }
+
+
+def metrics_namespace() -> str:
+    """Return the namespace of the metrics."""
+    return os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Keywright")

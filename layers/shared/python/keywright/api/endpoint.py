@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
@@ -12,23 +13,32 @@ from keywright import deadline
 from keywright.api import cors, envelope, request
 from keywright.api.envelope import Listing, Pagination, Replayed, Unwrapped
 from keywright.api.fields import DEFAULT_LIMIT
-from keywright.api.request import BodyModel, Caller, Nothing, QueryModel, RawRequest, Request, member
+from keywright.api.request import BackendRequest, BodyModel, Caller, Nothing, QueryModel, RawRequest, Request, member
 from keywright.api.schemas import PageQuery
 from keywright.api.validation import validate
 from keywright.errors import INTERNAL_SERVER_ERROR, ServiceError
-from keywright.log import describe, logger
+from keywright.log import counted, describe, logger
 from keywright.settings import answer_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from keywright.api.documents import Document
-    from keywright.api.lambda_types import LambdaContext, ProxyAnswer, ProxyEvent
+    from keywright.api.lambda_types import DirectAnswer, LambdaContext, ProxyAnswer, ProxyEvent
     from keywright.errors import ErrorType
 
 DOCUMENT_SECONDS = 300
 """How long caches can keep a document; a deployment that changes it shows that much later."""
 
+_STAGE = "/v1"
+"""Begins the path of every link of an answer whose function does not know the API's address."""
+_FIRST_SERVER_ERROR = 500
+_CALLER_FIELDS = ("organization_id", "user_id", "api_key_id", "caller_arn")
+"""The fields of the log that say who the caller was."""
+
 Outcome = BaseModel | Listing[BaseModel] | Replayed
 Handler = Callable[["ProxyEvent", "LambdaContext"], "ProxyAnswer"]
+InvocableHandler = Callable[[object, "LambdaContext"], "ProxyAnswer | DirectAnswer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +98,44 @@ def endpoint(
                     return call.failure(error)
                 except Exception as error:  # noqa: BLE001 - the one place that answers unexpected exceptions
                     return call.unexpected(error)
+
+        return handler
+
+    return decorate
+
+
+def invocable(
+    operation: str, *, body: type[BodyModel], raises: tuple[ErrorType, ...] = ()
+) -> Callable[[Callable[[BodyModel], BaseModel]], InvocableHandler]:
+    """Return a decorator that makes a Lambda handler of a function from a body to the data of its answer.
+
+    For backends, which call the route with an AWS signature, or invoke the function itself with the body as the event.
+    Both ways, status, data and error are the same. The function cannot tell who its caller is: IAM has admitted it.
+
+    Args:
+        operation: the name of the function's folder, for the log and the OpenAPI description.
+        body: the model of the request body.
+        raises: as of `endpoint`.
+    """
+
+    def decorate(act: Callable[[BodyModel], BaseModel]) -> InvocableHandler:
+        @wraps(act)
+        def act_on_request(received: BackendRequest[BodyModel]) -> BaseModel:
+            return act(received.body)
+
+        by_route = endpoint(operation, body=body, caller=request.backend, raises=raises)(act_on_request)
+
+        def handler(event: object, context: LambdaContext) -> ProxyAnswer | DirectAnswer:
+            if request.is_proxy_event(event):
+                return by_route(event, context)
+            invocation = _Invocation(operation, context.aws_request_id)
+            with deadline.within(context.get_remaining_time_in_millis()):
+                try:
+                    return invocation.success(act(request.read_invocation(event, body)))
+                except ServiceError as error:
+                    return invocation.failure(error)
+                except Exception as error:  # noqa: BLE001 - as above
+                    return invocation.unexpected(error)
 
         return handler
 
@@ -194,15 +242,11 @@ class _Call:
         }
 
     def failure(self, error: ServiceError) -> ProxyAnswer:
-        # Without the message, which can contain what the caller sent.
         self._log(error.error.status, error.error.code, error.reason)
         return envelope.failure(error, self.base_url, self._headers(), self._pagination())
 
     def unexpected(self, error: Exception) -> ProxyAnswer:
-        logger().error(
-            "unexpected error",
-            extra={"operation": self.operation, "request_id": self._request_id, "details": describe(error)},
-        )
+        _log_unexpected(self.operation, self._request_id, error)
         return self.failure(ServiceError(INTERNAL_SERVER_ERROR))
 
     def preflight(self) -> ProxyAnswer:
@@ -238,20 +282,80 @@ class _Call:
     def _log(self, status: int, code: str, reason: str | None) -> None:
         context = self.event["requestContext"]
         authorizer = context.get("authorizer") or {}
-        logger().info(
-            "request",
-            extra={
-                "operation": self.operation,
-                "request_id": self._request_id,
-                "status": status,
-                "code": code,
-                "reason": reason,
-                "organization_id": authorizer.get("organizationId"),
-                "user_id": authorizer.get("userId"),
-                "api_key_id": authorizer.get("apiKeyId"),
-                "caller_arn": context.get("identity", {}).get("userArn"),
-            },
-        )
+        caller = {
+            "organization_id": authorizer.get("organizationId"),
+            "user_id": authorizer.get("userId"),
+            "api_key_id": authorizer.get("apiKeyId"),
+            "caller_arn": context.get("identity", {}).get("userArn"),
+        }
+        _log_answer(self.operation, self._request_id, (status, code, reason), caller)
+
+
+@dataclass(frozen=True, slots=True)
+class _Invocation:
+    """One direct invocation of a handler. Its caller is in the data events of CloudTrail only."""
+
+    operation: str
+    request_id: str
+
+    def success(self, data: BaseModel) -> DirectAnswer:
+        self._log(200, "OK", None)
+        return {"status": 200, "headers": self._headers(), "data": _json(data), "error": None}
+
+    def failure(self, error: ServiceError) -> DirectAnswer:
+        kind = error.error
+        self._log(kind.status, kind.code, error.reason)
+        return {
+            "status": kind.status,
+            "headers": {**self._headers(), **envelope.retry_header(error)},
+            "data": None,
+            "error": envelope.error_body(error, answer_settings().public_url or _STAGE),
+        }
+
+    def unexpected(self, error: Exception) -> DirectAnswer:
+        _log_unexpected(self.operation, self.request_id, error)
+        return self.failure(ServiceError(INTERNAL_SERVER_ERROR))
+
+    def _headers(self) -> dict[str, str]:
+        return {"x-request-id": self.request_id}
+
+    def _log(self, status: int, code: str, reason: str | None) -> None:
+        # For Lambda an answer is a success, whatever it says: without this metric, no alarm would notice failures.
+        failed = counted("FailedInvocations") if status >= _FIRST_SERVER_ERROR else {}
+        _log_answer(self.operation, self.request_id, (status, code, reason), failed)
+
+
+def _log_answer(
+    operation: str, request_id: str, answer: tuple[int, str, str | None], more: Mapping[str, object]
+) -> None:
+    """Write the line of a request.
+
+    Args:
+        operation: the name of the function's folder.
+        request_id: the `x-request-id` of the answer.
+        answer: status, code and reason. Not the message, which can contain what the caller sent.
+        more: other fields, such as those that say who the caller is.
+    """
+    status, code, reason = answer
+    logger().info(
+        "request",
+        extra={
+            "operation": operation,
+            "request_id": request_id,
+            "status": status,
+            "code": code,
+            "reason": reason,
+            **dict.fromkeys(_CALLER_FIELDS),
+            **more,
+        },
+    )
+
+
+def _log_unexpected(operation: str, request_id: str, error: Exception) -> None:
+    logger().error(
+        "unexpected error",
+        extra={"operation": operation, "request_id": request_id, "details": describe(error)},
+    )
 
 
 def _json(data: BaseModel) -> dict[str, object]:

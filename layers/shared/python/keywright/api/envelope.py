@@ -87,21 +87,32 @@ def failure(
         pagination: of the list, if the request was for one.
     """
     kind = error.error
-    body = {
-        "data": None,
-        "error": {
-            "code": kind.code,
-            "message": error.message,
-            "hint": error.hint,
-            "docs": f"{base_url}/docs#{kind.code}",
-        },
-    }
-    extra = {}
-    if kind.retry_after_seconds is not None:
-        extra["retry-after"] = str(kind.retry_after_seconds)
+    body = {"data": None, "error": error_body(error, base_url)}
+    extra = retry_header(error)
     if kind.code == UNAUTHORIZED.code:
         extra["www-authenticate"] = "Bearer"  # RFC 6750, section 3
     return _answer(kind.status, body, {**headers, **extra}, pagination)
+
+
+def error_body(error: ServiceError, base_url: str) -> dict[str, str | None]:
+    """Return an error as answers show it.
+
+    Args:
+        error: the error.
+        base_url: what the link to the error's documentation begins with.
+    """
+    return {
+        "code": error.error.code,
+        "message": error.message,
+        "hint": error.hint,
+        "docs": f"{base_url}/docs#{error.error.code}",
+    }
+
+
+def retry_header(error: ServiceError) -> dict[str, str]:
+    """Return the header that says when to repeat the request, if the error says so."""
+    seconds = error.error.retry_after_seconds
+    return {} if seconds is None else {"retry-after": str(seconds)}
 
 
 def _answer(

@@ -1,4 +1,4 @@
-"""Parse the JSON object in a body strictly (RFC 8259).
+"""Parse the JSON object in a body strictly (RFC 8259), and write one.
 
 The standard library's parser has the hooks for it: integers of any size stay exact, and NaN and duplicate names, which
 other parsers silently change or drop, are errors.
@@ -53,12 +53,7 @@ def parse_object(body: bytes) -> dict[str, object]:
             reason="not JSON",
         ) from None
     except RecursionError:
-        raise ServiceError(
-            BAD_REQUEST,
-            "The body is nested too deeply",
-            hint="Arrays and objects can be nested a few hundred levels deep.",
-            reason="nested too deeply",
-        ) from None
+        raise _nested_too_deeply() from None
     if not isinstance(value, dict):
         raise ServiceError(
             BAD_REQUEST,
@@ -67,6 +62,28 @@ def parse_object(body: bytes) -> dict[str, object]:
             reason="not a JSON object",
         )
     return value
+
+
+def write(value: object) -> bytes:
+    """Return a parsed JSON value as JSON, without white space.
+
+    Raises:
+        ServiceError: BAD_REQUEST if the value is nested too deeply.
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    except RecursionError:
+        raise _nested_too_deeply() from None
+    return text.encode("utf-8", "backslashreplace")  # a lone surrogate becomes its JSON escape
+
+
+def _nested_too_deeply() -> ServiceError:
+    return ServiceError(
+        BAD_REQUEST,
+        "The body is nested too deeply",
+        hint="Arrays and objects can be nested a few hundred levels deep.",
+        reason="nested too deeply",
+    )
 
 
 def _object(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:

@@ -52,6 +52,18 @@ class ProxyAnswer(TypedDict):
     body: str
 
 
+class DirectAnswer(TypedDict):
+    """The answer to a caller that invokes a function itself.
+
+    `data` and `error` are those of the envelope; `headers` are those that depend on the answer.
+    """
+
+    status: int
+    headers: dict[str, str]
+    data: dict[str, object] | None
+    error: dict[str, str | None] | None
+
+
 class HttpApiRequest(TypedDict):
     """The request to an HTTP API, in the context of payload 2.0."""
 

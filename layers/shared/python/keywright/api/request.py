@@ -7,13 +7,13 @@ import binascii
 import re
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic
+from typing import TYPE_CHECKING, Generic, TypeGuard
 from uuid import UUID
 
 from pydantic import BaseModel
 from typing_extensions import TypeVar
 
-from keywright.api.json_body import parse_object
+from keywright.api.json_body import parse_object, write
 from keywright.api.schemas import Query
 from keywright.api.validation import validate
 from keywright.domain.principals import Backend, KeyHolder, Member, Origin
@@ -156,6 +156,24 @@ def read(
     )
 
 
+def is_proxy_event(event: object) -> TypeGuard[ProxyEvent]:
+    """Return whether an event is of API Gateway; no body of a request has these two fields."""
+    return isinstance(event, dict) and "requestContext" in event and "httpMethod" in event
+
+
+def read_invocation(event: object, body: type[BodyModel]) -> BodyModel:
+    """Return the body of a request that is the event itself, by the rules for bodies of requests.
+
+    Args:
+        event: any JSON value. Its size is that of JSON without white space, in UTF-8.
+        body: the model of the body.
+
+    Raises:
+        ServiceError: BAD_REQUEST, PAYLOAD_TOO_LARGE.
+    """
+    return validate(body, parse_object(_limited(write(event))))
+
+
 def member(event: ProxyEvent) -> Member:
     """Return the member that authorize_session identified.
 
@@ -226,7 +244,10 @@ def _body(event: ProxyEvent) -> bytes:
     content_type = header(event, "content-type")
     if content_type is not None and not _JSON_TYPE.fullmatch(content_type.strip()):
         raise ServiceError(UNSUPPORTED_MEDIA_TYPE, reason="content-type is not JSON")
-    body = _bytes(event)
+    return _limited(_bytes(event))
+
+
+def _limited(body: bytes) -> bytes:
     if len(body) > BODY_BYTES:
         raise ServiceError(PAYLOAD_TOO_LARGE)
     return body

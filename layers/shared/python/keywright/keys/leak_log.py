@@ -10,8 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from keywright.domain.leak import LeakOutcome
-from keywright.keys.verification_log import directive
-from keywright.log import SERVICE, timestamp
+from keywright.log import SERVICE, directive, metrics_namespace, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,6 +32,9 @@ def write(source: LeakSource, outcomes: Iterable[LeakOutcome]) -> None:
         "outcomes": dict(counts),
         "stack": os.environ.get("STACK_NAME", ""),
         "LeakedKeys": counts[LeakOutcome.REPORTED],
-        "_aws": {"Timestamp": int(now * 1000), "CloudWatchMetrics": [directive(["stack"], ["LeakedKeys"])]},
+        "_aws": {
+            "Timestamp": int(now * 1000),
+            "CloudWatchMetrics": [directive(["stack"], ["LeakedKeys"], metrics_namespace())],
+        },
     }
     sys.stdout.write(json.dumps(line, separators=(",", ":")) + "\n")

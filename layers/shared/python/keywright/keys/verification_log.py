@@ -15,27 +15,10 @@ from typing import TYPE_CHECKING
 
 from keywright.domain.key_text import NotIssuedHere
 from keywright.keys.outcome import ROTATED_OUT
-from keywright.log import SERVICE, timestamp
+from keywright.log import SERVICE, directive, metrics_namespace, timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from keywright.keys.outcome import Verification
-
-UNITS = {
-    "Verifications": "Count",
-    "Hashes": "Count",
-    "RememberedMatches": "Count",
-    "ForgedKeys": "Count",
-    "UnknownPepperVersions": "Count",
-    "VerificationLatency": "Milliseconds",
-    "ReadLatency": "Milliseconds",
-    "HashLatency": "Milliseconds",
-    "LimiterFailures": "Count",
-    "RetiredSecrets": "Count",
-    "LeakedKeys": "Count",
-}
-"""Unit of each metric. The dashboard and the alarms of template.yaml use these names."""
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 _REMEMBERED_DIRECTIVES = 64
@@ -91,7 +74,7 @@ def write(verification: Verification, measured: Measurements) -> None:
         "Verifications": 1,
         **metrics,
     }
-    directives = _directives(tuple(metrics), _namespace())
+    directives = _directives(tuple(metrics), metrics_namespace())
     text = _ENCODER.encode(line)
     sys.stdout.write(f'{text[:-1]},"_aws":{{"Timestamp":{int(now * 1000)},"CloudWatchMetrics":{directives}}}}}\n')
 
@@ -99,25 +82,8 @@ def write(verification: Verification, measured: Measurements) -> None:
 @lru_cache(_REMEMBERED_DIRECTIVES)
 def _directives(names: tuple[str, ...], namespace: str) -> str:
     """Return the directives of a line with these metrics, as JSON: to encode them takes longer than all the rest."""
-    both = [_directive(["stack", "code"], ["Verifications"], namespace), _directive(["stack"], names, namespace)]
+    both = [directive(["stack", "code"], ["Verifications"], namespace), directive(["stack"], names, namespace)]
     return _ENCODER.encode(both)
-
-
-def directive(dimensions: list[str], names: Iterable[str]) -> dict[str, object]:
-    """Return the directive that makes metrics of fields of a line, each with a unit of UNITS."""
-    return _directive(dimensions, names, _namespace())
-
-
-def _directive(dimensions: list[str], names: Iterable[str], namespace: str) -> dict[str, object]:
-    return {
-        "Namespace": namespace,
-        "Dimensions": [dimensions],
-        "Metrics": [{"Name": name, "Unit": UNITS[name]} for name in names],
-    }
-
-
-def _namespace() -> str:
-    return os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "Keywright")
 
 
 def _milliseconds(seconds: float) -> float:

@@ -1,0 +1,56 @@
+/** Checks of arguments, which a compiler cannot make for callers in JavaScript. */
+
+import { ConfigurationError } from "./errors.js";
+
+/** Return a number of the range; whole unless `fraction`. Raise TypeError or RangeError. */
+export function numberIn(
+  name: string,
+  value: number,
+  { from, to, fraction = false }: { from: number; to: number; fraction?: boolean },
+): number {
+  if (typeof value !== "number") throw new TypeError(`${name} must be a number`);
+  if (!(value >= from && value <= to) || !(fraction || Number.isInteger(value))) {
+    throw new RangeError(`${name} must be a ${fraction ? "number" : "whole number"} from ${from} to ${to}`);
+  }
+  return value;
+}
+
+/** Raise TypeError unless the value is a string. */
+export function requireText(name: string, value: unknown): asserts value is string {
+  if (typeof value !== "string") throw new TypeError(`${name} must be a string`);
+}
+
+/** Raise TypeError unless the value is an array of strings or undefined. */
+export function requireTexts(name: string, value: unknown): void {
+  if (value === undefined) return;
+  if (!Array.isArray(value) || !value.every((item) => typeof item === "string")) {
+    throw new TypeError(`${name} must be an array of strings`);
+  }
+}
+
+/** Return the path segment of a key's id. Raise TypeError or RangeError, also for other segments such as `..`. */
+export function idSegment(id: string): string {
+  requireText("id", id);
+  if (!/^[\w-]+$/.test(id)) throw new RangeError("id must be the id of an API key");
+  return id;
+}
+
+/** Return the ISO 8601 form of a time. Raise TypeError or RangeError. */
+export function isoTime<T extends null | undefined>(name: string, value: string | Date | T): string | T {
+  if (value === null || value === undefined || typeof value === "string") return value;
+  if (!(value instanceof Date)) throw new TypeError(`${name} must be a string or a Date`);
+  if (Number.isNaN(value.getTime())) throw new RangeError(`${name} is an invalid Date`);
+  return value.toISOString();
+}
+
+/**
+ * Return a secret that is to be part of a header.
+ *
+ * Raise ConfigurationError if it cannot be: runtimes show refused headers in their errors.
+ */
+export function headerSafe(name: string, value: unknown): string {
+  if (typeof value !== "string" || !/^[\x21-\x7e]+$/.test(value)) {
+    throw new ConfigurationError(`${name} must be visible ASCII characters without white space: check its source`);
+  }
+  return value;
+}

@@ -1,0 +1,257 @@
+import { baseAddress, functionRegion } from "./addresses.js";
+import {
+  apiKeyDetails,
+  apiKeySummary,
+  auditLog,
+  createdApiKey,
+  deletedApiKey,
+  errorCodeOf,
+  pageOf,
+  resultOf,
+  rotatedApiKey,
+  updatedApiKey,
+  verification,
+  type Page,
+} from "./answers.js";
+import { headerSafe, idSegment, isoTime, numberIn, requireText, requireTexts } from "./checks.js";
+import { ConfigurationError } from "./errors.js";
+import { sender, type Send } from "./http.js";
+import { repeat, type Outcome } from "./retries.js";
+import { AnswerReuse, moment } from "./reuse.js";
+import type { Read } from "./shapes.js";
+import { Signer } from "./signing.js";
+import { directVerify, httpVerify, manage, type ManagementRequest, type Verify } from "./transports.js";
+import type {
+  ApiKeyDetails,
+  ApiKeySummary,
+  AuditLog,
+  AuditLogOptions,
+  CreateApiKey,
+  CreatedApiKey,
+  DeleteOptions,
+  DirectTarget,
+  KeywrightOptions,
+  ListOptions,
+  RotateOptions,
+  RotatedApiKey,
+  UpdateApiKey,
+  Verification,
+  VerifyOptions,
+} from "./types.js";
+
+const API_KEYS = "/auth/api-keys";
+const AUDIT_LOGS = "/auth/orgs/audit-logs";
+const LARGEST_COST = 1_000_000;
+const LARGEST_PAGE = 100;
+
+/**
+ * Client of one deployment of Keywright. It can be shared, and needs no closing.
+ *
+ * Every call can throw ApiError (Keywright answered with an error), ApiConnectionError (no answer) and
+ * ConfigurationError (the client cannot work so); and TypeError or RangeError for wrong arguments. Errors of your own
+ * `token` and `credentials` functions pass through.
+ */
+export class Keywright {
+  readonly #address: string | undefined;
+  readonly #token: KeywrightOptions["token"];
+  readonly #retries: number;
+  readonly #send: Send;
+  readonly #verify: Verify;
+  readonly #reuse: AnswerReuse | undefined;
+
+  /**
+   * Configure a client.
+   *
+   * @param target - the address of the API (the stack's output `ApiUrl`), or the ARN of the function that verifies
+   *   keys: `{ function: "arn:..." }`. Options can be among it, or follow. Keys are managed with an address only.
+   * @throws ConfigurationError for an unsuitable address, ARN or region.
+   * @throws TypeError, RangeError for other options.
+   */
+  constructor(target: string | URL | (DirectTarget & KeywrightOptions), options: KeywrightOptions = {}) {
+    const direct = typeof target === "object" && target !== null && !(target instanceof URL) ? target : undefined;
+    const {
+      timeoutSeconds = 5,
+      retries = 2,
+      reuseSeconds = 0,
+      reuseEntries = 10_000,
+      ...rest
+    } = {
+      ...direct,
+      ...options,
+    };
+    numberIn("timeoutSeconds", timeoutSeconds, { from: 0.001, to: 900, fraction: true });
+    numberIn("reuseSeconds", reuseSeconds, { from: 0, to: 3600, fraction: true });
+    numberIn("reuseEntries", reuseEntries, { from: 1, to: 10_000_000 });
+    if (rest.fetch !== undefined && typeof rest.fetch !== "function") throw new TypeError("fetch must be a function");
+    this.#token = rest.token;
+    this.#retries = numberIn("retries", retries, { from: 0, to: 10 });
+    this.#send = sender(rest.fetch, timeoutSeconds);
+    this.#reuse = reuseSeconds > 0 ? new AnswerReuse(reuseSeconds, reuseEntries) : undefined;
+    const signer = new Signer(rest.credentials);
+    if (direct !== undefined) {
+      if ("url" in direct) throw new ConfigurationError("pass either an address or function, not both");
+      const region = functionRegion(direct.function, rest.region);
+      this.#verify = directVerify(this.#send, signer, direct.function, region);
+    } else {
+      this.#address = baseAddress("the address", target);
+      this.#verify = httpVerify(this.#send, signer, this.#address, rest.region);
+    }
+  }
+
+  /**
+   * Verify a key. A refused key is a result, not an error.
+   *
+   * A verification that is repeated after a lost answer can count twice for the limits of the key.
+   *
+   * @param text - the key, as your caller presented it.
+   */
+  async verify(text: string, options: VerifyOptions = {}): Promise<Verification> {
+    requireText("text", text);
+    requireTexts("permissions", options.permissions);
+    const { permissions, clientIp, cost } = options;
+    if (clientIp !== undefined && clientIp !== null) requireText("clientIp", clientIp);
+    if (cost !== undefined) numberIn("cost", cost, { from: 0, to: LARGEST_COST });
+    const name = await this.#reuse?.nameOf(text, options);
+    const known = name === undefined ? undefined : this.#reuse?.find(name);
+    if (known !== undefined) return known;
+    const body = JSON.stringify({ key: text, permissions, clientIp: clientIp ?? undefined, cost });
+    const sentAt = moment();
+    const { answer } = await repeat(this.#retries, () => this.#verify(body));
+    const result = resultOf(answer, verification);
+    if (name !== undefined) this.#reuse?.keep(name, result, sentAt);
+    return result;
+  }
+
+  /** Create a key. Its text is only in this result. A repeated attempt creates no second key. */
+  async create(apiKey: CreateApiKey): Promise<CreatedApiKey> {
+    const { name, permissions, metadata, expiresAt, rateLimit, quota, allowedIps, idempotencyKey } = apiKey;
+    const body = {
+      name,
+      permissions,
+      metadata,
+      expiresAt: isoTime("expiresAt", expiresAt),
+      rateLimit,
+      quota,
+      allowedIps,
+    };
+    return this.#change({ method: "POST", path: API_KEYS, ...idempotent(idempotencyKey) }, body, createdApiKey);
+  }
+
+  /** List keys, newest first. Pages are requested as they are needed, anew by each loop. */
+  list(options: ListOptions = {}): AsyncIterable<ApiKeySummary> {
+    const { enabled, permission, expiresBefore, pageSize } = options;
+    const query = { enabled, permission, expires_before: isoTime("expiresBefore", expiresBefore) };
+    return this.#pages(API_KEYS, query, pageSize, apiKeySummary);
+  }
+
+  /** Return a key. ApiError with the code API_KEY_NOT_FOUND if the organization has none of this id. */
+  async get(id: string): Promise<ApiKeyDetails> {
+    const { answer } = await this.#manage({ method: "GET", path: `${API_KEYS}/${idSegment(id)}` });
+    return resultOf(answer, apiKeyDetails);
+  }
+
+  /** Change fields of a key, and return it. */
+  async update(id: string, changes: UpdateApiKey): Promise<ApiKeyDetails> {
+    const { name, enabled, permissions, metadata, expiresAt, rateLimit, quota, allowedIps, leak, reason } = changes;
+    const body = {
+      name,
+      enabled,
+      permissions,
+      metadata,
+      expiresAt: isoTime("expiresAt", expiresAt),
+      rateLimit,
+      quota,
+      allowedIps,
+      leak,
+      reason,
+    };
+    return this.#change({ method: "PATCH", path: `${API_KEYS}/${idSegment(id)}` }, body, updatedApiKey);
+  }
+
+  /** Replace the text of a key. The new text is only in this result. A repeated attempt does not rotate again. */
+  async rotate(id: string, options: RotateOptions = {}): Promise<RotatedApiKey> {
+    const { gracePeriodSeconds, reason, idempotencyKey } = options;
+    const path = `${API_KEYS}/${idSegment(id)}/rotate`;
+    const body = { gracePeriodSeconds, reason };
+    return this.#change({ method: "POST", path, ...idempotent(idempotencyKey) }, body, rotatedApiKey);
+  }
+
+  /** Delete a key. It stops working at once. */
+  async delete(id: string, options: DeleteOptions = {}): Promise<void> {
+    const query = parameters({ reason: options.reason });
+    const { answer, uncertain } = await this.#manage({
+      method: "DELETE",
+      path: `${API_KEYS}/${idSegment(id)}`,
+      query,
+    });
+    // An earlier attempt has deleted it; its answer was lost.
+    if (uncertain && answer.status === 404 && errorCodeOf(answer) === "API_KEY_NOT_FOUND") return;
+    resultOf(answer, deletedApiKey);
+  }
+
+  /** List records of the audit log, newest first. Pages are requested as they are needed, anew by each loop. */
+  auditLogs(options: AuditLogOptions = {}): AsyncIterable<AuditLog> {
+    requireTexts("event", options.event);
+    requireTexts("actorType", options.actorType);
+    const query = {
+      event: options.event?.join(","),
+      actor_type: options.actorType?.join(","),
+      actor_user_id: options.actorUserId,
+      actor_api_key_id: options.actorApiKeyId,
+      target_id: options.targetId,
+      created_from: isoTime("createdFrom", options.createdFrom),
+      created_to: isoTime("createdTo", options.createdTo),
+    };
+    return this.#pages(AUDIT_LOGS, query, options.pageSize, auditLog);
+  }
+
+  async #change<T>(request: ManagementRequest, body: object, read: Read<T>): Promise<T> {
+    const { answer } = await this.#manage({ ...request, body: JSON.stringify(body) });
+    return resultOf(answer, read);
+  }
+
+  #pages<T>(path: string, filters: Filters, pageSize: number | undefined, read: Read<T>): AsyncIterable<T> {
+    const limit = numberIn("pageSize", pageSize ?? LARGEST_PAGE, { from: 1, to: LARGEST_PAGE });
+    const page = async (cursor: string | null) => {
+      const query = parameters({ limit, ...filters, starting_after: cursor ?? undefined });
+      return pageOf((await this.#manage({ method: "GET", path, query })).answer, read);
+    };
+    return {
+      async *[Symbol.asyncIterator]() {
+        let cursor: string | null = null;
+        do {
+          const { items, next }: Page<T> = await page(cursor);
+          yield* items;
+          cursor = next;
+        } while (cursor !== null);
+      },
+    };
+  }
+
+  async #manage(request: ManagementRequest): Promise<Outcome> {
+    const address = this.#address;
+    if (address === undefined)
+      throw new ConfigurationError("keys are managed with the address of the API, not function");
+    return repeat(this.#retries, async () => manage(this.#send, address, await this.#currentToken(), request));
+  }
+
+  async #currentToken(): Promise<string> {
+    const token = typeof this.#token === "function" ? await this.#token() : this.#token;
+    if (token === undefined) throw new ConfigurationError("no token: pass token to manage keys");
+    return headerSafe("token", token);
+  }
+}
+
+type Filters = { readonly [name: string]: string | number | boolean | undefined };
+
+function parameters(values: Filters): URLSearchParams {
+  const present = Object.entries(values).filter(([, value]) => value !== undefined);
+  return new URLSearchParams(present.map(([name, value]) => [name, String(value)]));
+}
+
+function idempotent(key: string | undefined): { headers: Record<string, string> } {
+  if (key !== undefined && !/^[ -~]{1,255}$/.test(key)) {
+    throw new RangeError("idempotencyKey must be 1 to 255 printable ASCII characters");
+  }
+  return { headers: { "idempotency-key": key ?? crypto.randomUUID() } };
+}

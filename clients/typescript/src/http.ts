@@ -1,0 +1,72 @@
+/** One HTTP request, within a time limit. */
+
+import { ApiConnectionError } from "./errors.js";
+
+/** A response that was read as a whole. */
+export interface Received {
+  readonly status: number;
+  readonly headers: Headers;
+  /** The parsed body. Undefined if it is not JSON. */
+  readonly body: unknown;
+}
+
+/** Sends a request. */
+export type Send = (url: string, request: RequestInit) => Promise<Received>;
+
+/** Return a function that sends requests, each within `seconds`. It throws ApiConnectionError without a response. */
+export function sender(custom: typeof fetch | undefined, seconds: number): Send {
+  return async (url, request) => {
+    // Not called as a method: browsers and workers refuse that. Read late, since tests replace the global one.
+    const send = custom ?? fetch;
+    try {
+      const signal = AbortSignal.timeout(Math.ceil(seconds * 1000));
+      // A signature is for one address, and a token for one host.
+      const response = await send(url, { ...request, redirect: "manual", signal });
+      return { status: response.status, headers: response.headers, body: parsed(await response.text()) };
+    } catch (error) {
+      throw new ApiConnectionError(`${new URL(url).host}: ${reasonOf(error, seconds)}`);
+    }
+  };
+}
+
+/** Return the value of a JSON text. Undefined if it is none. */
+export function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+// Only codes are shown: messages and causes of runtimes can contain the address and headers of the request.
+function reasonOf(error: unknown, seconds: number): string {
+  const failures = [...chain(error)];
+  if (failures.some(({ name }) => name === "TimeoutError")) return `no answer within ${seconds} s`;
+  const texts = failures.flatMap(({ name, code, message }) => [name, code, message]).map(String);
+  const [kind] = KINDS.find(([, pattern]) => texts.some((each) => pattern.test(each))) ?? ["the connection failed"];
+  const code = failures.map((each) => each.code).find((each) => /^[A-Z][A-Z0-9_]{1,40}$/.test(String(each)));
+  return code === undefined ? kind : `${kind} (${String(code)})`;
+}
+
+// Node.js and Bun have codes, Deno and workers only messages.
+const KINDS: readonly (readonly [kind: string, pattern: RegExp])[] = [
+  ["the connection timed out", /TIMEOUT|ETIMEDOUT|timed out/],
+  ["the name cannot be resolved", /^ENOTFOUND$|^EAI_|dns error/],
+  ["the connection was refused", /^ECONNREFUSED$|connection refused/i],
+  ["the connection was closed", /^ECONNRESET$|^EPIPE$|^UND_ERR_SOCKET$|connection (closed|lost|reset)/i],
+  ["TLS failed", /CERT|TLS|SSL|UNABLE_TO_|certificate/],
+];
+
+interface Failure {
+  readonly name?: unknown;
+  readonly code?: unknown;
+  readonly message?: unknown;
+}
+
+/** Return an error and its causes, of which Node.js has two levels. */
+function* chain(error: unknown, depth = 0): Generator<Failure> {
+  if (typeof error !== "object" || error === null || depth > 3) return;
+  const { cause, errors } = error as { readonly cause?: unknown; readonly errors?: unknown };
+  yield error as Failure;
+  for (const each of [cause, ...(Array.isArray(errors) ? errors : [])]) yield* chain(each, depth + 1);
+}

@@ -1,0 +1,118 @@
+/** AWS Signature Version 4 with credentials that can expire, by a clock that can be wrong. */
+
+import { AwsV4Signer } from "aws4fetch";
+
+import { headerSafe } from "./checks.js";
+import { ConfigurationError } from "./errors.js";
+import { system } from "./system.js";
+import type { AwsCredentials, KeywrightOptions } from "./types.js";
+
+/** How long before their expiration credentials are asked for again, as the AWS SDKs do. */
+const RENEWAL_MILLISECONDS = 5 * 60_000;
+
+/** AWS refuses signatures that are more than five minutes off. */
+const SKEW_MILLISECONDS = 4 * 60_000;
+
+/** Where a request is signed for. */
+export interface Scope {
+  readonly service: "execute-api" | "lambda";
+  readonly region: string;
+}
+
+/** A request to sign. The body is JSON. */
+export interface Unsigned {
+  readonly url: string;
+  readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Signs requests of one client. */
+export class Signer {
+  readonly #source: KeywrightOptions["credentials"];
+  #credentials: AwsCredentials | undefined;
+  #renewal: Promise<AwsCredentials> | undefined;
+  #keys = new Map<string, ArrayBuffer>();
+  #offset = 0;
+
+  /** Sign with these credentials, those of this function, or those of the environment. */
+  constructor(source: KeywrightOptions["credentials"]) {
+    this.#source = source;
+  }
+
+  /**
+   * Return the headers of a signed request.
+   *
+   * Raise ConfigurationError if there are no credentials. An error of the function that returns them passes through.
+   */
+  async headers({ url, body, headers }: Unsigned, { service, region }: Scope): Promise<Headers> {
+    const { accessKeyId, secretAccessKey, sessionToken } = await this.#current();
+    if (this.#keys.size > 1) this.#keys.clear(); // keys of days and credentials that are over
+    const signer = new AwsV4Signer({
+      method: "POST",
+      url,
+      body,
+      headers: { "content-type": "application/json", ...headers },
+      service,
+      region,
+      accessKeyId: headerSafe("accessKeyId", accessKeyId),
+      secretAccessKey: headerSafe("secretAccessKey", secretAccessKey),
+      ...(sessionToken ? { sessionToken: headerSafe("sessionToken", sessionToken) } : {}),
+      datetime: new Date(this.#now()).toISOString().replace(/[:-]|\.\d{3}/g, ""),
+      cache: this.#keys,
+    });
+    return (await signer.sign()).headers;
+  }
+
+  /** Take over the time of the server if the clock is off. Return whether it was: the request can be signed again. */
+  correctClock(date: string | null): boolean {
+    const difference = Date.parse(date ?? "") - this.#now();
+    if (!(Math.abs(difference) > SKEW_MILLISECONDS)) return false; // also without a date
+    this.#offset += difference;
+    return true;
+  }
+
+  async #current(): Promise<AwsCredentials> {
+    if (this.#source === undefined) return environmentCredentials();
+    if (typeof this.#source !== "function") return this.#source;
+    if (this.#credentials !== undefined && this.#lifetime(this.#credentials) > RENEWAL_MILLISECONDS) {
+      return this.#credentials;
+    }
+    this.#renewal ??= this.#renew(this.#source).finally(() => {
+      this.#renewal = undefined;
+    });
+    return this.#renewal;
+  }
+
+  /** Renew the credentials. If that fails, those that have not expired yet are used on. */
+  async #renew(source: () => AwsCredentials | Promise<AwsCredentials>): Promise<AwsCredentials> {
+    try {
+      this.#credentials = await source();
+    } catch (error) {
+      if (this.#credentials === undefined || !(this.#lifetime(this.#credentials) > 0)) throw error;
+    }
+    if (typeof this.#credentials !== "object" || this.#credentials === null) {
+      throw new ConfigurationError("credentials returned no AWS credentials");
+    }
+    return this.#credentials;
+  }
+
+  /** Return the milliseconds until the expiration; 0 without one, since such credentials can change at any time. */
+  #lifetime({ expiration }: AwsCredentials): number {
+    return expiration === undefined ? 0 : expiration.getTime() - this.#now();
+  }
+
+  #now(): number {
+    return system.now() + this.#offset;
+  }
+}
+
+function environmentCredentials(): AwsCredentials {
+  const accessKeyId = system.environment("AWS_ACCESS_KEY_ID");
+  const secretAccessKey = system.environment("AWS_SECRET_ACCESS_KEY");
+  if (accessKeyId === undefined || secretAccessKey === undefined) {
+    throw new ConfigurationError(
+      "no AWS credentials: pass credentials, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    );
+  }
+  return { accessKeyId, secretAccessKey, sessionToken: system.environment("AWS_SESSION_TOKEN") };
+}
