@@ -104,6 +104,12 @@ def test_any_valid_key_has_no_permissions(view: Callable[..., Get], service: Ser
     assert [[]] == [body.get("permissions", []) for body in service.asked]
 
 
+def test_permissions_are_texts() -> None:
+    """A list in place of several permissions is refused when the application starts."""
+    with pytest.raises(TypeError, match="permissions"):
+        HasPermissions(["a:read"])  # type: ignore[arg-type]
+
+
 def test_another_permission_is_an_alternative_to_a_key(view: Callable[..., Get], service: Service) -> None:
     """A view can admit either keys with a permission or users who are signed in."""
     get = view(

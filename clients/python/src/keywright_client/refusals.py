@@ -86,22 +86,21 @@ def refusal(verification: Refused, permissions: Iterable[str], now: datetime) ->
         permissions: the permissions that the request needs.
         now: the time, with a time zone.
     """
-    limits = limit_headers(verification, now)
     match verification:
         case InsufficientPermissions(code=code):
             challenge = f'Bearer error="insufficient_scope", scope="{" ".join(permissions)}"'  # RFC 6750, section 3
             message = "The API key does not have permission for this request"
-            return Refusal(403, {"www-authenticate": challenge, **limits}, code, message)
+            return Refusal(403, {"www-authenticate": challenge}, code, message)
         case IpNotAllowed(code=code):
-            return Refusal(403, limits, code, "The API key may not be used from this address")
+            return Refusal(403, {}, code, "The API key may not be used from this address")
         case OrganizationFrozen(code=code):
-            return Refusal(403, limits, code, "The organization of the API key is scheduled for deletion")
+            return Refusal(403, {}, code, "The organization of the API key is scheduled for deletion")
         case RateLimited(code=code, retry_after_seconds=seconds):
             message = "The API key or its organization has reached its rate limit"
-            return Refusal(429, {**_retry_after(seconds), **limits}, code, message)
+            return Refusal(429, {**_retry_after(seconds), **limit_headers(verification, now)}, code, message)
         case QuotaExceeded(code=code, retry_after_seconds=seconds):
             message = "The quota of the API key or of its organization is used up"
-            return Refusal(429, {**_retry_after(seconds), **limits}, code, message)
+            return Refusal(429, {**_retry_after(seconds), **limit_headers(verification, now)}, code, message)
         case _:
             return INVALID_KEY
 
@@ -119,7 +118,7 @@ def unavailable(error: ApiError | ApiConnectionError) -> Refusal:
     seconds = error.retry_after_seconds if isinstance(error, ApiError) else None
     return Refusal(
         503,
-        _retry_after(seconds or 1),
+        _retry_after(1 if seconds is None else seconds),
         "SERVICE_UNAVAILABLE",
         "API keys cannot be verified at the moment",
     )

@@ -24,7 +24,7 @@ from rest_framework.exceptions import APIException, AuthenticationFailed, NotAut
 from rest_framework.permissions import BasePermission
 from rest_framework.settings import api_settings
 
-from keywright_client import Keywright, Valid
+from keywright_client import Keywright, Valid, requests
 from keywright_client.admission import Requirements, admit
 from keywright_client.refusals import NO_KEY, Refusal, limit_headers, presented_key
 
@@ -130,8 +130,11 @@ def HasPermissions(*permissions: str) -> type[BasePermission]:  # noqa: N802 - i
 
     Args:
         permissions: the permissions that the key must have.
+
+    Raises:
+        TypeError: a permission is no text.
     """
-    return type("HasPermissions", (_KeyPermission,), {"permissions": permissions})
+    return type("HasPermissions", (_KeyPermission,), {"permissions": requests.texts("permissions", permissions)})
 
 
 @functools.cache
