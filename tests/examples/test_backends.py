@@ -198,6 +198,21 @@ def test_revoked_key(get: Get, deployment: Deployment) -> None:
     assert 401 == get("/reports", bearer(created["key"])).status_code
 
 
+@of_every_example
+def test_without_api_gateway(
+    get: Get, deployment: Deployment, local_stack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the ARN of the function, keys are verified without API Gateway; the ARN names the region."""
+    stack = json.loads(local_stack.read_text(encoding="utf-8"))
+    for name in ("KEYWRIGHT_URL", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("KEYWRIGHT_FUNCTION", stack["function_arn"])
+    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", stack["lambda_url"])
+    key = deployment.create_key(permissions=["analytics:read"])["key"]
+
+    assert [200, 401] == [get("/reports", bearer(text)).status_code for text in (key, "nonsense")]
+
+
 @pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
 def test_region(get: Get, deployment: Deployment, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """The region may be in either variable: boto3 reads only one of them, Lambda and ECS set the other."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -55,7 +55,23 @@ def test_a_client_without_a_region_is_an_error_of_the_backend(
         asyncio.run(admit_async(AsyncKeywright(**options), KEY, None, NOTHING))
 
 
-def test_permissions_are_no_single_text() -> None:
-    """A text instead of a list of permissions is refused at once, and not taken for its characters."""
-    with pytest.raises(TypeError, match=r"as in \['analytics:read'\]"):
-        Requirements.of("analytics:read", 1)
+@pytest.mark.parametrize("permissions", ["analytics:read", [1], None], ids=str)
+def test_permissions_are_a_list_of_texts(permissions: Any) -> None:
+    """Anything else is refused at once; the characters of a text are not taken for permissions."""
+    with pytest.raises(TypeError, match="permissions"):
+        Requirements.of(permissions, 1)
+
+
+@pytest.mark.parametrize(
+    ("cost", "error"), [(-1, ValueError), (1_000_001, ValueError), (1.5, TypeError), (True, TypeError)]
+)
+def test_a_cost_that_no_request_can_have(cost: Any, error: type[Exception]) -> None:
+    """A cost that Keywright would refuse is refused at once, and not by a 503 for every request."""
+    with pytest.raises(error, match="cost"):
+        Requirements.of((), cost)
+
+
+@pytest.mark.parametrize("cost", [0, 1_000_000])
+def test_the_least_and_the_highest_cost(cost: int) -> None:
+    """A request may take nothing of the limits, or as much as Keywright allows."""
+    assert cost == Requirements.of((), cost).cost

@@ -173,9 +173,9 @@ def test_a_use_that_is_never_admitted_has_no_time_to_wait(get: Get, service: Ser
     assert {} == told(response)
 
 
-@pytest.mark.parametrize("code", ["VALID", "RATE_LIMITED", "IP_NOT_ALLOWED"])
+@pytest.mark.parametrize("code", ["VALID", "RATE_LIMITED", "QUOTA_EXCEEDED"])
 def test_what_is_left_of_the_limits_is_shown(get: Get, service: Service, code: str) -> None:
-    """The headers of limits are on admitted and on refused requests."""
+    """The headers of limits are on admitted requests and on those above a limit."""
     service.answer = verification(code, rateLimit=RATE_LIMIT, quota=QUOTA)
     shown = told(get(WITH_KEY))
 

@@ -143,7 +143,7 @@ def test_an_answer_above_a_limit_shows_the_limits() -> None:
     [
         (ApiConnectionError("connection refused", "127.0.0.1:1"), "1"),
         (ApiError(status=403, code="UNEXPECTED_ANSWER", message="secret"), "1"),
-        (ApiError(status=503, code="SERVICE_UNAVAILABLE", message="secret", retry_after_seconds=0), "1"),
+        (ApiError(status=503, code="SERVICE_UNAVAILABLE", message="secret", retry_after_seconds=0), "0"),
         (ApiError(status=429, code="TOO_MANY_REQUESTS", message="secret", retry_after_seconds=20), "20"),
     ],
     ids=str,

@@ -104,6 +104,12 @@ def test_any_valid_key_has_no_permissions(view: Callable[..., Get], service: Ser
     assert [[]] == [body.get("permissions", []) for body in service.asked]
 
 
+def test_permissions_are_texts() -> None:
+    """A list in place of several permissions is refused when the application starts."""
+    with pytest.raises(TypeError, match="permissions"):
+        HasPermissions(["a:read"])  # type: ignore[arg-type]
+
+
 def test_another_permission_is_an_alternative_to_a_key(view: Callable[..., Get], service: Service) -> None:
     """A view can admit either keys with a permission or users who are signed in."""
     get = view(
@@ -170,6 +176,21 @@ def test_a_key_can_have_a_user(view: Callable[..., Get]) -> None:
     get = view(authentication_classes=[WithUser], permission_classes=[IsAuthenticated])
 
     assert {"user": "Someone", "key": True} == get(WITH_KEY).json()
+
+
+def test_other_tokens_can_be_in_the_other_header(view: Callable[..., Get], service: Service) -> None:
+    """An application that reads keys from one header only can have other tokens in the other one."""
+
+    class OneHeader(ApiKeyAuthentication):
+        def key(self, request: Request) -> str | None:
+            key: str | None = request.headers.get("x-api-key")
+            return key
+
+    get = view(authentication_classes=[OneHeader, Session], permission_classes=[HasPermissions() | IsAuthenticated])
+
+    assert 200 == get({"authorization": b"Bearer token", **WITH_SESSION}).status_code
+    assert [] == service.asked
+    assert 200 == get(WITH_KEY).status_code
 
 
 def test_a_method_returns_the_address_of_the_caller(view: Callable[..., Get], service: Service) -> None:

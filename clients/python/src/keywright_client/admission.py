@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from keywright_client import requests
 from keywright_client.errors import ApiConnectionError, ApiError
 from keywright_client.refusals import INVALID_KEY, LONGEST_KEY_CHARACTERS, NO_KEY, Refusal, refusal, unavailable
 from keywright_client.results import Valid
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from keywright_client import AsyncKeywright, Keywright
     from keywright_client.results import Verification
 
+_HIGHEST_COST = 1_000_000
 _logger = logging.getLogger("keywright_client")
 
 
@@ -38,11 +40,12 @@ class Requirements:
         """Return what a request needs, from the arguments of an integration.
 
         Raises:
-            TypeError: the permissions are one text, whose characters would be taken for permissions.
+            TypeError: the permissions are no list of texts, or the cost is no whole number.
+            ValueError: the cost is not from 0 to 1,000,000.
         """
-        if isinstance(permissions, str):
-            raise TypeError(f"permissions must be a list of texts, as in [{permissions!r}]")
-        return cls(tuple(permissions), cost)
+        if not 0 <= requests.number("cost", cost) <= _HIGHEST_COST:
+            raise ValueError(f"cost must be from 0 to {_HIGHEST_COST:,}")
+        return cls(requests.texts("permissions", permissions), cost)
 
 
 def admit(keywright: Keywright, key: str | None, client_ip: str | None, needed: Requirements) -> Valid | Refusal:

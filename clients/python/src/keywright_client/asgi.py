@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from keywright_client import requests
 from keywright_client.admission import Requirements, admit_async
 from keywright_client.refusals import Refusal, limit_headers, presented_key
 
@@ -51,7 +52,8 @@ class ApiKeyMiddleware:
             `uvicorn --forwarded-allow-ips` does.
 
     Raises:
-        TypeError: `permissions` or `exempt` is one text.
+        TypeError: `permissions` or `exempt` is no list of texts, or `cost` is no whole number.
+        ValueError: `cost` is out of its range.
     """
 
     def __init__(  # noqa: PLR0913 - keywords only, but for the application
@@ -64,12 +66,10 @@ class ApiKeyMiddleware:
         exempt: Iterable[str] = (),
         client_ip: Callable[[Scope], str | None] | None = None,
     ) -> None:
-        if isinstance(exempt, str):
-            raise TypeError(f"exempt must be a list of paths, as in [{exempt!r}]")
         self._app = app
         self._keywright = keywright
         self._needed = Requirements.of(permissions, cost)
-        self._exempt = frozenset(exempt)
+        self._exempt = frozenset(requests.texts("exempt", exempt))
         self._client_ip = client_ip or _address_of_the_connection
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

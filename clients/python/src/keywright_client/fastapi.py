@@ -40,7 +40,8 @@ class ApiKey:
             `uvicorn --forwarded-allow-ips` does.
 
     Raises:
-        TypeError: `permissions` is one text.
+        TypeError: `permissions` is no list of texts, or `cost` is no whole number.
+        ValueError: `cost` is out of its range.
     """
 
     def __init__(

@@ -50,7 +50,8 @@ def api_key_required(
             `request.remote_addr`. Behind a proxy of your own, use Werkzeug's ProxyFix.
 
     Raises:
-        TypeError: `permissions` is one text.
+        TypeError: `permissions` is no list of texts, or `cost` is no whole number.
+        ValueError: `cost` is out of its range.
     """
     needed = Requirements.of(permissions, cost)
 

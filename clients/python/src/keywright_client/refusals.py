@@ -86,22 +86,21 @@ def refusal(verification: Refused, permissions: Iterable[str], now: datetime) ->
         permissions: the permissions that the request needs.
         now: the time, with a time zone.
     """
-    limits = limit_headers(verification, now)
     match verification:
         case InsufficientPermissions(code=code):
             challenge = f'Bearer error="insufficient_scope", scope="{" ".join(permissions)}"'  # RFC 6750, section 3
             message = "The API key does not have permission for this request"
-            return Refusal(403, {"www-authenticate": challenge, **limits}, code, message)
+            return Refusal(403, {"www-authenticate": challenge}, code, message)
         case IpNotAllowed(code=code):
-            return Refusal(403, limits, code, "The API key may not be used from this address")
+            return Refusal(403, {}, code, "The API key may not be used from this address")
         case OrganizationFrozen(code=code):
-            return Refusal(403, limits, code, "The organization of the API key is scheduled for deletion")
+            return Refusal(403, {}, code, "The organization of the API key is scheduled for deletion")
         case RateLimited(code=code, retry_after_seconds=seconds):
             message = "The API key or its organization has reached its rate limit"
-            return Refusal(429, {**_retry_after(seconds), **limits}, code, message)
+            return Refusal(429, {**_retry_after(seconds), **limit_headers(verification, now)}, code, message)
         case QuotaExceeded(code=code, retry_after_seconds=seconds):
             message = "The quota of the API key or of its organization is used up"
-            return Refusal(429, {**_retry_after(seconds), **limits}, code, message)
+            return Refusal(429, {**_retry_after(seconds), **limit_headers(verification, now)}, code, message)
         case _:
             return INVALID_KEY
 
@@ -119,7 +118,7 @@ def unavailable(error: ApiError | ApiConnectionError) -> Refusal:
     seconds = error.retry_after_seconds if isinstance(error, ApiError) else None
     return Refusal(
         503,
-        _retry_after(seconds or 1),
+        _retry_after(1 if seconds is None else seconds),
         "SERVICE_UNAVAILABLE",
         "API keys cannot be verified at the moment",
     )
@@ -145,13 +144,16 @@ def limit_headers(verification: Valid | Refused, now: datetime) -> dict[str, str
             limits.append(_limit("rate", rate.remaining, rate.reset_seconds))
     if quota := verification.quota:
         policies.append(f'"quota";q={quota.limit}')
-        seconds = None if quota.resets_at is None else math.ceil((quota.resets_at - now).total_seconds())
-        limits.append(_limit("quota", quota.remaining, seconds))
+        limits.append(_limit("quota", quota.remaining, _seconds_until(quota.resets_at, now)))
     fields = {"ratelimit-policy": ", ".join(policies), "ratelimit": ", ".join(limits)}
     return {name: value for name, value in fields.items() if value}
 
 
 def _limit(name: str, remaining: int, reset_seconds: int | None) -> str:
-    """Return an item of `ratelimit`. Its integers are never negative."""
-    reset = "" if reset_seconds is None else f";t={max(0, reset_seconds)}"
-    return f'"{name}";r={max(0, remaining)}{reset}'
+    reset = "" if reset_seconds is None else f";t={reset_seconds}"
+    return f'"{name}";r={remaining}{reset}'
+
+
+def _seconds_until(moment: datetime | None, now: datetime) -> int | None:
+    """Return the seconds from now to a moment; 0 if it is over, by a clock that is ahead of Keywright's."""
+    return None if moment is None else max(0, math.ceil((moment - now).total_seconds()))

@@ -24,7 +24,7 @@ from rest_framework.exceptions import APIException, AuthenticationFailed, NotAut
 from rest_framework.permissions import BasePermission
 from rest_framework.settings import api_settings
 
-from keywright_client import Keywright, Valid
+from keywright_client import Keywright, Valid, requests
 from keywright_client.admission import Requirements, admit
 from keywright_client.refusals import NO_KEY, Refusal, limit_headers, presented_key
 
@@ -48,7 +48,7 @@ class ApiKeyAuthentication(BaseAuthentication):  # type: ignore[misc] # Django R
     the view requires `HasPermissions`. List this class first: Django REST framework takes the header
     `WWW-Authenticate` from the first one.
 
-    Override the methods `user`, `client_ip` and `cost` to change what they return.
+    Override the methods `key`, `user`, `client_ip` and `cost` to change what they return.
     """
 
     verified_permissions: frozenset[str] = frozenset()
@@ -63,7 +63,7 @@ class ApiKeyAuthentication(BaseAuthentication):  # type: ignore[misc] # Django R
         """
         view = request.parser_context["view"]
         permissions = view.get_permissions()
-        key = _key(request)
+        key = self.key(request)
         if key is None:
             if any(isinstance(permission, _KeyPermission) for permission in permissions):
                 raise _exception(NO_KEY)
@@ -78,9 +78,16 @@ class ApiKeyAuthentication(BaseAuthentication):  # type: ignore[misc] # Django R
         view.headers.update(limit_headers(result, datetime.now(timezone.utc)))
         return self.user(request, result), result
 
-    def authenticate_header(self, request: Request) -> str:
-        """Return the header `WWW-Authenticate` of a 401."""
-        return 'Bearer error="invalid_token"' if _key(request) else "Bearer"
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - the signature of the framework
+        """Return the header `WWW-Authenticate` of a request without a key; refused keys have another one."""
+        return "Bearer"
+
+    def key(self, request: Request) -> str | None:
+        """Return the key of a request, from `x-api-key` or else `Authorization: Bearer`; None if there is none.
+
+        Override it to read `x-api-key` only if your application has other tokens in `Authorization: Bearer`.
+        """
+        return presented_key(request.headers.get("x-api-key"), request.headers.get("authorization"))
 
     def user(self, request: Request, key: Valid) -> Any:  # noqa: ARG002 - for overriding methods
         """Return `request.user`: an anonymous user, as for requests without credentials.
@@ -123,8 +130,11 @@ def HasPermissions(*permissions: str) -> type[BasePermission]:  # noqa: N802 - i
 
     Args:
         permissions: the permissions that the key must have.
+
+    Raises:
+        TypeError: a permission is no text.
     """
-    return type("HasPermissions", (_KeyPermission,), {"permissions": permissions})
+    return type("HasPermissions", (_KeyPermission,), {"permissions": requests.texts("permissions", permissions)})
 
 
 @functools.cache
@@ -146,10 +156,6 @@ def _forget(*, setting: str, **_: object) -> None:
 
 
 setting_changed.connect(_forget)
-
-
-def _key(request: Request) -> str | None:
-    return presented_key(request.headers.get("x-api-key"), request.headers.get("authorization"))
 
 
 def _required(permissions: Iterable[Any]) -> Iterator[str]:
