@@ -67,7 +67,8 @@ class Language:
 def in_python(python: Path, tools: Tools, directory: Path) -> Language:
     """Return Python, with the client that is installed for it and the pinned frameworks."""
     command = (python, PROGRAMS / "pasted.py")
-    return Language(("python",), command, "", directory, {"PYTHONPATH": str(tools.frameworks)})
+    variables = {"PYTHONPATH": str(tools.frameworks), "DJANGO_SETTINGS_MODULE": "django.conf.global_settings"}
+    return Language(("python",), command, "", directory, variables)
 
 
 def in_javascript(tools: Tools, project: Path, frameworks: Path) -> Language:

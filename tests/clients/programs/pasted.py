@@ -32,12 +32,17 @@ def _known_to_readers() -> dict[str, Any]:
         "__name__": "__main__",
         **{name: getattr(keywright_client, name) for name in keywright_client.__all__},
         "API_URL": url,
+        "app": _application,
         "keywright": keywright_client.Keywright(url, token=token),
         "request_address": "127.0.0.1",
         "request_key": text,
         "session_token": token,
         "text": text,
     }
+
+
+async def _application(*_: Any) -> None:
+    """Answer nothing: an ASGI application to wrap."""
 
 
 if __name__ == "__main__":
