@@ -52,7 +52,7 @@ def _check_python(tools: Tools, stack_file: Path, work: Path) -> Path:
     python = python_package.install(wheel, work)
     python_package.check_types(python, work)
     python_package.run_in_each_python(tools, wheel, work)
-    _run_pages("python", pages.in_python(python, tools, work), stack_file)
+    _run_pages(pages.in_python(python, tools, work), _pages("python"), stack_file)
     _run_examples(backends.of_python(tools, python), stack_file)
     return python
 
@@ -64,13 +64,21 @@ def _check_typescript(tools: Tools, stack_file: Path, work: Path) -> Path:
     typescript_package.install(tools, archive, project)
     typescript_package.check_types(tools, modules / "typescript", project)
     typescript_package.check_runtimes(tools, stack_file, archive.parent)
-    _run_pages("typescript", pages.in_javascript(tools, project, modules), stack_file)
+    javascript = pages.in_javascript(tools, project, modules)
+    with step("Pages: a strict compiler accepts the programs in TypeScript"):
+        pages.check_types(tools, javascript, _pages("typescript"), modules / "typescript")
+    _run_pages(javascript, _pages("typescript"), stack_file)
     _run_examples(backends.of_node(tools, archive, work), stack_file)
     return project
 
 
-def _run_pages(client: str, language: pages.Language, stack_file: Path) -> None:
-    for page in (ROOT / "clients" / client / "README.md", ROOT / "docs" / "clients.md"):
+def _pages(client: str) -> tuple[Path, ...]:
+    """Return the pages that have programs for a client."""
+    return ROOT / "clients" / client / "README.md", ROOT / "docs" / "clients.md"
+
+
+def _run_pages(language: pages.Language, programs: tuple[Path, ...], stack_file: Path) -> None:
+    for page in programs:
         with step(f"Pages: the programs of {page.relative_to(ROOT)} run as they are pasted, in {language.names[0]}"):
             for deployment in connected(stack_file):
                 language.run_blocks(page, deployment, _function_arn(stack_file))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.clients.commands import StepFailed, newcomer, require_that, run, step
-from tests.clients.typescript_package import add
+from tests.clients.typescript_package import TYPES, add
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,16 +53,47 @@ class Language:
         Raises:
             StepFailed: the page has no program, or one fails.
         """
-        marks = "|".join(self.names)
-        blocks = re.findall(rf"(?ms)^```(?:{marks})\n(.*?)^```$", page.read_text(encoding="utf-8"))
-        require_that(bool(blocks), f"{page.name} has no program in {self.names[0]}")
-        for block in blocks:
+        for block in self.blocks(page):
             placed = re.sub(r"arn:aws:lambda:[\w:-]+", function_arn, block.replace(ADDRESS, deployment.base_url))
             program = placed + self.ending
             try:
                 run(self.command, self.directory, newcomer(**_variables(deployment), **self.variables), program)
             except StepFailed as failure:
                 raise StepFailed(f"{page}, in this program:\n{program}\n{failure}") from None
+
+    def blocks(self, page: Path) -> list[str]:
+        """Return the code blocks of a page.
+
+        Raises:
+            StepFailed: the page has none.
+        """
+        marks = "|".join(self.names)
+        blocks = re.findall(rf"(?ms)^```(?:{marks})\n(.*?)^```$", page.read_text(encoding="utf-8"))
+        require_that(bool(blocks), f"{page.name} has no program in {self.names[0]}")
+        return blocks
+
+
+def check_types(tools: Tools, language: Language, pages: Sequence[Path], compiler: Path) -> None:
+    """Let the compiler check the programs of pages with strict settings.
+
+    Args:
+        tools: the programs.
+        language: JavaScript, in its project.
+        pages: the pages.
+        compiler: the folder of TypeScript.
+
+    Raises:
+        StepFailed: the compiler finds an error.
+    """
+    project = language.directory
+    programs = [block for page in pages for block in language.blocks(page)]
+    names = [f"page_{number}.ts" for number in range(len(programs))]
+    for name, program in zip(names, programs, strict=True):
+        (project / name).write_text(f"{program}\nexport {{}};\n")
+    shutil.copy(PROGRAMS / "reader.d.ts", project)
+    options = {**TYPES["compilerOptions"], "skipLibCheck": True}  # those of frameworks are not ours
+    (project / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "files": ["reader.d.ts", *names]}))
+    run([tools.node, compiler / "bin" / "tsc", "-p", project], project, newcomer())
 
 
 def in_python(python: Path, tools: Tools, directory: Path) -> Language:
@@ -81,8 +113,10 @@ def in_javascript(tools: Tools, project: Path, frameworks: Path) -> Language:
     """
     with step("Pages: npm installs the AWS SDK's providers of credentials"):
         add(tools, "@aws-sdk/credential-providers", project)
-    for name in ("express", "fastify", "hono"):
-        (project / "node_modules" / name).symlink_to(frameworks / name)
+    for name in ("express", "fastify", "hono", "@types/express"):
+        link = project / "node_modules" / name
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to(frameworks / name)
     shutil.copy(PROGRAMS / "reader.mjs", project)
     command = (tools.node, "--import", "./reader.mjs", "--input-type=module", "-")
     return Language(("js", "ts"), command, "process.exit();", project, {})

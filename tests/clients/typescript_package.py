@@ -6,7 +6,7 @@ import json
 import shutil
 import tarfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.clients.commands import install_locked, newcomer, require, run, step
 from tests.support.environment import ROOT
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SOURCE = ROOT / "clients" / "typescript"
 DESCRIPTION = ROOT / "docs" / "openapi.json"
 PROGRAMS = Path(__file__).with_name("programs")
-TYPES = {
+TYPES: dict[str, Any] = {
     "compilerOptions": {
         "target": "ES2022",
         "module": "nodenext",
