@@ -61,7 +61,13 @@ def test_an_npm_package_is_pinned_by_hash(project: Path) -> None:
 def test_there_are_pins_to_check() -> None:
     """The rules above apply to existing files of both kinds."""
     assert len(REQUIREMENTS) > 10
-    projects = {"benchmarks/peers/better_auth", "clients/typescript", "examples/backends"}
+    projects = {
+        "benchmarks/peers/better_auth",
+        "clients/typescript",
+        "clients/typescript/test/runtimes",
+        "examples/backends",
+        "tests/clients/pythons",
+    }
 
     assert projects == {shown(project) for project in PROJECTS}
 

@@ -55,7 +55,13 @@ def of_python(tools: Tools, python: Path) -> list[Backend]:
     """
     variables = {"PYTHONPATH": str(tools.frameworks)}
     return [
-        Backend("FastAPI", (python, "-m", "uvicorn", "fastapi_app:app", "--port", "{port}"), EXAMPLES, variables),
+        # By default uvicorn takes a request from this machine for that of a proxy, and believes its X-Forwarded-For.
+        Backend(
+            "FastAPI",
+            (python, "-m", "uvicorn", "fastapi_app:app", "--port", "{port}", "--no-proxy-headers"),
+            EXAMPLES,
+            variables,
+        ),
         Backend("Flask", (python, "-m", "flask", "--app", "flask_app", "run", "--port", "{port}"), EXAMPLES, variables),
         Backend(
             "Django",

@@ -28,14 +28,15 @@ def main() -> int:
 def _known_to_readers() -> dict[str, Any]:
     """Return what readers of a page have before they paste a program. A program may define each of it anew."""
     url, token, text = (os.environ[name] for name in ("KEYWRIGHT_URL", "TOKEN", "KEY"))
-    keywright = keywright_client.Keywright(url, token=token)
     return {
         "__name__": "__main__",
         **{name: getattr(keywright_client, name) for name in keywright_client.__all__},
-        "keywright": keywright,
+        "API_URL": url,
+        "keywright": keywright_client.Keywright(url, token=token),
+        "request_address": "127.0.0.1",
+        "request_key": text,
+        "session_token": token,
         "text": text,
-        "token": token,
-        "url": url,
     }
 
 
