@@ -12,7 +12,7 @@ from benchmarks import report
 from benchmarks.measuring import FULL, QUICK
 from local.options import ROOT
 
-PARTS = ("hot_path", "cold_start", "cost", "growth", "comparison", "limits", "simulation")
+PARTS = ("hot_path", "cold_start", "cost", "growth", "comparison", "limits", "simulation", "clients")
 
 
 def main(parts: list[str]) -> int:

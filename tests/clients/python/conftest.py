@@ -17,11 +17,10 @@ if TYPE_CHECKING:
 @pytest.fixture(params=["threads", "asyncio"])
 def kind(request: pytest.FixtureRequest) -> Iterator[Kind]:
     """Both kinds of clients, one after the other."""
-    if request.param == "threads":
-        yield Kind(None)
-        return
     with asyncio.Runner() as runner:
-        yield Kind(runner)
+        kind = Kind(runner if request.param == "asyncio" else None)
+        yield kind
+        kind.close()
 
 
 @pytest.fixture

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import pytest
 from botocore.credentials import Credentials
 
 from keywright_client import AsyncKeywright, Keywright
+from tests.support.depth import mostly_deep
 
 if TYPE_CHECKING:
     import asyncio
@@ -28,10 +30,32 @@ PLAIN_HTTP = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """No certificates: a client would read those of this machine, which takes longer than a test."""
 SECRETS = (KEY_TEXT, TOKEN, SECRET_ACCESS_KEY, SESSION_TOKEN)
 
+FEWER_KINDS = pytest.mark.parametrize(
+    "kind", mostly_deep(["threads", "asyncio"], lambda kind: kind == "threads"), indirect=True
+)
+"""For tests with many cases of what both clients share: at quick depth, only the client for threads."""
+
 
 def credentials() -> Credentials:
     """Return AWS credentials that do not change."""
     return Credentials("AKIDEXAMPLE", SECRET_ACCESS_KEY, SESSION_TOKEN)
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """An asynchronous iterator, iterated as a list of Keywright is."""
+
+    iterator: Any
+    run: Callable[[Awaitable[Any]], Any]
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            return self.run(anext(self.iterator))
+        except StopAsyncIteration:
+            raise StopIteration from None
 
 
 class Blocking:
@@ -46,7 +70,7 @@ class Blocking:
 
         def call(*arguments: Any, **options: Any) -> Any:
             result = method(*arguments, **options)
-            return self._run(result) if inspect.isawaitable(result) else self._items(result)
+            return self._run(result) if inspect.isawaitable(result) else Items(result, self._run)
 
         return call
 
@@ -55,13 +79,6 @@ class Blocking:
             return await result
 
         return self._runner.run(awaited())
-
-    def _items(self, iterator: Any) -> Iterator[Any]:
-        while True:
-            try:
-                yield self._run(anext(iterator))
-            except StopAsyncIteration:
-                return
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +90,7 @@ class Kind:
     """
 
     runner: asyncio.Runner | None
+    _opened: list[httpx.Client | httpx.AsyncClient] = field(default_factory=list)
 
     def client(
         self,
@@ -92,9 +110,31 @@ class Kind:
         transport = httpx.MockTransport(handler) if handler else None
         if self.runner is None:
             http = httpx.Client(transport=transport, verify=PLAIN_HTTP, trust_env=False)
+            self._opened.append(http)
             return Keywright(url, http=http, **arguments)
         async_http = httpx.AsyncClient(transport=transport, verify=PLAIN_HTTP, trust_env=False)
+        self._opened.append(async_http)
         return Blocking(AsyncKeywright(url, http=async_http, **arguments), self.runner)
+
+    def close(self) -> None:
+        """Close the connections of all clients."""
+        for http in self._opened:
+            if isinstance(http, httpx.Client):
+                http.close()
+            elif self.runner is not None:
+                self.runner.run(http.aclose())
+
+    def all(self, items: Any) -> list[Any]:
+        """Return all items of a list that a client has returned, without a loop run for each of them."""
+        if not isinstance(items, Items):
+            return list(items)
+
+        async def collected() -> list[Any]:
+            return [item async for item in items.iterator]
+
+        if self.runner is None:
+            raise TypeError("an asynchronous iterator of a client for threads")
+        return self.runner.run(collected())
 
 
 @dataclass(slots=True)

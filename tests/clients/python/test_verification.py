@@ -23,7 +23,7 @@ from keywright_client import (
     Refused,
     Valid,
 )
-from tests.clients.python.drivers import FUNCTION, KEY_TEXT, URL, invoked, pretended, success, verified
+from tests.clients.python.drivers import FEWER_KINDS, FUNCTION, KEY_TEXT, URL, invoked, pretended, success, verified
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -191,6 +191,7 @@ def test_fields_of_a_newer_keywright(answering: Callable[[httpx.Response], Any])
     assert RateLimitStatus(limit=60, remaining=None, reset_seconds=None) == result.rate_limit
 
 
+@FEWER_KINDS
 @pytest.mark.parametrize("data", MALFORMED.values(), ids=MALFORMED)
 def test_a_malformed_answer_admits_nobody(answering: Callable[[httpx.Response], Any], data: object) -> None:
     """An answer that contradicts itself, or lacks a field, is an error, not a result."""
@@ -200,6 +201,7 @@ def test_a_malformed_answer_admits_nobody(answering: Callable[[httpx.Response], 
     assert "UNEXPECTED_ANSWER" == caught.value.code
 
 
+@FEWER_KINDS
 @pytest.mark.parametrize(
     "content",
     [
@@ -229,6 +231,7 @@ def test_another_server_admits_nobody(kind: Kind, content: bytes) -> None:
     )
 
 
+@FEWER_KINDS
 @pytest.mark.parametrize(
     "payload",
     [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from keywright_client import parsing
 from keywright_client.errors import ApiError
@@ -12,15 +12,17 @@ from keywright_client.errors import ApiError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+Way: TypeAlias = Literal["signed", "token", "lambda"]
 UNEXPECTED_ANSWER = "UNEXPECTED_ANSWER"
 """The code of an answer that is not Keywright's."""
+_CHECK_FUNCTION = "Check function: it must be the ARN of the stack's VerifyApiKey function."
 _OK = 200
 _REDIRECTS = range(300, 400)
 _FORBIDDEN = 403
 _NOT_FOUND = 404
 _TOO_MANY = 429
 _PASSING = frozenset({500, 502, 503, 504})
-_ERROR_TYPE = re.compile(r"[A-Za-z]{1,64}")
+_ERROR_TYPE = re.compile(r"[A-Za-z0-9]{1,64}")
 _REQUEST_IDS = ("x-request-id", "x-amzn-requestid", "apigw-requestid")
 
 
@@ -54,13 +56,13 @@ class Answer:
 
     Attributes:
         body: envelope with `data` and `error`. None if the body is not a JSON object.
-        is_of_lambda: whether it came from Lambda's API.
+        way: how the request went: signed to the API, with a token to the API, or to Lambda.
     """
 
     status: int
     headers: Mapping[str, str]
     body: dict[str, Any] | None = field(repr=False)
-    is_of_lambda: bool = False
+    way: Way = "signed"
 
     @property
     def request_id(self) -> str | None:
@@ -75,13 +77,18 @@ class Answer:
 
 
 def over_http(reply: Reply) -> Answer:
-    """Return an answer of the API."""
+    """Return the answer of the API to a signed request."""
     return Answer(reply.status, reply.headers, parsing.json_object(reply.content))
+
+
+def with_token(reply: Reply) -> Answer:
+    """Return the answer of the API to a request with a session token."""
+    return Answer(reply.status, reply.headers, parsing.json_object(reply.content), "token")
 
 
 def over_lambda(reply: Reply) -> Answer | ApiError:
     """Return the answer of an invoked function, Lambda's own refusal, or the error of a function that failed."""
-    refusal = Answer(reply.status, reply.headers, None, is_of_lambda=True)
+    refusal = Answer(reply.status, reply.headers, None, "lambda")
     if reply.status != _OK:
         return refusal
     if reply.headers.get("x-amz-function-error"):
@@ -97,7 +104,7 @@ def over_lambda(reply: Reply) -> Answer | ApiError:
     if type(status) is not int or type(headers) is not dict:
         return refusal
     texts = {name.lower(): value for name, value in headers.items() if isinstance(value, str)}
-    return Answer(status, {**_request_id_of(reply), **texts}, payload)
+    return Answer(status, {**_request_id_of(reply), **texts}, payload, "lambda")
 
 
 def _request_id_of(reply: Reply) -> dict[str, str]:
@@ -141,16 +148,19 @@ def unexpected(answer: Answer) -> ApiError:
 def _explanation(answer: Answer) -> tuple[str, str]:
     if answer.status == _TOO_MANY or answer.status in _PASSING:
         return "AWS answered in place of Keywright", "Repeat the request later."
-    if answer.is_of_lambda:
+    if answer.way == "lambda":
         return _explanation_of_lambda(answer.status)
+    if answer.status == _FORBIDDEN and answer.way == "token":
+        return "The request was refused before it reached Keywright", "Check url, and the firewall in front of it."
     if answer.status == _FORBIDDEN:
         hint = (
             "Allow execute-api:Invoke on the stack's output VerifyApiKeyArn, and check the AWS credentials and region."
         )
         return "The AWS credentials may not call this API", hint
+    message = "The answer is not one of Keywright"
     if answer.status in _REDIRECTS:
-        return "The address redirects, which is not followed", "Check url: it must be the stack's output ApiUrl."
-    return "The answer is not one of Keywright", "Check url: it must be the stack's output ApiUrl."
+        message = "The address redirects, which is not followed"
+    return message, "Check url: it must be the stack's output ApiUrl."
 
 
 def _explanation_of_lambda(status: int) -> tuple[str, str]:
@@ -158,12 +168,9 @@ def _explanation_of_lambda(status: int) -> tuple[str, str]:
         hint = "Allow lambda:InvokeFunction on the function, and check the AWS credentials and region."
         return "The AWS credentials may not invoke the function", hint
     if status == _NOT_FOUND:
-        return "The function does not exist", "Check function: it must be the ARN of the stack's VerifyApiKey function."
+        return "The function does not exist", _CHECK_FUNCTION
     if status == _OK:
-        return (
-            "The function does not answer as Keywright",
-            "Check function: it must be the ARN of the stack's VerifyApiKey function.",
-        )
+        return "The function does not answer as Keywright", _CHECK_FUNCTION
     return "Lambda refused the invocation", "Check function and region."
 
 

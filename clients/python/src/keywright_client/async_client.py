@@ -54,7 +54,7 @@ class AsyncKeywright:
             or the AWS profile.
         credentials: AWS credentials, as `boto3.Session().get_credentials()`. By default they are looked for where all
             AWS SDKs do.
-        timeout_seconds: how long one attempt waits for the connection, and for the answer.
+        timeout_seconds: longest wait of one attempt for each of connection, TLS and answer.
         retries: how many further attempts follow a connection error, a time-out, a 429 or a 5xx.
         reuse_seconds: how long a valid answer is used again for the same question, up to 3,600. A revoked key can work
             for that long. 0 asks every time. Answers with a rate limit or a quota are never used again.

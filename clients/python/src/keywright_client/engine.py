@@ -125,7 +125,7 @@ class Engine:
                 headers["idempotency-key"] = call.idempotency_key
             return flow.Send(call.method, api.at(call.path), headers, call.body)
 
-        self._managing = flow.Transport(api.host, authorized, answers.over_http)
+        self._managing = flow.Transport(api.host, authorized, answers.with_token)
         return flow.Transport(api.host, signed, answers.over_http, signer)
 
     def managed(self, call: Call[Result]) -> Flow[Result]:

@@ -99,10 +99,8 @@ class Leak:
 
 # ---- Verification --------------------------------------------------------------------------------------------
 
-# Without slots: Python 3.10 gives inherited fields slots anew, and classes with two such bases cannot be made.
 
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Answered:
     """Fields of every result of a verification."""
 
@@ -110,7 +108,7 @@ class _Answered:
     valid: bool
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedApiKey(_Answered):
     """Details of a key that exists, whether it was admitted or refused.
 
@@ -145,7 +143,7 @@ class VerifiedApiKey(_Answered):
     leak: Leak | None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Valid(VerifiedApiKey):
     """The key works and has the required permissions. The only result that admits a caller."""
 
@@ -157,17 +155,20 @@ class Valid(VerifiedApiKey):
 class Refused(_Answered):
     """The key was refused. Other refusals are subclasses; this class itself is a code that the client does not know."""
 
-    valid: Literal[False] = field(default=False, init=False)
+    # No slots besides those of the base: a refusal can then also be a VerifiedApiKey. `slots=True` of Python 3.10 would
+    # repeat them, and a default would be an attribute of the class in their place.
+    __slots__ = ()
+    valid: Literal[False] = field(default_factory=lambda: False, init=False)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NotFound(Refused):
     """The key is unknown. Malformed, forged, deleted and rotated-out keys are indistinguishable on purpose."""
 
     code: Literal["NOT_FOUND"] = field(default="NOT_FOUND", init=False)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Expired(VerifiedApiKey, Refused):
     """The key has expired."""
 
@@ -175,7 +176,7 @@ class Expired(VerifiedApiKey, Refused):
     valid: Literal[False] = field(default=False, init=False)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Disabled(VerifiedApiKey, Refused):
     """The key is disabled."""
 
@@ -183,7 +184,7 @@ class Disabled(VerifiedApiKey, Refused):
     valid: Literal[False] = field(default=False, init=False)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrganizationFrozen(VerifiedApiKey, Refused):
     """The organization of the key is scheduled for deletion."""
 
@@ -191,7 +192,7 @@ class OrganizationFrozen(VerifiedApiKey, Refused):
     valid: Literal[False] = field(default=False, init=False)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IpNotAllowed(VerifiedApiKey, Refused):
     """The key has allowed addresses, and `client_ip` is none of them or was not given."""
 
@@ -199,7 +200,7 @@ class IpNotAllowed(VerifiedApiKey, Refused):
     valid: Literal[False] = field(default=False, init=False)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InsufficientPermissions(VerifiedApiKey, Refused):
     """The key lacks `missing_permissions`."""
 
@@ -207,7 +208,7 @@ class InsufficientPermissions(VerifiedApiKey, Refused):
     valid: Literal[False] = field(default=False, init=False)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimited(VerifiedApiKey, Refused):
     """The rate limit of the key or of its organization is reached."""
 
@@ -215,7 +216,7 @@ class RateLimited(VerifiedApiKey, Refused):
     valid: Literal[False] = field(default=False, init=False)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QuotaExceeded(VerifiedApiKey, Refused):
     """The quota of the key or of its organization is used up."""
 

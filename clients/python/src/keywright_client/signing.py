@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _GREATEST_SKEW = timedelta(minutes=4)
 """AWS refuses signatures that are five minutes old. Below this, the refusal has another cause."""
 
+_NO_CREDENTIALS = "credentials: no AWS credentials in the environment, the AWS profile or the role of this machine"
+
 
 class FrozenCredentials(Protocol):
     """AWS credentials at one moment."""
@@ -108,7 +110,7 @@ class Signer:
             # Its message may quote the output of a credential process.
             return Lost(f"the AWS credentials cannot be refreshed ({type(error).__name__})")
         if not frozen.access_key or not frozen.secret_key:
-            _refuse("credentials: an access key id and a secret access key are needed, and one of them is empty")
+            _refuse(_NO_CREDENTIALS)
         return Loaded(frozen, region)
 
     def sign(self, address: Address, headers: Mapping[str, str], body: bytes, loaded: Loaded) -> dict[str, str]:
@@ -163,7 +165,7 @@ class Signer:
         if self._region is None:
             _refuse("region: pass region, or set AWS_REGION, AWS_DEFAULT_REGION or the region of the AWS profile")
         if self._credentials is None:
-            _refuse("credentials: no AWS credentials in the environment, the AWS profile or the role of this machine")
+            _refuse(_NO_CREDENTIALS)
         return self._region, self._credentials
 
     def _find_region(self) -> str | None:
