@@ -35,48 +35,57 @@ def main(generators: Path) -> int:
 
 
 def _check(tools: Tools, stack_file: Path, work: Path) -> None:
-    function_arn = json.loads(stack_file.read_text(encoding="utf-8"))["function_arn"]
-    folders = {name: work / name for name in ("generated", "python", "typescript", "examples")}
+    folders = {name: work / name for name in ("generated", "python", "typescript")}
     for folder in folders.values():
         folder.mkdir()
-    with ThreadPoolExecutor() as threads:  # one for each language
-        of_python = threads.submit(_check_python, tools, folders["python"])
-        archive = _check_typescript(tools, stack_file, folders["typescript"])
+    with ThreadPoolExecutor() as threads:
+        of_python = threads.submit(_check_python, tools, stack_file, folders["python"])
+        project = _check_typescript(tools, stack_file, folders["typescript"])
         python = of_python.result()
-    project = folders["typescript"] / "user"
-    with step("Pages: npm installs the AWS SDK's providers of credentials"):
-        typescript_package.add(tools, "@aws-sdk/credential-providers", project)
     generated.check(tools, stack_file, folders["generated"])
-    transports.check(stack_file, python, tools.node, project)
-    languages = {
-        "python": pages.in_python(python, tools, folders["python"]),
-        "typescript": pages.in_javascript(tools, project, archive.parent / "node_modules"),
-    }
-    for deployment in connected(stack_file):
-        for name, language in languages.items():
-            for page in (ROOT / "clients" / name / "README.md", ROOT / "docs" / "clients.md"):
-                with step(f"Pages: the programs of {page.relative_to(ROOT)} run as they are pasted, in {name}"):
-                    language.run_blocks(page, deployment, function_arn)
-        for backend in backends.of_python(tools, python) + backends.of_node(tools, archive, folders["examples"]):
-            backends.check(backend, deployment, function_arn)
+    transports.check(stack_file, python, tools.node, project)  # alone: it freezes the organization
 
 
-def _check_python(tools: Tools, work: Path) -> Path:
-    """Check the Python package; return the Python that it is installed for."""
+def _check_python(tools: Tools, stack_file: Path, work: Path) -> Path:
+    """Check all that is for Python; return the Python that the client is installed for."""
     wheel = python_package.build(tools, work)
     python = python_package.install(wheel, work)
     python_package.check_types(python, work)
     python_package.run_in_each_python(tools, wheel, work)
+    _run_pages("python", pages.in_python(python, tools, work), stack_file)
+    _run_examples(backends.of_python(tools, python), stack_file)
     return python
 
 
 def _check_typescript(tools: Tools, stack_file: Path, work: Path) -> Path:
-    """Check the TypeScript package, which is installed in the folder `user` then; return the packed client."""
-    archive = typescript_package.build(tools, stack_file, work / "source")
-    typescript_package.install(tools, archive, work / "user")
-    typescript_package.check_types(tools, archive.parent / "node_modules" / "typescript", work / "user")
+    """Check all that is for TypeScript; return the project that the client is installed in."""
+    archive, project = typescript_package.build(tools, stack_file, work / "source"), work / "user"
+    modules = archive.parent / "node_modules"
+    typescript_package.install(tools, archive, project)
+    typescript_package.check_types(tools, modules / "typescript", project)
     typescript_package.check_runtimes(tools, stack_file, archive.parent)
-    return archive
+    _run_pages("typescript", pages.in_javascript(tools, project, modules), stack_file)
+    _run_examples(backends.of_node(tools, archive, work), stack_file)
+    return project
+
+
+def _run_pages(client: str, language: pages.Language, stack_file: Path) -> None:
+    for page in (ROOT / "clients" / client / "README.md", ROOT / "docs" / "clients.md"):
+        with step(f"Pages: the programs of {page.relative_to(ROOT)} run as they are pasted, in {language.names[0]}"):
+            for deployment in connected(stack_file):
+                language.run_blocks(page, deployment, _function_arn(stack_file))
+
+
+def _run_examples(examples: list[backends.Backend], stack_file: Path) -> None:
+    for backend in examples:
+        for deployment in connected(stack_file):
+            backends.check(backend, deployment, _function_arn(stack_file))
+
+
+def _function_arn(stack_file: Path) -> str:
+    """Return the function that verifies keys, for direct invocation."""
+    arn: str = json.loads(stack_file.read_text(encoding="utf-8"))["function_arn"]
+    return arn
 
 
 if __name__ == "__main__":

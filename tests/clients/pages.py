@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.clients.commands import StepFailed, newcomer, require_that, run
+from tests.clients.commands import StepFailed, newcomer, require_that, run, step
+from tests.clients.typescript_package import add
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,6 +78,8 @@ def in_javascript(tools: Tools, project: Path, frameworks: Path) -> Language:
         project: the project, which gets links to the frameworks.
         frameworks: a `node_modules` with the pinned frameworks.
     """
+    with step("Pages: npm installs the AWS SDK's providers of credentials"):
+        add(tools, "@aws-sdk/credential-providers", project)
     for name in ("express", "fastify", "hono"):
         (project / "node_modules" / name).symlink_to(frameworks / name)
     shutil.copy(PROGRAMS / "reader.mjs", project)
