@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -45,7 +45,7 @@ def responses(
 
     async def send() -> list[httpx.Response]:
         iam = deployment.iam
-        credentials: Any = Credentials(iam["access_key_id"], iam["secret_access_key"])
+        credentials = Credentials(iam["access_key_id"], iam["secret_access_key"])
         keywright = AsyncKeywright(deployment.base_url, region=iam["region"], credentials=credentials)
         transport = httpx.ASGITransport(create(keywright), client=(ADDRESS, 50_000))
         async with keywright, httpx.AsyncClient(transport=transport, base_url="http://backend") as client:
