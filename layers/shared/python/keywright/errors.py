@@ -178,7 +178,7 @@ SESSION_EXPIRED = UNAUTHORIZED.variant(
 )
 INVALID_SIGNATURE = UNAUTHORIZED.variant(
     message="The AWS signature of the request is not valid",
-    hint="Check the AWS credentials and the clock of the machine that signed the request.",
+    hint="Check the AWS credentials, the region and the clock of the machine that signed the request.",
 )
 AWS_CREDENTIALS_EXPIRED = UNAUTHORIZED.variant(
     message="The AWS credentials of the request have expired",
