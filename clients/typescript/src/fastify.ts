@@ -32,7 +32,7 @@ export function apiKey(
   const { clientIp = (request) => request.ip } = options;
   return async (request, reply) => {
     const presented = {
-      xApiKey: single(request.headers["x-api-key"]),
+      xApiKey: request.headers["x-api-key"]?.toString(), // of Node.js, which joins repeated fields
       authorization: request.headers.authorization,
       clientIp: clientIp(request),
     };
@@ -45,8 +45,4 @@ export function apiKey(
     request.apiKey = result.admission.apiKey;
     return undefined;
   };
-}
-
-function single(value: string | string[] | undefined): string | undefined {
-  return Array.isArray(value) ? value.join(", ") : value;
 }

@@ -86,8 +86,7 @@ export function keyOf({ xApiKey, authorization }: Omit<PresentedKey, "clientIp">
   if (xApiKey) {
     return xApiKey;
   }
-  const [, text] = /^bearer +(.*)$/is.exec(authorization ?? "") ?? [];
-  return text?.trim() || undefined;
+  return /^bearer +(\S.*)$/is.exec(authorization ?? "")?.[1];
 }
 
 /**

@@ -2,9 +2,12 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { test } from "node:test";
 import express, { type ErrorRequestHandler } from "express";
+import { ConfigurationError } from "../src/errors.js";
 import { apiKey, type ExpressApiKeyOptions } from "../src/express.js";
 import type { Verifier } from "../src/refusals.js";
 import { Answering, get, listening, testMiddleware, VALID, type Application } from "./middleware.js";
+
+const failure = new ConfigurationError("no region");
 
 const silent: ErrorRequestHandler = (_error, _request, response, _next) => {
   response.status(500).end();
@@ -60,6 +63,23 @@ test("an error of the route is not an error of the middleware", async () => {
 
   assert.deepEqual([status, passed], [500, 1]);
 });
+
+for (const [result, passed] of [
+  [VALID, [[]]],
+  [{ valid: false, code: "NOT_FOUND" }, []],
+  [failure, [[failure]]],
+] as const) {
+  const name = result instanceof Error ? result.name : result.code;
+  test(`as Express 4 needs it, the middleware goes on by a call after ${name}`, async () => {
+    const calls: unknown[][] = [];
+    const next = (...error: unknown[]) => calls.push(error);
+    const response = { status: () => response, set: () => response, json: () => response };
+    const request = { get: () => "kk_text", ip: "127.0.0.1" };
+    await apiKey(new Answering(result))(request as never, response as never, next);
+
+    assert.deepEqual(calls, passed);
+  });
+}
 
 test("a route behind the middleware has the types and values of its own parameters", async () => {
   const app = express();

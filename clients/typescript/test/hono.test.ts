@@ -48,6 +48,14 @@ test("the address is not known unless a function tells it", async () => {
   );
 });
 
+test("a text that is no address is not passed on", async () => {
+  const keywright = new Answering(VALID);
+  const app = application(keywright, { clientIp: () => "/run/app.sock" });
+  await app.request("/reports", { headers: { "x-api-key": "kk_text" } });
+
+  assert.equal(keywright.asked[0]?.options?.clientIp, undefined);
+});
+
 test("a response that the route makes itself has the limits, too", async () => {
   const response = await application(new Answering(LIMITED)).request("/own", { headers: { "x-api-key": "kk_text" } });
 
