@@ -184,9 +184,11 @@ function refusal(status: 403 | 429, code: keyof typeof MESSAGES, headers: Record
 
 function unavailable(error: ApiError | ApiConnectionError): Refusal {
   const seconds = error instanceof ApiError ? error.retryAfterSeconds : undefined;
+  // Waiting does not help if, for example, the AWS credentials lack a permission.
+  const passes = error instanceof ApiConnectionError || error.status === 429 || error.status >= 500;
   return {
     status: 503,
-    headers: { "retry-after": String(Math.ceil(seconds ?? 1)) },
+    headers: passes ? { "retry-after": String(Math.ceil(seconds ?? 1)) } : {},
     body: { error: { code: "SERVICE_UNAVAILABLE", message: "API keys cannot be verified at the moment" } },
   };
 }

@@ -6,6 +6,7 @@ Example:
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from datetime import datetime, timezone
@@ -69,6 +70,8 @@ class ApiKeyMiddleware:
         self._app = app
         self._keywright = keywright
         self._needed = Requirements.of(permissions, cost)
+        if not inspect.iscoroutinefunction(keywright.verify):
+            raise TypeError("keywright must be an AsyncKeywright: an event loop does not wait for the other client")
         self._exempt = frozenset(requests.texts("exempt", exempt))
         self._client_ip = client_ip or _address_of_the_connection
 

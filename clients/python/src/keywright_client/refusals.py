@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from keywright_client.errors import ApiConnectionError
-    from keywright_client.results import Refused, Valid
+    from keywright_client.results import RateLimitStatus, Refused, Valid
 
+_TOO_MANY = 429
+_SERVER_ERROR = 500
 LONGEST_KEY_CHARACTERS = 4096
 """No key is longer, by far. A longer text is refused unasked: Keywright would not read it."""
 
@@ -112,13 +114,18 @@ def _retry_after(seconds: int | None) -> dict[str, str]:
 def unavailable(error: ApiError | ApiConnectionError) -> Refusal:
     """Return the answer to a request whose key could not be verified: the key may be valid, so it is no 401.
 
+    `retry-after` is there if waiting helps. It does not if, for example, the AWS credentials lack a permission.
+
     Args:
         error: why it could not be verified. The answer does not show it: it is for the log.
     """
-    seconds = error.retry_after_seconds if isinstance(error, ApiError) else None
+    passes, seconds = True, None
+    if isinstance(error, ApiError):
+        passes = error.status == _TOO_MANY or error.status >= _SERVER_ERROR
+        seconds = error.retry_after_seconds
     return Refusal(
         503,
-        _retry_after(1 if seconds is None else seconds),
+        _retry_after(1 if seconds is None else seconds) if passes else {},
         "SERVICE_UNAVAILABLE",
         "API keys cannot be verified at the moment",
     )
@@ -128,8 +135,8 @@ def limit_headers(verification: Valid | Refused, now: datetime) -> dict[str, str
     """Return the headers that show the limits of a key and what is left of them; none if it has no limits.
 
     They are the structured fields of draft-ietf-httpapi-ratelimit-headers-10: `ratelimit-policy` has the limits, and
-    `ratelimit` what is left (`r`) and the seconds until a limit is whole again (`t`). A limit of which it is not known
-    what is left is in the first only.
+    `ratelimit` what is left (`r`) and the seconds until a limit is whole again (`t`), or until the use would be
+    admitted that the rate limit refused. A limit of which it is not known what is left is in the first only.
 
     Args:
         verification: the result of verifying the key.
@@ -141,12 +148,19 @@ def limit_headers(verification: Valid | Refused, now: datetime) -> dict[str, str
     if rate := verification.rate_limit:
         policies.append(f'"rate";q={rate.limit}')
         if rate.remaining is not None:
-            limits.append(_limit("rate", rate.remaining, rate.reset_seconds))
+            limits.append(_limit("rate", rate.remaining, _seconds_of(rate, verification)))
     if quota := verification.quota:
         policies.append(f'"quota";q={quota.limit}')
         limits.append(_limit("quota", quota.remaining, _seconds_until(quota.resets_at, now)))
     fields = {"ratelimit-policy": ", ".join(policies), "ratelimit": ", ".join(limits)}
     return {name: value for name, value in fields.items() if value}
+
+
+def _seconds_of(rate: RateLimitStatus, verification: VerifiedApiKey) -> int | None:
+    """Return when a rate is whole again; of a use that it refused, what `retry-after` says, which is earlier."""
+    if isinstance(verification, RateLimited) and verification.retry_after_seconds is not None:
+        return verification.retry_after_seconds
+    return rate.reset_seconds
 
 
 def _limit(name: str, remaining: int, reset_seconds: int | None) -> str:
