@@ -441,6 +441,18 @@ def test_a_clock_that_cannot_be_corrected(kind: Kind) -> None:
     assert 2 == len(keywright.received)
 
 
+def test_a_clock_that_was_corrected(kind: Kind) -> None:
+    """With a corrected clock, a refusal by the same server is not taken for a wrong clock again."""
+    refusal = dated(failure(403, "FORBIDDEN"), timedelta(hours=1))
+    keywright = pretended(refusal, NOT_FOUND, refusal)
+    client = kind.client(URL, handler=keywright)
+    client.verify(KEY_TEXT)
+    with pytest.raises(ApiError):
+        client.verify(KEY_TEXT)
+
+    assert 3 == len(keywright.received)
+
+
 def test_a_wrong_clock_does_not_matter_for_tokens(kind: Kind) -> None:
     """A refused token is not sent again for the date of the answer."""
     keywright = pretended(dated(failure(401, "UNAUTHORIZED"), timedelta(hours=1)))

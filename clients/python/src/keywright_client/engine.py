@@ -118,7 +118,7 @@ class Engine:
 
         def authorized(call: Call[Any]) -> Flow[Send | Lost]:
             token: object = self.token if isinstance(self.token, str) else (yield flow.AskToken())
-            headers = {**_HEADERS, "host": api.host, "authorization": f"Bearer {_checked(token)}"}
+            headers = {**_HEADERS, "authorization": f"Bearer {_checked(token)}"}
             if call.body is not None:
                 headers.update(_JSON)
             if call.idempotency_key is not None:
