@@ -16,6 +16,7 @@ import pytest
 
 from keywright_client import ApiConnectionError, ApiError, AsyncKeywright, Keywright, NotFound
 from tests.clients.python.drivers import (
+    FUNCTION,
     KEY_ID,
     KEY_TEXT,
     PLAIN_HTTP,
@@ -232,6 +233,13 @@ def test_why_there_is_no_connection(kind: Kind, cause: OSError, reason: str) -> 
 
     assert reason == caught.value.reason
     assert "abc123.execute-api.eu-west-1.amazonaws.com" == caught.value.host
+
+
+def test_lambda_cannot_be_reached(kind: Kind) -> None:
+    """The error names Lambda's host."""
+    client = kind.client(function=FUNCTION, handler=pretended(httpx.ConnectTimeout("no")), retries=0)
+    with pytest.raises(ApiConnectionError, match=r"No answer from lambda\.eu-west-1\.amazonaws\.com: timed out"):
+        client.verify(KEY_TEXT)
 
 
 def test_a_certificate_that_is_not_trusted(kind: Kind) -> None:

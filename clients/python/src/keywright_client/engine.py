@@ -211,7 +211,7 @@ def _over_lambda(function: str, region: str | None, credentials: AwsCredentials 
             return loaded
         return _signed(call, signer, addresses.invocation(function, loaded.region, endpoint), loaded)
 
-    return flow.Transport(endpoint.host if endpoint else f"Lambda ({function})", signed, answers.over_lambda, signer)
+    return flow.Transport(endpoint.host if endpoint else "Lambda", signed, answers.over_lambda, signer)
 
 
 def _signed(call: Call[Any], signer: Signer, address: addresses.Address, loaded: Loaded) -> Send:
