@@ -292,7 +292,7 @@ def test_every_verification_is_parsed(data: st.DataObject) -> None:
 @SOME_EXAMPLES
 @given(valid=st.booleans(), code=st.text() | st.sampled_from(["VALID", "NOT_FOUND", "EXPIRED"]), data=st.data())
 def test_only_valid_is_valid(valid: bool, code: str, data: st.DataObject) -> None:  # noqa: FBT001 - drawn
-    """Whatever a server answers, the result is Valid for `valid` and VALID together, and for nothing else."""
+    """The result is Valid if a server answers `valid` and VALID together, and for no other answer."""
     answer = {**data.draw(answers("VerifiedApiKey")), "valid": valid, "code": code}
     try:
         result = parsing.verification(answer)

@@ -367,7 +367,7 @@ def test_a_refresh_does_not_block_an_event_loop() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "blocks"),
+    ("loaded", "blocks"),
     [
         (Credentials("A", "S"), False),
         (refreshable(3600, []), False),
@@ -377,9 +377,9 @@ def test_a_refresh_does_not_block_an_event_loop() -> None:
     ],
     ids=["fixed", "fresh", "expiring", "unknown", "not yet loaded"],
 )
-def test_when_another_thread_is_needed(given: Any, blocks: bool) -> None:  # noqa: FBT001 - a parameter
+def test_when_another_thread_is_needed(loaded: Any, blocks: bool) -> None:  # noqa: FBT001 - a parameter
     """Only credentials that may be loaded or refreshed now can block."""
-    assert blocks is Signer("execute-api", "eu-west-1", given).blocks
+    assert blocks is Signer("execute-api", "eu-west-1", loaded).blocks
 
 
 # ---- Clock ---------------------------------------------------------------------------------------------------
@@ -518,7 +518,7 @@ def test_numbers_out_of_range(client: Callable[..., object], options: dict[str, 
 
 
 def test_an_endpoint_in_clear_text(bare: pytest.MonkeyPatch) -> None:
-    """Keys are not sent to another host in clear text, whatever the environment says."""
+    """Keys are not sent to another host in clear text, even if the environment says so."""
     bare.setenv("AWS_ENDPOINT_URL", "http://lambda.example.com")
     with pytest.raises(ConfigurationError, match="AWS_ENDPOINT_URL: must begin with https://"):
         Keywright(function=FUNCTION)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 GREATEST_RETRY_AFTER_SECONDS = 10
-"""A caller that waits longer would rather be told."""
+"""The longest wait between two attempts. Beyond it, the error tells the caller how long to wait."""
 _FIRST_PAUSE_SECONDS = 0.1
 _GREATEST_PAUSE_SECONDS = 2.0
 _REFUSED_SIGNATURE = frozenset({401, 403})
