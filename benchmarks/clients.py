@@ -139,7 +139,7 @@ def _table(samples: dict[str, Sample]) -> Table:
 
 @contextmanager
 def _serving() -> Iterator[str]:
-    """Run the server in a process of its own, whose work is not the client's; yield the address."""
+    """Run the server in another process, whose work is not the client's; yield the address."""
     command = [sys.executable, "-m", "benchmarks.clients", _SERVE]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:  # noqa: S603
         try:

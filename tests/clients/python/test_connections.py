@@ -16,6 +16,7 @@ import pytest
 
 from keywright_client import ApiConnectionError, ApiError, AsyncKeywright, Keywright, NotFound
 from tests.clients.python.drivers import (
+    FUNCTION,
     KEY_ID,
     KEY_TEXT,
     PLAIN_HTTP,
@@ -85,10 +86,10 @@ def silent(connection: socket.socket) -> None:
 
 
 def dripping(connection: socket.socket) -> None:
-    """Send a body that never ends, a byte at a time."""
+    """Send a body that takes seconds, a byte at a time, and break off."""
     request_of(connection)
     connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n{")
-    while True:
+    for _ in range(150):
         time.sleep(0.02)
         connection.sendall(b" ")
 
@@ -128,7 +129,7 @@ LONG = 60.0
 """A time-out for answers that come at once, on a busy machine too."""
 BEHAVIORS: dict[str, tuple[Callable[[socket.socket], None], float, str]] = {
     "silent": (silent, 0.1, "timed out"),
-    "dripping": (dripping, 0.1, "timed out"),
+    "dripping": (dripping, 0.3, "timed out"),
     "cut": (cut, LONG, "the connection ended before the answer was complete, or it is not HTTP"),
     "reset": (reset, LONG, "the connection broke"),
     "no HTTP": (no_http, LONG, "the connection ended before the answer was complete, or it is not HTTP"),
@@ -232,6 +233,13 @@ def test_why_there_is_no_connection(kind: Kind, cause: OSError, reason: str) -> 
 
     assert reason == caught.value.reason
     assert "abc123.execute-api.eu-west-1.amazonaws.com" == caught.value.host
+
+
+def test_lambda_cannot_be_reached(kind: Kind) -> None:
+    """The error names Lambda's host."""
+    client = kind.client(function=FUNCTION, handler=pretended(httpx.ConnectTimeout("no")), retries=0)
+    with pytest.raises(ApiConnectionError, match=r"No answer from lambda\.eu-west-1\.amazonaws\.com: timed out"):
+        client.verify(KEY_TEXT)
 
 
 def test_a_certificate_that_is_not_trusted(kind: Kind) -> None:
@@ -357,6 +365,19 @@ def test_a_closed_asynchronous_client() -> None:
         asyncio.run(closed(f"{canned.url}/v1"))
 
     assert 1 == len(canned.received)
+
+
+def test_the_http_client_of_the_caller_adds_no_credentials() -> None:
+    """Credentials, headers and parameters of the caller's client do not replace the signature, nor travel with it."""
+    keywright = pretended(success(NOT_FOUND["data"]))
+    extras = {"auth": ("user", "password"), "headers": {"x-api-key": "other"}, "params": {"a": "b"}}
+    http = httpx.Client(transport=httpx.MockTransport(keywright), **extras)  # type: ignore[arg-type] # of several types
+    Keywright(URL, credentials=credentials(), http=http).verify(KEY_TEXT)
+    (request,) = keywright.received
+
+    assert request.headers["authorization"].startswith("AWS4-HMAC-SHA256 ")
+    assert "x-api-key" not in request.headers
+    assert b"" == request.url.query
 
 
 def test_the_http_client_of_the_caller_stays_open() -> None:

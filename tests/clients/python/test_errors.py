@@ -84,7 +84,7 @@ def verify(client: Any) -> object:
 @pytest.mark.parametrize("code", CATALOGUE)
 @pytest.mark.parametrize("transport", ["http", "lambda"])
 def test_each_error_of_a_verification(kind: Kind, pauses: list[float], transport: str, code: str) -> None:
-    """Each error of Keywright is raised with all that it says, whichever way it came."""
+    """Each error of Keywright is raised with all that it says, over either transport."""
     entry = CATALOGUE[code]
     retry_after = entry.retry_after_seconds
     headers = {} if retry_after is None else {"retry_after": str(retry_after)}

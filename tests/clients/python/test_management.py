@@ -183,6 +183,19 @@ def test_a_malformed_page(kind: Kind, answer: httpx.Response) -> None:
     assert "UNEXPECTED_ANSWER" == caught.value.code
 
 
+@pytest.mark.parametrize(
+    "field",
+    [{"enabled": 1}, {"requestCount": True}, {"requestCount": 1.5}, {"quota": {"limit": 1}}, {"createdAt": 7}],
+    ids=str,
+)
+def test_a_malformed_key(kind: Kind, field: dict[str, Any]) -> None:
+    """A field of another type than the API's is an error."""
+    with pytest.raises(ApiError) as caught:
+        kind.client(URL, handler=pretended(success(details(**field)))).get(KEY_ID)
+
+    assert "UNEXPECTED_ANSWER" == caught.value.code
+
+
 def test_a_list_without_an_end(kind: Kind) -> None:
     """A server that answers with the same cursor again does not keep the client busy forever."""
     keys = kind.client(URL, handler=pretended(page([details()], "c-1"))).list()

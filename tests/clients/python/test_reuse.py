@@ -313,7 +313,7 @@ def test_texts_of_keys_are_not_kept() -> None:
     one.put(digest, answered(), one.now())
 
     assert digest != other.digest(text, (), None, 1)
-    assert not [found for found in gc.get_referrers(text) if found is one._answers]
+    assert not [holder for holder in gc.get_referrers(text) if holder is one._answers]
     assert text not in repr(one._answers)
 
 

@@ -58,8 +58,6 @@ OTHER_NAMES = {"key": "text", "limit": "page_size"}
 """Arguments that have another name than in the API."""
 OF_THE_CLIENT = {"self", "idempotency_key", "id"}
 """Arguments that are no fields: of the path and of a header."""
-NAMES = {**vars(results), "datetime": datetime, "Mapping": dict}
-"""The names in annotations, those for type checkers included."""
 EXAMPLES = {
     "create_api_key": "CreatedApiKey",
     "get_api_key": "ApiKeyDetails",
@@ -112,7 +110,7 @@ def test_a_result_has_the_fields_of_its_schema(name: str) -> None:
 @pytest.mark.parametrize("name", CLASSES)
 def test_a_field_is_optional_where_it_can_be_null(name: str) -> None:
     """A field may be None exactly where the schema allows null."""
-    hints = get_type_hints(CLASSES[name], NAMES)
+    hints = get_type_hints(CLASSES[name])
     nullable = {snake(field) for field, schema in SCHEMAS[name]["properties"].items() if is_nullable(schema)}
 
     assert nullable == {field for field, hint in hints.items() if type(None) in get_args(hint)}
@@ -131,7 +129,7 @@ def test_the_codes_of_a_verification() -> None:
     codes = {*SCHEMAS["VerifiedApiKey"]["properties"]["code"]["enum"], "NOT_FOUND"}
     classes = set(get_args(results.Verification)) - {results.Refused}
 
-    assert codes == {get_args(get_type_hints(cls, NAMES)["code"])[0] for cls in classes}
+    assert codes == {get_args(get_type_hints(cls)["code"])[0] for cls in classes}
 
 
 @pytest.mark.parametrize(
@@ -294,7 +292,7 @@ def test_every_verification_is_parsed(data: st.DataObject) -> None:
 @SOME_EXAMPLES
 @given(valid=st.booleans(), code=st.text() | st.sampled_from(["VALID", "NOT_FOUND", "EXPIRED"]), data=st.data())
 def test_only_valid_is_valid(valid: bool, code: str, data: st.DataObject) -> None:  # noqa: FBT001 - drawn
-    """Whatever a server answers, the result is Valid for `valid` and VALID together, and for nothing else."""
+    """The result is Valid if a server answers `valid` and VALID together, and for no other answer."""
     answer = {**data.draw(answers("VerifiedApiKey")), "valid": valid, "code": code}
     try:
         result = parsing.verification(answer)

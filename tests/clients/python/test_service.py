@@ -21,7 +21,7 @@ from keywright_client import (
     Valid,
 )
 from tests.clients.python.drivers import shown
-from tests.support.environment import LOOPBACK
+from tests.support.environment import LOOPBACK, ROOT
 from tests.support.fault_proxy import FaultProxy
 from tests.support.network_faults import injected, lost_answer, lost_request, reset
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.allow_hosts(LOOPBACK)
 
 PERMISSIONS = ["sessions:read"]
+README = (ROOT / "clients" / "python" / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -94,6 +95,33 @@ def test_the_life_of_a_key(keywright: Any, deployment: Deployment) -> None:
     assert ["deleted", "updated", "rotated", "updated", "created"] == [event.partition(".")[2] for event in events]
 
 
+@pytest.mark.parametrize(("heading", "printed"), [("Verify a key", "pro"), ("Manage keys", "api_key.deleted")])
+def test_the_readme(
+    deployment: Deployment,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    heading: str,
+    printed: str,
+) -> None:
+    """The code of the package's README does what it says."""
+    section = README.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    code = section.partition("```python\n")[2].partition("```")[0].replace("reports:read", "sessions:read")
+    for name in ("AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", deployment.iam["access_key_id"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", deployment.iam["secret_access_key"])
+    monkeypatch.setenv("AWS_REGION", deployment.iam["region"])
+    names: dict[str, Any] = {
+        "API_URL": deployment.base_url,
+        "session_token": deployment.tokens["owner"],
+        "text": deployment.create_key(metadata={"plan": "pro"})["key"],
+    }
+    exec(code, names)  # noqa: S102 - of this repository
+    names["keywright"].close()
+
+    assert printed in capsys.readouterr().out
+
+
 def test_refusals(keywright: Any) -> None:
     """Missing permissions, other addresses and used-up limits are results with what a backend needs to answer."""
     limit, quota = RateLimit(limit=1, window_seconds=3600), Quota(limit=1, period="total")
@@ -115,7 +143,7 @@ def test_refusals(keywright: Any) -> None:
 
 
 def test_pages(keywright: Any) -> None:
-    """All keys are listed, whatever the size of a page, and filters are the service's."""
+    """All keys are listed with pages of any size, and filters are the service's."""
     ids = [keywright.create(name=f"Page {number}", permissions=["analytics:read"]).id for number in range(5)]
     keywright.update(ids[0], enabled=False)
     by_two = [key.id for key in keywright.list(permission="analytics:read", page_size=2)]
@@ -236,7 +264,7 @@ def test_a_revoked_key_is_reused_for_seconds_only(kind: Kind, options: dict[str,
 
 
 def test_texts_of_every_kind(keywright: Any) -> None:
-    """Whatever a caller presents as a key is verified and unknown, not an error."""
+    """Any text that a caller presents as a key is verified and unknown, not an error."""
     texts = ["", " ", "kk_", "é", "\N{GRINNING FACE}", "\x00", "\ud800", '"}', "x" * 5000]
 
     assert [NotFound()] * len(texts) == [keywright.verify(text) for text in texts]

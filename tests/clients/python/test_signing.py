@@ -367,7 +367,7 @@ def test_a_refresh_does_not_block_an_event_loop() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "blocks"),
+    ("loaded", "blocks"),
     [
         (Credentials("A", "S"), False),
         (refreshable(3600, []), False),
@@ -377,9 +377,9 @@ def test_a_refresh_does_not_block_an_event_loop() -> None:
     ],
     ids=["fixed", "fresh", "expiring", "unknown", "not yet loaded"],
 )
-def test_when_another_thread_is_needed(given: Any, blocks: bool) -> None:  # noqa: FBT001 - a parameter
+def test_when_another_thread_is_needed(loaded: Any, blocks: bool) -> None:  # noqa: FBT001 - a parameter
     """Only credentials that may be loaded or refreshed now can block."""
-    assert blocks is Signer("execute-api", "eu-west-1", given).blocks
+    assert blocks is Signer("execute-api", "eu-west-1", loaded).blocks
 
 
 # ---- Clock ---------------------------------------------------------------------------------------------------
@@ -439,6 +439,18 @@ def test_a_clock_that_cannot_be_corrected(kind: Kind) -> None:
         kind.client(URL, handler=keywright).verify(KEY_TEXT)
 
     assert 2 == len(keywright.received)
+
+
+def test_a_clock_that_was_corrected(kind: Kind) -> None:
+    """With a corrected clock, a refusal by the same server is not taken for a wrong clock again."""
+    refusal = dated(failure(403, "FORBIDDEN"), timedelta(hours=1))
+    keywright = pretended(refusal, NOT_FOUND, refusal)
+    client = kind.client(URL, handler=keywright)
+    client.verify(KEY_TEXT)
+    with pytest.raises(ApiError):
+        client.verify(KEY_TEXT)
+
+    assert 3 == len(keywright.received)
 
 
 def test_a_wrong_clock_does_not_matter_for_tokens(kind: Kind) -> None:
@@ -506,7 +518,7 @@ def test_numbers_out_of_range(client: Callable[..., object], options: dict[str, 
 
 
 def test_an_endpoint_in_clear_text(bare: pytest.MonkeyPatch) -> None:
-    """Keys are not sent to another host in clear text, whatever the environment says."""
+    """Keys are not sent to another host in clear text, even if the environment says so."""
     bare.setenv("AWS_ENDPOINT_URL", "http://lambda.example.com")
     with pytest.raises(ConfigurationError, match="AWS_ENDPOINT_URL: must begin with https://"):
         Keywright(function=FUNCTION)

@@ -155,7 +155,7 @@ def test_a_valid_key(answering: Callable[[httpx.Response], Any]) -> None:
 
 @pytest.mark.parametrize("code", REFUSALS)
 def test_a_refused_key(answering: Callable[[httpx.Response], Any], code: str) -> None:
-    """Each refusal has a class of its own, with the details of the key."""
+    """Each refusal has its own class, with the details of the key."""
     result = answering(success(verified(code, retryAfterSeconds=7))).verify(KEY_TEXT)
 
     assert type(result) is REFUSALS[code]
@@ -193,7 +193,7 @@ def test_fields_of_a_newer_keywright(answering: Callable[[httpx.Response], Any])
 
 @FEWER_KINDS
 @pytest.mark.parametrize("data", MALFORMED.values(), ids=MALFORMED)
-def test_a_malformed_answer_admits_nobody(answering: Callable[[httpx.Response], Any], data: object) -> None:
+def test_a_malformed_answer_admits_no_caller(answering: Callable[[httpx.Response], Any], data: object) -> None:
     """An answer that contradicts itself, or lacks a field, is an error, not a result."""
     with pytest.raises(ApiError) as caught:
         answering(success(data)).verify(KEY_TEXT)
@@ -214,13 +214,14 @@ def test_a_malformed_answer_admits_nobody(answering: Callable[[httpx.Response], 
         b"[" * 100_000,
         b'{"data": NaN, "error": null}',
         b'{"data": {"valid": true, "code": "VALID"}}',
+        b'{"data": {"valid": false, "code": "NOT_FOUND"}}',
         b'{"data": null, "error": null}',
         b'{"data": {"valid": true, "code": "VALID"}, "error": {"code": "X"}}',
         b'{"error": null}',
     ],
     ids=lambda content: repr(content)[:72],
 )
-def test_another_server_admits_nobody(kind: Kind, content: bytes) -> None:
+def test_another_server_admits_no_caller(kind: Kind, content: bytes) -> None:
     """A 200 of another server is an error, which says to check the address and shows nothing of the body."""
     with pytest.raises(ApiError) as caught:
         kind.client(URL, handler=pretended(httpx.Response(200, content=content))).verify(KEY_TEXT)
@@ -248,7 +249,7 @@ def test_another_server_admits_nobody(kind: Kind, content: bytes) -> None:
     ],
     ids=repr,
 )
-def test_another_function_admits_nobody(kind: Kind, payload: object) -> None:
+def test_another_function_admits_no_caller(kind: Kind, payload: object) -> None:
     """A payload that is not Keywright's is an error."""
     with pytest.raises(ApiError) as caught:
         kind.client(function=FUNCTION, handler=pretended(httpx.Response(200, json=payload))).verify(KEY_TEXT)

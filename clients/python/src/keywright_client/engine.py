@@ -118,7 +118,7 @@ class Engine:
 
         def authorized(call: Call[Any]) -> Flow[Send | Lost]:
             token: object = self.token if isinstance(self.token, str) else (yield flow.AskToken())
-            headers = {**_HEADERS, "host": api.host, "authorization": f"Bearer {_checked(token)}"}
+            headers = {**_HEADERS, "authorization": f"Bearer {_checked(token)}"}
             if call.body is not None:
                 headers.update(_JSON)
             if call.idempotency_key is not None:
@@ -211,7 +211,7 @@ def _over_lambda(function: str, region: str | None, credentials: AwsCredentials 
             return loaded
         return _signed(call, signer, addresses.invocation(function, loaded.region, endpoint), loaded)
 
-    return flow.Transport(endpoint.host if endpoint else f"Lambda ({function})", signed, answers.over_lambda, signer)
+    return flow.Transport(endpoint.host if endpoint else "Lambda", signed, answers.over_lambda, signer)
 
 
 def _signed(call: Call[Any], signer: Signer, address: addresses.Address, loaded: Loaded) -> Send:

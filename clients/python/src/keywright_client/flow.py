@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 GREATEST_RETRY_AFTER_SECONDS = 10
-"""A caller that waits longer would rather be told."""
+"""The longest wait between two attempts. Beyond it, the error tells the caller how long to wait."""
 _FIRST_PAUSE_SECONDS = 0.1
 _GREATEST_PAUSE_SECONDS = 2.0
 _REFUSED_SIGNATURE = frozenset({401, 403})
@@ -95,7 +95,7 @@ class Transport:
     """How one kind of call reaches Keywright.
 
     Args:
-        host: host, for messages.
+        host: host, for messages about requests that could not be signed.
         prepare: returns the step that sends a call, with credentials, or why there are none at the moment.
         answer: returns what a reply means.
         signer: signer whose clock a refusal can correct, or None.
@@ -146,7 +146,7 @@ def perform(call: Call[Result], transport: Transport, retries: Retries) -> Flow[
             error, retry_after_seconds = failure, failure.retry_after_seconds
         else:
             may_have_taken_effect = True
-            error, retry_after_seconds = ApiConnectionError(outcome.reason, transport.host), None
+            error, retry_after_seconds = outcome, None
         pause_seconds = retries.pause_seconds(attempt, retry_after_seconds)
         if pause_seconds is None:
             raise error
@@ -154,12 +154,12 @@ def perform(call: Call[Result], transport: Transport, retries: Retries) -> Flow[
         yield Pause(pause_seconds)
 
 
-def _attempt(call: Call[Any], transport: Transport) -> Flow[Reply | Lost]:
+def _attempt(call: Call[Any], transport: Transport) -> Flow[Reply | ApiConnectionError]:
     send = yield from transport.prepare(call)
     if isinstance(send, Lost):
-        return send
+        return ApiConnectionError(send.reason, transport.host)
     outcome: Reply | Lost = yield send
-    return outcome
+    return ApiConnectionError(outcome.reason, send.address.host) if isinstance(outcome, Lost) else outcome
 
 
 def _corrects_the_clock(reply: Reply, transport: Transport) -> bool:

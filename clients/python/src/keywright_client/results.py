@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping  # noqa: TC003 - programs such as pydantic resolve the annotations
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias, Union
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
+from datetime import datetime  # noqa: TC003 - the same
+from typing import Literal, TypeAlias, Union
 
 MetadataValue: TypeAlias = Union[str, int, float, bool]  # noqa: UP007 - reads the same in every version of Python
 """A value of metadata."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class _Signer(SigV4Auth):
-    """Signs at a given time.
+    """Signs at a time of the caller's choice.
 
     `SigV4Auth.add_auth` reads the clock of this machine. It also logs what it signs, session token included.
     """
