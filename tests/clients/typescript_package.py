@@ -54,7 +54,7 @@ def build(tools: Tools, stack_file: Path, work: Path) -> Path:
         tests = sorted((source / "build" / "test" / "service").glob("*.test.js"))
         run([tools.node, "--test", *tests], source, newcomer(KEYWRIGHT_STACK=str(stack_file)))
     with step("TypeScript: npm pack has the modules, their types and the license"):
-        packed = json.loads(run([tools.npm, "pack", "--json", "--silent"], source, newcomer()))
+        packed = json.loads(run([tools.npm, "pack", "--json", "--silent", "--ignore-scripts"], source, newcomer()))
         archive = source / str(packed[0]["filename"])
         modules = {path.stem for path in (source / "src").glob("*.ts")}
         about = {"package.json", "README.md", "CHANGELOG.md", "LICENSE"}

@@ -3,7 +3,7 @@
 import { numberIn, requireTexts } from "./checks.js";
 import type { Keywright } from "./client.js";
 import { ApiConnectionError, ApiError } from "./errors.js";
-import type { Refused, Valid, Verification } from "./types.js";
+import type { QuotaExceeded, RateLimited, Refused, Valid, Verification } from "./types.js";
 
 /** Options that the middleware of every framework has. */
 export interface ApiKeyOptions {
@@ -124,7 +124,7 @@ export function refusalOf(verification: Refused, permissions: readonly string[])
     case "QUOTA_EXCEEDED":
       return refusal(429, verification.code, {
         ...(verification.retryAfterSeconds === null ? {} : { "retry-after": String(verification.retryAfterSeconds) }),
-        ...limitHeaders(verification),
+        ...limitHeaders(untilAdmitted(verification)),
       });
     default:
       // One answer for all other reasons: whoever tries keys does not learn which of them exist.
@@ -148,6 +148,12 @@ export function limitHeaders({ rateLimit, quota }: Limits, now: number = Date.no
     ...(limits.length === 0 ? {} : { "ratelimit-policy": limits.map((it) => `"${it.name}";q=${it.limit}`).join(", ") }),
     ...(left.length === 0 ? {} : { ratelimit: left.join(", ") }),
   };
+}
+
+/** Return the limits with the time of `retry-after` for a rate that refused the use; the whole burst takes longer. */
+function untilAdmitted({ code, rateLimit, quota, retryAfterSeconds }: RateLimited | QuotaExceeded): Limits {
+  const isRefused = code === "RATE_LIMITED" && rateLimit !== null && retryAfterSeconds !== null;
+  return { rateLimit: isRefused ? { ...rateLimit, resetSeconds: retryAfterSeconds } : rateLimit, quota };
 }
 
 type Limits = Pick<Valid, "rateLimit" | "quota">;

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fastapi import FastAPI, Request
 
+from keywright_client import Keywright
 from keywright_client.asgi import ApiKeyMiddleware
 from tests.clients.integrations.answers import KEY, RATE_LIMIT, verification
 from tests.clients.integrations.applications import asynchronous, connect
@@ -180,3 +181,9 @@ def test_lists_are_no_single_text(service: Service, name: str) -> None:
     """A text instead of a list of permissions or of paths is refused when the application starts."""
     with pytest.raises(TypeError, match=name):
         protected(service, **{name: "/health"})
+
+
+def test_the_client_for_threads_is_refused() -> None:
+    """The middleware does not start with the client that would stop its event loop."""
+    with pytest.raises(TypeError, match="AsyncKeywright"):
+        ApiKeyMiddleware(protected, keywright=Keywright("http://127.0.0.1:1/v1"))  # type: ignore[arg-type]

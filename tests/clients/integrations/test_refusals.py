@@ -135,6 +135,17 @@ def test_an_answer_above_a_limit_shows_the_limits() -> None:
     assert {"retry-after": "1", **limit_headers(verification, NOW)} == refusal(verification, (), NOW).headers
 
 
+def test_a_rate_that_refused_a_use_names_the_time_of_retry_after() -> None:
+    """A caller that waits for one use is not told to wait until the whole burst is free."""
+    refused, valid = (
+        limit_headers(kind(**details(rate_limit=RATE_LIMIT, retry_after_seconds=1)), NOW)
+        for kind in (RateLimited, Valid)
+    )
+
+    assert ";t=1" == refused["ratelimit"][-4:]
+    assert f";t={RATE_LIMIT.reset_seconds}" in valid["ratelimit"]
+
+
 # ---- No answer -----------------------------------------------------------------------------------------------
 
 
@@ -142,18 +153,18 @@ def test_an_answer_above_a_limit_shows_the_limits() -> None:
     ("error", "seconds"),
     [
         (ApiConnectionError("connection refused", "127.0.0.1:1"), "1"),
-        (ApiError(status=403, code="UNEXPECTED_ANSWER", message="secret"), "1"),
+        (ApiError(status=403, code="UNEXPECTED_ANSWER", message="secret"), None),
         (ApiError(status=503, code="SERVICE_UNAVAILABLE", message="secret", retry_after_seconds=0), "0"),
         (ApiError(status=429, code="TOO_MANY_REQUESTS", message="secret", retry_after_seconds=20), "20"),
     ],
     ids=str,
 )
-def test_a_key_that_cannot_be_verified_is_503(error: ApiError | ApiConnectionError, seconds: str) -> None:
-    """The caller is asked to come back, as soon as Keywright says or in a second, and does not learn the reason."""
+def test_a_key_that_cannot_be_verified_is_503(error: ApiError | ApiConnectionError, seconds: str | None) -> None:
+    """The caller is asked to come back if that helps, as Keywright says or in a second, and does not learn the reason."""
     answer = unavailable(error)
 
     assert 503 == answer.status
-    assert {"retry-after": seconds} == answer.headers
+    assert ({} if seconds is None else {"retry-after": seconds}) == answer.headers
     assert {
         "error": {"code": "SERVICE_UNAVAILABLE", "message": "API keys cannot be verified at the moment"}
     } == answer.body

@@ -95,33 +95,6 @@ def test_the_life_of_a_key(keywright: Any, deployment: Deployment) -> None:
     assert ["deleted", "updated", "rotated", "updated", "created"] == [event.partition(".")[2] for event in events]
 
 
-@pytest.mark.parametrize(("heading", "printed"), [("Verify a key", "pro"), ("Manage keys", "api_key.deleted")])
-def test_the_readme(
-    deployment: Deployment,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    heading: str,
-    printed: str,
-) -> None:
-    """The code of the package's README does what it says."""
-    section = README.partition(f"## {heading}\n")[2].partition("\n## ")[0]
-    code = section.partition("```python\n")[2].partition("```")[0].replace("reports:read", "sessions:read")
-    for name in ("AWS_SESSION_TOKEN", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", deployment.iam["access_key_id"])
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", deployment.iam["secret_access_key"])
-    monkeypatch.setenv("AWS_REGION", deployment.iam["region"])
-    names: dict[str, Any] = {
-        "API_URL": deployment.base_url,
-        "session_token": deployment.tokens["owner"],
-        "text": deployment.create_key(metadata={"plan": "pro"})["key"],
-    }
-    exec(code, names)  # noqa: S102 - of this repository
-    names["keywright"].close()
-
-    assert printed in capsys.readouterr().out
-
-
 def test_refusals(keywright: Any) -> None:
     """Missing permissions, other addresses and used-up limits are results with what a backend needs to answer."""
     limit, quota = RateLimit(limit=1, window_seconds=3600), Quota(limit=1, period="total")
