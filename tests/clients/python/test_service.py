@@ -21,7 +21,7 @@ from keywright_client import (
     Valid,
 )
 from tests.clients.python.drivers import shown
-from tests.support.environment import LOOPBACK, ROOT
+from tests.support.environment import LOOPBACK
 from tests.support.fault_proxy import FaultProxy
 from tests.support.network_faults import injected, lost_answer, lost_request, reset
 
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.allow_hosts(LOOPBACK)
 
 PERMISSIONS = ["sessions:read"]
-README = (ROOT / "clients" / "python" / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
