@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from benchmarks import report
+from benchmarks import environments, report
 from benchmarks.measuring import FULL, QUICK, in_turns
 from benchmarks.report import Budget, Section, Table
 from local.options import ROOT
@@ -34,7 +34,6 @@ _KEY = "kk_" + "A" * 92
 _MICROSECONDS = 1e6
 _LIMIT_OF_RATIO = 1.15
 _LIMIT_OF_REUSE_MICROSECONDS = 50
-_TYPESCRIPT = ROOT / "clients" / "typescript" / "bench" / "overhead.mjs"
 _TYPESCRIPT_SECONDS = 600
 _ANSWER: dict[str, object] = {
     "data": {
@@ -111,13 +110,14 @@ def _bare(url: str, http: httpx.Client, credentials: Any) -> Callable[[], object
 
 def _typescript(section: Section, effort: Effort) -> None:
     """Measure the client for TypeScript with its own benchmark, which prints `{"ratio": ..., "reuse_us": ...}`."""
-    node = shutil.which("node")
-    if not _TYPESCRIPT.is_file() or node is None:
-        section.failures.append("the TypeScript client: Node.js or clients/typescript/bench/overhead.mjs is missing")
+    try:
+        client = environments.typescript_client()
+    except environments.NotInstalledError as error:
+        section.failures.append(f"the TypeScript client: {error}")
         return
-    command = [node, str(_TYPESCRIPT), *(["--quick"] if effort.is_quick else [])]
+    command = [str(shutil.which("node")), "bench/overhead.mjs", *(["--quick"] if effort.is_quick else [])]
     done = subprocess.run(  # noqa: S603 - our own benchmark
-        command, cwd=_TYPESCRIPT.parents[1], capture_output=True, text=True, timeout=_TYPESCRIPT_SECONDS, check=False
+        command, cwd=client, capture_output=True, text=True, timeout=_TYPESCRIPT_SECONDS, check=False
     )
     if done.returncode:
         section.failures.append(f"the TypeScript client: {done.stderr.strip()[-300:]}")

@@ -54,8 +54,24 @@ def node(name: str) -> Path:
     Raises:
         NotInstalledError: the packages cannot be installed.
     """
-    folder, source = ENVIRONMENTS / name, _PEERS / name
-    sources = sorted(path for path in source.iterdir() if path.is_file())
+    sources = sorted(path for path in (_PEERS / name).iterdir() if path.is_file())
+    return _node(name, _PEERS / name, sources)
+
+
+def typescript_client() -> Path:
+    """Return a copy of the client for TypeScript, built.
+
+    Raises:
+        NotInstalledError: the packages cannot be installed, or the client cannot be built.
+    """
+    source = ROOT / "clients" / "typescript"
+    files = (path for folder in (source, source / "src", source / "bench") for path in folder.iterdir())
+    sources = sorted(path for path in files if path.is_file() and path.suffix != ".tgz")
+    return _node("typescript_client", source, sources, "npm run --silent build")
+
+
+def _node(name: str, source: Path, sources: list[Path], build: str = "") -> Path:
+    folder = ENVIRONMENTS / name
     if _is_installed(folder, sources):
         return folder
     npm = shutil.which("npm")
@@ -65,8 +81,12 @@ def node(name: str) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for path in sources:
-        shutil.copy(path, folder)
+        copy = folder / path.relative_to(source)
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copy(path, copy)
     _run([npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"], folder)
+    if build:
+        _run(build.split(), folder)
     _mark(folder, sources)
     return folder
 

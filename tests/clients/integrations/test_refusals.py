@@ -160,7 +160,7 @@ def test_a_rate_that_refused_a_use_names_the_time_of_retry_after() -> None:
     ids=str,
 )
 def test_a_key_that_cannot_be_verified_is_503(error: ApiError | ApiConnectionError, seconds: str | None) -> None:
-    """The caller is asked to come back if that helps, as Keywright says or in a second. It does not learn the reason."""
+    """The caller is asked to come back if that helps, as Keywright says or in a second. It learns no reason."""
     answer = unavailable(error)
 
     assert 503 == answer.status
