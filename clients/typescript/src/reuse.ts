@@ -48,7 +48,6 @@ export class AnswerReuse {
   /** Keep an answer to a request that was sent at `sentAt`, unless it must not be reused. */
   keep(name: string, answer: Verification, sentAt: Moment): void {
     if (!isReusable(answer)) return;
-    this.#entries.delete(name); // to move it to the end
     this.#entries.set(name, { answer, sentAt });
     for (const oldest of this.#entries.keys()) {
       if (this.#entries.size <= this.#maximum) break;

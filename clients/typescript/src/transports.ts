@@ -96,7 +96,7 @@ function invocationAnswer(received: Received): Answer {
 }
 
 function secondsOf(retryAfter: string | null): number | undefined {
-  return retryAfter !== null && /^\d{1,9}$/.test(retryAfter) ? Number(retryAfter) : undefined;
+  return retryAfter !== null && /^\d+$/.test(retryAfter) ? Number(retryAfter) : undefined;
 }
 
 const ADDRESS = "Check that the address is the stack's output ApiUrl.";

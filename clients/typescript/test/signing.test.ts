@@ -56,3 +56,20 @@ test("the signatures of one client are those of AWS, on each of several days", a
   assert.deepEqual(requests.map(signatureOf), requests.map(expectedSignature));
   assert.equal(new Set(requests.map(signatureOf)).size, 6);
 });
+
+test("the key of a signature is derived once, and forgotten when other credentials have been used", async (t) => {
+  const { url } = await serve(t, ANSWER);
+  let accessKeyId = "AKIDFIRST";
+  const credentials = () => ({ accessKeyId, secretAccessKey: `secret of ${accessKeyId}`.replaceAll(" ", "-") });
+  const client = new Keywright(url, { ...OPTIONS, credentials });
+  const sign = t.mock.method(crypto.subtle, "sign");
+  const signatures: number[] = [];
+
+  for (accessKeyId of ["AKIDFIRST", "AKIDFIRST", "AKIDSECOND", "AKIDTHIRD", "AKIDFIRST"]) {
+    sign.mock.resetCalls();
+    await client.verify(KEY);
+    signatures.push(sign.mock.callCount());
+  }
+
+  assert.deepEqual(signatures, [5, 1, 5, 5, 5]); // four to derive the key, one to sign
+});
