@@ -92,7 +92,16 @@ JSON = st.recursive(
     max_leaves=size("LEAVES", 10, full=100),
 )
 FIELDS = ("key", "permissions", "clientIp", "cost", "httpMethod", "headers", "body")
-EVENTS = JSON | st.dictionaries(st.sampled_from(FIELDS), JSON) | st.fixed_dictionaries({"requestContext": JSON})
+ALMOST_OF_API_GATEWAY = st.fixed_dictionaries(
+    {
+        "httpMethod": JSON,
+        "headers": JSON,
+        "body": JSON,
+        "requestContext": JSON | st.fixed_dictionaries({"stage": JSON}),
+    },
+    optional={"key": JSON, "queryStringParameters": JSON, "isBase64Encoded": JSON},
+)
+EVENTS = JSON | st.dictionaries(st.sampled_from(FIELDS), JSON) | ALMOST_OF_API_GATEWAY
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

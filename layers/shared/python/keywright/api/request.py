@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 BODY_BYTES = 64 * 1024
 
 _JSON_TYPE = re.compile(r"application/(?:[!#$&^_.+a-z0-9-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
+_PROXY_FIELDS = frozenset({"httpMethod", "headers", "requestContext", "body", "isBase64Encoded"})
+"""Fields of every event of API Gateway (API Gateway Developer Guide, "Input format of a Lambda function")."""
+_CONTEXT_FIELDS = frozenset({"requestId", "stage", "domainName", "identity"})
 _IDEMPOTENCY_KEY = re.compile(r"[ -~]{1,255}")
 
 
@@ -157,8 +160,11 @@ def read(
 
 
 def is_proxy_event(event: object) -> TypeGuard[ProxyEvent]:
-    """Return whether an event is of API Gateway; no body of a request has these two fields."""
-    return isinstance(event, dict) and "requestContext" in event and "httpMethod" in event
+    """Return whether an event has all fields of API Gateway's; no body of a request has them."""
+    if not (isinstance(event, dict) and event.keys() >= _PROXY_FIELDS):
+        return False
+    context = event["requestContext"]
+    return isinstance(context, dict) and context.keys() >= _CONTEXT_FIELDS
 
 
 def read_invocation(event: object, body: type[BodyModel]) -> BodyModel:
