@@ -148,7 +148,7 @@ test-browser: $(VENV)/.dev #: use the console and the reference in headless Chro
 test-scanners: $(VENV)/.dev $(SCANNERS)/.installed #: scan for leaked keys with gitleaks (SCANNED_TOKENS=; Go)
 	$(BIN)/pytest tests/scanners/test_gitleaks.py --gitleaks $(SCANNERS)/gitleaks $(ARGS)
 
-test-clients: $(VENV)/.dev $(CLIENTS_VENV)/.installed #: build, install and use both clients and the examples (Node.js)
+test-clients: $(VENV)/.dev $(CLIENTS_VENV)/.installed #: build, install and use both clients (Node.js)
 	@PYTHONPATH=layers/shared/python $(BIN)/python -m tests.clients $(CLIENTS_VENV)/bin
 
 build-clients: $(CLIENTS_VENV)/.installed #: build the packages of both clients (Node.js)
