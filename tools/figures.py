@@ -83,6 +83,8 @@ SUITES = {
     "policies": Suite("pytest tests/keywright/authorizers/test_policies.py", ("tests", "policies")),
     "iam_callers": Suite("pytest tests/functions/verify_api_key/test_4xx_5xx.py"),
     "invocations": Suite("pytest tests/functions/verify_api_key/test_invocation.py tests/local/test_lambda_api.py"),
+    "clients": Suite("pytest tests/clients/python"),
+    "integrations": Suite("pytest tests/clients/integrations tests/examples/test_backends.py"),
     "signing_keys": Suite("pytest tests/keywright/authorizers/test_oidc.py"),
     "pins": Suite("pytest tests/test_pins.py"),
     "event_order": Suite(f"{_LOCAL} tests/functions/sync_organizations/test_order.py", ("events",)),
