@@ -43,7 +43,7 @@ def _check(tools: Tools, stack_file: Path, work: Path) -> None:
         project = _check_typescript(tools, stack_file, folders["typescript"])
         python = of_python.result()
     generated.check(tools, stack_file, folders["generated"])
-    transports.check(stack_file, python, tools.node, project)  # alone: it freezes the organization
+    transports.check(stack_file, [python], tools.node, project)  # alone: it freezes the organization
 
 
 def _check_python(tools: Tools, stack_file: Path, work: Path) -> Path:

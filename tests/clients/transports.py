@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.api.deployment import KEY
+from tests.api.moments import in_the_future
 from tests.clients.commands import StepFailed, newcomer, require, run, step
 from tests.support.local_service import connected
 
@@ -16,18 +19,19 @@ if TYPE_CHECKING:
 
 PROGRAMS = Path(__file__).with_name("programs")
 
+PATIENCE_SECONDS = 60
 TOLERANCE_SECONDS = 60
 """The times to wait shrink between two verifications, which are a moment apart."""
 
 
-def check(stack_file: Path, python: Path, node: Path, project: Path) -> None:
-    """Verify a key of every code both ways, with the installed clients.
+def check(stack_file: Path, python: Sequence[object], node: Path, project: Path) -> None:
+    """Verify a key of every code both ways, with both clients.
 
     Args:
-        stack_file: stack file of a running service, whose organization this freezes for a moment.
-        python: the Python with the client.
+        stack_file: stack file of a deployment, whose organization this freezes for a moment.
+        python: the command that runs Python with the client.
         node: Node.js.
-        project: a folder whose `node_modules` has the client.
+        project: a folder in which Node.js finds the client.
 
     Raises:
         StepFailed: two results differ, or a result has another code than it must.
@@ -35,10 +39,10 @@ def check(stack_file: Path, python: Path, node: Path, project: Path) -> None:
     stack = json.loads(stack_file.read_text(encoding="utf-8"))
     program = project / "verify_twice.mjs"
     program.write_bytes((PROGRAMS / program.name).read_bytes())
-    commands = ([python, PROGRAMS / "verify_twice.py"], [node, program])
+    commands = ([*python, PROGRAMS / "verify_twice.py"], [node, program])
     with step("Transports: HTTP and direct invocation say the same in both languages, for each code"):
         for deployment in connected(stack_file):
-            cases = _cases(deployment, stack["keys"])
+            cases = _cases(deployment)
             for code, results in _verified(commands, stack, project, cases).items():
                 _compare(code, results)
             with deployment.frozen():
@@ -47,7 +51,7 @@ def check(stack_file: Path, python: Path, node: Path, project: Path) -> None:
                     _compare(code, results)
 
 
-def _cases(deployment: Deployment, demo_keys: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+def _cases(deployment: Deployment) -> dict[str, dict[str, Any]]:
     """Return a verification for each code, whose result no other verification changes."""
     used_up: tuple[dict[str, Any], ...] = (
         {"rateLimit": {"limit": 1, "windowSeconds": 3600}},
@@ -56,13 +60,19 @@ def _cases(deployment: Deployment, demo_keys: Mapping[str, str]) -> dict[str, di
     rate_limited, quota_exceeded = (deployment.create_key(**limit)["key"] for limit in used_up)
     for key in (rate_limited, quota_exceeded):
         require("VALID", deployment.outcome(key), "the first use of a limited key")
+    disabled = deployment.create_key()
+    deployment.request("PATCH", KEY.format(id=disabled["id"]), json={"enabled": False})
+    expired = deployment.create_key(expiresAt=in_the_future(seconds=1))["key"]
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while deployment.outcome(expired) == "VALID" and time.monotonic() < deadline:
+        time.sleep(0.1)
     limits: dict[str, Any] = {"rateLimit": {"limit": 5, "windowSeconds": 60}, "quota": {"limit": 9, "period": "day"}}
     limited = deployment.create_key(**limits, metadata={"plan": "pro", "seats": 2.5, "trial": False}, name="Zoë")["key"]
     return {
         "VALID": {"key": limited, "permissions": ["sessions:read"], "cost": 0},
         "NOT_FOUND": {"key": "kk_unknown"},
-        "EXPIRED": {"key": demo_keys["expired"]},
-        "DISABLED": {"key": demo_keys["disabled"]},
+        "EXPIRED": {"key": expired},
+        "DISABLED": {"key": disabled["key"]},
         "IP_NOT_ALLOWED": {
             "key": deployment.create_key(allowedIps=["192.0.2.0/24"])["key"],
             "clientIp": "198.51.100.1",
@@ -84,7 +94,7 @@ def _verified(
     environment = newcomer(
         AWS_ACCESS_KEY_ID=iam["access_key_id"],
         AWS_SECRET_ACCESS_KEY=iam["secret_access_key"],
-        AWS_ENDPOINT_URL_LAMBDA=stack["base_url"].removesuffix("/v1"),
+        AWS_ENDPOINT_URL_LAMBDA=stack["lambda_url"],
     )
     task = {
         "url": stack["base_url"],

@@ -159,6 +159,7 @@ def run(arguments: list[str], directory: Path, opened: ExitStack) -> int:
     failures = pytest("tests/e2e/test_differences.py", *stack_option)
     failures |= pytest("tests/api", "-p", "tests.e2e.expecting", *stack_option, *arguments)
     failures |= pytest("tests/e2e/test_command_line.py", *stack_option)
+    failures |= pytest("tests/e2e/test_clients.py", *stack_option)
     failures |= pytest("tests/e2e/test_events.py", *stack_option)
     failures |= pytest("tests/e2e/test_archive.py", *stack_option)
     failures |= pytest("tests/test_guides.py", *stack_option)
