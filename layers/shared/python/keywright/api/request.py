@@ -39,7 +39,7 @@ BODY_BYTES = 64 * 1024
 _JSON_TYPE = re.compile(r"application/(?:[!#$&^_.+a-z0-9-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
 _PROXY_FIELDS = frozenset({"httpMethod", "headers", "requestContext", "body", "isBase64Encoded"})
 """Fields of every event of API Gateway (API Gateway Developer Guide, "Input format of a Lambda function")."""
-_CONTEXT_FIELDS = frozenset({"requestId", "stage", "domainName", "identity"})
+_CONTEXT_FIELDS = frozenset({"requestId", "identity"})
 _IDEMPOTENCY_KEY = re.compile(r"[ -~]{1,255}")
 
 
