@@ -13,11 +13,11 @@ import {
   verification,
   type Page,
 } from "./answers.js";
-import { headerSafe, idSegment, isoTime, numberIn, requireText, requireTexts } from "./checks.js";
+import { headerSafe, idSegment, isoTime, numberIn, requireText, textsOf } from "./checks.js";
 import { ConfigurationError } from "./errors.js";
 import { sender, type Send } from "./http.js";
 import { repeat, type Outcome } from "./retries.js";
-import { AnswerReuse, moment } from "./reuse.js";
+import { AnswerReuse, moment, type Question } from "./reuse.js";
 import type { Read } from "./shapes.js";
 import { Signer } from "./signing.js";
 import { directVerify, httpVerify, manage, type ManagementRequest, type Verify } from "./transports.js";
@@ -106,15 +106,11 @@ export class Keywright {
    * @param text - the key, as your caller presented it.
    */
   async verify(text: string, options: VerifyOptions = {}): Promise<Verification> {
-    requireText("text", text);
-    requireTexts("permissions", options.permissions);
-    const { permissions, clientIp, cost } = options;
-    if (clientIp !== undefined && clientIp !== null) requireText("clientIp", clientIp);
-    if (cost !== undefined) numberIn("cost", cost, { from: 0, to: LARGEST_COST });
-    const name = await this.#reuse?.nameOf(text, options);
+    const question = questionOf(text, options);
+    const body = JSON.stringify(question);
+    const name = await this.#reuse?.nameOf(question);
     const known = name === undefined ? undefined : this.#reuse?.find(name);
     if (known !== undefined) return known;
-    const body = JSON.stringify({ key: text, permissions, clientIp: clientIp ?? undefined, cost });
     const sentAt = moment();
     const { answer } = await repeat(this.#retries, () => this.#verify(body));
     const result = resultOf(answer, verification);
@@ -191,11 +187,9 @@ export class Keywright {
 
   /** List records of the audit log, newest first. Pages are requested as they are needed, anew by each loop. */
   auditLogs(options: AuditLogOptions = {}): AsyncIterable<AuditLog> {
-    requireTexts("event", options.event);
-    requireTexts("actorType", options.actorType);
     const query = {
-      event: options.event?.join(","),
-      actor_type: options.actorType?.join(","),
+      event: textsOf("event", options.event)?.join(","),
+      actor_type: textsOf("actorType", options.actorType)?.join(","),
       actor_user_id: options.actorUserId,
       actor_api_key_id: options.actorApiKeyId,
       target_id: options.targetId,
@@ -240,6 +234,14 @@ export class Keywright {
     if (token === undefined) throw new ConfigurationError("no token: pass token to manage keys");
     return headerSafe("token", token);
   }
+}
+
+/** Return the body of a verification, which the caller cannot change any more. Raise TypeError or RangeError. */
+function questionOf(text: string, { permissions, clientIp, cost }: VerifyOptions): Question {
+  requireText("text", text);
+  if (clientIp !== undefined && clientIp !== null) requireText("clientIp", clientIp);
+  if (cost !== undefined) numberIn("cost", cost, { from: 0, to: LARGEST_COST });
+  return { key: text, permissions: textsOf("permissions", permissions), clientIp: clientIp ?? undefined, cost };
 }
 
 type Filters = { readonly [name: string]: string | number | boolean | undefined };

@@ -1,6 +1,6 @@
 /** What the middleware answers, apart from any framework: from the key of a request to its admission or its refusal. */
 
-import { numberIn, requireTexts } from "./checks.js";
+import { numberIn, textsOf } from "./checks.js";
 import type { Keywright } from "./client.js";
 import { ApiConnectionError, ApiError } from "./errors.js";
 import type { QuotaExceeded, RateLimited, Refused, Valid, Verification } from "./types.js";
@@ -53,9 +53,9 @@ export type Outcome = { readonly admission: Admission } | { readonly refusal: Re
  */
 export function admitting(
   keywright: Verifier,
-  { permissions = [], cost = 1, onError = logError }: ApiKeyOptions,
+  { permissions: required, cost = 1, onError = logError }: ApiKeyOptions,
 ): (presented: PresentedKey) => Promise<Outcome> {
-  requireTexts("permissions", permissions);
+  const permissions = textsOf("permissions", required) ?? [];
   numberIn("cost", cost, { from: 0, to: 1_000_000 });
   return async (presented) => {
     const text = keyOf(presented);

@@ -80,3 +80,15 @@ for (const options of [{ permissions: "analytics:read" as never }, { cost: -1 },
     assert.throws(() => admitting(new Answering(VALID), options), /^(Type|Range)Error: (permissions|cost) must be /);
   });
 }
+
+test("the permissions that a route requires stay as they were when the application started", async () => {
+  const keywright = new Answering({ ...VALID, valid: false, code: "INSUFFICIENT_PERMISSIONS" });
+  const permissions = ["analytics:read"];
+  const admit = admitting(keywright, { permissions });
+  permissions.length = 0;
+
+  const outcome = await admit({ xApiKey: "kk_text", authorization: undefined, clientIp: undefined });
+
+  assert.deepEqual(keywright.asked[0]?.options?.permissions, ["analytics:read"]);
+  assert.match(JSON.stringify(outcome), /scope=.{2}analytics:read/);
+});
