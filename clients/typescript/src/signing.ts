@@ -26,6 +26,12 @@ export interface Unsigned {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** A signature, and the moment in it by the clock of the server, in milliseconds. */
+export interface Signed {
+  readonly headers: Headers;
+  readonly signedAt: number;
+}
+
 /** Signs requests of one client. */
 export class Signer {
   readonly #source: KeywrightOptions["credentials"];
@@ -40,13 +46,14 @@ export class Signer {
   }
 
   /**
-   * Return the headers of a signed request.
+   * Sign a request.
    *
    * Raise ConfigurationError if there are no credentials. An error of the function that returns them passes through.
    */
-  async headers({ url, body, headers }: Unsigned, { service, region }: Scope): Promise<Headers> {
+  async sign({ url, body, headers }: Unsigned, { service, region }: Scope): Promise<Signed> {
     const { accessKeyId, secretAccessKey, sessionToken } = await this.#current();
     if (this.#keys.size > 1) this.#keys.clear(); // keys of days and credentials that are over
+    const signedAt = this.#now();
     const signer = new AwsV4Signer({
       method: "POST",
       url,
@@ -57,17 +64,22 @@ export class Signer {
       accessKeyId: headerSafe("accessKeyId", accessKeyId),
       secretAccessKey: headerSafe("secretAccessKey", secretAccessKey),
       ...(sessionToken ? { sessionToken: headerSafe("sessionToken", sessionToken) } : {}),
-      datetime: new Date(this.#now()).toISOString().replace(/[:-]|\.\d{3}/g, ""),
+      datetime: new Date(signedAt).toISOString().replace(/[:-]|\.\d{3}/g, ""),
       cache: this.#keys,
     });
-    return (await signer.sign()).headers;
+    return { headers: (await signer.sign()).headers, signedAt };
   }
 
-  /** Take over the time of the server if the clock is off. Return whether it was: the request can be signed again. */
-  correctClock(date: string | null): boolean {
-    const difference = Date.parse(date ?? "") - this.#now();
-    if (!(Math.abs(difference) > SKEW_MILLISECONDS)) return false; // also without a date
-    this.#offset += difference;
+  /**
+   * Take over the time of a server that refused a signature of `signedAt`, if its `date` differs from that moment.
+   *
+   * Return whether it does: the request can be signed again. The moment counts, and not the clock as it is now: an
+   * answer to another request may have corrected it since.
+   */
+  correctClock(date: string | null, signedAt: number): boolean {
+    const time = Date.parse(date ?? "");
+    if (!(Math.abs(time - signedAt) > SKEW_MILLISECONDS)) return false; // also without a date
+    this.#offset = time - system.now();
     return true;
   }
 

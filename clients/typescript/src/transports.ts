@@ -3,7 +3,7 @@
 import { apiRegion, invocationAddress } from "./addresses.js";
 import type { Answer } from "./answers.js";
 import type { Received, Send } from "./http.js";
-import type { Scope, Signer, Unsigned } from "./signing.js";
+import type { Scope, Signed, Signer, Unsigned } from "./signing.js";
 
 /** A way to verify keys: takes the body of the request, makes one attempt. */
 export type Verify = (body: string) => Promise<Answer>;
@@ -58,11 +58,13 @@ export async function manage(
 
 /** Send a signed request; if it is refused because the clock is wrong, once more by the clock of the server. */
 async function sendSigned(send: Send, signer: Signer, request: Unsigned, scope: Scope): Promise<Received> {
-  const attempt = async (): Promise<Received> =>
-    send(request.url, { method: "POST", headers: await signer.headers(request, scope), body: request.body });
-  const received = await attempt();
+  const attempt = async ({ headers }: Signed): Promise<Received> =>
+    send(request.url, { method: "POST", headers, body: request.body });
+  const signed = await signer.sign(request, scope);
+  const received = await attempt(signed);
   const refused = received.status === 401 || received.status === 403;
-  return refused && signer.correctClock(received.headers.get("date")) ? attempt() : received;
+  if (!refused || !signer.correctClock(received.headers.get("date"), signed.signedAt)) return received;
+  return attempt(await signer.sign(request, scope));
 }
 
 function answerOf({ status, headers, body }: Received, check: Answer["check"]): Answer {
