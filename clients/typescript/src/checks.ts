@@ -2,6 +2,9 @@
 
 import { ConfigurationError } from "./errors.js";
 
+/** Segments of a path in the place of an id. */
+const OTHER_RESOURCES: ReadonlySet<string> = new Set(["current", "verify"]);
+
 /** Return a number of the range; whole unless `fraction`. Raise TypeError or RangeError. */
 export function numberIn(
   name: string,
@@ -28,10 +31,10 @@ export function textsOf(name: string, value: unknown): readonly string[] | undef
   return copy;
 }
 
-/** Return the path segment of a key's id. Raise TypeError or RangeError, also for other segments such as `..`. */
+/** Return the path segment of a key's id. Raise TypeError or RangeError, also if it would address another resource. */
 export function idSegment(id: string): string {
   requireText("id", id);
-  if (!/^[\w-]+$/.test(id)) throw new RangeError("id must be the id of an API key");
+  if (!/^[\w-]+$/.test(id) || OTHER_RESOURCES.has(id)) throw new RangeError("id must be the id of an API key");
   return id;
 }
 

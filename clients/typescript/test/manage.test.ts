@@ -224,7 +224,7 @@ test("an error in the middle of a list is thrown after the keys before it", asyn
   assert.deepEqual(found, [SUMMARY]);
 });
 
-for (const id of ["", "..", "a/b", "a?b", "%2e%2e"]) {
+for (const id of ["", "..", "a/b", "a?b", "%2e%2e", "current", "verify"]) {
   test(`the id ${JSON.stringify(id)} is refused, since it would be another route`, async (t) => {
     const { url, requests } = await serve(t, data(DELETED));
 
