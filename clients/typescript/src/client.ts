@@ -49,7 +49,7 @@ const LARGEST_PAGE = 100;
  *
  * Every call can throw ApiError (Keywright answered with an error), ApiConnectionError (no answer) and
  * ConfigurationError (the client cannot work so); and TypeError or RangeError for wrong arguments. Errors of your own
- * `token` and `credentials` functions pass through.
+ * `token` function pass through; those of your `credentials` function become ApiConnectionErrors.
  */
 export class Keywright {
   readonly #address: string | undefined;

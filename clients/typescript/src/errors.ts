@@ -51,8 +51,22 @@ export class ApiError extends KeywrightError {
   }
 }
 
-/** Keywright did not answer: its name, address, TLS, the connection, or the time limit of an attempt. */
-export class ApiConnectionError extends KeywrightError {}
+/**
+ * Keywright did not answer: its name, address, TLS, the connection, or the time limit of an attempt; or the AWS
+ * credentials could not be refreshed. The request may have taken effect all the same.
+ */
+export class ApiConnectionError extends KeywrightError {
+  /** What failed, such as `the connection was refused`. */
+  readonly reason: string;
+  /** Host and port of the request. */
+  readonly host: string;
+
+  constructor(reason: string, host: string) {
+    super(`No answer from ${host}: ${reason}`);
+    this.reason = reason;
+    this.host = host;
+  }
+}
 
 /** The client cannot work as it is configured. The message names the argument and the remedy. */
 export class ConfigurationError extends KeywrightError {}

@@ -24,7 +24,7 @@ export function sender(custom: typeof fetch | undefined, seconds: number): Send 
       const response = await send(url, { ...request, redirect: "manual", signal });
       return { status: response.status, headers: response.headers, body: parsed(await response.text()) };
     } catch (error) {
-      throw new ApiConnectionError(`${new URL(url).host}: ${reasonOf(error, seconds)}`);
+      throw new ApiConnectionError(reasonOf(error, seconds), new URL(url).host);
     }
   };
 }
@@ -41,7 +41,7 @@ export function parsed(text: string): unknown {
 // Only codes are shown: messages and causes of runtimes can contain the address and headers of the request.
 function reasonOf(error: unknown, seconds: number): string {
   const failures = [...chain(error)];
-  if (failures.some(({ name }) => name === "TimeoutError")) return `no answer within ${seconds} s`;
+  if (failures.some(({ name }) => name === "TimeoutError")) return `timed out after ${seconds} s`;
   const texts = failures.flatMap(({ name, code, message }) => [name, code, message]).map(String);
   const [kind] = KINDS.find(([, pattern]) => texts.some((each) => pattern.test(each))) ?? ["the connection failed"];
   const code = failures.map((each) => each.code).find((each) => /^[A-Z][A-Z0-9_]{1,40}$/.test(String(each)));

@@ -3,7 +3,7 @@
 import { AwsV4Signer } from "aws4fetch";
 
 import { headerSafe } from "./checks.js";
-import { ConfigurationError } from "./errors.js";
+import { ApiConnectionError, ConfigurationError } from "./errors.js";
 import { system } from "./system.js";
 import type { AwsCredentials, KeywrightOptions } from "./types.js";
 
@@ -12,6 +12,8 @@ const RENEWAL_MILLISECONDS = 5 * 60_000;
 
 /** AWS refuses signatures that are more than five minutes off. */
 const SKEW_MILLISECONDS = 4 * 60_000;
+
+const ISO_TIME = /^\d{4}-\d\d-\d\dT/;
 
 /** Where a request is signed for. */
 export interface Scope {
@@ -48,10 +50,10 @@ export class Signer {
   /**
    * Sign a request.
    *
-   * Raise ConfigurationError if there are no credentials. An error of the function that returns them passes through.
+   * Raise ConfigurationError if there are no credentials, ApiConnectionError if the function that returns them fails.
    */
   async sign({ url, body, headers }: Unsigned, { service, region }: Scope): Promise<Signed> {
-    const { accessKeyId, secretAccessKey, sessionToken } = await this.#current();
+    const { accessKeyId, secretAccessKey, sessionToken } = await this.#current(new URL(url).host);
     if (this.#keys.size > 1) this.#keys.clear(); // keys of days and credentials that are over
     const signedAt = this.#now();
     const signer = new AwsV4Signer({
@@ -83,34 +85,34 @@ export class Signer {
     return true;
   }
 
-  async #current(): Promise<AwsCredentials> {
+  async #current(host: string): Promise<AwsCredentials> {
     if (this.#source === undefined) return environmentCredentials();
-    if (typeof this.#source !== "function") return this.#source;
+    if (typeof this.#source !== "function") return checked(this.#source);
     if (this.#credentials !== undefined && this.#lifetime(this.#credentials) > RENEWAL_MILLISECONDS) {
       return this.#credentials;
     }
-    this.#renewal ??= this.#renew(this.#source).finally(() => {
+    this.#renewal ??= this.#renew(this.#source, host).finally(() => {
       this.#renewal = undefined;
     });
     return this.#renewal;
   }
 
   /** Renew the credentials. If that fails, those that have not expired yet are used on. */
-  async #renew(source: () => AwsCredentials | Promise<AwsCredentials>): Promise<AwsCredentials> {
+  async #renew(source: () => AwsCredentials | Promise<AwsCredentials>, host: string): Promise<AwsCredentials> {
+    let credentials: AwsCredentials;
     try {
-      this.#credentials = await source();
+      credentials = await source();
     } catch (error) {
-      if (this.#credentials === undefined || !(this.#lifetime(this.#credentials) > 0)) throw error;
+      if (this.#credentials !== undefined && this.#lifetime(this.#credentials) > 0) return this.#credentials;
+      throw new ApiConnectionError(`the AWS credentials cannot be refreshed${plainName(error)}`, host);
     }
-    if (typeof this.#credentials !== "object" || this.#credentials === null) {
-      throw new ConfigurationError("credentials returned no AWS credentials");
-    }
+    this.#credentials = checked(credentials);
     return this.#credentials;
   }
 
   /** Return the milliseconds until the expiration; 0 without one, since such credentials can change at any time. */
   #lifetime({ expiration }: AwsCredentials): number {
-    return expiration === undefined ? 0 : expiration.getTime() - this.#now();
+    return expiration === undefined ? 0 : new Date(expiration).getTime() - this.#now();
   }
 
   #now(): number {
@@ -118,12 +120,32 @@ export class Signer {
   }
 }
 
+/** Return credentials. Raise ConfigurationError if they are none, or their expiration is no time. */
+function checked(credentials: AwsCredentials): AwsCredentials {
+  if (typeof credentials !== "object" || credentials === null) {
+    throw new ConfigurationError("credentials are no AWS credentials");
+  }
+  const { expiration } = credentials as { readonly expiration?: unknown };
+  const isTime = expiration instanceof Date || (typeof expiration === "string" && ISO_TIME.test(expiration));
+  if (expiration !== undefined && !(isTime && !Number.isNaN(new Date(expiration).getTime()))) {
+    throw new ConfigurationError("the expiration of credentials must be a Date or an ISO 8601 text");
+  }
+  return credentials;
+}
+
+/** Return the name of an error. Its message can quote what a program or a server has answered. */
+function plainName(error: unknown): string {
+  const name = (error as { readonly name?: unknown } | null | undefined)?.name;
+  return typeof name === "string" && /^[A-Za-z]{1,64}$/.test(name) ? ` (${name})` : "";
+}
+
 function environmentCredentials(): AwsCredentials {
   const accessKeyId = system.environment("AWS_ACCESS_KEY_ID");
   const secretAccessKey = system.environment("AWS_SECRET_ACCESS_KEY");
   if (accessKeyId === undefined || secretAccessKey === undefined) {
     throw new ConfigurationError(
-      "no AWS credentials: pass credentials, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+      "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or pass credentials, " +
+        "such as fromNodeProviderChain() of @aws-sdk/credential-providers",
     );
   }
   return { accessKeyId, secretAccessKey, sessionToken: system.environment("AWS_SESSION_TOKEN") };

@@ -48,7 +48,7 @@ test("an error without a hint and an id reads without them", () => {
 test("errors have their class as name, and one base", () => {
   const errors = [
     new ApiError({ status: 418, code: "TEAPOT", message: "No coffee" }),
-    new ApiConnectionError("closed"),
+    new ApiConnectionError("closed", "api.example.com"),
     new ConfigurationError("no region"),
   ];
 
@@ -97,7 +97,9 @@ test("a time limit names itself and the host", async (t) => {
 
   await assert.rejects(client.verify(KEY), {
     name: "ApiConnectionError",
-    message: `${new URL(url).host}: no answer within 0.05 s`,
+    message: `No answer from ${new URL(url).host}: timed out after 0.05 s`,
+    reason: "timed out after 0.05 s",
+    host: new URL(url).host,
   });
 });
 
@@ -105,14 +107,14 @@ test("the time limit also ends an answer that does not", async (t) => {
   const error = await errorOf(t, (response) => void response.writeHead(200).write("{"), { timeoutSeconds: 0.05 });
 
   assert.ok(error instanceof ApiConnectionError);
-  assert.match(error.message, /no answer within 0.05 s$/);
+  assert.match(error.message, /timed out after 0.05 s$/);
 });
 
 test("a closed connection names itself", async (t) => {
   const error = await errorOf(t, reset);
 
   assert.ok(error instanceof ApiConnectionError);
-  assert.match(error.message, /^127\.0\.0\.1:\d+: the connection was closed \(\w+\)$/);
+  assert.match(error.message, /^No answer from 127\.0\.0\.1:\d+: the connection was closed \(\w+\)$/);
 });
 
 test("a refused connection names itself", async () => {
@@ -123,7 +125,7 @@ test("a refused connection names itself", async () => {
 
   await assert.rejects(new Keywright(`http://127.0.0.1:${port}`, NO_RETRIES).verify(KEY), {
     name: "ApiConnectionError",
-    message: `127.0.0.1:${port}: the connection was refused (ECONNREFUSED)`,
+    message: `No answer from 127.0.0.1:${port}: the connection was refused (ECONNREFUSED)`,
   });
 });
 
@@ -158,6 +160,6 @@ for (const [failureOfRuntime, shown] of [
       fetch: () => Promise.reject(failureOfRuntime),
     });
 
-    await assert.rejects(client.verify(KEY), { name: "ApiConnectionError", message: `api.example.com: ${shown}` });
+    await assert.rejects(client.verify(KEY), { name: "ApiConnectionError", reason: shown });
   });
 }

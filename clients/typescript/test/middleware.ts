@@ -214,7 +214,7 @@ export function testMiddleware(serve: Serve): void {
   }
 
   for (const [error, seconds] of [
-    [new ApiConnectionError("reset by 127.0.0.1"), "1"],
+    [new ApiConnectionError("reset", "127.0.0.1"), "1"],
     [new ApiError({ status: 503, code: "SERVICE_UNAVAILABLE", message: "Busy", retryAfterSeconds: 20 }), "20"],
     [new ApiError({ status: 403, code: "UNEXPECTED_ANSWER", message: "Not permitted" }), undefined],
   ] as const) {
