@@ -86,7 +86,7 @@ function named(name: string): Schema {
 }
 
 function answer(body: unknown, status = 200): Answer {
-  return { status, body, requestId: undefined, retryAfterSeconds: undefined, check: () => "" };
+  return { status, body, requestId: undefined, retryAfterSeconds: undefined, way: "signed" };
 }
 
 /** Return a value as it arrives. */
