@@ -60,15 +60,16 @@ export function resultOf<T>(answer: Answer, read: Read<T>): T {
   }
 }
 
-/** Return a page of a list; `read` reads an item.
+/** Return the page of a list that a cursor leads to, null to the first one; `read` reads an item.
  *
  * Raise ApiError if the answer is an error, or is not a page.
  */
-export function pageOf<T>(answer: Answer, read: Read<T>): Page<T> {
+export function pageOf<T>(answer: Answer, read: Read<T>, cursor: string | null): Page<T> {
   const items = resultOf(answer, list(read));
   try {
     const { has_more, next_cursor } = pagination(record(answer.body, "the body")["pagination"], "pagination");
     if (has_more !== (next_cursor !== null)) throw new Malformed("pagination");
+    if (next_cursor !== null && next_cursor === cursor) throw new Malformed("pagination.next_cursor"); // has no end
     return { items, next: next_cursor };
   } catch (error) {
     if (error instanceof Malformed) throw unexpected(answer, error.message);

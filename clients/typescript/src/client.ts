@@ -208,7 +208,7 @@ export class Keywright {
     const limit = numberIn("pageSize", pageSize ?? LARGEST_PAGE, { from: 1, to: LARGEST_PAGE });
     const page = async (cursor: string | null) => {
       const query = parameters({ limit, ...filters, starting_after: cursor ?? undefined });
-      return pageOf((await this.#manage({ method: "GET", path, query })).answer, read);
+      return pageOf((await this.#manage({ method: "GET", path, query })).answer, read, cursor);
     };
     return {
       async *[Symbol.asyncIterator]() {

@@ -211,6 +211,16 @@ for (const [name, reply] of Object.entries({
   });
 }
 
+test("a list whose page names itself as the next one ends with an error", async (t) => {
+  const { url, requests } = await serve(t, page([SUMMARY], "cursor-1"), page([SUMMARY], "cursor-1"));
+
+  await assert.rejects(all(new Keywright(url, OPTIONS).list()), {
+    code: "UNEXPECTED_ANSWER",
+    message: "The answer is not one of Keywright (pagination.next_cursor)",
+  });
+  assert.equal(requests.length, 2);
+});
+
 test("an error in the middle of a list is thrown after the keys before it", async (t) => {
   const { url } = await serve(t, page([SUMMARY], "cursor-1"), failure(401, "UNAUTHORIZED"));
   const found: unknown[] = [];
