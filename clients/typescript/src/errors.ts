@@ -68,6 +68,21 @@ export class ApiConnectionError extends KeywrightError {
   }
 }
 
+// Not a class or a field: callers have no use for it.
+const UNSENT = new WeakSet<ApiConnectionError>();
+
+/** Return the error of a request that was never sent, so that it has had no effect. */
+export function notSent(reason: string, host: string): ApiConnectionError {
+  const error = new ApiConnectionError(reason, host);
+  UNSENT.add(error);
+  return error;
+}
+
+/** Return whether the request of an error may have reached the server. */
+export function mayBeSent(error: ApiConnectionError): boolean {
+  return !UNSENT.has(error);
+}
+
 /** The client cannot work as it is configured. The message names the argument and the remedy. */
 export class ConfigurationError extends KeywrightError {}
 

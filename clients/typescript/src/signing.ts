@@ -3,7 +3,7 @@
 import { AwsV4Signer } from "aws4fetch";
 
 import { headerSafe } from "./checks.js";
-import { ApiConnectionError, ConfigurationError } from "./errors.js";
+import { ConfigurationError, notSent } from "./errors.js";
 import { system } from "./system.js";
 import type { AwsCredentials, KeywrightOptions } from "./types.js";
 
@@ -104,7 +104,7 @@ export class Signer {
       credentials = await source();
     } catch (error) {
       if (this.#credentials !== undefined && this.#lifetime(this.#credentials) > 0) return this.#credentials;
-      throw new ApiConnectionError(`the AWS credentials cannot be refreshed${plainName(error)}`, host);
+      throw notSent(`the AWS credentials cannot be refreshed${plainName(error)}`, host);
     }
     this.#credentials = checked(credentials);
     return this.#credentials;

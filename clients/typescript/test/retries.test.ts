@@ -158,6 +158,28 @@ test("a deletion that was throttled has had no effect, so that a key that is not
   await assert.rejects(new Keywright(url, OPTIONS).delete(ID), { code: "API_KEY_NOT_FOUND" });
 });
 
+for (const cause of [
+  { code: "ECONNREFUSED" },
+  { code: "ENOTFOUND" },
+  { code: "EAI_AGAIN" },
+  { message: "tcp connect error: Connection refused (os error 111)" },
+]) {
+  test(`a deletion that was never sent (${Object.values(cause)}) has had no effect either`, async (t) => {
+    pauses(t);
+    const { url } = await serve(t, failure(404, "API_KEY_NOT_FOUND"));
+    let sent = 0;
+    const client = new Keywright(url, {
+      ...OPTIONS,
+      fetch: async (...request) => {
+        if (sent++ === 0) throw new TypeError("fetch failed", { cause });
+        return fetch(...request);
+      },
+    });
+
+    await assert.rejects(client.delete(ID), { code: "API_KEY_NOT_FOUND" });
+  });
+}
+
 test("a deletion at an address without such a route is an error, also after a lost answer", async (t) => {
   pauses(t);
   const { url } = await serve(t, reset, failure(404, "NOT_FOUND"));
