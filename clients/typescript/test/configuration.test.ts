@@ -104,8 +104,8 @@ test("an endpoint in clear text that is not of this machine is refused", (t) => 
 
 for (const address of [
   "http://localhost:8787/v1",
-  "http://api.localhost/v1",
   "http://127.0.0.1/v1",
+  "http://127.9.8.7/v1",
   "http://[::1]:80/v1",
 ]) {
   withoutEnvironment(`${address} is of this machine, and may be in clear text`, () => {
@@ -115,6 +115,11 @@ for (const address of [
 
 for (const [address, problem] of [
   ["http://api.example.com/v1", /keys must not travel in clear text/],
+  ["http://api.localhost/v1", /keys must not travel in clear text/],
+  ["http://localhost./v1", /keys must not travel in clear text/],
+  ["http://[::2]/v1", /keys must not travel in clear text/],
+  ["https://api.example.com/v1?", /must not have a user, a query/],
+  ["https://api.example.com/v1#", /must not have a user, a query or a fragment/],
   ["http://127.0.0.1.example.com/v1", /keys must not travel in clear text/],
   ["ftp://api.example.com/v1", /begin with https/],
   ["https://ada@api.example.com/v1", /must not have a user/],
