@@ -53,16 +53,16 @@ export class ApiError extends KeywrightError {
 
 /**
  * Keywright did not answer: its name, address, TLS, the connection, or the time limit of an attempt; or the AWS
- * credentials could not be refreshed. The request may have taken effect all the same.
+ * credentials could not be refreshed, so that nothing was sent. Else the request may have taken effect all the same.
  */
 export class ApiConnectionError extends KeywrightError {
   /** What failed, such as `the connection was refused`. */
   readonly reason: string;
-  /** Host and port of the request. */
+  /** Host and port of the request. Empty if the AWS credentials could not be refreshed. */
   readonly host: string;
 
   constructor(reason: string, host: string) {
-    super(`No answer from ${host}: ${reason}`);
+    super(host === "" ? `Nothing was sent: ${reason}` : `No answer from ${host}: ${reason}`);
     this.reason = reason;
     this.host = host;
   }
@@ -72,7 +72,7 @@ export class ApiConnectionError extends KeywrightError {
 const UNSENT = new WeakSet<ApiConnectionError>();
 
 /** Return the error of a request that was never sent, so that it has had no effect. */
-export function notSent(reason: string, host: string): ApiConnectionError {
+export function notSent(reason: string, host = ""): ApiConnectionError {
   const error = new ApiConnectionError(reason, host);
   UNSENT.add(error);
   return error;

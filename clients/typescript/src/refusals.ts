@@ -123,7 +123,7 @@ export function refusalOf(verification: Refused, permissions: readonly string[])
     case "RATE_LIMITED":
     case "QUOTA_EXCEEDED":
       return refusal(429, verification.code, {
-        ...(verification.retryAfterSeconds === null ? {} : { "retry-after": String(verification.retryAfterSeconds) }),
+        ...retryAfter(verification.retryAfterSeconds),
         ...limitHeaders(untilAdmitted(verification)),
       });
     default:
@@ -142,10 +142,13 @@ export function limitHeaders({ rateLimit, quota }: Limits, now: number = Date.no
     ...(quota === null ? [] : [{ name: "quota", ...quota, resetSeconds: secondsUntil(quota.resetsAt, now) }]),
   ];
   const left = limits.flatMap(({ name, remaining, resetSeconds }) =>
-    remaining === null ? [] : [`"${name}";r=${remaining}${resetSeconds === null ? "" : `;t=${resetSeconds}`}`],
+    remaining === null
+      ? []
+      : [`"${name}";r=${natural(remaining)}${resetSeconds === null ? "" : `;t=${natural(resetSeconds)}`}`],
   );
+  const policies = limits.map(({ name, limit }) => `"${name}";q=${natural(limit)}`);
   return {
-    ...(limits.length === 0 ? {} : { "ratelimit-policy": limits.map((it) => `"${it.name}";q=${it.limit}`).join(", ") }),
+    ...(policies.length === 0 ? {} : { "ratelimit-policy": policies.join(", ") }),
     ...(left.length === 0 ? {} : { ratelimit: left.join(", ") }),
   };
 }
@@ -189,18 +192,27 @@ function refusal(status: 403 | 429, code: keyof typeof MESSAGES, headers: Record
 }
 
 function unavailable(error: ApiError | ApiConnectionError): Refusal {
-  const seconds = error instanceof ApiError ? error.retryAfterSeconds : undefined;
+  const seconds = error instanceof ApiError ? (error.retryAfterSeconds ?? 1) : 1;
   // Waiting does not help if, for example, the AWS credentials lack a permission.
   const passes = error instanceof ApiConnectionError || error.status === 429 || error.status >= 500;
   return {
     status: 503,
-    headers: passes ? { "retry-after": String(Math.ceil(seconds ?? 1)) } : {},
+    headers: passes ? retryAfter(seconds) : {},
     body: { error: { code: "SERVICE_UNAVAILABLE", message: "API keys cannot be verified at the moment" } },
   };
 }
 
 function secondsUntil(time: string | null, now: number): number | null {
-  return time === null ? null : Math.max(0, Math.ceil((Date.parse(time) - now) / 1000));
+  return time === null ? null : Math.ceil((Date.parse(time) - now) / 1000);
+}
+
+function retryAfter(seconds: number | null): Record<string, string> {
+  return seconds === null ? {} : { "retry-after": String(natural(seconds)) };
+}
+
+/** Return the number; 0 if it is negative, as the time to a moment that is over by a clock ahead of Keywright's. */
+function natural(number: number): number {
+  return Math.max(0, number);
 }
 
 function logError(error: ApiError | ApiConnectionError): void {

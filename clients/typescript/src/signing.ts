@@ -53,7 +53,7 @@ export class Signer {
    * Raise ConfigurationError if there are no credentials, ApiConnectionError if the function that returns them fails.
    */
   async sign({ url, body, headers }: Unsigned, { service, region }: Scope): Promise<Signed> {
-    const { accessKeyId, secretAccessKey, sessionToken } = await this.#current(new URL(url).host);
+    const { accessKeyId, secretAccessKey, sessionToken } = await this.#current();
     if (this.#keys.size > 1) this.#keys.clear(); // keys of days and credentials that are over
     const signedAt = this.#now();
     const signer = new AwsV4Signer({
@@ -85,26 +85,26 @@ export class Signer {
     return true;
   }
 
-  async #current(host: string): Promise<AwsCredentials> {
+  async #current(): Promise<AwsCredentials> {
     if (this.#source === undefined) return environmentCredentials();
     if (typeof this.#source !== "function") return checked(this.#source);
     if (this.#credentials !== undefined && this.#lifetime(this.#credentials) > RENEWAL_MILLISECONDS) {
       return this.#credentials;
     }
-    this.#renewal ??= this.#renew(this.#source, host).finally(() => {
+    this.#renewal ??= this.#renew(this.#source).finally(() => {
       this.#renewal = undefined;
     });
     return this.#renewal;
   }
 
   /** Renew the credentials. If that fails, those that have not expired yet are used on. */
-  async #renew(source: () => AwsCredentials | Promise<AwsCredentials>, host: string): Promise<AwsCredentials> {
+  async #renew(source: () => AwsCredentials | Promise<AwsCredentials>): Promise<AwsCredentials> {
     let credentials: AwsCredentials;
     try {
       credentials = await source();
     } catch (error) {
       if (this.#credentials !== undefined && this.#lifetime(this.#credentials) > 0) return this.#credentials;
-      throw notSent(`the AWS credentials cannot be refreshed${plainName(error)}`, host);
+      throw notSent(`the AWS credentials cannot be refreshed${plainName(error)}`);
     }
     this.#credentials = checked(credentials);
     return this.#credentials;

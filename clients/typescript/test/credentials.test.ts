@@ -144,8 +144,8 @@ for (const [thrown, shown] of [
 
     assert.ok(error instanceof ApiConnectionError);
     assert.deepEqual(
-      [error.host, error.reason, error.cause],
-      ["api.example.com", `the AWS credentials cannot be refreshed${shown}`, undefined],
+      [error.host, error.message, error.cause],
+      ["", `Nothing was sent: the AWS credentials cannot be refreshed${shown}`, undefined],
     );
   });
 }

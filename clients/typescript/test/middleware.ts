@@ -216,6 +216,8 @@ export function testMiddleware(serve: Serve): void {
   for (const [error, seconds] of [
     [new ApiConnectionError("reset", "127.0.0.1"), "1"],
     [new ApiError({ status: 503, code: "SERVICE_UNAVAILABLE", message: "Busy", retryAfterSeconds: 20 }), "20"],
+    [new ApiError({ status: 503, code: "SERVICE_UNAVAILABLE", message: "Idle", retryAfterSeconds: 0 }), "0"],
+    [new ApiError({ status: 429, code: "TOO_MANY_REQUESTS", message: "Busy" }), "1"],
     [new ApiError({ status: 403, code: "UNEXPECTED_ANSWER", message: "Not permitted" }), undefined],
   ] as const) {
     test(`${String(error)} is 503, and told once`, async () => {
