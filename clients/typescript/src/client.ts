@@ -64,21 +64,16 @@ export class Keywright {
    *
    * @param target - the address of the API (the stack's output `ApiUrl`), or the ARN of the function that verifies
    *   keys: `{ function: "arn:..." }`. Options can be among it, or follow. Keys are managed with an address only.
-   * @throws ConfigurationError for an unsuitable address, ARN or region.
+   * @throws ConfigurationError for an unsuitable address, ARN or region, and for unknown options.
    * @throws TypeError, RangeError for other options.
    */
   constructor(target: string | URL | (DirectTarget & KeywrightOptions), options: KeywrightOptions = {}) {
     const direct = typeof target === "object" && target !== null && !(target instanceof URL) ? target : undefined;
-    const {
-      timeoutSeconds = 5,
-      retries = 2,
-      reuseSeconds = 0,
-      reuseEntries = 10_000,
-      ...rest
-    } = {
-      ...direct,
+    const { function: arn, ...among } = direct ?? { function: undefined };
+    const { timeoutSeconds = 5, retries = 2, reuseSeconds = 0, reuseEntries = 10_000, ...rest } = known({
+      ...among,
       ...options,
-    };
+    });
     numberIn("timeoutSeconds", timeoutSeconds, { from: 0.001, to: 900, fraction: true });
     numberIn("reuseSeconds", reuseSeconds, { from: 0, to: 3600, fraction: true });
     numberIn("reuseEntries", reuseEntries, { from: 1, to: 10_000_000 });
@@ -89,9 +84,8 @@ export class Keywright {
     this.#reuse = reuseSeconds > 0 ? new AnswerReuse(reuseSeconds, reuseEntries) : undefined;
     const signer = new Signer(rest.credentials);
     if (direct !== undefined) {
-      if ("url" in direct) throw new ConfigurationError("pass either an address or function, not both");
-      const region = functionRegion(direct.function, rest.region);
-      this.#verify = directVerify(this.#send, signer, direct.function, region);
+      if (arn === undefined) throw new ConfigurationError(`${EXACTLY_ONE}; both are missing`);
+      this.#verify = directVerify(this.#send, signer, arn, functionRegion(arn, rest.region));
     } else {
       this.#address = baseAddress("the address", target);
       this.#verify = httpVerify(this.#send, signer, this.#address, rest.region);
@@ -243,6 +237,29 @@ function questionOf(text: string, { permissions, clientIp, cost }: VerifyOptions
   if (cost !== undefined) numberIn("cost", cost, { from: 0, to: LARGEST_COST });
   return { key: text, permissions: textsOf("permissions", permissions), clientIp: clientIp ?? undefined, cost };
 }
+
+/** Return options. Raise ConfigurationError for unknown ones: a typo in `token` or `retries` must not pass silently. */
+function known(options: KeywrightOptions): KeywrightOptions {
+  const present = Object.entries(options).filter(([, value]) => value !== undefined);
+  const unknown = present.map(([name]) => name).filter((name) => !Object.hasOwn(OPTIONS, name));
+  if (unknown.length === 0) return options;
+  if (unknown.includes("function")) throw new ConfigurationError(`${EXACTLY_ONE}, once`);
+  const remedy = unknown.includes("url") ? ": pass the address as the first argument" : "";
+  throw new ConfigurationError(`unknown option${unknown.length > 1 ? "s" : ""} ${unknown.join(", ")}${remedy}`);
+}
+
+const EXACTLY_ONE = "pass exactly one of an address and function, as the first argument";
+
+const OPTIONS: { readonly [Name in keyof Required<KeywrightOptions>]: true } = {
+  token: true,
+  region: true,
+  credentials: true,
+  timeoutSeconds: true,
+  retries: true,
+  reuseSeconds: true,
+  reuseEntries: true,
+  fetch: true,
+};
 
 type Filters = { readonly [name: string]: string | number | boolean | undefined };
 
