@@ -44,6 +44,11 @@ const AUDIT_LOGS = "/auth/orgs/audit-logs";
 const LARGEST_COST = 1_000_000;
 const LARGEST_PAGE = 100;
 
+/** No key is longer, by far. Keywright refuses bodies above 64 KiB, which would look like a failure. */
+const LONGEST_KEY_CHARACTERS = 4096;
+
+const NOT_FOUND = Object.freeze({ valid: false, code: "NOT_FOUND" } as const);
+
 /**
  * Client of one deployment of Keywright. It can be shared, and needs no closing.
  *
@@ -97,10 +102,11 @@ export class Keywright {
    *
    * A verification that is repeated after a lost answer can count twice for the limits of the key.
    *
-   * @param text - the key, as your caller presented it.
+   * @param text - the key, as your caller presented it. One of more than 4,096 characters is NOT_FOUND, unasked.
    */
   async verify(text: string, options: VerifyOptions = {}): Promise<Verification> {
     const question = questionOf(text, options);
+    if (text.length > LONGEST_KEY_CHARACTERS) return NOT_FOUND;
     const body = JSON.stringify(question);
     const name = await this.#reuse?.nameOf(question);
     const known = name === undefined ? undefined : this.#reuse?.find(name);

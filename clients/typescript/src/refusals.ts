@@ -62,9 +62,6 @@ export function admitting(
     if (text === undefined) {
       return { refusal: NO_KEY };
     }
-    if (text.length > LONGEST_KEY_CHARACTERS) {
-      return { refusal: NOT_VALID };
-    }
     let verification: Verification;
     try {
       verification = await keywright.verify(text, { permissions, clientIp: addressOf(presented.clientIp), cost });
@@ -167,9 +164,6 @@ interface Limit {
   readonly remaining: number | null;
   readonly resetSeconds: number | null;
 }
-
-/** No key is longer, by far. Keywright refuses bodies above 64 KiB, which would look like a failure. */
-const LONGEST_KEY_CHARACTERS = 4096;
 
 const MESSAGES = {
   INSUFFICIENT_PERMISSIONS: "The API key does not have permission for this request",

@@ -163,9 +163,18 @@ export function testMiddleware(serve: Serve): void {
   }
 
   test("a text that is too long for a key is 401, and Keywright is not asked", async () => {
-    const answer = await asked(VALID, { "x-api-key": "x".repeat(8000) });
+    let sent = 0;
+    const fetch = async (): Promise<Response> => {
+      sent += 1;
+      return Response.json({ message: "Request Too Long" }, { status: 413 });
+    };
+    const credentials = { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "secret" };
+    const keywright = new Keywright("https://api.example.com/v1", { region: "us-east-1", credentials, fetch });
+    const application = await serve(keywright);
+    const { status } = await get(`${application.url}/reports`, { "x-api-key": "x".repeat(8000) });
+    await application.close();
 
-    assert.deepEqual([answer.status, answer.asked], [401, []]);
+    assert.deepEqual([status, sent], [401, 0]);
   });
 
   const notValid = { "www-authenticate": 'Bearer error="invalid_token"' };
