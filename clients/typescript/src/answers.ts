@@ -253,7 +253,8 @@ function explained({ status, way }: Answer): Explanation {
   }
   if (way === "lambda") return explainedOfLambda(status);
   if (status === 403 && way === "token") {
-    return ["The request was refused before it reached Keywright", "Check the address, and the firewall in front of it."];
+    const hint = "Check the address, and the firewall in front of it.";
+    return ["The request was refused before it reached Keywright", hint];
   }
   if (status === 403) {
     return [

@@ -18,7 +18,7 @@ export interface ApiKeyOptions {
   readonly onError?: ((error: ApiError | ApiConnectionError) => void) | undefined;
 }
 
-/** The part of {@link Keywright} that the middleware uses. */
+/** The part of {@link Keywright} that middleware uses. Tests of your routes can pass a stub of it. */
 export type Verifier = Pick<Keywright, "verify">;
 
 /** An answer to a request whose key does not admit it. */
