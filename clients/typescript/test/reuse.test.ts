@@ -200,7 +200,8 @@ test("memory is bounded by the number of answers", async () => {
 });
 
 test("answers are kept under digests that differ between clients and do not show the key", async () => {
-  const names = await Promise.all([new AnswerReuse(10, 1), new AnswerReuse(10, 1)].map((each) => each.nameOf({ key: KEY })));
+  const clients = [new AnswerReuse(10, 1), new AnswerReuse(10, 1)];
+  const names = await Promise.all(clients.map((each) => each.nameOf({ key: KEY })));
 
   assert.notEqual(names[0], names[1]);
   assert.ok(names.every((name) => !name.includes(KEY.slice(0, 20))));
