@@ -85,6 +85,7 @@ test("a request is signed again only once", async (t) => {
 
 for (const [name, reply] of Object.entries({
   "of a clock that differs by four minutes": refused("2026-01-01T00:04:00Z"),
+  "whose date no signature can have": { status: 403, headers: { date: "Sat, 13 Sep 275760 00:00:00 GMT" } },
   "without a readable date": { status: 403, headers: { date: "today" } },
 })) {
   test(`a refusal ${name} is final`, async (t) => {
