@@ -62,6 +62,7 @@ interface Kind {
 
 // Node.js and Bun have codes, Deno and workers only messages.
 const KINDS: readonly Kind[] = [
+  { reason: "the connection timed out", pattern: /^UND_ERR_CONNECT_TIMEOUT$/, isSent: false },
   { reason: "the connection timed out", pattern: /TIMEOUT|ETIMEDOUT|timed out/, isSent: true },
   { reason: "the name cannot be resolved", pattern: /^ENOTFOUND$|^EAI_|dns error/, isSent: false },
   { reason: "the connection was refused", pattern: /^ECONNREFUSED$|connection refused/i, isSent: false },
@@ -69,6 +70,11 @@ const KINDS: readonly Kind[] = [
     reason: "the connection was closed",
     pattern: /^ECONNRESET$|^EPIPE$|^UND_ERR_SOCKET$|connection (closed|lost|reset)/i,
     isSent: true,
+  },
+  {
+    reason: "TLS failed",
+    pattern: /^CERT_|^UNABLE_TO_|^ERR_TLS_CERT_|SELF_SIGNED_CERT|invalid peer certificate/,
+    isSent: false,
   },
   { reason: "TLS failed", pattern: /CERT|TLS|SSL|UNABLE_TO_|certificate/, isSent: true },
 ];
