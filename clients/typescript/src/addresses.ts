@@ -5,7 +5,7 @@ import { system } from "./system.js";
 
 const ARN = /^arn:aws[a-z-]*:lambda:([a-z0-9-]+):\d{12}:function:[\w-]+(:[\w$-]+)?$/;
 const API_GATEWAY = /\.execute-api\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?$/;
-const LOOPBACK = /^(localhost|.+\.localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
+const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
 /**
  * Return an address without slashes at its end.
@@ -22,7 +22,7 @@ export function baseAddress(name: string, value: unknown): string {
   if (url.protocol !== "https:" && url.protocol !== "http:") {
     throw new ConfigurationError(`${name} must begin with https://`);
   }
-  if (url.username || url.password || url.search || url.hash) {
+  if (url.username || url.password || /[?#]/.test(url.href)) {
     throw new ConfigurationError(`${name} must not have a user, a query or a fragment`);
   }
   if (url.protocol === "http:" && !LOOPBACK.test(url.hostname)) {

@@ -20,6 +20,9 @@ import type {
   VerifiedDetails,
 } from "./types.js";
 
+/** How the request went: signed to the API, with a token to the API, or to Lambda. */
+export type Way = "signed" | "token" | "lambda";
+
 /** An answer, of whichever transport. */
 export interface Answer {
   readonly status: number;
@@ -27,8 +30,9 @@ export interface Answer {
   readonly body: unknown;
   readonly requestId: string | undefined;
   readonly retryAfterSeconds: number | undefined;
-  /** What to check if the answer is not one of Keywright, by status. */
-  readonly check: (status: number) => string;
+  readonly way: Way;
+  /** The type of AWS's own error, such as `AccessDeniedException`. */
+  readonly errorType?: string | undefined;
 }
 
 /** A page of a list. */
@@ -46,28 +50,29 @@ const INSPECT = Symbol.for("nodejs.util.inspect.custom"); // of Node.js, Deno an
  */
 export function resultOf<T>(answer: Answer, read: Read<T>): T {
   if (answer.status !== 200) throw errorOf(answer);
+  const { data, error: failure } = Object(answer.body) as { readonly [name: string]: unknown };
+  if (failure !== null) throw unexpected(answer);
   try {
-    const envelope = record(answer.body, "the body");
-    if (envelope["error"] !== null) throw new Malformed("error");
-    return read(envelope["data"], "data");
+    return read(data, "data");
   } catch (error) {
-    if (error instanceof Malformed) throw unexpected(answer, `The answer has no valid result (${error.message})`);
+    if (error instanceof Malformed) throw unexpected(answer, error.message);
     throw error;
   }
 }
 
-/** Return a page of a list; `read` reads an item.
+/** Return the page of a list that a cursor leads to, null to the first one; `read` reads an item.
  *
  * Raise ApiError if the answer is an error, or is not a page.
  */
-export function pageOf<T>(answer: Answer, read: Read<T>): Page<T> {
+export function pageOf<T>(answer: Answer, read: Read<T>, cursor: string | null): Page<T> {
   const items = resultOf(answer, list(read));
   try {
     const { has_more, next_cursor } = pagination(record(answer.body, "the body")["pagination"], "pagination");
     if (has_more !== (next_cursor !== null)) throw new Malformed("pagination");
+    if (next_cursor !== null && next_cursor === cursor) throw new Malformed("pagination.next_cursor"); // has no end
     return { items, next: next_cursor };
   } catch (error) {
-    if (error instanceof Malformed) throw unexpected(answer, `The answer has no valid page (${error.message})`);
+    if (error instanceof Malformed) throw unexpected(answer, error.message);
     throw error;
   }
 }
@@ -75,7 +80,7 @@ export function pageOf<T>(answer: Answer, read: Read<T>): Page<T> {
 /** Return the error of an answer that is not a success. */
 export function errorOf(answer: Answer): ApiError {
   const error = answeredError(answer.body);
-  if (error === undefined) return unexpected(answer, `The answer is ${answer.status}, and not one of Keywright`);
+  if (error === undefined) return unexpected(answer);
   const { status, requestId, retryAfterSeconds } = answer;
   return new ApiError({ status, ...error, requestId, retryAfterSeconds });
 }
@@ -231,8 +236,47 @@ function answeredError(body: unknown): { code: string; message: string; hint?: s
   };
 }
 
-function unexpected(answer: Answer, message: string): ApiError {
-  const { status, requestId, retryAfterSeconds } = answer;
-  const hint = answer.check(status);
+/** Return the error of an answer that is not Keywright's, which says what to check. `path`: the malformed field. */
+function unexpected(answer: Answer, path?: string): ApiError {
+  const { status, requestId, retryAfterSeconds, errorType } = answer;
+  const [explanation, hint] = explained(answer);
+  const detail = errorType ?? path;
+  const message = detail === undefined ? explanation : `${explanation} (${detail})`;
   return new ApiError({ status, code: "UNEXPECTED_ANSWER", message, hint, requestId, retryAfterSeconds });
+}
+
+type Explanation = readonly [message: string, hint: string];
+
+function explained({ status, way }: Answer): Explanation {
+  if ([429, 500, 502, 503, 504].includes(status)) {
+    return ["AWS answered in place of Keywright", "Repeat the request later."];
+  }
+  if (way === "lambda") return explainedOfLambda(status);
+  if (status === 403 && way === "token") {
+    const hint = "Check the address, and the firewall in front of it.";
+    return ["The request was refused before it reached Keywright", hint];
+  }
+  if (status === 403) {
+    return [
+      "The AWS credentials may not call this API",
+      "Allow execute-api:Invoke on the stack's output VerifyApiKeyArn, and check the AWS credentials and region.",
+    ];
+  }
+  const redirects = status >= 300 && status < 400;
+  const message = redirects ? "The address redirects, which is not followed" : "The answer is not one of Keywright";
+  return [message, "Check the address: it must be the stack's output ApiUrl."];
+}
+
+const CHECK_FUNCTION = "Check function: it must be the ARN of the stack's VerifyApiKey function.";
+
+function explainedOfLambda(status: number): Explanation {
+  if (status === 403) {
+    return [
+      "The AWS credentials may not invoke the function",
+      "Allow lambda:InvokeFunction on the function, and check the AWS credentials and region.",
+    ];
+  }
+  if (status === 404) return ["The function does not exist", CHECK_FUNCTION];
+  if (status === 200) return ["The function does not answer as Keywright", CHECK_FUNCTION];
+  return ["Lambda refused the invocation", "Check function and region."];
 }

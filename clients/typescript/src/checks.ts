@@ -2,6 +2,9 @@
 
 import { ConfigurationError } from "./errors.js";
 
+/** Segments of a path in the place of an id. */
+const OTHER_RESOURCES: ReadonlySet<string> = new Set(["current", "verify"]);
+
 /** Return a number of the range; whole unless `fraction`. Raise TypeError or RangeError. */
 export function numberIn(
   name: string,
@@ -20,18 +23,18 @@ export function requireText(name: string, value: unknown): asserts value is stri
   if (typeof value !== "string") throw new TypeError(`${name} must be a string`);
 }
 
-/** Raise TypeError unless the value is an array of strings or undefined. */
-export function requireTexts(name: string, value: unknown): void {
-  if (value === undefined) return;
-  if (!Array.isArray(value) || !value.every((item) => typeof item === "string")) {
-    throw new TypeError(`${name} must be an array of strings`);
-  }
+/** Return a copy of an array of strings, or undefined for undefined. Raise TypeError for other values. */
+export function textsOf(name: string, value: unknown): readonly string[] | undefined {
+  if (value === undefined) return undefined;
+  const copy: unknown[] | undefined = Array.isArray(value) ? [...value] : undefined;
+  if (!copy?.every((item) => typeof item === "string")) throw new TypeError(`${name} must be an array of strings`);
+  return copy;
 }
 
-/** Return the path segment of a key's id. Raise TypeError or RangeError, also for other segments such as `..`. */
+/** Return the path segment of a key's id. Raise TypeError or RangeError, also if it would address another resource. */
 export function idSegment(id: string): string {
   requireText("id", id);
-  if (!/^[\w-]+$/.test(id)) throw new RangeError("id must be the id of an API key");
+  if (!/^[\w-]+$/.test(id) || OTHER_RESOURCES.has(id)) throw new RangeError("id must be the id of an API key");
   return id;
 }
 

@@ -13,11 +13,11 @@ import {
   verification,
   type Page,
 } from "./answers.js";
-import { headerSafe, idSegment, isoTime, numberIn, requireText, requireTexts } from "./checks.js";
+import { headerSafe, idSegment, isoTime, numberIn, requireText, textsOf } from "./checks.js";
 import { ConfigurationError } from "./errors.js";
 import { sender, type Send } from "./http.js";
 import { repeat, type Outcome } from "./retries.js";
-import { AnswerReuse, moment } from "./reuse.js";
+import { AnswerReuse, moment, type Question } from "./reuse.js";
 import type { Read } from "./shapes.js";
 import { Signer } from "./signing.js";
 import { directVerify, httpVerify, manage, type ManagementRequest, type Verify } from "./transports.js";
@@ -44,12 +44,17 @@ const AUDIT_LOGS = "/auth/orgs/audit-logs";
 const LARGEST_COST = 1_000_000;
 const LARGEST_PAGE = 100;
 
+/** No key is longer, by far. Keywright refuses bodies above 64 KiB, which would look like a failure. */
+const LONGEST_KEY_CHARACTERS = 4096;
+
+const NOT_FOUND = Object.freeze({ valid: false, code: "NOT_FOUND" } as const);
+
 /**
  * Client of one deployment of Keywright. It can be shared, and needs no closing.
  *
  * Every call can throw ApiError (Keywright answered with an error), ApiConnectionError (no answer) and
  * ConfigurationError (the client cannot work so); and TypeError or RangeError for wrong arguments. Errors of your own
- * `token` and `credentials` functions pass through.
+ * `token` function pass through; those of your `credentials` function become ApiConnectionErrors.
  */
 export class Keywright {
   readonly #address: string | undefined;
@@ -64,21 +69,16 @@ export class Keywright {
    *
    * @param target - the address of the API (the stack's output `ApiUrl`), or the ARN of the function that verifies
    *   keys: `{ function: "arn:..." }`. Options can be among it, or follow. Keys are managed with an address only.
-   * @throws ConfigurationError for an unsuitable address, ARN or region.
+   * @throws ConfigurationError for an unsuitable address, ARN or region, and for unknown options.
    * @throws TypeError, RangeError for other options.
    */
   constructor(target: string | URL | (DirectTarget & KeywrightOptions), options: KeywrightOptions = {}) {
     const direct = typeof target === "object" && target !== null && !(target instanceof URL) ? target : undefined;
-    const {
-      timeoutSeconds = 5,
-      retries = 2,
-      reuseSeconds = 0,
-      reuseEntries = 10_000,
-      ...rest
-    } = {
-      ...direct,
+    const { function: arn, ...among } = direct ?? { function: undefined };
+    const { timeoutSeconds = 5, retries = 2, reuseSeconds = 0, reuseEntries = 10_000, ...rest } = known({
+      ...among,
       ...options,
-    };
+    });
     numberIn("timeoutSeconds", timeoutSeconds, { from: 0.001, to: 900, fraction: true });
     numberIn("reuseSeconds", reuseSeconds, { from: 0, to: 3600, fraction: true });
     numberIn("reuseEntries", reuseEntries, { from: 1, to: 10_000_000 });
@@ -89,9 +89,8 @@ export class Keywright {
     this.#reuse = reuseSeconds > 0 ? new AnswerReuse(reuseSeconds, reuseEntries) : undefined;
     const signer = new Signer(rest.credentials);
     if (direct !== undefined) {
-      if ("url" in direct) throw new ConfigurationError("pass either an address or function, not both");
-      const region = functionRegion(direct.function, rest.region);
-      this.#verify = directVerify(this.#send, signer, direct.function, region);
+      if (arn === undefined) throw new ConfigurationError(`${EXACTLY_ONE}; both are missing`);
+      this.#verify = directVerify(this.#send, signer, arn, functionRegion(arn, rest.region));
     } else {
       this.#address = baseAddress("the address", target);
       this.#verify = httpVerify(this.#send, signer, this.#address, rest.region);
@@ -103,18 +102,15 @@ export class Keywright {
    *
    * A verification that is repeated after a lost answer can count twice for the limits of the key.
    *
-   * @param text - the key, as your caller presented it.
+   * @param text - the key, as your caller presented it. One of more than 4,096 characters is NOT_FOUND, unasked.
    */
   async verify(text: string, options: VerifyOptions = {}): Promise<Verification> {
-    requireText("text", text);
-    requireTexts("permissions", options.permissions);
-    const { permissions, clientIp, cost } = options;
-    if (clientIp !== undefined && clientIp !== null) requireText("clientIp", clientIp);
-    if (cost !== undefined) numberIn("cost", cost, { from: 0, to: LARGEST_COST });
-    const name = await this.#reuse?.nameOf(text, options);
+    const question = questionOf(text, options);
+    if (text.length > LONGEST_KEY_CHARACTERS) return NOT_FOUND;
+    const body = JSON.stringify(question);
+    const name = await this.#reuse?.nameOf(question);
     const known = name === undefined ? undefined : this.#reuse?.find(name);
     if (known !== undefined) return known;
-    const body = JSON.stringify({ key: text, permissions, clientIp: clientIp ?? undefined, cost });
     const sentAt = moment();
     const { answer } = await repeat(this.#retries, () => this.#verify(body));
     const result = resultOf(answer, verification);
@@ -191,11 +187,9 @@ export class Keywright {
 
   /** List records of the audit log, newest first. Pages are requested as they are needed, anew by each loop. */
   auditLogs(options: AuditLogOptions = {}): AsyncIterable<AuditLog> {
-    requireTexts("event", options.event);
-    requireTexts("actorType", options.actorType);
     const query = {
-      event: options.event?.join(","),
-      actor_type: options.actorType?.join(","),
+      event: textsOf("event", options.event)?.join(","),
+      actor_type: textsOf("actorType", options.actorType)?.join(","),
       actor_user_id: options.actorUserId,
       actor_api_key_id: options.actorApiKeyId,
       target_id: options.targetId,
@@ -214,7 +208,7 @@ export class Keywright {
     const limit = numberIn("pageSize", pageSize ?? LARGEST_PAGE, { from: 1, to: LARGEST_PAGE });
     const page = async (cursor: string | null) => {
       const query = parameters({ limit, ...filters, starting_after: cursor ?? undefined });
-      return pageOf((await this.#manage({ method: "GET", path, query })).answer, read);
+      return pageOf((await this.#manage({ method: "GET", path, query })).answer, read, cursor);
     };
     return {
       async *[Symbol.asyncIterator]() {
@@ -241,6 +235,37 @@ export class Keywright {
     return headerSafe("token", token);
   }
 }
+
+/** Return the body of a verification, which the caller cannot change any more. Raise TypeError or RangeError. */
+function questionOf(text: string, { permissions, clientIp, cost }: VerifyOptions): Question {
+  requireText("text", text);
+  if (clientIp !== undefined && clientIp !== null) requireText("clientIp", clientIp);
+  if (cost !== undefined) numberIn("cost", cost, { from: 0, to: LARGEST_COST });
+  return { key: text, permissions: textsOf("permissions", permissions), clientIp: clientIp ?? undefined, cost };
+}
+
+/** Return options. Raise ConfigurationError for unknown ones: a typo in `token` or `retries` must not pass silently. */
+function known(options: KeywrightOptions): KeywrightOptions {
+  const present = Object.entries(options).filter(([, value]) => value !== undefined);
+  const unknown = present.map(([name]) => name).filter((name) => !Object.hasOwn(OPTIONS, name));
+  if (unknown.length === 0) return options;
+  if (unknown.includes("function")) throw new ConfigurationError(`${EXACTLY_ONE}, once`);
+  const remedy = unknown.includes("url") ? ": pass the address as the first argument" : "";
+  throw new ConfigurationError(`unknown option${unknown.length > 1 ? "s" : ""} ${unknown.join(", ")}${remedy}`);
+}
+
+const EXACTLY_ONE = "pass exactly one of an address and function, as the first argument";
+
+const OPTIONS: { readonly [Name in keyof Required<KeywrightOptions>]: true } = {
+  token: true,
+  region: true,
+  credentials: true,
+  timeoutSeconds: true,
+  retries: true,
+  reuseSeconds: true,
+  reuseEntries: true,
+  fetch: true,
+};
 
 type Filters = { readonly [name: string]: string | number | boolean | undefined };
 

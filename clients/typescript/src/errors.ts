@@ -51,8 +51,37 @@ export class ApiError extends KeywrightError {
   }
 }
 
-/** Keywright did not answer: its name, address, TLS, the connection, or the time limit of an attempt. */
-export class ApiConnectionError extends KeywrightError {}
+/**
+ * Keywright did not answer: its name, address, TLS, the connection, or the time limit of an attempt; or the AWS
+ * credentials could not be refreshed, so that nothing was sent. Else the request may have taken effect all the same.
+ */
+export class ApiConnectionError extends KeywrightError {
+  /** What failed, such as `the connection was refused`. */
+  readonly reason: string;
+  /** Host and port of the request. Empty if the AWS credentials could not be refreshed. */
+  readonly host: string;
+
+  constructor(reason: string, host: string) {
+    super(host === "" ? `Nothing was sent: ${reason}` : `No answer from ${host}: ${reason}`);
+    this.reason = reason;
+    this.host = host;
+  }
+}
+
+// Not a class or a field: callers have no use for it.
+const UNSENT = new WeakSet<ApiConnectionError>();
+
+/** Return the error of a request that was never sent, so that it has had no effect. */
+export function notSent(reason: string, host = ""): ApiConnectionError {
+  const error = new ApiConnectionError(reason, host);
+  UNSENT.add(error);
+  return error;
+}
+
+/** Return whether the request of an error may have reached the server. */
+export function mayBeSent(error: ApiConnectionError): boolean {
+  return !UNSENT.has(error);
+}
 
 /** The client cannot work as it is configured. The message names the argument and the remedy. */
 export class ConfigurationError extends KeywrightError {}

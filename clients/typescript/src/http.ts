@@ -1,6 +1,6 @@
 /** One HTTP request, within a time limit. */
 
-import { ApiConnectionError } from "./errors.js";
+import { ApiConnectionError, notSent } from "./errors.js";
 
 /** A response that was read as a whole. */
 export interface Received {
@@ -24,7 +24,9 @@ export function sender(custom: typeof fetch | undefined, seconds: number): Send 
       const response = await send(url, { ...request, redirect: "manual", signal });
       return { status: response.status, headers: response.headers, body: parsed(await response.text()) };
     } catch (error) {
-      throw new ApiConnectionError(`${new URL(url).host}: ${reasonOf(error, seconds)}`);
+      const { reason, isSent } = failureOf(error, seconds);
+      const { host } = new URL(url);
+      throw isSent ? new ApiConnectionError(reason, host) : notSent(reason, host);
     }
   };
 }
@@ -39,22 +41,42 @@ export function parsed(text: string): unknown {
 }
 
 // Only codes are shown: messages and causes of runtimes can contain the address and headers of the request.
-function reasonOf(error: unknown, seconds: number): string {
+function failureOf(error: unknown, seconds: number): { readonly reason: string; readonly isSent: boolean } {
   const failures = [...chain(error)];
-  if (failures.some(({ name }) => name === "TimeoutError")) return `no answer within ${seconds} s`;
+  if (failures.some(({ name }) => name === "TimeoutError")) {
+    return { reason: `timed out after ${seconds} s`, isSent: true };
+  }
   const texts = failures.flatMap(({ name, code, message }) => [name, code, message]).map(String);
-  const [kind] = KINDS.find(([, pattern]) => texts.some((each) => pattern.test(each))) ?? ["the connection failed"];
+  const kind = KINDS.find(({ pattern }) => texts.some((each) => pattern.test(each)));
   const code = failures.map((each) => each.code).find((each) => /^[A-Z][A-Z0-9_]{1,40}$/.test(String(each)));
-  return code === undefined ? kind : `${kind} (${String(code)})`;
+  const reason = kind?.reason ?? "the connection failed";
+  return { reason: code === undefined ? reason : `${reason} (${String(code)})`, isSent: kind?.isSent ?? true };
+}
+
+interface Kind {
+  readonly reason: string;
+  readonly pattern: RegExp;
+  /** Whether the request may have reached the server. */
+  readonly isSent: boolean;
 }
 
 // Node.js and Bun have codes, Deno and workers only messages.
-const KINDS: readonly (readonly [kind: string, pattern: RegExp])[] = [
-  ["the connection timed out", /TIMEOUT|ETIMEDOUT|timed out/],
-  ["the name cannot be resolved", /^ENOTFOUND$|^EAI_|dns error/],
-  ["the connection was refused", /^ECONNREFUSED$|connection refused/i],
-  ["the connection was closed", /^ECONNRESET$|^EPIPE$|^UND_ERR_SOCKET$|connection (closed|lost|reset)/i],
-  ["TLS failed", /CERT|TLS|SSL|UNABLE_TO_|certificate/],
+const KINDS: readonly Kind[] = [
+  { reason: "the connection timed out", pattern: /^UND_ERR_CONNECT_TIMEOUT$/, isSent: false },
+  { reason: "the connection timed out", pattern: /TIMEOUT|ETIMEDOUT|timed out/, isSent: true },
+  { reason: "the name cannot be resolved", pattern: /^ENOTFOUND$|^EAI_|dns error/, isSent: false },
+  { reason: "the connection was refused", pattern: /^ECONNREFUSED$|connection refused/i, isSent: false },
+  {
+    reason: "the connection was closed",
+    pattern: /^ECONNRESET$|^EPIPE$|^UND_ERR_SOCKET$|connection (closed|lost|reset)/i,
+    isSent: true,
+  },
+  {
+    reason: "TLS failed",
+    pattern: /^CERT_|^UNABLE_TO_|^ERR_TLS_CERT_|SELF_SIGNED_CERT|invalid peer certificate/,
+    isSent: false,
+  },
+  { reason: "TLS failed", pattern: /CERT|TLS|SSL|UNABLE_TO_|certificate/, isSent: true },
 ];
 
 interface Failure {

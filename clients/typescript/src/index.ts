@@ -3,4 +3,5 @@
 export { Keywright } from "./client.js";
 export { ApiConnectionError, ApiError, ConfigurationError, KeywrightError } from "./errors.js";
 export type { ApiErrorParts } from "./errors.js";
+export type { Verifier } from "./refusals.js";
 export type * from "./types.js";

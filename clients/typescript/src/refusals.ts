@@ -1,6 +1,6 @@
 /** What the middleware answers, apart from any framework: from the key of a request to its admission or its refusal. */
 
-import { numberIn, requireTexts } from "./checks.js";
+import { numberIn, textsOf } from "./checks.js";
 import type { Keywright } from "./client.js";
 import { ApiConnectionError, ApiError } from "./errors.js";
 import type { QuotaExceeded, RateLimited, Refused, Valid, Verification } from "./types.js";
@@ -18,7 +18,7 @@ export interface ApiKeyOptions {
   readonly onError?: ((error: ApiError | ApiConnectionError) => void) | undefined;
 }
 
-/** The part of {@link Keywright} that the middleware uses. */
+/** The part of {@link Keywright} that middleware uses. Tests of your routes can pass a stub of it. */
 export type Verifier = Pick<Keywright, "verify">;
 
 /** An answer to a request whose key does not admit it. */
@@ -53,17 +53,14 @@ export type Outcome = { readonly admission: Admission } | { readonly refusal: Re
  */
 export function admitting(
   keywright: Verifier,
-  { permissions = [], cost = 1, onError = logError }: ApiKeyOptions,
+  { permissions: required, cost = 1, onError = logError }: ApiKeyOptions,
 ): (presented: PresentedKey) => Promise<Outcome> {
-  requireTexts("permissions", permissions);
+  const permissions = textsOf("permissions", required) ?? [];
   numberIn("cost", cost, { from: 0, to: 1_000_000 });
   return async (presented) => {
     const text = keyOf(presented);
     if (text === undefined) {
       return { refusal: NO_KEY };
-    }
-    if (text.length > LONGEST_KEY_CHARACTERS) {
-      return { refusal: NOT_VALID };
     }
     let verification: Verification;
     try {
@@ -123,7 +120,7 @@ export function refusalOf(verification: Refused, permissions: readonly string[])
     case "RATE_LIMITED":
     case "QUOTA_EXCEEDED":
       return refusal(429, verification.code, {
-        ...(verification.retryAfterSeconds === null ? {} : { "retry-after": String(verification.retryAfterSeconds) }),
+        ...retryAfter(verification.retryAfterSeconds),
         ...limitHeaders(untilAdmitted(verification)),
       });
     default:
@@ -142,10 +139,13 @@ export function limitHeaders({ rateLimit, quota }: Limits, now: number = Date.no
     ...(quota === null ? [] : [{ name: "quota", ...quota, resetSeconds: secondsUntil(quota.resetsAt, now) }]),
   ];
   const left = limits.flatMap(({ name, remaining, resetSeconds }) =>
-    remaining === null ? [] : [`"${name}";r=${remaining}${resetSeconds === null ? "" : `;t=${resetSeconds}`}`],
+    remaining === null
+      ? []
+      : [`"${name}";r=${natural(remaining)}${resetSeconds === null ? "" : `;t=${natural(resetSeconds)}`}`],
   );
+  const policies = limits.map(({ name, limit }) => `"${name}";q=${natural(limit)}`);
   return {
-    ...(limits.length === 0 ? {} : { "ratelimit-policy": limits.map((it) => `"${it.name}";q=${it.limit}`).join(", ") }),
+    ...(policies.length === 0 ? {} : { "ratelimit-policy": policies.join(", ") }),
     ...(left.length === 0 ? {} : { ratelimit: left.join(", ") }),
   };
 }
@@ -164,9 +164,6 @@ interface Limit {
   readonly remaining: number | null;
   readonly resetSeconds: number | null;
 }
-
-/** No key is longer, by far. Keywright refuses bodies above 64 KiB, which would look like a failure. */
-const LONGEST_KEY_CHARACTERS = 4096;
 
 const MESSAGES = {
   INSUFFICIENT_PERMISSIONS: "The API key does not have permission for this request",
@@ -189,18 +186,27 @@ function refusal(status: 403 | 429, code: keyof typeof MESSAGES, headers: Record
 }
 
 function unavailable(error: ApiError | ApiConnectionError): Refusal {
-  const seconds = error instanceof ApiError ? error.retryAfterSeconds : undefined;
+  const seconds = error instanceof ApiError ? (error.retryAfterSeconds ?? 1) : 1;
   // Waiting does not help if, for example, the AWS credentials lack a permission.
   const passes = error instanceof ApiConnectionError || error.status === 429 || error.status >= 500;
   return {
     status: 503,
-    headers: passes ? { "retry-after": String(Math.ceil(seconds ?? 1)) } : {},
+    headers: passes ? retryAfter(seconds) : {},
     body: { error: { code: "SERVICE_UNAVAILABLE", message: "API keys cannot be verified at the moment" } },
   };
 }
 
 function secondsUntil(time: string | null, now: number): number | null {
-  return time === null ? null : Math.max(0, Math.ceil((Date.parse(time) - now) / 1000));
+  return time === null ? null : Math.ceil((Date.parse(time) - now) / 1000);
+}
+
+function retryAfter(seconds: number | null): Record<string, string> {
+  return seconds === null ? {} : { "retry-after": String(natural(seconds)) };
+}
+
+/** Return the number; 0 if it is negative, as the time to a moment that is over by a clock ahead of Keywright's. */
+function natural(number: number): number {
+  return Math.max(0, number);
 }
 
 function logError(error: ApiError | ApiConnectionError): void {

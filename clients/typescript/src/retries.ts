@@ -1,7 +1,7 @@
 /** Repeating requests that failed for reasons that pass. */
 
 import { errorCodeOf, errorOf, type Answer } from "./answers.js";
-import { ApiConnectionError } from "./errors.js";
+import { ApiConnectionError, mayBeSent } from "./errors.js";
 import { system } from "./system.js";
 
 /** The longest `retry-after` that is waited for. */
@@ -28,7 +28,7 @@ export async function repeat(retries: number, attempt: () => Promise<Answer>): P
     const error = answer instanceof ApiConnectionError ? answer : errorOf(answer);
     const retryAfterSeconds = answer instanceof ApiConnectionError ? 0 : (answer.retryAfterSeconds ?? 0);
     if (failures >= retries || retryAfterSeconds > PATIENCE_SECONDS) throw error;
-    if (answer instanceof ApiConnectionError || answer.status >= 500) uncertain = true;
+    uncertain ||= answer instanceof ApiConnectionError ? mayBeSent(answer) : answer.status >= 500;
     await system.sleep((retryAfterSeconds + jitterSeconds(failures)) * 1000);
   }
 }

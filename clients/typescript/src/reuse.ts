@@ -2,11 +2,19 @@
 
 import { isReusable } from "./answers.js";
 import { system } from "./system.js";
-import type { Valid, Verification, VerifyOptions } from "./types.js";
+import type { Valid, Verification } from "./types.js";
 
 interface Entry {
   readonly answer: Valid;
   readonly sentAt: Moment;
+}
+
+/** A copy of what a caller asks. */
+export interface Question {
+  readonly key: string;
+  readonly permissions?: readonly string[] | undefined;
+  readonly clientIp?: string | undefined;
+  readonly cost?: number | undefined;
 }
 
 /** A moment by both clocks: one can be set back, the other can stand still while the machine sleeps. */
@@ -31,9 +39,9 @@ export class AnswerReuse {
   }
 
   /** Return the name under which the answer to this question is kept. */
-  nameOf(text: string, { permissions, clientIp, cost }: VerifyOptions): string | Promise<string> {
+  nameOf({ key, permissions, clientIp, cost }: Question): string | Promise<string> {
     const required = [...new Set(permissions)].sort();
-    return this.#digest(JSON.stringify([text, required, clientIp ?? null, cost ?? 1]));
+    return this.#digest(JSON.stringify([key, required, clientIp ?? null, cost ?? 1]));
   }
 
   /** Return the answer kept under a name. Undefined if there is none, or it is too old, or the key has expired. */

@@ -3,7 +3,7 @@
 import { AwsV4Signer } from "aws4fetch";
 
 import { headerSafe } from "./checks.js";
-import { ConfigurationError } from "./errors.js";
+import { ConfigurationError, notSent } from "./errors.js";
 import { system } from "./system.js";
 import type { AwsCredentials, KeywrightOptions } from "./types.js";
 
@@ -12,6 +12,11 @@ const RENEWAL_MILLISECONDS = 5 * 60_000;
 
 /** AWS refuses signatures that are more than five minutes off. */
 const SKEW_MILLISECONDS = 4 * 60_000;
+
+/** Years of signatures have four digits. */
+const LATEST = Date.parse("9999-01-01T00:00:00Z");
+
+const ISO_TIME = /^\d{4}-\d\d-\d\dT/;
 
 /** Where a request is signed for. */
 export interface Scope {
@@ -24,6 +29,12 @@ export interface Unsigned {
   readonly url: string;
   readonly body: string;
   readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** A signature, and the moment in it by the clock of the server, in milliseconds. */
+export interface Signed {
+  readonly headers: Headers;
+  readonly signedAt: number;
 }
 
 /** Signs requests of one client. */
@@ -40,13 +51,14 @@ export class Signer {
   }
 
   /**
-   * Return the headers of a signed request.
+   * Sign a request.
    *
-   * Raise ConfigurationError if there are no credentials. An error of the function that returns them passes through.
+   * Raise ConfigurationError if there are no credentials, ApiConnectionError if the function that returns them fails.
    */
-  async headers({ url, body, headers }: Unsigned, { service, region }: Scope): Promise<Headers> {
+  async sign({ url, body, headers }: Unsigned, { service, region }: Scope): Promise<Signed> {
     const { accessKeyId, secretAccessKey, sessionToken } = await this.#current();
     if (this.#keys.size > 1) this.#keys.clear(); // keys of days and credentials that are over
+    const signedAt = this.#now();
     const signer = new AwsV4Signer({
       method: "POST",
       url,
@@ -57,23 +69,28 @@ export class Signer {
       accessKeyId: headerSafe("accessKeyId", accessKeyId),
       secretAccessKey: headerSafe("secretAccessKey", secretAccessKey),
       ...(sessionToken ? { sessionToken: headerSafe("sessionToken", sessionToken) } : {}),
-      datetime: new Date(this.#now()).toISOString().replace(/[:-]|\.\d{3}/g, ""),
+      datetime: new Date(signedAt).toISOString().replace(/[:-]|\.\d{3}/g, ""),
       cache: this.#keys,
     });
-    return (await signer.sign()).headers;
+    return { headers: (await signer.sign()).headers, signedAt };
   }
 
-  /** Take over the time of the server if the clock is off. Return whether it was: the request can be signed again. */
-  correctClock(date: string | null): boolean {
-    const difference = Date.parse(date ?? "") - this.#now();
-    if (!(Math.abs(difference) > SKEW_MILLISECONDS)) return false; // also without a date
-    this.#offset += difference;
+  /**
+   * Take over the time of a server that refused a signature of `signedAt`, if its `date` differs from that moment.
+   *
+   * Return whether it does: the request can be signed again. The moment counts, and not the clock as it is now: an
+   * answer to another request may have corrected it since.
+   */
+  correctClock(date: string | null, signedAt: number): boolean {
+    const time = Date.parse(date ?? "");
+    if (!(time < LATEST && Math.abs(time - signedAt) > SKEW_MILLISECONDS)) return false; // also without a date
+    this.#offset = time - system.now();
     return true;
   }
 
   async #current(): Promise<AwsCredentials> {
     if (this.#source === undefined) return environmentCredentials();
-    if (typeof this.#source !== "function") return this.#source;
+    if (typeof this.#source !== "function") return checked(this.#source);
     if (this.#credentials !== undefined && this.#lifetime(this.#credentials) > RENEWAL_MILLISECONDS) {
       return this.#credentials;
     }
@@ -85,20 +102,20 @@ export class Signer {
 
   /** Renew the credentials. If that fails, those that have not expired yet are used on. */
   async #renew(source: () => AwsCredentials | Promise<AwsCredentials>): Promise<AwsCredentials> {
+    let credentials: AwsCredentials;
     try {
-      this.#credentials = await source();
+      credentials = await source();
     } catch (error) {
-      if (this.#credentials === undefined || !(this.#lifetime(this.#credentials) > 0)) throw error;
+      if (this.#credentials !== undefined && this.#lifetime(this.#credentials) > 0) return this.#credentials;
+      throw notSent(`the AWS credentials cannot be refreshed${plainName(error)}`);
     }
-    if (typeof this.#credentials !== "object" || this.#credentials === null) {
-      throw new ConfigurationError("credentials returned no AWS credentials");
-    }
+    this.#credentials = checked(credentials);
     return this.#credentials;
   }
 
   /** Return the milliseconds until the expiration; 0 without one, since such credentials can change at any time. */
   #lifetime({ expiration }: AwsCredentials): number {
-    return expiration === undefined ? 0 : expiration.getTime() - this.#now();
+    return expiration === undefined ? 0 : new Date(expiration).getTime() - this.#now();
   }
 
   #now(): number {
@@ -106,12 +123,32 @@ export class Signer {
   }
 }
 
+/** Return credentials. Raise ConfigurationError if they are none, or their expiration is no time. */
+function checked(credentials: AwsCredentials): AwsCredentials {
+  if (typeof credentials !== "object" || credentials === null) {
+    throw new ConfigurationError("credentials are no AWS credentials");
+  }
+  const { expiration } = credentials as { readonly expiration?: unknown };
+  const isTime = expiration instanceof Date || (typeof expiration === "string" && ISO_TIME.test(expiration));
+  if (expiration !== undefined && !(isTime && !Number.isNaN(new Date(expiration).getTime()))) {
+    throw new ConfigurationError("the expiration of credentials must be a Date or an ISO 8601 text");
+  }
+  return credentials;
+}
+
+/** Return the name of an error. Its message can quote what a program or a server has answered. */
+function plainName(error: unknown): string {
+  const name = (error as { readonly name?: unknown } | null | undefined)?.name;
+  return typeof name === "string" && /^[A-Za-z]{1,64}$/.test(name) ? ` (${name})` : "";
+}
+
 function environmentCredentials(): AwsCredentials {
   const accessKeyId = system.environment("AWS_ACCESS_KEY_ID");
   const secretAccessKey = system.environment("AWS_SECRET_ACCESS_KEY");
   if (accessKeyId === undefined || secretAccessKey === undefined) {
     throw new ConfigurationError(
-      "no AWS credentials: pass credentials, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+      "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or pass credentials, " +
+        "such as fromNodeProviderChain() of @aws-sdk/credential-providers",
     );
   }
   return { accessKeyId, secretAccessKey, sessionToken: system.environment("AWS_SESSION_TOKEN") };

@@ -1,9 +1,9 @@
 /** Ways to Keywright: its HTTP API, and the function that verifies keys. Each returns the same answers. */
 
 import { apiRegion, invocationAddress } from "./addresses.js";
-import type { Answer } from "./answers.js";
+import type { Answer, Way } from "./answers.js";
 import type { Received, Send } from "./http.js";
-import type { Scope, Signer, Unsigned } from "./signing.js";
+import type { Scope, Signed, Signer, Unsigned } from "./signing.js";
 
 /** A way to verify keys: takes the body of the request, makes one attempt. */
 export type Verify = (body: string) => Promise<Answer>;
@@ -22,7 +22,7 @@ export function httpVerify(send: Send, signer: Signer, address: string, region: 
   const url = `${address}/auth/api-keys/verify`;
   return async (body) => {
     const scope = { service: "execute-api", region: apiRegion(address, region) } as const;
-    return answerOf(await sendSigned(send, signer, { url, body }, scope), checkOfVerify);
+    return answerOf(await sendSigned(send, signer, { url, body }, scope), "signed");
   };
 }
 
@@ -53,33 +53,38 @@ export async function manage(
     },
     ...(body === undefined ? {} : { body }),
   });
-  return answerOf(received, checkOfManagement);
+  return answerOf(received, "token");
 }
 
 /** Send a signed request; if it is refused because the clock is wrong, once more by the clock of the server. */
 async function sendSigned(send: Send, signer: Signer, request: Unsigned, scope: Scope): Promise<Received> {
-  const attempt = async (): Promise<Received> =>
-    send(request.url, { method: "POST", headers: await signer.headers(request, scope), body: request.body });
-  const received = await attempt();
+  const attempt = async ({ headers }: Signed): Promise<Received> =>
+    send(request.url, { method: "POST", headers, body: request.body });
+  const signed = await signer.sign(request, scope);
+  const received = await attempt(signed);
   const refused = received.status === 401 || received.status === 403;
-  return refused && signer.correctClock(received.headers.get("date")) ? attempt() : received;
+  if (!refused || !signer.correctClock(received.headers.get("date"), signed.signedAt)) return received;
+  return attempt(await signer.sign(request, scope));
 }
 
-function answerOf({ status, headers, body }: Received, check: Answer["check"]): Answer {
+function answerOf({ status, headers, body }: Received, way: Way): Answer {
   return {
     status,
     body,
-    check,
-    requestId: headers.get("x-request-id") ?? headers.get("x-amzn-requestid") ?? undefined,
+    way,
+    errorType: /^[A-Za-z0-9]{1,64}/.exec(headers.get("x-amzn-errortype") ?? "")?.[0],
+    requestId: REQUEST_IDS.map((name) => headers.get(name)).find(Boolean) ?? undefined,
     retryAfterSeconds: secondsOf(headers.get("retry-after")),
   };
 }
 
+const REQUEST_IDS = ["x-request-id", "x-amzn-requestid", "apigw-requestid"];
+
 /** Return the answer of the function, or the failure of Lambda to invoke it, whose body is not read. */
 function invocationAnswer(received: Received): Answer {
-  const failure = { ...answerOf(received, checkOfInvocation), body: undefined };
-  if (received.headers.has("x-amz-function-error")) return { ...failure, status: 503 }; // it crashed or timed out
+  const failure: Answer = { ...answerOf(received, "lambda"), body: undefined };
   if (received.status !== 200) return failure;
+  if (received.headers.has("x-amz-function-error")) return { ...failure, status: 503, body: ENDED };
   const { status, headers, data, error } = Object(received.body) as { readonly [name: string]: unknown };
   const header = (name: string): string | null => {
     const value = (Object(headers) as { readonly [name: string]: unknown })[name];
@@ -87,40 +92,24 @@ function invocationAnswer(received: Received): Answer {
   };
   if (!Number.isInteger(status)) return failure;
   return {
+    ...failure,
     status: status as number,
     body: { data, error },
-    check: checkOfInvocation,
     requestId: header("x-request-id") ?? failure.requestId,
     retryAfterSeconds: secondsOf(header("retry-after")),
   };
 }
 
+/** The answer in place of a function that crashed or timed out. */
+const ENDED = {
+  data: null,
+  error: {
+    code: "SERVICE_UNAVAILABLE",
+    message: "The function ended with an error or a time-out",
+    hint: "Look for the request id in the function's log.",
+  },
+};
+
 function secondsOf(retryAfter: string | null): number | undefined {
-  return retryAfter !== null && /^\d+$/.test(retryAfter) ? Number(retryAfter) : undefined;
-}
-
-const ADDRESS = "Check that the address is the stack's output ApiUrl.";
-
-function checkOfVerify(status: number): string {
-  if (status !== 401 && status !== 403) return ADDRESS;
-  return (
-    "Check that the AWS credentials are valid and allow execute-api:Invoke on the stack's output VerifyApiKeyArn, " +
-    "and that the region is that of the API."
-  );
-}
-
-function checkOfInvocation(status: number): string {
-  if (status === 401 || status === 403) {
-    return (
-      "Check that the AWS credentials are valid and allow lambda:InvokeFunction on the stack's output " +
-      "VerifyApiKeyFunctionArn."
-    );
-  }
-  if (status === 404) return "Check the ARN: the function does not exist.";
-  if (status === 503) return "Read the logs of the function: it crashed or timed out.";
-  return "Check that the ARN is the stack's output VerifyApiKeyFunctionArn.";
-}
-
-function checkOfManagement(): string {
-  return ADDRESS;
+  return retryAfter !== null && /^\d{1,9}$/.test(retryAfter) ? Number(retryAfter) : undefined;
 }

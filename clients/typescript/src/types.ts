@@ -299,12 +299,13 @@ export interface AuditLogOptions {
   readonly pageSize?: number | undefined;
 }
 
-/** AWS credentials. Credentials with `expiration` are asked for again five minutes before it. */
+/** AWS credentials. A function that returns them is called again five minutes before their `expiration`. */
 export interface AwsCredentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly sessionToken?: string | undefined;
-  readonly expiration?: Date | undefined;
+  /** A Date or an ISO 8601 text. */
+  readonly expiration?: Date | string | undefined;
 }
 
 /** Options of a client. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { ServerResponse } from "node:http";
 import { test } from "node:test";
 
 import { ApiError, Keywright } from "../src/index.js";
@@ -37,6 +38,25 @@ test("later requests keep the time of the server", async (t) => {
   );
 });
 
+test("calls that are refused at the same time are all signed again", async (t) => {
+  clocks(t);
+  const waiting: ServerResponse[] = [];
+  const together: Reply = (response) => {
+    if (waiting.push(response) < 4) return;
+    for (const each of waiting) each.writeHead(403, { date: "Thu, 01 Jan 2026 01:00:00 GMT" }).end();
+  };
+  const { url, requests } = await serve(t, together, together, together, together, data(VALID));
+  const client = new Keywright(url, { ...OPTIONS, retries: 0 });
+
+  const results = await Promise.all(Array.from({ length: 4 }, () => client.verify(KEY)));
+
+  assert.deepEqual(
+    results.map(({ code }) => code),
+    ["VALID", "VALID", "VALID", "VALID"],
+  );
+  assert.deepEqual([...new Set(requests.slice(4).map(({ headers }) => headers["x-amz-date"]))], ["20260101T010000Z"]);
+});
+
 test("a clock that is corrected afterwards is followed again", async (t) => {
   const clock = clocks(t);
   const { url, requests } = await serve(
@@ -65,6 +85,7 @@ test("a request is signed again only once", async (t) => {
 
 for (const [name, reply] of Object.entries({
   "of a clock that differs by four minutes": refused("2026-01-01T00:04:00Z"),
+  "whose date no signature can have": { status: 403, headers: { date: "Sat, 13 Sep 275760 00:00:00 GMT" } },
   "without a readable date": { status: 403, headers: { date: "today" } },
 })) {
   test(`a refusal ${name} is final`, async (t) => {

@@ -104,8 +104,8 @@ test("an endpoint in clear text that is not of this machine is refused", (t) => 
 
 for (const address of [
   "http://localhost:8787/v1",
-  "http://api.localhost/v1",
   "http://127.0.0.1/v1",
+  "http://127.9.8.7/v1",
   "http://[::1]:80/v1",
 ]) {
   withoutEnvironment(`${address} is of this machine, and may be in clear text`, () => {
@@ -115,6 +115,11 @@ for (const address of [
 
 for (const [address, problem] of [
   ["http://api.example.com/v1", /keys must not travel in clear text/],
+  ["http://api.localhost/v1", /keys must not travel in clear text/],
+  ["http://localhost./v1", /keys must not travel in clear text/],
+  ["http://[::2]/v1", /keys must not travel in clear text/],
+  ["https://api.example.com/v1?", /must not have a user, a query/],
+  ["https://api.example.com/v1#", /must not have a user, a query or a fragment/],
   ["http://127.0.0.1.example.com/v1", /keys must not travel in clear text/],
   ["ftp://api.example.com/v1", /begin with https/],
   ["https://ada@api.example.com/v1", /must not have a user/],
@@ -132,16 +137,43 @@ for (const [address, problem] of [
 }
 
 for (const [target, problem] of [
-  [{}, /is not the ARN of a function/],
+  [{}, "pass exactly one of an address and function, as the first argument; both are missing"],
+  [{ function: undefined }, "pass exactly one of an address and function, as the first argument; both are missing"],
+  [{ url: "https://api.example.com/v1" }, "unknown option url: pass the address as the first argument"],
+  [{ function: ARN, url: "https://api.example.com/v1" }, "unknown option url: pass the address as the first argument"],
+  [{ function: ARN, tokens: "a" }, "unknown option tokens"],
   [{ function: "VerifyApiKey" }, /is not the ARN of a function/],
   [{ function: "arn:aws:execute-api:us-east-1:123456789012:abc/v1/POST" }, /is not the ARN of a function/],
-  [{ function: ARN, url: "https://api.example.com/v1" }, /either an address or function/],
   [{ function: ARN, region: "us-east-1" }, /region differs/],
 ] as const) {
   withoutEnvironment(`${JSON.stringify(target)} is refused`, () => {
     assert.throws(() => new Keywright(target as never), { name: "ConfigurationError", message: problem });
   });
 }
+
+for (const [options, problem] of [
+  [{ function: ARN }, "pass exactly one of an address and function, as the first argument, once"],
+  [{ Token: "a" }, "unknown option Token"],
+  [{ timeout: 5, retry: 2 }, "unknown options timeout, retry"],
+] as const) {
+  withoutEnvironment(`with an address, ${JSON.stringify(options)} is refused`, () => {
+    assert.throws(() => new Keywright("https://api.example.com/v1", options as never), {
+      name: "ConfigurationError",
+      message: problem,
+    });
+  });
+}
+
+withoutEnvironment("a function is named in the first argument only", () => {
+  assert.throws(() => new Keywright({ function: ARN }, { function: ARN } as never), {
+    name: "ConfigurationError",
+    message: "pass exactly one of an address and function, as the first argument, once",
+  });
+});
+
+withoutEnvironment("options that are undefined are as if they were omitted", () => {
+  assert.ok(new Keywright("https://api.example.com/v1", { token: undefined, function: undefined } as never));
+});
 
 for (const [options, type] of [
   [{ timeoutSeconds: 0 }, RangeError],

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Keywright, type AwsCredentials } from "../src/index.js";
+import { ApiConnectionError, Keywright, type AwsCredentials } from "../src/index.js";
 import { environment } from "./support/environment.js";
 import { CREDENTIALS, KEY, VALID } from "./support/samples.js";
 import { data, serve } from "./support/server.js";
-import { clocks } from "./support/time.js";
+import { clocks, pauses } from "./support/time.js";
 
 const HOUR = 3_600_000;
 
@@ -51,7 +51,9 @@ test("without credentials no request is sent, and the remedy is named", async (t
 
   await assert.rejects(new Keywright(url, { region: "us-east-1" }).verify(KEY), {
     name: "ConfigurationError",
-    message: "no AWS credentials: pass credentials, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    message: 
+      "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or pass credentials, " +
+      "such as fromNodeProviderChain() of @aws-sdk/credential-providers",
   });
   assert.deepEqual(requests, []);
 });
@@ -90,6 +92,7 @@ test("calls at the same time ask for credentials once", async (t) => {
 });
 
 test("credentials that cannot be renewed are used until they expire", async (t) => {
+  pauses(t);
   const clock = clocks(t);
   const failure = new Error("the instance does not answer");
   const { client, used } = await counted(t, (asked) => (asked === 1 ? numbered(1) : Promise.reject(failure)));
@@ -99,16 +102,98 @@ test("credentials that cannot be renewed are used until they expire", async (t) 
   await client.verify(KEY);
   clock.forward(1);
 
-  await assert.rejects(client.verify(KEY), failure);
+  await assert.rejects(client.verify(KEY), { name: "ApiConnectionError" });
   assert.deepEqual(used(), ["AKID1", "AKID1"]);
 });
 
-test("after an error of the function it is asked again", async (t) => {
-  clocks(t);
+test("a function that fails is asked again, as after any failure that passes", async (t) => {
+  const taken = pauses(t);
   const { client } = await counted(t, (asked) => (asked === 1 ? Promise.reject(new Error("later")) : numbered(2)));
 
-  await assert.rejects(client.verify(KEY), { message: "later" });
   assert.equal((await client.verify(KEY)).valid, true);
+  assert.deepEqual(taken, [100]);
+});
+
+test("calls at the same time ask once for credentials that fail, and all hear of it", async (t) => {
+  const { url } = await serve(t, data(VALID));
+  let asked = 0;
+  const credentials = async (): Promise<AwsCredentials> => {
+    asked += 1;
+    throw new Error("no answer");
+  };
+  const client = new Keywright(url, { region: "us-east-1", credentials, retries: 0 });
+
+  const results = await Promise.allSettled([client.verify(KEY), client.verify(KEY), client.verify(KEY)]);
+
+  assert.deepEqual([asked, results.map(({ status }) => status)], [1, ["rejected", "rejected", "rejected"]]);
+});
+
+for (const [thrown, shown] of [
+  [Object.assign(new Error("of SECRET"), { name: "CredentialsProviderError" }), " (CredentialsProviderError)"],
+  [new TypeError("of SECRET", { cause: "SECRET" }), " (TypeError)"],
+  [Object.assign(new Error(), { name: "of SECRET" }), ""],
+  [{ name: 7 }, ""],
+  ["SECRET", ""],
+  [undefined, ""],
+] as const) {
+  test(`of an error of a function only a plain name is shown: ${shown || `none of ${typeof thrown}`}`, async () => {
+    const credentials = () => Promise.reject(thrown);
+    const client = new Keywright("https://api.example.com/v1", { region: "us-east-1", credentials, retries: 0 });
+
+    const error = await client.verify(KEY).catch((reason: unknown) => reason);
+
+    assert.ok(error instanceof ApiConnectionError);
+    assert.deepEqual(
+      [error.host, error.message, error.cause],
+      ["", `Nothing was sent: the AWS credentials cannot be refreshed${shown}`, undefined],
+    );
+  });
+}
+
+test("a function that throws at once is as one that fails later", async () => {
+  const credentials = (): AwsCredentials => {
+    throw new Error("at once");
+  };
+  const client = new Keywright("https://api.example.com/v1", { region: "us-east-1", credentials, retries: 0 });
+
+  await assert.rejects(client.verify(KEY), { name: "ApiConnectionError" });
+});
+
+test("an expiration can be the text of a time", async (t) => {
+  clocks(t);
+  const { client, asked } = await counted(t, () => ({ ...CREDENTIALS, expiration: "2026-01-01T01:00:00Z" }));
+
+  await client.verify(KEY);
+  await client.verify(KEY);
+
+  assert.equal(asked(), 1);
+});
+
+for (const expiration of ["soon", "", "2026", "2026-13-01T00:00:00Z", 1_767_225_600, null, new Date("soon")]) {
+  for (const [kind, wrapped] of [
+    ["a function", (credentials: AwsCredentials) => () => credentials],
+    ["an object", (credentials: AwsCredentials) => credentials],
+  ] as const) {
+    test(`an expiration of ${String(expiration) || "no characters"} in ${kind} names itself`, async (t) => {
+      const { url, requests } = await serve(t, data(VALID));
+      const credentials = wrapped({ ...CREDENTIALS, expiration: expiration as never });
+
+      await assert.rejects(new Keywright(url, { region: "us-east-1", credentials }).verify(KEY), {
+        name: "ConfigurationError",
+        message: "the expiration of credentials must be a Date or an ISO 8601 text",
+      });
+      assert.deepEqual(requests, []);
+    });
+  }
+}
+
+test("credentials that are no object name themselves", async (t) => {
+  const { url } = await serve(t, data(VALID));
+
+  await assert.rejects(new Keywright(url, { region: "us-east-1", credentials: null as never }).verify(KEY), {
+    name: "ConfigurationError",
+    message: "credentials are no AWS credentials",
+  });
 });
 
 for (const credentials of [() => undefined as never, () => null as never]) {
@@ -117,7 +202,7 @@ for (const credentials of [() => undefined as never, () => null as never]) {
 
     await assert.rejects(new Keywright(url, { region: "us-east-1", credentials }).verify(KEY), {
       name: "ConfigurationError",
-      message: "credentials returned no AWS credentials",
+      message: "credentials are no AWS credentials",
     });
   });
 }

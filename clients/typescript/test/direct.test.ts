@@ -81,33 +81,50 @@ for (const [name, reply] of Object.entries<Reply>({
 
 test("a function that crashes is an unavailable service, and what it says is not shown", async (t) => {
   pauses(t);
-  const headers = { "x-amz-function-error": "Unhandled", "x-amzn-requestid": "request-of-lambda" };
+  const ids = { "x-request-id": "", "x-amzn-requestid": "request-of-lambda" };
+  const headers = { "x-amz-function-error": "Unhandled", ...ids };
   const { client } = await lambda(t, { body: { errorMessage: KEY }, headers });
 
   const error = await client.verify(KEY).catch((reason: unknown) => reason);
 
   assert.ok(error instanceof ApiError);
-  assert.deepEqual([error.status, error.code], [503, "UNEXPECTED_ANSWER"]);
-  assert.match(error.hint ?? "", /it crashed or timed out/);
+  assert.equal(
+    String(error),
+    "SERVICE_UNAVAILABLE (503): The function ended with an error or a time-out. " +
+      "Look for the request id in the function's log. [x-request-id request-of-lambda]",
+  );
   assert.doesNotMatch(String(error.stack), new RegExp(KEY));
 });
 
-for (const [status, hint] of [
-  [400, /the ARN is the stack's output VerifyApiKeyFunctionArn/],
-  [403, /lambda:InvokeFunction/],
-  [404, /does not exist/],
+const CHECK_FUNCTION = "Check function: it must be the ARN of the stack's VerifyApiKey function.";
+
+for (const [status, type, message, hint] of [
+  [400, "InvalidRequestContentException", "Lambda refused the invocation", "Check function and region."],
+  [
+    403,
+    "AccessDeniedException",
+    "The AWS credentials may not invoke the function",
+    "Allow lambda:InvokeFunction on the function, and check the AWS credentials and region.",
+  ],
+  [404, "ResourceNotFoundException", "The function does not exist", CHECK_FUNCTION],
 ] as const) {
   test(`a ${status} of Lambda says what to check, and is final`, async (t) => {
-    const { client, requests } = await lambda(t, { status, body: { Message: "secret details" } });
+    const reply = { status, body: { Message: "secret details" }, headers: { "x-amzn-errortype": type } };
+    const { client, requests } = await lambda(t, reply);
 
-    const error = await client.verify(KEY).catch((reason: unknown) => reason);
-
-    assert.ok(error instanceof ApiError);
-    assert.equal(error.code, "UNEXPECTED_ANSWER");
-    assert.match(error.hint ?? "", hint);
+    await assert.rejects(client.verify(KEY), { code: "UNEXPECTED_ANSWER", message: `${message} (${type})`, hint });
     assert.equal(requests.length, 1);
   });
 }
+
+test("a function that is not Keywright's says what to check", async (t) => {
+  const { client } = await lambda(t, { body: { statusCode: 200, body: "{}" } });
+
+  await assert.rejects(client.verify(KEY), {
+    message: "The function does not answer as Keywright",
+    hint: CHECK_FUNCTION,
+  });
+});
 
 for (const [name, body] of Object.entries({
   "the payload of another function": { statusCode: 200, body: "{}" },

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { test, type TestContext } from "node:test";
 
 import { ApiConnectionError, ApiError, ConfigurationError, Keywright, KeywrightError } from "../src/index.js";
-import { KEY, OPTIONS, VALID } from "./support/samples.js";
+import { ID, KEY, OPTIONS, VALID } from "./support/samples.js";
 import { data, failure, reset, serve, silence, type Reply } from "./support/server.js";
 
 const NO_RETRIES = { ...OPTIONS, retries: 0 };
@@ -48,7 +48,7 @@ test("an error without a hint and an id reads without them", () => {
 test("errors have their class as name, and one base", () => {
   const errors = [
     new ApiError({ status: 418, code: "TEAPOT", message: "No coffee" }),
-    new ApiConnectionError("closed"),
+    new ApiConnectionError("closed", "api.example.com"),
     new ConfigurationError("no region"),
   ];
 
@@ -63,22 +63,71 @@ test("a refusal by IAM, whose texts are empty, names the permission that is miss
   const error = await errorOf(t, {
     status: 403,
     body: { data: null, error: { code: "", message: "", hint: "", docs: "" } },
+    headers: { "x-amzn-errortype": "AccessDeniedException:http://internal.amazon.com/" },
   });
 
   assert.ok(error instanceof ApiError);
-  assert.equal(error.code, "UNEXPECTED_ANSWER");
-  assert.match(error.hint ?? "", /execute-api:Invoke on the stack's output VerifyApiKeyArn/);
+  assert.deepEqual(
+    [error.code, error.message, error.hint],
+    [
+      "UNEXPECTED_ANSWER",
+      "The AWS credentials may not call this API (AccessDeniedException)",
+      "Allow execute-api:Invoke on the stack's output VerifyApiKeyArn, and check the AWS credentials and region.",
+    ],
+  );
 });
 
-test("an answer that is not of Keywright is not shown", async (t) => {
-  const error = await errorOf(t, { status: 404, body: "<html>internal.example.com</html>" });
+for (const [status, message, hint] of [
+  [200, "The answer is not one of Keywright", "Check the address: it must be the stack's output ApiUrl."],
+  [401, "The answer is not one of Keywright", "Check the address: it must be the stack's output ApiUrl."],
+  [404, "The answer is not one of Keywright", "Check the address: it must be the stack's output ApiUrl."],
+  [302, "The address redirects, which is not followed", "Check the address: it must be the stack's output ApiUrl."],
+  [429, "AWS answered in place of Keywright", "Repeat the request later."],
+  [502, "AWS answered in place of Keywright", "Repeat the request later."],
+] as const) {
+  test(`an answer of ${status} that is not of Keywright is explained, and not shown`, async (t) => {
+    const error = await errorOf(t, { status, body: "<html>internal.example.com</html>" });
+
+    assert.ok(error instanceof ApiError);
+    assert.equal(String(error), `UNEXPECTED_ANSWER (${status}): ${message}. ${hint} [x-request-id request-1]`);
+  });
+}
+
+test("a result that is malformed says where, and not what it is", async (t) => {
+  const error = await errorOf(t, data({ ...VALID, metadata: { plan: null } }));
 
   assert.ok(error instanceof ApiError);
-  assert.equal(
-    String(error),
-    "UNEXPECTED_ANSWER (404): The answer is 404, and not one of Keywright. " +
-      "Check that the address is the stack's output ApiUrl. [x-request-id request-1]",
-  );
+  assert.equal(error.message, "The answer is not one of Keywright (data.metadata)");
+});
+
+test("a session token that is refused before Keywright reads it is no matter of AWS credentials", async (t) => {
+  const { url } = await serve(t, { status: 403, body: { message: "Forbidden" } });
+
+  await assert.rejects(new Keywright(url, NO_RETRIES).get(ID), {
+    code: "UNEXPECTED_ANSWER",
+    message: "The request was refused before it reached Keywright",
+    hint: "Check the address, and the firewall in front of it.",
+  });
+});
+
+for (const [name, headers, id] of [
+  ["of Keywright", { "x-request-id": "one", "x-amzn-requestid": "two" }, "one"],
+  ["of Lambda", { "x-request-id": "", "x-amzn-requestid": "two", "apigw-requestid": "three" }, "two"],
+  ["of API Gateway", { "x-request-id": "", "apigw-requestid": "three" }, "three"],
+] as const) {
+  test(`an error has the id ${name}`, async (t) => {
+    const error = await errorOf(t, { ...(failure(400, "BAD_REQUEST") as object), headers });
+
+    assert.ok(error instanceof ApiError);
+    assert.equal(error.requestId, id);
+  });
+}
+
+test("a pause of more than nine digits is ignored", async (t) => {
+  const error = await errorOf(t, failure(400, "BAD_REQUEST", { "retry-after": "9".repeat(400) }));
+
+  assert.ok(error instanceof ApiError);
+  assert.equal(error.retryAfterSeconds, undefined);
 });
 
 test("a redirect is not followed", async (t) => {
@@ -97,7 +146,9 @@ test("a time limit names itself and the host", async (t) => {
 
   await assert.rejects(client.verify(KEY), {
     name: "ApiConnectionError",
-    message: `${new URL(url).host}: no answer within 0.05 s`,
+    message: `No answer from ${new URL(url).host}: timed out after 0.05 s`,
+    reason: "timed out after 0.05 s",
+    host: new URL(url).host,
   });
 });
 
@@ -105,14 +156,14 @@ test("the time limit also ends an answer that does not", async (t) => {
   const error = await errorOf(t, (response) => void response.writeHead(200).write("{"), { timeoutSeconds: 0.05 });
 
   assert.ok(error instanceof ApiConnectionError);
-  assert.match(error.message, /no answer within 0.05 s$/);
+  assert.match(error.message, /timed out after 0.05 s$/);
 });
 
 test("a closed connection names itself", async (t) => {
   const error = await errorOf(t, reset);
 
   assert.ok(error instanceof ApiConnectionError);
-  assert.match(error.message, /^127\.0\.0\.1:\d+: the connection was closed \(\w+\)$/);
+  assert.match(error.message, /^No answer from 127\.0\.0\.1:\d+: the connection was closed \(\w+\)$/);
 });
 
 test("a refused connection names itself", async () => {
@@ -123,7 +174,7 @@ test("a refused connection names itself", async () => {
 
   await assert.rejects(new Keywright(`http://127.0.0.1:${port}`, NO_RETRIES).verify(KEY), {
     name: "ApiConnectionError",
-    message: `127.0.0.1:${port}: the connection was refused (ECONNREFUSED)`,
+    message: `No answer from 127.0.0.1:${port}: the connection was refused (ECONNREFUSED)`,
   });
 });
 
@@ -158,6 +209,6 @@ for (const [failureOfRuntime, shown] of [
       fetch: () => Promise.reject(failureOfRuntime),
     });
 
-    await assert.rejects(client.verify(KEY), { name: "ApiConnectionError", message: `api.example.com: ${shown}` });
+    await assert.rejects(client.verify(KEY), { name: "ApiConnectionError", reason: shown });
   });
 }

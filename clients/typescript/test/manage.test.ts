@@ -211,6 +211,16 @@ for (const [name, reply] of Object.entries({
   });
 }
 
+test("a list whose page names itself as the next one ends with an error", async (t) => {
+  const { url, requests } = await serve(t, page([SUMMARY], "cursor-1"), page([SUMMARY], "cursor-1"));
+
+  await assert.rejects(all(new Keywright(url, OPTIONS).list()), {
+    code: "UNEXPECTED_ANSWER",
+    message: "The answer is not one of Keywright (pagination.next_cursor)",
+  });
+  assert.equal(requests.length, 2);
+});
+
 test("an error in the middle of a list is thrown after the keys before it", async (t) => {
   const { url } = await serve(t, page([SUMMARY], "cursor-1"), failure(401, "UNAUTHORIZED"));
   const found: unknown[] = [];
@@ -224,7 +234,7 @@ test("an error in the middle of a list is thrown after the keys before it", asyn
   assert.deepEqual(found, [SUMMARY]);
 });
 
-for (const id of ["", "..", "a/b", "a?b", "%2e%2e"]) {
+for (const id of ["", "..", "a/b", "a?b", "%2e%2e", "current", "verify"]) {
   test(`the id ${JSON.stringify(id)} is refused, since it would be another route`, async (t) => {
     const { url, requests } = await serve(t, data(DELETED));
 

@@ -163,9 +163,18 @@ export function testMiddleware(serve: Serve): void {
   }
 
   test("a text that is too long for a key is 401, and Keywright is not asked", async () => {
-    const answer = await asked(VALID, { "x-api-key": "x".repeat(8000) });
+    let sent = 0;
+    const fetch = async (): Promise<Response> => {
+      sent += 1;
+      return Response.json({ message: "Request Too Long" }, { status: 413 });
+    };
+    const credentials = { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "secret" };
+    const keywright = new Keywright("https://api.example.com/v1", { region: "us-east-1", credentials, fetch });
+    const application = await serve(keywright);
+    const { status } = await get(`${application.url}/reports`, { "x-api-key": "x".repeat(8000) });
+    await application.close();
 
-    assert.deepEqual([answer.status, answer.asked], [401, []]);
+    assert.deepEqual([status, sent], [401, 0]);
   });
 
   const notValid = { "www-authenticate": 'Bearer error="invalid_token"' };
@@ -214,8 +223,10 @@ export function testMiddleware(serve: Serve): void {
   }
 
   for (const [error, seconds] of [
-    [new ApiConnectionError("reset by 127.0.0.1"), "1"],
+    [new ApiConnectionError("reset", "127.0.0.1"), "1"],
     [new ApiError({ status: 503, code: "SERVICE_UNAVAILABLE", message: "Busy", retryAfterSeconds: 20 }), "20"],
+    [new ApiError({ status: 503, code: "SERVICE_UNAVAILABLE", message: "Idle", retryAfterSeconds: 0 }), "0"],
+    [new ApiError({ status: 429, code: "TOO_MANY_REQUESTS", message: "Busy" }), "1"],
     [new ApiError({ status: 403, code: "UNEXPECTED_ANSWER", message: "Not permitted" }), undefined],
   ] as const) {
     test(`${String(error)} is 503, and told once`, async () => {

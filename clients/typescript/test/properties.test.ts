@@ -86,7 +86,7 @@ function named(name: string): Schema {
 }
 
 function answer(body: unknown, status = 200): Answer {
-  return { status, body, requestId: undefined, retryAfterSeconds: undefined, check: () => "" };
+  return { status, body, requestId: undefined, retryAfterSeconds: undefined, way: "signed" };
 }
 
 /** Return a value as it arrives. */
@@ -141,7 +141,7 @@ test("every page of the description is read, unless it contradicts itself", () =
     fc.property(pages, ({ items, next }) => {
       const pagination = { limit: 100, has_more: next !== null, next_cursor: next };
 
-      assert.deepEqual(pageOf(answer({ data: received(items), error: null, pagination }), apiKeySummary), {
+      assert.deepEqual(pageOf(answer({ data: received(items), error: null, pagination }), apiKeySummary, null), {
         items: received(items),
         next,
       });

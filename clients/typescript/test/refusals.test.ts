@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { addressOf, admitting, limitHeaders } from "../src/refusals.js";
+import { addressOf, admitting, limitHeaders, refusalOf } from "../src/refusals.js";
 
 import { Answering, VALID } from "./middleware.js";
 
@@ -23,6 +23,23 @@ test("both limits are in one field, each with what is left and the seconds until
     "ratelimit-policy": '"rate";q=60, "quota";q=100000',
     ratelimit: '"rate";r=8;t=2, "quota";r=99998;t=86400',
   });
+});
+
+test("numbers below zero are shown as zero: header fields have none", () => {
+  const rateLimit = { limit: -1, remaining: -1, resetSeconds: -2 };
+  const quota = { limit: -1, used: 6, remaining: -1, resetsAt: "2030-01-30T00:00:00.000Z" };
+
+  assert.deepEqual(limitHeaders({ rateLimit, quota }, NOW), {
+    "ratelimit-policy": '"rate";q=0, "quota";q=0',
+    ratelimit: '"rate";r=0;t=0, "quota";r=0;t=0',
+  });
+});
+
+test("a pause below zero is shown as none", () => {
+  const rateLimit = { limit: 60, remaining: 0, resetSeconds: 60 };
+  const { headers } = refusalOf({ ...VALID, valid: false, code: "RATE_LIMITED", rateLimit, retryAfterSeconds: -1 }, []);
+
+  assert.deepEqual([headers["retry-after"], headers["ratelimit"]], ["0", '"rate";r=0;t=0']);
 });
 
 test("a limit whose state is not known is a policy only", () => {
@@ -80,3 +97,15 @@ for (const options of [{ permissions: "analytics:read" as never }, { cost: -1 },
     assert.throws(() => admitting(new Answering(VALID), options), /^(Type|Range)Error: (permissions|cost) must be /);
   });
 }
+
+test("the permissions that a route requires stay as they were when the application started", async () => {
+  const keywright = new Answering({ ...VALID, valid: false, code: "INSUFFICIENT_PERMISSIONS" });
+  const permissions = ["analytics:read"];
+  const admit = admitting(keywright, { permissions });
+  permissions.length = 0;
+
+  const outcome = await admit({ xApiKey: "kk_text", authorization: undefined, clientIp: undefined });
+
+  assert.deepEqual(keywright.asked[0]?.options?.permissions, ["analytics:read"]);
+  assert.match(JSON.stringify(outcome), /scope=.{2}analytics:read/);
+});

@@ -6,6 +6,15 @@ import { DETAILS, ID, KEY, OPTIONS, VALID } from "./support/samples.js";
 import { data, failure, reset, serve, type Reply } from "./support/server.js";
 import { pauses } from "./support/time.js";
 
+/** Return a function that sends requests after it has failed once, as that of a runtime does. */
+function failingOnce(cause: object): typeof fetch {
+  let sent = 0;
+  return async (...request) => {
+    if (sent++ === 0) throw new TypeError("fetch failed", { cause });
+    return fetch(...request);
+  };
+}
+
 const DELETED = data({ status: "success", message: "The API key was deleted" });
 
 for (const [name, reply] of Object.entries<Reply>({
@@ -157,6 +166,37 @@ test("a deletion that was throttled has had no effect, so that a key that is not
 
   await assert.rejects(new Keywright(url, OPTIONS).delete(ID), { code: "API_KEY_NOT_FOUND" });
 });
+
+for (const cause of [
+  { code: "ECONNREFUSED" },
+  { code: "ENOTFOUND" },
+  { code: "EAI_AGAIN" },
+  { code: "UND_ERR_CONNECT_TIMEOUT" },
+  { code: "CERT_HAS_EXPIRED" },
+  { code: "DEPTH_ZERO_SELF_SIGNED_CERT" },
+  { code: "UNABLE_TO_VERIFY_LEAF_SIGNATURE" },
+  { code: "ERR_TLS_CERT_ALTNAME_INVALID" },
+  { message: "invalid peer certificate: UnknownIssuer" },
+  { message: "tcp connect error: Connection refused (os error 111)" },
+]) {
+  test(`a deletion that was never sent (${Object.values(cause)}) has had no effect either`, async (t) => {
+    pauses(t);
+    const { url } = await serve(t, failure(404, "API_KEY_NOT_FOUND"));
+    const client = new Keywright(url, { ...OPTIONS, fetch: failingOnce(cause) });
+
+    await assert.rejects(client.delete(ID), { code: "API_KEY_NOT_FOUND" });
+  });
+}
+
+for (const code of ["ECONNRESET", "UND_ERR_HEADERS_TIMEOUT", "ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC"]) {
+  test(`a deletion that failed with ${code} may have had an effect`, async (t) => {
+    pauses(t);
+    const { url } = await serve(t, failure(404, "API_KEY_NOT_FOUND"));
+    const client = new Keywright(url, { ...OPTIONS, fetch: failingOnce({ code }) });
+
+    assert.equal(await client.delete(ID), undefined);
+  });
+}
 
 test("a deletion at an address without such a route is an error, also after a lost answer", async (t) => {
   pauses(t);

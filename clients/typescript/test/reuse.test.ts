@@ -130,6 +130,42 @@ test("an answer is not reused for another key", async (t) => {
   assert.equal(requests.length, 2);
 });
 
+for (const [runtime, nodeCrypto] of [
+  ["with", system.nodeCrypto],
+  ["without", () => undefined],
+] as const) {
+  test(`${runtime} the hash functions of Node.js, options that change after the call do not matter`, async (t) => {
+    t.mock.method(system, "nodeCrypto", nodeCrypto);
+    const { client, requests } = await reusing(t, { reuseSeconds: 10 }, data(VALID));
+    const permissions = ["sessions:read"];
+
+    const answered = client.verify(KEY, { permissions });
+    permissions.length = 0;
+    await answered;
+    await client.verify(KEY, { permissions: ["sessions:read"] });
+
+    assert.deepEqual(
+      requests.map(({ body }) => (JSON.parse(body) as { permissions?: string[] }).permissions),
+      [["sessions:read"]],
+    );
+  });
+}
+
+test("options are read once: they cannot differ between the question and what is remembered of it", async (t) => {
+  const { client, requests } = await reusing(t, { reuseSeconds: 10 }, data(VALID));
+  let read = 0;
+  const changing = {
+    get permissions() {
+      read += 1;
+      return read > 1 ? [] : ["sessions:read"];
+    },
+  };
+
+  await client.verify(KEY, changing);
+
+  assert.deepEqual([read, JSON.parse(requests[0]?.body ?? "")], [1, { key: KEY, permissions: ["sessions:read"] }]);
+});
+
 test("the order and repetition of permissions do not matter, nor does spelling out the defaults", async (t) => {
   const { client, requests } = await reusing(t, { reuseSeconds: 10 }, data(VALID));
 
@@ -155,7 +191,7 @@ test("memory is bounded by the number of answers", async () => {
   const names: string[] = [];
 
   for (let index = 0; index < 1000; index += 1) {
-    const name = await reuse.nameOf(`key ${index}`, {});
+    const name = await reuse.nameOf({ key: `key ${index}` });
     reuse.keep(name, { ...VALID, metadata: {} }, moment());
     names.push(name);
   }
@@ -164,7 +200,8 @@ test("memory is bounded by the number of answers", async () => {
 });
 
 test("answers are kept under digests that differ between clients and do not show the key", async () => {
-  const names = await Promise.all([new AnswerReuse(10, 1), new AnswerReuse(10, 1)].map((each) => each.nameOf(KEY, {})));
+  const clients = [new AnswerReuse(10, 1), new AnswerReuse(10, 1)];
+  const names = await Promise.all(clients.map((each) => each.nameOf({ key: KEY })));
 
   assert.notEqual(names[0], names[1]);
   assert.ok(names.every((name) => !name.includes(KEY.slice(0, 20))));

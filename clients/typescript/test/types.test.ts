@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { Keywright, type Verifier } from "../src/index.js";
 import type * as ours from "../src/types.js";
 import type { components } from "./api.d.ts";
 
@@ -70,4 +71,11 @@ test("a code narrows a verification to its details", () => {
     [retryAfter({ valid: false, code: "NOT_FOUND" }), organization({ valid: false, code: "NOT_FOUND" })],
     [null, null],
   );
+});
+
+test("a stub can stand for a client in middleware", async () => {
+  const stub: Verifier = { verify: async () => ({ valid: false, code: "NOT_FOUND" }) };
+  const client: Verifier = new Keywright("https://api.example.com/v1");
+
+  assert.deepEqual([typeof client.verify, await stub.verify("any")], ["function", { valid: false, code: "NOT_FOUND" }]);
 });

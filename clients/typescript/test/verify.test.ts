@@ -77,6 +77,25 @@ test("an unknown key is a result without details", async (t) => {
   assert.deepEqual(await new Keywright(url, OPTIONS).verify(KEY), { valid: false, code: "NOT_FOUND" });
 });
 
+for (const options of [{}, { reuseSeconds: 10 }]) {
+  const how = JSON.stringify(options);
+  test(`a text of more than 4,096 characters is no key, and Keywright is not asked (${how})`, async (t) => {
+    const { url, requests } = await serve(t, data(VALID));
+    const client = new Keywright(url, { ...OPTIONS, ...options });
+
+    assert.deepEqual(await client.verify("x".repeat(4097)), { valid: false, code: "NOT_FOUND" });
+    assert.deepEqual(requests, []);
+    await client.verify("x".repeat(4096));
+    assert.equal(requests.length, 1);
+  });
+}
+
+test("the options of a text that is too long are checked, too", async (t) => {
+  const { url } = await serve(t, data(VALID));
+
+  await assert.rejects(new Keywright(url, OPTIONS).verify("x".repeat(4097), { cost: -1 }), RangeError);
+});
+
 test("a refusal of a newer server refuses the key, and says its code", async (t) => {
   const { url } = await serve(t, data({ ...VALID, valid: false, code: "SUSPENDED" }));
 
