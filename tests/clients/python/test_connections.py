@@ -387,3 +387,61 @@ def test_the_http_client_of_the_caller_stays_open() -> None:
         pass
 
     assert http.is_closed is False
+
+
+def test_no_proxy_to_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests to this machine, which are not encrypted, do not pass a proxy of the environment."""
+    with serving(OK) as canned, serving(OK) as proxy:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        with Keywright(f"{canned.url}/v1", credentials=credentials(), region="eu-west-1") as client:
+            client.verify(KEY_TEXT)
+
+    assert [] == proxy.received
+    assert 1 == len(canned.received)
+
+
+def test_no_proxy_to_this_machine_with_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The asyncio client does not send them through a proxy either, nor to a Lambda on this machine."""
+
+    async def verified(url: str) -> None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", url)
+        async with AsyncKeywright(function=FUNCTION, credentials=credentials(), retries=0) as client:
+            with pytest.raises(ApiError):  # the answer is not one of Lambda
+                await client.verify(KEY_TEXT)
+
+    with serving(OK) as canned, serving(OK) as proxy:
+        monkeypatch.setenv("ALL_PROXY", proxy.url)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        asyncio.run(verified(canned.url))
+
+    assert [] == proxy.received
+    assert 1 == len(canned.received)
+
+
+def test_a_second_event_loop() -> None:
+    """A client can be used in one event loop after the other: each has its own connections."""
+
+    async def verified(client: AsyncKeywright) -> object:
+        try:
+            return await client.verify(KEY_TEXT)
+        finally:
+            await client._connections.get().aclose()  # those of this loop only
+
+    with serving(OK) as canned:
+        client = AsyncKeywright(f"{canned.url}/v1", credentials=credentials(), region="eu-west-1")
+
+        assert NotFound() == asyncio.run(verified(client))
+        assert NotFound() == asyncio.run(verified(client))
+
+    assert [1, 2] == [received.connection for received in canned.received]
+
+
+def test_a_closed_client_in_another_event_loop() -> None:
+    """A closed client is closed in every event loop."""
+    client = AsyncKeywright(URL, credentials=credentials())
+    asyncio.run(client.aclose())
+    with pytest.raises(RuntimeError, match="closed"):
+        asyncio.run(client.verify(KEY_TEXT))

@@ -11,6 +11,7 @@ import httpx
 
 from keywright_client import flow, transport
 from keywright_client.answers import Lost, Reply
+from keywright_client.connections import AsyncConnections
 from keywright_client.engine import Engine
 from keywright_client.requests import UNSET, Unchanged
 
@@ -42,7 +43,7 @@ Item = TypeVar("Item")
 
 
 class AsyncKeywright:
-    """Verifies and manages API keys, for asyncio. One client serves all tasks of an event loop.
+    """Verifies and manages API keys, for asyncio. One client serves all tasks.
 
     Args:
         url: address of the API, the stack's output ApiUrl. Pass either `url` or `function`.
@@ -59,7 +60,8 @@ class AsyncKeywright:
         reuse_seconds: how long a valid answer is used again for the same question, up to 3,600. A revoked key can work
             for that long. 0 asks every time. Answers with a rate limit or a quota are never used again.
         reuse_entries: how many answers are kept for that.
-        http: httpx client to send with, for proxies and tests. It is not closed with this client.
+        http: httpx client to send with, for proxies and tests. It is not closed with this client, and cannot be used in
+            processes forked from this one. Without it, a forked process opens connections for itself.
 
     Raises:
         ConfigurationError: an argument cannot work. The message names it and the remedy.
@@ -93,8 +95,7 @@ class AsyncKeywright:
             reuse_entries=reuse_entries,
         )
         self._timeout_seconds = timeout_seconds
-        self._is_own_http = http is None
-        self._http = http or httpx.AsyncClient()
+        self._connections = AsyncConnections(http, is_local=self._engine.is_local)
 
     async def verify(
         self, text: str, *, permissions: Iterable[str] = (), client_ip: str | None = None, cost: int = 1
@@ -338,8 +339,7 @@ class AsyncKeywright:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        if self._is_own_http:
-            await self._http.aclose()
+        await self._connections.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -381,7 +381,7 @@ class AsyncKeywright:
         deadline = time.monotonic() + self._timeout_seconds
         request = transport.request(send, self._timeout_seconds)
         try:
-            response = await self._http.send(request, stream=True, auth=None, follow_redirects=False)
+            response = await self._connections.get().send(request, stream=True, auth=None, follow_redirects=False)
             try:
                 content = bytearray()
                 async for part in response.aiter_bytes():

@@ -9,6 +9,7 @@ import httpx
 
 from keywright_client import flow, transport
 from keywright_client.answers import Lost, Reply
+from keywright_client.connections import Connections
 from keywright_client.engine import Engine
 from keywright_client.requests import UNSET, Unchanged
 
@@ -57,7 +58,8 @@ class Keywright:
         reuse_seconds: how long a valid answer is used again for the same question, up to 3,600. A revoked key can work
             for that long. 0 asks every time. Answers with a rate limit or a quota are never used again.
         reuse_entries: how many answers are kept for that.
-        http: httpx client to send with, for proxies and tests. It is not closed with this client.
+        http: httpx client to send with, for proxies and tests. It is not closed with this client, and cannot be used in
+            processes forked from this one. Without it, a forked process opens connections for itself.
 
     Raises:
         ConfigurationError: an argument cannot work. The message names it and the remedy.
@@ -91,8 +93,7 @@ class Keywright:
             reuse_entries=reuse_entries,
         )
         self._timeout_seconds = timeout_seconds
-        self._is_own_http = http is None
-        self._http = http or httpx.Client()
+        self._connections = Connections(http, is_local=self._engine.is_local)
 
     def verify(
         self, text: str, *, permissions: Iterable[str] = (), client_ip: str | None = None, cost: int = 1
@@ -336,8 +337,7 @@ class Keywright:
 
     def close(self) -> None:
         """Close the connections."""
-        if self._is_own_http:
-            self._http.close()
+        self._connections.close()
 
     def __enter__(self) -> Self:
         return self
@@ -377,7 +377,7 @@ class Keywright:
         deadline = time.monotonic() + self._timeout_seconds
         request = transport.request(send, self._timeout_seconds)
         try:
-            response = self._http.send(request, stream=True, auth=None, follow_redirects=False)
+            response = self._connections.get().send(request, stream=True, auth=None, follow_redirects=False)
             try:
                 content = bytearray()
                 for part in response.iter_bytes():

@@ -72,6 +72,9 @@ class Engine:
 
     Args are those of the clients.
 
+    Attributes:
+        is_local: whether all requests go to this machine, without TLS.
+
     Raises:
         ConfigurationError: an argument cannot work.
         ValueError: a number is out of its range.
@@ -102,9 +105,13 @@ class Engine:
         self.reusable = ReusableAnswers(reuse_seconds, reuse_entries) if reuse_seconds else None
         self._managing: flow.Transport | None = None
         if url is not None:
-            self._verifying = self._over_http(addresses.parse(url, "url"), region, credentials)
+            api = addresses.parse(url, "url")
+            self._verifying = self._over_http(api, region, credentials)
+            self.is_local = api.is_local
         else:
-            self._verifying = _over_lambda(cast("str", function), region, credentials)
+            endpoint = addresses.lambda_endpoint()
+            self._verifying = _over_lambda(cast("str", function), endpoint, region, credentials)
+            self.is_local = endpoint is not None and endpoint.is_local
 
     def _over_http(
         self, api: addresses.Address, region: str | None, credentials: AwsCredentials | None
@@ -198,11 +205,12 @@ class Engine:
         return Pages(self, requests.AUDIT_LOGS, {**query, **kinds}, parsing.audit_log)
 
 
-def _over_lambda(function: str, region: str | None, credentials: AwsCredentials | None) -> flow.Transport:
+def _over_lambda(
+    function: str, endpoint: addresses.Address | None, region: str | None, credentials: AwsCredentials | None
+) -> flow.Transport:
     own_region = addresses.region_of_function(function)
     if own_region is not None and region not in {None, own_region}:
         raise ConfigurationError("region: the ARN of the function has another region; pass none")
-    endpoint = addresses.lambda_endpoint()
     signer = Signer("lambda", own_region or region, credentials)
 
     def signed(call: Call[Any]) -> Flow[Send | Lost]:
