@@ -7,6 +7,7 @@ import hashlib
 import logging
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
@@ -49,7 +50,8 @@ if TYPE_CHECKING:
 
     from tests.clients.python.drivers import Kind
 
-NOT_FOUND = success({"valid": False, "code": "NOT_FOUND"})
+UNKNOWN = {"valid": False, "code": "NOT_FOUND"}
+NOT_FOUND = success(UNKNOWN)
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 LOCAL = "http://127.0.0.1:8787/v1"
 
@@ -418,9 +420,12 @@ def test_a_wrong_clock(kind: Kind, pauses: list[float], offset: timedelta, statu
         dated(failure(403, "FORBIDDEN"), timedelta(minutes=3)),
         failure(403, "FORBIDDEN"),
         failure(403, "FORBIDDEN", date="yesterday"),
+        failure(403, "FORBIDDEN", date="Mon, 01 Jan 2026 00:00:00 +99999999999999999999"),
+        failure(403, "FORBIDDEN", date="Mon, 01 Jan 0101 00:00:00 GMT"),
+        failure(403, "FORBIDDEN", date="Fri, 31 Dec 9999 23:59:59 GMT"),
         dated(failure(400, "BAD_REQUEST"), timedelta(hours=1)),
     ],
-    ids=["a small difference", "no date", "a broken date", "another error"],
+    ids=["a small difference", "no date", "a broken date", "a huge zone", "year 101", "year 9999", "another error"],
 )
 def test_a_refusal_for_another_reason(kind: Kind, answer: httpx.Response) -> None:
     """A refusal that the clock does not explain is raised."""
@@ -522,3 +527,54 @@ def test_an_endpoint_in_clear_text(bare: pytest.MonkeyPatch) -> None:
     bare.setenv("AWS_ENDPOINT_URL", "http://lambda.example.com")
     with pytest.raises(ConfigurationError, match="AWS_ENDPOINT_URL: must begin with https://"):
         Keywright(function=FUNCTION)
+
+
+# ---- Clock, for concurrent requests --------------------------------------------------------------------------
+
+TOGETHER = 4
+AHEAD = timedelta(minutes=10)
+
+
+def by_the_clock_of_the_server(request: httpx.Request) -> httpx.Response:
+    """Return the answer of a server that is ahead: it refuses signatures that are older than five minutes."""
+    age = datetime.now(UTC) + AHEAD - signed_at(request)
+    return dated(failure(403, "FORBIDDEN"), AHEAD) if age > timedelta(minutes=5) else success(UNKNOWN)
+
+
+def test_a_wrong_clock_of_many_threads() -> None:
+    """Requests that were signed together, before the clock was corrected, are all signed again."""
+    signed = threading.Barrier(TOGETHER, timeout=10)
+    waiting = [True] * TOGETHER
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        if waiting:
+            waiting.pop()
+            signed.wait()
+        return by_the_clock_of_the_server(request)
+
+    client = Keywright(URL, credentials=credentials(), http=httpx.Client(transport=httpx.MockTransport(handler)))
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        results = [pool.submit(client.verify, KEY_TEXT) for _ in range(TOGETHER)]
+
+    assert [NotFound()] * TOGETHER == [result.result() for result in results]
+
+
+def test_a_wrong_clock_of_many_tasks() -> None:
+    """The asyncio client signs them all again, too."""
+
+    async def verified() -> list[object]:
+        signed = asyncio.Event()
+        received: list[httpx.Request] = []
+
+        async def handler(request: httpx.Request) -> httpx.Response:
+            received.append(request)
+            if len(received) == TOGETHER:
+                signed.set()
+            await signed.wait()
+            return by_the_clock_of_the_server(request)
+
+        async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as http:
+            client = AsyncKeywright(URL, credentials=credentials(), http=http)
+            return await asyncio.gather(*(client.verify(KEY_TEXT) for _ in range(TOGETHER)))
+
+    assert [NotFound()] * TOGETHER == asyncio.run(verified())

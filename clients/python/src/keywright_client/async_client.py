@@ -280,7 +280,7 @@ class AsyncKeywright:
     async def delete(self, id: str, *, reason: Reason | None = None) -> None:  # noqa: A002 - the name of the field
         """Delete a key, immediately and permanently.
 
-        A key that is gone after an attempt without an answer was deleted by that attempt, which is a success.
+        A key that is gone after an attempt that was sent, without an answer, was deleted by that attempt: a success.
 
         Args:
             id: id of the key.

@@ -224,8 +224,9 @@ def _over_lambda(
 
 def _signed(call: Call[Any], signer: Signer, address: addresses.Address, loaded: Loaded) -> Send:
     body = call.body or b""
-    headers = signer.sign(address, _JSON, body, loaded)
-    return flow.Send(call.method, address, {**_HEADERS, **headers}, body)
+    moment = signer.now()
+    headers = signer.sign(address, _JSON, body, loaded, moment)
+    return flow.Send(call.method, address, {**_HEADERS, **headers}, body, moment)
 
 
 def _checked(token: object) -> str:

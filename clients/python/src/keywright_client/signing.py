@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _GREATEST_SKEW = timedelta(minutes=4)
 """AWS refuses signatures that are five minutes old. Below this, the refusal has another cause."""
 
+_YEARS = range(2000, 9999)
+"""Of the dates of servers. At the ends of the calendar, a difference would not fit."""
 _NO_CREDENTIALS = "credentials: no AWS credentials in the environment, the AWS profile or the role of this machine"
 
 
@@ -113,7 +115,13 @@ class Signer:
             _refuse(_NO_CREDENTIALS)
         return Loaded(frozen, region)
 
-    def sign(self, address: Address, headers: Mapping[str, str], body: bytes, loaded: Loaded) -> dict[str, str]:
+    def now(self) -> datetime:
+        """Return the time to sign with."""
+        return self._now() + self._offset
+
+    def sign(
+        self, address: Address, headers: Mapping[str, str], body: bytes, loaded: Loaded, moment: datetime
+    ) -> dict[str, str]:
         """Return the headers of a POST request, signed.
 
         Args:
@@ -121,6 +129,7 @@ class Signer:
             headers: headers to sign besides `host` and those of the signature.
             body: body of the request.
             loaded: what `load` returned.
+            moment: what `now` returned.
         """
         from keywright_client import sigv4  # noqa: PLC0415 - only signatures need botocore
 
@@ -130,22 +139,22 @@ class Signer:
             body=body,
             credentials=loaded.credentials,
             scope=(self._service, loaded.region),
-            moment=self._now() + self._offset,
+            moment=moment,
         )
 
-    def correct(self, date: str | None) -> bool:
-        """Set the clock by the `date` of an answer that refused a signature. Return whether it was wrong.
+    def correct(self, date: str | None, signed_at: datetime) -> bool:
+        """Set the clock by the `date` of an answer that refused a signature. Return whether that had a wrong time.
+
+        Another thread may have set the clock in the meantime: what counts is the time of the signature.
 
         Args:
             date: the header, or None.
+            signed_at: the time of the signature.
         """
         server = _parsed(date)
-        if server is None:
+        if server is None or abs(server - signed_at) <= _GREATEST_SKEW:
             return False
-        local = self._now()
-        if abs(server - (local + self._offset)) <= _GREATEST_SKEW:
-            return False
-        self._offset = server - local
+        self._offset = server - self._now()
         return True
 
     def _find(self) -> tuple[str, AwsCredentials]:
@@ -190,6 +199,7 @@ def _refuse(message: str) -> NoReturn:
 def _parsed(date: str | None) -> datetime | None:
     try:
         moment = parsedate_to_datetime(date or "")
-    except (TypeError, ValueError):
+        moment = moment.astimezone(timezone.utc) if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    except (TypeError, ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    return moment if moment.year in _YEARS else None
