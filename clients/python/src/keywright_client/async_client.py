@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
@@ -55,7 +54,7 @@ class AsyncKeywright:
             or the AWS profile.
         credentials: AWS credentials, as `boto3.Session().get_credentials()`. By default they are looked for where all
             AWS SDKs do.
-        timeout_seconds: longest wait of one attempt for each of connection, TLS and answer.
+        timeout_seconds: longest duration of one attempt, from the connection to the end of the answer.
         retries: how many further attempts follow a connection error, a time-out, a 429 or a 5xx.
         reuse_seconds: how long a valid answer is used again for the same question, up to 3,600. A revoked key can work
             for that long. 0 asks every time. Answers with a rate limit or a quota are never used again.
@@ -378,18 +377,19 @@ class AsyncKeywright:
         return await token if inspect.isawaitable(token) else token
 
     async def _sent(self, send: Send) -> Reply | Lost:
-        deadline = time.monotonic() + self._timeout_seconds
+        try:
+            return await asyncio.wait_for(self._answered(send), self._timeout_seconds)
+        except asyncio.TimeoutError:  # TimeoutError is another class in Python 3.10
+            return transport.TIMED_OUT
+
+    async def _answered(self, send: Send) -> Reply | Lost:
         request = transport.request(send, self._timeout_seconds)
         try:
             response = await self._connections.get().send(request, stream=True, auth=None, follow_redirects=False)
             try:
-                content = bytearray()
-                async for part in response.aiter_bytes():
-                    content += part
-                    if time.monotonic() > deadline:  # httpx limits the wait for each part only
-                        return transport.TIMED_OUT
+                content = b"".join([part async for part in response.aiter_bytes()])
             finally:
                 await response.aclose()
-            return Reply(response.status_code, response.headers, bytes(content))
+            return Reply(response.status_code, response.headers, content)
         except httpx.RequestError as error:
             return transport.lost(error)

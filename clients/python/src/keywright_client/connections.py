@@ -9,16 +9,19 @@ import asyncio
 import ssl
 import weakref
 from typing import TYPE_CHECKING, Generic, TypeVar
+from urllib.request import getproxies
 
 import httpx
 
 from keywright_client import processes
+from keywright_client.deadlines import Transport
 from keywright_client.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
 Client = TypeVar("Client", httpx.Client, httpx.AsyncClient)
+_PROXIES = frozenset({"https", "all"})
 
 
 class _Brought(Generic[Client]):
@@ -112,8 +115,11 @@ class AsyncConnections:
 
 def _opened(is_local: bool) -> httpx.Client:  # noqa: FBT001 - of this module only
     if is_local:  # A proxy would see keys in clear text.
-        return httpx.Client(verify=_no_tls(), trust_env=False)
-    return httpx.Client()
+        return httpx.Client(transport=Transport(_no_tls()), verify=_no_tls(), trust_env=False)
+    if _PROXIES & getproxies().keys():
+        return httpx.Client()
+    context = httpx.create_ssl_context()
+    return httpx.Client(transport=Transport(context), verify=context)
 
 
 def _no_tls() -> ssl.SSLContext:
