@@ -132,8 +132,8 @@ class Engine:
                 headers["idempotency-key"] = call.idempotency_key
             return flow.Send(call.method, api.at(call.path), headers, call.body)
 
-        self._managing = flow.Transport(api.host, authorized, answers.with_token)
-        return flow.Transport(api.host, signed, answers.over_http, signer)
+        self._managing = flow.Transport(authorized, answers.with_token)
+        return flow.Transport(signed, answers.over_http, signer)
 
     def managed(self, call: Call[Result]) -> Flow[Result]:
         """Make a call with the session token.
@@ -219,7 +219,7 @@ def _over_lambda(
             return loaded
         return _signed(call, signer, addresses.invocation(function, loaded.region, endpoint), loaded)
 
-    return flow.Transport(endpoint.host if endpoint else "Lambda", signed, answers.over_lambda, signer)
+    return flow.Transport(signed, answers.over_lambda, signer)
 
 
 def _signed(call: Call[Any], signer: Signer, address: addresses.Address, loaded: Loaded) -> Send:

@@ -101,7 +101,6 @@ class Transport:
     """How one kind of call reaches Keywright.
 
     Args:
-        host: host, for messages about requests that could not be signed.
         prepare: returns the step that sends a call, with credentials, or why there are none at the moment.
         answer: returns what a reply means.
         signer: signer whose clock a refusal can correct, or None.
@@ -109,12 +108,10 @@ class Transport:
 
     def __init__(
         self,
-        host: str,
         prepare: Callable[[Call[Any]], Flow[Send | Lost]],
         answer: Callable[[Reply], Answer | ApiError],
         signer: Signer | None = None,
     ) -> None:
-        self.host = host
         self.prepare = prepare
         self.answer = answer
         self.signer = signer
@@ -153,7 +150,7 @@ def perform(call: Call[Result], transport: Transport, retries: Retries) -> Flow[
             error, retry_after_seconds = failure, failure.retry_after_seconds
         else:
             may_have_taken_effect |= outcome.may_be_sent
-            host = transport.host if isinstance(send, Lost) else send.address.host
+            host = "" if isinstance(send, Lost) else send.address.host
             error, retry_after_seconds = ApiConnectionError(outcome.reason, host), None
         pause_seconds = retries.pause_seconds(attempt, retry_after_seconds)
         if pause_seconds is None:
