@@ -15,14 +15,29 @@ from typing import Annotated
 from fastapi import HTTPException, Response, Security
 from fastapi.concurrency import run_in_threadpool
 from fastapi.requests import HTTPConnection
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import APIKeyHeader, HTTPBearer
 
 from keywright_client import AsyncKeywright, Keywright, Valid
 from keywright_client.admission import Requirements, admit, admit_async
-from keywright_client.refusals import Refusal, limit_headers
+from keywright_client.refusals import Refusal, limit_headers, presented_key
 
-_X_API_KEY = APIKeyHeader(name="x-api-key", scheme_name="ApiKeyHeader", auto_error=False)
-_BEARER = HTTPBearer(scheme_name="ApiKeyBearer", auto_error=False)
+
+class _Header(APIKeyHeader):
+    """Describes the header in OpenAPI. FastAPI's class reads it too, which fails for WebSockets."""
+
+    async def __call__(self) -> None:  # type: ignore[override] # reads nothing
+        return
+
+
+class _Bearer(HTTPBearer):
+    """Describes the header in OpenAPI, as `_Header` does."""
+
+    async def __call__(self) -> None:  # type: ignore[override] # reads nothing
+        return
+
+
+_X_API_KEY = _Header(name="x-api-key", scheme_name="ApiKeyHeader")
+_BEARER = _Bearer(scheme_name="ApiKeyBearer")
 
 
 class ApiKey:
@@ -60,8 +75,8 @@ class ApiKey:
         self,
         connection: HTTPConnection,
         response: Response,
-        x_api_key: Annotated[str | None, Security(_X_API_KEY)],
-        bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
+        _x_api_key: Annotated[None, Security(_X_API_KEY)] = None,
+        _bearer: Annotated[None, Security(_BEARER)] = None,
     ) -> Valid:
         """Return the result of verifying the key of a request, and add the headers of its limits to the response.
 
@@ -70,7 +85,8 @@ class ApiKey:
                 `{"code", "message"}`.
             ConfigurationError: the client has no region or no credentials.
         """
-        key = x_api_key or (bearer.credentials if bearer else None)
+        headers = connection.headers
+        key = presented_key(headers.get("x-api-key"), headers.get("authorization"))
         address = self._client_ip(connection)
         if isinstance(self._keywright, AsyncKeywright):
             result = await admit_async(self._keywright, key, address, self._needed)
