@@ -69,8 +69,15 @@ def test_a_websocket_without_a_key_is_401(service: Service) -> None:
     assert "UNAUTHORIZED" == json.loads(body["body"])["detail"]["code"]
 
 
+def test_a_websocket_of_a_server_that_sends_no_responses_for_it(service: Service) -> None:
+    """Without the extension of ASGI, a WebSocket is closed before it is accepted."""
+    (closed,) = connect(fastapi_application.create(asynchronous(service)), {}, extensions={})
+
+    assert ["websocket.close", 1008] == [closed["type"], closed["code"]]
+
+
 def test_headers_are_described_not_read_by_the_security_schemes(service: Service) -> None:
-    """The dependencies of a WebSocket ask for nothing that the oldest FastAPI gives to requests only."""
+    """The dependencies of a WebSocket ask for nothing that old versions of FastAPI give to requests only."""
     app = fastapi_application.create(asynchronous(service))
     (live,) = (route for route in app.routes if isinstance(route, APIWebSocketRoute))
     (api_key,) = live.dependant.dependencies

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 from typing import Annotated
 
-from fastapi import HTTPException, Response, Security
+from fastapi import HTTPException, Response, Security, WebSocketException, status
 from fastapi.concurrency import run_in_threadpool
 from fastapi.requests import HTTPConnection
 from fastapi.security import APIKeyHeader, HTTPBearer
@@ -36,6 +36,8 @@ class _Bearer(HTTPBearer):
         return
 
 
+_DENIAL = "websocket.http.response"
+"""The extension of ASGI servers that can refuse a WebSocket with a response."""
 _X_API_KEY = _Header(name="x-api-key", scheme_name="ApiKeyHeader")
 _BEARER = _Bearer(scheme_name="ApiKeyBearer")
 
@@ -44,7 +46,9 @@ class ApiKey:
     """A dependency that admits requests with a valid API key and returns the result of its verification.
 
     The key is read from `x-api-key`, or else from `Authorization: Bearer`: both are security schemes of the
-    application's OpenAPI description. WebSocket routes can depend on it, too.
+    application's OpenAPI description. WebSocket routes can depend on it, too: a WebSocket is refused before it is
+    accepted, with the same answer if the server has the extension `websocket.http.response`, otherwise with the
+    server's own 403.
 
     Args:
         keywright: the client to verify keys with. The requests of a `Keywright` run in FastAPI's threads.
@@ -83,6 +87,7 @@ class ApiKey:
         Raises:
             HTTPException: 401, 403 or 429 if the request is refused, 503 if the key cannot be verified. Its detail is
                 `{"code", "message"}`.
+            WebSocketException: a WebSocket is refused, and the server cannot send a response for it.
             ConfigurationError: the client has no region or no credentials.
         """
         headers = connection.headers
@@ -93,6 +98,8 @@ class ApiKey:
         else:
             result = await run_in_threadpool(admit, self._keywright, key, address, self._needed)
         if isinstance(result, Refusal):
+            if connection.scope["type"] == "websocket" and _DENIAL not in (connection.scope.get("extensions") or {}):
+                raise WebSocketException(status.WS_1008_POLICY_VIOLATION, result.message)
             detail = {"code": result.code, "message": result.message}
             raise HTTPException(result.status, detail, dict(result.headers))
         response.headers.update(limit_headers(result, datetime.now(timezone.utc)))
