@@ -16,8 +16,9 @@ import httpx
 import pytest
 
 from keywright_client import ApiConnectionError, ApiError, AsyncKeywright, Keywright, NotFound
+from keywright_client.answers import Lost
 from keywright_client.deadlines import TimeLeft, Transport
-from keywright_client.transport import lost
+from keywright_client.transport import failed
 from tests.clients.python.drivers import (
     FUNCTION,
     KEY_ID,
@@ -507,7 +508,7 @@ def test_a_name_that_has_no_address() -> None:
         transport.handle_request(httpx.Request("GET", "http://does-not-exist.invalid"))
 
     assert isinstance(caught.value.__cause__, httpcore.ConnectError)
-    assert "the name cannot be resolved" == lost(caught.value).reason
+    assert Lost("the name cannot be resolved", may_be_sent=False) == failed(caught.value)
 
 
 @pytest.mark.allow_hosts([HOST, "127.0.0.2"])

@@ -617,8 +617,8 @@ def test_a_wrong_clock_does_not_matter_for_tokens(kind: Kind) -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({}, "url, function: pass exactly one"),
-        ({"url": URL, "function": FUNCTION}, "url, function: pass exactly one"),
+        ({}, "url, function: pass exactly one of them; both are missing"),
+        ({"url": URL, "function": FUNCTION}, "url, function: pass exactly one of them; both are there"),
         ({"url": ""}, "url: must be an address"),
         ({"url": "api.example.com/v1"}, "url: must be an address"),
         ({"url": "ftp://api.example.com"}, "url: must be an address"),
@@ -651,7 +651,10 @@ def test_what_cannot_work(client: Callable[..., object], options: dict[str, str]
     "options",
     [
         {"retries": -1},
+        {"retries": 11},
         {"timeout_seconds": 0},
+        {"timeout_seconds": float("nan")},
+        {"timeout_seconds": float("inf")},
         {"reuse_seconds": -1},
         {"reuse_seconds": 3601},
         {"reuse_seconds": float("nan")},
@@ -663,6 +666,25 @@ def test_what_cannot_work(client: Callable[..., object], options: dict[str, str]
 def test_numbers_out_of_range(client: Callable[..., object], options: dict[str, float]) -> None:
     """A number out of its range is a ValueError that names it."""
     with pytest.raises(ValueError, match=next(iter(options))):
+        client(URL, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"retries": 1.5},
+        {"retries": True},
+        {"timeout_seconds": "5"},
+        {"timeout_seconds": True},
+        {"reuse_seconds": True},
+        {"reuse_entries": 2.5},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("client", [Keywright, AsyncKeywright])
+def test_options_that_are_no_numbers(client: Callable[..., object], options: dict[str, object]) -> None:
+    """An option of another type is a TypeError that names it."""
+    with pytest.raises(TypeError, match=next(iter(options))):
         client(URL, **options)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
-from keywright_client import flow, transport
+from keywright_client import flow, requests, transport
 from keywright_client.answers import Lost, Reply
 from keywright_client.connections import AsyncConnections
 from keywright_client.engine import Engine
@@ -55,7 +55,7 @@ class AsyncKeywright:
         credentials: AWS credentials, as `boto3.Session().get_credentials()`. By default they are looked for where all
             AWS SDKs do.
         timeout_seconds: longest duration of one attempt, from the connection to the end of the answer.
-        retries: how many further attempts follow a connection error, a time-out, a 429 or a 5xx.
+        retries: how many further attempts follow a connection error, a time-out, a 429 or a 5xx, up to 10.
         reuse_seconds: how long a valid answer is used again for the same question, up to 3,600. A revoked key can work
             for that long. 0 asks every time. Answers with a rate limit or a quota are never used again.
         reuse_entries: how many answers are kept for that.
@@ -64,6 +64,7 @@ class AsyncKeywright:
 
     Raises:
         ConfigurationError: an argument cannot work. The message names it and the remedy.
+        TypeError: an argument is no number.
         ValueError: a number is out of its range.
     """
 
@@ -81,7 +82,8 @@ class AsyncKeywright:
         reuse_entries: int = 10_000,
         http: httpx.AsyncClient | None = None,
     ) -> None:
-        if timeout_seconds <= 0:
+        self._timeout_seconds = requests.seconds("timeout_seconds", timeout_seconds)
+        if self._timeout_seconds <= 0:
             raise ValueError("timeout_seconds must be more than 0")
         self._engine = Engine(
             url,
@@ -93,7 +95,6 @@ class AsyncKeywright:
             reuse_seconds=reuse_seconds,
             reuse_entries=reuse_entries,
         )
-        self._timeout_seconds = timeout_seconds
         self._connections = AsyncConnections(http, is_local=self._engine.is_local)
 
     async def verify(
@@ -104,7 +105,8 @@ class AsyncKeywright:
         A refused key is a result, no exception. A repeated attempt can count twice for the limits of the key.
 
         Args:
-            text: text of the key, as your caller presented it.
+            text: text of the key, as your caller presented it. One of more than 4,096 characters is not found, without
+                a request: no key is as long.
             permissions: permissions that the key must have.
             client_ip: address of your caller, as your server sees it, never from a header that callers can set. Without
                 one, a key with allowed addresses is refused.
@@ -392,4 +394,4 @@ class AsyncKeywright:
                 await response.aclose()
             return Reply(response.status_code, response.headers, content)
         except httpx.RequestError as error:
-            return transport.lost(error)
+            return transport.failed(error)

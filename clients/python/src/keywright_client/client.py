@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
-from keywright_client import flow, transport
+from keywright_client import flow, requests, transport
 from keywright_client.answers import Lost, Reply
 from keywright_client.connections import Connections
 from keywright_client.deadlines import TimeLeft
@@ -57,7 +57,7 @@ class Keywright:
         timeout_seconds: longest duration of one attempt, from the connection to the end of the answer. The resolution
             of the host's name is not limited. With `http`, or a proxy of the environment, neither are headers of an
             answer that arrive in pieces: each piece can take as long.
-        retries: how many further attempts follow a connection error, a time-out, a 429 or a 5xx.
+        retries: how many further attempts follow a connection error, a time-out, a 429 or a 5xx, up to 10.
         reuse_seconds: how long a valid answer is used again for the same question, up to 3,600. A revoked key can work
             for that long. 0 asks every time. Answers with a rate limit or a quota are never used again.
         reuse_entries: how many answers are kept for that.
@@ -66,6 +66,7 @@ class Keywright:
 
     Raises:
         ConfigurationError: an argument cannot work. The message names it and the remedy.
+        TypeError: an argument is no number.
         ValueError: a number is out of its range.
     """
 
@@ -83,7 +84,8 @@ class Keywright:
         reuse_entries: int = 10_000,
         http: httpx.Client | None = None,
     ) -> None:
-        if timeout_seconds <= 0:
+        self._timeout_seconds = requests.seconds("timeout_seconds", timeout_seconds)
+        if self._timeout_seconds <= 0:
             raise ValueError("timeout_seconds must be more than 0")
         self._engine = Engine(
             url,
@@ -95,7 +97,6 @@ class Keywright:
             reuse_seconds=reuse_seconds,
             reuse_entries=reuse_entries,
         )
-        self._timeout_seconds = timeout_seconds
         self._connections = Connections(http, is_local=self._engine.is_local)
 
     def verify(
@@ -106,7 +107,8 @@ class Keywright:
         A refused key is a result, no exception. A repeated attempt can count twice for the limits of the key.
 
         Args:
-            text: text of the key, as your caller presented it.
+            text: text of the key, as your caller presented it. One of more than 4,096 characters is not found, without
+                a request: no key is as long.
             permissions: permissions that the key must have.
             client_ip: address of your caller, as your server sees it, never from a header that callers can set. Without
                 one, a key with allowed addresses is refused.
@@ -391,4 +393,4 @@ class Keywright:
                 response.close()
             return Reply(response.status_code, response.headers, bytes(content))
         except httpx.RequestError as error:
-            return transport.lost(error)
+            return transport.failed(error)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, Union, cast
 from keywright_client import addresses, answers, flow, parsing, requests
 from keywright_client.answers import Lost
 from keywright_client.errors import ConfigurationError
-from keywright_client.results import Valid
+from keywright_client.results import NotFound, Valid
 from keywright_client.reuse import MAXIMUM_SECONDS, ReusableAnswers
 from keywright_client.signing import Signer
 
@@ -33,6 +33,9 @@ Item = TypeVar("Item")
 
 VERSION = "0.1.0"
 Token: TypeAlias = Union[str, "Callable[[], Any]", None]
+_MOST_RETRIES = 10
+_LONGEST_TEXT_CHARACTERS = 4096
+"""No key is longer, by far: Keywright would not read a longer text."""
 _VISIBLE = re.compile(r"[!-~]+")
 _HEADERS = {
     "user-agent": f"keywright-client/{VERSION} python/{sys.version_info[0]}.{sys.version_info[1]}",
@@ -77,6 +80,7 @@ class Engine:
 
     Raises:
         ConfigurationError: an argument cannot work.
+        TypeError: an argument is no number.
         ValueError: a number is out of its range.
     """
 
@@ -93,12 +97,13 @@ class Engine:
         reuse_entries: int,
     ) -> None:
         if (url is None) is (function is None):
-            raise ConfigurationError("url, function: pass exactly one of them")
-        if retries < 0:
-            raise ValueError("retries must be 0 or more")
-        if not 0 <= reuse_seconds <= MAXIMUM_SECONDS:
+            given = "missing" if url is None else "there"
+            raise ConfigurationError(f"url, function: pass exactly one of them; both are {given}")
+        if not 0 <= requests.number("retries", retries) <= _MOST_RETRIES:
+            raise ValueError(f"retries must be from 0 to {_MOST_RETRIES}")
+        if not 0 <= requests.seconds("reuse_seconds", reuse_seconds) <= MAXIMUM_SECONDS:
             raise ValueError("reuse_seconds must be from 0 to 3600")
-        if reuse_entries < 1:
+        if requests.number("reuse_entries", reuse_entries) < 1:
             raise ValueError("reuse_entries must be 1 or more")
         self.token = token
         self.retries = flow.Retries(retries)
@@ -152,12 +157,14 @@ class Engine:
     # ---- Operations ------------------------------------------------------------------------------------------
 
     def verify(self, text: str, permissions: Iterable[str], client_ip: str | None, cost: int) -> Flow[Verification]:
-        """Verify a key, unless its answer can be used again."""
+        """Verify a key, unless its text is too long or its answer can be used again."""
         requests.text("text", text)
         required = requests.texts("permissions", permissions)
         if client_ip is not None:
             requests.text("client_ip", client_ip)
         requests.number("cost", cost)
+        if len(text) > _LONGEST_TEXT_CHARACTERS:
+            return NotFound()
         if self.reusable is None:
             return (yield from self._asked(text, required, client_ip, cost))
         digest = self.reusable.digest(text, required, client_ip, cost)

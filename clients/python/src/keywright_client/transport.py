@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from keywright_client.answers import Lost
+from keywright_client.answers import Lost, Reply
 
 if TYPE_CHECKING:
     from keywright_client.flow import Send
 
 TIMED_OUT = Lost("timed out")
+_FOUND = 302
+"""The usual status of a redirect. httpx does not say which it was."""
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 """There was no connection to send the request on."""
 
@@ -26,8 +28,13 @@ def request(send: Send, timeout_seconds: float) -> httpx.Request:
     )
 
 
-def lost(error: httpx.RequestError) -> Lost:
-    """Return why an answer did not arrive. Nothing of the request or of the error's text is in it."""
+def failed(error: httpx.RequestError) -> Reply | Lost:
+    """Return why an answer did not arrive, or that it is a redirect to an address that httpx cannot read.
+
+    Nothing of the request or of the error's text is in it.
+    """
+    if isinstance(error.__context__, httpx.InvalidURL):  # httpx reads it also if redirects are not followed
+        return Reply(_FOUND, {}, b"")
     return Lost(_reason(error), may_be_sent=not isinstance(error, _NOT_SENT))
 
 
