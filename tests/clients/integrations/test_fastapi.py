@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fastapi.routing import APIWebSocketRoute
 
 from keywright_client.fastapi import ApiKey
 from tests.clients.integrations import fastapi_application
@@ -66,6 +67,23 @@ def test_a_websocket_without_a_key_is_401(service: Service) -> None:
     assert ["websocket.http.response.start", 401] == [start["type"], start["status"]]
     assert (b"www-authenticate", b"Bearer") in start["headers"]
     assert "UNAUTHORIZED" == json.loads(body["body"])["detail"]["code"]
+
+
+def test_a_websocket_of_a_server_that_sends_no_responses_for_it(service: Service) -> None:
+    """Without the extension of ASGI, a WebSocket is closed before it is accepted."""
+    (closed,) = connect(fastapi_application.create(asynchronous(service)), {}, extensions={})
+
+    assert ["websocket.close", 1008] == [closed["type"], closed["code"]]
+
+
+def test_headers_are_described_not_read_by_the_security_schemes(service: Service) -> None:
+    """The dependencies of a WebSocket ask for nothing that old versions of FastAPI give to requests only."""
+    app = fastapi_application.create(asynchronous(service))
+    (live,) = (route for route in app.routes if isinstance(route, APIWebSocketRoute))
+    (api_key,) = live.dependant.dependencies
+
+    assert 2 == len(api_key.dependencies)
+    assert {None} == {of.request_param_name for of in (api_key, *api_key.dependencies)}
 
 
 def test_permissions_are_no_single_text(service: Service) -> None:

@@ -14,7 +14,9 @@ from tests.support.in_process import of_wsgi
 
 django_project.configure()
 
-from rest_framework.authentication import BaseAuthentication  # noqa: E402 - once Django is configured
+from django.core.exceptions import ImproperlyConfigured  # noqa: E402 - once Django is configured
+from django.test import RequestFactory  # noqa: E402
+from rest_framework.authentication import BaseAuthentication  # noqa: E402
 from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated  # noqa: E402
 from rest_framework.response import Response  # noqa: E402
 
@@ -102,6 +104,21 @@ def test_any_valid_key_has_no_permissions(view: Callable[..., Get], service: Ser
 
     assert [200, 401] == [get(headers).status_code for headers in (WITH_KEY, {})]
     assert [[]] == [body.get("permissions", []) for body in service.asked]
+
+
+class ByUser(views.Reports):
+    """A view whose permissions depend on who calls it."""
+
+    def get_permissions(self) -> list[BasePermission]:
+        """Return the permissions that a caller needs."""
+        return [AllowAny() if self.request.user else HasPermissions("a:read")()]
+
+
+def test_permissions_that_depend_on_the_user() -> None:
+    """A view that needs the user to choose its permissions is told so, rather than asked again and again."""
+    request = RequestFactory().get("/reports", HTTP_X_API_KEY=KEY)
+    with pytest.raises(ImproperlyConfigured, match=r"ByUser.get_permissions\(\) must not read request.user"):
+        ByUser.as_view()(request)
 
 
 def test_permissions_are_texts() -> None:

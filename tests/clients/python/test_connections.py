@@ -8,13 +8,17 @@ import ssl
 import struct
 import threading
 import time
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+import httpcore
 import httpx
 import pytest
 
 from keywright_client import ApiConnectionError, ApiError, AsyncKeywright, Keywright, NotFound
+from keywright_client.answers import Lost
+from keywright_client.deadlines import TimeLeft, Transport
+from keywright_client.transport import failed
 from tests.clients.python.drivers import (
     FUNCTION,
     KEY_ID,
@@ -92,6 +96,15 @@ def dripping(connection: socket.socket) -> None:
     for _ in range(150):
         time.sleep(0.02)
         connection.sendall(b" ")
+
+
+def dripping_headers(connection: socket.socket) -> None:
+    """Send headers that take seconds, a byte at a time, and break off."""
+    request_of(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nx-slow: ")
+    for _ in range(150):
+        time.sleep(0.02)
+        connection.sendall(b"a")
 
 
 def well(connection: socket.socket) -> None:
@@ -387,3 +400,138 @@ def test_the_http_client_of_the_caller_stays_open() -> None:
         pass
 
     assert http.is_closed is False
+
+
+def test_no_proxy_to_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests to this machine, which are not encrypted, do not pass a proxy of the environment."""
+    with serving(OK) as canned, serving(OK) as proxy:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        with Keywright(f"{canned.url}/v1", credentials=credentials(), region="eu-west-1") as client:
+            client.verify(KEY_TEXT)
+
+    assert [] == proxy.received
+    assert 1 == len(canned.received)
+
+
+def test_no_proxy_to_this_machine_with_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The asyncio client does not send them through a proxy either, nor to a Lambda on this machine."""
+
+    async def verified(url: str) -> None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", url)
+        async with AsyncKeywright(function=FUNCTION, credentials=credentials(), retries=0) as client:
+            with pytest.raises(ApiError):  # the answer is not one of Lambda
+                await client.verify(KEY_TEXT)
+
+    with serving(OK) as canned, serving(OK) as proxy:
+        monkeypatch.setenv("ALL_PROXY", proxy.url)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        asyncio.run(verified(canned.url))
+
+    assert [] == proxy.received
+    assert 1 == len(canned.received)
+
+
+def test_a_second_event_loop() -> None:
+    """A client can be used in one event loop after the other: each has its own connections."""
+
+    async def verified(client: AsyncKeywright) -> object:
+        try:
+            return await client.verify(KEY_TEXT)
+        finally:
+            await client._connections.get().aclose()  # those of this loop only
+
+    with serving(OK) as canned:
+        client = AsyncKeywright(f"{canned.url}/v1", credentials=credentials(), region="eu-west-1")
+
+        assert NotFound() == asyncio.run(verified(client))
+        assert NotFound() == asyncio.run(verified(client))
+
+    assert [1, 2] == [received.connection for received in canned.received]
+
+
+def test_a_closed_client_in_another_event_loop() -> None:
+    """A closed client is closed in every event loop."""
+    client = AsyncKeywright(URL, credentials=credentials())
+    asyncio.run(client.aclose())
+    with pytest.raises(RuntimeError, match="closed"):
+        asyncio.run(client.verify(KEY_TEXT))
+
+
+PIECES = pytest.mark.parametrize("behave", [dripping_headers, dripping], ids=["headers", "body"])
+SHORT: dict[str, Any] = {"credentials": credentials(), "region": "eu-west-1", "timeout_seconds": 0.3, "retries": 0}
+
+
+@PIECES
+def test_an_answer_in_pieces(behave: Callable[[socket.socket], object]) -> None:
+    """The time-out ends an attempt whose headers or body arrive in small pieces, each of them soon."""
+    with (
+        server(behave) as url,
+        Keywright(url, **SHORT) as client,
+        pytest.raises(ApiConnectionError, match="timed out"),
+    ):
+        client.verify(KEY_TEXT)
+
+
+@PIECES
+def test_an_answer_in_pieces_with_asyncio(behave: Callable[[socket.socket], object]) -> None:
+    """The asyncio client ends it, too."""
+
+    async def verified(url: str) -> None:
+        async with AsyncKeywright(url, **SHORT) as client:
+            await client.verify(KEY_TEXT)
+
+    with server(behave) as url, pytest.raises(ApiConnectionError, match="timed out"):
+        asyncio.run(verified(url))
+
+
+def test_the_errors_of_a_connection_of_its_own() -> None:
+    """The client's own connections fail with the same reasons as those of httpx."""
+    behaviors = [*BEHAVIORS.values(), (None, LONG, "connection refused")]
+    for behave, timeout_seconds, reason in behaviors:
+        with (
+            server(behave) if behave else nullcontext(unreachable()) as url,
+            Keywright(
+                url, credentials=credentials(), region="eu-west-1", timeout_seconds=timeout_seconds, retries=0
+            ) as client,
+            pytest.raises(ApiConnectionError, match=f": {reason}"),
+        ):
+            client.verify(KEY_TEXT)
+
+
+def test_a_name_that_has_no_address() -> None:
+    """A name that cannot be resolved is named as the reason."""
+    transport = Transport(PLAIN_HTTP)
+    with pytest.raises(httpx.ConnectError) as caught:
+        transport.handle_request(httpx.Request("GET", "http://does-not-exist.invalid"))
+
+    assert isinstance(caught.value.__cause__, httpcore.ConnectError)
+    assert Lost("the name cannot be resolved", may_be_sent=False) == failed(caught.value)
+
+
+@pytest.mark.allow_hosts([HOST, "127.0.0.2"])
+def test_the_next_address_of_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the first address of a host does not answer, the next one is tried with the time that is left."""
+    with serving(OK) as canned:
+        resolved = socket.getaddrinfo
+        found = [(0, 0, 0, "", (address, canned.port)) for address in ("127.0.0.2", HOST)]
+        monkeypatch.setattr(
+            socket,
+            "getaddrinfo",
+            lambda host, *arguments, **options: found if host == "localhost" else resolved(host, *arguments, **options),
+        )
+        with Keywright(f"http://localhost:{canned.port}/v1", credentials=credentials(), region="eu-west-1") as client:
+            assert NotFound() == client.verify(KEY_TEXT)
+
+
+def test_the_time_is_over_before_the_connection() -> None:
+    """Nothing is connected, sent or read after the end of an attempt."""
+    over = TimeLeft.of(-1.0)
+    with serving(OK) as canned, pytest.raises(httpx.ConnectTimeout):
+        Transport(PLAIN_HTTP).handle_request(
+            httpx.Request("GET", canned.url, extensions={"timeout": {"connect": over}})
+        )
+
+    assert [] == canned.received

@@ -118,6 +118,17 @@ def test_an_error_of_each_call(kind: Kind, call: Callable[[Any], object]) -> Non
     assert error.retry_after_seconds is None
 
 
+@pytest.mark.parametrize("location", ["https://[bad", "https://a.example/\x7f", "https://a.example:port/"])
+def test_a_redirect_to_no_address(kind: Kind, location: str) -> None:
+    """A redirect whose address cannot be read is reported as any other, at once."""
+    keywright = pretended(httpx.Response(302, headers={"location": location}))
+    error = caught(lambda client: client.verify(KEY_TEXT), kind.client(URL, handler=keywright))
+
+    assert "The address redirects, which is not followed" == error.message
+    assert 302 == error.status
+    assert 1 == len(keywright.received)
+
+
 @FEWER_KINDS
 @pytest.mark.parametrize(
     ("status", "text"),

@@ -210,8 +210,12 @@ def test_a_deletion_whose_answer_was_lost(kind: Kind, lost: httpx.Response | Exc
         [failure(404, "API_KEY_NOT_FOUND")],
         [failure(429, "TOO_MANY_REQUESTS"), failure(404, "API_KEY_NOT_FOUND")],
         [httpx.ReadError("no"), failure(404, "NOT_FOUND")],
+        [httpx.ConnectError("no"), failure(404, "API_KEY_NOT_FOUND")],
+        [httpx.ConnectTimeout("no"), failure(404, "API_KEY_NOT_FOUND")],
+        [httpx.PoolTimeout("no"), failure(404, "API_KEY_NOT_FOUND")],
+        [httpx.ProxyError("no"), failure(404, "API_KEY_NOT_FOUND")],
     ],
-    ids=["at once", "after throttling", "another 404"],
+    ids=["at once", "after throttling", "another 404", "no connection", "no connection yet", "no free one", "proxy"],
 )
 @pytest.mark.usefixtures("pauses")
 def test_a_deletion_of_an_unknown_key(kind: Kind, answers: list[httpx.Response | Exception]) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import logging
 import os
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import botocore.auth
@@ -16,7 +20,8 @@ import httpx
 import pytest
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials, RefreshableCredentials
-from botocore.exceptions import CredentialRetrievalError
+from botocore.exceptions import ClientError, CredentialRetrievalError
+from botocore.session import Session
 
 from keywright_client import (
     ApiConnectionError,
@@ -25,6 +30,7 @@ from keywright_client import (
     ConfigurationError,
     Keywright,
     NotFound,
+    signing,
     sigv4,
 )
 from keywright_client.signing import Signer
@@ -49,9 +55,12 @@ if TYPE_CHECKING:
 
     from tests.clients.python.drivers import Kind
 
-NOT_FOUND = success({"valid": False, "code": "NOT_FOUND"})
+UNKNOWN = {"valid": False, "code": "NOT_FOUND"}
+NOT_FOUND = success(UNKNOWN)
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 LOCAL = "http://127.0.0.1:8787/v1"
+TOGETHER = 4
+"""Threads, or tasks, at the same time."""
 
 
 @pytest.fixture
@@ -288,7 +297,7 @@ def test_empty_credentials(kind: Kind, empty: Credentials) -> None:
 def test_a_broken_profile(kind: Kind, bare: pytest.MonkeyPatch) -> None:
     """A profile that does not exist is an error of the configuration."""
     bare.setenv("AWS_PROFILE", "nowhere")
-    with pytest.raises(ConfigurationError, match="ProfileNotFound") as caught:
+    with pytest.raises(ConfigurationError, match=r"\(ProfileNotFound: nowhere\)") as caught:
         kind.client(URL, handler=pretended(NOT_FOUND), credentials=None).verify(KEY_TEXT)
 
     assert caught.value.__context__ is None
@@ -323,8 +332,135 @@ def test_a_refresh_that_fails(kind: Kind) -> None:
     with pytest.raises(ApiConnectionError, match="cannot be refreshed \\(CredentialRetrievalError\\)") as caught:
         kind.client(URL, handler=keywright, credentials=Failing(9)).verify(KEY_TEXT)
 
+    assert "Nothing was sent: the AWS credentials cannot be refreshed (CredentialRetrievalError)" == str(caught.value)
+    assert "" == caught.value.host
+
     assert [] == leaked(shown(caught.value))
     assert [] == keywright.received
+
+
+class Raising:
+    """Credentials whose refresh fails in a way of its own."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def get_frozen_credentials(self) -> Any:
+        """Fail."""
+        raise self._error
+
+
+def refused_by_aws(code: str) -> ClientError:
+    """Return the error of AWS for a role that cannot be assumed."""
+    error: Any = {"Error": {"Code": code, "Message": SECRET_ACCESS_KEY}}
+    return ClientError(error, "AssumeRoleWithWebIdentity")
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (refused_by_aws("AccessDenied"), "ClientError: AccessDenied"),
+        (refused_by_aws("InvalidIdentityToken"), "ClientError: InvalidIdentityToken"),
+        (refused_by_aws(f"{SECRET_ACCESS_KEY} 7"), "ClientError"),
+        (json.JSONDecodeError("no", SECRET_ACCESS_KEY, 0), "JSONDecodeError"),
+        (RuntimeError(SECRET_ACCESS_KEY), "RuntimeError"),
+        (FileNotFoundError(2, "no", SECRET_ACCESS_KEY), "FileNotFoundError"),
+    ],
+    ids=["AWS", "another code of AWS", "no code", "no JSON", "any", "no program"],
+)
+@pytest.mark.usefixtures("pauses")
+def test_why_a_refresh_fails(kind: Kind, error: Exception, reason: str) -> None:
+    """Whatever a refresh raises, the error has its type and AWS's code only, and chains no other error."""
+    with pytest.raises(ApiConnectionError) as caught:
+        kind.client(URL, handler=pretended(NOT_FOUND), credentials=Raising(error)).verify(KEY_TEXT)
+
+    assert f"the AWS credentials cannot be refreshed ({reason})" == caught.value.reason
+    assert [] == leaked(shown(caught.value))
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("output", [f"{{'SecretAccessKey':'{SECRET_ACCESS_KEY}'}}", "[]"], ids=["no JSON", "a list"])
+def test_a_broken_credential_process(kind: Kind, bare: pytest.MonkeyPatch, tmp_path: Path, output: str) -> None:
+    """The output of a credential process that cannot be read is not shown."""
+    (tmp_path / "config").write_text(f"[default]\ncredential_process = /bin/echo {output}\n", encoding="utf-8")
+    bare.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    with pytest.raises(ConfigurationError, match=r"credentials: AWS configuration is not usable \(\w+\)") as caught:
+        kind.client(URL, handler=pretended(NOT_FOUND), credentials=None).verify(KEY_TEXT)
+
+    assert [] == leaked(shown(caught.value))
+    assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("unsendable", "name"),
+    [
+        (Credentials("AKID\n", SECRET_ACCESS_KEY), "access key id"),
+        (Credentials("AKID", f"{SECRET_ACCESS_KEY}é"), "secret access key"),
+        (Credentials("AKID", SECRET_ACCESS_KEY, f"{SESSION_TOKEN}\n"), "session token"),
+        (Credentials("AKID", SECRET_ACCESS_KEY, f"{SESSION_TOKEN}é"), "session token"),
+    ],
+    ids=["id with a line break", "secret with an accent", "token with a line break", "token with an accent"],
+)
+def test_credentials_that_cannot_be_sent(kind: Kind, unsendable: Credentials, name: str) -> None:
+    """Credentials with other than visible ASCII characters are named, not shown, and nothing is sent."""
+    keywright = pretended(NOT_FOUND)
+    with pytest.raises(ConfigurationError, match=f"credentials: the {name} must be visible ASCII") as caught:
+        kind.client(URL, handler=keywright, credentials=unsendable).verify(KEY_TEXT)
+
+    assert [] == leaked(shown(caught.value))
+    assert [] == keywright.received
+
+
+@pytest.mark.parametrize("wrong", [("AKID", SECRET_ACCESS_KEY), {"access_key": SECRET_ACCESS_KEY}], ids=type)
+@pytest.mark.parametrize("client", [Keywright, AsyncKeywright])
+def test_credentials_of_another_type(client: Callable[..., object], wrong: object) -> None:
+    """Credentials that are none of botocore's are refused at once, and not shown."""
+    with pytest.raises(ConfigurationError, match=r"credentials: must have get_frozen_credentials\(\)") as caught:
+        client(URL, credentials=wrong)
+
+    assert [] == leaked(shown(caught.value))
+
+
+@pytest.mark.usefixtures("bare")
+def test_many_threads_share_a_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that wait for a look-up without success get its outcome, rather than repeat it one after the other."""
+    looked: list[float] = []
+    all_wait = threading.Barrier(TOGETHER, timeout=10)
+
+    def look(_: Session) -> None:
+        time.sleep(0.05)
+        looked.append(time.monotonic())
+
+    monkeypatch.setattr(Session, "get_credentials", look)
+    http = httpx.Client(transport=httpx.MockTransport(pretended(NOT_FOUND)))
+    client = Keywright(URL, http=http)
+
+    def verify() -> None:
+        all_wait.wait()
+        with pytest.raises(ConfigurationError, match="no AWS credentials"):
+            client.verify(KEY_TEXT)
+
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        for done in [pool.submit(verify) for _ in range(TOGETHER)]:
+            done.result()
+
+    assert 1 == len(looked)
+
+
+def test_credentials_that_appear(kind: Kind, bare: pytest.MonkeyPatch) -> None:
+    """A look-up without success is repeated after a moment."""
+    clock = [100.0]
+    bare.setattr(signing, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    client = kind.client(URL, handler=pretended(NOT_FOUND), credentials=None)
+    with pytest.raises(ConfigurationError):
+        client.verify(KEY_TEXT)
+    bare.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    bare.setenv("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
+    with pytest.raises(ConfigurationError):
+        client.verify(KEY_TEXT)
+    clock[0] += 1.1
+
+    assert NotFound() == client.verify(KEY_TEXT)
 
 
 def refreshable(seconds: float, threads: list[str]) -> RefreshableCredentials:
@@ -382,6 +518,16 @@ def test_when_another_thread_is_needed(loaded: Any, blocks: bool) -> None:  # no
     assert blocks is Signer("execute-api", "eu-west-1", loaded).blocks
 
 
+def test_credentials_that_were_found_need_no_thread(bare: pytest.MonkeyPatch) -> None:
+    """After the first look-up, credentials of the environment do not block."""
+    bare.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    bare.setenv("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
+    signer = Signer("execute-api", "eu-west-1", None)
+    signer.load()
+
+    assert signer.blocks is False
+
+
 # ---- Clock ---------------------------------------------------------------------------------------------------
 
 
@@ -418,9 +564,12 @@ def test_a_wrong_clock(kind: Kind, pauses: list[float], offset: timedelta, statu
         dated(failure(403, "FORBIDDEN"), timedelta(minutes=3)),
         failure(403, "FORBIDDEN"),
         failure(403, "FORBIDDEN", date="yesterday"),
+        failure(403, "FORBIDDEN", date="Mon, 01 Jan 2026 00:00:00 +99999999999999999999"),
+        failure(403, "FORBIDDEN", date="Mon, 01 Jan 0101 00:00:00 GMT"),
+        failure(403, "FORBIDDEN", date="Fri, 31 Dec 9999 23:59:59 GMT"),
         dated(failure(400, "BAD_REQUEST"), timedelta(hours=1)),
     ],
-    ids=["a small difference", "no date", "a broken date", "another error"],
+    ids=["a small difference", "no date", "a broken date", "a huge zone", "year 101", "year 9999", "another error"],
 )
 def test_a_refusal_for_another_reason(kind: Kind, answer: httpx.Response) -> None:
     """A refusal that the clock does not explain is raised."""
@@ -468,8 +617,8 @@ def test_a_wrong_clock_does_not_matter_for_tokens(kind: Kind) -> None:
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({}, "url, function: pass exactly one"),
-        ({"url": URL, "function": FUNCTION}, "url, function: pass exactly one"),
+        ({}, "url, function: pass exactly one of them; both are missing"),
+        ({"url": URL, "function": FUNCTION}, "url, function: pass exactly one of them; both are there"),
         ({"url": ""}, "url: must be an address"),
         ({"url": "api.example.com/v1"}, "url: must be an address"),
         ({"url": "ftp://api.example.com"}, "url: must be an address"),
@@ -502,7 +651,10 @@ def test_what_cannot_work(client: Callable[..., object], options: dict[str, str]
     "options",
     [
         {"retries": -1},
+        {"retries": 11},
         {"timeout_seconds": 0},
+        {"timeout_seconds": float("nan")},
+        {"timeout_seconds": float("inf")},
         {"reuse_seconds": -1},
         {"reuse_seconds": 3601},
         {"reuse_seconds": float("nan")},
@@ -517,8 +669,77 @@ def test_numbers_out_of_range(client: Callable[..., object], options: dict[str, 
         client(URL, **options)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"retries": 1.5},
+        {"retries": True},
+        {"timeout_seconds": "5"},
+        {"timeout_seconds": True},
+        {"reuse_seconds": True},
+        {"reuse_entries": 2.5},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("client", [Keywright, AsyncKeywright])
+def test_options_that_are_no_numbers(client: Callable[..., object], options: dict[str, object]) -> None:
+    """An option of another type is a TypeError that names it."""
+    with pytest.raises(TypeError, match=next(iter(options))):
+        client(URL, **options)
+
+
 def test_an_endpoint_in_clear_text(bare: pytest.MonkeyPatch) -> None:
     """Keys are not sent to another host in clear text, even if the environment says so."""
     bare.setenv("AWS_ENDPOINT_URL", "http://lambda.example.com")
     with pytest.raises(ConfigurationError, match="AWS_ENDPOINT_URL: must begin with https://"):
         Keywright(function=FUNCTION)
+
+
+# ---- Clock, for concurrent requests --------------------------------------------------------------------------
+
+AHEAD = timedelta(minutes=10)
+
+
+def by_the_clock_of_the_server(request: httpx.Request) -> httpx.Response:
+    """Return the answer of a server that is ahead: it refuses signatures that are older than five minutes."""
+    age = datetime.now(UTC) + AHEAD - signed_at(request)
+    return dated(failure(403, "FORBIDDEN"), AHEAD) if age > timedelta(minutes=5) else success(UNKNOWN)
+
+
+def test_a_wrong_clock_of_many_threads() -> None:
+    """Requests that were signed together, before the clock was corrected, are all signed again."""
+    signed = threading.Barrier(TOGETHER, timeout=10)
+    waiting = [True] * TOGETHER
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        if waiting:
+            waiting.pop()
+            signed.wait()
+        return by_the_clock_of_the_server(request)
+
+    client = Keywright(URL, credentials=credentials(), http=httpx.Client(transport=httpx.MockTransport(handler)))
+    with ThreadPoolExecutor(TOGETHER) as pool:
+        results = [pool.submit(client.verify, KEY_TEXT) for _ in range(TOGETHER)]
+
+    assert [NotFound()] * TOGETHER == [result.result() for result in results]
+
+
+def test_a_wrong_clock_of_many_tasks() -> None:
+    """The asyncio client signs them all again, too."""
+
+    async def verified() -> list[object]:
+        signed = asyncio.Event()
+        received: list[httpx.Request] = []
+
+        async def handler(request: httpx.Request) -> httpx.Response:
+            received.append(request)
+            if len(received) == TOGETHER:
+                signed.set()
+            await signed.wait()
+            return by_the_clock_of_the_server(request)
+
+        async with httpx.AsyncClient(transport=httpx.MockTransport(handler)) as http:
+            client = AsyncKeywright(URL, credentials=credentials(), http=http)
+            return await asyncio.gather(*(client.verify(KEY_TEXT) for _ in range(TOGETHER)))
+
+    assert [NotFound()] * TOGETHER == asyncio.run(verified())

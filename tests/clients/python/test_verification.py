@@ -80,6 +80,15 @@ def answering(request: pytest.FixtureRequest, kind: Kind) -> Callable[[httpx.Res
     return lambda response: kind.client(function=FUNCTION, handler=pretended(invoked(response)))
 
 
+def test_a_text_that_is_too_long(kind: Kind) -> None:
+    """A text that is longer than any key is not found, without a request; the longest text is asked for."""
+    keywright = pretended(success({"valid": False, "code": "NOT_FOUND"}))
+    client = kind.client(URL, handler=keywright)
+
+    assert [NotFound(), NotFound()] == [client.verify("k" * length) for length in (4097, 4096)]
+    assert [4096] == [len(body["key"]) for body in keywright.bodies()]
+
+
 def test_what_is_sent_over_http(kind: Kind) -> None:
     """A verification is a POST to the API; what the caller did not say is not sent."""
     keywright = pretended(success(verified()))

@@ -29,6 +29,11 @@ class Address:
     url: str
     host: str
 
+    @property
+    def is_local(self) -> bool:
+        """Whether it is on this machine, without TLS. No other address is accepted without TLS."""
+        return self.url.startswith("http://")
+
     def at(self, path: str) -> Address:
         """Return the address of an encoded path, and query, below this one."""
         return Address(self.url + path, self.host)

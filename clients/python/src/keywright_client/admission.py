@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from keywright_client import requests
 from keywright_client.errors import ApiConnectionError, ApiError
-from keywright_client.refusals import INVALID_KEY, LONGEST_KEY_CHARACTERS, NO_KEY, Refusal, refusal, unavailable
+from keywright_client.refusals import NO_KEY, Refusal, refusal, unavailable
 from keywright_client.results import Valid
 
 if TYPE_CHECKING:
@@ -60,12 +60,11 @@ def admit(keywright: Keywright, key: str | None, client_ip: str | None, needed: 
     Raises:
         ConfigurationError: the client has no region or no credentials.
     """
-    asked = _asked(key)
-    if isinstance(asked, Refusal):
-        return asked
+    if not key:
+        return NO_KEY
     try:
         verification = keywright.verify(
-            asked, permissions=needed.permissions, client_ip=_address(client_ip), cost=needed.cost
+            key, permissions=needed.permissions, client_ip=_address(client_ip), cost=needed.cost
         )
     except (ApiError, ApiConnectionError) as error:
         return _unavailable(error)
@@ -76,23 +75,15 @@ async def admit_async(
     keywright: AsyncKeywright, key: str | None, client_ip: str | None, needed: Requirements
 ) -> Valid | Refusal:
     """Verify the key of a request as `admit` does, without blocking the event loop."""
-    asked = _asked(key)
-    if isinstance(asked, Refusal):
-        return asked
+    if not key:
+        return NO_KEY
     try:
         verification = await keywright.verify(
-            asked, permissions=needed.permissions, client_ip=_address(client_ip), cost=needed.cost
+            key, permissions=needed.permissions, client_ip=_address(client_ip), cost=needed.cost
         )
     except (ApiError, ApiConnectionError) as error:
         return _unavailable(error)
     return _answer(verification, needed)
-
-
-def _asked(key: str | None) -> str | Refusal:
-    """Return the key to ask Keywright for, or the answer to a request that is refused without asking."""
-    if not key:
-        return NO_KEY
-    return INVALID_KEY if len(key) > LONGEST_KEY_CHARACTERS else key
 
 
 def _address(client_ip: str | None) -> str | None:

@@ -45,9 +45,11 @@ class Lost:
 
     Attributes:
         reason: why, without anything of the request.
+        may_be_sent: whether the request may have arrived and taken effect.
     """
 
     reason: str
+    may_be_sent: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
-from keywright_client import flow, transport
+from keywright_client import flow, requests, transport
 from keywright_client.answers import Lost, Reply
+from keywright_client.connections import AsyncConnections
 from keywright_client.engine import Engine
 from keywright_client.requests import UNSET, Unchanged
 
@@ -42,7 +42,7 @@ Item = TypeVar("Item")
 
 
 class AsyncKeywright:
-    """Verifies and manages API keys, for asyncio. One client serves all tasks of an event loop.
+    """Verifies and manages API keys, for asyncio. One client serves all tasks.
 
     Args:
         url: address of the API, the stack's output ApiUrl. Pass either `url` or `function`.
@@ -54,15 +54,17 @@ class AsyncKeywright:
             or the AWS profile.
         credentials: AWS credentials, as `boto3.Session().get_credentials()`. By default they are looked for where all
             AWS SDKs do.
-        timeout_seconds: longest wait of one attempt for each of connection, TLS and answer.
-        retries: how many further attempts follow a connection error, a time-out, a 429 or a 5xx.
+        timeout_seconds: longest duration of one attempt, from the connection to the end of the answer.
+        retries: how many further attempts follow a connection error, a time-out, a 429 or a 5xx, up to 10.
         reuse_seconds: how long a valid answer is used again for the same question, up to 3,600. A revoked key can work
             for that long. 0 asks every time. Answers with a rate limit or a quota are never used again.
         reuse_entries: how many answers are kept for that.
-        http: httpx client to send with, for proxies and tests. It is not closed with this client.
+        http: httpx client to send with, for proxies and tests. It is not closed with this client, and cannot be used in
+            processes forked from this one. Without it, a forked process opens connections for itself.
 
     Raises:
         ConfigurationError: an argument cannot work. The message names it and the remedy.
+        TypeError: an argument is no number.
         ValueError: a number is out of its range.
     """
 
@@ -80,7 +82,8 @@ class AsyncKeywright:
         reuse_entries: int = 10_000,
         http: httpx.AsyncClient | None = None,
     ) -> None:
-        if timeout_seconds <= 0:
+        self._timeout_seconds = requests.seconds("timeout_seconds", timeout_seconds)
+        if self._timeout_seconds <= 0:
             raise ValueError("timeout_seconds must be more than 0")
         self._engine = Engine(
             url,
@@ -92,9 +95,7 @@ class AsyncKeywright:
             reuse_seconds=reuse_seconds,
             reuse_entries=reuse_entries,
         )
-        self._timeout_seconds = timeout_seconds
-        self._is_own_http = http is None
-        self._http = http or httpx.AsyncClient()
+        self._connections = AsyncConnections(http, is_local=self._engine.is_local)
 
     async def verify(
         self, text: str, *, permissions: Iterable[str] = (), client_ip: str | None = None, cost: int = 1
@@ -104,7 +105,8 @@ class AsyncKeywright:
         A refused key is a result, no exception. A repeated attempt can count twice for the limits of the key.
 
         Args:
-            text: text of the key, as your caller presented it.
+            text: text of the key, as your caller presented it. One of more than 4,096 characters is not found, without
+                a request: no key is as long.
             permissions: permissions that the key must have.
             client_ip: address of your caller, as your server sees it, never from a header that callers can set. Without
                 one, a key with allowed addresses is refused.
@@ -279,7 +281,7 @@ class AsyncKeywright:
     async def delete(self, id: str, *, reason: Reason | None = None) -> None:  # noqa: A002 - the name of the field
         """Delete a key, immediately and permanently.
 
-        A key that is gone after an attempt without an answer was deleted by that attempt, which is a success.
+        A key that is gone after an attempt that was sent, without an answer, was deleted by that attempt: a success.
 
         Args:
             id: id of the key.
@@ -338,8 +340,7 @@ class AsyncKeywright:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        if self._is_own_http:
-            await self._http.aclose()
+        await self._connections.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -378,18 +379,19 @@ class AsyncKeywright:
         return await token if inspect.isawaitable(token) else token
 
     async def _sent(self, send: Send) -> Reply | Lost:
-        deadline = time.monotonic() + self._timeout_seconds
+        try:
+            return await asyncio.wait_for(self._answered(send), self._timeout_seconds)
+        except asyncio.TimeoutError:  # TimeoutError is another class in Python 3.10
+            return transport.TIMED_OUT
+
+    async def _answered(self, send: Send) -> Reply | Lost:
         request = transport.request(send, self._timeout_seconds)
         try:
-            response = await self._http.send(request, stream=True, auth=None, follow_redirects=False)
+            response = await self._connections.get().send(request, stream=True, auth=None, follow_redirects=False)
             try:
-                content = bytearray()
-                async for part in response.aiter_bytes():
-                    content += part
-                    if time.monotonic() > deadline:  # httpx limits the wait for each part only
-                        return transport.TIMED_OUT
+                content = b"".join([part async for part in response.aiter_bytes()])
             finally:
                 await response.aclose()
-            return Reply(response.status_code, response.headers, bytes(content))
+            return Reply(response.status_code, response.headers, content)
         except httpx.RequestError as error:
-            return transport.lost(error)
+            return transport.failed(error)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
-from keywright_client import flow, transport
+from keywright_client import flow, requests, transport
 from keywright_client.answers import Lost, Reply
+from keywright_client.connections import Connections
+from keywright_client.deadlines import TimeLeft
 from keywright_client.engine import Engine
 from keywright_client.requests import UNSET, Unchanged
 
@@ -52,15 +54,19 @@ class Keywright:
             or the AWS profile.
         credentials: AWS credentials, as `boto3.Session().get_credentials()`. By default they are looked for where all
             AWS SDKs do.
-        timeout_seconds: longest wait of one attempt for each of connection, TLS and answer.
-        retries: how many further attempts follow a connection error, a time-out, a 429 or a 5xx.
+        timeout_seconds: longest duration of one attempt, from the connection to the end of the answer. The resolution
+            of the host's name is not limited. With `http`, or a proxy of the environment, neither are headers of an
+            answer that arrive in pieces: each piece can take as long.
+        retries: how many further attempts follow a connection error, a time-out, a 429 or a 5xx, up to 10.
         reuse_seconds: how long a valid answer is used again for the same question, up to 3,600. A revoked key can work
             for that long. 0 asks every time. Answers with a rate limit or a quota are never used again.
         reuse_entries: how many answers are kept for that.
-        http: httpx client to send with, for proxies and tests. It is not closed with this client.
+        http: httpx client to send with, for proxies and tests. It is not closed with this client, and cannot be used in
+            processes forked from this one. Without it, a forked process opens connections for itself.
 
     Raises:
         ConfigurationError: an argument cannot work. The message names it and the remedy.
+        TypeError: an argument is no number.
         ValueError: a number is out of its range.
     """
 
@@ -78,7 +84,8 @@ class Keywright:
         reuse_entries: int = 10_000,
         http: httpx.Client | None = None,
     ) -> None:
-        if timeout_seconds <= 0:
+        self._timeout_seconds = requests.seconds("timeout_seconds", timeout_seconds)
+        if self._timeout_seconds <= 0:
             raise ValueError("timeout_seconds must be more than 0")
         self._engine = Engine(
             url,
@@ -90,9 +97,7 @@ class Keywright:
             reuse_seconds=reuse_seconds,
             reuse_entries=reuse_entries,
         )
-        self._timeout_seconds = timeout_seconds
-        self._is_own_http = http is None
-        self._http = http or httpx.Client()
+        self._connections = Connections(http, is_local=self._engine.is_local)
 
     def verify(
         self, text: str, *, permissions: Iterable[str] = (), client_ip: str | None = None, cost: int = 1
@@ -102,7 +107,8 @@ class Keywright:
         A refused key is a result, no exception. A repeated attempt can count twice for the limits of the key.
 
         Args:
-            text: text of the key, as your caller presented it.
+            text: text of the key, as your caller presented it. One of more than 4,096 characters is not found, without
+                a request: no key is as long.
             permissions: permissions that the key must have.
             client_ip: address of your caller, as your server sees it, never from a header that callers can set. Without
                 one, a key with allowed addresses is refused.
@@ -277,7 +283,7 @@ class Keywright:
     def delete(self, id: str, *, reason: Reason | None = None) -> None:  # noqa: A002 - the name of the field
         """Delete a key, immediately and permanently.
 
-        A key that is gone after an attempt without an answer was deleted by that attempt, which is a success.
+        A key that is gone after an attempt that was sent, without an answer, was deleted by that attempt: a success.
 
         Args:
             id: id of the key.
@@ -336,8 +342,7 @@ class Keywright:
 
     def close(self) -> None:
         """Close the connections."""
-        if self._is_own_http:
-            self._http.close()
+        self._connections.close()
 
     def __enter__(self) -> Self:
         return self
@@ -374,18 +379,18 @@ class Keywright:
         return self._engine.token() if callable(self._engine.token) else None
 
     def _sent(self, send: Send) -> Reply | Lost:
-        deadline = time.monotonic() + self._timeout_seconds
-        request = transport.request(send, self._timeout_seconds)
+        left = TimeLeft.of(self._timeout_seconds)
+        request = transport.request(send, left)
         try:
-            response = self._http.send(request, stream=True, auth=None, follow_redirects=False)
+            response = self._connections.get().send(request, stream=True, auth=None, follow_redirects=False)
             try:
                 content = bytearray()
                 for part in response.iter_bytes():
                     content += part
-                    if time.monotonic() > deadline:  # httpx limits the wait for each part only
+                    if left.is_over:
                         return transport.TIMED_OUT
             finally:
                 response.close()
             return Reply(response.status_code, response.headers, bytes(content))
         except httpx.RequestError as error:
-            return transport.lost(error)
+            return transport.failed(error)

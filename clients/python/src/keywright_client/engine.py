@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, Union, cast
 from keywright_client import addresses, answers, flow, parsing, requests
 from keywright_client.answers import Lost
 from keywright_client.errors import ConfigurationError
-from keywright_client.results import Valid
+from keywright_client.results import NotFound, Valid
 from keywright_client.reuse import MAXIMUM_SECONDS, ReusableAnswers
 from keywright_client.signing import Signer
 
@@ -33,6 +33,9 @@ Item = TypeVar("Item")
 
 VERSION = "0.1.0"
 Token: TypeAlias = Union[str, "Callable[[], Any]", None]
+_MOST_RETRIES = 10
+_LONGEST_TEXT_CHARACTERS = 4096
+"""No key is longer, by far: Keywright would not read a longer text."""
 _VISIBLE = re.compile(r"[!-~]+")
 _HEADERS = {
     "user-agent": f"keywright-client/{VERSION} python/{sys.version_info[0]}.{sys.version_info[1]}",
@@ -72,8 +75,12 @@ class Engine:
 
     Args are those of the clients.
 
+    Attributes:
+        is_local: whether all requests go to this machine, without TLS.
+
     Raises:
         ConfigurationError: an argument cannot work.
+        TypeError: an argument is no number.
         ValueError: a number is out of its range.
     """
 
@@ -90,21 +97,26 @@ class Engine:
         reuse_entries: int,
     ) -> None:
         if (url is None) is (function is None):
-            raise ConfigurationError("url, function: pass exactly one of them")
-        if retries < 0:
-            raise ValueError("retries must be 0 or more")
-        if not 0 <= reuse_seconds <= MAXIMUM_SECONDS:
+            given = "missing" if url is None else "there"
+            raise ConfigurationError(f"url, function: pass exactly one of them; both are {given}")
+        if not 0 <= requests.number("retries", retries) <= _MOST_RETRIES:
+            raise ValueError(f"retries must be from 0 to {_MOST_RETRIES}")
+        if not 0 <= requests.seconds("reuse_seconds", reuse_seconds) <= MAXIMUM_SECONDS:
             raise ValueError("reuse_seconds must be from 0 to 3600")
-        if reuse_entries < 1:
+        if requests.number("reuse_entries", reuse_entries) < 1:
             raise ValueError("reuse_entries must be 1 or more")
         self.token = token
         self.retries = flow.Retries(retries)
         self.reusable = ReusableAnswers(reuse_seconds, reuse_entries) if reuse_seconds else None
         self._managing: flow.Transport | None = None
         if url is not None:
-            self._verifying = self._over_http(addresses.parse(url, "url"), region, credentials)
+            api = addresses.parse(url, "url")
+            self._verifying = self._over_http(api, region, credentials)
+            self.is_local = api.is_local
         else:
-            self._verifying = _over_lambda(cast("str", function), region, credentials)
+            endpoint = addresses.lambda_endpoint()
+            self._verifying = _over_lambda(cast("str", function), endpoint, region, credentials)
+            self.is_local = endpoint is not None and endpoint.is_local
 
     def _over_http(
         self, api: addresses.Address, region: str | None, credentials: AwsCredentials | None
@@ -125,8 +137,8 @@ class Engine:
                 headers["idempotency-key"] = call.idempotency_key
             return flow.Send(call.method, api.at(call.path), headers, call.body)
 
-        self._managing = flow.Transport(api.host, authorized, answers.with_token)
-        return flow.Transport(api.host, signed, answers.over_http, signer)
+        self._managing = flow.Transport(authorized, answers.with_token)
+        return flow.Transport(signed, answers.over_http, signer)
 
     def managed(self, call: Call[Result]) -> Flow[Result]:
         """Make a call with the session token.
@@ -145,12 +157,14 @@ class Engine:
     # ---- Operations ------------------------------------------------------------------------------------------
 
     def verify(self, text: str, permissions: Iterable[str], client_ip: str | None, cost: int) -> Flow[Verification]:
-        """Verify a key, unless its answer can be used again."""
+        """Verify a key, unless its text is too long or its answer can be used again."""
         requests.text("text", text)
         required = requests.texts("permissions", permissions)
         if client_ip is not None:
             requests.text("client_ip", client_ip)
         requests.number("cost", cost)
+        if len(text) > _LONGEST_TEXT_CHARACTERS:
+            return NotFound()
         if self.reusable is None:
             return (yield from self._asked(text, required, client_ip, cost))
         digest = self.reusable.digest(text, required, client_ip, cost)
@@ -198,11 +212,12 @@ class Engine:
         return Pages(self, requests.AUDIT_LOGS, {**query, **kinds}, parsing.audit_log)
 
 
-def _over_lambda(function: str, region: str | None, credentials: AwsCredentials | None) -> flow.Transport:
+def _over_lambda(
+    function: str, endpoint: addresses.Address | None, region: str | None, credentials: AwsCredentials | None
+) -> flow.Transport:
     own_region = addresses.region_of_function(function)
     if own_region is not None and region not in {None, own_region}:
         raise ConfigurationError("region: the ARN of the function has another region; pass none")
-    endpoint = addresses.lambda_endpoint()
     signer = Signer("lambda", own_region or region, credentials)
 
     def signed(call: Call[Any]) -> Flow[Send | Lost]:
@@ -211,13 +226,14 @@ def _over_lambda(function: str, region: str | None, credentials: AwsCredentials 
             return loaded
         return _signed(call, signer, addresses.invocation(function, loaded.region, endpoint), loaded)
 
-    return flow.Transport(endpoint.host if endpoint else "Lambda", signed, answers.over_lambda, signer)
+    return flow.Transport(signed, answers.over_lambda, signer)
 
 
 def _signed(call: Call[Any], signer: Signer, address: addresses.Address, loaded: Loaded) -> Send:
     body = call.body or b""
-    headers = signer.sign(address, _JSON, body, loaded)
-    return flow.Send(call.method, address, {**_HEADERS, **headers}, body)
+    moment = signer.now()
+    headers = signer.sign(address, _JSON, body, loaded, moment)
+    return flow.Send(call.method, address, {**_HEADERS, **headers}, body, moment)
 
 
 def _checked(token: object) -> str:

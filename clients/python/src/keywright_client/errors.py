@@ -58,11 +58,11 @@ def _restored(attributes: dict[str, object]) -> ApiError:
 class ApiConnectionError(KeywrightError):
     """No complete answer arrived: unknown name, refused or broken connection, TLS, time-out.
 
-    The request may have taken effect all the same.
+    The request may have taken effect all the same, unless the AWS credentials could not be refreshed to sign it.
 
     Attributes:
         reason: what failed, such as `connection refused`.
-        host: host and port of the request.
+        host: host and port of the request. Empty if the AWS credentials could not be refreshed.
     """
 
     def __init__(self, reason: str, host: str) -> None:
@@ -71,7 +71,7 @@ class ApiConnectionError(KeywrightError):
         super().__init__(reason, host)
 
     def __str__(self) -> str:
-        return f"No answer from {self.host}: {self.reason}"
+        return f"No answer from {self.host}: {self.reason}" if self.host else f"Nothing was sent: {self.reason}"
 
 
 class ConfigurationError(KeywrightError):

@@ -12,24 +12,43 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 from typing import Annotated
 
-from fastapi import HTTPException, Response, Security
+from fastapi import HTTPException, Response, Security, WebSocketException, status
 from fastapi.concurrency import run_in_threadpool
 from fastapi.requests import HTTPConnection
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import APIKeyHeader, HTTPBearer
 
 from keywright_client import AsyncKeywright, Keywright, Valid
 from keywright_client.admission import Requirements, admit, admit_async
-from keywright_client.refusals import Refusal, limit_headers
+from keywright_client.refusals import Refusal, limit_headers, presented_key
 
-_X_API_KEY = APIKeyHeader(name="x-api-key", scheme_name="ApiKeyHeader", auto_error=False)
-_BEARER = HTTPBearer(scheme_name="ApiKeyBearer", auto_error=False)
+
+class _Header(APIKeyHeader):
+    """Describes the header in OpenAPI. FastAPI's class reads it too, which fails for WebSockets."""
+
+    async def __call__(self) -> None:  # type: ignore[override] # reads nothing
+        return
+
+
+class _Bearer(HTTPBearer):
+    """Describes the header in OpenAPI, as `_Header` does."""
+
+    async def __call__(self) -> None:  # type: ignore[override] # reads nothing
+        return
+
+
+_DENIAL = "websocket.http.response"
+"""The extension of ASGI servers that can refuse a WebSocket with a response."""
+_X_API_KEY = _Header(name="x-api-key", scheme_name="ApiKeyHeader")
+_BEARER = _Bearer(scheme_name="ApiKeyBearer")
 
 
 class ApiKey:
     """A dependency that admits requests with a valid API key and returns the result of its verification.
 
     The key is read from `x-api-key`, or else from `Authorization: Bearer`: both are security schemes of the
-    application's OpenAPI description. WebSocket routes can depend on it, too.
+    application's OpenAPI description. WebSocket routes can depend on it, too: a WebSocket is refused before it is
+    accepted, with the same answer if the server has the extension `websocket.http.response`, otherwise with the
+    server's own 403.
 
     Args:
         keywright: the client to verify keys with. The requests of a `Keywright` run in FastAPI's threads.
@@ -60,23 +79,27 @@ class ApiKey:
         self,
         connection: HTTPConnection,
         response: Response,
-        x_api_key: Annotated[str | None, Security(_X_API_KEY)],
-        bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
+        _x_api_key: Annotated[None, Security(_X_API_KEY)] = None,
+        _bearer: Annotated[None, Security(_BEARER)] = None,
     ) -> Valid:
         """Return the result of verifying the key of a request, and add the headers of its limits to the response.
 
         Raises:
             HTTPException: 401, 403 or 429 if the request is refused, 503 if the key cannot be verified. Its detail is
                 `{"code", "message"}`.
+            WebSocketException: a WebSocket is refused, and the server cannot send a response for it.
             ConfigurationError: the client has no region or no credentials.
         """
-        key = x_api_key or (bearer.credentials if bearer else None)
+        headers = connection.headers
+        key = presented_key(headers.get("x-api-key"), headers.get("authorization"))
         address = self._client_ip(connection)
         if isinstance(self._keywright, AsyncKeywright):
             result = await admit_async(self._keywright, key, address, self._needed)
         else:
             result = await run_in_threadpool(admit, self._keywright, key, address, self._needed)
         if isinstance(result, Refusal):
+            if connection.scope["type"] == "websocket" and _DENIAL not in (connection.scope.get("extensions") or {}):
+                raise WebSocketException(status.WS_1008_POLICY_VIOLATION, result.message)
             detail = {"code": result.code, "message": result.message}
             raise HTTPException(result.status, detail, dict(result.headers))
         response.headers.update(limit_headers(result, datetime.now(timezone.utc)))

@@ -16,6 +16,7 @@ from keywright_client.errors import ApiConnectionError, ApiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
+    from datetime import datetime
 
     from keywright_client.addresses import Address
     from keywright_client.requests import Call
@@ -33,12 +34,17 @@ _SERVER_ERRORS = range(500, 600)
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Step: send a request. The outcome is a Reply or Lost."""
+    """Step: send a request. The outcome is a Reply or Lost.
+
+    Attributes:
+        signed_at: the time in the signature, or None without one.
+    """
 
     method: str
     address: Address
     headers: Mapping[str, str] = field(repr=False)
     body: bytes | None = field(repr=False)
+    signed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,6 @@ class Transport:
     """How one kind of call reaches Keywright.
 
     Args:
-        host: host, for messages about requests that could not be signed.
         prepare: returns the step that sends a call, with credentials, or why there are none at the moment.
         answer: returns what a reply means.
         signer: signer whose clock a refusal can correct, or None.
@@ -103,12 +108,10 @@ class Transport:
 
     def __init__(
         self,
-        host: str,
         prepare: Callable[[Call[Any]], Flow[Send | Lost]],
         answer: Callable[[Reply], Answer | ApiError],
         signer: Signer | None = None,
     ) -> None:
-        self.host = host
         self.prepare = prepare
         self.answer = answer
         self.signer = signer
@@ -128,14 +131,15 @@ def perform(call: Call[Result], transport: Transport, retries: Retries) -> Flow[
     attempt = 0
     is_clock_corrected = may_have_taken_effect = False
     while True:
-        outcome = yield from _attempt(call, transport)
+        send = yield from transport.prepare(call)
+        outcome: Reply | Lost = send if isinstance(send, Lost) else (yield send)
         error: ApiError | ApiConnectionError
         if isinstance(outcome, Reply):
             answer = transport.answer(outcome)
             failure = answers.error_of(answer) if isinstance(answer, Answer) else answer
             if failure is None:
                 return _parsed(call, cast("Answer", answer))
-            if not is_clock_corrected and _corrects_the_clock(outcome, transport):
+            if not is_clock_corrected and _corrects_the_clock(outcome, cast("Send", send), transport):
                 is_clock_corrected = True
                 continue
             if call.is_deletion and may_have_taken_effect and failure.code == "API_KEY_NOT_FOUND":
@@ -145,8 +149,9 @@ def perform(call: Call[Result], transport: Transport, retries: Retries) -> Flow[
             may_have_taken_effect |= failure.status in _SERVER_ERRORS
             error, retry_after_seconds = failure, failure.retry_after_seconds
         else:
-            may_have_taken_effect = True
-            error, retry_after_seconds = outcome, None
+            may_have_taken_effect |= outcome.may_be_sent
+            host = "" if isinstance(send, Lost) else send.address.host
+            error, retry_after_seconds = ApiConnectionError(outcome.reason, host), None
         pause_seconds = retries.pause_seconds(attempt, retry_after_seconds)
         if pause_seconds is None:
             raise error
@@ -154,18 +159,10 @@ def perform(call: Call[Result], transport: Transport, retries: Retries) -> Flow[
         yield Pause(pause_seconds)
 
 
-def _attempt(call: Call[Any], transport: Transport) -> Flow[Reply | ApiConnectionError]:
-    send = yield from transport.prepare(call)
-    if isinstance(send, Lost):
-        return ApiConnectionError(send.reason, transport.host)
-    outcome: Reply | Lost = yield send
-    return ApiConnectionError(outcome.reason, send.address.host) if isinstance(outcome, Lost) else outcome
-
-
-def _corrects_the_clock(reply: Reply, transport: Transport) -> bool:
-    if transport.signer is None or reply.status not in _REFUSED_SIGNATURE:
+def _corrects_the_clock(reply: Reply, send: Send, transport: Transport) -> bool:
+    if transport.signer is None or send.signed_at is None or reply.status not in _REFUSED_SIGNATURE:
         return False
-    return transport.signer.correct(reply.headers.get("date"))
+    return transport.signer.correct(reply.headers.get("date"), send.signed_at)
 
 
 def _parsed(call: Call[Result], answer: Answer) -> Result:

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 _TOO_MANY = 429
 _SERVER_ERROR = 500
-LONGEST_KEY_CHARACTERS = 4096
-"""No key is longer, by far. A longer text is refused unasked: Keywright would not read it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException, AuthenticationFailed, NotAuthenticated, PermissionDenied, Throttled
@@ -48,11 +49,14 @@ class ApiKeyAuthentication(BaseAuthentication):  # type: ignore[misc] # Django R
     the view requires `HasPermissions`. List this class first: Django REST framework takes the header
     `WWW-Authenticate` from the first one.
 
+    `get_permissions` of the view must not read `request.user` or `request.auth`, which are not known before.
+
     Override the methods `key`, `user`, `client_ip` and `cost` to change what they return.
     """
 
     verified_permissions: frozenset[str] = frozenset()
     """The permissions that the key of this request was verified with."""
+    _asks_the_view = False
 
     def authenticate(self, request: Request) -> tuple[Any, Valid] | None:
         """Return the user and the result of verifying the key of a request; None if it has no key.
@@ -60,9 +64,10 @@ class ApiKeyAuthentication(BaseAuthentication):  # type: ignore[misc] # Django R
         Raises:
             APIException: the request is refused.
             ConfigurationError: the client has no region or no credentials.
+            ImproperlyConfigured: `get_permissions` of the view needs the user, who is known after verifying the key.
         """
         view = request.parser_context["view"]
-        permissions = view.get_permissions()
+        permissions = self._permissions_of(view)
         key = self.key(request)
         if key is None:
             if any(isinstance(permission, _KeyPermission) for permission in permissions):
@@ -77,6 +82,19 @@ class ApiKeyAuthentication(BaseAuthentication):  # type: ignore[misc] # Django R
         self.verified_permissions = frozenset(needed.permissions)
         view.headers.update(limit_headers(result, datetime.now(timezone.utc)))
         return self.user(request, result), result
+
+    def _permissions_of(self, view: APIView) -> list[Any]:
+        if self._asks_the_view:  # by request.user or request.auth, which authenticate
+            raise ImproperlyConfigured(
+                f"{type(view).__name__}.get_permissions() must not read request.user or request.auth: an API key is "
+                "verified with the permissions that it returns. Choose them by self.action or request.method"
+            )
+        self._asks_the_view = True
+        try:
+            permissions: list[Any] = view.get_permissions()
+        finally:
+            self._asks_the_view = False
+        return permissions
 
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - the signature of the framework
         """Return the header `WWW-Authenticate` of a request without a key; refused keys have another one."""
@@ -126,7 +144,8 @@ def HasPermissions(*permissions: str) -> type[BasePermission]:  # noqa: N802 - i
     """Return a permission class that requires an API key with permissions; without any, just a valid key.
 
     It can be combined with other permission classes by `&` and `|`. A request with a key needs the permissions of all
-    `HasPermissions` of the view, on both sides of `|` too.
+    `HasPermissions` of the view, on both sides of `|` too. Do not negate it: `~HasPermissions(...)` admits requests
+    without a key.
 
     Args:
         permissions: the permissions that the key must have.

@@ -10,6 +10,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from keywright_client.processes import PerProcess
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -61,7 +63,7 @@ class ReusableAnswers:
         self.now = now
         self._key = secrets.token_bytes(_DIGEST_BYTES)
         self._answers: dict[bytes, _Entry] = {}
-        self._lock = threading.Lock()
+        self._lock = PerProcess(threading.Lock)
 
     def digest(self, text: str, permissions: tuple[str, ...], client_ip: str | None, cost: int) -> bytes:
         """Return the digest of a question. The order of permissions does not matter."""
@@ -77,7 +79,7 @@ class ReusableAnswers:
         expires_at = entry.answer.expires_at
         is_expired = expires_at is not None and expires_at.timestamp() <= now.wall
         if is_expired or now.seconds_since(entry.sent) >= self._seconds:
-            with self._lock:
+            with self._lock.get():
                 if self._answers.get(digest) is entry:
                     del self._answers[digest]
             return None
@@ -88,7 +90,7 @@ class ReusableAnswers:
         if answer.rate_limit is not None or answer.quota is not None:
             return
         entry = _Entry(_copied(answer), sent)
-        with self._lock:
+        with self._lock.get():
             self._answers.pop(digest, None)  # a new answer becomes the youngest
             self._answers[digest] = entry
             while len(self._answers) > self._entries:

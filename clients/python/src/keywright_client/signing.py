@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
+import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from keywright_client.answers import Lost
 from keywright_client.errors import ConfigurationError
+from keywright_client.processes import PerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,6 +25,12 @@ if TYPE_CHECKING:
 _GREATEST_SKEW = timedelta(minutes=4)
 """AWS refuses signatures that are five minutes old. Below this, the refusal has another cause."""
 
+_YEARS = range(2000, 9999)
+"""Of the dates of servers. At the ends of the calendar, a difference would not fit."""
+_FAILURE_SECONDS = 1.0
+_CODE = re.compile(r"[A-Za-z]{1,64}")
+_PROFILE = re.compile(r"[A-Za-z0-9_.@/+-]{1,64}")
+_VISIBLE = re.compile(r"[!-~]+")
 _NO_CREDENTIALS = "credentials: no AWS credentials in the environment, the AWS profile or the role of this machine"
 
 
@@ -68,6 +77,9 @@ class Signer:
         region: region to sign for. None looks for it in the environment and in the profile.
         credentials: AWS credentials. None looks for them where all AWS SDKs do.
         now: clock of this machine.
+
+    Raises:
+        ConfigurationError: the credentials are none of botocore.
     """
 
     def __init__(
@@ -77,43 +89,51 @@ class Signer:
         credentials: AwsCredentials | None,
         now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     ) -> None:
+        if credentials is not None and not callable(getattr(credentials, "get_frozen_credentials", None)):
+            _refuse("credentials: must have get_frozen_credentials(), as boto3.Session().get_credentials() has")
         self._service = service
         self._region = region
         self._credentials = credentials
         self._now = now
         self._offset = timedelta(0)
-        self._session: Session | None = None
-        self._lock = threading.Lock()
+        self._lookups = PerProcess(_Lookup)
 
     @property
     def blocks(self) -> bool:
         """Whether `load` may read files or ask the network, rather than return at once."""
-        if self._region is None or self._credentials is None:
-            return True
-        refresh_needed = getattr(self._credentials, "refresh_needed", None)
+        region, credentials = self._region, self._credentials
+        if region is None or credentials is None:
+            found = self._lookups.get().complete
+            if found is None:
+                return True
+            credentials = found.credentials
+        refresh_needed = getattr(credentials, "refresh_needed", None)
         if refresh_needed is not None:
             return bool(refresh_needed())
-        return not type(self._credentials).__module__.startswith("botocore.")
+        return not type(credentials).__module__.startswith("botocore.")
 
     def load(self) -> Loaded | Lost:
         """Return credentials and region, or why they could not be refreshed, which may pass.
 
         Raises:
-            ConfigurationError: there is no region, or there are no credentials.
+            ConfigurationError: there is no region, or there are no credentials, or they cannot be sent.
         """
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - only signatures need it
-
         region, credentials = self._find()
         try:
             frozen = credentials.get_frozen_credentials()
-        except (BotoCoreError, ClientError) as error:
-            # Its message may quote the output of a credential process.
-            return Lost(f"the AWS credentials cannot be refreshed ({type(error).__name__})")
-        if not frozen.access_key or not frozen.secret_key:
-            _refuse(_NO_CREDENTIALS)
-        return Loaded(frozen, region)
+        except Exception as error:  # noqa: BLE001 - providers raise all kinds, with their output in it
+            failure = _described(error)
+        else:
+            return Loaded(_checked(frozen), region)
+        return Lost(f"the AWS credentials cannot be refreshed ({failure})", may_be_sent=False)
 
-    def sign(self, address: Address, headers: Mapping[str, str], body: bytes, loaded: Loaded) -> dict[str, str]:
+    def now(self) -> datetime:
+        """Return the time to sign with."""
+        return self._now() + self._offset
+
+    def sign(
+        self, address: Address, headers: Mapping[str, str], body: bytes, loaded: Loaded, moment: datetime
+    ) -> dict[str, str]:
         """Return the headers of a POST request, signed.
 
         Args:
@@ -121,6 +141,7 @@ class Signer:
             headers: headers to sign besides `host` and those of the signature.
             body: body of the request.
             loaded: what `load` returned.
+            moment: what `now` returned.
         """
         from keywright_client import sigv4  # noqa: PLC0415 - only signatures need botocore
 
@@ -130,50 +151,95 @@ class Signer:
             body=body,
             credentials=loaded.credentials,
             scope=(self._service, loaded.region),
-            moment=self._now() + self._offset,
+            moment=moment,
         )
 
-    def correct(self, date: str | None) -> bool:
-        """Set the clock by the `date` of an answer that refused a signature. Return whether it was wrong.
+    def correct(self, date: str | None, signed_at: datetime) -> bool:
+        """Set the clock by the `date` of an answer that refused a signature. Return whether that had a wrong time.
+
+        Another thread may have set the clock in the meantime: what counts is the time of the signature.
 
         Args:
             date: the header, or None.
+            signed_at: the time of the signature.
         """
         server = _parsed(date)
-        if server is None:
+        if server is None or abs(server - signed_at) <= _GREATEST_SKEW:
             return False
-        local = self._now()
-        if abs(server - (local + self._offset)) <= _GREATEST_SKEW:
-            return False
-        self._offset = server - local
+        self._offset = server - self._now()
         return True
 
     def _find(self) -> tuple[str, AwsCredentials]:
-        if self._region is None or self._credentials is None:
-            from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - only signatures need it
-
-            with self._lock:
-                try:
-                    self._region = self._region or self._find_region()
-                    self._credentials = self._credentials or self._find_credentials()
-                except (BotoCoreError, ClientError) as error:
-                    reason = type(error).__name__
-                else:
-                    reason = ""
-            if reason:
-                raise ConfigurationError(f"credentials: AWS configuration is not usable ({reason})")
-        if self._region is None:
+        region, credentials = self._region, self._credentials
+        if region is None or credentials is None:
+            found = self._lookups.get().outcome(region, credentials)
+            if found.failure:
+                raise ConfigurationError(f"credentials: AWS configuration is not usable ({found.failure})")
+            region, credentials = found.region, found.credentials
+        if region is None:
             _refuse("region: pass region, or set AWS_REGION, AWS_DEFAULT_REGION or the region of the AWS profile")
-        if self._credentials is None:
+        if credentials is None:
             _refuse(_NO_CREDENTIALS)
-        return self._region, self._credentials
+        return region, credentials
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The outcome of a look-up.
+
+    Attributes:
+        failure: why it failed; empty if it did not.
+        ended: when, by the monotonic clock.
+    """
+
+    region: str | None
+    credentials: AwsCredentials | None = field(repr=False)
+    failure: str
+    ended: float
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.failure and self.region is not None and self.credentials is not None
+
+
+class _Lookup:
+    """Looks for region and credentials where all AWS SDKs do. Threads that wait for it share its outcome.
+
+    A look-up on a machine without credentials takes seconds. Its outcome therefore counts for a moment, too.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._found: _Found | None = None
+        self._session: Session | None = None
+
+    @property
+    def complete(self) -> _Found | None:
+        """The outcome, if region and credentials were found."""
+        return self._found if self._found and self._found.is_complete else None
+
+    def outcome(self, region: str | None, credentials: AwsCredentials | None) -> _Found:
+        """Return the region and the credentials, of which those that are not given are looked for."""
+        if self.complete:
+            return self.complete
+        with self._lock:
+            found = self._found
+            if found is None or not (found.is_complete or time.monotonic() - found.ended < _FAILURE_SECONDS):
+                found = self._found = self._looked(region, credentials)
+            return found
+
+    def _looked(self, region: str | None, credentials: AwsCredentials | None) -> _Found:
+        failure = ""
+        try:
+            region = region or self._find_region()
+            credentials = credentials or self._aws().get_credentials()
+        except Exception as error:  # noqa: BLE001 - providers raise all kinds, with their output in it
+            failure = _described(error)
+        return _Found(region, credentials, failure, time.monotonic())
 
     def _find_region(self) -> str | None:
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
         return region or self._aws().get_config_variable("region")
-
-    def _find_credentials(self) -> AwsCredentials | None:
-        return self._aws().get_credentials()
 
     def _aws(self) -> Session:
         if self._session is None:
@@ -183,6 +249,40 @@ class Signer:
         return self._session
 
 
+def _described(error: Exception) -> str:
+    """Return the type of an error, and AWS's code or the name of a profile.
+
+    Nothing else is safe to show: the message may quote the output of a credential process.
+    """
+    kind = type(error).__name__
+    details = vars(error).get("kwargs") if kind == "ProfileNotFound" else vars(error).get("response")
+    match details:
+        case {"Error": {"Code": str(detail)}} if _CODE.fullmatch(detail):
+            return f"{kind}: {detail}"
+        case {"profile": str(detail)} if _PROFILE.fullmatch(detail):
+            return f"{kind}: {detail}"
+    return kind
+
+
+def _checked(frozen: FrozenCredentials) -> FrozenCredentials:
+    """Return AWS credentials that can be sent.
+
+    Raises:
+        ConfigurationError: they are empty, or would break a header.
+    """
+    if not frozen.access_key or not frozen.secret_key:
+        _refuse(_NO_CREDENTIALS)
+    parts: dict[str, object] = {
+        "access key id": frozen.access_key,
+        "secret access key": frozen.secret_key,
+        "session token": frozen.token or "-",
+    }
+    for name, value in parts.items():
+        if not isinstance(value, str) or not _VISIBLE.fullmatch(value):
+            _refuse(f"credentials: the {name} must be visible ASCII characters, without spaces and line breaks")
+    return frozen
+
+
 def _refuse(message: str) -> NoReturn:
     raise ConfigurationError(message)
 
@@ -190,6 +290,7 @@ def _refuse(message: str) -> NoReturn:
 def _parsed(date: str | None) -> datetime | None:
     try:
         moment = parsedate_to_datetime(date or "")
-    except (TypeError, ValueError):
+        moment = moment.astimezone(timezone.utc) if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    except (TypeError, ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    return moment if moment.year in _YEARS else None

@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from keywright_client.answers import Lost
+from keywright_client.answers import Lost, Reply
 
 if TYPE_CHECKING:
     from keywright_client.flow import Send
 
 TIMED_OUT = Lost("timed out")
+_FOUND = 302
+"""The usual status of a redirect. httpx does not say which it was."""
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+"""There was no connection to send the request on."""
 
 
 def request(send: Send, timeout_seconds: float) -> httpx.Request:
@@ -24,22 +28,32 @@ def request(send: Send, timeout_seconds: float) -> httpx.Request:
     )
 
 
-def lost(error: httpx.RequestError) -> Lost:
-    """Return why an answer did not arrive. Nothing of the request or of the error's text is in it."""
-    if isinstance(error, httpx.TimeoutException):
-        return TIMED_OUT
-    if isinstance(error, httpx.ProxyError):
-        return Lost("the proxy did not connect")
-    if isinstance(error, httpx.ConnectError):
-        return Lost(_reason(error))
-    if isinstance(error, httpx.RemoteProtocolError):
-        return Lost("the connection ended before the answer was complete, or it is not HTTP")
-    if isinstance(error, httpx.NetworkError):
-        return Lost("the connection broke")
-    return Lost(type(error).__name__)
+def failed(error: httpx.RequestError) -> Reply | Lost:
+    """Return why an answer did not arrive, or that it is a redirect to an address that httpx cannot read.
+
+    Nothing of the request or of the error's text is in it.
+    """
+    if isinstance(error.__context__, httpx.InvalidURL):  # httpx reads it also if redirects are not followed
+        return Reply(_FOUND, {}, b"")
+    return Lost(_reason(error), may_be_sent=not isinstance(error, _NOT_SENT))
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: httpx.RequestError) -> str:
+    match error:
+        case httpx.TimeoutException():
+            return TIMED_OUT.reason
+        case httpx.ProxyError():
+            return "the proxy did not connect"
+        case httpx.ConnectError():
+            return _reason_of_no_connection(error)
+        case httpx.RemoteProtocolError():
+            return "the connection ended before the answer was complete, or it is not HTTP"
+        case httpx.NetworkError():
+            return "the connection broke"
+    return type(error).__name__
+
+
+def _reason_of_no_connection(error: BaseException) -> str:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, socket.gaierror):

@@ -1,0 +1,127 @@
+"""The httpx clients to send with: one for each process, and with asyncio for each event loop.
+
+A connection that two processes use gives one of them the answer to the other's request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import weakref
+from typing import TYPE_CHECKING, Generic, TypeVar
+from urllib.request import getproxies
+
+import httpx
+
+from keywright_client import processes
+from keywright_client.deadlines import Transport
+from keywright_client.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+Client = TypeVar("Client", httpx.Client, httpx.AsyncClient)
+_PROXIES = frozenset({"https", "all"})
+
+
+class _Brought(Generic[Client]):
+    """The httpx client of the caller, which only the process may use that brought it."""
+
+    def __init__(self, http: Client) -> None:
+        self._http: Client = http
+        self._process = processes.current()
+
+    def get(self) -> Client:
+        """Return the client.
+
+        Raises:
+            ConfigurationError: this is a fork of the process that brought it.
+        """
+        if processes.current() != self._process:
+            raise ConfigurationError(
+                "http: this httpx client belongs to the process before the fork; create both clients in each process"
+            )
+        return self._http
+
+
+class Connections:
+    """The connections of a client for threads.
+
+    Args:
+        http: httpx client of the caller, or None.
+        is_local: whether all addresses are on this machine, without TLS.
+    """
+
+    def __init__(self, http: httpx.Client | None, *, is_local: bool) -> None:
+        self._brought = None if http is None else _Brought(http)
+        self._own = processes.PerProcess(lambda: _opened(is_local))
+        if http is None:
+            self._own.get()
+
+    def get(self) -> httpx.Client:
+        """Return the httpx client of this process.
+
+        Raises:
+            ConfigurationError: the caller's client belongs to another process.
+        """
+        return self._brought.get() if self._brought else self._own.get()
+
+    def close(self) -> None:
+        """Close the connections of this process, unless the caller brought them."""
+        if self._brought is None:
+            self._own.get().close()
+
+
+class AsyncConnections:
+    """The connections of a client for asyncio. An event loop cannot use the connections of another one.
+
+    Args:
+        http: httpx client of the caller, or None.
+        is_local: whether all addresses are on this machine, without TLS.
+    """
+
+    def __init__(self, http: httpx.AsyncClient | None, *, is_local: bool) -> None:
+        self._brought = None if http is None else _Brought(http)
+        self._is_local = is_local
+        self._context = _no_tls() if is_local or http else httpx.create_ssl_context()
+        self._own: processes.PerProcess[weakref.WeakKeyDictionary[AbstractEventLoop, httpx.AsyncClient]]
+        self._own = processes.PerProcess(weakref.WeakKeyDictionary)
+        self._is_closed = False
+
+    def get(self) -> httpx.AsyncClient:
+        """Return the httpx client of the running event loop.
+
+        Raises:
+            ConfigurationError: the caller's client belongs to another process.
+            RuntimeError: the connections are closed.
+        """
+        if self._brought:
+            return self._brought.get()
+        if self._is_closed:
+            raise RuntimeError("the client is closed")
+        clients, loop = self._own.get(), asyncio.get_running_loop()
+        http = clients.get(loop)
+        if http is None:
+            http = httpx.AsyncClient(verify=self._context, trust_env=not self._is_local)
+            clients[loop] = http
+        return http
+
+    async def close(self) -> None:
+        """Close the connections of the running event loop, unless the caller brought them."""
+        self._is_closed = True
+        if http := self._own.get().pop(asyncio.get_running_loop(), None):
+            await http.aclose()
+
+
+def _opened(is_local: bool) -> httpx.Client:  # noqa: FBT001 - of this module only
+    if is_local:  # A proxy would see keys in clear text.
+        return httpx.Client(transport=Transport(_no_tls()), verify=_no_tls(), trust_env=False)
+    if _PROXIES & getproxies().keys():
+        return httpx.Client()
+    context = httpx.create_ssl_context()
+    return httpx.Client(transport=Transport(context), verify=context)
+
+
+def _no_tls() -> ssl.SSLContext:
+    """Return a context without certificates, whose reading takes longer than a request to this machine."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -1,0 +1,100 @@
+"""The clients' own connections with TLS: certificates of the environment, time-outs, proxies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from keywright_client import ApiConnectionError, ApiError, Keywright
+from keywright_client.connections import Connections
+from keywright_client.deadlines import Transport
+from tests.clients.python.drivers import KEY_TEXT, PLAIN_HTTP, URL, credentials
+from tests.support.canned_server import serving
+from tests.support.environment import LOOPBACK
+from tests.support.webhook_receiver import DRIPPING, Receiver, receiving, write_certificate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.allow_hosts(LOOPBACK)
+
+OPTIONS: dict[str, Any] = {"credentials": credentials(), "region": "eu-west-1", "retries": 0}
+
+
+@pytest.fixture
+def without_proxies(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment without proxies."""
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch
+
+
+@pytest.fixture
+def receiver(tmp_path: Path, without_proxies: pytest.MonkeyPatch) -> Iterator[Receiver]:
+    """A server with TLS, whose certificate the environment trusts."""
+    certificate = write_certificate(tmp_path)
+    without_proxies.setenv("SSL_CERT_FILE", str(certificate))
+    with receiving(certificate) as receiver:
+        yield receiver
+
+
+def test_a_request_with_tls(receiver: Receiver) -> None:
+    """A request arrives at a server whose certificate is trusted; its answer is read."""
+    with Keywright(f"{receiver.url}/v1", **OPTIONS) as client, pytest.raises(ApiError, match="not one of Keywright"):
+        client.verify(KEY_TEXT)
+
+    assert ["/v1/auth/api-keys/verify"] == [delivery.path for delivery in receiver.deliveries]
+
+
+def test_an_answer_in_pieces_with_tls(receiver: Receiver) -> None:
+    """The time-out ends an attempt whose headers arrive in pieces, with TLS too."""
+    receiver.answers = [DRIPPING]
+    with (
+        Keywright(f"{receiver.url}/v1", timeout_seconds=0.3, **OPTIONS) as client,
+        pytest.raises(ApiConnectionError, match="timed out"),
+    ):
+        client.verify(KEY_TEXT)
+
+
+def test_a_server_that_is_not_trusted(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is sent to a server whose certificate is not trusted."""
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with (
+        Keywright(f"{receiver.url}/v1", **OPTIONS) as client,
+        pytest.raises(ApiConnectionError, match="the certificate is not trusted"),
+    ):
+        client.verify(KEY_TEXT)
+
+    assert [] == receiver.deliveries
+
+
+def test_a_proxy_of_the_environment(without_proxies: pytest.MonkeyPatch) -> None:
+    """Requests with TLS go through the proxy of the environment, which sees no key."""
+    with serving(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n") as proxy:
+        without_proxies.setenv("HTTPS_PROXY", proxy.url)
+        with Keywright(URL, **OPTIONS) as client, pytest.raises(ApiConnectionError, match="the proxy did not connect"):
+            client.verify(KEY_TEXT)
+
+    assert ["CONNECT abc123.execute-api.eu-west-1.amazonaws.com:443 HTTP/1.1"] == [
+        received.line.strip() for received in proxy.received
+    ]
+    assert [b""] == [received.body for received in proxy.received]
+
+
+def test_a_time_out_of_another_client() -> None:
+    """The transport takes a time-out without an end, and none, as httpx has them."""
+    answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
+    with serving(answer) as canned, httpx.Client(transport=Transport(PLAIN_HTTP), verify=PLAIN_HTTP) as http:
+        texts = [http.get(canned.url, timeout=timeout).text for timeout in (9.0, None)]
+
+    assert ["{}", "{}"] == texts
+
+
+def test_connections_are_made_once() -> None:
+    """A client keeps its httpx client."""
+    connections = Connections(None, is_local=True)
+
+    assert connections.get() is connections.get()
