@@ -14,7 +14,7 @@ from urllib.request import getproxies
 import httpx
 
 from keywright_client import processes
-from keywright_client.deadlines import Transport
+from keywright_client.deadlines import AsyncTransport, Transport
 from keywright_client.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class AsyncConnections:
 
     def __init__(self, http: httpx.AsyncClient | None, *, is_local: bool) -> None:
         self._brought = None if http is None else _Brought(http)
-        self._is_local = is_local
+        self._has_proxy = not is_local and _has_proxy()
         self._context = _no_tls() if is_local or http else httpx.create_ssl_context()
         self._own: processes.PerProcess[weakref.WeakKeyDictionary[AbstractEventLoop, httpx.AsyncClient]]
         self._own = processes.PerProcess(weakref.WeakKeyDictionary)
@@ -102,9 +102,15 @@ class AsyncConnections:
         clients, loop = self._own.get(), asyncio.get_running_loop()
         http = clients.get(loop)
         if http is None:
-            http = httpx.AsyncClient(verify=self._context, trust_env=not self._is_local)
+            transport = None if self._has_proxy else AsyncTransport(self._context)
+            http = httpx.AsyncClient(transport=transport, verify=self._context, trust_env=self._has_proxy)
             clients[loop] = http
         return http
+
+    @property
+    def end_attempts(self) -> bool:
+        """Whether the connections end an attempt in time by themselves."""
+        return self._brought is None and not self._has_proxy
 
     async def close(self) -> None:
         """Close the connections of the running event loop, unless the caller brought them."""
@@ -116,10 +122,14 @@ class AsyncConnections:
 def _opened(is_local: bool) -> httpx.Client:  # noqa: FBT001 - of this module only
     if is_local:  # A proxy would see keys in clear text.
         return httpx.Client(transport=Transport(_no_tls()), verify=_no_tls(), trust_env=False)
-    if _PROXIES & getproxies().keys():
+    if _has_proxy():
         return httpx.Client()
     context = httpx.create_ssl_context()
     return httpx.Client(transport=Transport(context), verify=context)
+
+
+def _has_proxy() -> bool:
+    return bool(_PROXIES & getproxies().keys())
 
 
 def _no_tls() -> ssl.SSLContext:
