@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import ssl
 import weakref
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 from urllib.request import getproxies
 
 import httpx
 
 from keywright_client import processes
-from keywright_client.deadlines import Transport
+from keywright_client.deadlines import AsyncTransport, Transport
 from keywright_client.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -82,8 +82,8 @@ class AsyncConnections:
 
     def __init__(self, http: httpx.AsyncClient | None, *, is_local: bool) -> None:
         self._brought = None if http is None else _Brought(http)
-        self._is_local = is_local
-        self._context = _no_tls() if is_local or http else httpx.create_ssl_context()
+        self._has_proxy = not is_local and _has_proxy()  # a proxy would see what goes to this machine in clear text
+        self._context = None if http else _context(is_local)
         self._own: processes.PerProcess[weakref.WeakKeyDictionary[AbstractEventLoop, httpx.AsyncClient]]
         self._own = processes.PerProcess(weakref.WeakKeyDictionary)
         self._is_closed = False
@@ -102,9 +102,19 @@ class AsyncConnections:
         clients, loop = self._own.get(), asyncio.get_running_loop()
         http = clients.get(loop)
         if http is None:
-            http = httpx.AsyncClient(verify=self._context, trust_env=not self._is_local)
-            clients[loop] = http
+            http = clients[loop] = self._opened()
         return http
+
+    def _opened(self) -> httpx.AsyncClient:
+        context = cast("ssl.SSLContext", self._context)
+        if self._has_proxy:
+            return httpx.AsyncClient(verify=context)
+        return httpx.AsyncClient(transport=AsyncTransport(context), verify=context, trust_env=False)
+
+    @property
+    def end_attempts(self) -> bool:
+        """Whether the connections end an attempt in time by themselves."""
+        return self._brought is None and not self._has_proxy
 
     async def close(self) -> None:
         """Close the connections of the running event loop, unless the caller brought them."""
@@ -114,14 +124,16 @@ class AsyncConnections:
 
 
 def _opened(is_local: bool) -> httpx.Client:  # noqa: FBT001 - of this module only
-    if is_local:  # A proxy would see keys in clear text.
-        return httpx.Client(transport=Transport(_no_tls()), verify=_no_tls(), trust_env=False)
-    if _PROXIES & getproxies().keys():
+    if not is_local and _has_proxy():
         return httpx.Client()
-    context = httpx.create_ssl_context()
-    return httpx.Client(transport=Transport(context), verify=context)
+    context = _context(is_local)
+    return httpx.Client(transport=Transport(context), verify=context, trust_env=False)
 
 
-def _no_tls() -> ssl.SSLContext:
-    """Return a context without certificates, whose reading takes longer than a request to this machine."""
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+def _has_proxy() -> bool:
+    return bool(_PROXIES & getproxies().keys())
+
+
+def _context(is_local: bool) -> ssl.SSLContext:  # noqa: FBT001 - of this module only
+    """Return the certificates to trust: none without TLS, as reading them takes longer than a request."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if is_local else httpx.create_ssl_context()
