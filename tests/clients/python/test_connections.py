@@ -11,14 +11,10 @@ import time
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-import httpcore
 import httpx
 import pytest
 
 from keywright_client import ApiConnectionError, ApiError, AsyncKeywright, Keywright, NotFound
-from keywright_client.answers import Lost
-from keywright_client.deadlines import TimeLeft, Transport
-from keywright_client.transport import failed
 from tests.clients.python.drivers import (
     FUNCTION,
     KEY_ID,
@@ -460,27 +456,13 @@ def test_a_closed_client_in_another_event_loop() -> None:
         asyncio.run(client.verify(KEY_TEXT))
 
 
-PIECES = pytest.mark.parametrize("behave", [dripping_headers, dripping], ids=["headers", "body"])
-SHORT: dict[str, Any] = {"credentials": credentials(), "region": "eu-west-1", "timeout_seconds": 0.3, "retries": 0}
-
-
-@PIECES
-def test_an_answer_in_pieces(behave: Callable[[socket.socket], object]) -> None:
-    """The time-out ends an attempt whose headers or body arrive in small pieces, each of them soon."""
-    with (
-        server(behave) as url,
-        Keywright(url, **SHORT) as client,
-        pytest.raises(ApiConnectionError, match="timed out"),
-    ):
-        client.verify(KEY_TEXT)
-
-
-@PIECES
+@pytest.mark.parametrize("behave", [dripping_headers, dripping], ids=["headers", "body"])
 def test_an_answer_in_pieces_with_asyncio(behave: Callable[[socket.socket], object]) -> None:
-    """The asyncio client ends it, too."""
+    """The time-out of the asyncio client ends an attempt whose answer arrives in small pieces, each of them soon."""
+    short: dict[str, Any] = {"credentials": credentials(), "region": "eu-west-1", "timeout_seconds": 0.3, "retries": 0}
 
     async def verified(url: str) -> None:
-        async with AsyncKeywright(url, **SHORT) as client:
+        async with AsyncKeywright(url, **short) as client:
             await client.verify(KEY_TEXT)
 
     with server(behave) as url, pytest.raises(ApiConnectionError, match="timed out"):
@@ -499,39 +481,3 @@ def test_the_errors_of_a_connection_of_its_own() -> None:
             pytest.raises(ApiConnectionError, match=f": {reason}"),
         ):
             client.verify(KEY_TEXT)
-
-
-def test_a_name_that_has_no_address() -> None:
-    """A name that cannot be resolved is named as the reason."""
-    transport = Transport(PLAIN_HTTP)
-    with pytest.raises(httpx.ConnectError) as caught:
-        transport.handle_request(httpx.Request("GET", "http://does-not-exist.invalid"))
-
-    assert isinstance(caught.value.__cause__, httpcore.ConnectError)
-    assert Lost("the name cannot be resolved", may_be_sent=False) == failed(caught.value)
-
-
-@pytest.mark.allow_hosts([HOST, "127.0.0.2"])
-def test_the_next_address_of_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If the first address of a host does not answer, the next one is tried with the time that is left."""
-    with serving(OK) as canned:
-        resolved = socket.getaddrinfo
-        found = [(0, 0, 0, "", (address, canned.port)) for address in ("127.0.0.2", HOST)]
-        monkeypatch.setattr(
-            socket,
-            "getaddrinfo",
-            lambda host, *arguments, **options: found if host == "localhost" else resolved(host, *arguments, **options),
-        )
-        with Keywright(f"http://localhost:{canned.port}/v1", credentials=credentials(), region="eu-west-1") as client:
-            assert NotFound() == client.verify(KEY_TEXT)
-
-
-def test_the_time_is_over_before_the_connection() -> None:
-    """Nothing is connected, sent or read after the end of an attempt."""
-    over = TimeLeft.of(-1.0)
-    with serving(OK) as canned, pytest.raises(httpx.ConnectTimeout):
-        Transport(PLAIN_HTTP).handle_request(
-            httpx.Request("GET", canned.url, extensions={"timeout": {"connect": over}})
-        )
-
-    assert [] == canned.received

@@ -5,19 +5,17 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
-from keywright_client import ApiConnectionError, ApiError, AsyncKeywright, Keywright
+from keywright_client import ApiConnectionError, ApiError, Keywright
 from keywright_client.addresses import Address
 from keywright_client.answers import Lost
 from keywright_client.connections import Connections
-from keywright_client.deadlines import Transport
 from keywright_client.flow import Send
-from tests.clients.python.drivers import KEY_TEXT, PLAIN_HTTP, URL, Kind, credentials
+from tests.clients.python.drivers import KEY_TEXT, URL, credentials
 from tests.support.canned_server import HOST, serving
 from tests.support.environment import LOOPBACK
-from tests.support.webhook_receiver import DRIPPING, Receiver, receiving, write_certificate
+from tests.support.webhook_receiver import Receiver, receiving, write_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,16 +51,6 @@ def test_a_request_with_tls(receiver: Receiver) -> None:
     assert ["/v1/auth/api-keys/verify"] == [delivery.path for delivery in receiver.deliveries]
 
 
-def test_an_answer_in_pieces_with_tls(receiver: Receiver) -> None:
-    """The time-out ends an attempt whose headers arrive in pieces, with TLS too."""
-    receiver.answers = [DRIPPING]
-    with (
-        Keywright(f"{receiver.url}/v1", timeout_seconds=0.3, **OPTIONS) as client,
-        pytest.raises(ApiConnectionError, match="timed out"),
-    ):
-        client.verify(KEY_TEXT)
-
-
 def test_a_server_that_is_not_trusted(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is sent to a server whose certificate is not trusted."""
     monkeypatch.delenv("SSL_CERT_FILE")
@@ -76,26 +64,15 @@ def test_a_server_that_is_not_trusted(receiver: Receiver, monkeypatch: pytest.Mo
 
 
 @pytest.mark.usefixtures("without_proxies")
-def test_a_connection_that_takes_too_long(kind: Kind) -> None:
+def test_a_connection_that_takes_too_long() -> None:
     """A request whose TLS connection was not made in time was not sent: it cannot have taken effect."""
     with socket.create_server((HOST, 0)) as listener:
         host = f"{HOST}:{listener.getsockname()[1]}"
         send = Send("DELETE", Address(f"https://{host}/v1", host), {}, None)
-        options: dict[str, Any] = {**OPTIONS, "timeout_seconds": 0.2}
-        lost: object
-        if kind.runner is None:
-            with Keywright(f"https://{host}/v1", **options) as client:
-                lost = client._sent(send)
-        else:
-            lost = kind.runner.run(sent_with_asyncio(send, options))
+        with Keywright(f"https://{host}/v1", **{**OPTIONS, "timeout_seconds": 0.2}) as client:
+            lost = client._sent(send)
 
     assert Lost("timed out", may_be_sent=False) == lost
-
-
-async def sent_with_asyncio(send: Send, options: dict[str, Any]) -> object:
-    """Return the outcome of an attempt."""
-    async with AsyncKeywright(send.address.url, **options) as client:
-        return await client._sent(send)
 
 
 def test_a_proxy_of_the_environment(without_proxies: pytest.MonkeyPatch) -> None:
@@ -109,15 +86,6 @@ def test_a_proxy_of_the_environment(without_proxies: pytest.MonkeyPatch) -> None
         received.line.strip() for received in proxy.received
     ]
     assert [b""] == [received.body for received in proxy.received]
-
-
-def test_a_time_out_of_another_client() -> None:
-    """The transport takes a time-out without an end, and none, as httpx has them."""
-    answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
-    with serving(answer) as canned, httpx.Client(transport=Transport(PLAIN_HTTP), verify=PLAIN_HTTP) as http:
-        texts = [http.get(canned.url, timeout=timeout).text for timeout in (9.0, None)]
-
-    assert ["{}", "{}"] == texts
 
 
 def test_connections_are_made_once() -> None:

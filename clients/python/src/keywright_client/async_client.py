@@ -11,7 +11,6 @@ import httpx
 from keywright_client import flow, requests, transport
 from keywright_client.answers import Lost, Reply
 from keywright_client.connections import AsyncConnections
-from keywright_client.deadlines import TimeLeft
 from keywright_client.engine import Engine
 from keywright_client.requests import UNSET, Unchanged
 
@@ -380,26 +379,19 @@ class AsyncKeywright:
         return await token if inspect.isawaitable(token) else token
 
     async def _sent(self, send: Send) -> Reply | Lost:
-        left = TimeLeft.of(self._timeout_seconds)
-        request = transport.request(send, left)
-        if self._connections.end_attempts:
-            return await self._answered(request, left)
         try:
-            return await asyncio.wait_for(self._answered(request, left), left)
+            return await asyncio.wait_for(self._answered(send), self._timeout_seconds)
         except asyncio.TimeoutError:  # TimeoutError is another class in Python 3.10
             return transport.TIMED_OUT
 
-    async def _answered(self, request: httpx.Request, left: TimeLeft) -> Reply | Lost:
+    async def _answered(self, send: Send) -> Reply | Lost:
+        request = transport.request(send, self._timeout_seconds)
         try:
             response = await self._connections.get().send(request, stream=True, auth=None, follow_redirects=False)
             try:
-                content = bytearray()
-                async for part in response.aiter_bytes():
-                    content += part
-                    if left.is_over:
-                        return transport.TIMED_OUT
+                content = await response.aread()
             finally:
                 await response.aclose()
-            return Reply(response.status_code, response.headers, bytes(content))
+            return Reply(response.status_code, response.headers, content)
         except httpx.RequestError as error:
             return transport.failed(error)

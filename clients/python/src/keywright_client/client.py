@@ -10,7 +10,6 @@ import httpx
 from keywright_client import flow, requests, transport
 from keywright_client.answers import Lost, Reply
 from keywright_client.connections import Connections
-from keywright_client.deadlines import TimeLeft
 from keywright_client.engine import Engine
 from keywright_client.requests import UNSET, Unchanged
 
@@ -54,9 +53,8 @@ class Keywright:
             or the AWS profile.
         credentials: AWS credentials, as `boto3.Session().get_credentials()`. By default they are looked for where all
             AWS SDKs do.
-        timeout_seconds: longest duration of one attempt, from the connection to the end of the answer. The resolution
-            of the host's name is not limited. With `http`, or a proxy of the environment, neither are headers of an
-            answer that arrive in pieces: each piece can take as long.
+        timeout_seconds: how long an attempt waits for the connection, for TLS and for the next part of the answer. A
+            body that arrives in parts ends at this time, too.
         retries: how many further attempts follow a connection error, a time-out, a 429 or a 5xx, up to 10.
         reuse_seconds: how long a valid answer is used again for the same question, up to 3,600. A revoked key can work
             for that long. 0 asks every time. Answers with a rate limit or a quota are never used again.
@@ -379,15 +377,15 @@ class Keywright:
         return self._engine.token() if callable(self._engine.token) else None
 
     def _sent(self, send: Send) -> Reply | Lost:
-        left = TimeLeft.of(self._timeout_seconds)
-        request = transport.request(send, left)
+        deadline = time.monotonic() + self._timeout_seconds
+        request = transport.request(send, self._timeout_seconds)
         try:
             response = self._connections.get().send(request, stream=True, auth=None, follow_redirects=False)
             try:
                 content = bytearray()
                 for part in response.iter_bytes():
                     content += part
-                    if left.is_over:
+                    if time.monotonic() >= deadline:
                         return transport.TIMED_OUT
             finally:
                 response.close()

@@ -9,19 +9,16 @@ import asyncio
 import ssl
 import weakref
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
-from urllib.request import getproxies
 
 import httpx
 
 from keywright_client import processes
-from keywright_client.deadlines import AsyncTransport, Transport
 from keywright_client.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
 Client = TypeVar("Client", httpx.Client, httpx.AsyncClient)
-_PROXIES = frozenset({"https", "all"})
 
 
 class _Brought(Generic[Client]):
@@ -82,7 +79,7 @@ class AsyncConnections:
 
     def __init__(self, http: httpx.AsyncClient | None, *, is_local: bool) -> None:
         self._brought = None if http is None else _Brought(http)
-        self._has_proxy = not is_local and _has_proxy()  # a proxy would see what goes to this machine in clear text
+        self._is_local = is_local
         self._context = None if http else _context(is_local)
         self._own: processes.PerProcess[weakref.WeakKeyDictionary[AbstractEventLoop, httpx.AsyncClient]]
         self._own = processes.PerProcess(weakref.WeakKeyDictionary)
@@ -102,19 +99,9 @@ class AsyncConnections:
         clients, loop = self._own.get(), asyncio.get_running_loop()
         http = clients.get(loop)
         if http is None:
-            http = clients[loop] = self._opened()
+            context = cast("ssl.SSLContext", self._context)
+            http = clients[loop] = httpx.AsyncClient(verify=context, trust_env=not self._is_local)
         return http
-
-    def _opened(self) -> httpx.AsyncClient:
-        context = cast("ssl.SSLContext", self._context)
-        if self._has_proxy:
-            return httpx.AsyncClient(verify=context)
-        return httpx.AsyncClient(transport=AsyncTransport(context), verify=context, trust_env=False)
-
-    @property
-    def end_attempts(self) -> bool:
-        """Whether the connections end an attempt in time by themselves."""
-        return self._brought is None and not self._has_proxy
 
     async def close(self) -> None:
         """Close the connections of the running event loop, unless the caller brought them."""
@@ -124,14 +111,8 @@ class AsyncConnections:
 
 
 def _opened(is_local: bool) -> httpx.Client:  # noqa: FBT001 - of this module only
-    if not is_local and _has_proxy():
-        return httpx.Client()
-    context = _context(is_local)
-    return httpx.Client(transport=Transport(context), verify=context, trust_env=False)
-
-
-def _has_proxy() -> bool:
-    return bool(_PROXIES & getproxies().keys())
+    # A proxy would see what goes to this machine in clear text.
+    return httpx.Client(verify=_context(is_local), trust_env=not is_local)
 
 
 def _context(is_local: bool) -> ssl.SSLContext:  # noqa: FBT001 - of this module only
