@@ -21,8 +21,8 @@ def main(generators: Path) -> int:
     """Check the clients; return 0 if everything is as it must be, else 1.
 
     Args:
-        generators: the `bin` directory of the environment with openapi-python-client, openapi-spec-validator, hatchling
-            and the frameworks of the examples.
+        generators: the `bin` directory of the environment with openapi-python-client, openapi-spec-validator and
+            hatchling.
     """
     try:
         tools = Tools.find(generators)
@@ -52,8 +52,13 @@ def _check_python(tools: Tools, stack_file: Path, work: Path) -> Path:
     python = python_package.install(wheel, work)
     python_package.check_types(python, work)
     python_package.run_in_each_python(tools, wheel, work)
-    _run_pages(pages.in_python(python, tools, work), _pages("python"), stack_file)
-    _run_examples(backends.of_python(tools, python), stack_file)
+    first, *_ = _pages("python")
+    with step(f"Pages: the first program of {first.relative_to(ROOT)} runs in the empty environment"):
+        for deployment in connected(stack_file):
+            pages.in_python(python, work).run_blocks(first, deployment, _function_arn(stack_file), last=1)
+    oldest = python_package.install_oldest(wheel, work)
+    _run_pages(pages.in_python(oldest, work), (*_pages("python"), ROOT / "README.md"), stack_file)
+    _run_examples(backends.of_python(oldest), stack_file)
     return python
 
 

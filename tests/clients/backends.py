@@ -46,28 +46,26 @@ class Backend:
     variables: Mapping[str, str]
 
 
-def of_python(tools: Tools, python: Path) -> list[Backend]:
-    """Return the Python examples, run with the installed client and the pinned frameworks.
+def of_python(python: Path) -> list[Backend]:
+    """Return the Python examples.
 
     Args:
-        tools: the programs.
-        python: the Python with the client.
+        python: the Python with the client and the frameworks.
     """
-    variables = {"PYTHONPATH": str(tools.frameworks)}
     return [
         # By default uvicorn takes a request from this machine for that of a proxy, and believes its X-Forwarded-For.
         Backend(
             "FastAPI",
             (python, "-m", "uvicorn", "fastapi_app:app", "--port", "{port}", "--no-proxy-headers"),
             EXAMPLES,
-            variables,
+            {},
         ),
-        Backend("Flask", (python, "-m", "flask", "--app", "flask_app", "run", "--port", "{port}"), EXAMPLES, variables),
+        Backend("Flask", (python, "-m", "flask", "--app", "flask_app", "run", "--port", "{port}"), EXAMPLES, {}),
         Backend(
             "Django",
             (python, "django_app.py", "runserver", "--noreload", "--skip-checks", "127.0.0.1:{port}"),
             EXAMPLES,
-            variables,
+            {},
         ),
     ]
 

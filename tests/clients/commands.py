@@ -30,7 +30,7 @@ class Tools:
     """The programs that the check uses.
 
     Attributes:
-        generators: the `bin` directory of the environment with the generators and the frameworks of the examples.
+        generators: the `bin` directory of the environment with the generators.
         node, npm: Node.js and its package manager.
     """
 
@@ -43,19 +43,18 @@ class Tools:
         """Return the tools of this machine.
 
         Raises:
-            StepFailed: Node.js or npm is missing.
+            StepFailed: Node.js or npm is missing, or too old.
         """
-        return cls(generators, *(_program(name) for name in ("node", "npm")))
+        node, npm = _program("node"), _program("npm")
+        version = run([node, "--version"], Path(), newcomer())
+        if int(version.removeprefix("v").partition(".")[0]) < MINIMUM_NODE:
+            raise StepFailed(f"Node.js {version} is too old: the TypeScript client needs {MINIMUM_NODE} or later")
+        return cls(generators, node, npm)
 
     @property
     def python(self) -> Path:
-        """The Python with the generators and the frameworks."""
+        """The Python with the generators."""
         return self.generators / "python"
-
-    @property
-    def frameworks(self) -> Path:
-        """The folder with the packages of that Python."""
-        return next((self.generators.parent / "lib").glob("python*/site-packages"))
 
 
 def _program(name: str) -> Path:

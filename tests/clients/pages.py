@@ -42,18 +42,19 @@ class Language:
     directory: Path
     variables: Mapping[str, str]
 
-    def run_blocks(self, page: Path, deployment: Deployment, function_arn: str) -> None:
+    def run_blocks(self, page: Path, deployment: Deployment, function_arn: str, last: int | None = None) -> None:
         """Run each code block of a page against a service, with a key that is made for it.
 
         Args:
             page: the page.
             deployment: the service.
             function_arn: the function that verifies keys, for direct invocation.
+            last: how many of the blocks; None for all.
 
         Raises:
             StepFailed: the page has no program, or one fails.
         """
-        for block in self.blocks(page):
+        for block in self.blocks(page)[:last]:
             placed = re.sub(r"arn:aws:lambda:[\w:-]+", function_arn, block.replace(ADDRESS, deployment.base_url))
             program = placed + self.ending
             try:
@@ -96,11 +97,10 @@ def check_types(tools: Tools, language: Language, pages: Sequence[Path], compile
     run([tools.node, compiler / "bin" / "tsc", "-p", project], project, newcomer())
 
 
-def in_python(python: Path, tools: Tools, directory: Path) -> Language:
-    """Return Python, with the client that is installed for it and the pinned frameworks."""
-    command = (python, PROGRAMS / "pasted.py")
-    variables = {"PYTHONPATH": str(tools.frameworks), "DJANGO_SETTINGS_MODULE": "django.conf.global_settings"}
-    return Language(("python",), command, "", directory, variables)
+def in_python(python: Path, directory: Path) -> Language:
+    """Return Python, with the client and the frameworks that are installed for it."""
+    variables = {"DJANGO_SETTINGS_MODULE": "reader_settings"}
+    return Language(("python",), (python, PROGRAMS / "pasted.py"), "", directory, variables)
 
 
 def in_javascript(tools: Tools, project: Path, frameworks: Path) -> Language:

@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 import tarfile
+import tomllib
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -75,8 +76,11 @@ def install(wheel: Path, work: Path) -> Path:
         run([python, "-m", "pip", "install", "--quiet", wheel], work, newcomer())
         run([python, "-m", "pip", "check"], work, newcomer())
         listed = run([python, "-m", "pip", "list", "--format=freeze", "--exclude=pip"], work, newcomer())
-        direct = {"botocore", "httpx", "keywright-client"}
-        require(direct, direct & set(re.findall(r"^[\w-]+", listed, re.MULTILINE)), "installed packages")
+        installed = set(re.findall(r"^[\w-]+", listed, re.MULTILINE))
+        require(set(), {"botocore", "httpx", "keywright-client"} - installed, "packages that are not installed")
+        metadata = next(text for name, text in _contents(wheel).items() if name.endswith("/METADATA")).decode()
+        needed = re.findall(r"^Requires-Dist: ([\w-]+)(?!.*extra ==)", metadata, re.MULTILINE)
+        require(["botocore", "httpx"], sorted(needed), "what the package needs without extras")
         require(
             str(work / "user"),
             run([python, "-c", "import keywright_client as k; print(k.__file__)"], work, newcomer()).partition("/lib/")[
@@ -84,6 +88,29 @@ def install(wheel: Path, work: Path) -> Path:
             ],
             "the environment that the package is imported from",
         )
+    return python
+
+
+def install_oldest(wheel: Path, work: Path) -> Path:
+    """Install the wheel with its extras, and the oldest versions that it allows, and return the Python.
+
+    Args:
+        wheel: the wheel.
+        work: the directory for the environment.
+
+    Raises:
+        StepFailed: they cannot be installed.
+    """
+    with step("Python: pip installs the wheel with its extras, in the oldest versions that it allows"):
+        settings = tomllib.loads((SOURCE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        extras: dict[str, list[str]] = settings["optional-dependencies"]
+        ranges = [*settings["dependencies"], *(each for extra in extras.values() for each in extra)]
+        oldest = [re.sub(r">=([\d.]+).*", r"==\1", each) for each in ranges]
+        (work / "oldest.txt").write_text("\n".join(oldest), encoding="utf-8")
+        run([sys.executable, "-m", "venv", work / "oldest"], work, newcomer())
+        python = work / "oldest" / "bin" / "python"
+        package = f"{wheel}[{','.join(extras)}]"
+        run([python, "-m", "pip", "install", "--quiet", "-c", "oldest.txt", package, "uvicorn"], work, newcomer())
     return python
 
 

@@ -1,0 +1,3 @@
+"""The settings of a Django project that has none."""
+
+USE_TZ = True
