@@ -201,7 +201,8 @@ lock: #: pin every dependency anew, with hashes (needs uv)
 
 clean: ## remove everything that these commands have made
 	rm -rf $(VENV) $(SAM_VENV) $(RUNTIME_VENV) $(WHEEL_VENV) $(CLIENTS_VENV) $(E2E_VENV) $(FUZZ_VENV) $(DYNAMODB_LOCAL) $(SCANNERS) .bench .fuzz .local .aws-sam .hypothesis .mypy_cache \
-	  .pytest_cache .ruff_cache clients/python/dist clients/typescript/dist clients/typescript/*.tgz clients/typescript/node_modules
+	  .pytest_cache .ruff_cache clients/python/dist clients/typescript/dist clients/typescript/*.tgz clients/typescript/node_modules \
+	  clients/typescript/build clients/typescript/test/api.d.ts clients/typescript/test/runtimes/node_modules examples/backends/node_modules
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

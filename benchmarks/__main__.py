@@ -16,20 +16,28 @@ PARTS = ("hot_path", "cold_start", "cost", "growth", "comparison", "limits", "si
 
 
 def main(parts: list[str]) -> int:
-    """Run the named parts or all; return 0, 1 if a part failed, or 2 for an unknown part."""
+    """Run the named parts or all; return 0, 1 if a part failed or missed a budget, or 2 for an unknown part.
+
+    A quick run is too short for budgets.
+    """
     unknown = [name for name in parts if name not in PARTS]
     if unknown:
         print(f"Unknown: {', '.join(unknown)}. The parts are {', '.join(PARTS)}.")
         return 2
     effort = QUICK if os.environ.get("QUICK") else FULL
     if len(parts) == 1:
-        sections = importlib.import_module(f"benchmarks.{parts[0]}").run(effort)
-        for section in sections if isinstance(sections, tuple) else (sections,):
+        result = importlib.import_module(f"benchmarks.{parts[0]}").run(effort)
+        sections = result if isinstance(result, tuple) else (result,)
+        for section in sections:
             report.show(section)
             report.write_report(report.REPORT, [section], is_quick=effort.is_quick)
             if section.samples:
                 report.write_samples(report.SAMPLES, section)
-        return 0
+        measured = [budget for section in sections for budget in section.budgets]
+        missed = [budget.name for budget in measured if budget.verdict == "missed"]
+        for name in missed:
+            print(f"\nMissed: {name}")
+        return int(bool(missed) and not effort.is_quick)
     failed = [name for name in parts or PARTS if subprocess.call([sys.executable, "-m", "benchmarks", name], cwd=ROOT)]  # noqa: S603
     report.show_budgets(report.budgets(json.loads(report.REPORT.read_text(encoding="utf-8"))))
     if failed:

@@ -11,8 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import IO, TYPE_CHECKING, Any, cast
 
-from benchmarks import environments, report
-from benchmarks.measuring import FULL, QUICK, in_turns
+from benchmarks import environments
+from benchmarks.measuring import in_turns
 from benchmarks.report import Budget, Section, Table
 from local.options import ROOT
 
@@ -28,7 +28,6 @@ _VERIFY = "Keywright.verify"
 _REUSED = "Keywright.verify, answer reused"
 _SOURCES = str(ROOT / "clients" / "python" / "src")
 _HOST = "127.0.0.1"
-_SERVE = "serve"
 _REGION = "eu-west-1"
 _KEY = "kk_" + "A" * 92
 _MICROSECONDS = 1e6
@@ -140,7 +139,7 @@ def _table(samples: dict[str, Sample]) -> Table:
 @contextmanager
 def _serving() -> Iterator[str]:
     """Run the server in another process, whose work is not the client's; yield the address."""
-    command = [sys.executable, "-m", "benchmarks.clients", _SERVE]
+    command = [sys.executable, "-m", "benchmarks.clients"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:  # noqa: S603
         try:
             yield f"http://{_HOST}:{int(cast('IO[str]', process.stdout).readline())}/v1"
@@ -176,16 +175,5 @@ def _serve() -> None:
         server.shutdown()
 
 
-def main(arguments: list[str]) -> int:
-    """Measure, print, and return 1 if a budget is missed; or serve, for the measurements."""
-    if _SERVE in arguments:
-        _serve()
-        return 0
-    section = run(QUICK if "--quick" in arguments else FULL)
-    report.show(section)
-    report.show_budgets(section.budgets)
-    return int(any(budget.value > budget.limit for budget in section.budgets))
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    _serve()

@@ -198,6 +198,32 @@ def test_a_trust_policy_compares_whole_values(statement: dict[str, Any]) -> None
     assert all(re.fullmatch(r"[a-z-]+:[a-z-]+:\*", pattern) for pattern in patterns)
 
 
+CN, ANCHOR = "backend.example.com", f"arn:aws:rolesanywhere:us-east-1:{ACCOUNT}:trust-anchor/<id>"
+
+
+@pytest.mark.parametrize("action", ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"])
+@pytest.mark.parametrize(
+    ("common_name", "anchor", "is_admitted"),
+    [
+        (CN, ANCHOR, True),
+        ("backend2.example.com", ANCHOR, False),
+        ("", ANCHOR, False),
+        (CN, ANCHOR.replace("<id>", "another"), False),
+        (CN, ANCHOR.replace(ACCOUNT, "999999999999"), False),
+    ],
+)
+def test_one_certificate_is_trusted(action: str, common_name: str, anchor: str, *, is_admitted: bool) -> None:
+    """A certificate with another common name, or of another authority, does not get the role."""
+    context = {"aws:PrincipalTag/x509Subject/CN": common_name, "aws:SourceArn": anchor}
+    policy = [
+        {name: value for name, value in statement.items() if name != "Principal"} | {"Resource": "*"}
+        for statement in TRUST
+        if "Service" in statement["Principal"]
+    ]
+
+    assert is_admitted == allows(policy, Request(action, "role", context))
+
+
 def test_a_certificate_is_named() -> None:
     """Roles Anywhere gets the role for one common name under one trust anchor, with the actions that it needs."""
     (statement,) = (each for each in TRUST if "Service" in each["Principal"])
