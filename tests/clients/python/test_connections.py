@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import ssl
 import struct
@@ -92,15 +93,6 @@ def dripping(connection: socket.socket) -> None:
     for _ in range(150):
         time.sleep(0.02)
         connection.sendall(b" ")
-
-
-def dripping_headers(connection: socket.socket) -> None:
-    """Send headers that take seconds, a byte at a time, and break off."""
-    request_of(connection)
-    connection.sendall(b"HTTP/1.1 200 OK\r\nx-slow: ")
-    for _ in range(150):
-        time.sleep(0.02)
-        connection.sendall(b"a")
 
 
 def well(connection: socket.socket) -> None:
@@ -456,17 +448,45 @@ def test_a_closed_client_in_another_event_loop() -> None:
         asyncio.run(client.verify(KEY_TEXT))
 
 
-@pytest.mark.parametrize("behave", [dripping_headers, dripping], ids=["headers", "body"])
-def test_an_answer_in_pieces_with_asyncio(behave: Callable[[socket.socket], object]) -> None:
-    """The time-out of the asyncio client ends an attempt whose answer arrives in small pieces, each of them soon."""
-    short: dict[str, Any] = {"credentials": credentials(), "region": "eu-west-1", "timeout_seconds": 0.3, "retries": 0}
+def test_no_cancellation_is_lost() -> None:
+    """A task that verifies keys without a pause ends when it is canceled, at whatever moment."""
 
-    async def verified(url: str) -> None:
-        async with AsyncKeywright(url, **short) as client:
+    async def verified_for_ever(client: AsyncKeywright) -> None:
+        while True:
             await client.verify(KEY_TEXT)
 
-    with server(behave) as url, pytest.raises(ApiConnectionError, match="timed out"):
-        asyncio.run(verified(url))
+    async def canceled(client: AsyncKeywright, turns: int) -> bool:
+        task = asyncio.create_task(verified_for_ever(client))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=5)
+        return bool(done)
+
+    async def slowly(_: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(0)
+        return httpx.Response(200, json=NOT_FOUND)
+
+    async def all_canceled() -> list[bool]:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(slowly)) as http:
+            client = AsyncKeywright(URL, credentials=credentials(), http=http)
+            await client.verify(KEY_TEXT)
+            return [await canceled(client, turns) for turns in range(40)]
+
+    assert [True] * 40 == asyncio.run(all_canceled())
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # nothing can close connections of an ended event loop
+def test_event_loops_that_ended_leave_nothing() -> None:
+    """A client that is used in one event loop after the other keeps the connections of the last one only."""
+    with serving(OK) as canned:
+        client = AsyncKeywright(f"{canned.url}/v1", credentials=credentials(), region="eu-west-1")
+        for _ in range(5):
+            asyncio.run(client.verify(KEY_TEXT))
+
+        assert 1 == len(client._connections._own.get())
+        client._connections._own.get().clear()
+        gc.collect()
 
 
 def test_the_errors_of_a_connection_of_its_own() -> None:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from keywright_client import ApiConnectionError, ApiError, Keywright
+from keywright_client import ApiConnectionError, ApiError, AsyncKeywright, Keywright
 from keywright_client.addresses import Address
 from keywright_client.answers import Lost
 from keywright_client.connections import Connections
 from keywright_client.flow import Send
-from tests.clients.python.drivers import KEY_TEXT, URL, credentials
+from tests.clients.python.drivers import KEY_TEXT, URL, Kind, credentials
 from tests.support.canned_server import HOST, serving
 from tests.support.environment import LOOPBACK
 from tests.support.webhook_receiver import Receiver, receiving, write_certificate
@@ -64,15 +64,26 @@ def test_a_server_that_is_not_trusted(receiver: Receiver, monkeypatch: pytest.Mo
 
 
 @pytest.mark.usefixtures("without_proxies")
-def test_a_connection_that_takes_too_long() -> None:
+def test_a_connection_that_takes_too_long(kind: Kind) -> None:
     """A request whose TLS connection was not made in time was not sent: it cannot have taken effect."""
     with socket.create_server((HOST, 0)) as listener:
         host = f"{HOST}:{listener.getsockname()[1]}"
         send = Send("DELETE", Address(f"https://{host}/v1", host), {}, None)
-        with Keywright(f"https://{host}/v1", **{**OPTIONS, "timeout_seconds": 0.2}) as client:
-            lost = client._sent(send)
+        options: dict[str, Any] = {**OPTIONS, "timeout_seconds": 0.2}
+        lost: object
+        if kind.runner is None:
+            with Keywright(f"https://{host}/v1", **options) as client:
+                lost = client._sent(send)
+        else:
+            lost = kind.runner.run(sent_with_asyncio(send, options))
 
     assert Lost("timed out", may_be_sent=False) == lost
+
+
+async def sent_with_asyncio(send: Send, options: dict[str, Any]) -> object:
+    """Return the outcome of an attempt."""
+    async with AsyncKeywright(send.address.url, **options) as client:
+        return await client._sent(send)
 
 
 def test_a_proxy_of_the_environment(without_proxies: pytest.MonkeyPatch) -> None:

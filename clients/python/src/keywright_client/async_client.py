@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
         RotatedApiKey,
         Verification,
     )
-    from keywright_client.signing import AwsCredentials
+    from keywright_client.signing import AwsCredentials, Loaded, Signer
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
@@ -54,7 +55,8 @@ class AsyncKeywright:
             or the AWS profile.
         credentials: AWS credentials, as `boto3.Session().get_credentials()`. By default they are looked for where all
             AWS SDKs do.
-        timeout_seconds: longest duration of one attempt, from the connection to the end of the answer.
+        timeout_seconds: how long an attempt waits for the connection, for TLS and for the next part of the answer. A
+            body that arrives in parts ends at this time, too.
         retries: how many further attempts follow a connection error, a time-out, a 429 or a 5xx, up to 10.
         reuse_seconds: how long a valid answer is used again for the same question, up to 3,600. A revoked key can work
             for that long. 0 asks every time. Answers with a rate limit or a quota are never used again.
@@ -96,6 +98,7 @@ class AsyncKeywright:
             reuse_entries=reuse_entries,
         )
         self._connections = AsyncConnections(http, is_local=self._engine.is_local)
+        self._loading: dict[asyncio.AbstractEventLoop, asyncio.Task[Loaded | Lost]] = {}
 
     async def verify(
         self, text: str, *, permissions: Iterable[str] = (), client_ip: str | None = None, cost: int = 1
@@ -374,24 +377,37 @@ class AsyncKeywright:
             case flow.Pause():
                 return await asyncio.sleep(step.seconds)
             case flow.Load():
-                return await asyncio.to_thread(step.signer.load)
+                return await self._loaded(step.signer)
         token = self._engine.token() if callable(self._engine.token) else None
         return await token if inspect.isawaitable(token) else token
 
-    async def _sent(self, send: Send) -> Reply | Lost:
-        try:
-            return await asyncio.wait_for(self._answered(send), self._timeout_seconds)
-        except asyncio.TimeoutError:  # TimeoutError is another class in Python 3.10
-            return transport.TIMED_OUT
+    async def _loaded(self, signer: Signer) -> Loaded | Lost:
+        """Load credentials in a thread: in one, however many tasks wait for them."""
+        loop = asyncio.get_running_loop()
+        loading = self._loading.get(loop)
+        if loading is None:
+            loading = self._loading[loop] = loop.create_task(asyncio.to_thread(signer.load))
+            loading.add_done_callback(self._end_loading)
+        return await asyncio.shield(loading)
 
-    async def _answered(self, send: Send) -> Reply | Lost:
+    def _end_loading(self, loading: asyncio.Task[Loaded | Lost]) -> None:
+        del self._loading[loading.get_loop()]
+        if not loading.cancelled():
+            loading.exception()  # those who waited have it; if all of them were canceled, nobody misses it
+
+    async def _sent(self, send: Send) -> Reply | Lost:
+        deadline = time.monotonic() + self._timeout_seconds
         request = transport.request(send, self._timeout_seconds)
         try:
             response = await self._connections.get().send(request, stream=True, auth=None, follow_redirects=False)
             try:
-                content = await response.aread()
+                content = bytearray()
+                async for part in response.aiter_bytes():
+                    content += part
+                    if time.monotonic() >= deadline:
+                        return transport.TIMED_OUT
             finally:
                 await response.aclose()
-            return Reply(response.status_code, response.headers, content)
+            return Reply(response.status_code, response.headers, bytes(content))
         except httpx.RequestError as error:
             return transport.failed(error)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import weakref
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 import httpx
@@ -81,8 +80,7 @@ class AsyncConnections:
         self._brought = None if http is None else _Brought(http)
         self._is_local = is_local
         self._context = None if http else _context(is_local)
-        self._own: processes.PerProcess[weakref.WeakKeyDictionary[AbstractEventLoop, httpx.AsyncClient]]
-        self._own = processes.PerProcess(weakref.WeakKeyDictionary)
+        self._own: processes.PerProcess[dict[AbstractEventLoop, httpx.AsyncClient]] = processes.PerProcess(dict)
         self._is_closed = False
 
     def get(self) -> httpx.AsyncClient:
@@ -99,6 +97,9 @@ class AsyncConnections:
         clients, loop = self._own.get(), asyncio.get_running_loop()
         http = clients.get(loop)
         if http is None:
+            for other in list(clients):
+                if other.is_closed():
+                    clients.pop(other, None)  # with its connections, which nothing else can close any more
             context = cast("ssl.SSLContext", self._context)
             http = clients[loop] = httpx.AsyncClient(verify=context, trust_env=not self._is_local)
         return http

@@ -27,6 +27,9 @@ _GREATEST_SKEW = timedelta(minutes=4)
 
 _YEARS = range(2000, 9999)
 """Of the dates of servers. At the ends of the calendar, a difference would not fit."""
+_PASSING = frozenset({"CredentialRetrievalError", "MetadataRetrievalError"})
+"""Errors of botocore for a process, container or instance that should have credentials and does not return them."""
+_REGION = re.compile(r"[a-z0-9-]+")
 _FAILURE_SECONDS = 1.0
 _CODE = re.compile(r"[A-Za-z]{1,64}")
 _PROFILE = re.compile(r"[A-Za-z0-9_.@/+-]{1,64}")
@@ -118,14 +121,17 @@ class Signer:
         Raises:
             ConfigurationError: there is no region, or there are no credentials, or they cannot be sent.
         """
-        region, credentials = self._find()
+        found = self._find()
+        if isinstance(found, Lost):
+            return found
+        region, credentials = found
         try:
             frozen = credentials.get_frozen_credentials()
         except Exception as error:  # noqa: BLE001 - providers raise all kinds, with their output in it
             failure = _described(error)
         else:
             return Loaded(_checked(frozen), region)
-        return Lost(f"the AWS credentials cannot be refreshed ({failure})", may_be_sent=False)
+        return _not_now(failure)
 
     def now(self) -> datetime:
         """Return the time to sign with."""
@@ -169,10 +175,12 @@ class Signer:
         self._offset = server - self._now()
         return True
 
-    def _find(self) -> tuple[str, AwsCredentials]:
+    def _find(self) -> tuple[str, AwsCredentials] | Lost:
         region, credentials = self._region, self._credentials
         if region is None or credentials is None:
             found = self._lookups.get().outcome(region, credentials)
+            if found.may_pass:
+                return _not_now(found.failure)
             if found.failure:
                 raise ConfigurationError(f"credentials: AWS configuration is not usable ({found.failure})")
             region, credentials = found.region, found.credentials
@@ -180,7 +188,13 @@ class Signer:
             _refuse("region: pass region, or set AWS_REGION, AWS_DEFAULT_REGION or the region of the AWS profile")
         if credentials is None:
             _refuse(_NO_CREDENTIALS)
+        if not _REGION.fullmatch(region):
+            _refuse("region: must be the name of an AWS region, such as us-east-1")
         return region, credentials
+
+
+def _not_now(failure: str) -> Lost:
+    return Lost(f"the AWS credentials cannot be refreshed ({failure})", may_be_sent=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,12 +203,14 @@ class _Found:
 
     Attributes:
         failure: why it failed; empty if it did not.
+        may_pass: whether the source of the credentials is there and did not answer.
         ended: when, by the monotonic clock.
     """
 
     region: str | None
     credentials: AwsCredentials | None = field(repr=False)
     failure: str
+    may_pass: bool
     ended: float
 
     @property
@@ -229,13 +245,13 @@ class _Lookup:
             return found
 
     def _looked(self, region: str | None, credentials: AwsCredentials | None) -> _Found:
-        failure = ""
+        failure, may_pass = "", False
         try:
             region = region or self._find_region()
             credentials = credentials or self._aws().get_credentials()
         except Exception as error:  # noqa: BLE001 - providers raise all kinds, with their output in it
-            failure = _described(error)
-        return _Found(region, credentials, failure, time.monotonic())
+            failure, may_pass = _described(error), type(error).__name__ in _PASSING
+        return _Found(region, credentials, failure, may_pass, time.monotonic())
 
     def _find_region(self) -> str | None:
         region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
