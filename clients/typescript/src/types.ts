@@ -304,7 +304,7 @@ export interface AwsCredentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly sessionToken?: string | undefined;
-  /** A Date or an ISO 8601 text. */
+  /** A Date or an ISO 8601 string. */
   readonly expiration?: Date | string | undefined;
 }
 

@@ -213,7 +213,7 @@ test("a member cannot create keys", async () => {
   });
 });
 
-test("a token that is none is refused", async () => {
+test("a string that is not a token is refused", async () => {
   await assert.rejects(new Keywright(stack.base_url, { token: "none" }).get(randomUUID()), {
     status: 401,
     code: "UNAUTHORIZED",
