@@ -187,11 +187,14 @@ withoutEnvironment("options that are undefined are as if they were omitted", () 
 for (const [options, type] of [
   [{ timeoutSeconds: 0 }, RangeError],
   [{ timeoutSeconds: Number.POSITIVE_INFINITY }, RangeError],
+  [{ timeoutSeconds: 900.001 }, RangeError],
   [{ timeoutSeconds: "5" }, TypeError],
   [{ retries: -1 }, RangeError],
   [{ retries: 1.5 }, RangeError],
+  [{ retries: 11 }, RangeError],
   [{ reuseSeconds: 3601 }, RangeError],
   [{ reuseEntries: 0 }, RangeError],
+  [{ reuseEntries: 10_000_001 }, RangeError],
   [{ fetch: "https" }, TypeError],
 ] as const) {
   withoutEnvironment(`the options ${JSON.stringify(options)} are refused`, () => {
