@@ -8,16 +8,16 @@ const API_GATEWAY = /\.execute-api\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?$/;
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
 /**
- * Return an address without slashes at its end.
+ * Return an address without slashes at its end. `form` is what such an address looks like, for messages.
  *
  * Raise ConfigurationError unless it is an https URL, or an http URL of this machine, and has only a host and a path.
  */
-export function baseAddress(name: string, value: unknown): string {
+export function baseAddress(name: string, value: unknown, form: string): string {
   let url: URL;
   try {
     url = new URL(String(value));
   } catch {
-    throw new ConfigurationError(`${name} is not a URL: pass the stack's output ApiUrl`);
+    throw new ConfigurationError(`${name} must be a URL such as ${form}`);
   }
   if (url.protocol !== "https:" && url.protocol !== "http:") {
     throw new ConfigurationError(`${name} must begin with https://`);
@@ -42,7 +42,7 @@ export function apiRegion(address: string, region: string | undefined): string {
   return found;
 }
 
-/** Return the region of a function's ARN. Raise ConfigurationError if it is no ARN, or `region` is another one. */
+/** Return the region of a function's ARN. Raise ConfigurationError if it is not an ARN, or `region` is another one. */
 export function functionRegion(arn: unknown, region: string | undefined): string {
   const found = typeof arn === "string" ? ARN.exec(arn)?.[1] : undefined;
   if (found === undefined) {
@@ -60,6 +60,8 @@ export function functionRegion(arn: unknown, region: string | undefined): string
 export function invocationAddress(arn: string, region: string): string {
   const name = ["AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL"].find((each) => system.environment(each)) ?? "";
   const domain = region.startsWith("cn-") ? "amazonaws.com.cn" : "amazonaws.com";
-  const endpoint = name ? baseAddress(name, system.environment(name)) : `https://lambda.${region}.${domain}`;
+  const endpoint = name
+    ? baseAddress(name, system.environment(name), "https://HOST")
+    : `https://lambda.${region}.${domain}`;
   return `${endpoint}/2015-03-31/functions/${encodeURIComponent(arn)}/invocations`;
 }

@@ -110,7 +110,7 @@ const DETAILED: ReadonlySet<string> = new Set<Exclude<Verification["code"], "NOT
   "QUOTA_EXCEEDED",
 ]);
 
-// Enumerations are read as text: a newer server may have more values.
+// Enumerations are read as strings: a newer server may have more values.
 const open = text as Read<never>;
 
 const verdict = object<{ valid: boolean; code: string }>({ valid: truth, code: text });
@@ -226,7 +226,7 @@ function answeredError(body: unknown): { code: string; message: string; hint?: s
   const error = (body as { error?: unknown } | null | undefined)?.error;
   if (typeof error !== "object" || error === null) return undefined;
   const { code, message, hint, docs } = error as { readonly [name: string]: unknown };
-  // API Gateway answers empty texts if IAM denies the request.
+  // API Gateway answers empty strings if IAM denies the request.
   if (typeof code !== "string" || code === "" || typeof message !== "string") return undefined;
   return {
     code,
@@ -263,7 +263,7 @@ function explained({ status, way }: Answer): Explanation {
     ];
   }
   const redirects = status >= 300 && status < 400;
-  const message = redirects ? "The address redirects, which is not followed" : "The answer is not one of Keywright";
+  const message = redirects ? "The address redirects, which is not followed" : "The answer is not from Keywright";
   return [message, "Check the address: it must be the stack's output ApiUrl."];
 }
 

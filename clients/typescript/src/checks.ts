@@ -19,12 +19,12 @@ export function numberIn(
 }
 
 /** Raise TypeError unless the value is a string. */
-export function requireText(name: string, value: unknown): asserts value is string {
+export function requireString(name: string, value: unknown): asserts value is string {
   if (typeof value !== "string") throw new TypeError(`${name} must be a string`);
 }
 
 /** Return a copy of an array of strings, or undefined for undefined. Raise TypeError for other values. */
-export function textsOf(name: string, value: unknown): readonly string[] | undefined {
+export function stringsOf(name: string, value: unknown): readonly string[] | undefined {
   if (value === undefined) return undefined;
   const copy: unknown[] | undefined = Array.isArray(value) ? [...value] : undefined;
   if (!copy?.every((item) => typeof item === "string")) throw new TypeError(`${name} must be an array of strings`);
@@ -33,7 +33,7 @@ export function textsOf(name: string, value: unknown): readonly string[] | undef
 
 /** Return the path segment of a key's id. Raise TypeError or RangeError, also if it would address another resource. */
 export function idSegment(id: string): string {
-  requireText("id", id);
+  requireString("id", id);
   if (!/^[\w-]+$/.test(id) || OTHER_RESOURCES.has(id)) throw new RangeError("id must be the id of an API key");
   return id;
 }

@@ -13,7 +13,7 @@ import {
   verification,
   type Page,
 } from "./answers.js";
-import { headerSafe, idSegment, isoTime, numberIn, requireText, textsOf } from "./checks.js";
+import { headerSafe, idSegment, isoTime, numberIn, requireString, stringsOf } from "./checks.js";
 import { ConfigurationError } from "./errors.js";
 import { sender, type Send } from "./http.js";
 import { repeat, type Outcome } from "./retries.js";
@@ -92,7 +92,7 @@ export class Keywright {
       if (arn === undefined) throw new ConfigurationError(`${EXACTLY_ONE}; both are missing`);
       this.#verify = directVerify(this.#send, signer, arn, functionRegion(arn, rest.region));
     } else {
-      this.#address = baseAddress("the address", target);
+      this.#address = baseAddress("the address", target, "https://HOST/v1, the stack's output ApiUrl");
       this.#verify = httpVerify(this.#send, signer, this.#address, rest.region);
     }
   }
@@ -102,7 +102,8 @@ export class Keywright {
    *
    * A verification that is repeated after a lost answer can count twice for the limits of the key.
    *
-   * @param text - the key, as your caller presented it. One of more than 4,096 characters is NOT_FOUND, unasked.
+   * @param text - the key, as your caller presented it. A string of more than 4,096 characters is NOT_FOUND without a
+   *   request.
    */
   async verify(text: string, options: VerifyOptions = {}): Promise<Verification> {
     const question = questionOf(text, options);
@@ -188,8 +189,8 @@ export class Keywright {
   /** List records of the audit log, newest first. Pages are requested as they are needed, anew by each loop. */
   auditLogs(options: AuditLogOptions = {}): AsyncIterable<AuditLog> {
     const query = {
-      event: textsOf("event", options.event)?.join(","),
-      actor_type: textsOf("actorType", options.actorType)?.join(","),
+      event: stringsOf("event", options.event)?.join(","),
+      actor_type: stringsOf("actorType", options.actorType)?.join(","),
       actor_user_id: options.actorUserId,
       actor_api_key_id: options.actorApiKeyId,
       target_id: options.targetId,
@@ -238,10 +239,10 @@ export class Keywright {
 
 /** Return the body of a verification, which the caller cannot change any more. Raise TypeError or RangeError. */
 function questionOf(text: string, { permissions, clientIp, cost }: VerifyOptions): Question {
-  requireText("text", text);
-  if (clientIp !== undefined && clientIp !== null) requireText("clientIp", clientIp);
+  requireString("text", text);
+  if (clientIp !== undefined && clientIp !== null) requireString("clientIp", clientIp);
   if (cost !== undefined) numberIn("cost", cost, { from: 0, to: LARGEST_COST });
-  return { key: text, permissions: textsOf("permissions", permissions), clientIp: clientIp ?? undefined, cost };
+  return { key: text, permissions: stringsOf("permissions", permissions), clientIp: clientIp ?? undefined, cost };
 }
 
 /** Return options. Raise ConfigurationError for unknown ones: a typo in `token` or `retries` must not pass silently. */

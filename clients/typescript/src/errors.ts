@@ -15,9 +15,10 @@ export interface ApiErrorParts {
 }
 
 /**
- * Keywright answered with an error, or the answer is not one of Keywright.
+ * Keywright answered with an error, or the answer is not from Keywright.
  *
- * `code` is open text, such as `FORBIDDEN`; `UNEXPECTED_ANSWER` stands for an answer that is not in Keywright's format.
+ * `code` is any string, such as `FORBIDDEN`; `UNEXPECTED_ANSWER` stands for an answer that is not in Keywright's
+ * format.
  */
 export class ApiError extends KeywrightError {
   /** The HTTP status of the answer. */
@@ -86,7 +87,7 @@ export function mayBeSent(error: ApiConnectionError): boolean {
 /** The client cannot work as it is configured. The message names the argument and the remedy. */
 export class ConfigurationError extends KeywrightError {}
 
-// Names survive minifiers only as text.
+// Names survive minifiers only as strings.
 for (const [name, type] of Object.entries({ KeywrightError, ApiError, ApiConnectionError, ConfigurationError })) {
   Object.defineProperty(type.prototype, "name", { value: name, configurable: true, writable: true });
 }

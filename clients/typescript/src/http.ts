@@ -31,7 +31,7 @@ export function sender(custom: typeof fetch | undefined, seconds: number): Send 
   };
 }
 
-/** Return the value of a JSON text. Undefined if it is none. */
+/** Return the value of a string of JSON. Undefined if it is not JSON. */
 export function parsed(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -1,6 +1,6 @@
 /** What the middleware answers, apart from any framework: from the key of a request to its admission or its refusal. */
 
-import { numberIn, textsOf } from "./checks.js";
+import { numberIn, stringsOf } from "./checks.js";
 import type { Keywright } from "./client.js";
 import { ApiConnectionError, ApiError } from "./errors.js";
 import type { QuotaExceeded, RateLimited, Refused, Valid, Verification } from "./types.js";
@@ -55,7 +55,7 @@ export function admitting(
   keywright: Verifier,
   { permissions: required, cost = 1, onError = logError }: ApiKeyOptions,
 ): (presented: PresentedKey) => Promise<Outcome> {
-  const permissions = textsOf("permissions", required) ?? [];
+  const permissions = stringsOf("permissions", required) ?? [];
   numberIn("cost", cost, { from: 0, to: 1_000_000 });
   return async (presented) => {
     const text = keyOf(presented);
@@ -87,7 +87,7 @@ export function keyOf({ xApiKey, authorization }: Omit<PresentedKey, "clientIp">
 }
 
 /**
- * Return an address without its IPv6 zone; undefined for other texts, such as the path of a Unix socket, which
+ * Return an address without its IPv6 zone; undefined for other strings, such as the path of a Unix socket, which
  * Keywright would refuse as a request that is not valid.
  */
 export function addressOf(clientIp: string | undefined): string | undefined {
@@ -101,7 +101,7 @@ export function addressOf(clientIp: string | undefined): string | undefined {
       return address;
     }
   } catch {
-    // no address
+    // not an address
   }
   return undefined;
 }

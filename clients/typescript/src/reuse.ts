@@ -79,7 +79,7 @@ export function moment(): Moment {
 }
 
 /**
- * Return a function that digests text with HMAC-SHA-256 and a key of its own.
+ * Return a function that digests a string with HMAC-SHA-256 and a key of its own.
  *
  * Web Crypto alone takes longer than the rest of a reuse: it answers from another thread.
  */

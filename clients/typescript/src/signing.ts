@@ -123,15 +123,15 @@ export class Signer {
   }
 }
 
-/** Return credentials. Raise ConfigurationError if they are none, or their expiration is no time. */
+/** Return credentials. Raise ConfigurationError if they are not an object, or their expiration is not a time. */
 function checked(credentials: AwsCredentials): AwsCredentials {
   if (typeof credentials !== "object" || credentials === null) {
-    throw new ConfigurationError("credentials are no AWS credentials");
+    throw new ConfigurationError("credentials must be {accessKeyId, secretAccessKey} or a function that returns them");
   }
   const { expiration } = credentials as { readonly expiration?: unknown };
   const isTime = expiration instanceof Date || (typeof expiration === "string" && ISO_TIME.test(expiration));
   if (expiration !== undefined && !(isTime && !Number.isNaN(new Date(expiration).getTime()))) {
-    throw new ConfigurationError("the expiration of credentials must be a Date or an ISO 8601 text");
+    throw new ConfigurationError("the expiration of credentials must be a Date or an ISO 8601 string");
   }
   return credentials;
 }

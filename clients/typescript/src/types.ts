@@ -304,7 +304,7 @@ export interface AwsCredentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly sessionToken?: string | undefined;
-  /** A Date or an ISO 8601 text. */
+  /** A Date or an ISO 8601 string. */
   readonly expiration?: Date | string | undefined;
 }
 
@@ -316,7 +316,7 @@ export interface KeywrightOptions {
   readonly region?: string | undefined;
   /** AWS credentials to verify keys with, or a function that returns them. By default those of the environment. */
   readonly credentials?: AwsCredentials | (() => AwsCredentials | Promise<AwsCredentials>) | undefined;
-  /** Time limit of each attempt, by default 5 seconds. */
+  /** Time limit of each attempt, 0.001 to 900 seconds, by default 5. */
   readonly timeoutSeconds?: number | undefined;
   /** Further attempts after a failure, 0 to 10, by default 2. */
   readonly retries?: number | undefined;
@@ -325,7 +325,7 @@ export interface KeywrightOptions {
    * A revoked key works for at most that long.
    */
   readonly reuseSeconds?: number | undefined;
-  /** The maximum number of answers kept for reuse, by default 10,000. */
+  /** The maximum number of answers kept for reuse, 1 to 10,000,000, by default 10,000. */
   readonly reuseEntries?: number | undefined;
   /** The function that sends requests, by default `fetch`. */
   readonly fetch?: typeof fetch | undefined;

@@ -93,6 +93,15 @@ test("the endpoint of Lambda comes before that of all services", async (t) => {
   assert.equal(new URL((await sent({ function: ARN })).url).origin, "https://lambda.example.com");
 });
 
+test("an endpoint that is not a URL is refused with what one looks like", (t) => {
+  environment(t, { AWS_ENDPOINT_URL: "lambda.example.com" });
+
+  assert.throws(() => new Keywright({ function: ARN }), {
+    name: "ConfigurationError",
+    message: "AWS_ENDPOINT_URL must be a URL such as https://HOST",
+  });
+});
+
 test("an endpoint in clear text that is not of this machine is refused", (t) => {
   environment(t, { AWS_ENDPOINT_URL: "http://lambda.example.com" });
 
@@ -126,10 +135,10 @@ for (const [address, problem] of [
   ["https://:secret@api.example.com/v1", /must not have a user/],
   ["https://api.example.com/v1?stage=prod", /must not have a user, a query/],
   ["https://api.example.com/v1#docs", /must not have a user, a query or a fragment/],
-  ["api.example.com", /is not a URL/],
-  ["", /is not a URL/],
-  [undefined, /is not a URL/],
-  [null, /is not a URL/],
+  ["api.example.com", /^the address must be a URL such as https:\/\/HOST\/v1, the stack's output ApiUrl$/],
+  ["", /^the address must be a URL such as https:\/\/HOST\/v1, the stack's output ApiUrl$/],
+  [undefined, /^the address must be a URL such as https:\/\/HOST\/v1, the stack's output ApiUrl$/],
+  [null, /^the address must be a URL such as https:\/\/HOST\/v1, the stack's output ApiUrl$/],
 ] as const) {
   withoutEnvironment(`the address ${JSON.stringify(address)} is refused`, () => {
     assert.throws(() => new Keywright(address as never), { name: "ConfigurationError", message: problem });
@@ -178,11 +187,14 @@ withoutEnvironment("options that are undefined are as if they were omitted", () 
 for (const [options, type] of [
   [{ timeoutSeconds: 0 }, RangeError],
   [{ timeoutSeconds: Number.POSITIVE_INFINITY }, RangeError],
+  [{ timeoutSeconds: 900.001 }, RangeError],
   [{ timeoutSeconds: "5" }, TypeError],
   [{ retries: -1 }, RangeError],
   [{ retries: 1.5 }, RangeError],
+  [{ retries: 11 }, RangeError],
   [{ reuseSeconds: 3601 }, RangeError],
   [{ reuseEntries: 0 }, RangeError],
+  [{ reuseEntries: 10_000_001 }, RangeError],
   [{ fetch: "https" }, TypeError],
 ] as const) {
   withoutEnvironment(`the options ${JSON.stringify(options)} are refused`, () => {

@@ -159,7 +159,7 @@ test("a function that throws at once is as one that fails later", async () => {
   await assert.rejects(client.verify(KEY), { name: "ApiConnectionError" });
 });
 
-test("an expiration can be the text of a time", async (t) => {
+test("an expiration can be a string", async (t) => {
   clocks(t);
   const { client, asked } = await counted(t, () => ({ ...CREDENTIALS, expiration: "2026-01-01T01:00:00Z" }));
 
@@ -180,19 +180,19 @@ for (const expiration of ["soon", "", "2026", "2026-13-01T00:00:00Z", 1_767_225_
 
       await assert.rejects(new Keywright(url, { region: "us-east-1", credentials }).verify(KEY), {
         name: "ConfigurationError",
-        message: "the expiration of credentials must be a Date or an ISO 8601 text",
+        message: "the expiration of credentials must be a Date or an ISO 8601 string",
       });
       assert.deepEqual(requests, []);
     });
   }
 }
 
-test("credentials that are no object name themselves", async (t) => {
+test("credentials that are not an object are refused with what they must be", async (t) => {
   const { url } = await serve(t, data(VALID));
 
   await assert.rejects(new Keywright(url, { region: "us-east-1", credentials: null as never }).verify(KEY), {
     name: "ConfigurationError",
-    message: "credentials are no AWS credentials",
+    message: "credentials must be {accessKeyId, secretAccessKey} or a function that returns them",
   });
 });
 
@@ -202,7 +202,7 @@ for (const credentials of [() => undefined as never, () => null as never]) {
 
     await assert.rejects(new Keywright(url, { region: "us-east-1", credentials }).verify(KEY), {
       name: "ConfigurationError",
-      message: "credentials are no AWS credentials",
+      message: "credentials must be {accessKeyId, secretAccessKey} or a function that returns them",
     });
   });
 }

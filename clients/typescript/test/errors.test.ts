@@ -59,7 +59,7 @@ test("errors have their class as name, and one base", () => {
   assert.ok(errors.every((error) => error instanceof KeywrightError && error instanceof Error));
 });
 
-test("a refusal by IAM, whose texts are empty, names the permission that is missing", async (t) => {
+test("a refusal by IAM, whose strings are empty, names the permission that is missing", async (t) => {
   const error = await errorOf(t, {
     status: 403,
     body: { data: null, error: { code: "", message: "", hint: "", docs: "" } },
@@ -78,9 +78,9 @@ test("a refusal by IAM, whose texts are empty, names the permission that is miss
 });
 
 for (const [status, message, hint] of [
-  [200, "The answer is not one of Keywright", "Check the address: it must be the stack's output ApiUrl."],
-  [401, "The answer is not one of Keywright", "Check the address: it must be the stack's output ApiUrl."],
-  [404, "The answer is not one of Keywright", "Check the address: it must be the stack's output ApiUrl."],
+  [200, "The answer is not from Keywright", "Check the address: it must be the stack's output ApiUrl."],
+  [401, "The answer is not from Keywright", "Check the address: it must be the stack's output ApiUrl."],
+  [404, "The answer is not from Keywright", "Check the address: it must be the stack's output ApiUrl."],
   [302, "The address redirects, which is not followed", "Check the address: it must be the stack's output ApiUrl."],
   [429, "AWS answered in place of Keywright", "Repeat the request later."],
   [502, "AWS answered in place of Keywright", "Repeat the request later."],
@@ -97,10 +97,10 @@ test("a result that is malformed says where, and not what it is", async (t) => {
   const error = await errorOf(t, data({ ...VALID, metadata: { plan: null } }));
 
   assert.ok(error instanceof ApiError);
-  assert.equal(error.message, "The answer is not one of Keywright (data.metadata)");
+  assert.equal(error.message, "The answer is not from Keywright (data.metadata)");
 });
 
-test("a session token that is refused before Keywright reads it is no matter of AWS credentials", async (t) => {
+test("a session token that is refused before Keywright reads it is not a matter of AWS credentials", async (t) => {
   const { url } = await serve(t, { status: 403, body: { message: "Forbidden" } });
 
   await assert.rejects(new Keywright(url, NO_RETRIES).get(ID), {

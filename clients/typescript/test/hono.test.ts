@@ -48,7 +48,7 @@ test("the address is not known unless a function tells it", async () => {
   );
 });
 
-test("a text that is no address is not passed on", async () => {
+test("a string that is not an address is not passed on", async () => {
   const keywright = new Answering(VALID);
   const app = application(keywright, { clientIp: () => "/run/app.sock" });
   await app.request("/reports", { headers: { "x-api-key": "kk_text" } });

@@ -216,7 +216,7 @@ test("a list whose page names itself as the next one ends with an error", async 
 
   await assert.rejects(all(new Keywright(url, OPTIONS).list()), {
     code: "UNEXPECTED_ANSWER",
-    message: "The answer is not one of Keywright (pagination.next_cursor)",
+    message: "The answer is not from Keywright (pagination.next_cursor)",
   });
   assert.equal(requests.length, 2);
 });
@@ -244,10 +244,10 @@ for (const id of ["", "..", "a/b", "a?b", "%2e%2e", "current", "verify"]) {
 }
 
 for (const [name, call, type] of [
-  ["an id that is no text", (client: Keywright) => client.get(7 as never), TypeError],
+  ["an id that is not a string", (client: Keywright) => client.get(7 as never), TypeError],
   ["a page of 101", async (client: Keywright) => client.list({ pageSize: 101 }), RangeError],
   ["a page of 0", async (client: Keywright) => client.auditLogs({ pageSize: 0 }), RangeError],
-  ["an event that is no list", async (client: Keywright) => client.auditLogs({ event: "a" as never }), TypeError],
+  ["an event that is not a list", async (client: Keywright) => client.auditLogs({ event: "a" as never }), TypeError],
   ["an invalid Date", (client: Keywright) => client.update(ID, { expiresAt: new Date("soon") }), RangeError],
   ["a time that is a number", (client: Keywright) => client.update(ID, { expiresAt: 7 as never }), TypeError],
   ["an empty Idempotency-Key", (client: Keywright) => client.rotate(ID, { idempotencyKey: "" }), RangeError],

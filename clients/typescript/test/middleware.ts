@@ -162,7 +162,7 @@ export function testMiddleware(serve: Serve): void {
     });
   }
 
-  test("a text that is too long for a key is 401, and Keywright is not asked", async () => {
+  test("a string that is too long for a key is 401, and Keywright is not asked", async () => {
     let sent = 0;
     const fetch = async (): Promise<Response> => {
       sent += 1;

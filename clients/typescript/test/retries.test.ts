@@ -99,7 +99,7 @@ test("a service that asks for more than ten seconds is not waited for", async (t
   assert.deepEqual(taken, []);
 });
 
-test("a pause that is no number of seconds is ignored", async (t) => {
+test("a pause that is not a number of seconds is ignored", async (t) => {
   const taken = pauses(t);
   const later = "Wed, 21 Oct 2099 07:28:00 GMT";
   const { url } = await serve(t, failure(503, "SERVICE_UNAVAILABLE", { "retry-after": later }), data(VALID));

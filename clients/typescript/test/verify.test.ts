@@ -79,7 +79,7 @@ test("an unknown key is a result without details", async (t) => {
 
 for (const options of [{}, { reuseSeconds: 10 }]) {
   const how = JSON.stringify(options);
-  test(`a text of more than 4,096 characters is no key, and Keywright is not asked (${how})`, async (t) => {
+  test(`a string of more than 4,096 characters is not a key, and Keywright is not asked (${how})`, async (t) => {
     const { url, requests } = await serve(t, data(VALID));
     const client = new Keywright(url, { ...OPTIONS, ...options });
 
@@ -90,7 +90,7 @@ for (const options of [{}, { reuseSeconds: 10 }]) {
   });
 }
 
-test("the options of a text that is too long are checked, too", async (t) => {
+test("the options of a string that is too long are checked, too", async (t) => {
   const { url } = await serve(t, data(VALID));
 
   await assert.rejects(new Keywright(url, OPTIONS).verify("x".repeat(4097), { cost: -1 }), RangeError);
@@ -159,13 +159,13 @@ for (const [name, body] of Object.entries({
 }
 
 for (const [name, call, type] of [
-  ["a key that is no text", (client: Keywright) => client.verify(undefined as never), TypeError],
+  ["a key that is not a string", (client: Keywright) => client.verify(undefined as never), TypeError],
   [
     "one permission instead of a list",
     (client: Keywright) => client.verify(KEY, { permissions: "a:b" as never }),
     TypeError,
   ],
-  ["an address that is no text", (client: Keywright) => client.verify(KEY, { clientIp: 7 as never }), TypeError],
+  ["an address that is not a string", (client: Keywright) => client.verify(KEY, { clientIp: 7 as never }), TypeError],
   ["a cost in words", (client: Keywright) => client.verify(KEY, { cost: "1" as never }), TypeError],
   ["a negative cost", (client: Keywright) => client.verify(KEY, { cost: -1 }), RangeError],
   ["a fraction of a cost", (client: Keywright) => client.verify(KEY, { cost: 0.5 }), RangeError],

@@ -1,33 +1,48 @@
-/** The client and a running service. KEYWRIGHT_STACK is its stack file, such as .local/stack.json of `make run`. */
+/** The client and a running deployment. KEYWRIGHT_STACK is its stack file, such as .local/stack.json of `make run`. */
 
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 
 import { Keywright, type CreateApiKey, type Verification, type VerifyOptions } from "../../src/index.js";
 
 interface Stack {
   readonly base_url: string;
   readonly tokens: Readonly<Record<"owner" | "admin" | "member", string>>;
-  readonly keys: Readonly<Record<"disabled" | "expired", string>>;
   readonly iam: { readonly region: string; readonly access_key_id: string; readonly secret_access_key: string };
   readonly function_arn: string;
   readonly lambda_url: string | null;
 }
 
 const file = process.env["KEYWRIGHT_STACK"];
-assert.ok(file, "KEYWRIGHT_STACK must be the path of the stack file of a running service");
+assert.ok(file, "KEYWRIGHT_STACK must be the path of the stack file of a running deployment");
 const stack = JSON.parse(readFileSync(file, "utf8")) as Stack;
 if (stack.lambda_url) process.env["AWS_ENDPOINT_URL_LAMBDA"] = stack.lambda_url;
 
 const { region, access_key_id, secret_access_key } = stack.iam;
 const credentials = { accessKeyId: access_key_id, secretAccessKey: secret_access_key };
-const admin = new Keywright(stack.base_url, { region, credentials, token: stack.tokens.admin });
-const direct = new Keywright({ function: stack.function_arn, credentials });
+const wrong = { ...credentials, secretAccessKey: "wrong" };
+const options = { region, credentials, timeoutSeconds: 60 }; // functions of a new deployment start slowly
+const admin = new Keywright(stack.base_url, { ...options, token: stack.tokens.admin });
+const direct = new Keywright({ function: stack.function_arn }, options);
 
 async function created(fields: Partial<CreateApiKey> = {}): Promise<{ id: string; key: string }> {
   return admin.create({ name: "TypeScript client", permissions: ["sessions:read"], ...fields });
+}
+
+async function disabled(): Promise<string> {
+  const { id, key } = await created();
+  await admin.update(id, { enabled: false });
+  return key;
+}
+
+async function expired(): Promise<string> {
+  const { key } = await created({ expiresAt: new Date(Date.now() + 1000) });
+  const deadline = Date.now() + 60_000; // the deployment has a clock of its own
+  while ((await admin.verify(key)).valid && Date.now() < deadline) await setTimeout(50);
+  return key;
 }
 
 async function changeOrganization(action: "request-delete" | "cancel-delete"): Promise<void> {
@@ -59,8 +74,8 @@ for (const [way, client] of Object.entries({ "over HTTP": admin, directly: direc
 
     const codes = [
       await verify("unknown"),
-      await verify(stack.keys.expired),
-      await verify(stack.keys.disabled),
+      await verify(await expired()),
+      await verify(await disabled()),
       await verify(bound.key),
       await verify(bound.key, { permissions: ["webhooks:write"], clientIp: "192.0.2.7" }),
       await verify(limited.key),
@@ -115,22 +130,19 @@ for (const [way, client] of Object.entries({ "over HTTP": admin, directly: direc
 }
 
 test("wrong credentials are an error, over HTTP", async () => {
-  const client = new Keywright(stack.base_url, { region, credentials: { ...credentials, secretAccessKey: "wrong" } });
+  const client = new Keywright(stack.base_url, { ...options, credentials: wrong });
 
   await assert.rejects(client.verify("unknown"), { name: "ApiError", status: 401, code: "UNAUTHORIZED" });
 });
 
 test("wrong credentials are an error, directly", async () => {
-  const client = new Keywright({
-    function: stack.function_arn,
-    credentials: { ...credentials, secretAccessKey: "wrong" },
-  });
+  const client = new Keywright({ function: stack.function_arn }, { ...options, credentials: wrong });
 
   await assert.rejects(client.verify("unknown"), { name: "ApiError", status: 403, code: "UNEXPECTED_ANSWER" });
 });
 
 test("a function that does not exist is an error", async () => {
-  const client = new Keywright({ function: `${stack.function_arn}-gone`, credentials });
+  const client = new Keywright({ function: `${stack.function_arn}-gone` }, options);
 
   await assert.rejects(client.verify("unknown"), { name: "ApiError", code: "UNEXPECTED_ANSWER" });
 });
@@ -205,7 +217,7 @@ test("the audit log has the changes of a key", async () => {
 });
 
 test("a member cannot create keys", async () => {
-  const member = new Keywright(stack.base_url, { token: stack.tokens.member });
+  const member = new Keywright(stack.base_url, { ...options, token: stack.tokens.member });
 
   await assert.rejects(member.create({ name: "CI", permissions: ["sessions:read"] }), {
     status: 403,
@@ -213,8 +225,8 @@ test("a member cannot create keys", async () => {
   });
 });
 
-test("a token that is none is refused", async () => {
-  await assert.rejects(new Keywright(stack.base_url, { token: "none" }).get(randomUUID()), {
+test("a string that is not a token is refused", async () => {
+  await assert.rejects(new Keywright(stack.base_url, { ...options, token: "none" }).get(randomUUID()), {
     status: 401,
     code: "UNAUTHORIZED",
   });
