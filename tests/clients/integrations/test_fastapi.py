@@ -41,6 +41,16 @@ def test_a_refusal_is_the_detail_of_an_http_exception(service: Service) -> None:
     } == response.json()
 
 
+@pytest.mark.parametrize(("path", "status"), [("/reports/response", 200), ("/reports/missing", 404)])
+def test_a_response_of_the_route_gets_the_limits_once(service: Service, path: str, status: int) -> None:
+    """A route that returns a response, or raises an exception, passes the headers of the limits to it."""
+    service.answer = verification("VALID", rateLimit=RATE_LIMIT)
+    response = of_asgi(fastapi_application.create(blocking(service)))({"x-api-key": KEY.encode()}, path)
+
+    assert status == response.status_code
+    assert ['"rate";r=8;t=2'] == response.headers.get_list("ratelimit")
+
+
 def test_a_function_returns_the_address_of_the_caller(service: Service) -> None:
     """The function of the application sees the request and decides which address is the caller's."""
     app = fastapi_application.create(blocking(service), client_ip=lambda connection: connection.headers["x-real-ip"])
