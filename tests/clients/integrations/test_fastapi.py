@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from fastapi.routing import APIWebSocketRoute
@@ -15,6 +15,8 @@ from tests.clients.integrations.applications import asynchronous, blocking, conn
 from tests.support.in_process import of_asgi
 
 if TYPE_CHECKING:
+    from keywright_client import AsyncKeywright
+    from keywright_client.results import Verification
     from tests.clients.integrations.answers import Service
 
 DENIAL: dict[str, Any] = {"websocket.http.response": {}}
@@ -57,6 +59,21 @@ def test_a_function_returns_the_address_of_the_caller(service: Service) -> None:
     of_asgi(app)({"x-api-key": KEY.encode(), "x-real-ip": b"2001:db8::1"})
 
     assert ["2001:db8::1"] == [body["clientIp"] for body in service.asked]
+
+
+def test_a_client_in_the_place_of_the_one_for_asyncio(service: Service) -> None:
+    """An object that forwards to the client for asyncio, such as one that counts, is awaited like it."""
+
+    class Forwarding:
+        def __init__(self, keywright: AsyncKeywright) -> None:
+            self._keywright = keywright
+
+        async def verify(self, text: str, **options: Any) -> Verification:
+            return await self._keywright.verify(text, **options)
+
+    app = fastapi_application.create(cast("AsyncKeywright", Forwarding(asynchronous(service))))
+
+    assert 200 == of_asgi(app)({"x-api-key": KEY.encode()}).status_code
 
 
 def test_a_websocket_with_a_key_is_accepted(service: Service) -> None:

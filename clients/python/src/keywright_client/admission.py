@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import ipaddress
 import logging
 from dataclasses import dataclass
@@ -11,13 +12,14 @@ from typing import TYPE_CHECKING
 from keywright_client import requests
 from keywright_client.errors import ApiConnectionError, ApiError
 from keywright_client.refusals import NO_KEY, Refusal, refusal, unavailable
-from keywright_client.results import Valid
+from keywright_client.results import Refused, Valid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from typing_extensions import TypeIs
+
     from keywright_client import AsyncKeywright, Keywright
-    from keywright_client.results import Verification
 
 _HIGHEST_COST = 1_000_000
 _logger = logging.getLogger("keywright_client")
@@ -48,6 +50,11 @@ class Requirements:
         return cls(requests.texts("permissions", permissions), cost)
 
 
+def is_async(keywright: Keywright | AsyncKeywright) -> TypeIs[AsyncKeywright]:
+    """Return whether a client verifies keys without blocking: an `AsyncKeywright`, or an object in its place."""
+    return inspect.iscoroutinefunction(keywright.verify)
+
+
 def admit(keywright: Keywright, key: str | None, client_ip: str | None, needed: Requirements) -> Valid | Refusal:
     """Verify the key of a request; return the result, or the answer that refuses the request.
 
@@ -59,6 +66,7 @@ def admit(keywright: Keywright, key: str | None, client_ip: str | None, needed: 
 
     Raises:
         ConfigurationError: the client has no region or no credentials.
+        TypeError: the client returned something else than the result of a verification.
     """
     if not key:
         return NO_KEY
@@ -106,7 +114,9 @@ def _unavailable(error: ApiError | ApiConnectionError) -> Refusal:
     return unavailable(error)
 
 
-def _answer(verification: Verification, needed: Requirements) -> Valid | Refusal:
+def _answer(verification: object, needed: Requirements) -> Valid | Refusal:
     if isinstance(verification, Valid):
         return verification
-    return refusal(verification, needed.permissions, datetime.now(timezone.utc))
+    if isinstance(verification, Refused):
+        return refusal(verification, needed.permissions, datetime.now(timezone.utc))
+    raise TypeError(f"verify must return a Valid or a Refused, not {type(verification).__name__}")

@@ -18,7 +18,7 @@ from fastapi.requests import HTTPConnection
 from fastapi.security import APIKeyHeader, HTTPBearer
 
 from keywright_client import AsyncKeywright, Keywright, Valid
-from keywright_client.admission import Requirements, admit, admit_async
+from keywright_client.admission import Requirements, admit, admit_async, is_async
 from keywright_client.refusals import Refusal, limit_headers, presented_key
 
 
@@ -98,7 +98,7 @@ class ApiKey:
         headers = connection.headers
         key = presented_key(headers.get("x-api-key"), headers.get("authorization"))
         address = self._client_ip(connection)
-        if isinstance(self._keywright, AsyncKeywright):
+        if is_async(self._keywright):
             result = await admit_async(self._keywright, key, address, self._needed)
         else:
             result = await run_in_threadpool(admit, self._keywright, key, address, self._needed)
