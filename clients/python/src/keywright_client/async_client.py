@@ -136,12 +136,13 @@ class AsyncKeywright:
 
         Args:
             name: name that people recognize the key by, 1 to 120 characters.
-            permissions: one or more permissions of the deployment.
+            permissions: one or more permissions of the deployment. `X:write` includes `X:read`.
             metadata: your own data about the key, up to 16 KiB.
-            expires_at: when the key expires, with a time zone. By default it never does.
-            rate_limit: how fast the key can be used.
-            quota: how often the key can be used.
-            allowed_ips: addresses and ranges that the key can be used from, up to 50.
+            expires_at: when the key expires, a time in the future with a time zone. By default it never does.
+            rate_limit: how fast the key can be used. By default it has no rate limit.
+            quota: how often the key can be used. By default it has no quota.
+            allowed_ips: addresses and ranges that the key can be used from, up to 50. By default it can be used from
+                anywhere, as with an empty list.
             idempotency_key: for 24 hours, the same one and the same fields get the same key. By default each call has
                 a new one, which its attempts share.
 
@@ -177,7 +178,8 @@ class AsyncKeywright:
 
         Args:
             enabled: only keys that are enabled, or disabled.
-            permission: only keys that were granted this permission directly.
+            permission: only keys that were granted this permission directly. `X:read` does not find keys with
+                `X:write`.
             expires_before: only keys that expire before this time, or have expired.
             page_size: number of keys in a request, 1 to 100.
 
@@ -219,16 +221,17 @@ class AsyncKeywright:
 
         Args:
             id: id of the key.
-            name: new name.
-            enabled: whether the key is enabled.
-            permissions: new list of permissions.
-            metadata: new metadata.
-            expires_at: when the key expires. None removes the expiry.
-            rate_limit: new rate limit. None removes it.
-            quota: new quota. None removes it.
-            allowed_ips: new list of addresses and ranges. None allows all.
-            leak: None clears the report that the text of the key is public.
-            reason: why the key is disabled. Only together with `enabled=False`.
+            name: new name, 1 to 120 characters.
+            enabled: whether the key is enabled. A disabled key is refused.
+            permissions: new list of permissions, one or more. It replaces the current one.
+            metadata: new metadata, up to 16 KiB. It replaces the current metadata.
+            expires_at: when the key expires, a time in the future with a time zone. None removes the expiry.
+            rate_limit: new rate limit, from the next use on. None removes it.
+            quota: new quota, from the next use on. What was used of the period stays used. None removes the quota.
+            allowed_ips: new list of addresses and ranges, up to 50. None and an empty list allow all.
+            leak: None clears the report that the text of the key is public. A disabled key with such a report can only
+                be enabled together with it.
+            reason: why the key is disabled, for the audit log. Only together with `enabled=False`.
 
         Raises:
             ApiError: Keywright answered with an error: `API_KEY_NOT_FOUND` if there is no such key.
@@ -265,10 +268,11 @@ class AsyncKeywright:
 
         Args:
             id: id of the key.
-            grace_period_seconds: how long the previous text keeps working, up to 604,800, which is 7 days.
+            grace_period_seconds: how long the previous text keeps working, up to 604,800, which is 7 days. By default
+                it stops working at once.
             reason: why the key is rotated, for the audit log.
-            idempotency_key: for 24 hours, the same one gets the same text. By default each call has a new one, which
-                its attempts share.
+            idempotency_key: for 24 hours, the same one and the same arguments get the same text. By default each call
+                has a new one, which its attempts share.
 
         Raises:
             ApiError: Keywright answered with an error: `API_KEY_NOT_FOUND` if there is no such key.
@@ -314,9 +318,9 @@ class AsyncKeywright:
             actor_type: only changes by actors of these types. All by default.
             actor_user_id: only changes by this user.
             actor_api_key_id: only changes by the holder of this key.
-            target_id: only changes of this key, member or organization.
-            created_from: only changes since this time.
-            created_to: only changes before this time.
+            target_id: only changes to this key, member or organization.
+            created_from: only records created at or after this time.
+            created_to: only records created at or before this time.
             page_size: number of records in a request, 1 to 100.
 
         Raises:
