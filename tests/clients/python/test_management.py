@@ -116,6 +116,31 @@ def test_list_sends_its_filters(kind: Kind) -> None:
     } == dict(keywright.received[0].url.params)
 
 
+@pytest.mark.parametrize("method", ["list", "audit_logs"])
+@pytest.mark.parametrize(
+    ("page_size", "error"), [(0, ValueError), (101, ValueError), (1.5, TypeError), (True, TypeError)]
+)
+def test_a_page_size_that_no_request_can_have(
+    kind: Kind, method: str, page_size: object, error: type[Exception]
+) -> None:
+    """A size that Keywright would refuse is an error of the call itself, before a page is read."""
+    keywright = pretended(page([], None))
+    with pytest.raises(error, match="page_size must be"):
+        getattr(kind.client(URL, handler=keywright), method)(page_size=page_size)
+
+    assert [] == keywright.received
+
+
+@pytest.mark.parametrize("method", ["list", "audit_logs"])
+@pytest.mark.parametrize("page_size", [1, 100])
+def test_the_smallest_and_the_largest_page(kind: Kind, method: str, page_size: int) -> None:
+    """Both ends of the range are in it."""
+    keywright = pretended(page([], None))
+    list(getattr(kind.client(URL, handler=keywright), method)(page_size=page_size))
+
+    assert str(page_size) == keywright.received[0].url.params["limit"]
+
+
 def test_audit_logs_send_their_filters(kind: Kind) -> None:
     """Several events are one parameter, with commas; a value is encoded."""
     keywright = pretended(page([], None))

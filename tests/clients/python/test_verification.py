@@ -290,6 +290,24 @@ def test_arguments_of_wrong_types(kind: Kind, text: Any, options: dict[str, Any]
     assert [] == keywright.received
 
 
+@pytest.mark.parametrize("cost", [-1, 1_000_001])
+def test_a_cost_out_of_range(kind: Kind, cost: int) -> None:
+    """A cost that Keywright would refuse is a ValueError that says the range, and nothing is sent."""
+    keywright = pretended(success(verified()))
+    with pytest.raises(ValueError, match="cost must be from 0 to 1,000,000"):
+        kind.client(URL, handler=keywright).verify(KEY_TEXT, cost=cost)
+
+    assert [] == keywright.received
+
+
+def test_the_highest_cost(kind: Kind) -> None:
+    """The end of the range is in it."""
+    keywright = pretended(success(verified()))
+    kind.client(URL, handler=keywright).verify(KEY_TEXT, cost=1_000_000)
+
+    assert [{"key": KEY_TEXT, "cost": 1_000_000}] == keywright.bodies()
+
+
 def test_type_checkers_narrow_a_result() -> None:
     """`valid`, isinstance and match all narrow the union of results; mypy checks this test."""
 

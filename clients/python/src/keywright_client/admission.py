@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from keywright_client import AsyncKeywright, Keywright
 
-_HIGHEST_COST = 1_000_000
 _logger = logging.getLogger("keywright_client")
 
 
@@ -45,9 +44,7 @@ class Requirements:
             TypeError: the permissions are no list of texts, or the cost is no whole number.
             ValueError: the cost is not from 0 to 1,000,000.
         """
-        if not 0 <= requests.number("cost", cost) <= _HIGHEST_COST:
-            raise ValueError(f"cost must be from 0 to {_HIGHEST_COST:,}")
-        return cls(requests.texts("permissions", permissions), cost)
+        return cls(requests.texts("permissions", permissions), requests.cost(cost))
 
 
 def is_async(keywright: Keywright | AsyncKeywright) -> TypeIs[AsyncKeywright]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
-from keywright_client import flow, requests, transport
+from keywright_client import flow, transport
 from keywright_client.answers import Lost, Reply
 from keywright_client.connections import Connections
-from keywright_client.engine import Engine
+from keywright_client.engine import Engine, checked_timeout
 from keywright_client.requests import UNSET, Unchanged
 
 if TYPE_CHECKING:
@@ -45,26 +45,26 @@ class Keywright:
 
     Args:
         url: address of the API, the stack's output ApiUrl. Pass either `url` or `function`.
-        function: ARN or name of the stack's VerifyApiKey function, to verify keys without API Gateway. The client then
-            only verifies.
+        function: ARN of the stack's VerifyApiKey function, to verify keys without API Gateway. The client then only
+            verifies.
         token: session token of an owner or admin, to manage keys, or a function that returns one. The
             function is called before every attempt.
-        region: AWS region to sign for. By default it is in `function` or `url`, else in AWS_REGION, AWS_DEFAULT_REGION
-            or the AWS profile.
-        credentials: AWS credentials, as `boto3.Session().get_credentials()`. By default they are looked for where all
-            AWS SDKs do.
+        region: AWS region to sign for. By default it is in `url`, else in AWS_REGION, AWS_DEFAULT_REGION or the AWS
+            profile. Omit it with `function`, whose ARN has it.
+        credentials: AWS credentials, such as `boto3.Session().get_credentials()`. By default they are looked for where
+            all AWS SDKs do.
         timeout_seconds: how long an attempt waits for the connection, for TLS and for the next part of the answer. A
-            body that arrives in parts ends at this time, too.
+            body that arrives in parts ends at this time, too. 0.001 to 900.
         retries: how many further attempts follow a connection error, a time-out, a 429 or a 5xx, up to 10.
         reuse_seconds: how long a valid answer is used again for the same question, up to 3,600. A revoked key can work
             for that long. 0 asks every time. Answers with a rate limit or a quota are never used again.
-        reuse_entries: how many answers are kept for that.
+        reuse_entries: how many answers are kept for that, 1 to 10,000,000.
         http: httpx client to send with, for proxies and tests. It is not closed with this client, and cannot be used in
             processes forked from this one. Without it, a forked process opens connections for itself.
 
     Raises:
         ConfigurationError: an argument cannot work. The message names it and the remedy.
-        TypeError: an argument is no number.
+        TypeError: an argument is not a number.
         ValueError: a number is out of its range.
     """
 
@@ -82,9 +82,7 @@ class Keywright:
         reuse_entries: int = 10_000,
         http: httpx.Client | None = None,
     ) -> None:
-        self._timeout_seconds = requests.seconds("timeout_seconds", timeout_seconds)
-        if self._timeout_seconds <= 0:
-            raise ValueError("timeout_seconds must be more than 0")
+        self._timeout_seconds = checked_timeout(timeout_seconds)
         self._engine = Engine(
             url,
             function=function,
@@ -102,7 +100,7 @@ class Keywright:
     ) -> Verification:
         """Verify a key.
 
-        A refused key is a result, no exception. A repeated attempt can count twice for the limits of the key.
+        A refused key is a result, not an exception. A repeated attempt can count twice for the limits of the key.
 
         Args:
             text: text of the key, as your caller presented it. One of more than 4,096 characters is not found, without
@@ -117,6 +115,7 @@ class Keywright:
             ApiConnectionError: no answer arrived.
             ConfigurationError: there is no region, or there are no AWS credentials.
             TypeError: an argument has the wrong type.
+            ValueError: `cost` is out of its range.
         """
         return self._run(self._engine.verify(text, permissions, client_ip, cost))
 
@@ -151,7 +150,7 @@ class Keywright:
             ApiConnectionError: no answer arrived. The key may have been created.
             ConfigurationError: the client has no `url` or no `token`.
             TypeError: an argument has the wrong type.
-            ValueError: a time has no time zone, or the idempotency key is no printable ASCII.
+            ValueError: a time has no time zone, or the idempotency key is not printable ASCII.
         """
         return self._run(
             self._engine.create(
@@ -187,9 +186,12 @@ class Keywright:
             ApiError: Keywright answered with an error, at any page.
             ApiConnectionError: no answer arrived, at any page.
             ConfigurationError: the client has no `url` or no `token`.
+            TypeError: `page_size` is not a whole number.
+            ValueError: `page_size` is out of its range, or `expires_before` has no time zone.
         """
-        query = {"enabled": enabled, "permission": permission, "expires_before": expires_before, "limit": page_size}
-        return self._items(self._engine.list(**query))
+        return self._items(
+            self._engine.list(page_size, enabled=enabled, permission=permission, expires_before=expires_before)
+        )
 
     def get(self, id: str) -> ApiKeyDetails:  # noqa: A002 - the name of the field
         """Return a key.
@@ -278,7 +280,7 @@ class Keywright:
             ApiError: Keywright answered with an error: `API_KEY_NOT_FOUND` if there is no such key.
             ApiConnectionError: no answer arrived. The key may have been rotated.
             ConfigurationError: the client has no `url` or no `token`.
-            ValueError: `id` cannot be the id of a key, or the idempotency key is no printable ASCII.
+            ValueError: `id` cannot be the id of a key, or the idempotency key is not printable ASCII.
         """
         return self._run(self._engine.rotate(id, grace_period_seconds, reason, idempotency_key))
 
@@ -327,10 +329,12 @@ class Keywright:
             ApiError: Keywright answered with an error, at any page.
             ApiConnectionError: no answer arrived, at any page.
             ConfigurationError: the client has no `url` or no `token`.
-            TypeError: `event` or `actor_type` is no list of texts.
+            TypeError: `event` or `actor_type` is not a list of strings, or `page_size` is not a whole number.
+            ValueError: `page_size` is out of its range, or a time has no time zone.
         """
         return self._items(
             self._engine.audit_logs(
+                page_size,
                 event=event,
                 actor_type=actor_type,
                 actor_user_id=actor_user_id,
@@ -338,7 +342,6 @@ class Keywright:
                 target_id=target_id,
                 created_from=created_from,
                 created_to=created_to,
-                limit=page_size,
             )
         )
 

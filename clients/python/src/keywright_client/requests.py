@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import uuid
 from collections.abc import Iterable, Mapping
@@ -26,6 +25,8 @@ Result = TypeVar("Result")
 KEYS = "/auth/api-keys"
 VERIFY = "/auth/api-keys/verify"
 AUDIT_LOGS = "/auth/orgs/audit-logs"
+_HIGHEST_COST = 1_000_000
+_LARGEST_PAGE = 100
 _IDEMPOTENCY_KEY = re.compile(r"[ -~]{1,255}")
 _OTHER_RESOURCES = frozenset({"", ".", "..", "current", "verify"})
 """Segments of a path that are no ids: they would address another resource."""
@@ -177,29 +178,52 @@ def text(name: str, value: object) -> str:
     return value
 
 
-def number(name: str, value: object) -> int:
-    """Return a whole number.
+def number(name: str, value: object, least: int, most: int) -> int:
+    """Return a whole number of a range.
 
     Raises:
         TypeError: it is something else.
+        ValueError: it is out of the range.
     """
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be a whole number, not {type(value).__name__}")
+    if not least <= value <= most:
+        raise ValueError(f"{name} must be from {least:,} to {most:,}")
     return value
 
 
-def seconds(name: str, value: object) -> float:
-    """Return a number of seconds.
+def seconds(name: str, value: object, least: float, most: float) -> float:
+    """Return a number of seconds of a range.
 
     Raises:
-        TypeError: it is no number.
-        ValueError: it is no finite number.
+        TypeError: it is not a number.
+        ValueError: it is out of the range, or not a finite number.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
-    if not math.isfinite(value):
-        raise ValueError(f"{name} must be a finite number of seconds")
+    if not least <= value <= most:
+        raise ValueError(f"{name} must be from {least:,g} to {most:,g} seconds")
     return value
+
+
+def cost(value: object) -> int:
+    """Return how much a use takes of the limits of a key, 0 to 1,000,000.
+
+    Raises:
+        TypeError: it is not a whole number.
+        ValueError: it is out of its range.
+    """
+    return number("cost", value, 0, _HIGHEST_COST)
+
+
+def page_size(value: object) -> int:
+    """Return the number of items in a request for a list, 1 to 100.
+
+    Raises:
+        TypeError: it is not a whole number.
+        ValueError: it is out of its range.
+    """
+    return number("page_size", value, 1, _LARGEST_PAGE)
 
 
 def moment(name: str, value: datetime) -> str:
