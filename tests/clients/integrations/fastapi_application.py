@@ -1,4 +1,4 @@
-"""A FastAPI application. FastAPI evaluates its annotations where they are, so they are no texts."""
+"""A FastAPI application. FastAPI evaluates its annotations where they are, so they are not strings."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any

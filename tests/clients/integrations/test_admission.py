@@ -34,7 +34,7 @@ NOTHING = Requirements.of((), 1)
     ],
 )
 def test_only_an_address_is_sent_as_one(service: Service, client_ip: str | None, asked: str | None) -> None:
-    """A text that is no address counts as unknown: Keywright would refuse the request, not only restricted keys."""
+    """A text that is not an address counts as unknown: Keywright would refuse the request, not only restricted keys."""
     assert isinstance(admit(blocking(service), KEY, client_ip, NOTHING), Valid)
     assert isinstance(asyncio.run(admit_async(asynchronous(service), KEY, client_ip, NOTHING)), Valid)
     assert [asked, asked] == [body.get("clientIp") for body in service.asked]

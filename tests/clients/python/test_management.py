@@ -201,7 +201,7 @@ def test_an_empty_page_is_not_the_end(kind: Kind) -> None:
     ids=["no pagination", "null", "no cursor", "a number", "no list", "no keys"],
 )
 def test_a_malformed_page(kind: Kind, answer: httpx.Response) -> None:
-    """A page that is not one of Keywright is an error, not the end of the list."""
+    """A page that is not from Keywright is an error, not the end of the list."""
     with pytest.raises(ApiError) as caught:
         list(kind.client(URL, handler=pretended(answer)).list())
 
@@ -232,7 +232,7 @@ def test_a_list_without_an_end(kind: Kind) -> None:
 @pytest.mark.parametrize("key_id", ["", ".", "..", "current", "verify"])
 @pytest.mark.parametrize("method", ["get", "update", "rotate", "delete"])
 def test_ids_that_are_other_resources(kind: Kind, method: str, key_id: str) -> None:
-    """A segment that would address another resource is no id."""
+    """A segment that would address another resource is not an id."""
     keywright = pretended(DONE)
     with pytest.raises(ValueError, match="id must be the id of an API key"):
         getattr(kind.client(URL, handler=keywright), method)(key_id)

@@ -326,7 +326,7 @@ def test_a_refresh_that_fails_once(kind: Kind) -> None:
 
 @pytest.mark.usefixtures("pauses")
 def test_a_refresh_that_fails(kind: Kind) -> None:
-    """A refresh that keeps failing is no answer; the output of a credential process is not shown."""
+    """A refresh that keeps failing is not an answer; the output of a credential process is not shown."""
     keywright = pretended(NOT_FOUND)
     with pytest.raises(ApiConnectionError, match="cannot be refreshed \\(CredentialRetrievalError\\)") as caught:
         kind.client(URL, handler=keywright, credentials=Failing(9)).verify(KEY_TEXT)

@@ -236,7 +236,7 @@ def test_another_server_admits_no_caller(kind: Kind, content: bytes) -> None:
         kind.client(URL, handler=pretended(httpx.Response(200, content=content))).verify(KEY_TEXT)
 
     assert (
-        "UNEXPECTED_ANSWER (200): The answer is not one of Keywright. Check url: it must be the stack's output ApiUrl."
+        "UNEXPECTED_ANSWER (200): The answer is not from Keywright. Check url: it must be the stack's output ApiUrl."
         == (str(caught.value))
     )
 

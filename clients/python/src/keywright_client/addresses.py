@@ -46,11 +46,12 @@ def parse(url: str, argument: str) -> Address:
         argument: what the user calls it, for messages.
 
     Raises:
-        ConfigurationError: it is no http(s) address, has user, query or fragment, or would send keys in clear text.
+        ConfigurationError: it is not an http(s) address, has a user, query or fragment, or would send keys in clear
+            text.
     """
     parsed = _parsed(url)
     if parsed is None or parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise ConfigurationError(f"{argument}: must be an address as https://HOST/v1")
+        raise ConfigurationError(f"{argument}: must be an address such as https://HOST/v1")
     if parsed.userinfo or parsed.query or parsed.fragment or "?" in url or "#" in url:
         raise ConfigurationError(f"{argument}: must have no user, query or fragment")
     if parsed.scheme == "http" and not _is_loopback(parsed.host):

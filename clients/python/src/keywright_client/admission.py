@@ -41,7 +41,7 @@ class Requirements:
         """Return what a request needs, from the arguments of an integration.
 
         Raises:
-            TypeError: the permissions are no list of texts, or the cost is no whole number.
+            TypeError: the permissions are not a list of strings, or the cost is not a whole number.
             ValueError: the cost is not from 0 to 1,000,000.
         """
         return cls(requests.texts("permissions", permissions), requests.cost(cost))
@@ -58,7 +58,7 @@ def admit(keywright: Keywright, key: str | None, client_ip: str | None, needed: 
     Args:
         keywright: the client to verify the key with.
         key: the key that the caller presented; None if there was none.
-        client_ip: the caller's address. A text that is no address counts as an unknown address.
+        client_ip: the caller's address. A text that is not an address counts as an unknown address.
         needed: what the request needs of the key.
 
     Raises:

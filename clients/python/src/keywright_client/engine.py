@@ -85,7 +85,7 @@ class Engine:
 
     Raises:
         ConfigurationError: an argument cannot work.
-        TypeError: an argument is no number.
+        TypeError: an argument is not a number.
         ValueError: a number is out of its range.
     """
 
@@ -246,5 +246,5 @@ def _signed(call: Call[Any], signer: Signer, address: addresses.Address, loaded:
 
 def _checked(token: object) -> str:
     if not isinstance(token, str) or not _VISIBLE.fullmatch(token):
-        raise ConfigurationError("token: must be a text of visible ASCII characters, without spaces and line breaks")
+        raise ConfigurationError("token: must be a string of visible ASCII characters, without spaces and line breaks")
     return token

@@ -64,7 +64,7 @@ class ApiKey:
             `uvicorn --forwarded-allow-ips` does.
 
     Raises:
-        TypeError: `permissions` is no list of texts, or `cost` is no whole number.
+        TypeError: `permissions` is not a list of strings, or `cost` is not a whole number.
         ValueError: `cost` is out of its range.
     """
 

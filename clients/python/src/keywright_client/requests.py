@@ -29,7 +29,7 @@ _HIGHEST_COST = 1_000_000
 _LARGEST_PAGE = 100
 _IDEMPOTENCY_KEY = re.compile(r"[ -~]{1,255}")
 _OTHER_RESOURCES = frozenset({"", ".", "..", "current", "verify"})
-"""Segments of a path that are no ids: they would address another resource."""
+"""Segments of a path that are not ids: they would address another resource."""
 
 
 class Unset(Enum):
@@ -154,13 +154,13 @@ def page(
 
 
 def texts(name: str, value: object) -> tuple[str, ...]:
-    """Return an iterable of texts as a tuple.
+    """Return an iterable of strings as a tuple.
 
     Raises:
-        TypeError: it is a text itself, whose characters are not meant, or has other items.
+        TypeError: it is a string itself, whose characters are not meant, or has other items.
     """
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-        raise TypeError(f"{name} must be a list of texts, not {type(value).__name__}")
+        raise TypeError(f"{name} must be a list of strings, not {type(value).__name__}")
     items = tuple(value)
     for item in items:
         text(name, item)
@@ -168,13 +168,13 @@ def texts(name: str, value: object) -> tuple[str, ...]:
 
 
 def text(name: str, value: object) -> str:
-    """Return a text.
+    """Return a string.
 
     Raises:
         TypeError: it is something else, which the message does not show.
     """
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be a text, not {type(value).__name__}")
+        raise TypeError(f"{name} must be a string, not {type(value).__name__}")
     return value
 
 
@@ -230,13 +230,13 @@ def moment(name: str, value: datetime) -> str:
     """Return a time in RFC 3339, in UTC.
 
     Raises:
-        TypeError: it is no datetime.
+        TypeError: it is not a datetime.
         ValueError: it has no time zone.
     """
     if not isinstance(value, datetime):
         raise TypeError(f"{name} must be a datetime, not {type(value).__name__}")
     if value.utcoffset() is None:
-        raise ValueError(f"{name} must have a time zone, as datetime.now(timezone.utc) has")
+        raise ValueError(f"{name} must have a time zone, such as that of datetime.now(timezone.utc)")
     return value.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
