@@ -40,14 +40,16 @@ export interface Signed {
 /** Signs requests of one client. */
 export class Signer {
   readonly #source: KeywrightOptions["credentials"];
+  readonly #timeoutMilliseconds: number;
   #credentials: AwsCredentials | undefined;
   #renewal: Promise<AwsCredentials> | undefined;
   #keys = new Map<string, ArrayBuffer>();
   #offset = 0;
 
-  /** Sign with these credentials, those of this function, or those of the environment. */
-  constructor(source: KeywrightOptions["credentials"]) {
+  /** Sign with these credentials, those of this function if it returns in time, or those of the environment. */
+  constructor(source: KeywrightOptions["credentials"], timeoutMilliseconds: number) {
     this.#source = source;
+    this.#timeoutMilliseconds = timeoutMilliseconds;
   }
 
   /**
@@ -91,22 +93,38 @@ export class Signer {
   async #current(): Promise<AwsCredentials> {
     if (this.#source === undefined) return environmentCredentials();
     if (typeof this.#source !== "function") return checked(this.#source);
-    if (this.#credentials !== undefined && this.#lifetime(this.#credentials) > RENEWAL_MILLISECONDS) {
-      return this.#credentials;
-    }
-    this.#renewal ??= this.#renew(this.#source).finally(() => {
+    const held = this.#credentials;
+    const lifetime = held === undefined ? 0 : this.#lifetime(held);
+    if (held !== undefined && lifetime > RENEWAL_MILLISECONDS) return held;
+    const renewal = (this.#renewal ??= this.#renew(this.#source).finally(() => {
       this.#renewal = undefined;
-    });
-    return this.#renewal;
+    }));
+    if (held === undefined || lifetime <= 0) return this.#inTime(renewal);
+    renewal.catch(() => undefined); // those that have not expired yet are used on, and the next call renews them
+    return held;
   }
 
-  /** Renew the credentials. If that fails, those that have not expired yet are used on. */
+  /** Return what a renewal returns. One that takes too long is given up: the next call begins another one. */
+  async #inTime(renewal: Promise<AwsCredentials>): Promise<AwsCredentials> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        this.#renewal = undefined;
+        reject(notSent("the AWS credentials did not arrive in time"));
+      }, this.#timeoutMilliseconds);
+    });
+    try {
+      return await Promise.race([renewal, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   async #renew(source: () => AwsCredentials | Promise<AwsCredentials>): Promise<AwsCredentials> {
     let credentials: AwsCredentials;
     try {
       credentials = await source();
     } catch (error) {
-      if (this.#credentials !== undefined && this.#lifetime(this.#credentials) > 0) return this.#credentials;
       throw notSent(`the AWS credentials cannot be refreshed${plainName(error)}`);
     }
     this.#credentials = checked(credentials);

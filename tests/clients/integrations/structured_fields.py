@@ -12,7 +12,7 @@ def parse(field: str) -> list[tuple[str, dict[str, int]]]:
     """Return the items of a list, each with its parameters.
 
     Raises:
-        ValueError: the field is no such list.
+        ValueError: the field is not such a list.
     """
     items, position = [], 0
     while True:

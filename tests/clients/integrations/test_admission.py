@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -34,7 +34,7 @@ NOTHING = Requirements.of((), 1)
     ],
 )
 def test_only_an_address_is_sent_as_one(service: Service, client_ip: str | None, asked: str | None) -> None:
-    """A text that is no address counts as unknown: Keywright would refuse the request, not only restricted keys."""
+    """A text that is not an address counts as unknown: Keywright would refuse the request, not only restricted keys."""
     assert isinstance(admit(blocking(service), KEY, client_ip, NOTHING), Valid)
     assert isinstance(asyncio.run(admit_async(asynchronous(service), KEY, client_ip, NOTHING)), Valid)
     assert [asked, asked] == [body.get("clientIp") for body in service.asked]
@@ -53,6 +53,23 @@ def test_a_client_without_a_region_is_an_error_of_the_backend(
         admit(Keywright(**options), KEY, None, NOTHING)
     with pytest.raises(ConfigurationError, match="region"):
         asyncio.run(admit_async(AsyncKeywright(**options), KEY, None, NOTHING))
+
+
+def test_what_is_not_a_result_is_an_error_of_the_backend() -> None:
+    """Whatever else a client returns raises: its caller is not told that a key is not valid."""
+
+    class Other:
+        def verify(self, *_: object, **__: object) -> dict[str, bool]:
+            return {"valid": True}
+
+    class AsyncOther:
+        async def verify(self, *_: object, **__: object) -> dict[str, bool]:
+            return {"valid": True}
+
+    with pytest.raises(TypeError, match="not dict"):
+        admit(cast("Keywright", Other()), KEY, None, NOTHING)
+    with pytest.raises(TypeError, match="not dict"):
+        asyncio.run(admit_async(cast("AsyncKeywright", AsyncOther()), KEY, None, NOTHING))
 
 
 @pytest.mark.parametrize("permissions", ["analytics:read", [1], None], ids=str)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from fastapi.routing import APIWebSocketRoute
@@ -15,6 +15,8 @@ from tests.clients.integrations.applications import asynchronous, blocking, conn
 from tests.support.in_process import of_asgi
 
 if TYPE_CHECKING:
+    from keywright_client import AsyncKeywright
+    from keywright_client.results import Verification
     from tests.clients.integrations.answers import Service
 
 DENIAL: dict[str, Any] = {"websocket.http.response": {}}
@@ -41,12 +43,37 @@ def test_a_refusal_is_the_detail_of_an_http_exception(service: Service) -> None:
     } == response.json()
 
 
+@pytest.mark.parametrize(("path", "status"), [("/reports/response", 200), ("/reports/missing", 404)])
+def test_a_response_of_the_route_gets_the_limits_once(service: Service, path: str, status: int) -> None:
+    """A route that returns a response, or raises an exception, passes the headers of the limits to it."""
+    service.answer = verification("VALID", rateLimit=RATE_LIMIT)
+    response = of_asgi(fastapi_application.create(blocking(service)))({"x-api-key": KEY.encode()}, path)
+
+    assert status == response.status_code
+    assert ['"rate";r=8;t=2'] == response.headers.get_list("ratelimit")
+
+
 def test_a_function_returns_the_address_of_the_caller(service: Service) -> None:
     """The function of the application sees the request and decides which address is the caller's."""
     app = fastapi_application.create(blocking(service), client_ip=lambda connection: connection.headers["x-real-ip"])
     of_asgi(app)({"x-api-key": KEY.encode(), "x-real-ip": b"2001:db8::1"})
 
     assert ["2001:db8::1"] == [body["clientIp"] for body in service.asked]
+
+
+def test_a_client_in_the_place_of_the_one_for_asyncio(service: Service) -> None:
+    """An object that forwards to the client for asyncio, such as one that counts, is awaited like it."""
+
+    class Forwarding:
+        def __init__(self, keywright: AsyncKeywright) -> None:
+            self._keywright = keywright
+
+        async def verify(self, text: str, **options: Any) -> Verification:
+            return await self._keywright.verify(text, **options)
+
+    app = fastapi_application.create(cast("AsyncKeywright", Forwarding(asynchronous(service))))
+
+    assert 200 == of_asgi(app)({"x-api-key": KEY.encode()}).status_code
 
 
 def test_a_websocket_with_a_key_is_accepted(service: Service) -> None:

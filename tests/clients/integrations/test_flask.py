@@ -9,7 +9,7 @@ from flask import Flask, g, request
 
 from keywright_client.flask import api_key_required
 from tests.clients.integrations.answers import KEY, RATE_LIMIT, verification
-from tests.clients.integrations.applications import blocking
+from tests.clients.integrations.applications import asynchronous, blocking
 from tests.support.in_process import of_wsgi
 
 if TYPE_CHECKING:
@@ -83,3 +83,9 @@ def test_permissions_are_no_single_text(service: Service) -> None:
     """A text instead of a list of permissions is refused when the application starts."""
     with pytest.raises(TypeError, match="permissions"):
         api_key_required(blocking(service), permissions="analytics:read")
+
+
+def test_the_client_for_asyncio_is_refused(service: Service) -> None:
+    """The application does not start with the client whose results it would not wait for."""
+    with pytest.raises(TypeError, match="Keywright"):
+        api_key_required(asynchronous(service))  # type: ignore[arg-type]

@@ -16,6 +16,6 @@ def test_items_are_parsed_with_their_parameters() -> None:
     "field", ["", "rate;r=8", '"rate";r=8,', '"rate" "quota"', '"rate";r=1.5', '"rate";R=1', '"räte"', '"rate";r=8;']
 )
 def test_anything_else_is_refused(field: str) -> None:
-    """A text that is no such list is refused, so that the parser can fail a test."""
+    """A text that is not such a list is refused, so that the parser can fail a test."""
     with pytest.raises(ValueError, match=r"no (item|separator) at"):
         parse(field)

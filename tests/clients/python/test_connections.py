@@ -141,7 +141,7 @@ BEHAVIORS: dict[str, tuple[Callable[[socket.socket], None], float, str]] = {
 def test_an_answer_that_does_not_arrive(
     kind: Kind, behave: Callable[[socket.socket], object], timeout_seconds: float, reason: str
 ) -> None:
-    """A server that is silent, slow, or breaks off, is no answer; the error names reason and host, and no secret."""
+    """A server that is silent, slow, or breaks off gives no answer: the error names reason and host, and no secret."""
     with server(behave) as url, pytest.raises(ApiConnectionError) as caught:
         kind.client(url, timeout_seconds=timeout_seconds, retries=0).verify(KEY_TEXT)
 
@@ -208,7 +208,7 @@ def test_a_connection_that_the_server_closed(kind: Kind) -> None:
 
 
 def test_a_compressed_answer(kind: Kind) -> None:
-    """A body that cannot be decompressed is no answer."""
+    """A body that cannot be decompressed is not an answer."""
     with serving(answer(b"no gzip", 200, content_encoding="gzip")) as canned, pytest.raises(ApiConnectionError):
         kind.client(f"{canned.url}/v1", retries=0).verify(KEY_TEXT)
 

@@ -116,6 +116,31 @@ def test_list_sends_its_filters(kind: Kind) -> None:
     } == dict(keywright.received[0].url.params)
 
 
+@pytest.mark.parametrize("method", ["list", "audit_logs"])
+@pytest.mark.parametrize(
+    ("page_size", "error"), [(0, ValueError), (101, ValueError), (1.5, TypeError), (True, TypeError)]
+)
+def test_a_page_size_that_no_request_can_have(
+    kind: Kind, method: str, page_size: object, error: type[Exception]
+) -> None:
+    """A size that Keywright would refuse is an error of the call itself, before a page is read."""
+    keywright = pretended(page([], None))
+    with pytest.raises(error, match="page_size must be"):
+        getattr(kind.client(URL, handler=keywright), method)(page_size=page_size)
+
+    assert [] == keywright.received
+
+
+@pytest.mark.parametrize("method", ["list", "audit_logs"])
+@pytest.mark.parametrize("page_size", [1, 100])
+def test_the_smallest_and_the_largest_page(kind: Kind, method: str, page_size: int) -> None:
+    """Both ends of the range are in it."""
+    keywright = pretended(page([], None))
+    list(getattr(kind.client(URL, handler=keywright), method)(page_size=page_size))
+
+    assert str(page_size) == keywright.received[0].url.params["limit"]
+
+
 def test_audit_logs_send_their_filters(kind: Kind) -> None:
     """Several events are one parameter, with commas; a value is encoded."""
     keywright = pretended(page([], None))
@@ -176,7 +201,7 @@ def test_an_empty_page_is_not_the_end(kind: Kind) -> None:
     ids=["no pagination", "null", "no cursor", "a number", "no list", "no keys"],
 )
 def test_a_malformed_page(kind: Kind, answer: httpx.Response) -> None:
-    """A page that is not one of Keywright is an error, not the end of the list."""
+    """A page that is not from Keywright is an error, not the end of the list."""
     with pytest.raises(ApiError) as caught:
         list(kind.client(URL, handler=pretended(answer)).list())
 
@@ -207,7 +232,7 @@ def test_a_list_without_an_end(kind: Kind) -> None:
 @pytest.mark.parametrize("key_id", ["", ".", "..", "current", "verify"])
 @pytest.mark.parametrize("method", ["get", "update", "rotate", "delete"])
 def test_ids_that_are_other_resources(kind: Kind, method: str, key_id: str) -> None:
-    """A segment that would address another resource is no id."""
+    """A segment that would address another resource is not an id."""
     keywright = pretended(DONE)
     with pytest.raises(ValueError, match="id must be the id of an API key"):
         getattr(kind.client(URL, handler=keywright), method)(key_id)

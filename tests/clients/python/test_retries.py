@@ -128,7 +128,7 @@ def test_a_long_retry_after_is_not_waited_for(kind: Kind, pauses: list[float]) -
     "text", ["", "soon", "-1", "1.5", "Wed, 21 Oct 2099 07:28:00 GMT", "9" * 30, "\N{FULLWIDTH DIGIT ONE}"]
 )
 def test_another_retry_after_is_ignored(kind: Kind, pauses: list[float], text: str) -> None:
-    """A `retry-after` that is no number of seconds counts as none."""
+    """A `retry-after` that is not a number of seconds counts as none."""
     response = httpx.Response(503, headers=[(b"retry-after", text.encode())])
     keywright = pretended(response, NOT_FOUND)
     kind.client(URL, handler=keywright).verify(KEY_TEXT)
@@ -185,7 +185,7 @@ def test_an_idempotency_key_of_the_caller(kind: Kind) -> None:
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a\nb", "ä"])
 def test_an_idempotency_key_that_cannot_be_sent(kind: Kind, key: str) -> None:
-    """An Idempotency-Key that is no printable ASCII is a ValueError."""
+    """An Idempotency-Key that is not printable ASCII is a ValueError."""
     with pytest.raises(ValueError, match="printable ASCII"):
         kind.client(URL, handler=pretended(NOT_FOUND)).rotate(KEY_ID, idempotency_key=key)
 

@@ -57,7 +57,7 @@ QUERIES = {"list": "list_api_keys", "audit_logs": "list_audit_logs", "delete": "
 OTHER_NAMES = {"key": "text", "limit": "page_size"}
 """Arguments that have another name than in the API."""
 OF_THE_CLIENT = {"self", "idempotency_key", "id"}
-"""Arguments that are no fields: of the path and of a header."""
+"""Arguments that are not fields: of the path and of a header."""
 EXAMPLES = {
     "create_api_key": "CreatedApiKey",
     "get_api_key": "ApiKeyDetails",

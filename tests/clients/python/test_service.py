@@ -128,10 +128,10 @@ def test_pages(keywright: Any) -> None:
     assert ids[0] in {key.id for key in keywright.list(**wanted, enabled=False)}
 
 
-def test_a_page_that_is_too_large(keywright: Any) -> None:
-    """The service's own rules are errors of the service, with its hint."""
-    with pytest.raises(ApiError, match="limit must be a whole number from 1 to 100") as caught:
-        list(keywright.list(page_size=101))
+def test_a_name_that_is_empty(keywright: Any) -> None:
+    """The service's own rules are errors of the service, with its request id."""
+    with pytest.raises(ApiError, match="name must") as caught:
+        keywright.create(name="", permissions=PERMISSIONS)
 
     assert 400 == caught.value.status
     assert "BAD_REQUEST" == caught.value.code

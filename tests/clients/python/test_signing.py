@@ -108,7 +108,6 @@ def resigned(request: httpx.Request) -> str:
         {"url": "http://localhost/v1"},
         {"function": FUNCTION},
         {"function": f"{FUNCTION}:live"},
-        {"function": "keywright-VerifyApiKey"},
     ],
     ids=lambda options: next(iter(options.values())),
 )
@@ -225,25 +224,25 @@ def test_no_region(kind: Kind, bare: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "options", "url", "region"),
+    ("options", "url", "region"),
     [
-        (FUNCTION, {}, "https://lambda.eu-west-1.amazonaws.com", "eu-west-1"),
-        (FUNCTION, {"region": "eu-west-1"}, "https://lambda.eu-west-1.amazonaws.com", "eu-west-1"),
+        ({"function": FUNCTION}, "https://lambda.eu-west-1.amazonaws.com", "eu-west-1"),
+        ({"function": FUNCTION, "region": "eu-west-1"}, "https://lambda.eu-west-1.amazonaws.com", "eu-west-1"),
         (
-            "arn:aws-cn:lambda:cn-north-1:123456789012:function:f",
-            {},
+            {"function": "arn:aws-cn:lambda:cn-north-1:123456789012:function:f"},
             "https://lambda.cn-north-1.amazonaws.com.cn",
             "cn-north-1",
         ),
-        ("verify", {"region": "us-east-2"}, "https://lambda.us-east-2.amazonaws.com", "us-east-2"),
     ],
-    ids=["ARN", "same region", "China", "name"],
+    ids=["ARN", "same region", "China"],
 )
-@pytest.mark.usefixtures("bare")
-def test_region_of_a_function(kind: Kind, function: str, options: dict[str, str], url: str, region: str) -> None:
-    """An ARN has the region; a name needs one."""
+def test_region_of_a_function(
+    kind: Kind, options: dict[str, str], url: str, region: str, bare: pytest.MonkeyPatch
+) -> None:
+    """The region of a function is always that of its ARN, also in an environment with another one."""
+    bare.setenv("AWS_REGION", "us-west-2")
     keywright = pretended(invoked(NOT_FOUND))
-    kind.client(function=function, handler=keywright, **{"region": None, **options}).verify(KEY_TEXT)
+    kind.client(handler=keywright, **{"region": None, **options}).verify(KEY_TEXT)
 
     assert str(keywright.received[0].url).startswith(f"{url}/2015-03-31/functions/")
     assert ["AKIDEXAMPLE", region, "lambda"] == scope(keywright.received[0])
@@ -253,14 +252,14 @@ def test_another_address_of_lambda(kind: Kind, bare: pytest.MonkeyPatch) -> None
     """The variables of AWS SDKs set the address of Lambda, the one for Lambda alone first."""
     bare.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566/all/")
     keywright = pretended(invoked(NOT_FOUND))
-    kind.client(function="f", handler=keywright).verify(KEY_TEXT)
+    kind.client(function=FUNCTION, handler=keywright).verify(KEY_TEXT)
     bare.setenv("AWS_ENDPOINT_URL_LAMBDA", "http://127.0.0.1:4567")
-    kind.client(function="f", handler=keywright).verify(KEY_TEXT)
+    kind.client(function=FUNCTION, handler=keywright).verify(KEY_TEXT)
+    path = f"/2015-03-31/functions/{FUNCTION.replace(':', '%3A')}/invocations"
 
-    assert [
-        "http://127.0.0.1:4566/all/2015-03-31/functions/f/invocations",
-        "http://127.0.0.1:4567/2015-03-31/functions/f/invocations",
-    ] == [str(request.url) for request in keywright.received]
+    assert [f"http://127.0.0.1:4566/all{path}", f"http://127.0.0.1:4567{path}"] == [
+        str(request.url) for request in keywright.received
+    ]
 
 
 # ---- Credentials ---------------------------------------------------------------------------------------------
@@ -327,7 +326,7 @@ def test_a_refresh_that_fails_once(kind: Kind) -> None:
 
 @pytest.mark.usefixtures("pauses")
 def test_a_refresh_that_fails(kind: Kind) -> None:
-    """A refresh that keeps failing is no answer; the output of a credential process is not shown."""
+    """A refresh that keeps failing is not an answer; the output of a credential process is not shown."""
     keywright = pretended(NOT_FOUND)
     with pytest.raises(ApiConnectionError, match="cannot be refreshed \\(CredentialRetrievalError\\)") as caught:
         kind.client(URL, handler=keywright, credentials=Failing(9)).verify(KEY_TEXT)
@@ -618,7 +617,7 @@ def test_a_wrong_clock_does_not_matter_for_tokens(kind: Kind) -> None:
     ("options", "text"),
     [
         ({}, "url, function: pass exactly one of them; both are missing"),
-        ({"url": URL, "function": FUNCTION}, "url, function: pass exactly one of them; both are there"),
+        ({"url": URL, "function": FUNCTION}, "url, function: pass exactly one of them; both are given"),
         ({"url": ""}, "url: must be an address"),
         ({"url": "api.example.com/v1"}, "url: must be an address"),
         ({"url": "ftp://api.example.com"}, "url: must be an address"),
@@ -633,6 +632,7 @@ def test_a_wrong_clock_does_not_matter_for_tokens(kind: Kind) -> None:
         ({"url": "http://192.168.1.7/v1"}, "url: must begin with https://"),
         ({"function": "arn:aws:s3:::bucket"}, "function: must be the ARN"),
         ({"function": "arn:aws:lambda:eu-west-1:1:function:f"}, "function: must be the ARN"),
+        ({"function": "keywright-VerifyApiKey"}, "function: must be the ARN"),
         ({"function": "../f"}, "function: must be the ARN"),
         ({"function": FUNCTION, "region": "us-east-1"}, "region: the ARN of the function has another"),
     ],
@@ -653,12 +653,14 @@ def test_what_cannot_work(client: Callable[..., object], options: dict[str, str]
         {"retries": -1},
         {"retries": 11},
         {"timeout_seconds": 0},
+        {"timeout_seconds": 900.1},
         {"timeout_seconds": float("nan")},
         {"timeout_seconds": float("inf")},
         {"reuse_seconds": -1},
         {"reuse_seconds": 3601},
         {"reuse_seconds": float("nan")},
         {"reuse_entries": 0},
+        {"reuse_entries": 10_000_001},
     ],
     ids=str,
 )
@@ -667,6 +669,20 @@ def test_numbers_out_of_range(client: Callable[..., object], options: dict[str, 
     """A number out of its range is a ValueError that names it."""
     with pytest.raises(ValueError, match=next(iter(options))):
         client(URL, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"retries": 0, "timeout_seconds": 0.001, "reuse_seconds": 0, "reuse_entries": 1},
+        {"retries": 10, "timeout_seconds": 900, "reuse_seconds": 3600, "reuse_entries": 10_000_000},
+    ],
+    ids=["least", "most"],
+)
+@pytest.mark.parametrize("client", [Keywright, AsyncKeywright])
+def test_the_least_and_the_most_of_numbers(client: Callable[..., object], options: dict[str, float]) -> None:
+    """Both ends of each range are in it."""
+    assert client(LOCAL, **options)
 
 
 @pytest.mark.parametrize(

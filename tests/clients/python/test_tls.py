@@ -45,7 +45,7 @@ def receiver(tmp_path: Path, without_proxies: pytest.MonkeyPatch) -> Iterator[Re
 
 def test_a_request_with_tls(receiver: Receiver) -> None:
     """A request arrives at a server whose certificate is trusted; its answer is read."""
-    with Keywright(f"{receiver.url}/v1", **OPTIONS) as client, pytest.raises(ApiError, match="not one of Keywright"):
+    with Keywright(f"{receiver.url}/v1", **OPTIONS) as client, pytest.raises(ApiError, match="not from Keywright"):
         client.verify(KEY_TEXT)
 
     assert ["/v1/auth/api-keys/verify"] == [delivery.path for delivery in receiver.deliveries]

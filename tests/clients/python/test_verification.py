@@ -236,7 +236,7 @@ def test_another_server_admits_no_caller(kind: Kind, content: bytes) -> None:
         kind.client(URL, handler=pretended(httpx.Response(200, content=content))).verify(KEY_TEXT)
 
     assert (
-        "UNEXPECTED_ANSWER (200): The answer is not one of Keywright. Check url: it must be the stack's output ApiUrl."
+        "UNEXPECTED_ANSWER (200): The answer is not from Keywright. Check url: it must be the stack's output ApiUrl."
         == (str(caught.value))
     )
 
@@ -288,6 +288,24 @@ def test_arguments_of_wrong_types(kind: Kind, text: Any, options: dict[str, Any]
         kind.client(URL, handler=keywright).verify(text, **options)
 
     assert [] == keywright.received
+
+
+@pytest.mark.parametrize("cost", [-1, 1_000_001])
+def test_a_cost_out_of_range(kind: Kind, cost: int) -> None:
+    """A cost that Keywright would refuse is a ValueError that says the range, and nothing is sent."""
+    keywright = pretended(success(verified()))
+    with pytest.raises(ValueError, match="cost must be from 0 to 1,000,000"):
+        kind.client(URL, handler=keywright).verify(KEY_TEXT, cost=cost)
+
+    assert [] == keywright.received
+
+
+def test_the_highest_cost(kind: Kind) -> None:
+    """The end of the range is in it."""
+    keywright = pretended(success(verified()))
+    kind.client(URL, handler=keywright).verify(KEY_TEXT, cost=1_000_000)
+
+    assert [{"key": KEY_TEXT, "cost": 1_000_000}] == keywright.bodies()
 
 
 def test_type_checkers_narrow_a_result() -> None:

@@ -14,7 +14,6 @@ from keywright_client.errors import ConfigurationError
 
 _OF_API_GATEWAY = re.compile(r"\.execute-api\.([a-z0-9-]+)\.amazonaws\.com(\.cn)?\Z")
 _ARN = re.compile(r"arn:aws[a-z-]*:lambda:([a-z0-9-]+):[0-9]{12}:function:[A-Za-z0-9_-]+(:[A-Za-z0-9_$-]+)?\Z")
-_NAME = re.compile(r"[A-Za-z0-9_-]+(:[A-Za-z0-9_$-]+)?\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +46,12 @@ def parse(url: str, argument: str) -> Address:
         argument: what the user calls it, for messages.
 
     Raises:
-        ConfigurationError: it is no http(s) address, has user, query or fragment, or would send keys in clear text.
+        ConfigurationError: it is not an http(s) address, has a user, query or fragment, or would send keys in clear
+            text.
     """
     parsed = _parsed(url)
     if parsed is None or parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise ConfigurationError(f"{argument}: must be an address as https://HOST/v1")
+        raise ConfigurationError(f"{argument}: must be an address such as https://HOST/v1")
     if parsed.userinfo or parsed.query or parsed.fragment or "?" in url or "#" in url:
         raise ConfigurationError(f"{argument}: must have no user, query or fragment")
     if parsed.scheme == "http" and not _is_loopback(parsed.host):
@@ -81,40 +81,33 @@ def region_of_host(address: Address) -> str | None:
     return match[1] if match else None
 
 
-def region_of_function(function: str) -> str | None:
-    """Return the region in the ARN of a function, or None for a name.
+def region_of_function(function: str) -> str:
+    """Return the region in the ARN of a function.
 
     Raises:
-        ConfigurationError: it is neither.
+        ConfigurationError: it is not such an ARN.
     """
     if match := _ARN.match(function):
         return match[1]
-    if _NAME.match(function):
-        return None
-    raise ConfigurationError("function: must be the ARN or the name of the stack's VerifyApiKey function")
+    raise ConfigurationError("function: must be the ARN of a function, the stack's output VerifyApiKeyFunctionArn")
 
 
-def lambda_endpoint() -> Address | None:
-    """Return the address of Lambda from the environment, or None.
+def invocation(function: str, region: str) -> Address:
+    """Return the address that invokes a function, at Lambda or where the environment says.
+
+    Args:
+        function: ARN of the function.
+        region: region of the function.
 
     Raises:
-        ConfigurationError: the variable is no address, or would send keys in clear text.
+        ConfigurationError: the address in the environment cannot work, or would send keys in clear text.
     """
+    return _lambda(region).at(f"/2015-03-31/functions/{quote(function, safe='')}/invocations")
+
+
+def _lambda(region: str) -> Address:
     for variable in ("AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL"):
         if url := os.environ.get(variable):
             return parse(url, variable)
-    return None
-
-
-def invocation(function: str, region: str, endpoint: Address | None) -> Address:
-    """Return the address that invokes a function.
-
-    Args:
-        function: name or ARN.
-        region: of the function.
-        endpoint: address of Lambda, if it is not AWS's.
-    """
-    if endpoint is None:
-        suffix = ".cn" if region.startswith("cn-") else ""
-        endpoint = parse(f"https://lambda.{region}.amazonaws.com{suffix}", "region")
-    return endpoint.at(f"/2015-03-31/functions/{quote(function, safe='')}/invocations")
+    suffix = ".cn" if region.startswith("cn-") else ""
+    return parse(f"https://lambda.{region}.amazonaws.com{suffix}", "function")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import ipaddress
 import logging
 from dataclasses import dataclass
@@ -11,15 +12,15 @@ from typing import TYPE_CHECKING
 from keywright_client import requests
 from keywright_client.errors import ApiConnectionError, ApiError
 from keywright_client.refusals import NO_KEY, Refusal, refusal, unavailable
-from keywright_client.results import Valid
+from keywright_client.results import Refused, Valid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from keywright_client import AsyncKeywright, Keywright
-    from keywright_client.results import Verification
+    from typing_extensions import TypeIs
 
-_HIGHEST_COST = 1_000_000
+    from keywright_client import AsyncKeywright, Keywright
+
 _logger = logging.getLogger("keywright_client")
 
 
@@ -40,12 +41,15 @@ class Requirements:
         """Return what a request needs, from the arguments of an integration.
 
         Raises:
-            TypeError: the permissions are no list of texts, or the cost is no whole number.
+            TypeError: the permissions are not a list of strings, or the cost is not a whole number.
             ValueError: the cost is not from 0 to 1,000,000.
         """
-        if not 0 <= requests.number("cost", cost) <= _HIGHEST_COST:
-            raise ValueError(f"cost must be from 0 to {_HIGHEST_COST:,}")
-        return cls(requests.texts("permissions", permissions), cost)
+        return cls(requests.texts("permissions", permissions), requests.cost(cost))
+
+
+def is_async(keywright: Keywright | AsyncKeywright) -> TypeIs[AsyncKeywright]:
+    """Return whether a client verifies keys without blocking: an `AsyncKeywright`, or an object in its place."""
+    return inspect.iscoroutinefunction(keywright.verify)
 
 
 def admit(keywright: Keywright, key: str | None, client_ip: str | None, needed: Requirements) -> Valid | Refusal:
@@ -54,11 +58,12 @@ def admit(keywright: Keywright, key: str | None, client_ip: str | None, needed: 
     Args:
         keywright: the client to verify the key with.
         key: the key that the caller presented; None if there was none.
-        client_ip: the caller's address. A text that is no address counts as an unknown address.
+        client_ip: the caller's address. A text that is not an address counts as an unknown address.
         needed: what the request needs of the key.
 
     Raises:
         ConfigurationError: the client has no region or no credentials.
+        TypeError: the client returned something else than the result of a verification.
     """
     if not key:
         return NO_KEY
@@ -106,7 +111,9 @@ def _unavailable(error: ApiError | ApiConnectionError) -> Refusal:
     return unavailable(error)
 
 
-def _answer(verification: Verification, needed: Requirements) -> Valid | Refusal:
+def _answer(verification: object, needed: Requirements) -> Valid | Refusal:
     if isinstance(verification, Valid):
         return verification
-    return refusal(verification, needed.permissions, datetime.now(timezone.utc))
+    if isinstance(verification, Refused):
+        return refusal(verification, needed.permissions, datetime.now(timezone.utc))
+    raise TypeError(f"verify must return a Valid or a Refused, not {type(verification).__name__}")

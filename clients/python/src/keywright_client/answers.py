@@ -159,7 +159,7 @@ def _explanation(answer: Answer) -> tuple[str, str]:
             "Allow execute-api:Invoke on the stack's output VerifyApiKeyArn, and check the AWS credentials and region."
         )
         return "The AWS credentials may not call this API", hint
-    message = "The answer is not one of Keywright"
+    message = "The answer is not from Keywright"
     if answer.status in _REDIRECTS:
         message = "The address redirects, which is not followed"
     return message, "Check url: it must be the stack's output ApiUrl."

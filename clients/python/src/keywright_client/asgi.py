@@ -6,14 +6,13 @@ Example:
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from keywright_client import requests
-from keywright_client.admission import Requirements, admit_async
+from keywright_client.admission import Requirements, admit_async, is_async
 from keywright_client.refusals import Refusal, limit_headers, presented_key
 
 if TYPE_CHECKING:
@@ -53,7 +52,8 @@ class ApiKeyMiddleware:
             `uvicorn --forwarded-allow-ips` does.
 
     Raises:
-        TypeError: `permissions` or `exempt` is no list of texts, or `cost` is no whole number.
+        TypeError: `permissions` or `exempt` is not a list of strings, `cost` is not a whole number, or `keywright` is
+            not an `AsyncKeywright`.
         ValueError: `cost` is out of its range.
     """
 
@@ -70,7 +70,7 @@ class ApiKeyMiddleware:
         self._app = app
         self._keywright = keywright
         self._needed = Requirements.of(permissions, cost)
-        if not inspect.iscoroutinefunction(keywright.verify):
+        if not is_async(keywright):
             raise TypeError("keywright must be an AsyncKeywright: an event loop does not wait for the other client")
         self._exempt = frozenset(requests.texts("exempt", exempt))
         self._client_ip = client_ip or _address_of_the_connection

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
-from keywright_client import flow, requests, transport
+from keywright_client import flow, transport
 from keywright_client.answers import Lost, Reply
 from keywright_client.connections import AsyncConnections
-from keywright_client.engine import Engine
+from keywright_client.engine import Engine, checked_timeout
 from keywright_client.requests import UNSET, Unchanged
 
 if TYPE_CHECKING:
@@ -47,26 +47,26 @@ class AsyncKeywright:
 
     Args:
         url: address of the API, the stack's output ApiUrl. Pass either `url` or `function`.
-        function: ARN or name of the stack's VerifyApiKey function, to verify keys without API Gateway. The client then
-            only verifies.
+        function: ARN of the stack's VerifyApiKey function, to verify keys without API Gateway. The client then only
+            verifies.
         token: session token of an owner or admin, to manage keys, or a function that returns one or an awaitable of
             one. The function is called before every attempt.
-        region: AWS region to sign for. By default it is in `function` or `url`, else in AWS_REGION, AWS_DEFAULT_REGION
-            or the AWS profile.
-        credentials: AWS credentials, as `boto3.Session().get_credentials()`. By default they are looked for where all
-            AWS SDKs do.
-        timeout_seconds: how long an attempt waits for the connection, for TLS and for the next part of the answer. A
-            body that arrives in parts ends at this time, too.
+        region: AWS region to sign for. By default it is in `url`, else in AWS_REGION, AWS_DEFAULT_REGION or the AWS
+            profile. Omit it with `function`, whose ARN has it.
+        credentials: AWS credentials, such as `boto3.Session().get_credentials()`. By default they are looked for where
+            all AWS SDKs do.
+        timeout_seconds: how long an attempt waits for the connection, for TLS and for the next part of the answer, 0.001
+            to 900. A body that arrives in parts ends at this time, too.
         retries: how many further attempts follow a connection error, a time-out, a 429 or a 5xx, up to 10.
         reuse_seconds: how long a valid answer is used again for the same question, up to 3,600. A revoked key can work
             for that long. 0 asks every time. Answers with a rate limit or a quota are never used again.
-        reuse_entries: how many answers are kept for that.
+        reuse_entries: how many answers are kept for that, 1 to 10,000,000.
         http: httpx client to send with, for proxies and tests. It is not closed with this client, and cannot be used in
             processes forked from this one. Without it, a forked process opens connections for itself.
 
     Raises:
         ConfigurationError: an argument cannot work. The message names it and the remedy.
-        TypeError: an argument is no number.
+        TypeError: an argument is not a number.
         ValueError: a number is out of its range.
     """
 
@@ -84,9 +84,7 @@ class AsyncKeywright:
         reuse_entries: int = 10_000,
         http: httpx.AsyncClient | None = None,
     ) -> None:
-        self._timeout_seconds = requests.seconds("timeout_seconds", timeout_seconds)
-        if self._timeout_seconds <= 0:
-            raise ValueError("timeout_seconds must be more than 0")
+        self._timeout_seconds = checked_timeout(timeout_seconds)
         self._engine = Engine(
             url,
             function=function,
@@ -105,7 +103,7 @@ class AsyncKeywright:
     ) -> Verification:
         """Verify a key.
 
-        A refused key is a result, no exception. A repeated attempt can count twice for the limits of the key.
+        A refused key is a result, not an exception. A repeated attempt can count twice for the limits of the key.
 
         Args:
             text: text of the key, as your caller presented it. One of more than 4,096 characters is not found, without
@@ -120,6 +118,7 @@ class AsyncKeywright:
             ApiConnectionError: no answer arrived.
             ConfigurationError: there is no region, or there are no AWS credentials.
             TypeError: an argument has the wrong type.
+            ValueError: `cost` is out of its range.
         """
         return await self._run(self._engine.verify(text, permissions, client_ip, cost))
 
@@ -139,12 +138,13 @@ class AsyncKeywright:
 
         Args:
             name: name that people recognize the key by, 1 to 120 characters.
-            permissions: one or more permissions of the deployment.
+            permissions: one or more permissions of the deployment. `X:write` includes `X:read`.
             metadata: your own data about the key, up to 16 KiB.
-            expires_at: when the key expires, with a time zone. By default it never does.
-            rate_limit: how fast the key can be used.
-            quota: how often the key can be used.
-            allowed_ips: addresses and ranges that the key can be used from, up to 50.
+            expires_at: when the key expires, a time in the future with a time zone. By default it never does.
+            rate_limit: how fast the key can be used. By default it has no rate limit.
+            quota: how often the key can be used. By default it has no quota.
+            allowed_ips: addresses and ranges that the key can be used from, up to 50. By default it can be used from
+                anywhere, as with an empty list.
             idempotency_key: for 24 hours, the same one and the same fields get the same key. By default each call has
                 a new one, which its attempts share.
 
@@ -153,7 +153,7 @@ class AsyncKeywright:
             ApiConnectionError: no answer arrived. The key may have been created.
             ConfigurationError: the client has no `url` or no `token`.
             TypeError: an argument has the wrong type.
-            ValueError: a time has no time zone, or the idempotency key is no printable ASCII.
+            ValueError: a time has no time zone, or the idempotency key is not printable ASCII.
         """
         return await self._run(
             self._engine.create(
@@ -180,7 +180,8 @@ class AsyncKeywright:
 
         Args:
             enabled: only keys that are enabled, or disabled.
-            permission: only keys that were granted this permission directly.
+            permission: only keys that were granted this permission directly. `X:read` does not find keys with
+                `X:write`.
             expires_before: only keys that expire before this time, or have expired.
             page_size: number of keys in a request, 1 to 100.
 
@@ -188,9 +189,12 @@ class AsyncKeywright:
             ApiError: Keywright answered with an error, at any page.
             ApiConnectionError: no answer arrived, at any page.
             ConfigurationError: the client has no `url` or no `token`.
+            TypeError: `page_size` is not a whole number.
+            ValueError: `page_size` is out of its range, or `expires_before` has no time zone.
         """
-        query = {"enabled": enabled, "permission": permission, "expires_before": expires_before, "limit": page_size}
-        return self._items(self._engine.list(**query))
+        return self._items(
+            self._engine.list(page_size, enabled=enabled, permission=permission, expires_before=expires_before)
+        )
 
     async def get(self, id: str) -> ApiKeyDetails:  # noqa: A002 - the name of the field
         """Return a key.
@@ -222,16 +226,17 @@ class AsyncKeywright:
 
         Args:
             id: id of the key.
-            name: new name.
-            enabled: whether the key is enabled.
-            permissions: new list of permissions.
-            metadata: new metadata.
-            expires_at: when the key expires. None removes the expiry.
-            rate_limit: new rate limit. None removes it.
-            quota: new quota. None removes it.
-            allowed_ips: new list of addresses and ranges. None allows all.
-            leak: None clears the report that the text of the key is public.
-            reason: why the key is disabled. Only together with `enabled=False`.
+            name: new name, 1 to 120 characters.
+            enabled: whether the key is enabled. A disabled key is refused.
+            permissions: new list of permissions, one or more. It replaces the current one.
+            metadata: new metadata, up to 16 KiB. It replaces the current metadata.
+            expires_at: when the key expires, a time in the future with a time zone. None removes the expiry.
+            rate_limit: new rate limit, from the next use on. None removes it.
+            quota: new quota, from the next use on. What was used of the period stays used. None removes the quota.
+            allowed_ips: new list of addresses and ranges, up to 50. None and an empty list allow all.
+            leak: None clears the report that the text of the key is public. A disabled key with such a report can only
+                be enabled together with it.
+            reason: why the key is disabled, for the audit log. Only together with `enabled=False`.
 
         Raises:
             ApiError: Keywright answered with an error: `API_KEY_NOT_FOUND` if there is no such key.
@@ -268,16 +273,17 @@ class AsyncKeywright:
 
         Args:
             id: id of the key.
-            grace_period_seconds: how long the previous text keeps working, up to 604,800, which is 7 days.
+            grace_period_seconds: how long the previous text keeps working, up to 604,800, which is 7 days. By default
+                it stops working at once.
             reason: why the key is rotated, for the audit log.
-            idempotency_key: for 24 hours, the same one gets the same text. By default each call has a new one, which
-                its attempts share.
+            idempotency_key: for 24 hours, the same one and the same arguments get the same text. By default each call
+                has a new one, which its attempts share.
 
         Raises:
             ApiError: Keywright answered with an error: `API_KEY_NOT_FOUND` if there is no such key.
             ApiConnectionError: no answer arrived. The key may have been rotated.
             ConfigurationError: the client has no `url` or no `token`.
-            ValueError: `id` cannot be the id of a key, or the idempotency key is no printable ASCII.
+            ValueError: `id` cannot be the id of a key, or the idempotency key is not printable ASCII.
         """
         return await self._run(self._engine.rotate(id, grace_period_seconds, reason, idempotency_key))
 
@@ -317,19 +323,21 @@ class AsyncKeywright:
             actor_type: only changes by actors of these types. All by default.
             actor_user_id: only changes by this user.
             actor_api_key_id: only changes by the holder of this key.
-            target_id: only changes of this key, member or organization.
-            created_from: only changes since this time.
-            created_to: only changes before this time.
+            target_id: only changes to this key, member or organization.
+            created_from: only records created at or after this time.
+            created_to: only records created at or before this time.
             page_size: number of records in a request, 1 to 100.
 
         Raises:
             ApiError: Keywright answered with an error, at any page.
             ApiConnectionError: no answer arrived, at any page.
             ConfigurationError: the client has no `url` or no `token`.
-            TypeError: `event` or `actor_type` is no list of texts.
+            TypeError: `event` or `actor_type` is not a list of strings, or `page_size` is not a whole number.
+            ValueError: `page_size` is out of its range, or a time has no time zone.
         """
         return self._items(
             self._engine.audit_logs(
+                page_size,
                 event=event,
                 actor_type=actor_type,
                 actor_user_id=actor_user_id,
@@ -337,7 +345,6 @@ class AsyncKeywright:
                 target_id=target_id,
                 created_from=created_from,
                 created_to=created_to,
-                limit=page_size,
             )
         )
 

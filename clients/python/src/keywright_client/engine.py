@@ -16,6 +16,8 @@ from keywright_client.signing import Signer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from keywright_client.answers import Answer, Reply
+    from keywright_client.errors import ApiError
     from keywright_client.flow import Flow, Send
     from keywright_client.requests import Call
     from keywright_client.results import (
@@ -34,6 +36,9 @@ Item = TypeVar("Item")
 VERSION = "0.1.0"
 Token: TypeAlias = Union[str, "Callable[[], Any]", None]
 _MOST_RETRIES = 10
+_MOST_ENTRIES = 10_000_000
+_SHORTEST_TIMEOUT_SECONDS = 0.001
+_LONGEST_TIMEOUT_SECONDS = 900
 _LONGEST_TEXT_CHARACTERS = 4096
 """No key is longer, by far: Keywright would not read a longer text."""
 _VISIBLE = re.compile(r"[!-~]+")
@@ -80,7 +85,7 @@ class Engine:
 
     Raises:
         ConfigurationError: an argument cannot work.
-        TypeError: an argument is no number.
+        TypeError: an argument is not a number.
         ValueError: a number is out of its range.
     """
 
@@ -97,14 +102,11 @@ class Engine:
         reuse_entries: int,
     ) -> None:
         if (url is None) is (function is None):
-            given = "missing" if url is None else "there"
-            raise ConfigurationError(f"url, function: pass exactly one of them; both are {given}")
-        if not 0 <= requests.number("retries", retries) <= _MOST_RETRIES:
-            raise ValueError(f"retries must be from 0 to {_MOST_RETRIES}")
-        if not 0 <= requests.seconds("reuse_seconds", reuse_seconds) <= MAXIMUM_SECONDS:
-            raise ValueError("reuse_seconds must be from 0 to 3600")
-        if requests.number("reuse_entries", reuse_entries) < 1:
-            raise ValueError("reuse_entries must be 1 or more")
+            state = "missing" if url is None else "given"
+            raise ConfigurationError(f"url, function: pass exactly one of them; both are {state}")
+        requests.number("retries", retries, 0, _MOST_RETRIES)
+        requests.seconds("reuse_seconds", reuse_seconds, 0, MAXIMUM_SECONDS)
+        requests.number("reuse_entries", reuse_entries, 1, _MOST_ENTRIES)
         self.token = token
         self.retries = flow.Retries(retries)
         self.reusable = ReusableAnswers(reuse_seconds, reuse_entries) if reuse_seconds else None
@@ -114,19 +116,18 @@ class Engine:
             self._verifying = self._over_http(api, region, credentials)
             self.is_local = api.is_local
         else:
-            endpoint = addresses.lambda_endpoint()
-            self._verifying = _over_lambda(cast("str", function), endpoint, region, credentials)
-            self.is_local = endpoint is not None and endpoint.is_local
+            arn = cast("str", function)
+            own_region = addresses.region_of_function(arn)
+            if region and region != own_region:
+                raise ConfigurationError("region: the ARN of the function has another region; omit it")
+            invocation = addresses.invocation(arn, own_region)
+            self._verifying = _signing(Signer("lambda", own_region, credentials), invocation, answers.over_lambda)
+            self.is_local = invocation.is_local
 
     def _over_http(
         self, api: addresses.Address, region: str | None, credentials: AwsCredentials | None
     ) -> flow.Transport:
         signer = Signer("execute-api", region or addresses.region_of_host(api), credentials)
-        address = api.at(requests.VERIFY)
-
-        def signed(call: Call[Any]) -> Flow[Send | Lost]:
-            loaded = yield from flow.loaded(signer)
-            return loaded if isinstance(loaded, Lost) else _signed(call, signer, address, loaded)
 
         def authorized(call: Call[Any]) -> Flow[Send | Lost]:
             token: object = self.token if isinstance(self.token, str) else (yield flow.AskToken())
@@ -138,7 +139,7 @@ class Engine:
             return flow.Send(call.method, api.at(call.path), headers, call.body)
 
         self._managing = flow.Transport(authorized, answers.with_token)
-        return flow.Transport(signed, answers.over_http, signer)
+        return _signing(signer, api.at(requests.VERIFY), answers.over_http)
 
     def managed(self, call: Call[Result]) -> Flow[Result]:
         """Make a call with the session token.
@@ -162,7 +163,7 @@ class Engine:
         required = requests.texts("permissions", permissions)
         if client_ip is not None:
             requests.text("client_ip", client_ip)
-        requests.number("cost", cost)
+        requests.cost(cost)
         if len(text) > _LONGEST_TEXT_CHARACTERS:
             return NotFound()
         if self.reusable is None:
@@ -184,9 +185,10 @@ class Engine:
         """Create a key."""
         return self.managed(requests.create(fields, idempotency_key))
 
-    def list(self, **query: object) -> Pages[ApiKeySummary]:
+    def list(self, page_size: int, **query: object) -> Pages[ApiKeySummary]:
         """List keys."""
-        return Pages(self, requests.KEYS, query, parsing.api_key_summary)
+        limited = {**query, "limit": requests.page_size(page_size)}
+        return Pages(self, requests.KEYS, limited, parsing.api_key_summary)
 
     def get(self, key_id: str) -> Flow[ApiKeyDetails]:
         """Get a key."""
@@ -206,27 +208,33 @@ class Engine:
         """Delete a key."""
         return self.managed(requests.delete(key_id, reason))
 
-    def audit_logs(self, *, event: Iterable[str], actor_type: Iterable[str], **query: object) -> Pages[AuditLog]:
+    def audit_logs(
+        self, page_size: int, *, event: Iterable[str], actor_type: Iterable[str], **query: object
+    ) -> Pages[AuditLog]:
         """List the audit log."""
         kinds = {"event": requests.texts("event", event), "actor_type": requests.texts("actor_type", actor_type)}
-        return Pages(self, requests.AUDIT_LOGS, {**query, **kinds}, parsing.audit_log)
+        limited = {**query, **kinds, "limit": requests.page_size(page_size)}
+        return Pages(self, requests.AUDIT_LOGS, limited, parsing.audit_log)
 
 
-def _over_lambda(
-    function: str, endpoint: addresses.Address | None, region: str | None, credentials: AwsCredentials | None
+def checked_timeout(timeout_seconds: object) -> float:
+    """Return a time-out in seconds, 0.001 to 900.
+
+    Raises:
+        TypeError: it is not a number.
+        ValueError: it is out of its range.
+    """
+    return requests.seconds("timeout_seconds", timeout_seconds, _SHORTEST_TIMEOUT_SECONDS, _LONGEST_TIMEOUT_SECONDS)
+
+
+def _signing(
+    signer: Signer, address: addresses.Address, answer: Callable[[Reply], Answer | ApiError]
 ) -> flow.Transport:
-    own_region = addresses.region_of_function(function)
-    if own_region is not None and region not in {None, own_region}:
-        raise ConfigurationError("region: the ARN of the function has another region; pass none")
-    signer = Signer("lambda", own_region or region, credentials)
-
     def signed(call: Call[Any]) -> Flow[Send | Lost]:
         loaded = yield from flow.loaded(signer)
-        if isinstance(loaded, Lost):
-            return loaded
-        return _signed(call, signer, addresses.invocation(function, loaded.region, endpoint), loaded)
+        return loaded if isinstance(loaded, Lost) else _signed(call, signer, address, loaded)
 
-    return flow.Transport(signed, answers.over_lambda, signer)
+    return flow.Transport(signed, answer, signer)
 
 
 def _signed(call: Call[Any], signer: Signer, address: addresses.Address, loaded: Loaded) -> Send:
@@ -238,5 +246,5 @@ def _signed(call: Call[Any], signer: Signer, address: addresses.Address, loaded:
 
 def _checked(token: object) -> str:
     if not isinstance(token, str) or not _VISIBLE.fullmatch(token):
-        raise ConfigurationError("token: must be a text of visible ASCII characters, without spaces and line breaks")
+        raise ConfigurationError("token: must be a string of visible ASCII characters, without spaces and line breaks")
     return token

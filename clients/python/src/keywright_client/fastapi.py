@@ -18,7 +18,7 @@ from fastapi.requests import HTTPConnection
 from fastapi.security import APIKeyHeader, HTTPBearer
 
 from keywright_client import AsyncKeywright, Keywright, Valid
-from keywright_client.admission import Requirements, admit, admit_async
+from keywright_client.admission import Requirements, admit, admit_async, is_async
 from keywright_client.refusals import Refusal, limit_headers, presented_key
 
 
@@ -50,6 +50,11 @@ class ApiKey:
     accepted, with the same answer if the server has the extension `websocket.http.response`, otherwise with the
     server's own 403.
 
+    The headers `ratelimit` and `ratelimit-policy` are added to what a route returns as data. FastAPI drops them if the
+    route returns a `Response` or raises an exception: pass `headers=limit_headers(key, now)` of
+    `keywright_client.refusals` to it, or protect the application with `ApiKeyMiddleware`, which adds them to every
+    response.
+
     Args:
         keywright: the client to verify keys with. The requests of a `Keywright` run in FastAPI's threads.
         permissions: the permissions that the route requires. By default, any valid key is admitted.
@@ -59,7 +64,7 @@ class ApiKey:
             `uvicorn --forwarded-allow-ips` does.
 
     Raises:
-        TypeError: `permissions` is no list of texts, or `cost` is no whole number.
+        TypeError: `permissions` is not a list of strings, or `cost` is not a whole number.
         ValueError: `cost` is out of its range.
     """
 
@@ -82,7 +87,7 @@ class ApiKey:
         _x_api_key: Annotated[None, Security(_X_API_KEY)] = None,
         _bearer: Annotated[None, Security(_BEARER)] = None,
     ) -> Valid:
-        """Return the result of verifying the key of a request, and add the headers of its limits to the response.
+        """Return the result of verifying the key of a request, and add its limits to the headers of the response.
 
         Raises:
             HTTPException: 401, 403 or 429 if the request is refused, 503 if the key cannot be verified. Its detail is
@@ -93,7 +98,7 @@ class ApiKey:
         headers = connection.headers
         key = presented_key(headers.get("x-api-key"), headers.get("authorization"))
         address = self._client_ip(connection)
-        if isinstance(self._keywright, AsyncKeywright):
+        if is_async(self._keywright):
             result = await admit_async(self._keywright, key, address, self._needed)
         else:
             result = await run_in_threadpool(admit, self._keywright, key, address, self._needed)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import after_this_request, current_app, g, jsonify, request
 
-from keywright_client.admission import Requirements, admit
+from keywright_client.admission import Requirements, admit, is_async
 from keywright_client.refusals import Refusal, limit_headers, presented_key
 
 if TYPE_CHECKING:
@@ -43,17 +43,20 @@ def api_key_required(
     429, or with 503 if the key cannot be verified, as JSON: `{"error": {"code", "message"}}`.
 
     Args:
-        keywright: the client to verify keys with.
+        keywright: the client to verify keys with: a `Keywright`, also for async views.
         permissions: the permissions that the view requires. By default, any valid key is admitted.
         cost: how much a request takes of the key's limits, 0 to 1,000,000.
         client_ip: returns the caller's address for the allowed addresses of keys. By default, it is
             `request.remote_addr`. Behind a proxy of your own, use Werkzeug's ProxyFix.
 
     Raises:
-        TypeError: `permissions` is no list of texts, or `cost` is no whole number.
+        TypeError: `permissions` is not a list of strings, `cost` is not a whole number, or `keywright` is an
+            `AsyncKeywright`.
         ValueError: `cost` is out of its range.
     """
     needed = Requirements.of(permissions, cost)
+    if is_async(keywright):
+        raise TypeError("keywright must be a Keywright: Flask has no event loop that outlives a request")
 
     def decorate(view: View) -> View:
         @functools.wraps(view)

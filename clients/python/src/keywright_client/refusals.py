@@ -110,7 +110,7 @@ def _retry_after(seconds: int | None) -> dict[str, str]:
 
 
 def unavailable(error: ApiError | ApiConnectionError) -> Refusal:
-    """Return the answer to a request whose key could not be verified: the key may be valid, so it is no 401.
+    """Return the answer to a request whose key could not be verified: the key may be valid, so it is not a 401.
 
     `retry-after` is there if waiting helps. It does not if, for example, the AWS credentials lack a permission.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import uuid
 from collections.abc import Iterable, Mapping
@@ -26,9 +25,11 @@ Result = TypeVar("Result")
 KEYS = "/auth/api-keys"
 VERIFY = "/auth/api-keys/verify"
 AUDIT_LOGS = "/auth/orgs/audit-logs"
+_HIGHEST_COST = 1_000_000
+_LARGEST_PAGE = 100
 _IDEMPOTENCY_KEY = re.compile(r"[ -~]{1,255}")
 _OTHER_RESOURCES = frozenset({"", ".", "..", "current", "verify"})
-"""Segments of a path that are no ids: they would address another resource."""
+"""Segments of a path that are not ids: they would address another resource."""
 
 
 class Unset(Enum):
@@ -153,13 +154,13 @@ def page(
 
 
 def texts(name: str, value: object) -> tuple[str, ...]:
-    """Return an iterable of texts as a tuple.
+    """Return an iterable of strings as a tuple.
 
     Raises:
-        TypeError: it is a text itself, whose characters are not meant, or has other items.
+        TypeError: it is a string itself, whose characters are not meant, or has other items.
     """
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-        raise TypeError(f"{name} must be a list of texts, not {type(value).__name__}")
+        raise TypeError(f"{name} must be a list of strings, not {type(value).__name__}")
     items = tuple(value)
     for item in items:
         text(name, item)
@@ -167,52 +168,75 @@ def texts(name: str, value: object) -> tuple[str, ...]:
 
 
 def text(name: str, value: object) -> str:
-    """Return a text.
+    """Return a string.
 
     Raises:
         TypeError: it is something else, which the message does not show.
     """
     if not isinstance(value, str):
-        raise TypeError(f"{name} must be a text, not {type(value).__name__}")
+        raise TypeError(f"{name} must be a string, not {type(value).__name__}")
     return value
 
 
-def number(name: str, value: object) -> int:
-    """Return a whole number.
+def number(name: str, value: object, least: int, most: int) -> int:
+    """Return a whole number of a range.
 
     Raises:
         TypeError: it is something else.
+        ValueError: it is out of the range.
     """
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be a whole number, not {type(value).__name__}")
+    if not least <= value <= most:
+        raise ValueError(f"{name} must be from {least:,} to {most:,}")
     return value
 
 
-def seconds(name: str, value: object) -> float:
-    """Return a number of seconds.
+def seconds(name: str, value: object, least: float, most: float) -> float:
+    """Return a number of seconds of a range.
 
     Raises:
-        TypeError: it is no number.
-        ValueError: it is no finite number.
+        TypeError: it is not a number.
+        ValueError: it is out of the range, or not a finite number.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
-    if not math.isfinite(value):
-        raise ValueError(f"{name} must be a finite number of seconds")
+    if not least <= value <= most:
+        raise ValueError(f"{name} must be from {least:,g} to {most:,g} seconds")
     return value
+
+
+def cost(value: object) -> int:
+    """Return how much a use takes of the limits of a key, 0 to 1,000,000.
+
+    Raises:
+        TypeError: it is not a whole number.
+        ValueError: it is out of its range.
+    """
+    return number("cost", value, 0, _HIGHEST_COST)
+
+
+def page_size(value: object) -> int:
+    """Return the number of items in a request for a list, 1 to 100.
+
+    Raises:
+        TypeError: it is not a whole number.
+        ValueError: it is out of its range.
+    """
+    return number("page_size", value, 1, _LARGEST_PAGE)
 
 
 def moment(name: str, value: datetime) -> str:
     """Return a time in RFC 3339, in UTC.
 
     Raises:
-        TypeError: it is no datetime.
+        TypeError: it is not a datetime.
         ValueError: it has no time zone.
     """
     if not isinstance(value, datetime):
         raise TypeError(f"{name} must be a datetime, not {type(value).__name__}")
     if value.utcoffset() is None:
-        raise ValueError(f"{name} must have a time zone, as datetime.now(timezone.utc) has")
+        raise ValueError(f"{name} must have a time zone, such as that of datetime.now(timezone.utc)")
     return value.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

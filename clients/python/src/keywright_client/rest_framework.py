@@ -151,7 +151,7 @@ def HasPermissions(*permissions: str) -> type[BasePermission]:  # noqa: N802 - i
         permissions: the permissions that the key must have.
 
     Raises:
-        TypeError: a permission is no text.
+        TypeError: a permission is not a string.
     """
     return type("HasPermissions", (_KeyPermission,), {"permissions": requests.texts("permissions", permissions)})
 
@@ -162,7 +162,7 @@ def _keywright() -> Keywright:
 
     Raises:
         ConfigurationError: the setting has neither `url` nor `function`, or both.
-        TypeError: the setting has an item that is no argument of `Keywright`.
+        TypeError: the setting has an item that is not an argument of `Keywright`.
     """
     return Keywright(**getattr(settings, "KEYWRIGHT", {}))
 

@@ -39,7 +39,7 @@ class Quota:
     """A limit of the number of uses.
 
     Attributes:
-        limit: number of uses in a period, up to 10^12.
+        limit: number of uses in a period, 1 to 10^12.
         period: when the count starts anew, in UTC: at midnight, on Mondays, on the first of a month, or never
             (`total`). A newer Keywright can answer with other periods.
     """
@@ -333,8 +333,9 @@ class AuditLogActor:
 
     Attributes:
         type: `user`, `api_key`, `operator`, `identity_provider` or `system`.
-        id: id of the user or key, ARN of the operator, source of the identity provider's event, or job of the system.
-        name: name for display. None if none is known, as for users.
+        id: id of the user or key, ARN of the operator's AWS credentials, source of the identity provider's event, or
+            job of the system.
+        name: name for display. None if none is known, as for users and the identity provider.
     """
 
     type: str

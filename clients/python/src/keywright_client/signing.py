@@ -82,7 +82,7 @@ class Signer:
         now: clock of this machine.
 
     Raises:
-        ConfigurationError: the credentials are none of botocore.
+        ConfigurationError: the credentials have no `get_frozen_credentials()`.
     """
 
     def __init__(
@@ -93,7 +93,9 @@ class Signer:
         now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
     ) -> None:
         if credentials is not None and not callable(getattr(credentials, "get_frozen_credentials", None)):
-            _refuse("credentials: must have get_frozen_credentials(), as boto3.Session().get_credentials() has")
+            _refuse(
+                "credentials: must have get_frozen_credentials(); pass, for example, boto3.Session().get_credentials()"
+            )
         self._service = service
         self._region = region
         self._credentials = credentials
