@@ -39,6 +39,9 @@ export function apiRegion(address: string, region: string | undefined): string {
     system.environment("AWS_REGION") ||
     system.environment("AWS_DEFAULT_REGION");
   if (!found) throw new ConfigurationError("no region: pass region, or set AWS_REGION");
+  if (!/^[a-z0-9-]+$/.test(found)) {
+    throw new ConfigurationError("region must be the name of an AWS region, such as us-east-1");
+  }
   return found;
 }
 

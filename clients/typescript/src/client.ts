@@ -87,7 +87,7 @@ export class Keywright {
     this.#retries = numberIn("retries", retries, { from: 0, to: 10 });
     this.#send = sender(rest.fetch, timeoutSeconds);
     this.#reuse = reuseSeconds > 0 ? new AnswerReuse(reuseSeconds, reuseEntries) : undefined;
-    const signer = new Signer(rest.credentials);
+    const signer = new Signer(rest.credentials, timeoutSeconds * 1000);
     if (direct !== undefined) {
       if (arn === undefined) throw new ConfigurationError(`${EXACTLY_ONE}; both are missing`);
       this.#verify = directVerify(this.#send, signer, arn, functionRegion(arn, rest.region));

@@ -68,9 +68,41 @@ test("credentials are asked for again five minutes before they expire", async (t
   clock.forward(HOUR - 300_001);
   await client.verify(KEY);
   clock.forward(1);
+  await client.verify(KEY); // does not wait for the new ones
   await client.verify(KEY);
 
-  assert.deepEqual(used(), ["AKID1", "AKID1", "AKID2"]);
+  assert.deepEqual(used(), ["AKID1", "AKID1", "AKID1", "AKID2"]);
+});
+
+test("credentials that never arrive are given up, and asked for again", async (t) => {
+  const { url } = await serve(t, data(VALID));
+  let asked = 0;
+  const credentials = (): AwsCredentials | Promise<AwsCredentials> =>
+    ++asked === 1 ? new Promise(() => undefined) : CREDENTIALS;
+  const client = new Keywright(url, { region: "us-east-1", credentials, retries: 0, timeoutSeconds: 0.2 });
+
+  await assert.rejects(client.verify(KEY), { name: "ApiConnectionError", message: /did not arrive in time/ });
+  assert.equal((await client.verify(KEY)).valid, true);
+});
+
+test("a renewal that never ends holds up no call while the credentials work", async (t) => {
+  const clock = clocks(t);
+  const { client, used } = await counted(t, (asked) => (asked === 1 ? numbered(1) : new Promise(() => undefined)));
+
+  await client.verify(KEY);
+  clock.forward(HOUR - 1000);
+  await client.verify(KEY);
+  await client.verify(KEY);
+
+  assert.deepEqual(used(), ["AKID1", "AKID1", "AKID1"]);
+});
+
+test("a region that is not one is named, and nothing is sent", async (t) => {
+  const { url, requests } = await serve(t, data(VALID));
+  const client = new Keywright(url, { region: "us-east-1\n", credentials: CREDENTIALS });
+
+  await assert.rejects(client.verify(KEY), { name: "ConfigurationError", message: /name of an AWS region/ });
+  assert.deepEqual(requests, []);
 });
 
 test("credentials without an expiration are asked for each time", async (t) => {
