@@ -446,6 +446,50 @@ def test_many_threads_share_a_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 1 == len(looked)
 
 
+@pytest.mark.usefixtures("bare")
+def test_many_tasks_take_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tasks that wait for credentials leave the threads of their event loop to others."""
+    looking: list[str] = []
+
+    def look(_: Session) -> Credentials:
+        looking.append(threading.current_thread().name)
+        time.sleep(0.05)
+        return credentials()
+
+    async def verified() -> list[object]:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(pretended(NOT_FOUND))) as http:
+            client = AsyncKeywright(URL, http=http)
+            started = threading.active_count()
+            results = await asyncio.gather(*(client.verify(KEY_TEXT) for _ in range(TOGETHER)))
+            assert 1 == threading.active_count() - started
+            return list(results)
+
+    monkeypatch.setattr(Session, "get_credentials", look)
+
+    assert [NotFound()] * TOGETHER == asyncio.run(verified())
+    assert 1 == len(looking)
+
+
+def test_a_source_that_does_not_answer_yet(kind: Kind, bare: pytest.MonkeyPatch) -> None:
+    """A first look-up that fails at the source of the credentials may pass, as a later one may."""
+
+    def look(_: Session) -> None:
+        raise CredentialRetrievalError(provider="container-role", error_msg=SECRET_ACCESS_KEY)
+
+    bare.setattr(Session, "get_credentials", look)
+    with pytest.raises(ApiConnectionError, match="cannot be refreshed \\(CredentialRetrievalError\\)"):
+        kind.client(URL, handler=pretended(NOT_FOUND), credentials=None, retries=0).verify(KEY_TEXT)
+
+
+@pytest.mark.parametrize("region", ["us-east-1\n", "evil.example/", "US"])
+def test_a_region_that_is_not_one(kind: Kind, bare: pytest.MonkeyPatch, region: str) -> None:
+    """A region of the environment that cannot be one is named, and nothing is sent."""
+    bare.setenv("AWS_REGION", region)
+    client = kind.client("https://keys.example.com/v1", handler=pretended(NOT_FOUND), region=None)
+    with pytest.raises(ConfigurationError, match="region: must be the name of an AWS region"):
+        client.verify(KEY_TEXT)
+
+
 def test_credentials_that_appear(kind: Kind, bare: pytest.MonkeyPatch) -> None:
     """A look-up without success is repeated after a moment."""
     clock = [100.0]

@@ -55,8 +55,8 @@ class AsyncKeywright:
             profile. Omit it with `function`, whose ARN has it.
         credentials: AWS credentials, such as `boto3.Session().get_credentials()`. By default they are looked for where
             all AWS SDKs do.
-        timeout_seconds: how long an attempt waits for the connection, for TLS and for the next part of the answer, 0.001
-            to 900. A body that arrives in parts ends at this time, too.
+        timeout_seconds: how long an attempt waits for the connection, for TLS and for the next part of the answer,
+            0.001 to 900. A body that arrives in parts ends at this time, too.
         retries: how many further attempts follow a connection error, a time-out, a 429 or a 5xx, up to 10.
         reuse_seconds: how long a valid answer is used again for the same question, up to 3,600. A revoked key can work
             for that long. 0 asks every time. Answers with a rate limit or a quota are never used again.
