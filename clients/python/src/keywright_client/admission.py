@@ -26,7 +26,7 @@ _logger = logging.getLogger("keywright_client")
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What a request needs of its key. Create it with `of`.
+    """The requirements of a request for its key. Create them with `of`.
 
     Attributes:
         permissions: the permissions that the key must have.

@@ -1,4 +1,4 @@
-"""What comes back for a request, and the errors that it means."""
+"""Answers to requests, and the errors in them."""
 
 from __future__ import annotations
 

@@ -400,7 +400,7 @@ class AsyncKeywright:
     def _end_loading(self, loading: asyncio.Task[Loaded | Lost]) -> None:
         del self._loading[loading.get_loop()]
         if not loading.cancelled():
-            loading.exception()  # those who waited have it; if all of them were canceled, nobody misses it
+            loading.exception()  # mark it as retrieved: all tasks that waited may have been canceled
 
     async def _sent(self, send: Send) -> Reply | Lost:
         deadline = time.monotonic() + self._timeout_seconds

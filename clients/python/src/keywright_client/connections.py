@@ -50,7 +50,7 @@ class Connections:
 
     def __init__(self, http: httpx.Client | None, *, is_local: bool) -> None:
         self._brought = None if http is None else _Brought(http)
-        self._own = processes.PerProcess(lambda: _opened(is_local))
+        self._own = processes.PerProcess(lambda: _opened(is_local=is_local))
         if http is None:
             self._own.get()
 
@@ -79,7 +79,7 @@ class AsyncConnections:
     def __init__(self, http: httpx.AsyncClient | None, *, is_local: bool) -> None:
         self._brought = None if http is None else _Brought(http)
         self._is_local = is_local
-        self._context = None if http else _context(is_local)
+        self._context = None if http else _context(is_local=is_local)
         self._own: processes.PerProcess[dict[AbstractEventLoop, httpx.AsyncClient]] = processes.PerProcess(dict)
         self._is_closed = False
 
@@ -111,11 +111,11 @@ class AsyncConnections:
             await http.aclose()
 
 
-def _opened(is_local: bool) -> httpx.Client:  # noqa: FBT001 - of this module only
+def _opened(*, is_local: bool) -> httpx.Client:
     # A proxy would see what goes to this machine in clear text.
-    return httpx.Client(verify=_context(is_local), trust_env=not is_local)
+    return httpx.Client(verify=_context(is_local=is_local), trust_env=not is_local)
 
 
-def _context(is_local: bool) -> ssl.SSLContext:  # noqa: FBT001 - of this module only
+def _context(*, is_local: bool) -> ssl.SSLContext:
     """Return the certificates to trust: none without TLS, as reading them takes longer than a request."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if is_local else httpx.create_ssl_context()

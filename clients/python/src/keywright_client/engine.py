@@ -1,4 +1,4 @@
-"""What both clients are made of, without sending anything: checked arguments, transports, lists, reused answers."""
+"""The part of both clients that sends nothing: checked arguments, transports, lists, reused answers."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class ApiKeyAuthentication(BaseAuthentication):  # type: ignore[misc] # Django R
         needed = Requirements.of(dict.fromkeys(_required(permissions)), self.cost(request))
         result = admit(_keywright(), key, self.client_ip(request), needed)
         if isinstance(result, Refusal):
-            # Headers of the view are added to whatever response the view's handler of exceptions makes.
+            # The view adds its headers to the response of its exception handler.
             view.headers.update(result.headers)
             raise _exception(result)
         self.verified_permissions = frozenset(needed.permissions)

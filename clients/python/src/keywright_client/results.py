@@ -1,4 +1,4 @@
-"""What the client returns. Times are aware datetimes in UTC, lists are tuples."""
+"""Results of the clients. Times are aware datetimes in UTC, lists are tuples."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimitStatus:
-    """What is left of a rate limit.
+    """The state of a rate limit.
 
     Attributes:
         limit: number of uses in a window on average.
@@ -65,7 +65,7 @@ class RateLimitStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotaStatus:
-    """What is left of a quota.
+    """The state of a quota.
 
     Attributes:
         limit: number of uses in a period.
