@@ -9,10 +9,11 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import deployment, lambda_runtime, stub
+from benchmarks.budgets import Budget, Limit
 from benchmarks.environments import NotInstalledError
 from benchmarks.hot_path import answers, issued
 from benchmarks.measuring import Sample
-from benchmarks.report import Bars, Budget, Section, Table
+from benchmarks.report import Bars, Section, Table
 from local.options import ROOT
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 _TABLE = "keywright"
 _EMPTY = "an empty handler"
 _CLIENT = "a boto3 DynamoDB client, unused"
-_LIMITS = {"authorize_api_key": 0.65, "create_api_key": 1.05}
+_LIMITS = {"authorize_api_key": Limit.COLD_AUTHORIZER, "create_api_key": Limit.COLD_CREATE}
 _ROUNDS = {False: 15, True: 3}
 _IMPORT = re.compile(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)")
 _SHOWN_PACKAGES = 8
@@ -61,12 +62,9 @@ def run(effort: Effort) -> Section:
                 if started.cpu_seconds is not None:
                     cpus[name].add([started.cpu_seconds])
     section.tables += [_table(walls, cpus), _profile(installed, "authorize_api_key")]
-    section.budgets = [
-        Budget(f"cold start, {name}, x a boto3 DynamoDB client", walls[name].ratio(walls[_CLIENT]), limit)
-        for name, limit in _LIMITS.items()
-    ]
+    section.budgets = [Budget(limit, walls[name].ratio(walls[_CLIENT])) for name, limit in _LIMITS.items()]
     layer_megabytes = sum(path.stat().st_size for path in lambda_runtime.LAYER.rglob("*") if path.is_file()) / 1e6
-    section.budgets.append(Budget("layer, unzipped, MB", layer_megabytes, 40))
+    section.budgets.append(Budget(Limit.LAYER, layer_megabytes))
     section.notes = [
         "Every start is a new process: interpreter, AWS's runtime client, layer, function and first request.",
         "The first answer of authorize_api_key includes an Argon2id hash; authorize_session refuses a malformed token.",
