@@ -81,13 +81,9 @@ COLUMNS = ("budget", "kind", "measured", "limit", "")
 
 
 def budgets(report: Mapping[str, Any]) -> list[Budget]:
-    """Return the budgets of all sections of a report, with the present limits."""
-    by_title = {limit.title: limit for limit in Limit}
-    return [
-        Budget(by_title[entry["name"]], entry["value"])
-        for section in report.values()
-        for entry in section.get("budgets", [])
-    ]
+    """Return the budgets of all sections of a report in the order of their limits, which are the present ones."""
+    values = {entry["name"]: entry["value"] for section in report.values() for entry in section.get("budgets", [])}
+    return [Budget(limit, values[limit.title]) for limit in Limit if limit.title in values]
 
 
 def missed(measured: Iterable[Budget], *, is_quick: bool) -> list[Budget]:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from benchmarks.measuring import Effort, Sample
-    from keywright.cache import once
     from keywright.domain.limits import RateLimit
 
 _TABLE = "keywright"
@@ -121,24 +120,10 @@ def _variants(key: str, key_id: UUID, encrypted: stub.Stub) -> dict[str, Callabl
     )
     boto3_client = boto3.client("dynamodb", endpoint_url=encrypted.url, verify=str(encrypted.authorities))
     return {
-        _FLUSHING: _with(meter, UsageMeter(usage.add, 0), lambda: authorize(event)),
+        _FLUSHING: deployment.replacing(meter, UsageMeter(usage.add, 0), lambda: authorize(event)),
         _BARE_ENCRYPTED: _read_with(boto3_client, key_id),
-        _WARM_ENCRYPTED: _with(retries.dynamodb, client, lambda: authorize(event)),
+        _WARM_ENCRYPTED: deployment.replacing(retries.dynamodb, client, lambda: authorize(event)),
     }
-
-
-def _with(part: once[Any], value: object, function: Callable[[], object]) -> Callable[[], object]:
-    """Return a function that runs with another value in the place of one that a container builds once."""
-
-    def call() -> object:
-        kept = part()
-        part._values[:] = [value]  # noqa: SLF001 - which only tests and benchmarks replace
-        try:
-            return function()
-        finally:
-            part._values[:] = [kept]  # noqa: SLF001 - the same
-
-    return call
 
 
 def _read_with(client: Any, key_id: UUID) -> Callable[[], object]:

@@ -25,15 +25,16 @@ def section(name: str, value: float) -> Section:
 
 
 def test_budgets(tmp_path: Path) -> None:
-    """The report has budgets and sections of several runs; limits are the present ones."""
+    """The report has the budgets of all sections, in the order of their limits, which are the present ones."""
     path = tmp_path / "report.json"
+    limited = Section("two", "Title", budgets=[Budget(Limit.LIMITED, 0.8)])
 
+    write_report(path, [limited])
     write_report(path, [section("one", 0.4)])
-    write_report(path, [section("two", 0.5)])
 
     report = json.loads(path.read_text())
-    assert [(0.4, True), (0.5, False)] == [(budget.value, budget.is_met) for budget in budgets(report)]
-    assert ["one", "two"] == [*report]
+    assert ["two", "one"] == [*report]
+    assert [(Limit.WARM, True), (Limit.LIMITED, False)] == [(one.limit, one.is_met) for one in budgets(report)]
 
 
 def test_samples_are_not_in_the_report(tmp_path: Path) -> None:
