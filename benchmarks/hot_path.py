@@ -128,9 +128,15 @@ def _variants(key: str, key_id: UUID, encrypted: stub.Stub) -> dict[str, Callabl
 
 def _read_with(client: Any, key_id: UUID) -> Callable[[], object]:
     """Return a function that reads what a verification reads, with boto3 alone."""
+    parameters = read_parameters(key_id)
+    return lambda: client.batch_get_item(**parameters)
+
+
+def read_parameters(key_id: UUID) -> dict[str, Any]:
+    """Return the parameters of the BatchGetItem of a verification."""
     partition = {"S": f"ORG#{deployment.ORGANIZATION_ID}"}
     keys = [{"pk": partition, "sk": {"S": f"KEY#{key_id}"}}, {"pk": partition, "sk": {"S": "ORG"}}]
-    return lambda: client.batch_get_item(RequestItems={_TABLE: {"Keys": keys, "ConsistentRead": True}})
+    return {"RequestItems": {_TABLE: {"Keys": keys, "ConsistentRead": True}}}
 
 
 def answers(items: list[dict[str, Any]]) -> dict[str, Any]:
