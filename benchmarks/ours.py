@@ -1,6 +1,8 @@
-"""The driver of Keywright (Python, threads) for the comparison, on DynamoDB Local.
+"""The driver of Keywright (Python) for the comparison, on DynamoDB Local.
 
-DynamoDB Local is a server with HTTP, as in production; its CPU time is not included.
+DynamoDB Local is a server with HTTP, as in production; its CPU time is not included. A container of Lambda serves one
+request at a time, so load is put on several processes, each with one request at a time. Only the check of limits uses
+threads: it needs many uses at once, wherever they come from.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import deployment, hot_path, stub, table
-from benchmarks.peers.protocol import CheckResult, Sizes, Texts, ThreadedDriver, serve
+from benchmarks.peers.protocol import CheckResult, Sizes, Texts, ThreadedDriver, mistyped, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,10 +27,11 @@ if TYPE_CHECKING:
 
     from keywright.domain.limits import Quota, RateLimit
 
+REUSE_SECONDS = 5
+"""RecordReuseSeconds of the variants that reuse records."""
 ANOTHER_CONTAINER = "another container"
-"""The variant that verifies keys of the table of a driver that runs already."""
+"""The beginning of a variant that verifies keys of the table of a driver that runs already."""
 
-_REUSE_SECONDS = 5
 _CHECK_KEYS = 250
 _CHECK_LIMIT = 40
 _AT_ONCE = 50
@@ -51,17 +54,19 @@ class KeywrightDriver(ThreadedDriver):
 
     async def open(self, variant: str, sizes: Sizes) -> None:
         """Create the table and its keys."""
-        self._reuse_seconds = _REUSE_SECONDS if "reuse" in variant else 0
+        self._reuse_seconds = REUSE_SECONDS if "reuse" in variant else 0
         dynamodb = os.environ["AWS_ENDPOINT_URL_DYNAMODB"]
         secrets_manager = self._stack.enter_context(stub.run_stub(hot_path.answers([])))
         deployment.enter(
             AWS_ENDPOINT_URL=secrets_manager.url,
             AWS_ENDPOINT_URL_DYNAMODB=dynamodb,
             TABLE_NAME=table.BENCHMARK_TABLE,
-            RECORD_REUSE_SECONDS=str(self._reuse_seconds),
+            RECORDREUSE_SECONDS=str(self._reuse_seconds),
         )
-        if variant == ANOTHER_CONTAINER:
+        if variant.startswith(ANOTHER_CONTAINER):
             return
+        from keywright.ids import uuid7  # noqa: PLC0415 - after the environment
+
         self._client = table.create_benchmark_table()
         table.put_organizations(self._client, [self._organization_id])
         self._count()
@@ -74,8 +79,9 @@ class KeywrightDriver(ThreadedDriver):
             {
                 "first": [text for _, text in fresh],
                 "valid": [text for _, text in pool],
-                "unknown": [f"kk_{self._random(92)}" for _ in range(64)],
-                "wrong_secret": [text[:-1] + ("a" if text[-1] != "a" else "b") for _, text in pool],
+                "unknown": [forged(uuid.uuid4(), uuid7()) for _ in range(64)],
+                "wrong_secret": [forged(self._organization_id, key_id) for key_id, _ in pool],
+                "mistyped": [mistyped(text) for _, text in pool],
                 "revoked": [text for _, text in revoked],
             }
         )
@@ -230,10 +236,25 @@ class KeywrightDriver(ThreadedDriver):
         key_hash.matches = counted_hash(matches)
         key_hash.hash_digest = counted_hash(hash_digest)
 
-    @staticmethod
-    def _random(length: int) -> str:
-        alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-        return "".join(secrets.choice(alphabet) for _ in range(length))
+
+def forged(organization_id: uuid.UUID, key_id: uuid.UUID) -> str:
+    """Return a text that only its tag tells from a key: prefix, form, checksum, versions and ids are those of a key.
+
+    Args:
+        organization_id: that the text names.
+        key_id: that the text names, of any key or of none.
+    """
+    from keywright.domain import key_text  # noqa: PLC0415 - after the environment
+    from keywright.settings import settings  # noqa: PLC0415 - the same
+
+    payload = key_text.payload(
+        pepper_version=1,
+        organization_id=organization_id,
+        key_id=key_id,
+        generation=0,
+        secret=secrets.token_bytes(key_text.SECRET_BYTES),
+    )
+    return key_text.encode(settings().key_prefix, payload, secrets.token_bytes(32))
 
 
 class _Quiet:
