@@ -57,9 +57,9 @@ def run(effort: Effort) -> Section:
                 variables = environment if name in {_EMPTY, _CLIENT} else with_layer
                 started = lambda_runtime.cold_start(installed, folder, event, variables)
                 _require_success(name, started.answer)
-                walls[name].rounds.append(started.seconds)
+                walls[name].add([started.seconds])
                 if started.cpu_seconds is not None:
-                    cpus[name].rounds.append(started.cpu_seconds)
+                    cpus[name].add([started.cpu_seconds])
     section.tables += [_table(walls, cpus), _profile(installed, "authorize_api_key")]
     section.budgets = [
         Budget(f"cold start, {name}, x a boto3 DynamoDB client", walls[name].ratio(walls[_CLIENT]), limit)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import deployment, stub
 from benchmarks.measuring import in_turns
-from benchmarks.report import Bars, Budget, Section, Table
+from benchmarks.report import Bars, Budget, Section, Table, percentile_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -230,6 +230,8 @@ def _section(samples: dict[str, Sample], requests: dict[str, int]) -> Section:
     section = Section("hot_path", "Hot path: one warm container, AWS answered by a stub at the HTTP level")
     columns = ("what", "requests", "median us", "quartiles", "x bare call", "us without the hash")
     section.tables.append(Table("Medians of rounds in turns", columns, rows))
+    calls = {name: sample.calls for name, sample in samples.items()}
+    section.tables.append(percentile_table("Single calls", calls, "us", _MICROSECONDS))
     warm, forged = samples[_WARM], samples[_FORGED]
     section.budgets = [
         Budget("warm verification, requests to DynamoDB", requests[_WARM], 1),

@@ -6,10 +6,11 @@ import gc
 import statistics
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from math import ceil
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,31 @@ FULL = Effort(is_quick=False, rounds=40, calls=50, keys=10_000)
 QUICK = Effort(is_quick=True, rounds=6, calls=20, keys=500)
 
 
+class Percentiles(NamedTuple):
+    """How values are distributed: the median, what 90 and 99 of 100 do not exceed, and the largest."""
+
+    p50: float
+    p90: float
+    p99: float
+    maximum: float
+
+
 @dataclass(slots=True)
 class Sample:
-    """The measurements of a function: seconds per call, a value for each round."""
+    """The measurements of a function in seconds.
+
+    Attributes:
+        rounds: the median call of each round.
+        calls: every call of all rounds.
+    """
 
     rounds: list[float] = field(default_factory=list)
+    calls: list[float] = field(default_factory=list)
+
+    def add(self, calls: Sequence[float]) -> None:
+        """Add the calls of a round."""
+        self.rounds.append(statistics.median(calls))
+        self.calls += calls
 
     @property
     def median(self) -> float:
@@ -49,6 +70,11 @@ class Sample:
         """The first and third quartile of the rounds."""
         return quartiles(self.rounds)
 
+    @property
+    def percentiles(self) -> Percentiles:
+        """The distribution of the calls."""
+        return percentiles(self.calls)
+
     def ratio(self, other: Sample) -> float:
         """Return the median over rounds of the ratio to another function."""
         return statistics.median(self.ratios(other))
@@ -56,6 +82,13 @@ class Sample:
     def ratios(self, other: Sample) -> list[float]:
         """Return the ratio to another function in each round."""
         return [one / another for one, another in zip(self.rounds, other.rounds, strict=True)]
+
+
+def percentiles(values: Sequence[float]) -> Percentiles:
+    """Return the distribution of at least one value, by nearest rank: each percentile is one of the values."""
+    ranked = sorted(values)
+    p50, p90, p99 = (ranked[ceil(len(ranked) * share / 100) - 1] for share in (50, 90, 99))
+    return Percentiles(p50, p90, p99, ranked[-1])
 
 
 def quartiles(values: list[float]) -> tuple[float, float]:
@@ -80,17 +113,17 @@ def in_turns(functions: Mapping[str, Callable[[], object]], effort: Effort) -> d
     try:
         for _ in range(effort.rounds):
             for name, function in functions.items():
-                samples[name].rounds.append(_median_call(function, effort.calls))
+                samples[name].add(_timed(function, effort.calls))
             gc.collect()
     finally:
         gc.enable()
     return samples
 
 
-def _median_call(function: Callable[[], object], calls: int) -> float:
+def _timed(function: Callable[[], object], calls: int) -> list[float]:
     taken = []
     for _ in range(calls):
         started = time.perf_counter()
         function()
         taken.append(time.perf_counter() - started)
-    return statistics.median(taken)
+    return taken

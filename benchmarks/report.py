@@ -10,11 +10,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.measuring import percentiles
 from local.options import ROOT
 from tools import readable_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 Cell = str | int | float | None
@@ -100,6 +101,24 @@ class Section:
     failures: list[str] = field(default_factory=list)
     pictures: dict[str, Bars | Curves] = field(default_factory=dict)
     samples: Any = None
+
+
+def percentile_table(title: str, calls: Mapping[str, Sequence[float]], unit: str, per_second: float) -> Table:
+    """Return the table of how single calls are distributed.
+
+    Args:
+        title: of the table.
+        calls: seconds of each call, by the name of the row; rows without calls are left out.
+        unit: of the table, for example us.
+        per_second: units in a second.
+    """
+    rows: list[tuple[Cell, ...]] = [
+        (name, len(taken), *(value * per_second for value in percentiles(taken)))
+        for name, taken in calls.items()
+        if taken
+    ]
+    columns = ("what", "calls", f"p50 {unit}", f"p90 {unit}", f"p99 {unit}", f"maximum {unit}")
+    return Table(title, columns, rows)
 
 
 def machine() -> dict[str, object]:

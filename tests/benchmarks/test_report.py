@@ -8,9 +8,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from benchmarks.measuring import Effort, Sample, in_turns
+from benchmarks.measuring import Effort, Percentiles, Sample, in_turns, percentiles
 from benchmarks.pictures import draw, draw_curves, fill_tables, pictures
-from benchmarks.report import Bars, Budget, Curves, Section, Table, budgets, write_report
+from benchmarks.report import Bars, Budget, Curves, Section, Table, budgets, percentile_table, write_report
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -135,3 +135,27 @@ def test_functions_run_in_turns() -> None:
 def test_ratio() -> None:
     """A ratio is the median over rounds, so one outlier has no effect."""
     assert 2.0 == Sample([2.0, 4.0, 900.0]).ratio(Sample([1.0, 2.0, 3.0]))
+
+
+def test_percentiles() -> None:
+    """Percentiles are values that were measured, in whatever order; the maximum is the last of them."""
+    assert Percentiles(50, 90, 99, 100) == percentiles([*range(100, 0, -1)])
+    assert Percentiles(7, 7, 7, 7) == percentiles([7])
+
+
+def test_every_call_counts() -> None:
+    """GIVEN rounds of calls THEN their medians are kept, and one slow call is the maximum of all calls."""
+    sample = Sample()
+    sample.add([1.0, 2.0, 3.0])
+    sample.add([4.0, 4.0, 90.0])
+
+    assert [2.0, 4.0] == sample.rounds
+    assert Percentiles(3.0, 90.0, 90.0, 90.0) == sample.percentiles
+
+
+def test_table_of_percentiles() -> None:
+    """The table of single calls is in its unit, and leaves out what was not called."""
+    table = percentile_table("Calls", {"some": [0.001, 0.002], "none": []}, "ms", 1000)
+
+    assert ("what", "calls", "p50 ms", "p90 ms", "p99 ms", "maximum ms") == table.columns
+    assert [("some", 2, 1.0, 2.0, 2.0, 2.0)] == table.rows
