@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import environments
 from benchmarks.ours import ANOTHER_CONTAINER, REUSE_SECONDS
 from benchmarks.peers.protocol import ACCEPTED_KINDS, CHECKS, KINDS, LARGEST_CONCURRENCY
-from benchmarks.report import Bars, Section, Table, format_cell
+from benchmarks.report import Bars, Section, Table, format_cell, percentile_table
 from local import dynamodb_local
 from local.options import ROOT
 
@@ -30,9 +30,6 @@ CONTAINERS = 2
 _SECONDS_PER_TURN = {False: 0.5, True: 0.2}
 _COUNTED_CALLS = 64
 _LOADED_KINDS = ("valid", "unknown", "wrong_secret")
-_PERCENTILES = (50, 90, 99)
-_LEAST_CALLS = 100
-"""Calls of which one is beyond the 99th percentile."""
 _PRODUCTION = {"NODE_ENV": "production"}
 _NOTES_OF_SETTINGS = (
     'keyshield, "Cache": CachedApiKeyService with a cache for each process, or a shared one such as Redis.',
@@ -179,13 +176,13 @@ class Timed:
     Attributes:
         milliseconds: the median of each round.
         per_second: verifications, of all containers, in each round.
-        latencies: milliseconds of each call, of all rounds.
+        calls: seconds of each call, of all rounds.
+        failures: calls that raised an exception.
     """
 
     milliseconds: list[float] = field(default_factory=list)
     per_second: list[float] = field(default_factory=list)
-    latencies: list[float] = field(default_factory=list)
-    calls: int = 0
+    calls: list[float] = field(default_factory=list)
     failures: int = 0
 
     def add(self, answers: Sequence[Mapping[str, Any]]) -> None:
@@ -194,22 +191,13 @@ class Timed:
         Args:
             answers: to the request `verify`, of each container.
         """
-        latencies = [microseconds / 1000 for answer in answers for microseconds in answer["microseconds"]]
-        if not latencies:
+        calls = [microseconds / 1e6 for answer in answers for microseconds in answer["microseconds"]]
+        if not calls:
             return
-        self.latencies += latencies
-        self.milliseconds.append(statistics.median(latencies))
+        self.calls += calls
+        self.milliseconds.append(statistics.median(calls) * 1000)
         self.per_second.append(sum(answer["calls"] / answer["seconds"] for answer in answers))
-        self.calls += sum(answer["calls"] for answer in answers)
         self.failures += sum(answer["failures"] for answer in answers)
-
-    def percentiles(self) -> list[float | None]:
-        """Return p50, p90, p99 and the maximum; those that too few calls show are None."""
-        if len(self.latencies) < _LEAST_CALLS:
-            median = statistics.median(self.latencies) if self.latencies else None
-            return [median, None, None, max(self.latencies, default=None)]
-        cuts = statistics.quantiles(self.latencies, n=100, method="inclusive")
-        return [*(cuts[percent - 1] for percent in _PERCENTILES), max(self.latencies)]
 
 
 @dataclass
@@ -283,9 +271,9 @@ def _compare(subjects: list[Subject], effort: Effort) -> tuple[Section, Section]
     speed.tables = [
         counted_table(counted),
         timed_table("Median milliseconds, and verifications per second, one at a time", timed),
-        percentiles_table("Milliseconds of a valid key, one at a time", timed),
+        _percentiles("Single calls with a valid key, one at a time", timed),
         timed_table(f"Median milliseconds, and verifications per second, under load: {_UNDER_LOAD}", loaded),
-        percentiles_table(f"Milliseconds of a valid key, under load: {_UNDER_LOAD}", loaded),
+        _percentiles(f"Single calls with a valid key, under load: {_UNDER_LOAD}", loaded),
     ]
     speed.pictures["peers-valid"] = Bars(
         "A valid key that was verified before: median of one at a time",
@@ -320,7 +308,7 @@ def _notes(effort: Effort) -> list[str]:
         f"So Keywright is {CONTAINERS} processes with one table. They share two processors with DynamoDB Local.",
         f"The others serve {LARGEST_CONCURRENCY} at once in one process, on one processor, so each call also waits.",
         "djangorestframework-api-key serves them in threads, the others in tasks of one loop.",
-        f"p50, p90, p99 and maximum are those of all calls; '-' means fewer than {_LEAST_CALLS} calls.",
+        "Percentiles are those of all calls of all rounds; of fewer than a hundred, the 99th is the maximum.",
         "CPU is user and system time of the process, without that of a database server (Keywright's DynamoDB Local).",
         "keyshield and djangorestframework-api-key are written in Python, as Keywright; @better-auth/api-key in Node.",
         "keyshield and Keywright use a slow hash (Argon2id), the others a fast one (SHA-2).",
@@ -429,19 +417,16 @@ def timed_table(title: str, times: Mapping[tuple[str, str], Timed]) -> Table:
     return Table(title, ("product", *map(_heading, kinds)), rows)
 
 
-def percentiles_table(title: str, times: Mapping[tuple[str, str], Timed]) -> Table:
-    """Return the table of percentiles of valid keys, a product a line."""
-    rows: list[tuple[Any, ...]] = [
-        (product, entry.calls, *entry.percentiles()) for (product, kind), entry in times.items() if kind == "valid"
-    ]
-    return Table(title, ("product", "calls", *(f"p{percent}" for percent in _PERCENTILES), "maximum"), rows)
+def _percentiles(title: str, times: Mapping[tuple[str, str], Timed]) -> Table:
+    calls = {product: entry.calls for (product, kind), entry in times.items() if kind == "valid"}
+    return percentile_table(title, calls, "ms", 1000)
 
 
 def _time(entry: Timed | None) -> str | None:
     if entry is None or not entry.milliseconds:
         return None
     milliseconds, per_second = statistics.median(entry.milliseconds), statistics.median(entry.per_second)
-    failed = f", {entry.failures / entry.calls:.1%} failed" if entry.failures else ""
+    failed = f", {entry.failures / len(entry.calls):.1%} failed" if entry.failures else ""
     return f"{format_cell(milliseconds)} ({format_cell(per_second)}/s{failed})"
 
 
