@@ -28,7 +28,10 @@ _PEERS = ROOT / "benchmarks" / "peers"
 CONTAINERS = 2
 """Processes of Keywright under load, with one request at a time in each."""
 _SECONDS_PER_TURN = {False: 0.5, True: 0.2}
+_POOL = 32
 _COUNTED_CALLS = 64
+_SECONDS_OF_COUNTING = 3
+"""Enough for all calls, but for products that wait on purpose."""
 _LOADED_KINDS = ("valid", "unknown", "wrong_secret")
 _PRODUCTION = {"NODE_ENV": "production"}
 _NOTES_OF_SETTINGS = (
@@ -321,14 +324,14 @@ def _open(stack: ExitStack, subject: Subject, effort: Effort) -> Opened:
     """Start a product, with its keys, and its other containers."""
     driver = stack.enter_context(running(subject))
     print(f"Preparing {subject.name} ...", flush=True)
-    driver.ask("open", variant=subject.variant, keys=effort.keys, pool=32, fresh=8 + effort.rounds * 4)
+    driver.ask("open", variant=subject.variant, keys=effort.keys, pool=_POOL, fresh=8 + effort.rounds * 4)
     containers = []
     for _ in range(CONTAINERS - 1 if subject.container else 0):
         container = stack.enter_context(running(subject))
         container.ask("open", variant=subject.container, keys=0, pool=0, fresh=0)
         texts = driver.ask("texts")["texts"]
         container.ask("take", texts={kind: texts[kind] for kind in _LOADED_KINDS})
-        container.ask("verify", kind="valid", at_once=1, calls=_COUNTED_CALLS, seconds=60)
+        container.ask("verify", kind="valid", at_once=1, calls=_POOL, seconds=60)
         containers.append(container)
     return Opened(driver, containers)
 
@@ -340,8 +343,8 @@ def _counted(drivers: list[DriverProcess]) -> dict[tuple[str, str], Counted]:
         for kind in KINDS:
             calls = 8 if kind == "first" else _COUNTED_CALLS
             if kind == "valid":
-                driver.ask("verify", kind=kind, at_once=1, calls=_COUNTED_CALLS, seconds=60)
-            answer = driver.ask("verify", kind=kind, at_once=1, calls=calls, seconds=10)
+                driver.ask("verify", kind=kind, at_once=1, calls=_POOL, seconds=60)
+            answer = driver.ask("verify", kind=kind, at_once=1, calls=calls, seconds=_SECONDS_OF_COUNTING)
             done = max(answer["calls"], 1)
             wrong = answer["calls"] - answer["accepted"] if kind in ACCEPTED_KINDS else answer["accepted"]
             reads, writes, hashes = (answer["counts"][name] / done for name in ("reads", "writes", "hashes"))
