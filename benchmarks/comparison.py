@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 _PEERS = ROOT / "benchmarks" / "peers"
 CONTAINERS = 2
 """Processes of Keywright under load, with one request at a time in each."""
-_SECONDS_PER_TURN = {False: 0.5, True: 0.2}
+_SECONDS_PER_TURN = {False: 0.4, True: 0.2}
+_FIRST_CALLS = 8
+"""Of keys that were never verified, in each round and for counting."""
 _POOL = 32
 _COUNTED_CALLS = 64
 _SECONDS_OF_COUNTING = 3
@@ -42,7 +44,7 @@ _NOTES_OF_SETTINGS = (
     'Django REST Framework API Key, "Security": no setting for speed. Django, "Databases": persistent connections.',
 )
 _NOTES_OF_GUARANTEES = (
-    "Reads, writes and hashes are counted; yes and no are results of the checks below.",
+    "Reads, writes and hashes are counted. Yes and no are results of the checks below; none: no limits of keys.",
     "Names of hashes and the time a cache keeps an answer are settings of the product, not measured.",
 )
 _UNDER_LOAD = f"Keywright as {CONTAINERS} containers, the others with {LARGEST_CONCURRENCY} at once in a process"
@@ -324,7 +326,9 @@ def _open(stack: ExitStack, subject: Subject, effort: Effort) -> Opened:
     """Start a product, with its keys, and its other containers."""
     driver = stack.enter_context(running(subject))
     print(f"Preparing {subject.name} ...", flush=True)
-    driver.ask("open", variant=subject.variant, keys=effort.keys, pool=_POOL, fresh=8 + effort.rounds * 4)
+    driver.ask(
+        "open", variant=subject.variant, keys=effort.keys, pool=_POOL, fresh=_FIRST_CALLS * (1 + _rounds(effort))
+    )
     containers = []
     for _ in range(CONTAINERS - 1 if subject.container else 0):
         container = stack.enter_context(running(subject))
@@ -341,7 +345,7 @@ def _counted(drivers: list[DriverProcess]) -> dict[tuple[str, str], Counted]:
     counted = {}
     for driver in drivers:
         for kind in KINDS:
-            calls = 8 if kind == "first" else _COUNTED_CALLS
+            calls = _FIRST_CALLS if kind == "first" else _COUNTED_CALLS
             if kind == "valid":
                 driver.ask("verify", kind=kind, at_once=1, calls=_POOL, seconds=60)
             answer = driver.ask("verify", kind=kind, at_once=1, calls=calls, seconds=_SECONDS_OF_COUNTING)
@@ -381,7 +385,7 @@ def _timed(drivers: list[DriverProcess], effort: Effort) -> dict[tuple[str, str]
     """Measure verifications one at a time, by product and kind of key."""
     times: dict[tuple[str, str], Timed] = {}
     for kind in _in_rounds(KINDS, effort, "one at a time"):
-        calls = 8 if kind == "first" else 4 * effort.calls
+        calls = _FIRST_CALLS if kind == "first" else 4 * effort.calls
         for driver in drivers:
             answer = driver.ask("verify", kind=kind, at_once=1, calls=calls, seconds=_seconds(effort))
             times.setdefault((driver.subject.name, kind), Timed()).add([answer])
@@ -400,10 +404,13 @@ def _loaded(products: list[Opened], effort: Effort) -> dict[tuple[str, str], Tim
 
 
 def _in_rounds(kinds: Sequence[str], effort: Effort, what: str) -> Iterator[str]:
-    rounds = max(3, effort.rounds // 4)
-    for number in range(rounds):
-        print(f"Round {number + 1} of {rounds}, {what} ...", flush=True)
+    for number in range(_rounds(effort)):
+        print(f"Round {number + 1} of {_rounds(effort)}, {what} ...", flush=True)
         yield from kinds
+
+
+def _rounds(effort: Effort) -> int:
+    return max(3, effort.rounds // 5)
 
 
 def _seconds(effort: Effort) -> float:
@@ -436,6 +443,7 @@ def _time(entry: Timed | None) -> str | None:
 def _checked(drivers: list[DriverProcess], section: Section) -> list[Checked]:
     results = []
     for driver in drivers:
+        print(f"Checking {driver.subject.name} ...", flush=True)
         for check in CHECKS:
             try:
                 result = driver.ask("check", name=check)
@@ -454,7 +462,8 @@ def guarantees_table(
     rows = [_guarantees(subject, counted, outcomes) for subject in subjects]
     columns = (
         *("product", "reads of a verification", "writes of it", "hash", "revocation seen at once"),
-        *("a revoked key may be accepted for", "limits exact", "an unknown key costs", "a wrong secret costs"),
+        *("a revoked key may be accepted for", "limits exact"),
+        *("an unknown key costs, reads / hashes", "a wrong secret costs, reads / hashes"),
     )
     return Table("Guarantees, and what they cost", columns, rows)
 
@@ -479,14 +488,14 @@ def _guarantees(
         f"{subject.hash_name}, {'every time' if hashes else 'the first time'}",
         "yes" if is_seen == "yes" else "no" if is_seen else None,
         stale,
-        "no limits" if limits == "none" else limits,
+        limits,
         *(_cost(counted[subject.name, kind]) for kind in ("unknown", "wrong_secret")),
     )
 
 
 def _cost(entry: Counted) -> str:
     reads, _, hashes = entry.counts
-    return f"{reads:.3g} reads, {hashes:.3g} hashes"
+    return f"{reads:.3g} / {hashes:.3g}"
 
 
 def checked_tables(results: Sequence[Checked]) -> list[Table]:

@@ -13,7 +13,7 @@ import sys
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ _CHECK_KEYS = 250
 _CHECK_LIMIT = 40
 _AT_ONCE = 50
 _CHECK_ROUNDS = 4
+_CHECK_ATTEMPTS = 3
 
 
 class KeywrightDriver(ThreadedDriver):
@@ -61,7 +62,7 @@ class KeywrightDriver(ThreadedDriver):
             AWS_ENDPOINT_URL=secrets_manager.url,
             AWS_ENDPOINT_URL_DYNAMODB=dynamodb,
             TABLE_NAME=table.BENCHMARK_TABLE,
-            RECORDREUSE_SECONDS=str(self._reuse_seconds),
+            RECORD_REUSE_SECONDS=str(self._reuse_seconds),
         )
         if variant.startswith(ANOTHER_CONTAINER):
             return
@@ -117,20 +118,35 @@ class KeywrightDriver(ThreadedDriver):
         return text
 
     def _limit_under_concurrency(self) -> CheckResult:
-        """Verify a key 200 times, 50 at once, that may be used 40 times: with a quota, and with a rate limit."""
+        """Verify a key 200 times, 50 at once, that may be used 40 times: with a quota, and with a rate limit.
+
+        Without an answer in time, a rate limit lets keys in and a quota may have counted a use. That says nothing about
+        concurrency, so the check begins again if DynamoDB Local is too slow, as on a busy machine.
+        """
+        for _ in range(_CHECK_ATTEMPTS):
+            before = self.counts["unanswered"]
+            accepted = self._accepted_of_limited()
+            if self.counts["unanswered"] == before:
+                break
+        else:
+            return CheckResult("none", "not measured: DynamoDB Local did not answer in time")
+        detail = "; ".join(f"{name}: {number} accepted of {_CHECK_LIMIT} allowed" for name, number in accepted.items())
+        return CheckResult("yes" if set(accepted.values()) == {_CHECK_LIMIT} else "no", detail)
+
+    def _accepted_of_limited(self) -> dict[str, int]:
         from keywright.domain.limits import Period, Quota, RateLimit  # noqa: PLC0415
+        from keywright.errors import ServiceError  # noqa: PLC0415
 
         texts = {
             "quota": self._limited(quota=Quota(_CHECK_LIMIT, Period.TOTAL)),
             "rate limit": self._limited(rate_limit=RateLimit(_CHECK_LIMIT, 3600, _CHECK_LIMIT)),
         }
         accepted = dict.fromkeys(texts, 0)
-        with ThreadPoolExecutor(_AT_ONCE) as threads:
+        with ThreadPoolExecutor(_AT_ONCE) as threads, suppress(ServiceError):
             for name, text in texts.items():
                 for _ in range(_CHECK_ROUNDS):
                     accepted[name] += sum(threads.map(self.verify, [text] * _AT_ONCE))
-        detail = "; ".join(f"{name}: {number} accepted of {_CHECK_LIMIT} allowed" for name, number in accepted.items())
-        return CheckResult("yes" if set(accepted.values()) == {_CHECK_LIMIT} else "no", detail)
+        return accepted
 
     def _revoked_after_cached_verify(self) -> CheckResult:
         key_id, text = table.issue(self._organization_id)
@@ -216,6 +232,7 @@ class KeywrightDriver(ThreadedDriver):
     def _count(self) -> None:
         """Count requests to DynamoDB and computed hashes."""
         from keywright.aws import retries  # noqa: PLC0415
+        from keywright.aws.transport import NoAnswerError  # noqa: PLC0415
         from keywright.domain import key_hash  # noqa: PLC0415
 
         client, matches, hash_digest = retries.dynamodb(), key_hash.matches, key_hash.hash_digest
@@ -223,7 +240,11 @@ class KeywrightDriver(ThreadedDriver):
 
         def counted(operation: str, parameters: Mapping[str, Any]) -> Any:
             counts["reads" if operation in {"BatchGetItem", "Query"} else "writes"] += 1
-            return call(operation, parameters)
+            try:
+                return call(operation, parameters)
+            except NoAnswerError:
+                counts["unanswered"] += 1
+                raise
 
         def counted_hash(function: Callable[..., Any]) -> Callable[..., Any]:
             def hashed(*arguments: Any) -> Any:

@@ -80,7 +80,7 @@ def test_containers_add_up() -> None:
         (("yes", "yes", "yes"), ("yes", "0 s", "yes")),
         (("partly", "yes", "yes"), ("no", "5 s", "yes")),
         (("no", "yes", "no"), ("no", "5 s", "no")),
-        (("no", "no", "none"), ("no", "no limit: verifying enables it again", "no limits")),
+        (("no", "no", "none"), ("no", "no limit: verifying enables it again", "none")),
     ],
 )
 def test_guarantees_are_those_that_were_measured(outcomes: tuple[str, ...], expected: tuple[str, ...]) -> None:
