@@ -2,58 +2,63 @@
 
 from __future__ import annotations
 
-import importlib
-import json
 import os
-import subprocess
 import sys
+import traceback
+from typing import TYPE_CHECKING
 
 from benchmarks import report
+from benchmarks.budgets import missed
 from benchmarks.measuring import FULL, QUICK
-from local.options import ROOT
+from benchmarks.processes import measure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.report import Section
 
 PARTS = (
-    "hot_path",
-    "cold_start",
-    "cost",
-    "growth",
-    "comparison",
-    "limits",
-    "simulation",
-    "clients",
-    "memory",
-    "freeze",
+    *("counts", "hot_path", "cold_start", "cost", "growth", "comparison", "limits", "simulation", "clients"),
+    *("memory", "freeze"),
 )
+RUNS = {"hot_path": 3, "cold_start": 3}
+"""Parts whose ratios have budgets run more than once, each time in a new process; the median run is judged."""
 
 
-def main(parts: list[str]) -> int:
-    """Run the named parts or all; return 0, 1 if a part failed or missed a budget, or 2 for an unknown part.
+def main(parts: Sequence[str]) -> int:
+    """Run the named parts or all.
 
-    A quick run is too short for budgets.
+    Returns:
+        0; 1 if a budget was missed or something could not be measured; 2 for an unknown part.
     """
     unknown = [name for name in parts if name not in PARTS]
     if unknown:
         print(f"Unknown: {', '.join(unknown)}. The parts are {', '.join(PARTS)}.")
         return 2
     effort = QUICK if os.environ.get("QUICK") else FULL
-    if len(parts) == 1:
-        result = importlib.import_module(f"benchmarks.{parts[0]}").run(effort)
-        sections = result if isinstance(result, tuple) else (result,)
+    measured: list[Section] = []
+    problems: list[str] = []
+    for name in parts or PARTS:
+        try:
+            sections = measure(name, effort, RUNS.get(name, 1))
+        except Exception as error:  # noqa: BLE001 - the other parts can still be measured
+            traceback.print_exc()
+            problems.append(f"{name} failed: {error}")
+            continue
         for section in sections:
             report.show(section)
-            report.write_report(report.REPORT, [section], is_quick=effort.is_quick)
             if section.samples:
                 report.write_samples(report.SAMPLES, section)
-        measured = [budget for section in sections for budget in section.budgets]
-        missed = [budget.name for budget in measured if budget.verdict == "missed"]
-        for name in missed:
-            print(f"\nMissed: {name}")
-        return int(bool(missed) and not effort.is_quick)
-    failed = [name for name in parts or PARTS if subprocess.call([sys.executable, "-m", "benchmarks", name], cwd=ROOT)]  # noqa: S603
-    report.show_budgets(report.budgets(json.loads(report.REPORT.read_text(encoding="utf-8"))))
-    if failed:
-        print(f"\nFailed: {', '.join(failed)}")
-    return 1 if failed else 0
+        # A quick run must not end up in the documentation.
+        report.write_report(report.QUICK_REPORT if effort.is_quick else report.REPORT, sections)
+        measured += sections
+    budgets = [budget for section in measured for budget in section.budgets]
+    report.show_budgets(budgets)
+    problems += [f"{section.name}, not measured: {failure}" for section in measured for failure in section.failures]
+    problems += [f"missed: {budget.limit.title}" for budget in missed(budgets, is_quick=effort.is_quick)]
+    for problem in problems:
+        print(f"\n{problem}")
+    return int(bool(problems))
 
 
 if __name__ == "__main__":

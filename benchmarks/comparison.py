@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import environments
-from benchmarks.ours import ANOTHER_CONTAINER, REUSE_SECONDS
+from benchmarks.ours import ANOTHER_CONTAINER, HMAC, REUSE_SECONDS
 from benchmarks.peers.protocol import ACCEPTED_KINDS, CHECKS, KINDS, LARGEST_CONCURRENCY
 from benchmarks.report import Bars, Section, Table, format_cell, percentile_table
 from local import dynamodb_local
@@ -35,6 +35,11 @@ _COUNTED_CALLS = 64
 _SECONDS_OF_COUNTING = 3
 """Enough for all calls, but for products that wait on purpose."""
 _LOADED_KINDS = ("valid", "unknown", "wrong_secret")
+_VARIANTS = (
+    "DynamoDB Local",
+    f"DynamoDB Local, {HMAC}",
+    f"DynamoDB Local, records reused for {REUSE_SECONDS} s",
+)
 _PRODUCTION = {"NODE_ENV": "production"}
 _NOTES_OF_SETTINGS = (
     'keyshield, "Cache": CachedApiKeyService with a cache for each process, or a shared one such as Redis.',
@@ -245,14 +250,15 @@ def keywright(url: str, variant: str) -> Subject:
     command = [sys.executable, "-m", "benchmarks.ours"]
     container = f"{ANOTHER_CONTAINER}, {variant}"
     store = {"AWS_ENDPOINT_URL_DYNAMODB": url}
-    return Subject("Keywright", variant, "Argon2id", f"{REUSE_SECONDS} s, as set", lambda: command, store, container)
+    hash_name = HMAC if HMAC in variant else "Argon2id"
+    return Subject("Keywright", variant, hash_name, f"{REUSE_SECONDS} s, as set", lambda: command, store, container)
 
 
 def run(effort: Effort) -> tuple[Section, Section]:
     """Compare the products."""
     try:
         with dynamodb_local.run_server(dynamodb_local.JARS) as url:
-            ours = [keywright(url, variant) for variant in ("DynamoDB Local", "DynamoDB Local, records reused for 5 s")]
+            ours = [keywright(url, variant) for variant in _VARIANTS]
             return _compare([*ours, *PEERS], effort)
     except dynamodb_local.NotStartedError as error:
         speed, correctness = _compare(PEERS, effort)
@@ -316,7 +322,7 @@ def _notes(effort: Effort) -> list[str]:
         "Percentiles are those of all calls of all rounds; of fewer than a hundred, the 99th is the maximum.",
         "CPU is user and system time of the process, without that of a database server (Keywright's DynamoDB Local).",
         "keyshield and djangorestframework-api-key are written in Python, as Keywright; @better-auth/api-key in Node.",
-        "keyshield and Keywright use a slow hash (Argon2id), the others a fast one (SHA-2).",
+        "keyshield and Keywright use a slow hash (Argon2id) by default, the others a fast one (SHA-2).",
         "Keywright's store is a server with HTTP, like DynamoDB; the stores of the others are in the same process.",
         *_NOTES_OF_SETTINGS,
     ]

@@ -17,6 +17,7 @@ from local.template import read_stack
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from keywright.cache import once
     from local.template import Stack
 
 PEPPER = {"current": 1, "1": "benchmark-pepper-of-64-characters-benchmark-pepper-of-64-charact"}
@@ -72,6 +73,20 @@ def load_handler(name: str) -> Callable[[dict[str, Any]], Any]:
     spec.loader.exec_module(module)
     context = Context()
     return lambda event: module.handler(event, context)
+
+
+def replacing(part: once[Any], value: object, function: Callable[[], object]) -> Callable[[], object]:
+    """Return a function that runs with another value in the place of one that a container builds once."""
+
+    def call() -> object:
+        kept = part()
+        part._values[:] = [value]  # noqa: SLF001 - which only tests and benchmarks replace
+        try:
+            return function()
+        finally:
+            part._values[:] = [kept]  # noqa: SLF001 - the same
+
+    return call
 
 
 def authorizer_event(key: str) -> dict[str, Any]:

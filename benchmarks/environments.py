@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import shutil
 import subprocess
 import sys
@@ -17,8 +18,15 @@ ENVIRONMENTS = ROOT / ".bench"
 _PEERS = ROOT / "benchmarks" / "peers"
 
 
+_HEAD_BYTES = 16
+"""Of a file of byte code: magic number, flags, and time and size of its source (PEP 552)."""
+_HASH_BASED = 1
+_INSTALLERS = frozenset({"pip", "setuptools"})
+"""Which no function imports."""
+
+
 class NotInstalledError(Exception):
-    """Packages cannot be installed; the message is that of the installer."""
+    """Packages cannot be installed or measured; the message is that of the installer, or says what is missing."""
 
 
 def python(name: str, requirements: Path) -> Path:
@@ -46,6 +54,38 @@ def python(name: str, requirements: Path) -> Path:
         _run([*install, "--require-hashes", "-r", str(requirements)])
     _mark(folder, [requirements])
     return interpreter
+
+
+def require_byte_code(packages: Path, remedy: str) -> None:
+    """Check that Python loads every module of a folder from its byte code, as it does on Lambda.
+
+    Without, each cold start would compile all that it imports: a comparison would be one with the compiler.
+
+    Args:
+        packages: the folder.
+        remedy: what makes them anew, for the message.
+
+    Raises:
+        NotInstalledError: a module has none for this Python, or byte code of another source.
+    """
+    sources = [path for path in packages.rglob("*.py") if _INSTALLERS.isdisjoint(path.relative_to(packages).parts)]
+    missing = [path for path in sources if not _is_compiled(path)]
+    if missing or not sources:
+        example = f", such as {missing[0].relative_to(packages)}" if missing else ""
+        number = f"{len(missing)} of {len(sources)} modules"
+        raise NotInstalledError(f"{number} of {packages} have no byte code for this Python{example}: {remedy}")
+
+
+def _is_compiled(source: Path) -> bool:
+    try:
+        with open(importlib.util.cache_from_source(source), "rb") as file:  # noqa: PTH123 - a text, not a path
+            head = file.read(_HEAD_BYTES)
+    except FileNotFoundError:
+        return False
+    magic, flags, time, size = head[:4], *(int.from_bytes(head[at : at + 4], "little") for at in (4, 8, 12))
+    status = source.stat()
+    is_of_source = (time, size) == (int(status.st_mtime) & 0xFFFFFFFF, status.st_size & 0xFFFFFFFF)
+    return magic == importlib.util.MAGIC_NUMBER and (is_of_source or bool(flags & _HASH_BASED))
 
 
 def node(name: str) -> Path:

@@ -49,7 +49,7 @@ def run(effort: Effort) -> Section:
         )
         section.tables.append(_by_size(effort, section, stack))
         section.tables.append(_memory(effort, section))
-    section.notes = [
+    section.notes += [
         "Hashing has its cheapest settings, so that everything else is measured.",
         "Memory is that of a whole process with the real code; its key records are generated instead of read.",
     ]

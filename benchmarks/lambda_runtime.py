@@ -94,12 +94,15 @@ def install() -> Installed:
     """Install the runtime client and find the emulator.
 
     Raises:
-        NotInstalledError: the client, the emulator or the layer is missing.
+        NotInstalledError: the client, the emulator or the layer is missing, or has modules without byte code.
     """
     if not LAYER.is_dir():
         raise NotInstalledError("the layer for this machine is missing: run make test-layer")
     python = environments.python("runtime", ROOT / "benchmarks" / "runtime" / "requirements.txt")
     name = f"aws-lambda-rie-{_MACHINES.get(platform.machine())}"
+    environments.require_byte_code(LAYER, "run make test-layer")
+    for packages in python.parents[1].glob("lib/python*/site-packages"):
+        environments.require_byte_code(packages, f"remove {python.parents[1]}")
     emulator = next((path for path in ROOT.glob(EMULATORS) if path.name == name), None)
     if emulator is None:
         raise NotInstalledError("the runtime interface emulator for this machine is missing: run make build")

@@ -10,9 +10,10 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks import comparison, environments
+from benchmarks.budgets import Budget, Limit
 from benchmarks.comparison import DriverError, DriverProcess, running
 from benchmarks.ours import ANOTHER_CONTAINER
-from benchmarks.report import Budget, Curves, Section, Table
+from benchmarks.report import Curves, Section, Table
 from local import dynamodb_local
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ _COUNTED_SECONDS = {False: 15, True: 3}
 _LEAST_OFFERED = 0.95
 _SOON_SECONDS = 0.2
 _EXACT = "the exact limit"
-_MOST_ADMITTED = 1.02
 
 
 class Point(NamedTuple):
@@ -166,7 +166,7 @@ def _fill(section: Section, offers: Sequence[Offer], measured: dict[str, list[Po
         "keyshield and djangorestframework-api-key have no limits per key.",
     ]
     section.budgets = [
-        Budget(f"admitted uses at {shares[-1]:g} x the limit, x the limit", points[-1].admitted, _MOST_ADMITTED)
+        Budget(Limit.ADMITTED, points[-1].admitted)
         for product, points in measured.items()
         if product.startswith("Keywright")
     ]

@@ -31,7 +31,12 @@ class Effort:
 
 
 FULL = Effort(is_quick=False, rounds=40, calls=50, keys=10_000)
-QUICK = Effort(is_quick=True, rounds=6, calls=20, keys=500)
+QUICK = Effort(is_quick=True, rounds=3, calls=20, keys=500)
+_WARMING = 3
+"""Calls before the first round."""
+_ROUND_SECONDS = 0.3
+"""Calls of a function in a round take about this long at the most, but are not fewer than the least."""
+_LEAST_CALLS = 5
 
 
 class Percentiles(NamedTuple):
@@ -102,22 +107,25 @@ def quartiles(values: list[float]) -> tuple[float, float]:
 def in_turns(functions: Mapping[str, Callable[[], object]], effort: Effort) -> dict[str, Sample]:
     """Call all functions in rounds. The value of a round is the median of its calls.
 
-    Garbage is collected between rounds only.
+    A function that takes long is called less often in a round. Garbage is collected between rounds only.
     """
-    for function in functions.values():
-        for _ in range(3):
-            function()
+    calls = {name: _calls(min(_timed(function, _WARMING)), effort) for name, function in functions.items()}
     samples = {name: Sample() for name in functions}
     gc.collect()
     gc.disable()
     try:
         for _ in range(effort.rounds):
             for name, function in functions.items():
-                samples[name].add(_timed(function, effort.calls))
+                samples[name].add(_timed(function, calls[name]))
             gc.collect()
     finally:
         gc.enable()
     return samples
+
+
+def _calls(seconds: float, effort: Effort) -> int:
+    """Return how often a function is called in a round, by the time of a call."""
+    return min(effort.calls, max(_LEAST_CALLS, round(_ROUND_SECONDS / seconds)))
 
 
 def _timed(function: Callable[[], object], calls: int) -> list[float]:

@@ -12,7 +12,8 @@ from html import escape
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.report import REPORT, Bars, Curves, budgets, format_cell
+from benchmarks.budgets import COLUMNS, budgets
+from benchmarks.report import REPORT, Bars, Curves, format_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,17 +161,15 @@ def _begin(height: int, title: str) -> list[str]:
 
 
 def _budgets(measured: dict[str, Any]) -> Iterator[str]:
-    rows = [(budget.name, budget.value, budget.limit, budget.verdict) for budget in budgets(measured)]
-    yield from _table(("budget", "measured", "limit", ""), rows)
+    yield from _table(COLUMNS, [budget.row for budget in budgets(measured)])
 
 
 def _section(section: dict[str, Any] | None) -> Iterator[str]:
     if section is None:
         return
     machine = section["machine"]
-    kind = "a quick run" if section["is_quick"] else "a full run"
     yield (
-        f"*Measured {section['made_at'][:10]}, {kind}, on {machine['processors']} {machine['architecture']} processors,"
+        f"*Measured {section['made_at'][:10]} on {machine['processors']} {machine['architecture']} processors,"
         f" Python {machine['python']}, load {machine['load']:g}.*"
     )
     for table in section.get("tables", []):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import platform
+import statistics
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.budgets import COLUMNS, Budget
 from benchmarks.measuring import percentiles
 from local.options import ROOT
 from tools import readable_json
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 Cell = str | int | float | None
 
 REPORT = ROOT / "benchmarks" / "report.json"
+QUICK_REPORT = ROOT / ".bench" / "quick-report.json"
 SAMPLES = ROOT / ".bench" / "samples"
 """The folder of what was measured in each round, which is not committed."""
 _DIGITS = 4
@@ -66,20 +69,6 @@ class Curves:
     up: str
     expected: tuple[str, list[tuple[float, float]]]
     lines: list[tuple[str, list[tuple[float, float]], bool]]
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """A result with an upper limit."""
-
-    name: str
-    value: float
-    limit: float
-
-    @property
-    def verdict(self) -> str:
-        """Whether the result is within its limit."""
-        return "met" if self.value <= self.limit else "missed"
 
 
 @dataclass(slots=True)
@@ -132,13 +121,16 @@ def machine() -> dict[str, object]:
     }
 
 
-def write_report(path: Path, sections: Sequence[Section], *, is_quick: bool) -> None:
+def write_report(path: Path, sections: Sequence[Section]) -> None:
     """Write sections to the report, with rounded numbers. Other sections stay, with their time and machine."""
     entries = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     for section in sections:
-        entry = {name: value for name, value in asdict(section).items() if name not in {"name", "samples"} and value}
-        entries[section.name] = {"made_at": now, "is_quick": is_quick, "machine": machine(), **_rounded(entry)}
+        entry = asdict(replace(section, budgets=[], samples=None))
+        entry["budgets"] = [{"name": budget.limit.title, "value": budget.value} for budget in section.budgets]
+        kept = {name: value for name, value in entry.items() if name != "name" and value}
+        entries[section.name] = {"made_at": now, "machine": machine(), **_rounded(kept)}
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(readable_json.dumps(entries, width=_WIDTH), encoding="utf-8")
 
 
@@ -160,9 +152,31 @@ def _rounded(value: Any) -> Any:
             return value
 
 
-def budgets(report: dict[str, Any]) -> list[Budget]:
-    """Return the budgets of all sections of a report."""
-    return [Budget(**budget) for section in report.values() for budget in section.get("budgets", [])]
+def median_run(runs: Sequence[Section]) -> Section:
+    """Return the run with the median of the first budget, with the median of each budget and a table of all runs.
+
+    Args:
+        runs: of the same part, an odd number. One with a failure is returned as it is.
+    """
+    failed = next((run for run in runs if run.failures), None)
+    if failed is not None:
+        return failed
+    values = [[budget.value for budget in budgets] for budgets in zip(*(run.budgets for run in runs), strict=True)]
+    medians = [statistics.median(of_budget) for of_budget in values]
+    chosen = next(run for run in runs if run.budgets[0].value == medians[0])
+    limits = [budget.limit for budget in chosen.budgets]
+    rows = [
+        (limit.title, *of_budget, f"{(max(of_budget) - min(of_budget)) / median:.1%}")
+        for limit, of_budget, median in zip(limits, values, medians, strict=True)
+    ]
+    columns = ("what", *(f"run {number}" for number in range(1, len(runs) + 1)), "spread")
+    title = "All runs, each in a new process; a budget is judged by the median, and the other tables are of one run"
+    return replace(
+        chosen,
+        tables=[Table(title, columns, rows), *chosen.tables],
+        budgets=[Budget(limit, median) for limit, median in zip(limits, medians, strict=True)],
+        samples=[run.samples for run in runs],
+    )
 
 
 def show(section: Section) -> None:
@@ -182,8 +196,7 @@ def show(section: Section) -> None:
 def show_budgets(measured: Sequence[Budget]) -> None:
     """Print every budget, and whether it is met."""
     print("\nBudgets\n=======\n")
-    rows = [(budget.name, budget.value, budget.limit, budget.verdict) for budget in measured]
-    for line in _lines([("what", "measured", "limit", ""), *rows]):
+    for line in _lines([COLUMNS, *(budget.row for budget in measured)]):
         print(f"  {line}")
 
 

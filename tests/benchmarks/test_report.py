@@ -8,9 +8,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from benchmarks.budgets import Budget, Limit, budgets
 from benchmarks.measuring import Effort, Percentiles, Sample, in_turns, percentiles
 from benchmarks.pictures import draw, draw_curves, fill_tables, pictures
-from benchmarks.report import Bars, Budget, Curves, Section, Table, budgets, percentile_table, write_report
+from benchmarks.report import Bars, Curves, Section, Table, median_run, percentile_table, write_report
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,19 +19,22 @@ if TYPE_CHECKING:
 
 def section(name: str, value: float) -> Section:
     """Return a section with one table and one budget."""
-    return Section(name, "Title", [Table("Some", ("what", "ms"), [("a|b", value)])], budgets=[Budget("b", value, 1.0)])
+    return Section(
+        name, "Title", [Table("Some", ("what", "ms"), [("a|b", value)])], budgets=[Budget(Limit.WARM, value)]
+    )
 
 
 def test_budgets(tmp_path: Path) -> None:
-    """A budget is met up to its limit. The report has budgets and sections of several runs."""
+    """The report has the budgets of all sections, in the order of their limits, which are the present ones."""
     path = tmp_path / "report.json"
+    limited = Section("two", "Title", budgets=[Budget(Limit.LIMITED, 0.8)])
 
-    write_report(path, [section("one", 1.0)], is_quick=True)
-    write_report(path, [section("two", 1.5)], is_quick=False)
+    write_report(path, [limited])
+    write_report(path, [section("one", 0.4)])
 
     report = json.loads(path.read_text())
-    assert ["met", "missed"] == [budget.verdict for budget in budgets(report)]
-    assert {"one": True, "two": False} == {name: entry["is_quick"] for name, entry in report.items()}
+    assert ["two", "one"] == [*report]
+    assert [(Limit.WARM, True), (Limit.LIMITED, False)] == [(one.limit, one.is_met) for one in budgets(report)]
 
 
 def test_samples_are_not_in_the_report(tmp_path: Path) -> None:
@@ -39,7 +43,7 @@ def test_samples_are_not_in_the_report(tmp_path: Path) -> None:
     measured = section("one", 1 / 3)
     measured.samples = [0.1, 0.2]
 
-    write_report(path, [measured], is_quick=False)
+    write_report(path, [measured])
 
     entry = json.loads(path.read_text())["one"]
     assert "samples" not in entry
@@ -50,15 +54,45 @@ def test_a_new_run_replaces_a_section(tmp_path: Path) -> None:
     """A new run of a section replaces it and its budgets."""
     path = tmp_path / "report.json"
     for value in (1.5, 0.5):
-        write_report(path, [section("one", value)], is_quick=True)
+        write_report(path, [section("one", value)])
 
     assert [0.5] == [budget.value for budget in budgets(json.loads(path.read_text()))]
+
+
+def test_the_median_run_is_judged() -> None:
+    """Of three runs, the one with the median is shown and judged; the values of all are beside it."""
+    runs = [section("one", value) for value in (0.5, 0.3, 0.4)]
+
+    median = median_run(runs)
+
+    all_runs, own = median.tables
+    assert [Budget(Limit.WARM, 0.4)] == median.budgets
+    assert [(Limit.WARM.title, 0.5, 0.3, 0.4, "50.0%")] == all_runs.rows
+    assert [("a|b", 0.4)] == own.rows
+
+
+def test_each_budget_has_its_own_median() -> None:
+    """GIVEN two budgets with medians in different runs THEN each is judged by its own."""
+    values = [(0.1, 0.7), (0.2, 0.5), (0.3, 0.6)]
+    runs = [
+        Section("one", "Title", budgets=[Budget(Limit.WARM, warm), Budget(Limit.LIMITED, limited)])
+        for warm, limited in values
+    ]
+
+    assert [0.2, 0.6] == [budget.value for budget in median_run(runs).budgets]
+
+
+def test_a_run_that_failed_is_shown() -> None:
+    """GIVEN a run in which something was not measured THEN that is the result, and not the median of the others."""
+    failed = Section("one", "Title", failures=["no emulator"])
+
+    assert failed is median_run([section("one", 0.1), failed, section("one", 0.3)])
 
 
 def test_tables_in_the_document(tmp_path: Path) -> None:
     """Tables of measured sections are replaced; other text and other tables stay."""
     path = tmp_path / "report.json"
-    write_report(path, [section("one", 0.1234)], is_quick=True)
+    write_report(path, [section("one", 0.1234)])
     document = "before\n<!-- one -->\nold\n<!-- /one -->\nbetween\n<!-- two -->\nkept\n<!-- /two -->\nafter\n"
 
     text = fill_tables(document, json.loads(path.read_text()))
@@ -116,7 +150,7 @@ def test_pictures_of_a_report(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     bars = Bars("Bars", "ms", [("ours", 1.0, True)])
     measured = Section("one", "Title", pictures={"bars": bars, "curves": CURVES})
-    write_report(path, [measured], is_quick=True)
+    write_report(path, [measured])
 
     assert {"bars": draw(bars), "curves": draw_curves(CURVES)} == pictures(json.loads(path.read_text()))
 
