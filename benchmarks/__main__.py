@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
     from benchmarks.report import Section
 
-PARTS = ("counts", "hot_path", "cold_start", "cost", "growth", "comparison", "limits", "simulation", "clients")
+PARTS = (
+    *("counts", "hot_path", "cold_start", "cost", "growth", "comparison", "limits", "simulation", "clients"),
+    *("memory", "freeze"),
+)
 RUNS = {"hot_path": 3, "cold_start": 3}
 """Parts whose ratios have budgets run more than once, each time in a new process; the median run is judged."""
 

@@ -20,7 +20,7 @@ from benchmarks.environments import NotInstalledError
 from local.options import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 EMULATORS = ".venv-sam/lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-*"
 """The emulators that the AWS SAM CLI includes."""
@@ -60,6 +60,36 @@ class Started:
     cpu_seconds: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A function in a running emulator.
+
+    Attributes:
+        emulator_id: id of the emulator's process.
+        url: address of invocations.
+    """
+
+    emulator_id: int
+    url: str
+
+    def invoke(self, event: Mapping[str, Any]) -> Any:
+        """Invoke the function and return its answer."""
+        request = urllib.request.Request(self.url, json.dumps(event).encode(), method="POST")  # noqa: S310 - loopback
+        with urllib.request.urlopen(request) as response:  # noqa: S310 - loopback
+            return json.loads(response.read())
+
+    def process_id(self) -> int:
+        """Return the id of the function's process, which runs after the first invocation.
+
+        Raises:
+            NotInstalledError: the system does not show processes.
+        """
+        children = _children(self.emulator_id)
+        if not children:
+            raise NotInstalledError("the process of the function is not in /proc")
+        return children[0]
+
+
 def install() -> Installed:
     """Install the runtime client and find the emulator.
 
@@ -95,19 +125,25 @@ def cold_start(
 def _cold_start(
     installed: Installed, function: Path, event: Mapping[str, Any], environment: Mapping[str, str]
 ) -> Started:
-    with _emulated(installed, function, environment) as (process, url):
-        request = urllib.request.Request(url, json.dumps(event).encode(), method="POST")  # noqa: S310 - loopback
+    with emulated(installed, function, environment) as container:
         started = time.perf_counter()
-        with urllib.request.urlopen(request) as response:  # noqa: S310 - loopback
-            answer = json.loads(response.read())
+        answer = container.invoke(event)
         seconds = time.perf_counter() - started
-        return Started(answer, seconds, _cpu_seconds(process.pid))
+        return Started(answer, seconds, _cpu_seconds(container.emulator_id))
 
 
 @contextmanager
-def _emulated(
-    installed: Installed, function: Path, environment: Mapping[str, str]
-) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def emulated(
+    installed: Installed, function: Path, environment: Mapping[str, str], prefix: Sequence[str] = ()
+) -> Iterator[Container]:
+    """Run the emulator while the context is open. It starts the process of the function with the first invocation.
+
+    Args:
+        installed: emulator and runtime client.
+        function: folder of the handler.
+        environment: of the function; PYTHONPATH selects its packages.
+        prefix: a command that runs the command that follows it, for the process of the function only.
+    """
     port, api_port = _free_ports()
     command = [
         str(installed.emulator),
@@ -115,7 +151,7 @@ def _emulated(
         f"{_HOST}:{port}",
         "--runtime-api-address",
         f"{_HOST}:{api_port}",
-        *(str(installed.python), "-m", "awslambdaric", "handler.handler"),
+        *(*prefix, str(installed.python), "-m", "awslambdaric", "handler.handler"),
     ]
     settings = {
         **environment,
@@ -137,7 +173,7 @@ def _emulated(
     ) as process:
         try:
             _wait_until_listening(port)
-            yield process, f"http://{_HOST}:{port}/2015-03-31/functions/function/invocations"
+            yield Container(process.pid, f"http://{_HOST}:{port}/2015-03-31/functions/function/invocations")
         finally:
             for child in (*_children(process.pid), process.pid):
                 with suppress(ProcessLookupError):

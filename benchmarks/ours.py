@@ -1,6 +1,8 @@
-"""The driver of Keywright (Python, threads) for the comparison, on DynamoDB Local.
+"""The driver of Keywright (Python) for the comparison, on DynamoDB Local.
 
-DynamoDB Local is a server with HTTP, as in production; its CPU time is not included.
+DynamoDB Local is a server with HTTP, as in production; its CPU time is not included. A container of Lambda serves one
+request at a time, so load is put on several processes, each with one request at a time. Only the check of limits uses
+threads: it needs many uses at once, wherever they come from.
 """
 
 from __future__ import annotations
@@ -11,28 +13,33 @@ import sys
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import deployment, hot_path, stub, table
-from benchmarks.peers.protocol import CheckResult, Sizes, Texts, ThreadedDriver, serve
+from benchmarks.peers.protocol import CheckResult, Sizes, Texts, ThreadedDriver, mistyped, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from keywright.domain.keyring import PepperKeys
     from keywright.domain.limits import Quota, RateLimit
 
+HMAC = "HMAC-SHA-256"
+"""The part of a variant that hashes so, and not with Argon2id."""
+REUSE_SECONDS = 5
+"""RecordReuseSeconds of the variants that reuse records."""
 ANOTHER_CONTAINER = "another container"
-"""The variant that verifies keys of the table of a driver that runs already."""
+"""The beginning of a variant that verifies keys of the table of a driver that runs already."""
 
-_REUSE_SECONDS = 5
 _CHECK_KEYS = 250
 _CHECK_LIMIT = 40
 _AT_ONCE = 50
 _CHECK_ROUNDS = 4
+_CHECK_ATTEMPTS = 3
 
 
 class KeywrightDriver(ThreadedDriver):
@@ -51,7 +58,7 @@ class KeywrightDriver(ThreadedDriver):
 
     async def open(self, variant: str, sizes: Sizes) -> None:
         """Create the table and its keys."""
-        self._reuse_seconds = _REUSE_SECONDS if "reuse" in variant else 0
+        self._reuse_seconds = REUSE_SECONDS if "reuse" in variant else 0
         dynamodb = os.environ["AWS_ENDPOINT_URL_DYNAMODB"]
         secrets_manager = self._stack.enter_context(stub.run_stub(hot_path.answers([])))
         deployment.enter(
@@ -59,9 +66,12 @@ class KeywrightDriver(ThreadedDriver):
             AWS_ENDPOINT_URL_DYNAMODB=dynamodb,
             TABLE_NAME=table.BENCHMARK_TABLE,
             RECORD_REUSE_SECONDS=str(self._reuse_seconds),
+            KEY_HASH="hmac-sha256" if HMAC in variant else "argon2id",
         )
-        if variant == ANOTHER_CONTAINER:
+        if variant.startswith(ANOTHER_CONTAINER):
             return
+        from keywright.ids import uuid7  # noqa: PLC0415 - after the environment
+
         self._client = table.create_benchmark_table()
         table.put_organizations(self._client, [self._organization_id])
         self._count()
@@ -74,8 +84,9 @@ class KeywrightDriver(ThreadedDriver):
             {
                 "first": [text for _, text in fresh],
                 "valid": [text for _, text in pool],
-                "unknown": [f"kk_{self._random(92)}" for _ in range(64)],
-                "wrong_secret": [text[:-1] + ("a" if text[-1] != "a" else "b") for _, text in pool],
+                "unknown": [forged(uuid.uuid4(), uuid7()) for _ in range(64)],
+                "wrong_secret": [forged(self._organization_id, key_id) for key_id, _ in pool],
+                "mistyped": [mistyped(text) for _, text in pool],
                 "revoked": [text for _, text in revoked],
             }
         )
@@ -111,20 +122,35 @@ class KeywrightDriver(ThreadedDriver):
         return text
 
     def _limit_under_concurrency(self) -> CheckResult:
-        """Verify a key 200 times, 50 at once, that may be used 40 times: with a quota, and with a rate limit."""
+        """Verify a key 200 times, 50 at once, that may be used 40 times: with a quota, and with a rate limit.
+
+        Without an answer in time, a rate limit lets keys in and a quota may have counted a use. That says nothing about
+        concurrency, so the check begins again if DynamoDB Local is too slow, as on a busy machine.
+        """
+        for _ in range(_CHECK_ATTEMPTS):
+            before = self.counts["unanswered"]
+            accepted = self._accepted_of_limited()
+            if self.counts["unanswered"] == before:
+                break
+        else:
+            return CheckResult("none", "not measured: DynamoDB Local did not answer in time")
+        detail = "; ".join(f"{name}: {number} accepted of {_CHECK_LIMIT} allowed" for name, number in accepted.items())
+        return CheckResult("yes" if set(accepted.values()) == {_CHECK_LIMIT} else "no", detail)
+
+    def _accepted_of_limited(self) -> dict[str, int]:
         from keywright.domain.limits import Period, Quota, RateLimit  # noqa: PLC0415
+        from keywright.errors import ServiceError  # noqa: PLC0415
 
         texts = {
             "quota": self._limited(quota=Quota(_CHECK_LIMIT, Period.TOTAL)),
             "rate limit": self._limited(rate_limit=RateLimit(_CHECK_LIMIT, 3600, _CHECK_LIMIT)),
         }
         accepted = dict.fromkeys(texts, 0)
-        with ThreadPoolExecutor(_AT_ONCE) as threads:
+        with ThreadPoolExecutor(_AT_ONCE) as threads, suppress(ServiceError):
             for name, text in texts.items():
                 for _ in range(_CHECK_ROUNDS):
                     accepted[name] += sum(threads.map(self.verify, [text] * _AT_ONCE))
-        detail = "; ".join(f"{name}: {number} accepted of {_CHECK_LIMIT} allowed" for name, number in accepted.items())
-        return CheckResult("yes" if set(accepted.values()) == {_CHECK_LIMIT} else "no", detail)
+        return accepted
 
     def _revoked_after_cached_verify(self) -> CheckResult:
         key_id, text = table.issue(self._organization_id)
@@ -208,32 +234,48 @@ class KeywrightDriver(ThreadedDriver):
         meter().flush_all(seconds=30)
 
     def _count(self) -> None:
-        """Count requests to DynamoDB and computed hashes."""
+        """Count requests to DynamoDB, and hashes of verifications."""
         from keywright.aws import retries  # noqa: PLC0415
+        from keywright.aws.transport import NoAnswerError  # noqa: PLC0415
         from keywright.domain import key_hash  # noqa: PLC0415
 
-        client, matches, hash_digest = retries.dynamodb(), key_hash.matches, key_hash.hash_digest
+        client, matches = retries.dynamodb(), key_hash.matches
         call, counts = client.call, self.counts
 
         def counted(operation: str, parameters: Mapping[str, Any]) -> Any:
             counts["reads" if operation in {"BatchGetItem", "Query"} else "writes"] += 1
-            return call(operation, parameters)
+            try:
+                return call(operation, parameters)
+            except NoAnswerError:
+                counts["unanswered"] += 1
+                raise
 
-        def counted_hash(function: Callable[..., Any]) -> Callable[..., Any]:
-            def hashed(*arguments: Any) -> Any:
-                counts["hashes"] += 1
-                return function(*arguments)
-
-            return hashed
+        def counted_matches(stored: str, digest: bytes, keys: PepperKeys) -> bool:
+            counts["hashes"] += 1
+            return matches(stored, digest, keys)
 
         client.call = counted  # type: ignore[method-assign]
-        key_hash.matches = counted_hash(matches)
-        key_hash.hash_digest = counted_hash(hash_digest)
+        key_hash.matches = counted_matches
 
-    @staticmethod
-    def _random(length: int) -> str:
-        alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-        return "".join(secrets.choice(alphabet) for _ in range(length))
+
+def forged(organization_id: uuid.UUID, key_id: uuid.UUID) -> str:
+    """Return a text that only its tag tells from a key: prefix, form, checksum, versions and ids are those of a key.
+
+    Args:
+        organization_id: that the text names.
+        key_id: that the text names, of any key or of none.
+    """
+    from keywright.domain import key_text  # noqa: PLC0415 - after the environment
+    from keywright.settings import settings  # noqa: PLC0415 - the same
+
+    payload = key_text.payload(
+        pepper_version=1,
+        organization_id=organization_id,
+        key_id=key_id,
+        generation=0,
+        secret=secrets.token_bytes(key_text.SECRET_BYTES),
+    )
+    return key_text.encode(settings().key_prefix, payload, secrets.token_bytes(32))
 
 
 class _Quiet:

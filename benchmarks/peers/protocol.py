@@ -3,6 +3,8 @@
     {"do": "open", "variant": "SQLite", "keys": 10000, "pool": 64, "fresh": 40}    -> {}
     {"do": "verify", "kind": "valid", "at_once": 16, "calls": 200, "seconds": 2}   -> {"calls", "accepted", "failures",
         "seconds", "cpu_seconds", "microseconds": [each call], "counts": {"reads", "writes", "hashes"}}
+    {"do": "texts"}                                                                -> {"texts": {kind: [each text]}}
+    {"do": "take", "texts": {kind: [each text]}}                                   -> {}
     {"do": "check", "name": "revoked_after_cached_verify"}                         -> {"outcome", "detail"}
     {"do": "limited", "limit": 40, "window_seconds": 1}                            -> {"key"}
     {"do": "load", "key": "...", "start": 1800000000.5, "every": 0.1, "group": 4, "groups": 100}
@@ -12,8 +14,11 @@
 in groups at once, each at its time whether earlier ones have ended or not: `start` is in seconds since 1970. What a
 product has not begun at the end of the schedule is left out.
 
-The kinds of keys: `first` (valid, each verified once only), `valid` (from a pool that was verified before),
-`unknown` (well-formed, never issued), `wrong_secret` (one character of an issued key changed) and `revoked`.
+`texts` and `take` pass the texts of a driver to another process of the same product with the same store.
+
+The kinds of keys: `first` (valid, each verified once only), `valid` (from a pool that was verified before), `unknown`
+(never issued; every part that needs no secret is that of an issued key), `wrong_secret` (the same, with the public part
+of an issued key), `mistyped` (one character of an issued key changed) and `revoked`.
 
 It imports only the standard library, so that it runs in the environment of every peer.
 """
@@ -34,7 +39,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-KINDS = ("first", "valid", "unknown", "wrong_secret", "revoked")
+KINDS = ("first", "valid", "unknown", "wrong_secret", "mistyped", "revoked")
 ACCEPTED_KINDS = frozenset({"first", "valid"})
 CHECKS = (
     "limit_under_concurrency",
@@ -130,6 +135,11 @@ class Loaded:
 
     calls: list[tuple[float, bool]]
     failures: int
+
+
+def mistyped(text: str) -> str:
+    """Return a key with another last character."""
+    return text[:-1] + ("a" if text[-1] != "a" else "b")
 
 
 class Driver(ABC):
@@ -280,6 +290,10 @@ def serve(driver: ThreadedDriver | AsyncDriver, output: TextIO = sys.stdout) -> 
                 loop.run_until_complete(driver.open(variant, Sizes(**request)))
             elif action == "verify":
                 answer = loop.run_until_complete(_measured(driver, **request))
+            elif action == "texts":
+                answer = {"texts": driver.texts.by_kind}
+            elif action == "take":
+                driver.texts = Texts(request["texts"])
             elif action == "limited":
                 answer = {"key": loop.run_until_complete(driver.limited(**request))}
             elif action == "load":

@@ -20,7 +20,7 @@ import django
 from django.conf import settings
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from protocol import Call, CheckResult, Sizes, Texts, ThreadedDriver, serve
+from protocol import Call, CheckResult, Sizes, Texts, ThreadedDriver, mistyped, serve
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -125,7 +125,8 @@ class DrfDriver(ThreadedDriver):
                 "first": [text for _, text in issued[sizes.pool : -8]],
                 "valid": pool,
                 "unknown": [f"{_random(8)}.{_random(32)}" for _ in range(64)],
-                "wrong_secret": [text[:-1] + ("a" if text[-1] != "a" else "b") for text in pool],
+                "wrong_secret": [f"{text.partition('.')[0]}.{_random(32)}" for text in pool],
+                "mistyped": [mistyped(text) for text in pool],
                 "revoked": [text for _, text in revoked],
             }
         )

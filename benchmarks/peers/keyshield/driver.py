@@ -2,7 +2,8 @@
 
 Defaults: ApiKeyService with its Argon2 hasher and delays; SQLite as the README opens it, a session for each request.
 Tuned: CachedApiKeyService with its cache in memory, no added delay, Argon2 with OWASP's minimum as Keywright uses it,
-and SQLite in WAL mode.
+and SQLite in WAL mode. A shared cache is one that all processes use: its documentation names Redis, and here it is one
+in memory that serializes as Redis does, which is the fastest possible.
 
 Only the keys that are verified are hashed for real; the others, which make the store as large as it has to be, carry
 hashes of the right form.
@@ -22,6 +23,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aiocache import SimpleMemoryCache
+from aiocache.serializers import PickleSerializer
 from argon2 import PasswordHasher
 from keyshield import ApiKeyService
 from keyshield.domain.entities import ApiKey
@@ -34,13 +37,14 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from protocol import AsyncDriver, CheckResult, Sizes, Texts, serve
+from protocol import AsyncDriver, CheckResult, Sizes, Texts, mistyped, serve
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import AsyncIterator
 
     from aiocache import BaseCache
+    from aiocache.serializers import BaseSerializer
     from keyshield.repositories.base import AbstractApiKeyRepository
 
 _ALPHABET = string.ascii_letters + string.digits
@@ -134,13 +138,16 @@ class KeyshieldDriver(AsyncDriver):
     """The driver of keyshield."""
 
     is_tuned: bool
+    shares_cache: bool
     hasher: CountingHasher
     memory: CountingMemory | None = None
     sessions: async_sessionmaker[AsyncSession] | None = None
     _container: Container
+    _cache: BaseCache | None = None
 
     async def open(self, variant: str, sizes: Sizes) -> None:
         self.is_tuned = "tuned" in variant
+        self.shares_cache = "shared cache" in variant
         tuned = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1) if self.is_tuned else None
         self.hasher = CountingHasher(self.counts, tuned)
         if "memory" in variant:
@@ -156,11 +163,13 @@ class KeyshieldDriver(AsyncDriver):
     def _new_container(self) -> Container:
         container = Container(self)
         if self.is_tuned:
-            # The service would create a default cache for each request.
-            from aiocache import SimpleMemoryCache  # noqa: PLC0415 - for the tuned variant only
-
-            container.cache = SimpleMemoryCache()
+            container.cache = self._shared_cache() if self.shares_cache else _new_cache()
         return container
+
+    def _shared_cache(self) -> BaseCache:
+        if self._cache is None:
+            self._cache = _new_cache(PickleSerializer())
+        return self._cache
 
     async def _engine(self) -> AsyncEngine:
         folder = tempfile.mkdtemp(prefix="keyshield-")
@@ -187,13 +196,13 @@ class KeyshieldDriver(AsyncDriver):
             await self._container.disable(entity.id_)
         form = pool[0][0].key_hash[:-20]
         await self._add([_filler(form) for _ in range(max(0, sizes.keys - len(real)))])
-        wrong = [text[:-1] + ("a" if text[-1] != "a" else "b") for _, text in pool]
         self.texts = Texts(
             {
                 "first": [text for _, text in fresh],
                 "valid": [text for _, text in pool],
                 "unknown": [f"ak_v1-{secrets.token_hex(8)}-{_random(64)}" for _ in range(64)],
-                "wrong_secret": wrong,
+                "wrong_secret": [f"{text.rpartition('-')[0]}-{_random(64)}" for _, text in pool],
+                "mistyped": [mistyped(text) for _, text in pool],
                 "revoked": [text for _, text in revoked],
             }
         )
@@ -223,7 +232,9 @@ class KeyshieldDriver(AsyncDriver):
 
     @property
     def _elsewhere(self) -> str:
-        return "another service object" if self.memory is not None else "another process (with a separate cache)"
+        if self.memory is not None:
+            return "another service object"
+        return f"another process (with {'the same' if self.shares_cache else 'a separate'} cache)"
 
     async def _no_limit(self) -> CheckResult:
         return CheckResult("none", "it has neither quotas nor limits")
@@ -277,6 +288,11 @@ class KeyshieldDriver(AsyncDriver):
         async with self._container.service() as service:
             kept = (await service.get_by_id(entity.id_)).id_ == entity.id_
         return CheckResult("yes" if refused and kept else "no", "refused at its time, its record still there")
+
+
+def _new_cache(serializer: BaseSerializer | None = None) -> BaseCache:
+    """Return a cache: the service would create one for each request."""
+    return SimpleMemoryCache(serializer=serializer)
 
 
 def _filler(form: str) -> ApiKey:
