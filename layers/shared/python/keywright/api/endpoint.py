@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from keywright.api.request import BackendRequest, BodyModel, Caller, Nothing, Qu
 from keywright.api.schemas import PageQuery
 from keywright.api.validation import validate
 from keywright.errors import INTERNAL_SERVER_ERROR, ServiceError
+from keywright.immutable import immutable
 from keywright.log import counted, describe, logger
 from keywright.settings import answer_settings
 
@@ -41,7 +41,7 @@ Handler = Callable[["ProxyEvent", "LambdaContext"], "ProxyAnswer"]
 InvocableHandler = Callable[[object, "LambdaContext"], "ProxyAnswer | DirectAnswer"]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Operation:
     """An operation of the API, for its OpenAPI description.
 
@@ -205,7 +205,7 @@ def webhook(
     return decorate
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Call:
     """One invocation of a handler."""
 
@@ -291,7 +291,7 @@ class _Call:
         _log_answer(self.operation, self._request_id, (status, code, reason), caller)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Invocation:
     """One direct invocation of a handler. Its caller is in the data events of CloudTrail only."""
 

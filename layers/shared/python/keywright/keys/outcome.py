@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from keywright.immutable import field, immutable
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -30,7 +31,7 @@ class Code(StrEnum):
     QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class RateStatus:
     """A rate limit after a use.
 
@@ -45,7 +46,7 @@ class RateStatus:
     reset_seconds: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class QuotaStatus:
     """A quota after a use.
 
@@ -62,7 +63,7 @@ class QuotaStatus:
     resets_at: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Admission:
     """Result of asking limits.
 
@@ -81,7 +82,7 @@ class Admission:
     is_asked: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class UnknownKey:
     """The text is no key, or holds a wrong secret. Callers learn no more than NOT_FOUND.
 
@@ -104,7 +105,7 @@ class UnknownKey:
         return {"code": self.code, "reason": self.reason, "organization_id": organization_id, "api_key_id": key_id}
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class IdentifiedKey:
     """The text holds the secret of a key, which is valid with the code VALID only.
 
