@@ -17,7 +17,6 @@ memory only while the very same hash is what it has just read.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from keywright import clock
@@ -27,6 +26,7 @@ from keywright.domain.access_rules import RouteClosed
 from keywright.domain.ip_addresses import is_within
 from keywright.domain.key_text import NotIssuedHere
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
+from keywright.immutable import immutable, replace
 from keywright.keys import limiter, retired_secrets, verification_log
 from keywright.keys.outcome import ROTATED_OUT, Code, IdentifiedKey, UnknownKey
 from keywright.keys.usage import meter
@@ -66,7 +66,7 @@ def records() -> Recent[tuple[UUID, UUID], tuple[float, Credential]]:
     return Recent(REUSED_RECORDS)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Use:
     """What a key is used for.
 
