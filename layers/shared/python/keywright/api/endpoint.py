@@ -17,7 +17,7 @@ from keywright.api.schemas import PageQuery
 from keywright.api.validation import validate
 from keywright.errors import INTERNAL_SERVER_ERROR, ServiceError
 from keywright.immutable import immutable
-from keywright.log import counted, describe, logger
+from keywright.log import counted, describe, logger, write
 from keywright.settings import answer_settings
 
 if TYPE_CHECKING:
@@ -33,8 +33,6 @@ DOCUMENT_SECONDS = 300
 _STAGE = "/v1"
 """Begins the path of every link of an answer whose function does not know the API's address."""
 _FIRST_SERVER_ERROR = 500
-_CALLER_FIELDS = ("organization_id", "user_id", "api_key_id", "caller_arn")
-"""The fields of the log that say who the caller was."""
 
 Outcome = BaseModel | Listing[BaseModel] | Replayed
 Handler = Callable[["ProxyEvent", "LambdaContext"], "ProxyAnswer"]
@@ -337,18 +335,8 @@ def _log_answer(
         more: other fields, such as those that say who the caller is.
     """
     status, code, reason = answer
-    logger().info(
-        "request",
-        extra={
-            "operation": operation,
-            "request_id": request_id,
-            "status": status,
-            "code": code,
-            "reason": reason,
-            **dict.fromkeys(_CALLER_FIELDS),
-            **more,
-        },
-    )
+    fields = {"operation": operation, "request_id": request_id, "status": status, "code": code, "reason": reason}
+    write("request", {**fields, **more})
 
 
 def _log_unexpected(operation: str, request_id: str, error: Exception) -> None:
