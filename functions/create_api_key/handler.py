@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from keywright.warm_up import warm_up
+
+wait_until_warm = warm_up()  # while the rest is imported
+
 from keywright.api.endpoint import endpoint
 from keywright.api.schemas import CreateApiKey, CreatedApiKey
 from keywright.errors import CONFLICT, ORGANIZATION_FROZEN
@@ -18,3 +22,6 @@ if TYPE_CHECKING:
 def handler(request: MemberRequest[CreateApiKey]) -> CreatedApiKey | Replayed:
     """Create an API key in your organization. Only this response contains its text."""
     return create.create(request.caller, request.origin, request.body, request.idempotency_key)
+
+
+wait_until_warm()
