@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from keywright.warm_up import warm_up
+
+wait_until_warm = warm_up()  # while the rest is imported
+
 from keywright.authorizers import api_key
 from keywright.domain import key_hash
 from keywright.keys import retired_secrets, usage
@@ -20,3 +24,6 @@ before_shutdown(lambda: usage.meter().flush_all(retired_secrets.meter(), seconds
 def handler(event: AuthorizerEvent, context: LambdaContext) -> AuthorizerAnswer | SimpleAnswer:
     """Allow a valid key what its permissions allow, and deny everything else."""
     return api_key.authorize_api_key(event, context)
+
+
+wait_until_warm()

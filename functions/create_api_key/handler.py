@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from keywright.warm_up import warm_up
+
+wait_until_warm = warm_up()  # while the rest is imported
+
 from keywright.api.endpoint import endpoint
 from keywright.api.schemas import CreateApiKey, CreatedApiKey
 from keywright.domain import key_hash
@@ -21,3 +25,6 @@ key_hash.load()
 def handler(request: MemberRequest[CreateApiKey]) -> CreatedApiKey | Replayed:
     """Create an API key in your organization. Only this response contains its text."""
     return create.create(request.caller, request.origin, request.body, request.idempotency_key)
+
+
+wait_until_warm()

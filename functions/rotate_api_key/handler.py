@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from keywright.warm_up import warm_up
+
+wait_until_warm = warm_up()  # while the rest is imported
+
 from keywright.api.endpoint import endpoint
 from keywright.api.schemas import RotateApiKey, RotatedApiKey
 from keywright.domain import key_hash
@@ -21,3 +25,6 @@ key_hash.load()
 def handler(request: MemberRequest[RotateApiKey]) -> RotatedApiKey | Replayed:
     """Replace the secret of a key, and so its text. Only this response contains the new text."""
     return rotate.rotate(request.caller, request.origin, request.key_id, request.body, request.idempotency_key)
+
+
+wait_until_warm()

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from keywright.warm_up import warm_up
+
+wait_until_warm = warm_up()  # while the rest is imported
+
 from keywright.api.endpoint import invocable
 from keywright.api.schemas import VerifyApiKey
 from keywright.domain import key_hash
@@ -22,3 +26,6 @@ before_shutdown(lambda: usage.meter().flush_all(retired_secrets.meter(), seconds
 def handler(use: VerifyApiKey) -> VerifiedApiKey | UnknownApiKey:
     """Verify a key for a backend. A refused key is a 200 too: `valid` is `false`, and `code` says why."""
     return introspect.verify(use)
+
+
+wait_until_warm()

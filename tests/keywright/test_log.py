@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from keywright.log import describe, logger, timestamp
+from keywright.log import describe, logger, timestamp, write
 
 SECONDS = 1767357296.789
 RFC_3339 = "2026-01-02T12:34:56.789Z"
@@ -30,6 +30,23 @@ def test_timestamps_are_rfc_3339_in_utc(monkeypatch: pytest.MonkeyPatch, zone: s
 
     assert RFC_3339 == line["timestamp"]
     assert RFC_3339 == written
+
+
+def test_a_line_has_the_form_of_the_loggers(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has every field of the logger's line but its place in the code, among them the trace of the invocation."""
+    monkeypatch.setenv("_X_AMZN_TRACE_ID", "Root=1-67890abc-0123456789abcdef01234567;Parent=0123456789abcdef;Sampled=1")
+    monkeypatch.setattr(time, "time", lambda: SECONDS)
+    record = logging.LogRecord("keywright", logging.INFO, __file__, 1, "request", (), None)
+    record.created, record.msecs = SECONDS, 789.0
+    record.status = 200
+    of_logger = json.loads(logger().registered_formatter.format(record))
+
+    write("request", {"status": 200, "reason": None})
+
+    del of_logger["location"]
+    assert of_logger == json.loads(capsys.readouterr().out)
 
 
 def test_a_description_has_the_causes_and_no_secrets() -> None:

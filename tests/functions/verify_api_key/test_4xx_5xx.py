@@ -90,7 +90,7 @@ def test_400_does_not_repeat_a_misplaced_key(
     ids=str,
 )
 def test_500_without_an_iam_identity(
-    call: Call, caplog: pytest.LogCaptureFixture, identity: dict[str, str | None]
+    call: Call, capsys: pytest.CaptureFixture[str], identity: dict[str, str | None]
 ) -> None:
     """GIVEN a route that lost its Auth by mistake WHEN a caller verifies a valid key THEN nothing is read."""
     text = KEY.put(call.table)
@@ -100,14 +100,14 @@ def test_500_without_an_iam_identity(
         "domainName": "d",
         "identity": {"sourceIp": "203.0.113.7", **identity},
     }
-    with faults.injected() as operations, caplog.at_level(logging.INFO, logger="keywright"):
+    with faults.injected() as operations:
         answer = call({"key": text}, requestContext=context)
 
     assert 500 == answer["statusCode"]
     assert "INTERNAL_SERVER_ERROR" == json.loads(answer["body"])["error"]["code"]
     assert [] == operations
-    (record,) = [record for record in caplog.records if record.message == "request"]
-    assert "no IAM identity: the route is not behind AWS_IAM" == record.__dict__["reason"]
+    line = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert "no IAM identity: the route is not behind AWS_IAM" == line["reason"]
 
 
 def test_500_of_a_damaged_item(call: Call, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import http.client
 import io
 import ipaddress
 import os
+import select
 import signal
 import socket
 import ssl
@@ -16,8 +16,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography import x509
@@ -187,11 +186,29 @@ def test_connections_are_closed_with_their_host() -> None:
         there = host(server.url)
         there.send("POST", "/", {}, b"")
         (connection,) = there._idle
-        assert connection.sock is not None
+        assert connection.fileno() >= 0
 
         del there
 
-        assert connection.sock is None
+        assert -1 == connection.fileno()
+
+
+def test_a_connection_that_was_opened_before_serves_the_next_request() -> None:
+    """GIVEN a connection without a request WHEN one is sent THEN it needs no other connection."""
+    with serving(answer({})) as server:
+        there = host(server.url)
+        there.connect()
+        (connection,) = there._idle
+
+        there.send("POST", "/", {}, b"")
+
+        assert [connection] == list(there._idle)
+
+
+def test_a_host_that_cannot_be_connected_to_is_a_failure() -> None:
+    """Connecting before a request fails as the request does."""
+    with pytest.raises(NoAnswerError, match="ConnectionRefusedError"):
+        host(f"http://{LOOPBACK}:1").connect()
 
 
 def test_an_answer_that_comes_too_late_is_not_the_next_ones() -> None:
@@ -248,13 +265,12 @@ class Pieces(io.RawIOBase):
 
 def read(raw: bytes, maximum_bytes: int | None, *, is_plain: bool, size: int = 1000) -> object:
     """Return what is read of a response, or the kind of the failure; None if it is not a plain one."""
-    stream = io.BufferedReader(Pieces(raw, size))
-    answer = http.client.HTTPResponse(cast("socket.socket", SimpleNamespace(makefile=lambda _: stream)), method="POST")
+    stream: io.BufferedReader[Any] = io.BufferedReader(Pieces(raw, size))
     try:
         if is_plain:
-            return transport._read_plain(answer.fp, maximum_bytes)
-        response, is_open = transport._read(answer, maximum_bytes)
-    except http.client.HTTPException as error:
+            return transport._read_plain(stream, maximum_bytes)
+        response, is_open = transport._read(stream, "POST", maximum_bytes)
+    except NoAnswerError as error:
         return type(error)
     headers = {name: value.strip(" \t") for name, value in response.headers.items()}
     return transport.Response(response.status, headers, response.body), is_open
@@ -395,8 +411,14 @@ def authorities(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
 
 
 @contextmanager
-def tls_server(folder: Path, name: x509.GeneralName) -> Iterator[tuple[str, bytes]]:
-    """Serve over TLS with a certificate for a name. Yield the URL and the certificate."""
+def tls_server(folder: Path, name: x509.GeneralName, *, is_closing: bool = False) -> Iterator[tuple[str, bytes]]:
+    """Serve one connection over TLS with a certificate for a name. Yield the URL and the certificate.
+
+    Args:
+        folder: for the certificate.
+        name: what the certificate is for.
+        is_closing: whether the connection is closed instead of answered.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
     now = datetime.now(UTC)
@@ -424,8 +446,9 @@ def tls_server(folder: Path, name: x509.GeneralName) -> Iterator[tuple[str, byte
         with suppress(OSError):
             connection, _ = listener.accept()
             with connection, context.wrap_socket(connection, server_side=True) as encrypted:
-                encrypted.recv(65536)
-                encrypted.sendall(answer({}))
+                if not is_closing:
+                    encrypted.recv(65536)
+                    encrypted.sendall(answer({}))
 
     with socket.create_server((LOOPBACK, 0)) as listener:
         thread = threading.Thread(target=serve, args=(listener,), daemon=True)
@@ -444,6 +467,34 @@ def test_a_certificate_of_a_known_authority_is_believed(tmp_path: Path, authorit
         authorities.write_bytes(certificate)
 
         assert 200 == host(url).send("GET", "/", {}).status
+
+
+def test_session_tickets_do_not_look_like_an_end(tmp_path: Path, authorities: Path) -> None:
+    """GIVEN a connection without a request WHEN the tickets of TLS 1.3 have arrived THEN it serves the next request."""
+    with tls_server(tmp_path, RIGHT) as (url, certificate):
+        authorities.write_bytes(certificate)
+        there = host(url)
+        there.connect()
+        (connection,) = there._idle
+        assert select.select([connection], [], [], PATIENCE_SECONDS)[0]
+
+        there.send("GET", "/", {})
+
+        assert [connection] == list(there._idle)
+
+
+def test_the_end_of_an_encrypted_connection_is_seen(tmp_path: Path, authorities: Path) -> None:
+    """GIVEN a connection over TLS WHEN the host closes it after its tickets THEN no request goes over it."""
+    with tls_server(tmp_path, RIGHT, is_closing=True) as (url, certificate):
+        authorities.write_bytes(certificate)
+        there = host(url)
+        there.connect()
+        (connection,) = there._idle
+        connection.settimeout(PATIENCE_SECONDS)
+        with suppress(OSError):
+            connection.recv(1)
+
+        assert there._idle_connection() is None
 
 
 @pytest.mark.parametrize(("name", "is_known"), [(RIGHT, False), (WRONG, True)], ids=["authority", "host"])

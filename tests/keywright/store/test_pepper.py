@@ -302,3 +302,44 @@ class TestThreads:
             first.result()
 
         assert "the pepper is still being fetched" == caught.value.reason
+
+
+def test_no_request_waits_for_a_pepper_that_is_prepared() -> None:
+    """GIVEN a preparation that hangs WHEN a request needs the keys THEN it fetches them, and they stay."""
+    first, second = (read(f'{{"current": 1, "1": "{letter * 64}"}}') for letter in "ab")
+    is_asked, is_over = threading.Event(), threading.Event()
+
+    def fetch() -> Keyring:
+        if is_asked.is_set():
+            return second
+        is_asked.set()
+        is_over.wait()
+        return first
+
+    peppers = Peppers(fetch)
+    preparation = threading.Thread(target=peppers.prepare, daemon=True)
+    preparation.start()
+    is_asked.wait()
+    assert second == peppers.keyring()
+
+    is_over.set()
+    preparation.join()
+
+    assert second == peppers.keyring()
+
+
+def test_a_preparation_that_fails_fails_no_request() -> None:
+    """GIVEN a preparation that has failed THEN the next request fetches the keys."""
+    keyring = read(f'{{"current": 1, "1": "{PEPPER}"}}')
+    failures = [ServiceError(SERVICE_UNAVAILABLE)]
+
+    def fetch() -> Keyring:
+        if failures:
+            raise failures.pop()
+        return keyring
+
+    peppers = Peppers(fetch)
+    with pytest.raises(ServiceError):
+        peppers.prepare()
+
+    assert keyring == peppers.keyring()

@@ -6,10 +6,10 @@ docs/using.md; the OpenAPI description and the reference page read it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from keywright.immutable import immutable, replace
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ErrorType:
     """An error that the API can return.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import sys
 import time
 import traceback
 from typing import TYPE_CHECKING
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING
 from keywright.cache import once
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from aws_lambda_powertools import Logger
 
@@ -41,14 +43,37 @@ _TIMESTAMP_SECONDS = "%Y-%m-%dT%H:%M:%S"
 timestamp is RFC 3339 (AWS Lambda Developer Guide, "Log-level filtering").
 """
 
+_TRACE = "_X_AMZN_TRACE_ID"
+"""Lambda's variable for the trace of an invocation, as `Root=<id>;Parent=<id>;Sampled=1`."""
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
 
 @once
 def logger() -> Logger:
     """Return the logger, which writes JSON lines to standard output for CloudWatch."""
-    from aws_lambda_powertools import Logger  # noqa: PLC0415 - a successful verification does not need it
+    from aws_lambda_powertools import Logger  # noqa: PLC0415 - few requests have a warning or an error
 
     # Powertools replaces %F by the milliseconds.
     return Logger(service=SERVICE, datefmt=f"{_TIMESTAMP_SECONDS}.%FZ", utc=True, log_uncaught_exceptions=False)
+
+
+def write(message: str, fields: Mapping[str, object]) -> None:
+    """Write a line as the logger does at level INFO, which takes a tenth of a cold start to load.
+
+    Args:
+        message: what the line is about.
+        fields: the other fields, values of JSON; those that are None are left out.
+    """
+    line = {
+        "level": "INFO",
+        "message": message,
+        "timestamp": timestamp(time.time()),
+        "service": SERVICE,
+        "xray_trace_id": os.environ.get(_TRACE, "").partition(";")[0].removeprefix("Root=") or None,
+        **fields,
+    }
+    text = _ENCODER.encode({name: value for name, value in line.items() if value is not None})
+    sys.stdout.write(f"{text}\n")
 
 
 def describe(error: BaseException) -> str:

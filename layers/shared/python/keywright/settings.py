@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from keywright.cache import once
+from keywright.immutable import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +32,7 @@ class KeyHash(StrEnum):
     HMAC_SHA256 = "hmac-sha256"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Argon2Parameters:
     """Cost of an Argon2id hash.
 
@@ -45,7 +45,7 @@ class Argon2Parameters:
     parallelism: int
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class TableSettings:
     """Settings of the table, which the operator's command line always has.
 
@@ -73,7 +73,7 @@ class TableSettings:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class SecretSettings:
     """Settings of the secrets of keys, which the operator's command line has for a rotation.
 
@@ -107,7 +107,7 @@ class SecretSettings:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Settings(SecretSettings):
     """Settings of the functions. No secrets: the pepper is fetched, never configured.
 
@@ -167,7 +167,7 @@ class Settings(SecretSettings):
         )
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class LeakSettings:
     """Settings of the functions that take reports of leaks."""
 
@@ -183,7 +183,7 @@ class LeakSettings:
         return cls(leak_reports_queue_url=_Reader(environment).text("LEAK_REPORTS_QUEUE_URL"))
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class GitHubSettings:
     """Settings of the function that takes GitHub's reports.
 
@@ -203,7 +203,7 @@ class GitHubSettings:
         return cls(github_keys_url=_Reader(environment).trusted_address("GITHUB_KEYS_URL"))
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class EventSettings:
     """Settings of the function that publishes audit records.
 
@@ -229,7 +229,7 @@ class EventSettings:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ConsoleSettings:
     """Settings of the function that serves the console.
 
@@ -254,7 +254,7 @@ class ConsoleSettings:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ArchiveSettings:
     """Settings of the archive of the audit log."""
 
@@ -270,7 +270,7 @@ class ArchiveSettings:
         return cls(audit_archive_bucket=_Reader(environment).text("AUDIT_ARCHIVE_BUCKET"))
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class AnswerSettings:
     """Settings of every answer, errors included. Reading them cannot fail, so that there is always an answer.
 
@@ -359,7 +359,7 @@ def is_trusted_address(url: str) -> bool:
     return parts.scheme == "http" and parts.hostname in _LOOPBACK_HOSTS
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Reader:
     environment: Mapping[str, str]
 

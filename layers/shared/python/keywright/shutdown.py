@@ -7,13 +7,14 @@ and only waits. It can register only while the function is initialized.
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import signal
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from keywright.aws.transport import Host, NoAnswerError
 from keywright.log import describe, logger
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ RUNTIME_API = "AWS_LAMBDA_RUNTIME_API"
 
 _VERSION = "/2020-01-01/extension"
 _NAME = "keywright"
+_IDENTIFIER = "lambda-extension-identifier"
 _REGISTRATION_SECONDS = 1
 
 
@@ -45,32 +47,32 @@ def before_shutdown(act: Callable[[], None]) -> None:
     signal.signal(signal.SIGTERM, end)
     try:
         identifier = _register(address)
-    except (OSError, http.client.HTTPException) as error:
+    except NoAnswerError as error:
         logger().warning("no signal will precede the end of this container", extra={"details": describe(error)})
         return
     threading.Thread(target=_wait, args=(address, identifier), daemon=True).start()
 
 
 def _register(address: str) -> str:
-    connection = http.client.HTTPConnection(address, timeout=_REGISTRATION_SECONDS)
-    try:
-        connection.request("POST", f"{_VERSION}/register", json.dumps({"events": []}), {"Lambda-Extension-Name": _NAME})
-        response = connection.getresponse()
-        identifier = response.getheader("Lambda-Extension-Identifier")
-        if identifier is None:
-            raise http.client.HTTPException(f"the registration of the extension was answered {response.status}")
-        return identifier
-    finally:
-        connection.close()
+    """Return the identifier of the registered extension.
+
+    Raises:
+        NoAnswerError: it could not be registered.
+    """
+    body, headers = json.dumps({"events": []}).encode(), {"lambda-extension-name": _NAME}
+    answer = _api(address, _REGISTRATION_SECONDS).send("POST", f"{_VERSION}/register", headers, body)
+    identifier = answer.headers.get(_IDENTIFIER)
+    if identifier is None:
+        raise NoAnswerError(f"the registration of the extension was answered {answer.status}")
+    return identifier
 
 
 def _wait(address: str, identifier: str) -> None:
     """Ask for the next event, which tells Lambda that the extension is ready. None ever comes."""
-    connection = http.client.HTTPConnection(address)
-    try:
-        connection.request("GET", f"{_VERSION}/event/next", headers={"Lambda-Extension-Identifier": identifier})
-        connection.getresponse()
-    except (OSError, http.client.HTTPException):
-        return
-    finally:
-        connection.close()
+    with suppress(NoAnswerError):
+        _api(address, None).send("GET", f"{_VERSION}/event/next", {_IDENTIFIER: identifier})
+
+
+def _api(address: str, read_timeout_seconds: float | None) -> Host:
+    url = f"http://{address}"
+    return Host(url, connect_timeout_seconds=_REGISTRATION_SECONDS, read_timeout_seconds=read_timeout_seconds)

@@ -8,13 +8,13 @@ import hashlib
 import html
 import json
 import re
-from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from string import Template
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 from keywright.api import javascript
+from keywright.immutable import field, immutable
 from keywright.settings import settings
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _CACHED_ADDRESSES = 4
 """An API has few addresses: API Gateway's, and those of custom domains."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Document:
     """A response outside of the envelope.
 

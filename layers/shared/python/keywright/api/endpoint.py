@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,8 @@ from keywright.api.request import BackendRequest, BodyModel, Caller, Nothing, Qu
 from keywright.api.schemas import PageQuery
 from keywright.api.validation import validate
 from keywright.errors import INTERNAL_SERVER_ERROR, ServiceError
-from keywright.log import counted, describe, logger
+from keywright.immutable import immutable
+from keywright.log import counted, describe, logger, write
 from keywright.settings import answer_settings
 
 if TYPE_CHECKING:
@@ -33,15 +33,13 @@ DOCUMENT_SECONDS = 300
 _STAGE = "/v1"
 """Begins the path of every link of an answer whose function does not know the API's address."""
 _FIRST_SERVER_ERROR = 500
-_CALLER_FIELDS = ("organization_id", "user_id", "api_key_id", "caller_arn")
-"""The fields of the log that say who the caller was."""
 
 Outcome = BaseModel | Listing[BaseModel] | Replayed
 Handler = Callable[["ProxyEvent", "LambdaContext"], "ProxyAnswer"]
 InvocableHandler = Callable[[object, "LambdaContext"], "ProxyAnswer | DirectAnswer"]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Operation:
     """An operation of the API, for its OpenAPI description.
 
@@ -205,7 +203,7 @@ def webhook(
     return decorate
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Call:
     """One invocation of a handler."""
 
@@ -291,7 +289,7 @@ class _Call:
         _log_answer(self.operation, self._request_id, (status, code, reason), caller)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Invocation:
     """One direct invocation of a handler. Its caller is in the data events of CloudTrail only."""
 
@@ -337,18 +335,8 @@ def _log_answer(
         more: other fields, such as those that say who the caller is.
     """
     status, code, reason = answer
-    logger().info(
-        "request",
-        extra={
-            "operation": operation,
-            "request_id": request_id,
-            "status": status,
-            "code": code,
-            "reason": reason,
-            **dict.fromkeys(_CALLER_FIELDS),
-            **more,
-        },
-    )
+    fields = {"operation": operation, "request_id": request_id, "status": status, "code": code, "reason": reason}
+    write("request", {**fields, **more})
 
 
 def _log_unexpected(operation: str, request_id: str, error: Exception) -> None:

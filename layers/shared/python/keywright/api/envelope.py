@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from keywright.errors import UNAUTHORIZED
+from keywright.immutable import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from keywright.errors import ServiceError
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Pagination:
     """The position of a page in its list.
 
@@ -37,7 +37,7 @@ class Pagination:
 Item_co = TypeVar("Item_co", bound="BaseModel", covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Listing(Generic[Item_co]):
     """A page of a list, newest first."""
 
@@ -45,14 +45,14 @@ class Listing(Generic[Item_co]):
     pagination: Pagination
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Replayed:
     """The answer to an earlier request with the same Idempotency-Key."""
 
     data: BaseModel
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Unwrapped(Generic[Item_co]):
     """A list outside of the envelope, for a caller with a protocol of its own: JSON text."""
 

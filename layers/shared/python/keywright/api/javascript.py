@@ -7,8 +7,9 @@ that the console's modules and libraries use, and refuses all others.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from keywright.immutable import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,7 +39,7 @@ class JavaScriptError(Exception):
     """A module cannot be joined. The message names it and the reason."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Module:
     """A module, taken apart.
 

@@ -6,7 +6,6 @@ import base64
 import binascii
 import re
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeGuard
 from uuid import UUID
 
@@ -28,6 +27,7 @@ from keywright.errors import (
     ServiceError,
 )
 from keywright.ids import parse_uuid
+from keywright.immutable import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,7 +52,7 @@ QueryModel = TypeVar("QueryModel", bound=Query, default=Nothing)
 Caller = TypeVar("Caller", default=Member)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Request(Generic[BodyModel, QueryModel, Caller]):
     """A request with an authenticated caller and a valid body and query.
 
@@ -108,7 +108,7 @@ PublicRequest = Request[BodyModel, Nothing, None]
 """A request without credentials."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class RawRequest:
     """A request in the protocol of its caller.
 

@@ -18,7 +18,6 @@ allowed addresses.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -35,6 +34,7 @@ from keywright.errors import (
     UNAUTHORIZED,
     Unauthorized,
 )
+from keywright.immutable import immutable
 from keywright.keys.outcome import Code, IdentifiedKey
 from keywright.keys.verification import Use, verify
 from keywright.settings import settings
@@ -66,7 +66,7 @@ _NO_ADDRESS = IP_NOT_ALLOWED.variant(
 _ROUTE_OR_ADDRESS = "The API key does not have permission for this route, or may not be used from this address"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Request:
     """The request that an authorizer is asked about.
 

@@ -6,11 +6,11 @@ import json
 import threading
 import time
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from keywright.aws.transport import Host, NoAnswerError
+from keywright.immutable import immutable
 from keywright.settings import is_trusted_address
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def fetch_document(url: str, outage: type[KeysUnavailable] = KeysUnavailable) ->
     return document
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Pauses:
     """Shortest times between two fetches, and between a failed one and the next."""
 

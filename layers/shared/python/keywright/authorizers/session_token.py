@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import jwt
@@ -11,6 +10,7 @@ import jwt
 from keywright.authorizers.oidc import ALGORITHMS, IssuerKeys
 from keywright.cache import once
 from keywright.ids import is_id, is_plain, organization_uuid
+from keywright.immutable import immutable
 from keywright.settings import settings
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ AUTHORIZATION = re.compile(
 _TOKEN_ERRORS = (jwt.PyJWTError, ValueError, OverflowError, RecursionError)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Session:
     """A valid session.
 
@@ -43,7 +43,7 @@ class Session:
     expires_at: int
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Refused:
     """A refused token, with the reason for the log."""
 

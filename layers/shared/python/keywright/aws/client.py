@@ -8,13 +8,13 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from keywright.aws import endpoints
 from keywright.aws.signing import Signer
 from keywright.aws.transport import Host, NoAnswerError
+from keywright.immutable import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +42,7 @@ class AwsError(Exception):
         super().__init__(f"{code} ({status})")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Answer:
     """A successful answer; the names of headers are in lower case."""
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from keywright.immutable import field, immutable
 from keywright.settings import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Service:
     """A service with AWS's JSON protocol.
 
@@ -39,7 +39,7 @@ S3 = Service("s3", "S3", "", "")
 """Without that protocol: see object_client."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Endpoint:
     """The URL of a service, always with a path, and the region for signatures."""
 
@@ -47,7 +47,7 @@ class Endpoint:
     region: str
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Keys:
     """AWS credentials: access key id, secret access key, and the session token of temporary credentials."""
 

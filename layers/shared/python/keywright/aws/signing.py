@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
@@ -21,24 +20,20 @@ if TYPE_CHECKING:
 _ALGORITHM = "AWS4-HMAC-SHA256"
 
 
-@dataclass(slots=True)
 class Signer:
     """A signer of requests to one service.
 
-    Attributes:
+    Args:
+        service: service to sign for.
+        endpoint: endpoint of the service.
         keys: provider of the credentials of each request.
     """
 
-    service: Service
-    endpoint: Endpoint
-    keys: Callable[[], Keys]
-    _host: str = field(init=False)
-    _path: str = field(init=False)
-    _derived: tuple[str, str, bytes] = field(default=("", "", b""), repr=False)
-
-    def __post_init__(self) -> None:
-        address = urlsplit(self.endpoint.url)
+    def __init__(self, service: Service, endpoint: Endpoint, keys: Callable[[], Keys]) -> None:
+        self.service, self.endpoint, self.keys = service, endpoint, keys
+        address = urlsplit(endpoint.url)
         self._host, self._path = address.netloc, quote(address.path, safe="/-_.~")
+        self._derived = ("", "", b"")
 
     def headers(self, operation: str, body: bytes, now_seconds: float | None = None) -> dict[str, str]:
         """Return the headers of a signed request.

@@ -1,27 +1,26 @@
-"""HTTP over Python's http.client, with connections that are kept and reconnect when closed.
+"""HTTP over sockets, with connections that are kept and reconnect when closed.
 
-http.client connects. Requests are written here, in one write each: http.client makes two, of the head and of the body,
-which is a system call and a TLS record more, and checks each header by itself. Plain responses, as AWS sends them, are
-read here too: http.client parses their headers as an e-mail, which takes longer than all else that is done with them.
-http.client reads every other response.
+Requests are written in one write each: http.client makes two, of the head and of the body, which is a system call and a
+TLS record more, and checks each header by itself. Plain responses, as AWS sends them, are read here: http.client parses
+their headers as an e-mail, which takes longer than all else that is done with them. It reads every other response, and
+is loaded when there is one, because its import takes a fifteenth of a cold start.
 """
 
 from __future__ import annotations
 
-import http.client
 import re
 import select
+import socket
 import ssl
 import weakref
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from keywright.cache import once
+from keywright.immutable import immutable
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Mapping
     from io import BufferedReader
 
@@ -33,13 +32,14 @@ _PLAIN_HEAD = re.compile(rb"HTTP/1\.1 ([2-5][0-9]{2}) [^\r\n]*\r\n((?:[!#$%&'*+.
 _WITHOUT_BODY = frozenset({204, 304})
 _LENGTH = re.compile(r"[0-9]{1,15}")
 _KEEP_ALIVE = "keep-alive"
+_HTTP_PORT, _HTTPS_PORT = 80, 443
 
 
 class NoAnswerError(Exception):
     """No complete answer arrived: the outcome is unknown, and the same request may succeed in a moment."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Response:
     """An answer.
 
@@ -58,14 +58,14 @@ class Host:
     Args:
         url: URL of the host; path and query are ignored.
         connect_timeout_seconds: time-out of connecting.
-        read_timeout_seconds: time-out of each read.
+        read_timeout_seconds: time-out of each read; None for no limit.
     """
 
-    def __init__(self, url: str, *, connect_timeout_seconds: float, read_timeout_seconds: float) -> None:
+    def __init__(self, url: str, *, connect_timeout_seconds: float, read_timeout_seconds: float | None) -> None:
         self.connect_timeout_seconds = connect_timeout_seconds
         self.read_timeout_seconds = read_timeout_seconds
         self._address = urlsplit(url)
-        self._idle: deque[http.client.HTTPConnection] = deque()
+        self._idle: deque[socket.socket] = deque()
         weakref.finalize(self, _close, self._idle)
 
     def send(
@@ -89,23 +89,31 @@ class Host:
             NoAnswerError: the connection failed or broke, a read timed out, or HTTP does not allow the request.
         """
         request = self._request(method, target, headers, body)
-        connection = self._connection()
-        is_new = connection.sock is None
+        connection = self._idle_connection() or self._open()
         try:
-            if is_new:
-                connection.connect()
-                connection.sock.settimeout(self.read_timeout_seconds)
-            connection.sock.sendall(request)
-            with http.client.HTTPResponse(connection.sock, method=method) as answer:
-                plain = None if method == "HEAD" else _read_plain(answer.fp, maximum_bytes)
-                response, is_open = plain or _read(answer, maximum_bytes)
-        except (OSError, http.client.HTTPException) as error:
+            connection.sendall(request)
+            with connection.makefile("rb") as stream:
+                plain = None if method == "HEAD" else _read_plain(stream, maximum_bytes)
+                response, is_open = plain or _read(stream, method, maximum_bytes)
+        except OSError as error:
             connection.close()
-            raise NoAnswerError(f"{type(error).__name__}: {error}") from error
-        if not is_open:  # the host closes it, or the rest of the body is unread
+            raise _no_answer(error) from error
+        except NoAnswerError:
             connection.close()
-        self._idle.append(connection)
+            raise
+        if is_open:
+            self._idle.append(connection)
+        else:  # the host closes it, or the rest of the body is unread
+            connection.close()
         return response
+
+    def connect(self) -> None:
+        """Open a connection for the next request.
+
+        Raises:
+            NoAnswerError: the connection failed.
+        """
+        self._idle.append(self._open())
 
     def _request(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
         """Return the bytes of a request (RFC 9112, section 2.1)."""
@@ -119,21 +127,38 @@ class Host:
             raise NoAnswerError("the request has characters that HTTP does not allow")
         return head.encode("ascii") + (body or b"")
 
-    def _connection(self) -> http.client.HTTPConnection:
-        """Return an unused connection, open or not yet connected."""
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            return self._new_connection()
-        if connection.sock is not None and _is_closed(connection.sock):
+    def _idle_connection(self) -> socket.socket | None:
+        """Return an open connection that no request uses; None if there is none."""
+        while self._idle:
+            try:
+                connection = self._idle.pop()
+            except IndexError:  # another thread has taken it
+                return None
+            if not _is_closed(connection):
+                return connection
             connection.close()
+        return None
+
+    def _open(self) -> socket.socket:
+        is_secure, name = self._address.scheme == "https", self._address.hostname or ""
+        port = self._address.port or (_HTTPS_PORT if is_secure else _HTTP_PORT)
+        try:
+            connection = socket.create_connection((name, port), self.connect_timeout_seconds)
+            try:
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if is_secure:
+                    connection = _tls().wrap_socket(connection, server_hostname=name)
+                connection.settimeout(self.read_timeout_seconds)
+            except BaseException:
+                connection.close()
+                raise
+        except OSError as error:
+            raise _no_answer(error) from error
         return connection
 
-    def _new_connection(self) -> http.client.HTTPConnection:
-        host, timeout = self._address.netloc, self.connect_timeout_seconds
-        if self._address.scheme == "https":
-            return http.client.HTTPSConnection(host, timeout=timeout, context=_tls())
-        return http.client.HTTPConnection(host, timeout=timeout)
+
+def _no_answer(error: Exception) -> NoAnswerError:
+    return NoAnswerError(f"{type(error).__name__}: {error}")
 
 
 def _read_plain(stream: BufferedReader, maximum_bytes: int | None) -> tuple[Response, bool] | None:
@@ -155,16 +180,36 @@ def _read_plain(stream: BufferedReader, maximum_bytes: int | None) -> tuple[Resp
     wanted = int(length) if maximum_bytes is None else min(int(length), maximum_bytes)
     body = stream.read(wanted)
     if len(body) < wanted:
-        raise http.client.IncompleteRead(body, wanted - len(body))
+        raise NoAnswerError(f"the answer ended {wanted - len(body)} bytes too early")
     return Response(status, headers, body), wanted == int(length)
 
 
-def _read(answer: http.client.HTTPResponse, maximum_bytes: int | None) -> tuple[Response, bool]:
-    """Read any response; return whether the connection can be used again, too."""
-    answer.begin()
-    headers = {name.lower(): value for name, value in answer.headers.items()}
-    response = Response(answer.status, headers, answer.read(maximum_bytes))
-    return response, answer.isclosed() and not answer.will_close
+def _read(stream: BufferedReader, method: str, maximum_bytes: int | None) -> tuple[Response, bool]:
+    """Read any response; return whether the connection can be used again, too.
+
+    Raises:
+        NoAnswerError: it is no HTTP response, or not complete.
+    """
+    import http.client  # noqa: PLC0415 - few responses need it
+
+    try:
+        with http.client.HTTPResponse(cast("socket.socket", _Received(stream)), method=method) as answer:
+            answer.begin()
+            headers = {name.lower(): value for name, value in answer.headers.items()}
+            response = Response(answer.status, headers, answer.read(maximum_bytes))
+            return response, answer.isclosed() and not answer.will_close
+    except http.client.HTTPException as error:
+        raise _no_answer(error) from error
+
+
+class _Received:
+    """What http.client takes for a socket, to read from a stream that is there already."""
+
+    def __init__(self, stream: BufferedReader) -> None:
+        self._stream = stream
+
+    def makefile(self, _: str) -> BufferedReader:
+        return self._stream
 
 
 @once
@@ -173,16 +218,31 @@ def _tls() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def _is_closed(sock: socket.socket) -> bool:
+def _is_closed(connection: socket.socket) -> bool:
     """Return whether the host closed an idle connection, for example while Lambda had frozen the container.
 
-    Nothing else can arrive on a connection without a request.
+    Nothing else can arrive on a connection without a request, except the session tickets of TLS 1.3, which follow a
+    handshake (RFC 8446, section 4.6.1).
     """
     poll = select.poll()
-    poll.register(sock, select.POLLIN)
-    return bool(poll.poll(0))
+    poll.register(connection, select.POLLIN)
+    if not poll.poll(0):
+        return False
+    if not isinstance(connection, ssl.SSLSocket):
+        return True
+    limit = connection.gettimeout()
+    connection.settimeout(0)
+    try:
+        connection.recv(1)
+    except ssl.SSLWantReadError:
+        return False
+    except OSError:
+        return True
+    finally:
+        connection.settimeout(limit)
+    return True
 
 
-def _close(connections: deque[http.client.HTTPConnection]) -> None:
+def _close(connections: deque[socket.socket]) -> None:
     for connection in connections:
         connection.close()

@@ -19,12 +19,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from keywright.domain import permissions
+from keywright.immutable import immutable
 from keywright.settings import ConfigurationError, settings
 
 if TYPE_CHECKING:
@@ -44,12 +44,12 @@ slash, and every encoded ASCII character except the space: unreserved ones mean 
 others separate."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class RouteClosed:
     """No key may call the route: no rule names it, or its path is not plain."""
 
 
-@dataclass(frozen=True)
+@immutable
 class Rule:
     """The permission that a route requires.
 
@@ -78,7 +78,7 @@ class Rule:
         return ranks, self.method == ANY
 
 
-@dataclass(frozen=True)
+@immutable
 class AccessRules:
     """The rules of a deployment, most specific first. Without rules, any valid key may call every route."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import hmac
 import os
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from keywright.settings import KEY_HASH, KeyHash
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 _HMAC = f"${KeyHash.HMAC_SHA256}$"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class HmacSha256:
     """The scheme of HMAC-SHA-256.
 

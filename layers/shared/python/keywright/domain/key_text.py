@@ -19,9 +19,10 @@ from __future__ import annotations
 import hmac
 import uuid
 import zlib
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from keywright.immutable import field, immutable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +56,7 @@ class NotIssuedHere(StrEnum):
     """The text has the form and the checksum of a key, and was made up."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class KeyParts:
     """The parts of a key's text, after its tag was checked.
 
@@ -136,7 +137,7 @@ def decode(text: str, prefix: str, tag_key: Callable[[int], bytes | None]) -> Ke
     )
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ClaimedKey:
     """The key that a text names. Its tag was not checked: anyone can write such a text."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from keywright.immutable import field, immutable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +20,7 @@ _IDEMPOTENCY_PURPOSE = b"keywright/idempotency/1"
 _IMPORT_PURPOSE = b"keywright/import/1"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class PepperKeys:
     """The keys derived from one version of the pepper, 32 bytes each.
 
@@ -35,7 +36,7 @@ class PepperKeys:
     import_key: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Keyring:
     """The keys of every version of the pepper.
 

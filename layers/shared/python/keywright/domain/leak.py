@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -13,6 +12,7 @@ from uuid import UUID
 from keywright.clock import rfc3339, stored
 from keywright.domain import key_text
 from keywright.domain.principals import Origin
+from keywright.immutable import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ class LeakOutcome(StrEnum):
     """The text was not issued here."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Leak:
     """A report that the text of a key is public.
 
@@ -79,7 +79,7 @@ class Leak:
         return cls(fields["generation"], stored(fields["reportedAt"]), LeakSource(fields["source"]), fields["url"])
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class IssuedText:
     """The key and the generation of a text that was issued here: the ids without the secret."""
 
@@ -88,7 +88,7 @@ class IssuedText:
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Finding:
     """A text that was found, and where; None if the report does not say."""
 
@@ -96,7 +96,7 @@ class Finding:
     url: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class LeakReport:
     """A report of texts that are public, each once."""
 

@@ -16,11 +16,12 @@ admits at most one use in 10^5 too few and none too many.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from keywright.immutable import immutable
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -64,7 +65,7 @@ class Period(StrEnum):
         return _calendar_period(self, now // (86_400 * SECOND))
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class CalendarPeriod:
     """One day, week or month, or all of time.
 
@@ -95,7 +96,7 @@ def _calendar_period(period: Period, days: int) -> CalendarPeriod:
     return CalendarPeriod(f"{period.value} {start:%Y-%m-%d}", int(end.timestamp()) * SECOND)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class RateLimit:
     """A rate.
 
@@ -138,7 +139,7 @@ class RateLimit:
         return cls(fields["limit"], fields["windowSeconds"], fields["burst"])
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Quota:
     """A number of uses in each period, from 1 to HIGHEST_QUOTA."""
 
@@ -161,7 +162,7 @@ class Quota:
         return cls(fields["limit"], Period(fields["period"]))
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Limits:
     """The limits of one key or organization: a rate, a quota or both.
 

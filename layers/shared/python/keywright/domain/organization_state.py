@@ -8,13 +8,14 @@ order.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
 from keywright.clock import rfc3339, stored
 from keywright.domain.audit_event import AuditEvent
 from keywright.domain.permissions import Role
+from keywright.immutable import field, immutable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +50,7 @@ class Stamp:
         return f"{rfc3339(self.at)}#{self.by}"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Register:
     """A last-writer-wins register.
 
@@ -62,7 +63,7 @@ class Register:
     as_of: Stamp | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class MemberState:
     """State of a member of an organization.
 
@@ -118,7 +119,7 @@ _AUDITED_NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class OrganizationState:
     """State of an organization.
 
@@ -190,7 +191,7 @@ def _rank(register: Register) -> tuple[bool, str, bool, str]:
     return (stamp is not None, str(stamp or ""), register.value is not None, register.value or "")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class MemberChange:
     """Change of a member of an organization.
 
@@ -232,7 +233,7 @@ class MemberChange:
         return {"suspendedAt": before.suspension.value}, {"suspendedAt": after.suspension.value}
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class OrganizationChange:
     """Change of an organization.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
+
+from keywright.immutable import immutable
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -24,7 +25,7 @@ class ActorType(StrEnum):
     SYSTEM = "system"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Actor:
     """The one who makes a change, for the audit record."""
 
@@ -32,7 +33,7 @@ class Actor:
     id: str
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Member:
     """A person with a session in an organization. The table decides what they may do there."""
 
@@ -45,7 +46,7 @@ class Member:
         return Actor(ActorType.USER, self.user_id)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class KeyHolder:
     """The holder of an API key that the authorizer has verified."""
 
@@ -58,14 +59,14 @@ class KeyHolder:
         return Actor(ActorType.API_KEY, str(self.key_id))
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Backend:
     """A program with AWS credentials. API Gateway has checked its signature."""
 
     arn: str
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Origin:
     """The origin of a request, for the audit record."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from keywright.immutable import immutable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +17,7 @@ _ENDPOINT = re.compile(rf"https://[A-Za-z0-9.-]+(?::[0-9]{{1,5}})?{_PATH}{_QUERY
 _LOOPBACK_ENDPOINT = re.compile(rf"http://(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]{{1,5}})?{_PATH}{_QUERY}")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class SignIn:
     """The endpoints of an identity provider (OpenID Connect Discovery 1.0; RFC 8414 for the last one).
 

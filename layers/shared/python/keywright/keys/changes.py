@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from keywright import clock
 from keywright.domain.audit_event import AuditEvent
 from keywright.errors import API_KEY_LEAKED, ServiceError
+from keywright.immutable import replace
 from keywright.store import api_keys, audit, expiries, limits, table
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from keywright import clock
 from keywright.api.envelope import Unwrapped
 from keywright.domain.leak import Finding, LeakReport, LeakSource
 from keywright.errors import BAD_REQUEST, ServiceError
+from keywright.immutable import immutable
 from keywright.keys import leaks
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ ANSWER_BYTES = 5 * 1024 * 1024
 """Lambda takes an answer of 6 MB (AWS Lambda Developer Guide, "Lambda quotas"), in which the body is a JSON string."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Match:
     token: str
     kind: str

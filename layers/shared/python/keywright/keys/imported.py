@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from keywright.domain import imported_text
 from keywright.domain.imported_text import Algorithm
+from keywright.immutable import field, immutable
 from keywright.store import imported_texts, pepper
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from keywright.domain.keyring import Keyring
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Candidate:
     """A digest under which the key of a text may be named."""
 

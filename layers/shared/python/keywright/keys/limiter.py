@@ -27,13 +27,13 @@ organization's limit refused it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from keywright import clock
 from keywright.cache import Recent, once
 from keywright.domain.limits import SECOND, CalendarPeriod
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
+from keywright.immutable import immutable, replace
 from keywright.keys.leases import Lease, leases
 from keywright.keys.outcome import Admission, Code, QuotaStatus, RateStatus
 from keywright.log import describe, logger
@@ -56,7 +56,7 @@ _ATTEMPTS = 10
 _UNREAD = 0
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Known:
     """What a container knows of a holder's item.
 
@@ -70,7 +70,7 @@ class Known:
     since: int
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Need:
     """What limits say of a use at a time.
 
@@ -91,7 +91,7 @@ class Need:
     retry_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Taken:
     """A use that was admitted by one holder's limits, or refused.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from keywright.errors import SERVICE_UNAVAILABLE
+from keywright.immutable import field, immutable
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -32,7 +32,7 @@ class Code(StrEnum):
     QUOTA_EXCEEDED = "QUOTA_EXCEEDED"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class RateStatus:
     """A rate limit after a use.
 
@@ -47,7 +47,7 @@ class RateStatus:
     reset_seconds: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class QuotaStatus:
     """A quota after a use.
 
@@ -64,7 +64,7 @@ class QuotaStatus:
     resets_at: int | None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Admission:
     """Result of asking limits.
 
@@ -83,7 +83,7 @@ class Admission:
     is_asked: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class UnknownKey:
     """The text is no key, or holds a wrong secret. Callers learn no more than NOT_FOUND.
 
@@ -106,7 +106,7 @@ class UnknownKey:
         return {"code": self.code, "reason": self.reason, "organization_id": organization_id, "api_key_id": key_id}
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class IdentifiedKey:
     """The text holds the secret of a key, which is valid with the code VALID only.
 
@@ -138,7 +138,7 @@ class IdentifiedKey:
 Verification = UnknownKey | IdentifiedKey
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class UndecidedKey:
     """Of this text of a batch it is not known whether it is a valid key, unlike of the others.
 

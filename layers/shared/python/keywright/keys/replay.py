@@ -10,13 +10,13 @@ import hashlib
 import hmac
 import json
 import secrets
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from keywright import clock
 from keywright.api.envelope import Replayed
 from keywright.api.schemas import Answer
 from keywright.errors import IDEMPOTENCY_KEY_REUSED, SERVICE_UNAVAILABLE, ServiceError
+from keywright.immutable import immutable
 from keywright.store import idempotency, pepper
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ NONCE_BYTES = 12  # NIST SP 800-38D, section 8.2.1
 Model = TypeVar("Model", bound=Answer)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Repeatable:
     """A request that came with an Idempotency-Key.
 

@@ -7,11 +7,11 @@ answers and killed containers, as of `usage`.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC
 from typing import TYPE_CHECKING
 
 from keywright.cache import Recent, once
+from keywright.immutable import replace
 from keywright.keys.meter import MAXIMUM_KEYS, Meter
 from keywright.log import describe, logger
 from keywright.settings import settings

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from keywright.domain import key_text
 from keywright.domain.audit_event import AuditEvent
 from keywright.domain.permissions import Role
 from keywright.errors import CONFLICT, ServiceError
+from keywright.immutable import replace
 from keywright.keys import secret, views
 from keywright.keys.replay import once, repeatable
 from keywright.store import api_keys, audit, authorization, layout, pepper, table, usage

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from keywright.domain import key_hash, key_text
+from keywright.immutable import field, immutable
 from keywright.settings import secret_settings
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from keywright.domain.keyring import Keyring
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class NewSecret:
     """A key's text with a new secret, which is shown once, and what is stored of it."""
 

@@ -21,7 +21,6 @@ is replaced on use.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from keywright import clock, deadline
@@ -32,6 +31,7 @@ from keywright.domain.access_rules import RouteClosed
 from keywright.domain.ip_addresses import is_within
 from keywright.domain.key_text import NotIssuedHere
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
+from keywright.immutable import immutable, replace
 from keywright.keys import limiter, retired_secrets, verification_log
 from keywright.keys.outcome import ROTATED_OUT, Code, IdentifiedKey, UndecidedKey, UnknownKey
 from keywright.keys.usage import meter
@@ -71,7 +71,7 @@ def records() -> Recent[Name, tuple[float, Credential]]:
     return Recent(REUSED_RECORDS)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Use:
     """What a key is used for.
 

@@ -9,7 +9,6 @@ import json
 import os
 import sys
 import time
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,6 @@ _REMEMBERED_DIRECTIVES = 64
 """More than the sets of metrics that occur."""
 
 
-@dataclass(slots=True)
 class Measurements:
     """Cost of one verification.
 
@@ -36,12 +34,13 @@ class Measurements:
         limiter_failures: 1 if a rate limit could not be asked, and so admitted.
     """
 
-    total_seconds: float = 0.0
-    read_seconds: float | None = None
-    hash_seconds: float | None = None
-    hashes: int = 0
-    is_match_remembered: bool = False
-    limiter_failures: int = 0
+    def __init__(self) -> None:
+        self.total_seconds = 0.0
+        self.read_seconds: float | None = None
+        self.hash_seconds: float | None = None
+        self.hashes = 0
+        self.is_match_remembered = False
+        self.limiter_failures = 0
 
 
 def write(verification: Verification | UndecidedKey, measured: Measurements) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from keywright import clock
+from keywright.immutable import replace
 from keywright.operators.refusals import require_organization
 from keywright.organizations.audit_log import shown
 from keywright.store import audit, table

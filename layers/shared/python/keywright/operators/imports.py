@@ -7,7 +7,6 @@ handling in DynamoDB").
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from keywright.domain.imported_text import Algorithm
 from keywright.domain.key_hash import HmacSha256
 from keywright.domain.key_text import NotIssuedHere
 from keywright.ids import uuid7
+from keywright.immutable import field, immutable
 from keywright.keys.imported import candidates_of
 from keywright.operators.refusals import RefusedError, require_organization, unknown_organization
 from keywright.settings import secret_settings
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from keywright.keys.imported import Candidate
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Source:
     """A key to import.
 
@@ -64,7 +64,7 @@ class Result(StrEnum):
     """The key can be imported, and was not because other lines are refused."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Line:
     """A line of the report.
 

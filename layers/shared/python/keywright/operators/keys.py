@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
@@ -12,6 +11,7 @@ from keywright.domain import key_text
 from keywright.domain.audit_event import AuditEvent
 from keywright.domain.key_text import HINT_CHARACTERS
 from keywright.errors import API_KEY_NOT_FOUND, ServiceError
+from keywright.immutable import immutable
 from keywright.keys.changes import commit_change
 from keywright.keys.deletion import DELETE_ATTEMPTS, commit_deletion
 from keywright.keys.rotate import commit_rotation
@@ -167,7 +167,7 @@ class KeyState(StrEnum):
     """No such key was issued, or its audit record has expired, or the organization was purged."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class IdentifiedText:
     """The key that a text names. Only a verification proves that the text is the key's.
 

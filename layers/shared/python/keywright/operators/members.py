@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from keywright.domain.audit_event import AuditEvent
 from keywright.domain.organization_state import MemberChange, merge
+from keywright.immutable import immutable
 from keywright.operators.refusals import (
     ATTEMPTS,
     NotFoundError,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from keywright.store.table import Step
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ShownMember:
     """A member as operators see them; times are RFC 3339.
 

@@ -5,7 +5,6 @@ No caller is authorized here: whoever may write the table is an operator. Every 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -20,6 +19,7 @@ from keywright.domain.organization_state import (
 )
 from keywright.domain.permissions import Role
 from keywright.ids import organization_uuid
+from keywright.immutable import immutable
 from keywright.operators.refusals import ATTEMPTS, ExistsError, RefusedError, commit, require_organization
 from keywright.organizations.changes import Moment, grace_period, member_record, organization_record
 from keywright.store import layout, organizations, table
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from keywright.domain.principals import Actor
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ShownOrganization:
     """An organization as operators see it; times are RFC 3339.
 

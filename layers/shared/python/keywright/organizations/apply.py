@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from keywright import clock
 from keywright.domain.audit_event import AuditEvent
 from keywright.domain.organization_state import MemberChange, OrganizationChange, Stamp, merge
 from keywright.domain.principals import Actor, ActorType
+from keywright.immutable import immutable, replace
 from keywright.organizations.changes import grace_period
 from keywright.store import audit, layout, organizations, table
 
@@ -33,7 +33,7 @@ class Outcome(Enum):
     """The event was applied before."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ProviderEvent:
     """One change of an identity provider's event.
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from keywright import clock
 from keywright.domain.organization_state import Stamp, latest
+from keywright.immutable import immutable
 from keywright.settings import table_settings
 from keywright.store import audit
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _MICROSECOND = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Moment:
     """The time of a change, and the id of its audit record."""
 

@@ -8,12 +8,12 @@ the first time. One that comes again can arrive after later ones.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from keywright import deadline
 from keywright.api.schemas import PublishedAuditLog
 from keywright.errors import ServiceError
+from keywright.immutable import immutable
 from keywright.log import describe, logger
 from keywright.organizations import audit_log
 from keywright.settings import event_settings
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from keywright.store.layout import Item
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Place:
     """An event and its place in the batch.
 
@@ -43,7 +43,7 @@ class _Place:
     event: OutgoingEvent
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Malformed:
     """A record that cannot become an event.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from keywright.clock import rfc3339, stored
 from keywright.domain.leak import Leak
 from keywright.domain.limits import Limits, Quota, RateLimit
 from keywright.errors import API_KEY_NOT_FOUND, ServiceError
+from keywright.immutable import field, immutable
 from keywright.store import layout, table
 from keywright.store.table import Conflict, Expression, Step
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from keywright.store.layout import Item, Key
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ApiKeyRecord:
     """A key's item.
 
@@ -97,7 +97,7 @@ class ApiKeyRecord:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ApiKeyFilter:
     """Which keys to list; None means all.
 

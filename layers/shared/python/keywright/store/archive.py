@@ -9,7 +9,6 @@ import hashlib
 import json
 import re
 from bisect import bisect_left
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from keywright.aws.client import AwsError
@@ -21,6 +20,7 @@ from keywright.aws.retries import (
     require_genuine,
     with_retries,
 )
+from keywright.immutable import immutable
 from keywright.settings import table_settings
 from keywright.store import layout
 from keywright.store.table import Expression, update_item
@@ -46,7 +46,7 @@ _UNREADABLE_CODES = ("InvalidObjectState", "InvalidRequest", "KMS.")
 encrypted with a key that is unknown, disabled, or not for the function. Not AccessDenied: the role may be wrong."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Head:
     """The last object of the chain.
 
@@ -63,7 +63,7 @@ class Head:
         return Head(self.number + 1, hashlib.sha256(body).hexdigest())
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Found:
     """An object as it is in the bucket.
 
@@ -76,7 +76,7 @@ class Found:
     body: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Header:
     """The first line of an object.
 

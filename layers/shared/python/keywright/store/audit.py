@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, cast
 
 from keywright import clock
 from keywright.clock import rfc3339
 from keywright.ids import uuid7, uuid7_bounds
+from keywright.immutable import immutable
 from keywright.settings import table_settings
 from keywright.store import layout
 from keywright.store.table import Expression, Step, newest_first, put_new, scan, text_of
@@ -31,7 +31,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Change:
     """A change of one target.
 
@@ -52,7 +52,7 @@ class Change:
     reason: RevocationReason | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class AuditRecord:
     """An audit record as stored.
 
@@ -76,7 +76,7 @@ class AuditRecord:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class AuditFilter:
     """Which records to list: all conditions together; empty and None mean all.
 

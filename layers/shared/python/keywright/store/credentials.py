@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from keywright import clock
 from keywright.domain.limits import Limits, Quota, RateLimit
+from keywright.immutable import field, immutable
 from keywright.store import api_keys, layout, table
 from keywright.store.table import Expression, text_of
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     """The ids of an organization and of a key in it."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Credential:
     """A key, and what matters of its organization.
 

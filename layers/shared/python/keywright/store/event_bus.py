@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from keywright.aws.retries import Retryable, event_buses, require_genuine, with_retries
+from keywright.immutable import immutable
 from keywright.settings import event_settings
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _ENTRY_BYTES = 200
 """Of an entry without its detail, generously."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class OutgoingEvent:
     """An event to publish.
 

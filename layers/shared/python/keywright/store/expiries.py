@@ -7,11 +7,11 @@ given, or whose notice was due already when the item was written; it is missing 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from keywright.clock import rfc3339, stored
+from keywright.immutable import immutable
 from keywright.store import layout, table
 from keywright.store.table import Conflict, Expression
 
@@ -30,7 +30,7 @@ EXPIRED = 0
 """The number of days of the last notice: the key has expired."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class DueNotice:
     """The most urgent notice of a key's expiry that is due and was not given.
 

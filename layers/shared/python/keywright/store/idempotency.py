@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from keywright.immutable import immutable
 from keywright.store import layout
 from keywright.store.table import Expression, Step, put
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LIFETIME_SECONDS = 24 * 3600
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class KeptAnswer:
     """A request and its answer as stored.
 

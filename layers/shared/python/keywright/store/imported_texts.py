@@ -6,11 +6,11 @@ and an import that is repeated finds it instead of making it work again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from keywright.domain.imported_text import Algorithm
+from keywright.immutable import immutable
 from keywright.store import layout, table
 from keywright.store.table import IS_NEW
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from keywright.store.table import Step
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class NamedKey:
     """The key of an imported text.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from keywright.aws.retries import queues, require_genuine, with_retries
+from keywright.immutable import replace
 from keywright.settings import leak_settings
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ takes the limit, and a use never writes a new one. So a verification that is ove
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from keywright.immutable import immutable
 from keywright.store import layout, table
 from keywright.store.table import Expression, text_of
 
@@ -30,7 +30,7 @@ class LimitsGoneError(Exception):
     """The limits are not as they were read: taken, or changed, or their holder is deleted. Read the holder again."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Used:
     """What was used of limits.
 
@@ -52,7 +52,7 @@ class Used:
         return self.period and self.period.partition(" ")[0]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Part:
     """A part of a conditional change of the item: its condition, its assignments, and their values."""
 

@@ -6,12 +6,12 @@ its own in a partition sorted by time (`layout`), where the purge finds it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from keywright.domain.organization_state import MemberState, OrganizationState, Register, Stamp
 from keywright.domain.permissions import Role
 from keywright.errors import CONFLICT, ORGANIZATION_FROZEN, ServiceError
+from keywright.immutable import immutable
 from keywright.store import layout, limits
 from keywright.store.authorization import has_role, inactive, membership
 from keywright.store.table import (
@@ -52,7 +52,7 @@ class FrozenError(Exception):
     """The organization is scheduled for deletion."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class StoredMember:
     """A member as read."""
 
@@ -60,7 +60,7 @@ class StoredMember:
     state: MemberState
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class StoredOrganization:
     """An organization as read."""
 

@@ -49,6 +49,18 @@ class Peppers:
         """
         return self._keyring or self._refresh()
 
+    def prepare(self) -> None:
+        """Fetch the keys before a request needs them. A request meanwhile does not wait for it, nor for its failure.
+
+        Raises:
+            ServiceError: as `keyring`.
+            ConfigurationError: as `keyring`.
+        """
+        keyring = self._fetch()
+        with self._lock:
+            if self._keyring is None:
+                self._keyring, self._fetched_at = keyring, self._clock()
+
     def tag_key(self, version: int) -> bytes | None:
         """Return the tag key of a version; None if there is no such version.
 

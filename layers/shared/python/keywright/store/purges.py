@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Any
 
 from keywright.aws.retries import dynamodb, require_genuine, with_retries
 from keywright.clock import rfc3339, stored
+from keywright.immutable import immutable, replace
 from keywright.settings import table_settings
 from keywright.store import expiries, imported_texts, layout, limits
 from keywright.store.table import (
@@ -65,7 +65,7 @@ class StoppedError(Exception):
     """There is no record of the purge: it has not begun, or an operator deleted the record."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ScheduledDeletion:
     """An organization that is to be deleted.
 
@@ -89,7 +89,7 @@ class ScheduledDeletion:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class RemainingItem:
     """An item of an organization that is being purged.
 

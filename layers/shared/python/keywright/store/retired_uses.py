@@ -14,7 +14,6 @@ The item still has less than 1 KB, so that adding uses stays one write unit.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import UTC
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from keywright.clock import rfc3339
 from keywright.domain import ip_addresses
 from keywright.domain.audit_event import AuditEvent
 from keywright.domain.principals import Actor, ActorType
+from keywright.immutable import immutable, replace
 from keywright.store import audit, layout, table
 from keywright.store.table import EXISTS, Conflict, Expression, text_of
 
@@ -38,7 +38,7 @@ VERIFICATION = Actor(ActorType.SYSTEM, "verification")
 """The actor of the audit records."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class RetiredUses:
     """Uses of rotated-out secrets of one key that are not written yet.
 
@@ -62,7 +62,7 @@ class RetiredUses:
         return replace(latest, count=self.count + later.count)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Unreported:
     """Uses that are written and in no audit record, on a day that has none.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from uuid import uuid4
@@ -11,6 +10,7 @@ from uuid import uuid4
 from keywright.aws.client import AwsError
 from keywright.aws.retries import ATTEMPTS, Retryable, Throttled, dynamodb, require_genuine, with_retries
 from keywright.errors import CONFLICT, ServiceError
+from keywright.immutable import field, immutable
 from keywright.settings import table_settings
 from keywright.store import layout
 
@@ -38,7 +38,7 @@ class Conflict(Exception):  # noqa: N818 - the name of what happened, as `retry_
     """An item is not as it was read: another request changed it since. Read again and retry."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Expression:
     """A condition, filter or update, with its values and names."""
 
@@ -51,7 +51,7 @@ EXISTS = Expression("attribute_exists(pk)")
 IS_NEW = Expression("attribute_not_exists(pk)")
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Step:
     """One part of a transaction.
 
@@ -230,7 +230,7 @@ def _with_table(step: Step) -> dict[str, dict[str, object]]:
     return {step.kind: request}
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Updated:
     """Result of `update_item`.
 

@@ -8,13 +8,13 @@ still has less than 1 KB, which is one write unit (Amazon DynamoDB Developer Gui
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from keywright.clock import rfc3339
 from keywright.domain import ip_addresses
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
+from keywright.immutable import immutable
 from keywright.store import layout, table
 from keywright.store.table import EXISTS, Expression, text_of
 
@@ -42,7 +42,7 @@ def oldest_day(today: date) -> date:
     return today - timedelta(days=DAYS - 1)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Usage:
     """A key's use so far.
 
@@ -64,15 +64,14 @@ class Usage:
         return self.previous_used_at if self.previous_generation == previous_generation else None
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class PreviousUse:
+class PreviousUse(NamedTuple):
     """The last use of a secret that had been rotated, in its grace period."""
 
     generation: int
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Uses:
     """Uses of one key that are not written yet.
 
