@@ -91,12 +91,17 @@ def run(effort: Effort) -> Section:
             list(_bills(costs)),
         )
     )
-    warm = f"Warm, or with {costs.assumed('cold_start_share'):.0%} cold starts, for each KeyHash."
-    assumed = " Durations, bytes of logs and what else is assumed, each with its reason: docs/costs/assumptions.json."
-    company = f"For a company with {EXAMPLE} and 30 million verifications a month."
+    company = costs.companies[EXAMPLE]
+    share = costs.assumed("cold_start_share") * 100
+    warm = (
+        f"Warm, or with {share:g} % cold starts, for each KeyHash. Durations, bytes of logs and what else is assumed,"
+    )
+    month = (
+        f"For a company with {company.keys:,} keys and {company.verifications:,} verifications a month. The request to"
+    )
     section.notes = [
-        warm + assumed,
-        company + " The request to the protected API is not included: it costs the same with any authorizer.",
+        f"{warm} each with its reason: docs/costs/assumptions.json.",
+        f"{month} the protected API is not included: it costs the same with any authorizer.",
     ]
     write_units = operations[_LIMITED].consumption.write_units
     section.budgets = [Budget("warm verification of a key with limits, write units", write_units, 1)]

@@ -77,6 +77,14 @@ def test_the_prices_in_the_guide_are_those_of_the_list() -> None:
     assert f"4 KiB, ${MODEL.price('dynamodb_read_unit', MILLION) + 0.001:.2f} for a million" in guide
 
 
+def test_the_guide_names_the_company_of_its_example() -> None:
+    """The costs of a million verifications are those of the company that the text describes."""
+    guide = " ".join(cost_tables.GUIDE.read_text(encoding="utf-8").split())
+
+    assert f"verifies {COMPANY.keys:,} keys {COMPANY.verifications // MILLION} million times a month" in guide
+    assert f"the default settings, and {100 * MODEL.assumed('cold_start_share'):g} % cold starts" in guide
+
+
 def test_every_number_has_a_unit_and_a_reason() -> None:
     """No number of the assumptions is without a unit, and without a source or a reason."""
     numbers = content("assumptions")["numbers"]

@@ -40,7 +40,7 @@ def million_table() -> str:
     """Return the table of ways of asking."""
     costs = read_costs()
     starts = (WARM, costs.start(ARGON2ID), costs.start(HMAC_SHA256))
-    share = f"{costs.assumed('cold_start_share'):.0%} cold starts"
+    share = f"{costs.assumed('cold_start_share') * 100:g} % cold starts"
     lines = [
         f"| a million verifications, {costs.currency} | warm | {share}, `argon2id` | {share}, `hmac-sha256` |",
         "| --- | ---: | ---: | ---: |",
