@@ -85,17 +85,22 @@ _SECURITY_SCHEMES = {
     },
 }
 
-_SIGNED = """
+_SIGNED = r"""
 
 A call of your backend, signed with AWS credentials that may `execute-api:Invoke` on this route. A browser has none, so
 it cannot be sent from the reference page. With the credentials in the environment, and the API's address in `API_URL`:
 
 ```sh
-curl -sS "$API_URL/auth/api-keys/verify" --aws-sigv4 "aws:amz:$AWS_REGION:execute-api" \\
-  --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" -H "x-amz-security-token: $AWS_SESSION_TOKEN" \\
-  -H "content-type: application/json" -d '{"key": "...", "permissions": ["sessions:read"]}'
+curl -sS "$API_URL%s" --aws-sigv4 "aws:amz:$AWS_REGION:execute-api" \
+  --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" -H "x-amz-security-token: $AWS_SESSION_TOKEN" \
+  -H "content-type: application/json" -d '%s'
 ```"""
-"""Addition to the descriptions of operations with an AWS signature."""
+"""Addition to the descriptions of operations with an AWS signature: path and body."""
+
+_SIGNED_BODIES = {
+    "verify_api_key": '{"key": "...", "permissions": ["sessions:read"]}',
+    "verify_api_keys": '{"verifications": [{"key": "...", "permissions": ["sessions:read"]}, {"key": "..."}]}',
+}
 
 _TAGS = {
     "/auth/api-keys": ("API Keys", "Create, manage and verify API keys."),
@@ -335,8 +340,7 @@ def _described(item: _Described) -> Json:
         "operationId": item.operation.name,
         "tags": [_TAGS[_tag(item.route.path)][0]],
         "summary": item.summary,
-        "description": inspect.cleandoc(item.operation.act.__doc__ or "")
-        + (_SIGNED if item.route.authorizer == IAM_AUTHORIZER else ""),
+        "description": inspect.cleandoc(item.operation.act.__doc__ or "") + _signed(item),
     }
     if security != [_SESSION]:
         described["security"] = [{name: []} for name in security]
@@ -345,6 +349,12 @@ def _described(item: _Described) -> Json:
     if item.has_body:
         described["requestBody"] = _request_body(item)
     return {**described, "responses": _responses(item)}
+
+
+def _signed(item: _Described) -> str:
+    if item.route.authorizer != IAM_AUTHORIZER:
+        return ""
+    return _SIGNED % (item.route.path, _SIGNED_BODIES[item.operation.name])
 
 
 def _parameters(item: _Described) -> list[Json]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from pydantic.json_schema import models_json_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pydantic import BaseModel
 
@@ -67,10 +67,17 @@ def _with_parts(models: Iterable[type[BaseModel]]) -> dict[type[BaseModel], None
     collected: dict[type[BaseModel], None] = {}
     for model in models:
         annotations = [field.annotation for field in model.model_fields.values()]
-        kinds = [kind for annotation in annotations for kind in (annotation, *get_args(annotation))]
+        kinds = [kind for annotation in annotations for kind in _with_arguments(annotation)]
         parts = [kind for kind in kinds if isinstance(kind, type) and hasattr(kind, "model_fields")]
         collected |= _with_parts(parts) | {model: None}
     return collected
+
+
+def _with_arguments(annotation: object) -> Iterator[object]:
+    """Yield an annotation and its arguments at any depth."""
+    yield annotation
+    for argument in get_args(annotation):
+        yield from _with_arguments(argument)
 
 
 def _describe(schema: Json, model: type[BaseModel]) -> None:

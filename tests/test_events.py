@@ -60,6 +60,7 @@ STATUSES = {
     "rotate_api_key": {200, 204, 400, 401, 403, 404, 409, 410, 413, 422, 500, 503},
     "update_api_key": {200, 204, 400, 401, 403, 404, 409, 410, 413, 500, 503},
     "verify_api_key": {200, 400, 413, 500, 503},
+    "verify_api_keys": {200, 400, 413, 500, 503},
 }
 
 
@@ -182,6 +183,7 @@ CREDENTIALS = {
     "get_current_api_key": "api key",
     "revoke_current_api_key": "api key",
     "verify_api_key": "signature",
+    "verify_api_keys": "signature",
     "get_console": "none",
     "get_console_script": "none",
     "get_openapi": "none",

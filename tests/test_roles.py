@@ -81,6 +81,12 @@ NEEDED_BY = {
         "dynamodb:UpdateItem": "200_hash_of_another_price",
         "secretsmanager:GetSecretValue": "200_disabled",
     },
+    "verify_api_keys": {
+        "dynamodb:BatchGetItem": "200_example",
+        "dynamodb:PutItem": "200_not_found_rotated_out_reported",
+        "dynamodb:UpdateItem": "200_hash_of_another_price",
+        "secretsmanager:GetSecretValue": "200_example",
+    },
     "get_current_api_key": {"dynamodb:BatchGetItem": "200_bearer"},
     "revoke_current_api_key": {
         "dynamodb:BatchGetItem": "200_example",

@@ -26,6 +26,7 @@ KEY = "/auth/api-keys/{id}"
 ROTATE = "/auth/api-keys/{id}/rotate"
 USAGE = "/auth/api-keys/{id}/usage"
 VERIFY = "/auth/api-keys/verify"
+VERIFY_BATCH = "/auth/api-keys/verify-batch"
 CURRENT = "/auth/api-keys/current"
 AUDIT_LOGS = "/auth/orgs/audit-logs"
 ORGANIZATION = "/auth/orgs/current"
@@ -51,7 +52,7 @@ PATHS = (
     OPENAPI,
     DOCS,
 )
-"""The paths that web pages may call: all but that for backends."""
+"""The paths that web pages may call: all but those for backends."""
 
 VALID_BODY: dict[str, Any] = {"name": "HTTP suite", "permissions": ["sessions:read"]}
 UNLIMITED: dict[str, Any] = {"rateLimit": None, "quota": None, "allowedIps": None}
@@ -139,9 +140,13 @@ class Deployment:
         return self.use({"key": key, **({"permissions": permissions} if permissions else {})}, **iam)
 
     def use(self, content: Any, **iam: str) -> httpx.Response:
-        """Send a body to the endpoint that verifies keys, as a backend."""
+        """Send a body to the endpoint that verifies a key, as a backend."""
+        return self.send_signed(VERIFY, content, **iam)
+
+    def send_signed(self, path: str, content: Any, **iam: str) -> httpx.Response:
+        """Send a body to an endpoint for backends."""
         body = json.dumps(content).encode()
-        url = self.base_url + VERIFY
+        url = self.base_url + path
         return self.client.post(url, content=body, headers=signed(url, body, {**self.iam, **iam}))
 
     def invoke(self, content: Any) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from tests.api.deployment import (
     USAGE,
     VALID_BODY,
     VERIFY,
+    VERIFY_BATCH,
     Deployment,
     data,
     listed,
@@ -67,7 +68,7 @@ class Row:
 
     def code(self, status: int) -> str:
         """Return the error code for a status. Without a signature, a route for backends is unknown."""
-        return "NOT_FOUND" if (self.path, status) == (VERIFY, 404) else CODES[status]
+        return "NOT_FOUND" if self.path in {VERIFY, VERIFY_BATCH} and status == 404 else CODES[status]
 
 
 # fmt: off
@@ -93,6 +94,7 @@ MATRIX = [
     Row("GET", CURRENT, None,                       (401, 401, 401, 401, 401, 401, 401, 401, 401)),
     Row("DELETE", CURRENT, None,                    (401, 401, 401, 401, 401, 401, 401, 401, 401)),
     Row("POST", VERIFY, {"key": "kk_"},             (401, 401, 401, 401, 401, 401, 401, 401, 404)),
+    Row("POST", VERIFY_BATCH, {"verifications": []}, (401, 401, 401, 401, 401, 401, 401, 401, 404)),
     Row("POST", LEAKS_OF_GITHUB, [],                (401, 401, 401, 401, 401, 401, 401, 401, 401)),
 ]
 # fmt: on

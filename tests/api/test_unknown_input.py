@@ -43,13 +43,14 @@ def send(
     if "requestBody" in operation:
         example = {
             "verify_api_key": {"key": key["key"]},
+            "verify_api_keys": {"verifications": [{"key": key["key"]}]},
             "create_api_key": VALID_BODY,
             "update_api_key": {"name": "b"},
             "report_leak": {"keys": [key["key"]]},
         }
         content = json.dumps({**example.get(name, {}), **(fields or {})}).encode()
         headers = {"content-type": "application/json"}
-    if name == "verify_api_key":
+    if name in {"verify_api_key", "verify_api_keys"}:
         headers |= signed(deployment.base_url + path, content, deployment.iam)
         return deployment.client.post(deployment.base_url + path, content=content, headers=headers)
     if name in {"get_current_api_key", "revoke_current_api_key"}:
@@ -124,6 +125,7 @@ def test_400_a_misspelled_field_of_a_create(deployment: Deployment, field: str, 
         ("rotate_api_key", {"gracePeriod": 3600}, "Did you mean gracePeriodSeconds?"),
         ("update_api_key", {"enable": False}, "Did you mean enabled?"),
         ("verify_api_key", {"permission": ["sessions:read"]}, "Did you mean permissions?"),
+        ("verify_api_keys", {"verifications": [{"key": "kk_", "permission": []}]}, "Did you mean permissions?"),
         (
             "update_api_key",
             {"name": 1, "Enabled": False, "owner": "x"},

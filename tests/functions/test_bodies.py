@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.endpoints import CREATE, ROTATE, UPDATE, VERIFY, Endpoint, each
+from tests.support.endpoints import CREATE, ROTATE, UPDATE, VERIFY, VERIFY_BATCH, Endpoint, each
 from tests.support.sample_keys import PASTED_KEY, pasted_key_parts
 
 if TYPE_CHECKING:
     from tests.support.client import Call
 
 LONGEST_BODY_BYTES = 64 * 1024
-WITH_A_BODY = (CREATE, UPDATE, ROTATE, VERIFY)
+WITH_A_BODY = (CREATE, UPDATE, ROTATE, VERIFY, VERIFY_BATCH)
 
 
 def in_each_field(value: str) -> str:
     """Return a body with a value, as JSON, in each field that one of the endpoints knows."""
-    fields = ("name", "permissions", "enabled", "expiresAt", "key", "gracePeriodSeconds")
+    fields = ("name", "permissions", "enabled", "expiresAt", "key", "verifications", "gracePeriodSeconds")
     return "{" + ", ".join([f'"metadata": {{"a": {value}}}', *(f'"{field}": {value}' for field in fields)]) + "}"
 
 

@@ -18,6 +18,7 @@ from tests.support.endpoints import (
     READING,
     REVOKE_CURRENT,
     VERIFY,
+    VERIFY_BATCH,
     WRITING,
     Endpoint,
     each,
@@ -35,7 +36,7 @@ PARAMETERS = {
     DELETE.name: "The query parameters are: reason.",
     REVOKE_CURRENT.name: "The query parameters are: reason.",
 }
-EVERY = (*READING, *WRITING, CURRENT, REVOKE_CURRENT, VERIFY)
+EVERY = (*READING, *WRITING, CURRENT, REVOKE_CURRENT, VERIFY, VERIFY_BATCH)
 
 
 @pytest.mark.parametrize("name", ["limti", "Limit", "limit[]", "", "X-Amz-Date", "\N{SNOWMAN}", "x" * 8_000])

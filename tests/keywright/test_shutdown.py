@@ -226,7 +226,7 @@ time.sleep(60)
 """
 
 
-@pytest.mark.parametrize("function", ["authorize_api_key", "verify_api_key"])
+@pytest.mark.parametrize("function", ["authorize_api_key", "verify_api_key", "verify_api_keys"])
 def test_pending_uses_are_written_when_the_container_ends(
     world: World,
     api: ExtensionsApi,
@@ -243,11 +243,12 @@ def test_pending_uses_are_written_when_the_container_ends(
         "authorizationToken": text,
         "methodArn": "arn:aws:execute-api:eu-central-1:123456789012:abc/v1/GET/x",
     }
-    if function == "verify_api_key":
+    if function != "authorize_api_key":
+        body = {"key": text} if function == "verify_api_key" else {"verifications": [{"key": text}]}
         event = {
             "httpMethod": "POST",
             "headers": {},
-            "body": json.dumps({"key": text}),
+            "body": json.dumps(body),
             "isBase64Encoded": False,
             "requestContext": {
                 "requestId": "r",

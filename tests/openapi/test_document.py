@@ -140,7 +140,8 @@ def test_every_body_but_that_of_a_create_is_closed() -> None:
 
     opened = {name for name, is_open in bodies.items() if is_open}
     assert {"create_api_key", "report_github_leaks"} == opened
-    assert {"update_api_key", "rotate_api_key", "verify_api_key", "report_leak"} == bodies.keys() - opened
+    closed = {"update_api_key", "rotate_api_key", "verify_api_key", "verify_api_keys", "report_leak"}
+    assert closed == bodies.keys() - opened
 
 
 @pytest.mark.parametrize(("operation", "status", "name", "answer"), EXAMPLES)

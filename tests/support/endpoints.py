@@ -88,6 +88,7 @@ CANCEL_DELETION = Endpoint(
     role="owner",
 )
 VERIFY = Endpoint("verify_api_key", (READ,), body={"key": "kk_0"})
+VERIFY_BATCH = Endpoint("verify_api_keys", (READ,), body={"verifications": [{"key": "kk_0"}]})
 """Called by backends, without a session."""
 CURRENT = Endpoint("get_current_api_key", (READ,))
 REVOKE_CURRENT = Endpoint("revoke_current_api_key", (READ, WRITE), "api_key.deleted", 4)

@@ -119,6 +119,13 @@ class Operation:
         return self.repeat is Repeat.IS_REPLAYED
 
 
+_OF_THE_KEY: dict[str, Callable[[str], object]] = {
+    "verify_api_key": lambda text: {"key": text},
+    "verify_api_keys": lambda text: {"verifications": [{"key": text}, {"key": "kk_"}, {"key": text}]},
+}
+"""The bodies of functions that take the key's text."""
+
+
 def call(function: str, *, body: object = None, user_id: str = "user_1", has_key_id: bool = False) -> Run:
     """Return how to call a function with a route."""
 
@@ -126,7 +133,7 @@ def call(function: str, *, body: object = None, user_id: str = "user_1", has_key
         return scene.service.call(
             function,
             Caller(scene.organization_id, user_id),
-            body={"key": scene.text} if function == "verify_api_key" else body,
+            body=_OF_THE_KEY[function](scene.text) if function in _OF_THE_KEY else body,
             key_id=scene.key_id if has_key_id else None,
             idempotency_key=idempotency_key,
             authorizer={"apiKeyId": scene.key_id, "keyName": "CI", "permissions": "sessions:read"},
@@ -227,6 +234,7 @@ OPERATIONS = [
     Operation("get_current_organization", 1, call("get_current_organization", user_id="user_2")),
     Operation("list_audit_logs", 2, call("list_audit_logs")),
     Operation("verify_api_key", 1, call("verify_api_key")),
+    Operation("verify_api_keys", 1, call("verify_api_keys")),
     Operation("get_current_api_key", 1, call("get_current_api_key")),
     Operation("revoke_current_api_key", 2, call("revoke_current_api_key"), "api_key.deleted", 401),
     Operation("authorize_api_key", 1, _authorize),

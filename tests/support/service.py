@@ -29,10 +29,13 @@ METHODS = {
     "request_organization_deletion": "POST",
     "cancel_organization_deletion": "POST",
     "verify_api_key": "POST",
+    "verify_api_keys": "POST",
     "get_current_api_key": "GET",
     "revoke_current_api_key": "DELETE",
 }
 """The functions that callers reach, with the methods of their routes."""
+FOR_BACKENDS = {"verify_api_key", "verify_api_keys"}
+"""Those whose callers sign their requests with AWS credentials."""
 READS = {name for name, method in METHODS.items() if method == "GET"}
 
 
@@ -127,7 +130,7 @@ class Service:
         if idempotency_key is not None:
             event["headers"]["Idempotency-Key"] = idempotency_key
         event["headers"] |= headers or {}
-        if function == "verify_api_key":
+        if function in FOR_BACKENDS:
             event = signed(event)
         answer = self.handlers[function](event, self.world.context)
         return Answer(answer["statusCode"], answer["headers"], answer["body"])

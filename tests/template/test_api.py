@@ -69,6 +69,7 @@ def test_the_path_of_a_route_leaves_the_version_to_the_stage(route: Route) -> No
 AUTHORIZERS = {
     "/auth/api-keys/current": "ApiKeyAuthorizer",
     "/auth/api-keys/verify": "AWS_IAM",
+    "/auth/api-keys/verify-batch": "AWS_IAM",
     "/console": "NONE",
     "/console/keywright.js": "NONE",
     "/docs": "NONE",

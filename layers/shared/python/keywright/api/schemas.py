@@ -9,6 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from keywright.api.fields import (
     DEFAULT_LIMIT,
+    MAXIMUM_VERIFICATIONS,
     ActorTypes,
     AllowedIps,
     AuditEvents,
@@ -223,6 +224,16 @@ class VerifyApiKey(Body):
     permissions: list[Permission] = Field(default_factory=list)
     cost: Cost = 1
     client_ip: ClientIp | None = Field(default=None, alias="clientIp")
+
+
+class VerifyApiKeys(Body):
+    """Keys to verify.
+
+    Attributes:
+        verifications: The keys, each with what it is used for. A key that is there twice is used twice.
+    """
+
+    verifications: list[VerifyApiKey] = Field(min_length=1, max_length=MAXIMUM_VERIFICATIONS)
 
 
 class ReportLeak(Body):
@@ -598,6 +609,28 @@ class VerifiedApiKey(Answer):
     quota: QuotaStatus | None
     retry_after_seconds: int | None
     leak: Leak | None
+
+
+class UndecidedApiKey(Answer):
+    """The key could not be decided. Ask again for this key.
+
+    Attributes:
+        valid: Always `false`.
+        code: Always `SERVICE_UNAVAILABLE`: the key's quota could not be asked, or there was no time left for the key.
+    """
+
+    valid: Literal[False] = False
+    code: Literal["SERVICE_UNAVAILABLE"] = "SERVICE_UNAVAILABLE"
+
+
+class VerifiedApiKeys(Answer):
+    """Results of verifying keys.
+
+    Attributes:
+        results: One for each key, in order.
+    """
+
+    results: list[VerifiedApiKey | UnknownApiKey | UndecidedApiKey]
 
 
 class CurrentApiKey(Answer):

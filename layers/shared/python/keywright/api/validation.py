@@ -11,10 +11,11 @@ from keywright.api.fields import (
     MAXIMUM_ALLOWED_IPS,
     MAXIMUM_GRACE_PERIOD_SECONDS,
     MAXIMUM_REPORTED_KEYS,
+    MAXIMUM_VERIFICATIONS,
     NAME_CHARACTERS,
 )
 from keywright.api.json_body import quoted
-from keywright.api.schemas import Query, Quota, RateLimitInput, field_names, spelling
+from keywright.api.schemas import Query, Quota, RateLimitInput, VerifyApiKey, field_names, spelling
 from keywright.domain.limits import HIGHEST_COST, HIGHEST_LIMIT, HIGHEST_QUOTA, LONGEST_WINDOW_SECONDS, Period
 from keywright.domain.revocation_reason import RevocationReason
 from keywright.errors import BAD_REQUEST, ServiceError
@@ -75,7 +76,7 @@ def _logged(detail: ErrorDetails, model: type[BaseModel]) -> str:
     """Return a problem for the log, without names that the caller chose: they can contain anything, even a key."""
     if detail["type"] == _UNKNOWN:
         return f"unknown {_kind(model)}"
-    return f"{_path(detail['loc'][:1])}: {detail['type']}"
+    return f"{_path(_innermost(detail['loc'])[:1])}: {detail['type']}"
 
 
 def _hint(detail: ErrorDetails, model: type[BaseModel]) -> str | None:
@@ -84,13 +85,16 @@ def _hint(detail: ErrorDetails, model: type[BaseModel]) -> str | None:
         return _hint_of_unknown(detail["loc"], model)
     if rule_hint := detail.get("ctx", {}).get("hint"):
         return str(rule_hint)
-    describe = _FIELDS.get(str(detail["loc"][0])) if detail["loc"] else None
+    place = _innermost(detail["loc"])
+    describe = _FIELDS.get(str(place[0])) if place else None
     return describe() if describe else None
 
 
 def _hint_of_unknown(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
     """Return the known name that an unknown one most likely stands for, or else all known names."""
-    *places, name = map(str, location)
+    *places, name = map(str, _innermost(location))
+    if len(places) + 1 < len(location):
+        model = _ITEMS[str(location[0])]
     if places:
         model = _PARTS[places[0]]
     known = field_names(model)
@@ -106,12 +110,23 @@ def _hint_of_unknown(location: tuple[int | str, ...], model: type[BaseModel]) ->
     return f"The {_kind(model)}s{f' of {places[0]}' if places else ''} are: {', '.join(known)}."
 
 
+def _innermost(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Return a place within the item that it is in, or within the body."""
+    match location:
+        case (str(name), int(), _, *_) if name in _ITEMS:
+            return location[2:]
+    return location
+
+
 def _kind(model: type[BaseModel]) -> str:
     return "query parameter" if issubclass(model, Query) else "field"
 
 
 _PARTS: dict[str, type[BaseModel]] = {"rateLimit": RateLimitInput, "quota": Quota}
 """The models of fields that are objects with fixed names."""
+
+_ITEMS: dict[str, type[BaseModel]] = {"verifications": VerifyApiKey}
+"""The models of the items of fields that are lists of objects."""
 
 _FIELDS: dict[str, Callable[[], str]] = {
     "name": lambda: f"name is a string of 1 to {NAME_CHARACTERS} characters.",
@@ -135,6 +150,10 @@ _FIELDS: dict[str, Callable[[], str]] = {
     ),
     "clientIp": lambda: "clientIp is the IP address of your caller, a string.",
     "keys": lambda: f"keys is an array of 1 to {MAXIMUM_REPORTED_KEYS} texts of API keys.",
+    "verifications": lambda: (
+        f"verifications is an array of 1 to {MAXIMUM_VERIFICATIONS} objects with the fields: "
+        f"{', '.join(field_names(VerifyApiKey))}."
+    ),
     "url": lambda: "url is the address where the keys were found, a string.",
     "cost": lambda: f"cost is a whole number from 0 to {HIGHEST_COST}.",
     "leak": lambda: "leak can only be null, which clears the report of a leak.",

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from keywright.errors import SERVICE_UNAVAILABLE
+
 if TYPE_CHECKING:
     from uuid import UUID
 
@@ -134,3 +136,26 @@ class IdentifiedKey:
 
 
 Verification = UnknownKey | IdentifiedKey
+
+
+@dataclass(frozen=True, slots=True)
+class UndecidedKey:
+    """Of this text of a batch it is not known whether it is a valid key, unlike of the others.
+
+    Attributes:
+        reason: for the log only.
+        ids: of the organization and the key that the text was issued for; for the log only.
+    """
+
+    reason: str
+    ids: tuple[UUID, UUID] = field(compare=False)
+
+    @property
+    def code(self) -> str:
+        """SERVICE_UNAVAILABLE, which is no Code: a single verification raises it."""
+        return SERVICE_UNAVAILABLE.code
+
+    def logged(self) -> dict[str, object]:
+        """Return the fields of the log line."""
+        organization_id, key_id = map(str, self.ids)
+        return {"code": self.code, "reason": self.reason, "organization_id": organization_id, "api_key_id": key_id}

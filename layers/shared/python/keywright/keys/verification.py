@@ -1,6 +1,6 @@
 """Verifying an API key: the hot path, before every request that is made with a key.
 
-In this order, so that only the holder of the right secret learns more than NOT_FOUND:
+For each text, in this order, so that only the holder of the right secret learns more than NOT_FOUND:
 
 1. the text and its tag: forged and mistyped keys end here, without a read and without a hash. Where imported keys are
    taken, a text of another form costs one read of the items that would name its key;
@@ -9,6 +9,9 @@ In this order, so that only the holder of the right secret learns more than NOT_
 3. the secret, against the hash of its generation;
 4. expiry, enabled, the organization's scheduled deletion, the client's address, permissions;
 5. the limits of the key and of its organization, last, because a refusal spends nothing (keys/limiter.py).
+
+Several texts are verified with the same steps. The reads of all come first, so that what can fail for all of them has
+failed before a limit is taken; then each is decided, in order.
 
 A container remembers which secret matched which stored hash, so that Argon2id runs once for each. It trusts that
 memory only while the very same hash is what it has just read.
@@ -20,7 +23,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from keywright import clock
+from keywright import clock, deadline
+from keywright.aws.retries import ATTEMPT_SECONDS
 from keywright.cache import Recent, once
 from keywright.domain import key_hash, key_text, permissions
 from keywright.domain.access_rules import RouteClosed
@@ -28,7 +32,7 @@ from keywright.domain.ip_addresses import is_within
 from keywright.domain.key_text import NotIssuedHere
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
 from keywright.keys import limiter, retired_secrets, verification_log
-from keywright.keys.outcome import ROTATED_OUT, Code, IdentifiedKey, UnknownKey
+from keywright.keys.outcome import ROTATED_OUT, Code, IdentifiedKey, UndecidedKey, UnknownKey
 from keywright.keys.usage import meter
 from keywright.keys.verification_log import Measurements
 from keywright.log import describe, logger
@@ -37,14 +41,13 @@ from keywright.store import credentials, pepper
 from keywright.store.limits import LimitsGoneError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
-    from uuid import UUID
 
     from keywright.domain.key_text import KeyParts
     from keywright.keys.outcome import Verification
     from keywright.store.api_keys import ApiKeyRecord
-    from keywright.store.credentials import Credential
+    from keywright.store.credentials import Credential, Name
 
 REMEMBERED_MATCHES = 20_000
 """Entries take some 400 bytes each, so 8 MB at the most."""
@@ -61,7 +64,7 @@ def matches() -> Recent[bytes, str]:
 
 
 @once
-def records() -> Recent[tuple[UUID, UUID], tuple[float, Credential]]:
+def records() -> Recent[Name, tuple[float, Credential]]:
     """Return this container's records that may be reused, with the times of their reads (monotonic)."""
     return Recent(REUSED_RECORDS)
 
@@ -107,32 +110,104 @@ def verify(text: str, use: Use = NO_PERMISSION_NEEDED) -> Verification:
     return verification
 
 
+def verify_all(asked: Sequence[tuple[str, Use]]) -> list[Verification | UndecidedKey]:
+    """Verify keys for uses, as `verify` does with each of them in order; log and metrics have every result.
+
+    Args:
+        asked: texts presented as keys, each with its use. A text that is there twice is used twice.
+
+    Returns:
+        The results, in order. A key is undecided if its quota could not be asked, or if the time of the invocation ran
+        out before it: what others took of their limits would be lost with an error.
+
+    Raises:
+        ServiceError: SERVICE_UNAVAILABLE if the keys could not be read. Then nothing was taken of any limit.
+    """
+    measurements = [Measurements() for _ in asked]
+    started = time.perf_counter()
+    decoded = _decode_all([text for text, _ in asked], measurements)
+    credentials_read = _read_all(decoded, measurements)
+    together_seconds = time.perf_counter() - started
+    results: list[Verification | UndecidedKey] = []
+    for (_, use), parts, measured in zip(asked, decoded, measurements, strict=True):
+        started = time.perf_counter()
+        result = _decide(parts, credentials_read, use, measured)
+        # Each has waited for the reads of all.
+        measured.total_seconds = together_seconds + time.perf_counter() - started
+        verification_log.write(result, measured)
+        results.append(result)
+    return results
+
+
 def _verify(text: str, use: Use, measured: Measurements) -> Verification:
-    parts = key_text.decode(text, settings().key_prefix, pepper.peppers().tag_key)
+    parts = _decode(text)
     if parts is NotIssuedHere.MALFORMED and settings().takes_imported_keys:
-        parts = _imported(text, measured)
+        (parts,) = _imported([text], [measured])
     if isinstance(parts, NotIssuedHere):
         return UnknownKey(parts)
-    for _ in range(_READS):
-        credential = _read(parts, measured)
+    return _verify_key(parts, _read(parts, measured), use, measured)
+
+
+def _decode(text: str) -> KeyParts | NotIssuedHere:
+    return key_text.decode(text, settings().key_prefix, pepper.peppers().tag_key)
+
+
+def _decode_all(texts: Sequence[str], measurements: Sequence[Measurements]) -> list[KeyParts | NotIssuedHere]:
+    """Return the parts of each text, after one lookup of those that may be imported keys."""
+    decoded = [_decode(text) for text in texts]
+    others = [place for place, parts in enumerate(decoded) if parts is NotIssuedHere.MALFORMED]
+    if others and settings().takes_imported_keys:
+        found = _imported([texts[place] for place in others], [measurements[place] for place in others])
+        for place, parts in zip(others, found, strict=True):
+            decoded[place] = parts
+    return decoded
+
+
+def _imported(texts: Sequence[str], measurements: Iterable[Measurements]) -> list[KeyParts | NotIssuedHere]:
+    from keywright.keys import imported  # noqa: PLC0415 - loaded only where imported keys are taken
+
+    started = time.perf_counter()
+    found = imported.find(texts)
+    _add_read(measurements, time.perf_counter() - started)
+    return [parts or NotIssuedHere.MALFORMED for parts in found]
+
+
+def _decide(
+    parts: KeyParts | NotIssuedHere, read: Mapping[Name, Credential | None], use: Use, measured: Measurements
+) -> Verification | UndecidedKey:
+    """Verify a text among others. What fails for one of them is not raised."""
+    if isinstance(parts, NotIssuedHere):
+        return UnknownKey(parts)
+    name = _name(parts)
+    if deadline.remaining_seconds() < ATTEMPT_SECONDS:  # for a limit, one attempt at the least
+        return UndecidedKey("too little time was left", name)
+    try:
+        return _verify_key(parts, read[name], use, measured)
+    except ServiceError as error:
+        return UndecidedKey(error.reason or error.error.code, name)
+    except Exception as error:  # noqa: BLE001 - what one key causes must not lose what others took
+        logger().error("unexpected error", extra={"operation": "verification", "details": describe(error)})
+        return UndecidedKey("unexpected error", name)
+
+
+def _verify_key(parts: KeyParts, credential: Credential | None, use: Use, measured: Measurements) -> Verification:
+    """Verify a key by what was read of it, and by reading it again if its limits are gone.
+
+    Raises:
+        ServiceError: SERVICE_UNAVAILABLE.
+    """
+    for read_before in range(_READS):
+        if read_before:
+            credential = _read(parts, measured)
         if credential is None:
             return UnknownKey("no such key")
         try:
             verification = _verify_credential(parts, credential, use, measured)
         except LimitsGoneError:
-            records().forget((parts.organization_id, parts.key_id))
+            records().forget(_name(parts))
         else:
             return _with_usage_plan(verification, credential)
     raise ServiceError(SERVICE_UNAVAILABLE, reason="the item of a limit is missing")
-
-
-def _imported(text: str, measured: Measurements) -> KeyParts | NotIssuedHere:
-    from keywright.keys import imported  # noqa: PLC0415 - loaded only where imported keys are taken
-
-    started = time.perf_counter()
-    (parts,) = imported.find([text])
-    measured.read_seconds = time.perf_counter() - started
-    return parts or NotIssuedHere.MALFORMED
 
 
 def _with_usage_plan(verification: Verification, credential: Credential) -> Verification:
@@ -199,25 +274,71 @@ def _refusal(  # noqa: PLR0911 - one for each result, in their order
 
 
 def _read(parts: KeyParts, measured: Measurements) -> Credential | None:
-    """Read the key, or reuse a record that is not older than RecordReuseSeconds.
+    """Read the key, or reuse a record of it."""
+    asked_at = time.monotonic()
+    reused = _reusable(parts, asked_at)
+    if reused is not None:
+        return reused
+    started = time.perf_counter()
+    credential = credentials.read(parts.organization_id, parts.key_id)
+    _add_read([measured], time.perf_counter() - started)
+    _keep(_name(parts), credential, asked_at)
+    return credential
+
+
+def _read_all(
+    decoded: Sequence[KeyParts | NotIssuedHere], measurements: Sequence[Measurements]
+) -> dict[Name, Credential | None]:
+    """Read the keys of texts, or reuse records of them. A key that one of its texts needs read is read for all."""
+    asked_at = time.monotonic()
+    known: dict[Name, Credential | None] = {}
+    waiting: dict[Name, list[Measurements]] = {}
+    for parts, measured in zip(decoded, measurements, strict=True):
+        if isinstance(parts, NotIssuedHere):
+            continue
+        reused = _reusable(parts, asked_at)
+        if reused is None:
+            waiting.setdefault(_name(parts), []).append(measured)
+        else:
+            known[_name(parts)] = reused
+    if not waiting:
+        return known
+    started = time.perf_counter()
+    read = credentials.read_all(waiting.keys())
+    seconds = time.perf_counter() - started
+    for name, credential in read.items():
+        _add_read(waiting[name], seconds)
+        _keep(name, credential, asked_at)
+    return known | read
+
+
+def _reusable(parts: KeyParts, asked_at: float) -> Credential | None:
+    """Return a record that is not older than RecordReuseSeconds.
 
     The tag of the text proves its generation: a record of an earlier one was read before the last rotation.
     """
     reuse_seconds = settings().record_reuse_seconds
-    name = (parts.organization_id, parts.key_id)
-    asked_at = time.monotonic()
-    if reuse_seconds:
-        reusable = records().get(name)
-        if reusable is not None and asked_at < reusable[0] + reuse_seconds:
-            reused = reusable[1]
-            if parts.generation <= reused.key.generation:
-                return reused
-    started = time.perf_counter()
-    credential = credentials.read(*name)
-    measured.read_seconds = (measured.read_seconds or 0.0) + time.perf_counter() - started
-    if reuse_seconds and credential is not None:
+    if not reuse_seconds:
+        return None
+    reusable = records().get(_name(parts))
+    if reusable is None or asked_at >= reusable[0] + reuse_seconds or parts.generation > reusable[1].key.generation:
+        return None
+    return reusable[1]
+
+
+def _keep(name: Name, credential: Credential | None, asked_at: float) -> None:
+    """Keep a record for reuse, if records are reused."""
+    if credential is not None and settings().record_reuse_seconds:
         records().put(name, (asked_at, credential))
-    return credential
+
+
+def _add_read(measurements: Iterable[Measurements], seconds: float) -> None:
+    for measured in measurements:
+        measured.read_seconds = (measured.read_seconds or 0.0) + seconds
+
+
+def _name(parts: KeyParts) -> Name:
+    return parts.organization_id, parts.key_id
 
 
 def _hash_of_generation(key: ApiKeyRecord, generation: int, now: datetime) -> str | None:

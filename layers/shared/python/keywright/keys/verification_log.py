@@ -18,7 +18,7 @@ from keywright.keys.outcome import ROTATED_OUT
 from keywright.log import SERVICE, directive, metrics_namespace, timestamp
 
 if TYPE_CHECKING:
-    from keywright.keys.outcome import Verification
+    from keywright.keys.outcome import UndecidedKey, Verification
 
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 _REMEMBERED_DIRECTIVES = 64
@@ -43,7 +43,7 @@ class Measurements:
     limiter_failures: int = 0
 
 
-def write(verification: Verification, measured: Measurements) -> None:
+def write(verification: Verification | UndecidedKey, measured: Measurements) -> None:
     """Write the line of a verification to standard output.
 
     The line has the form of the logger's. The logger itself would cost more than the rest of a refusal.

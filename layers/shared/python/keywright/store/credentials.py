@@ -11,11 +11,14 @@ from keywright.store import api_keys, layout, table
 from keywright.store.table import Expression, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from uuid import UUID
 
     from keywright.store.api_keys import ApiKeyRecord
     from keywright.store.layout import Item
+
+    Name = tuple[UUID, UUID]
+    """The ids of an organization and of a key in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,37 @@ def read(organization_id: UUID, key_id: UUID) -> Credential | None:
     read_at = clock.now_ns()
     sort_key = layout.api_key_sort_key(key_id)
     items = table.read(organization_id, (sort_key, layout.ORGANIZATION))
-    key, organization = items.get(sort_key), items.get(layout.ORGANIZATION)
+    return _credential(items.get(sort_key), items.get(layout.ORGANIZATION), read_at)
+
+
+def read_all(names: Collection[Name]) -> dict[Name, Credential | None]:
+    """Read keys and their organizations as `read` does, with one request for 100 items.
+
+    An organization of several keys is one item: 99 keys of one take one request, 100 keys of 100 take two.
+
+    Args:
+        names: any number, without duplicates.
+
+    Returns:
+        Each of them, with None as `read` has it.
+
+    Raises:
+        ServiceError: SERVICE_UNAVAILABLE if DynamoDB throttles or does not answer.
+    """
+    read_at = clock.now_ns()
+    key_places = {name: layout.in_organization(name[0], layout.api_key_sort_key(name[1])) for name in names}
+    organization_places = {organization_id: layout.organization_key(organization_id) for organization_id, _ in names}
+    read = table.read_all([*key_places.values(), *organization_places.values()])
+    items = {layout.place_of(item): item for item in read}
+    return {
+        name: _credential(
+            items.get(layout.place_of(key_place)), items.get(layout.place_of(organization_places[name[0]])), read_at
+        )
+        for name, key_place in key_places.items()
+    }
+
+
+def _credential(key: Item | None, organization: Item | None, read_at: int) -> Credential | None:
     if key is None or organization is None:
         return None
     record = api_keys.parse_api_key(key)

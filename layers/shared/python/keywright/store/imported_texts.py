@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from keywright.store.layout import Item
     from keywright.store.table import Step
 
-_MOST_READ_AT_ONCE = 100  # Amazon DynamoDB API Reference, BatchGetItem
-
 
 @dataclass(frozen=True, slots=True)
 class NamedKey:
@@ -72,10 +70,7 @@ def read(digests: Iterable[str]) -> dict[str, NamedKey]:
         ServiceError: SERVICE_UNAVAILABLE if DynamoDB throttles or does not answer.
     """
     keys = [layout.imported_text_key(digest) for digest in dict.fromkeys(digests)]
-    items: dict[str, Item] = {}
-    for start in range(0, len(keys), _MOST_READ_AT_ONCE):
-        items |= table.read_keys(keys[start : start + _MOST_READ_AT_ONCE])
-    return {digest: _parse(item) for digest, item in items.items()}
+    return {layout.sort_key_of(item): _parse(item) for item in table.read_all(keys)}
 
 
 def _parse(item: Item) -> NamedKey:

@@ -169,6 +169,11 @@ def key_of(item: Item) -> dict[str, str]:
     return {name: item[name]["S"] for name in ("pk", "sk")}
 
 
+def place_of(item: Item) -> tuple[str, str]:
+    """Return the primary key of an item, or an item with nothing else, as a key of a dictionary."""
+    return item["pk"]["S"], item["sk"]["S"]
+
+
 def sort_key_of(item: Item) -> str:
     """Return the sort key of an item."""
     return item["sk"]["S"]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 LARGEST_PAGE = 1000
 """Items that one Query looks at, at most."""
 
+_MOST_READ_AT_ONCE = 100  # Amazon DynamoDB API Reference, BatchGetItem
 _CONDITION_FAILED = "ConditionalCheckFailed"
 _THROTTLING_REASONS = frozenset({"ThrottlingError", "ProvisionedThroughputExceeded"})
 _PASSING_REASONS = _THROTTLING_REASONS | {"TransactionConflict"}
@@ -319,16 +320,35 @@ def read(organization_id: UUID, sort_keys: Iterable[str]) -> dict[str, Item]:
 
 def read_keys(keys: Sequence[Key]) -> dict[str, Item]:
     """Read items of different sort keys, as `read` does."""
+    return {layout.sort_key_of(item): item for item in _read_at_once(keys)}
+
+
+def read_all(keys: Sequence[Key]) -> Iterator[Item]:
+    """Read any number of items, strongly consistent, in one BatchGetItem for 100 of them.
+
+    Args:
+        keys: without duplicates, which DynamoDB refuses.
+
+    Yields:
+        The items that exist, in no order.
+
+    Raises:
+        ServiceError: SERVICE_UNAVAILABLE if DynamoDB throttles or does not answer.
+    """
+    for start in range(0, len(keys), _MOST_READ_AT_ONCE):
+        yield from _read_at_once(keys[start : start + _MOST_READ_AT_ONCE])
+
+
+def _read_at_once(keys: Sequence[Key]) -> list[Item]:
     name = table_settings().table_name
-    items: dict[str, Item] = {}
+    items: list[Item] = []
 
     def attempt() -> None:
         nonlocal keys
         request = {"RequestItems": {name: {"Keys": keys, "ConsistentRead": True}}}
         answer = dynamodb().call("BatchGetItem", request)
         require_genuine(answer, "Responses")
-        for item in answer.content["Responses"].get(name, []):
-            items[layout.sort_key_of(item)] = _decoded(item)
+        items.extend(map(_decoded, answer.content["Responses"].get(name, [])))
         unprocessed = answer.content.get("UnprocessedKeys", {}).get(name)
         if unprocessed:
             keys = unprocessed["Keys"]
