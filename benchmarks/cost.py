@@ -1,9 +1,7 @@
-"""Cost of operations: what they consume on DynamoDB Local, at the prices of AWS."""
+"""Cost of operations: what they consume on DynamoDB Local, and verifications by the cost model of the documentation."""
 
 from __future__ import annotations
 
-import json
-import math
 import statistics
 import time
 import uuid
@@ -15,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from benchmarks import deployment, hot_path, stub, table
 from benchmarks.report import Section, Table
 from local import dynamodb_local
-from local.options import ROOT
+from tools.cost_tables import EXAMPLE
+from tools.costs import ARGON2ID, HMAC_SHA256, WARM, read_costs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,22 +22,24 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from benchmarks.measuring import Effort
+    from benchmarks.report import Cell
     from keywright.domain.limits import Quota, RateLimit
     from tests.support.capacity import Consumption
-
-PRICES = ROOT / "docs" / "costs" / "prices.json"
-ASSUMPTIONS = ROOT / "benchmarks" / "assumptions.json"
+    from tools.costs import Costs
 
 _Action = tuple[Callable[[], Any], Callable[[Any], Any]]
 
 _MILLION = 1_000_000
 _KEYS_LISTED = 10
-_REUSE_SECONDS = 10
-_KEPT_SECONDS = 60
 _OFTEN = 10_000
 """Uses of a limit that is not reached."""
+_AUTHORIZER = "verify, by the authorizer"
+_VERIFY = "verify, by POST /verify"
+_FLUSH = "write the uses of a key, once in UsageFlushSeconds"
 _LIMITED = "verify, key with a rate limit"
 _LIMITED_TWICE = "verify, key and organization with rate limits"
+_WAYS = {_AUTHORIZER: "authorizer", _VERIFY: "verify", _LIMITED: "authorizer_with_limits"}
+"""The way of asking whose requests and units each operation measures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,63 +53,6 @@ class MeasuredOperation:
     consumption: Consumption
     hashes: int
     own_milliseconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Bill:
-    """The cost of an operation in dollars, by part."""
-
-    function: float = 0.0
-    dynamodb: float = 0.0
-    api_gateway: float = 0.0
-    logs: float = 0.0
-
-    @property
-    def parts(self) -> tuple[float, float, float, float]:
-        """The cost of each part."""
-        return self.function, self.dynamodb, self.api_gateway, self.logs
-
-    @property
-    def total(self) -> float:
-        """The total cost."""
-        return sum(self.parts)
-
-    def times(self, share: float) -> Bill:
-        """Return the bill of an operation that runs in a share of cases."""
-        return Bill(*(part * share for part in self.parts))
-
-
-class Prices:
-    """The price list of the documentation, and assumptions for what cannot be measured on one machine."""
-
-    def __init__(self) -> None:
-        content = json.loads(PRICES.read_text(encoding="utf-8"))
-        self.as_of: str = content["as_of"]
-        self.region: str = content["region"]
-        self._prices: dict[str, float] = {
-            name: entry["price"] / entry["per"] for name, entry in content["prices"].items()
-        }
-        assumptions = json.loads(ASSUMPTIONS.read_text(encoding="utf-8"))
-        self.assumptions: dict[str, float] = {name: value for name, value in assumptions.items() if name != "what"}
-
-    def invocation(self, milliseconds: float) -> float:
-        """Return the price of an invocation. Lambda bills whole milliseconds."""
-        gigabyte_seconds = math.ceil(milliseconds) / 1000 * self.assumptions["function_megabytes"] / 1024
-        return self._prices["lambda_request"] + gigabyte_seconds * self._prices["lambda_arm_gb_second"]
-
-    def units(self, read: float, write: float) -> float:
-        """Return the price of read and write units."""
-        return read * self._prices["dynamodb_read_unit"] + write * self._prices["dynamodb_write_unit"]
-
-    @property
-    def api_gateway_request(self) -> float:
-        """The price of a request to a REST API."""
-        return self._prices["api_gateway_rest_request"]
-
-    @property
-    def logs(self) -> float:
-        """The price of the logs of an invocation."""
-        return self.assumptions["log_bytes_per_invocation"] / 1e9 * self._prices["logs_ingested_gb"]
 
 
 def run(effort: Effort) -> Section:
@@ -138,36 +82,53 @@ def run(effort: Effort) -> Section:
             ],
         )
     )
-    prices = Prices()
-    bills = _bills(operations, prices)
+    costs = read_costs()
+    section.failures += differences(operations, costs)
     section.tables.append(
         Table(
-            f"Dollars for a million, by the price list of {prices.region} as of {prices.as_of}",
-            ("what, and how", "Lambda", "DynamoDB", "API Gateway", "logs", "all"),
-            [
-                (
-                    name,
-                    *(
-                        _MILLION * part
-                        for part in (bill.function, bill.dynamodb, bill.api_gateway, bill.logs, bill.total)
-                    ),
-                )
-                for name, bill in bills.items()
-            ],
+            f"Dollars for a million verifications, by the price list of {costs.region} as of {costs.as_of}",
+            ("way of asking", "containers", "Lambda", "DynamoDB", "API Gateway", "logs", "traces", "pepper", "all"),
+            list(_bills(costs)),
         )
     )
-    per_minute = prices.assumptions["verifications_per_key_and_minute"]
-    assumed = prices.assumptions
-    times = f"A read is assumed to take {assumed['dynamodb_read_milliseconds']:g} ms, a transaction"
-    times += f" {assumed['dynamodb_transaction_milliseconds']:g} ms, the change of a limit's item"
-    times += f" {assumed['dynamodb_update_milliseconds']:g} ms, with {assumed['function_megabytes']:g} MB: see"
-    times += " benchmarks/assumptions.json."
+    company = costs.companies[EXAMPLE]
+    share = costs.assumed("cold_start_share") * 100
+    warm = (
+        f"Warm, or with {share:g} % cold starts, for each KeyHash. Durations, bytes of logs and what else is assumed,"
+    )
+    month = (
+        f"For a company with {company.keys:,} keys and {company.verifications:,} verifications a month. The request to"
+    )
     section.notes = [
-        times,
-        f"Each key is assumed to be used {per_minute:g} times a minute in each container; its uses are written once.",
-        "The request to the protected API is not included: it costs the same with any authorizer.",
+        f"{warm} each with its reason: docs/costs/assumptions.json.",
+        f"{month} the protected API is not included: it costs the same with any authorizer.",
     ]
     return section
+
+
+def differences(operations: Mapping[str, MeasuredOperation], costs: Costs) -> list[str]:
+    """Return where the measured requests and units differ from those that the costs assume."""
+    found = []
+    for operation, way_name in _WAYS.items():
+        way, consumption = costs.ways[way_name], operations[operation].consumption
+        assumed = way.read_requests + way.limit_updates, way.read_units, way.limit_updates
+        measured = consumption.requests, consumption.read_units, consumption.write_units
+        if assumed != measured:
+            found.append(f"{operation}: requests, read and write units are {measured}, but the costs assume {assumed}")
+    flushed = operations[_FLUSH].consumption.write_units
+    if flushed != costs.assumed("write_units_per_flush"):
+        found.append(f"{_FLUSH}: {flushed} write units, but the costs assume {costs.assumed('write_units_per_flush')}")
+    return found
+
+
+def _bills(costs: Costs) -> Iterator[tuple[Cell, ...]]:
+    company = costs.companies[EXAMPLE]
+    starts = {"warm": WARM} | {f"cold starts, {scheme}": costs.start(scheme) for scheme in (ARGON2ID, HMAC_SHA256)}
+    for way in costs.ways.values():
+        for name, start in starts.items():
+            bill = costs.bill(costs.consumed(way, company, start))
+            parts = (bill.function, bill.dynamodb, bill.api_gateway, bill.logs, bill.traces, bill.pepper, bill.total)
+            yield (way.title, name, *(part / company.verifications * _MILLION for part in parts))
 
 
 def _measured(url: str, stack: ExitStack, *, calls: int) -> dict[str, MeasuredOperation]:
@@ -280,13 +241,13 @@ def _operations() -> dict[str, _Action]:
             matches.cache_clear,
             lambda _: authorize(deployment.authorizer_event(key)),
         ),
-        "verify, by the authorizer": (lambda: None, lambda _: authorize(deployment.authorizer_event(key))),
-        "verify, by POST /verify": (lambda: None, lambda _: _ok(verify(deployment.backend_event({"key": key})))),
+        _AUTHORIZER: (lambda: None, lambda _: authorize(deployment.authorizer_event(key))),
+        _VERIFY: (lambda: None, lambda _: _ok(verify(deployment.backend_event({"key": key})))),
         "verify, a forged key": (
             lambda: None,
             lambda _: _ok(verify(deployment.backend_event({"key": key[:-4] + "0000"}))),
         ),
-        "write the uses of a key, once a minute": (used, lambda _: meter().flush_all(seconds=30)),
+        _FLUSH: (used, lambda _: meter().flush_all(seconds=30)),
         "create": (lambda: None, lambda _: _ok(create(event("POST", "/auth/api-keys", body)))),
         "create, with an Idempotency-Key": (
             lambda: {**with_key, "headers": {**with_key["headers"], "Idempotency-Key": str(uuid.uuid4())}},
@@ -362,45 +323,3 @@ def _forget_uses() -> None:
     from keywright.keys.usage import meter  # noqa: PLC0415
 
     meter.cache_clear()
-
-
-def _bills(operations: Mapping[str, MeasuredOperation], prices: Prices) -> dict[str, Bill]:
-    read_milliseconds = prices.assumptions["dynamodb_read_milliseconds"]
-    update_milliseconds = prices.assumptions["dynamodb_update_milliseconds"]
-    write_milliseconds = prices.assumptions["dynamodb_transaction_milliseconds"]
-    per_minute = prices.assumptions["verifications_per_key_and_minute"]
-    uses = operations["write the uses of a key, once a minute"].consumption
-    uses_dollars = prices.units(uses.read_units, uses.write_units) / per_minute
-
-    def verification(name: str, reads: float = 1.0, *, through_api_gateway: bool = False) -> Bill:
-        operation, consumption = operations[name], operations[name].consumption
-        waiting = reads * read_milliseconds + consumption.write_units * update_milliseconds
-        return Bill(
-            function=prices.invocation(operation.own_milliseconds + waiting),
-            dynamodb=prices.units(reads * consumption.read_units, consumption.write_units) + uses_dollars,
-            api_gateway=prices.api_gateway_request if through_api_gateway else 0.0,
-            logs=prices.logs,
-        )
-
-    def reads_with_reuse() -> float:
-        """Return the share of verifications that read: the first in each period of RecordReuseSeconds."""
-        return 1 / (1 + per_minute / 60 * _REUSE_SECONDS)
-
-    created = operations["create"]
-    authorizer = "verify, by the authorizer"
-    return {
-        "verification: authorizer, asked every time": verification(authorizer),
-        f"verification: authorizer, RecordReuseSeconds={_REUSE_SECONDS}": verification(authorizer, reads_with_reuse()),
-        f"verification: authorizer, API Gateway keeps its answer for {_KEPT_SECONDS} s": verification(authorizer).times(
-            1 / (1 + per_minute / 60 * _KEPT_SECONDS)
-        ),
-        "verification: authorizer, key with limits": verification(_LIMITED),
-        "verification: authorizer, key and organization with limits": verification(_LIMITED_TWICE),
-        "verification: POST /verify, by a backend": verification("verify, by POST /verify", through_api_gateway=True),
-        "create": Bill(
-            function=prices.invocation(created.own_milliseconds + write_milliseconds),
-            dynamodb=prices.units(created.consumption.read_units, created.consumption.write_units),
-            api_gateway=prices.api_gateway_request,
-            logs=prices.logs,
-        ),
-    }

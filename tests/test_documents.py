@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import tomllib
-from collections import Counter
 from functools import cache
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
@@ -15,9 +13,8 @@ import pytest
 
 from local.intrinsics import load_template, mapping
 from tests.support.aws_commands import OWN_COMMANDS, Command, commands_in, operation, waited_for
-from tests.support.cloudformation import resources, section
+from tests.support.cloudformation import section
 from tests.support.environment import ROOT
-from tools import costs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -237,54 +234,3 @@ def test_the_guide_quotes_the_build() -> None:
     for line in printed:
         shown = line.replace("$(PYTHON_VERSION)", "3.13").replace("$(MACHINE)", "aarch64")
         assert f"    {re.sub(r'[$][(]if .*', 'pip', shown)}" in guide
-
-
-# ---- What is computed ----------------------------------------------------------------------------------------
-
-
-def test_the_costs_are_those_of_the_prices() -> None:
-    """The table of costs is current; `make generate` writes it after a change of prices or assumptions."""
-    guide = costs.GUIDE.read_text(encoding="utf-8")
-
-    assert costs.with_table(guide) == guide
-    assert "| **together, USD** |" in guide
-
-
-def test_all_alarms_are_counted() -> None:
-    """An alarm costs as much as the metrics that it watches."""
-    assumptions = json.loads((costs.COSTS_FOLDER / "sizes.json").read_text(encoding="utf-8"))["assumptions"]
-    watched = Counter[object]()
-    for alarm in resources("AWS::CloudWatch::Alarm").values():
-        watched[alarm.get("Condition")] += max(1, str(alarm).count("'MetricStat'"))
-
-    assert {
-        None: assumptions["alarm_metrics"],
-        "ArchivesAuditRecords": assumptions["archive_alarm_metrics"],
-    } == watched
-    prices = json.loads((costs.COSTS_FOLDER / "prices.json").read_text(encoding="utf-8"))["prices"]
-    of_archive = assumptions["archive_alarm_metrics"] * prices["alarm_metric"]["price"]
-    assert f"the three alarms {of_archive:.2f}." in (ROOT / "docs" / "archive.md").read_text(encoding="utf-8")
-
-
-def test_a_bill_is_the_sum_of_its_parts() -> None:
-    """GIVEN round prices WHEN a size is computed THEN each part is its amount times its price."""
-    prices = json.loads((costs.COSTS_FOLDER / "prices.json").read_text(encoding="utf-8"))["prices"]
-    assumptions = json.loads((costs.COSTS_FOLDER / "sizes.json").read_text(encoding="utf-8"))["assumptions"]
-    size = {
-        "verifications": 1_000_000,
-        "changes": 0,
-        "keys": 0,
-        "usage_writes": 0,
-        "cold_starts": 0,
-        "active_methods": 0,
-    }
-
-    rows = costs.Costs(prices, assumptions | {"seconds_per_verification": 0.01}).rows(size)
-
-    assert pytest.approx(3.5) == rows["API Gateway"]
-    assert pytest.approx(0.2 + 10_000 * 0.0000133334) == rows["Lambda"]
-    assert pytest.approx(2 * 0.125) == rows["DynamoDB"]
-    assert pytest.approx(0.4) == rows["Pepper"]
-    assert pytest.approx(0) == rows["Events"]
-    rows = costs.Costs(prices, assumptions | {"seconds_per_event": 0.05}).rows(size | {"changes": 1_000_000})
-    assert pytest.approx(1.0 + 0.2 + 50_000 * 0.0000133334) == rows["Events"]

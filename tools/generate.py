@@ -12,7 +12,7 @@ from keywright.domain.audit_event import AuditEvent
 from keywright.organizations.events import json_schema
 from keywright_admin.output import SCHEMAS
 from openapi import document
-from tools import costs, errors, event_schemas, figures, readable_json, reference, terminal
+from tools import cost_tables, errors, event_schemas, figures, readable_json, reference, terminal
 from tools.admin_schemas import SCHEMAS_FOLDER, schema_text
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def files() -> dict[Path, Callable[[str], str]]:
         reference.ERRORS: reference.with_entries,
         reference.GUIDE_HTML: lambda _: reference.guide(reference.GUIDE.read_text(encoding="utf-8")),
         reference.ERRORS_HTML: lambda _: reference.errors(reference.ERRORS.read_text(encoding="utf-8")),
-        costs.GUIDE: costs.with_table,
+        cost_tables.GUIDE: cost_tables.with_tables,
         figures.PAGE: figures.with_figures,
         ROOT / "docs" / "performance.md": fill_tables,
         _PERFORMANCE / "report.md": fill_tables,

@@ -12,6 +12,7 @@ import hmac
 import os
 from typing import TYPE_CHECKING, TypeAlias
 
+from keywright.immutable import field, immutable
 from keywright.settings import KEY_HASH, KeyHash
 
 if TYPE_CHECKING:
