@@ -12,7 +12,18 @@ from benchmarks import report
 from benchmarks.measuring import FULL, QUICK
 from local.options import ROOT
 
-PARTS = ("hot_path", "cold_start", "cost", "growth", "comparison", "limits", "simulation", "clients")
+PARTS = (
+    "hot_path",
+    "cold_start",
+    "cost",
+    "growth",
+    "comparison",
+    "limits",
+    "simulation",
+    "clients",
+    "population",
+    "partition",
+)
 
 
 def main(parts: list[str]) -> int:
