@@ -47,7 +47,7 @@ DYNAMODB_TESTS := tests/dynamodb tests/keywright/store tests/keywright/keys/test
   tests/functions tests/contract tests/test_events.py tests/lifecycle tests/reliability tests/api
 
 .PHONY: help help-all run token emit invoke admin event events test test-all check test-api test-dynamodb test-layer test-wheel test-runtime test-scanners sam-local-test \
-  capacity e2e test-browser test-clients build-clients fuzz load bench figures lint generate format build build-local lock clean
+  capacity e2e test-browser test-clients build-clients fuzz load bench bench-aws figures lint generate format build build-local lock clean
 .DEFAULT_GOAL := help
 
 # $(call list,MARK): the targets with a comment that begins with the mark.
@@ -158,6 +158,9 @@ build-clients: $(CLIENTS_VENV)/.installed #: build the packages of both clients 
 
 bench: $(VENV)/.dev $(SAM_VENV)/.installed $(DYNAMODB_LOCAL)/.installed test-layer #: compare with budgets and products (QUICK=1 PARTS="cost")
 	$(BIN)/python -m benchmarks $(PARTS)
+
+bench-aws: $(VENV)/.dev #: measure a deployment of yours (STACK= KEY= TOKEN= COUNT=)
+	@PYTHONPATH=layers/shared/python exec $(BIN)/python -m benchmarks.aws "$(STACK)"
 
 figures: $(VENV)/.dev #: run the suites of docs/reliability.md (SUITES="load e2e")
 	@$(BIN)/python -m tools.figures $(SUITES)
