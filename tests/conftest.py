@@ -21,7 +21,7 @@ import hypothesis
 import pytest
 import pytest_socket
 
-from keywright import cache, clock
+from keywright import cache, clock, domain
 from keywright.authorizers import discovery, github, published_keys
 from keywright.aws import retries
 from keywright.keys import verification
@@ -340,6 +340,13 @@ def another_table(new_table: Callable[[], Table], setting: Callable[[str, str], 
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retry without waiting; tests/keywright/aws/test_retries.py cover the waits."""
     monkeypatch.setattr(retries, "BACKOFF_SECONDS", 0)
+
+
+@pytest.fixture
+def no_argon2(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container that has not loaded Argon2, and cannot."""
+    monkeypatch.delattr(domain, "argon2id", raising=False)
+    monkeypatch.setitem(sys.modules, "keywright.domain.argon2id", None)
 
 
 @pytest.fixture

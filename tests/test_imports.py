@@ -22,8 +22,13 @@ ON_THE_WAY = ("boto3", "botocore", "urllib3", "awscrt", "jmespath", "dateutil")
 AUTHORIZER_DOES_WITHOUT = ("pydantic", "aws_lambda_powertools", "cryptography", "jwt", "asyncio")
 
 
+ARGON2 = ("argon2", "_argon2_cffi_bindings", "cffi", "_cffi_backend")
+HASHING = ("authorize_api_key", "create_api_key", "rotate_api_key", "verify_api_key")
+"""The functions that hash secrets."""
+
+
 @cache
-def modules(function: str | None) -> frozenset[str]:
+def modules(function: str | None, key_hash: str = "argon2id") -> frozenset[str]:
     """Import a function, or create boto3's client, in a new interpreter; return all loaded modules."""
     statement = CLIENT if function is None else "import handler"
     script = f"import json, sys; {statement}; print(json.dumps([*sys.modules]))"
@@ -31,7 +36,11 @@ def modules(function: str | None) -> frozenset[str]:
     finished = subprocess.run(  # noqa: S603 - this interpreter
         [sys.executable, "-c", script],
         cwd=folder,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "layers/shared/python")},
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT / "layers/shared/python"),
+            "KEY_HASH": key_hash,
+        },
         check=True,
         capture_output=True,
         text=True,
@@ -62,3 +71,22 @@ def test_functions_import_no_more_than_their_share_of_a_client(function: str, mo
     ratio = len(modules(function)) / len(modules(None))
 
     assert ratio <= most, f"{ratio:.2f}"
+
+
+def test_a_container_that_hashes_with_argon2id_starts_with_it() -> None:
+    """Argon2 is loaded while the container starts, so that no request waits for it."""
+    assert "argon2" in belonging_to(ARGON2, modules("authorize_api_key"))
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.deep
+def test_only_functions_that_hash_start_with_argon2(function: str) -> None:
+    """Of all functions, those load Argon2 that hash secrets, where Argon2id is set."""
+    assert (function in HASHING) == ("argon2" in modules(function))
+
+
+@pytest.mark.parametrize("function", HASHING)
+@pytest.mark.deep
+def test_no_function_starts_with_argon2_where_hmac_is_set(function: str) -> None:
+    """With HMAC-SHA-256, functions that hash secrets start without Argon2 and the bindings below it."""
+    assert [] == belonging_to(ARGON2, modules(function, "hmac-sha256"))

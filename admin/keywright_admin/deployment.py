@@ -45,6 +45,7 @@ _PARAMETERS = {
     "AuditRetentionDays": "AUDIT_RETENTION_DAYS",
     "DeletionGraceDays": "DELETION_GRACE_DAYS",
     "KeyPrefix": "KEY_PREFIX",
+    "KeyHash": "KEY_HASH",
     "Argon2MemoryKib": "ARGON2_MEMORY_KIB",
     "Argon2Iterations": "ARGON2_ITERATIONS",
     "Argon2Parallelism": "ARGON2_PARALLELISM",

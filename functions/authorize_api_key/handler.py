@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from keywright.authorizers import api_key
+from keywright.domain import key_hash
 from keywright.keys import retired_secrets, usage
 from keywright.keys.meter import SHUTDOWN_SECONDS
 from keywright.shutdown import before_shutdown
@@ -12,6 +13,7 @@ from keywright.shutdown import before_shutdown
 if TYPE_CHECKING:
     from keywright.api.lambda_types import AuthorizerAnswer, AuthorizerEvent, LambdaContext, SimpleAnswer
 
+key_hash.load()
 before_shutdown(lambda: usage.meter().flush_all(retired_secrets.meter(), seconds=SHUTDOWN_SECONDS))
 
 

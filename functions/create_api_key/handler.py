@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 from keywright.api.endpoint import endpoint
 from keywright.api.schemas import CreateApiKey, CreatedApiKey
+from keywright.domain import key_hash
 from keywright.errors import CONFLICT, ORGANIZATION_FROZEN
 from keywright.keys import create
 
 if TYPE_CHECKING:
     from keywright.api.envelope import Replayed
     from keywright.api.request import MemberRequest
+
+key_hash.load()
 
 
 @endpoint("create_api_key", body=CreateApiKey, raises=(CONFLICT, ORGANIZATION_FROZEN))

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING
 
 from keywright.api.endpoint import endpoint
 from keywright.api.schemas import RotateApiKey, RotatedApiKey
+from keywright.domain import key_hash
 from keywright.errors import CONFLICT, ORGANIZATION_FROZEN
 from keywright.keys import rotate
 
 if TYPE_CHECKING:
     from keywright.api.envelope import Replayed
     from keywright.api.request import MemberRequest
+
+key_hash.load()
 
 
 @endpoint("rotate_api_key", body=RotateApiKey, raises=(CONFLICT, ORGANIZATION_FROZEN))

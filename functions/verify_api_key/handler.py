@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from keywright.api.endpoint import invocable
 from keywright.api.schemas import VerifyApiKey
+from keywright.domain import key_hash
 from keywright.keys import introspect, retired_secrets, usage
 from keywright.keys.meter import SHUTDOWN_SECONDS
 from keywright.shutdown import before_shutdown
@@ -13,6 +14,7 @@ from keywright.shutdown import before_shutdown
 if TYPE_CHECKING:
     from keywright.api.schemas import UnknownApiKey, VerifiedApiKey
 
+key_hash.load()
 before_shutdown(lambda: usage.meter().flush_all(retired_secrets.meter(), seconds=SHUTDOWN_SECONDS))
 
 

@@ -19,6 +19,7 @@ from keywright_admin.deployment import DEFAULTS, Deployment, select
 from local import backend
 from local.backend import isolate, operator_environment
 from local.demo import ACTIVE_ORGANIZATION_ID
+from local.intrinsics import mapping
 from local.server import Server, port_of, reserve
 from tests.support.cloudformation import section
 from tests.support.environment import new_container
@@ -236,6 +237,16 @@ def local_environment(endpoint: str, table: str) -> dict[str, str]:
     environment: dict[str, str] = {}
     isolate(environment)
     return operator_environment({**environment, "AWS_ENDPOINT_URL": endpoint, "TABLE_NAME": table}, endpoint)
+
+
+def test_a_command_has_the_settings_of_the_functions() -> None:
+    """Each parameter that a command reads from a stack is the variable of the functions, by the same name."""
+    globals_ = mapping(section("Globals")["Function"], "Globals")
+    variables = mapping(mapping(globals_["Environment"], "Environment")["Variables"], "Variables")
+
+    assert {name: {"Ref": parameter} for parameter, name in deployment._PARAMETERS.items()} == {
+        name: variables[name] for name in deployment._PARAMETERS.values()
+    }
 
 
 def test_a_local_service_has_the_settings_of_a_stack() -> None:

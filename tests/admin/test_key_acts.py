@@ -167,6 +167,32 @@ def test_a_rotation_asks_first(key: Table, run: Callable[..., CommandResult], mo
     assert before == key.items()
 
 
+def test_a_rotation_hashes_as_the_deployment_does(
+    key: Table, run: Callable[..., CommandResult], environment: pytest.MonkeyPatch
+) -> None:
+    """GIVEN a deployment set to HMAC-SHA-256 THEN the new text has such a hash, and verifies."""
+    environment.setenv("KEY_HASH", "hmac-sha256")
+
+    rotated = run("keys", "rotate", ORGANIZATION, KEY_ID, "--yes").text().splitlines()[-1]
+
+    assert key.item(f"KEY#{KEY_ID}", ORGANIZATION)["hash"].startswith("$hmac-sha256$")
+    assert "VALID" == verify(rotated).code
+
+
+@pytest.mark.parametrize("name", ["KEY_HASH", "ARGON2_MEMORY_KIB"])
+def test_a_rotation_without_the_settings_of_hashes(
+    key: Table, run: Callable[..., CommandResult], environment: pytest.MonkeyPatch, name: str
+) -> None:
+    """A missing setting is named, and no hash is chosen in its place: nothing is written."""
+    environment.delenv(name)
+    before = key.items()
+
+    line = run("keys", "rotate", ORGANIZATION, KEY_ID, "--yes").failure(ExitCode.USAGE)
+
+    assert f"the environment variable {name} is not set" == line
+    assert before == key.items()
+
+
 def test_a_rotation_without_the_pepper(
     key: Table, run: Callable[..., CommandResult], environment: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,9 @@ from keywright.settings import (
     ConsoleSettings,
     EventSettings,
     GitHubSettings,
+    KeyHash,
     LeakSettings,
+    SecretSettings,
     Settings,
     TableSettings,
     is_trusted_address,
@@ -38,6 +40,7 @@ FUNCTION = {
     "ORGANIZATION_CLAIM": "org_id",
     "KEY_PREFIX": "kk_",
     "PERMISSIONS": "webhooks:read, webhooks:write",
+    "KEY_HASH": "argon2id",
     "ARGON2_MEMORY_KIB": "19456",
     "ARGON2_ITERATIONS": "2",
     "ARGON2_PARALLELISM": "1",
@@ -64,6 +67,23 @@ def test_a_complete_environment_is_read() -> None:
     assert Argon2Parameters(19456, 2, 1) == settings.argon2
     assert "https://id.example.com/" == settings.oidc_issuer
     assert TableSettings("keywright", 365, 30) == TableSettings.from_environment(TABLE)
+
+
+@pytest.mark.parametrize("chosen", KeyHash)
+def test_functions_and_operators_read_the_same_hash(chosen: KeyHash) -> None:
+    """A rotation by an operator stores the hash that a rotation by a member does."""
+    environment = FUNCTION | {"KEY_HASH": chosen.value}
+
+    assert [chosen, chosen] == [kind.from_environment(environment).key_hash for kind in (Settings, SecretSettings)]
+
+
+@pytest.mark.parametrize("value", ["bcrypt", "Argon2id", "hmac-sha256 argon2id"])
+def test_another_hash_is_refused_with_the_choices(value: str) -> None:
+    """The error names the variable, its valid values and the one that it has."""
+    with pytest.raises(ConfigurationError) as caught:
+        SecretSettings.from_environment(FUNCTION | {"KEY_HASH": value})
+
+    assert f"KEY_HASH must be one of argon2id, hmac-sha256; it is {value!r}" == str(caught.value)
 
 
 ELSEWHERE = {
@@ -115,6 +135,14 @@ def test_the_defaults_of_the_template_are_those_documented(parameter: str, defau
     declared = mapping(section("Parameters")[parameter], parameter)
 
     assert default == declared["Default"]
+
+
+def test_the_template_offers_every_hash_and_defaults_to_the_slow_one() -> None:
+    """The values of the parameter are those that functions know; the default is Argon2id."""
+    declared = mapping(section("Parameters")["KeyHash"], "KeyHash")
+
+    assert [*KeyHash] == declared["AllowedValues"]
+    assert KeyHash.ARGON2ID == declared["Default"]
 
 
 def test_the_default_cost_of_a_hash_is_owasps_minimum() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
-from keywright.domain import key_hash
+from keywright.domain import argon2id
 from keywright.store import pepper
 from tests.support import faults
 
@@ -55,8 +55,8 @@ def counted() -> Iterator[Costs]:
         yield Costs(
             operations,
             [
-                opened.enter_context(patch.object(key_hash, name, wraps=getattr(key_hash, name)))
-                for name in ("verify_secret", "hash_digest")
+                opened.enter_context(patch.object(argon2id, name, wraps=getattr(argon2id, name)))
+                for name in ("matches", "hash_digest")
             ],
             [opened.enter_context(patch.object(pepper, "_fetch", wraps=pepper._fetch))],
         )

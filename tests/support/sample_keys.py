@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import hmac
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from argon2.low_level import Type, hash_secret
 
-from keywright.domain import key_hash, key_text
+from keywright.domain import argon2id, key_hash, key_text
 from keywright.settings import Argon2Parameters
 from keywright.store import pepper
 from tests.support.world import KEY_ID, ORGANIZATION_ID
@@ -79,7 +80,7 @@ class SampleKey:
         return key_text.encode(prefix, self.payload, (keys or self._keys()).tag_key)
 
     def hash(self, keys: PepperKeys | None = None, parameters: Argon2Parameters = CHEAP) -> str:
-        """Return its hash as stored; the same text each time."""
+        """Return its hash as stored with Argon2id; the same text each time."""
         digest = key_hash.keyed_digest(self.payload, (keys or self._keys()).hash_key)
         return hash_secret(
             digest,
@@ -87,9 +88,15 @@ class SampleKey:
             time_cost=parameters.iterations,
             memory_cost=parameters.memory_kib,
             parallelism=parameters.parallelism,
-            hash_len=key_hash.HASH_BYTES,
+            hash_len=argon2id.HASH_BYTES,
             type=Type.ID,
         ).decode()
+
+    def hmac_hash(self, keys: PepperKeys | None = None) -> str:
+        """Return its hash as stored with HMAC-SHA-256."""
+        keys = keys or self._keys()
+        digest = key_hash.keyed_digest(self.payload, keys.hash_key)
+        return "$hmac-sha256$" + base64.b64encode(hmac.digest(keys.hmac_hash_key, digest, "sha256")).decode()[:-1]
 
     def put(self, table: Table, **attributes: object) -> str:
         """Write its item, an enabled key by default; return its text."""

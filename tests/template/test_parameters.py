@@ -209,6 +209,8 @@ def test_a_value_that_works_is_accepted(parameter: str, value: str) -> None:
         ("Permissions", "webhooks:read, webhooks:write"),
         ("Permissions", "Webhooks:Read"),
         ("Permissions", ",".join(["webhooks:read"] * 29)),
+        ("KeyHash", ""),
+        ("KeyHash", "sha256"),
         ("Argon2MemoryKib", "1024"),
         ("Argon2MemoryKib", "1048576"),
         ("Argon2Iterations", "0"),

@@ -13,10 +13,14 @@ from keywright.domain import key_text
 from keywright.store import pepper
 from tests.support import faults
 from tests.support.client import VALID_BODY, calling
+from tests.support.costs import counted
+from tests.support.hashes import is_hash_of
 from tests.support.sample_keys import key_parts
 from tests.support.world import ORGANIZATION_ID
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.client import Call
 
 call = calling("create_api_key")
@@ -44,6 +48,18 @@ def test_the_hash_matches_the_key(call: Call) -> None:
     (item,) = call.table.under("KEY#")
     assert f"KEY#{created['id']}" == item["sk"]
     assert argon2.PasswordHasher().verify(item["hash"], digest)
+
+
+def test_the_hash_may_be_an_hmac(call: Call, setting: Callable[[str, str], None]) -> None:
+    """GIVEN a deployment set to HMAC-SHA-256 THEN the PHC string is that of the text, and Argon2id does not run."""
+    setting("KEY_HASH", "hmac-sha256")
+    with counted() as costs:
+        created = call.data(VALID_BODY)
+
+        assert 0 == costs.hashes
+    (item,) = call.table.under("KEY#")
+    assert item["hash"].startswith("$hmac-sha256$")
+    assert is_hash_of(item["hash"], created["key"])
 
 
 def test_the_audit_record_holds_everything_but_the_secret(call: Call) -> None:

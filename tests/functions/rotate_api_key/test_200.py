@@ -12,9 +12,12 @@ import argon2
 import pytest
 
 from keywright import clock
+from keywright.keys.outcome import Code
+from keywright.keys.verification import verify
 from keywright.store import pepper
 from tests.support import faults
 from tests.support.client import VALID_BODY, calling, meanwhile
+from tests.support.hashes import is_hash_of
 from tests.support.sample_keys import key_parts
 from tests.support.world import HASH, KEY_ID, ORGANIZATION_ID, OTHER_ORGANIZATION_ID, PREVIOUS_HASH, nth_id
 
@@ -92,6 +95,31 @@ def test_the_two_hashes_are_of_the_two_texts(call: Call, functions: Callable[[st
     assert [(True, False), (False, True)] == [
         (fits(text, item["hash"]), fits(text, item["previous_hash"])) for text in (rotated["key"], created["key"])
     ]
+
+
+@pytest.mark.parametrize(("before", "after"), [("argon2id", "hmac-sha256"), ("hmac-sha256", "argon2id")])
+def test_a_rotation_hashes_with_the_scheme_that_is_set(
+    call: Call,
+    functions: Callable[[str], Call],
+    setting: Callable[[str, str], None],
+    before: str,
+    after: str,
+) -> None:
+    """GIVEN a setting that changed WHEN a key is rotated THEN each text has the hash of its time, and both verify."""
+    setting("KEY_HASH", before)
+    created = functions("create_api_key").data(VALID_BODY)
+    setting("KEY_HASH", after)
+
+    rotated = call.data({"gracePeriodSeconds": 60}, key_id=created["id"])
+
+    item = call.table.item(f"KEY#{created['id']}")
+    texts = {after: rotated["key"], before: created["key"]}
+    stored = {after: item["hash"], before: item["previous_hash"]}
+    assert dict.fromkeys(texts, True) == {
+        scheme: stored[scheme].startswith(f"${scheme}$") and is_hash_of(stored[scheme], text)
+        for scheme, text in texts.items()
+    }
+    assert [Code.VALID] * 2 == [verify(text).code for text in texts.values()]
 
 
 @pytest.mark.parametrize("grace_period_seconds", [1, 60, 60.0, WEEK_SECONDS])

@@ -184,10 +184,10 @@ def test_off_nothing_more_is_loaded() -> None:
 
 
 def test_the_first_use_hashes_the_secret(table: Table, costs: Costs) -> None:
-    """GIVEN a quick hash WHEN the key is used THEN it becomes Argon2id; later uses cost one read more than others."""
+    """GIVEN an imported key WHEN it is used THEN its hash becomes Argon2id; later uses cost a read more than others."""
     text = new_text()
     imported(text)
-    assert key_hash.is_quick(str(key_item(table)["hash"]))
+    assert not key_hash.is_argon2id(str(key_item(table)["hash"]))
     costs.spent()
 
     assert Code.VALID == verify(text).code
@@ -200,8 +200,24 @@ def test_the_first_use_hashes_the_secret(table: Table, costs: Costs) -> None:
     assert key_hash.is_current(str(key_item(table)["hash"]), settings().argon2)
 
 
+def test_the_first_use_writes_nothing_where_hmac_is_set(
+    table: Table, costs: Costs, setting: Callable[[str, str], None]
+) -> None:
+    """GIVEN a deployment set to HMAC WHEN an imported key is used THEN its hash stays, and none is computed."""
+    setting("KEY_HASH", "hmac-sha256")
+    text = new_text()
+    imported(text)
+    before = key_item(table)
+    costs.spent()
+
+    assert Code.VALID == verify(text).code
+
+    assert ([READ, READ], 0, 0) == costs.spent()
+    assert before == key_item(table)
+
+
 def test_a_reused_record_has_the_hash_that_was_made(costs: Costs, setting: Callable[[str, str], None]) -> None:
-    """GIVEN records that are reused WHEN a key's quick hash has been replaced THEN later uses hash nothing."""
+    """GIVEN records that are reused WHEN an imported key's hash has been replaced THEN later uses hash nothing."""
     setting("RECORD_REUSE_SECONDS", "30")
     text = new_text()
     imported(text)

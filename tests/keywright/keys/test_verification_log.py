@@ -128,6 +128,23 @@ def test_an_upgrade_is_two_hashes(
     assert 2 == metrics(line(KEY.put(table)))["Hashes"]
 
 
+@pytest.mark.parametrize(
+    ("scheme", "expected"), [("argon2id", [{"Hashes": 1}, True]), ("hmac-sha256", [{"Hashes": 0}, False])]
+)
+def test_an_hmac_is_no_hash(
+    table: Table,
+    line: Callable[..., dict[str, Any]],
+    setting: Callable[[str, str], None],
+    scheme: str,
+    expected: list[object],
+) -> None:
+    """Number and latency of hashes are those of Argon2id, so that they show what a change of the setting saves."""
+    setting("KEY_HASH", scheme)
+    written = line(KEY.put(table, hash={"argon2id": KEY.hash(), "hmac-sha256": KEY.hmac_hash()}[scheme]))
+
+    assert expected == [{"Hashes": written["Hashes"]}, "HashLatency" in written]
+
+
 def test_only_stages_that_ran_have_a_latency(table: Table, line: Callable[..., dict[str, Any]]) -> None:
     """A skipped stage has no latency, not a latency of zero."""
     text = KEY.put(table)

@@ -276,16 +276,12 @@ def test_dynamodb_does_not_answer(table: Table) -> None:
 # ---- The cost --------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def no_argon2(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fail if Argon2id runs."""
-    for name in ("verify_secret", "hash_digest"):
-        monkeypatch.setattr(f"keywright.domain.key_hash.{name}", None)
-
-
 @pytest.mark.usefixtures("no_argon2")
-def test_an_import_runs_no_argon2(table: Table) -> None:
-    """Ten thousand keys take ten thousand writes, and no expensive hash."""
+@pytest.mark.parametrize("scheme", ["argon2id", "hmac-sha256"])
+def test_an_import_runs_no_argon2(table: Table, setting: Callable[[str, str], None], scheme: str) -> None:
+    """Ten thousand keys take ten thousand writes, and no expensive hash, whichever is set for keys issued here."""
+    setting("KEY_HASH", scheme)
+
     lines = run_import(many(9))
 
     assert {Result.CREATED} == set(results(lines))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 _LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 KEY_PREFIX = re.compile(r"[a-z][a-z0-9_]{0,18}_")
+KEY_HASH = "KEY_HASH"
+"""The variable with the hash of secrets."""
 _PERMISSION = re.compile(r"[a-z][a-z0-9_.-]*:[a-z][a-z0-9_.-]*")
 
 
@@ -22,9 +25,16 @@ class ConfigurationError(Exception):
     """A setting is missing or invalid. The message names it and its valid values."""
 
 
+class KeyHash(StrEnum):
+    """Hash of secrets, over a digest that is keyed with the pepper."""
+
+    ARGON2ID = "argon2id"
+    HMAC_SHA256 = "hmac-sha256"
+
+
 @dataclass(frozen=True, slots=True)
 class Argon2Parameters:
-    """Cost of a hash.
+    """Cost of an Argon2id hash.
 
     The template's defaults are OWASP's minimum (Password Storage Cheat Sheet: 19 MiB, two iterations, one lane).
     Secrets of 176 random bits could do with less; the minimum is for the case that the randomness fails.
@@ -65,10 +75,16 @@ class TableSettings:
 
 @dataclass(frozen=True, slots=True)
 class SecretSettings:
-    """Settings of the secrets of keys, which the operator's command line has for a rotation."""
+    """Settings of the secrets of keys, which the operator's command line has for a rotation.
+
+    Attributes:
+        key_hash: of new hashes; hashes of used keys become such.
+        argon2: cost of new hashes of Argon2id.
+    """
 
     pepper_secret_id: str
     key_prefix: str
+    key_hash: KeyHash
     argon2: Argon2Parameters
 
     @classmethod
@@ -82,6 +98,7 @@ class SecretSettings:
         return cls(
             pepper_secret_id=reader.text("PEPPER_SECRET_ID"),
             key_prefix=reader.matching("KEY_PREFIX", KEY_PREFIX, "lower-case letters, digits and underscores, as kk_"),
+            key_hash=KeyHash(reader.choice(KEY_HASH, tuple(KeyHash))),
             argon2=Argon2Parameters(
                 memory_kib=reader.number("ARGON2_MEMORY_KIB", minimum=1),
                 iterations=reader.number("ARGON2_ITERATIONS", minimum=1),
@@ -133,6 +150,7 @@ class Settings(SecretSettings):
         return cls(
             pepper_secret_id=secret.pepper_secret_id,
             key_prefix=secret.key_prefix,
+            key_hash=secret.key_hash,
             argon2=secret.argon2,
             oidc_issuer=reader.trusted_address("OIDC_ISSUER"),
             oidc_audience=reader.text("OIDC_AUDIENCE"),

@@ -14,16 +14,23 @@ MINIMUM_PEPPER_BYTES = 32
 _EXTRACT_SALT = b"keywright/pepper"
 _TAG_PURPOSE = b"keywright/tag/1"
 _HASH_PURPOSE = b"keywright/hash/1"
+_HMAC_HASH_PURPOSE = b"keywright/hmac-hash/1"
 _IDEMPOTENCY_PURPOSE = b"keywright/idempotency/1"
 _IMPORT_PURPOSE = b"keywright/import/1"
 
 
 @dataclass(frozen=True, slots=True)
 class PepperKeys:
-    """The keys derived from one version of the pepper, 32 bytes each."""
+    """The keys derived from one version of the pepper, 32 bytes each.
+
+    Attributes:
+        hash_key: of the digests that are hashed, under every scheme.
+        hmac_hash_key: of the scheme that hashes a digest by another HMAC.
+    """
 
     tag_key: bytes = field(repr=False)
     hash_key: bytes = field(repr=False)
+    hmac_hash_key: bytes = field(repr=False)
     idempotency_key: bytes = field(repr=False)
     import_key: bytes = field(repr=False)
 
@@ -56,6 +63,7 @@ def derive(pepper: bytes) -> PepperKeys:
     return PepperKeys(
         tag_key=_expand(pseudorandom_key, _TAG_PURPOSE),
         hash_key=_expand(pseudorandom_key, _HASH_PURPOSE),
+        hmac_hash_key=_expand(pseudorandom_key, _HMAC_HASH_PURPOSE),
         idempotency_key=_expand(pseudorandom_key, _IDEMPOTENCY_PURPOSE),
         import_key=_expand(pseudorandom_key, _IMPORT_PURPOSE),
     )

@@ -25,7 +25,8 @@ class NewSecret:
 
 
 def draw(keyring: Keyring, organization_id: UUID, key_id: UUID, generation: int) -> NewSecret:
-    """Draw a secret, and hash it under the current pepper."""
+    """Draw a secret, and hash it with the configured scheme under the current pepper."""
+    settings, keys = secret_settings(), keyring.current
     payload = key_text.payload(
         pepper_version=keyring.current_version,
         organization_id=organization_id,
@@ -33,10 +34,10 @@ def draw(keyring: Keyring, organization_id: UUID, key_id: UUID, generation: int)
         generation=generation,
         secret=secrets.token_bytes(key_text.SECRET_BYTES),
     )
-    prefix = secret_settings().key_prefix
-    text = key_text.encode(prefix, payload, keyring.current.tag_key)
+    text = key_text.encode(settings.key_prefix, payload, keys.tag_key)
+    digest = key_hash.keyed_digest(payload, keys.hash_key)
     return NewSecret(
         text=text,
-        hash=key_hash.hash_digest(key_hash.keyed_digest(payload, keyring.current.hash_key), secret_settings().argon2),
-        hint=key_text.hint(text, prefix),
+        hash=key_hash.hash_digest(digest, key_hash.configured(settings, keys)),
+        hint=key_text.hint(text, settings.key_prefix),
     )

@@ -11,7 +11,8 @@ In this order, so that only the holder of the right secret learns more than NOT_
 5. the limits of the key and of its organization, last, because a refusal spends nothing (keys/limiter.py).
 
 A container remembers which secret matched which stored hash, so that Argon2id runs once for each. It trusts that
-memory only while the very same hash is what it has just read.
+memory only while the very same hash is what it has just read. A hash of another scheme or cost than the configured one
+is replaced on use.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from keywright.domain.key_hash import Scheme
     from keywright.domain.key_text import KeyParts
     from keywright.keys.outcome import Verification
     from keywright.store.api_keys import ApiKeyRecord
@@ -231,26 +233,29 @@ def _hash_of_generation(key: ApiKeyRecord, generation: int, now: datetime) -> st
 
 def _is_secret(parts: KeyParts, key: ApiKeyRecord, stored_hash: str, measured: Measurements) -> bool:
     """Return whether a text holds the secret of a stored hash. Argon2id runs once for each in a container."""
-    digest = key_hash.keyed_digest(parts.payload, pepper.keyring().versions[parts.pepper_version].hash_key)
+    keys = pepper.keyring().versions[parts.pepper_version]
+    digest = key_hash.keyed_digest(parts.payload, keys.hash_key)
     if matches().get(digest) == stored_hash:
         measured.is_match_remembered = True
         return True
     started = time.perf_counter()
-    is_match = key_hash.matches(stored_hash, digest)
-    measured.hashes += not key_hash.is_quick(stored_hash)
+    is_match = key_hash.matches(stored_hash, digest, keys)
+    measured.hashes += key_hash.is_argon2id(stored_hash)
     if is_match:
         matches().put(digest, stored_hash)
-        if stored_hash == key.hash and not key_hash.is_current(stored_hash, settings().argon2):
-            _upgrade(key, digest, measured)
-    measured.hash_seconds = time.perf_counter() - started
+        scheme = key_hash.configured(settings(), keys)
+        if stored_hash == key.hash and not key_hash.is_current(stored_hash, scheme):
+            _upgrade(key, digest, scheme, measured)
+    if measured.hashes:
+        measured.hash_seconds = time.perf_counter() - started
     return is_match
 
 
-def _upgrade(key: ApiKeyRecord, digest: bytes, measured: Measurements) -> None:
-    """Hash the secret with the configured parameters. A failure is logged; the next verification tries again."""
+def _upgrade(key: ApiKeyRecord, digest: bytes, scheme: Scheme, measured: Measurements) -> None:
+    """Hash the secret with the configured scheme. A failure is logged; the next container tries again."""
     try:
-        upgraded = key_hash.hash_digest(digest, settings().argon2)
-        measured.hashes += 1
+        upgraded = key_hash.hash_digest(digest, scheme)
+        measured.hashes += key_hash.is_argon2id(upgraded)
         if credentials.upgrade_hash(key, upgraded):
             matches().put(digest, upgraded)
             records().forget((key.organization_id, key.key_id))

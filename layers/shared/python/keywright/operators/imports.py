@@ -15,6 +15,7 @@ from keywright import clock
 from keywright.domain import imported_text, key_hash, key_text
 from keywright.domain.audit_event import AuditEvent
 from keywright.domain.imported_text import Algorithm
+from keywright.domain.key_hash import HmacSha256
 from keywright.domain.key_text import NotIssuedHere
 from keywright.ids import uuid7
 from keywright.keys.imported import candidates_of
@@ -163,11 +164,12 @@ def import_key(actor: Actor, organization_id: UUID, source: Source) -> Line:
 def _record(actor: Actor, organization_id: UUID, source: Source, candidate: Candidate) -> api_keys.ApiKeyRecord:
     key_id, now = uuid7(), clock.now()
     parts = imported_text.parts(candidate.pepper_version, organization_id, key_id, candidate.hash)
-    hash_key = pepper.keyring().versions[candidate.pepper_version].hash_key
+    keys = pepper.keyring().versions[candidate.pepper_version]
+    digest = key_hash.keyed_digest(parts.payload, keys.hash_key)
     return api_keys.ApiKeyRecord(
         organization_id=organization_id,
         key_id=key_id,
-        hash=key_hash.quick_hash(key_hash.keyed_digest(parts.payload, hash_key)),
+        hash=key_hash.hash_digest(digest, HmacSha256.of(keys)),
         generation=parts.generation,
         hint=imported_text.hint(source.text, candidate.digest),
         created_at=now,
