@@ -47,7 +47,7 @@ DYNAMODB_TESTS := tests/dynamodb tests/keywright/store tests/keywright/keys/test
   tests/functions tests/contract tests/test_events.py tests/lifecycle tests/reliability tests/api
 
 .PHONY: help help-all run token emit invoke admin event events test test-all check test-api test-dynamodb test-layer test-wheel test-runtime test-scanners sam-local-test \
-  capacity e2e test-browser test-clients build-clients fuzz load bench bench-counts figures lint generate format build build-local lock clean
+  capacity e2e test-browser test-clients build-clients fuzz load bench bench-counts bench-aws figures lint generate format build build-local lock clean
 .DEFAULT_GOAL := help
 
 # $(call list,MARK): the targets with a comment that begins with the mark.
@@ -161,6 +161,9 @@ bench: $(VENV)/.dev $(SAM_VENV)/.installed $(DYNAMODB_LOCAL)/.installed test-lay
 
 bench-counts: $(VENV)/.dev $(DYNAMODB_LOCAL)/.installed #: hold the budgets of requests, units and hashes (Java 17)
 	QUICK=1 $(BIN)/python -m benchmarks counts
+
+bench-aws: $(VENV)/.dev #: measure a deployment of yours (STACK= KEY= TOKEN= COUNT=)
+	@PYTHONPATH=layers/shared/python exec $(BIN)/python -m benchmarks.aws "$(STACK)"
 
 figures: $(VENV)/.dev #: run the suites of docs/reliability.md (SUITES="load e2e")
 	@$(BIN)/python -m tools.figures $(SUITES)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PARTS = (
     *("counts", "hot_path", "cold_start", "cost", "growth", "comparison", "limits", "simulation", "clients"),
-    *("memory", "freeze"),
+    *("memory", "freeze", "population", "partition"),
 )
 RUNS = {"hot_path": 3, "cold_start": 3}
 """Parts whose ratios have budgets run more than once, each time in a new process; the median run is judged."""

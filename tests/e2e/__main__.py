@@ -160,6 +160,7 @@ def run(arguments: list[str], directory: Path, opened: ExitStack) -> int:
     failures |= pytest("tests/api", "-p", "tests.e2e.expecting", *stack_option, *arguments)
     failures |= pytest("tests/e2e/test_command_line.py", *stack_option)
     failures |= pytest("tests/e2e/test_clients.py", *stack_option)
+    failures |= pytest("tests/e2e/test_bench_aws.py", *stack_option)
     # The emulator takes any signature.
     signatures = "not wrong_credentials and not clock_that_is_wrong"
     failures |= pytest("tests/clients/python/test_service.py", *stack_option, "-k", signatures)

@@ -1,0 +1,86 @@
+"""Keys that were issued without a table: their texts, and the items that requests with them read and write."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from benchmarks import deployment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+    from keywright.store.table import Step
+
+TABLE = "keywright"
+CHEAPEST_HASH = {"ARGON2_MEMORY_KIB": "8", "ARGON2_ITERATIONS": "1", "ARGON2_PARALLELISM": "1"}
+"""Variables of the functions for measurements in which hashes are counted, or are none of the matter."""
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedKey:
+    """A key.
+
+    Attributes:
+        items: of the key and of its uses, in the format of DynamoDB's interface.
+    """
+
+    key_id: UUID
+    text: str = field(repr=False)
+    items: tuple[dict[str, Any], ...] = field(repr=False)
+
+
+def secret() -> str:
+    """Return the text of the pepper's secret."""
+    return json.dumps(deployment.PEPPER)
+
+
+def organization_items(organization_id: UUID) -> list[dict[str, Any]]:
+    """Return the items of an organization and of its admin."""
+    partition = {"S": f"ORG#{organization_id}"}
+    created_at = {"S": "2026-01-01T00:00:00.000Z"}
+    return [
+        {"pk": partition, "sk": {"S": "ORG"}, "name": {"S": "Acme"}, "created_at": created_at},
+        {"pk": partition, "sk": {"S": f"MEMBER#{deployment.USER_ID}"}, "role": {"S": "admin"}},
+    ]
+
+
+def issue(organization_id: UUID, metadata: Mapping[str, str] | None = None) -> IssuedKey:
+    """Issue a key with the hash of the environment. The caller has called `deployment.enter`."""
+    from keywright.domain import key_hash, key_text  # noqa: PLC0415 - after the environment
+    from keywright.ids import uuid7  # noqa: PLC0415 - the same
+    from keywright.settings import settings  # noqa: PLC0415
+    from keywright.store import api_keys, pepper, usage  # noqa: PLC0415
+
+    keyring, key_id, now = pepper.read(secret()), uuid7(), datetime.now(UTC)
+    payload = key_text.payload(
+        pepper_version=keyring.current_version,
+        organization_id=organization_id,
+        key_id=key_id,
+        generation=0,
+        secret=secrets.token_bytes(key_text.SECRET_BYTES),
+    )
+    text = key_text.encode(settings().key_prefix, payload, keyring.current.tag_key)
+    record = api_keys.ApiKeyRecord(
+        organization_id=organization_id,
+        key_id=key_id,
+        name="CI",
+        permissions=("sessions:read",),
+        metadata=json.dumps(metadata or {"plan": "pro"}),
+        hash=key_hash.hash_digest(key_hash.keyed_digest(payload, keyring.current.hash_key), settings().argon2),
+        generation=0,
+        hint=key_text.hint(text, settings().key_prefix),
+        created_by=deployment.USER_ID,
+        created_at=now,
+        updated_at=now,
+    )
+    items = (_item(api_keys.put(record)), _item(usage.put(organization_id, key_id)))
+    return IssuedKey(key_id, text, items)
+
+
+def _item(step: Step) -> dict[str, Any]:
+    return cast("dict[str, Any]", step.request["Item"])
