@@ -29,8 +29,8 @@ class Measurements:
 
     Attributes:
         read_seconds: time of all reads together; None without a read.
-        hash_seconds: time of all hashes together; None without a hash.
-        hashes: of Argon2id. An HMAC takes no time to speak of, and is not counted.
+        hash_seconds: time of all Argon2id hashes together; None without one.
+        hashes: number of Argon2id hashes. An HMAC takes microseconds, and is not counted.
         limiter_failures: 1 if a rate limit could not be asked, and so admitted.
     """
 
