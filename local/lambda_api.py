@@ -178,9 +178,11 @@ class LambdaApi:
 
 
 def invocable(stack: Stack) -> list[Function]:
-    """Return the functions that backends may invoke: those of routes with AWS_IAM."""
+    """Return the functions that backends may invoke: those of routes with AWS_IAM whose ARN is an output."""
     routes = [route for route in stack.api.routes if route.authorizer == IAM_AUTHORIZER]
-    return [stack.functions[name] for name in dict.fromkeys(route.function for route in routes)]
+    return [
+        stack.functions[name] for name in dict.fromkeys(route.function for route in routes) if name in stack.published
+    ]
 
 
 def _payload(body: bytes) -> Json:

@@ -15,7 +15,7 @@ from local.intrinsics import Json, Resolver, TemplateError, arn, load_template, 
 from local.permissions import Statement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 NO_AUTHORIZER = "NONE"
@@ -152,6 +152,7 @@ class Stack:
         stream_readers: the functions that read streams of tables.
         schedules: the interval in seconds of each function with a schedule, by logical id.
         layers: the import directory of each layer.
+        published: the logical ids of the functions whose ARN is an output.
     """
 
     parameters: Mapping[str, Json]
@@ -167,6 +168,7 @@ class Stack:
     stream_readers: tuple[StreamReader, ...]
     schedules: Mapping[str, int]
     layers: tuple[Path, ...]
+    published: frozenset[str]
 
     def environment(self) -> dict[str, str]:
         """Return the environment of all functions, which share this process.
@@ -209,7 +211,9 @@ def read_stack(path: Path, values: Mapping[str, str], development: Mapping[str, 
         conditions=mapping(document.get("Conditions"), "Conditions"),
         resources=mapping(document.get("Resources"), "Resources"),
     )
-    return _Reader(resolver, mapping(document.get("Globals"), "Globals"), path.parent).stack()
+    outputs = mapping(document.get("Outputs"), "Outputs")
+    values_of_outputs = [mapping(output, name).get("Value") for name, output in outputs.items()]
+    return _Reader(resolver, mapping(document.get("Globals"), "Globals"), path.parent, values_of_outputs).stack()
 
 
 def _parameter(name: str, declaration: dict[str, Json], values: Mapping[str, str]) -> Json:
@@ -237,6 +241,7 @@ class _Reader:
     resolver: Resolver
     globals: dict[str, Json]
     directory: Path
+    outputs: Sequence[Json]
 
     def stack(self) -> Stack:
         functions = {name: self._function(name) for name in self._ids("AWS::Serverless::Function")}
@@ -254,6 +259,7 @@ class _Reader:
             stream_readers=tuple(self._stream_reader(name, functions) for name in self._mappings(is_stream=True)),
             schedules={name: seconds for name in functions for seconds in self._intervals(name)},
             layers=tuple(self._layer(name) for name in self._ids("AWS::Serverless::LayerVersion")),
+            published=frozenset(name for name in functions if {"Fn::GetAtt": [name, "Arn"]} in self.outputs),
         )
 
     def _ids(self, resource_type: str) -> list[str]:

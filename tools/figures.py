@@ -81,7 +81,10 @@ SUITES = {
     "webhook": Suite("pytest tests/examples/test_webhook.py"),
     "recipes": Suite("pytest tests/examples/test_siem.py tests/examples/test_recipes.py"),
     "policies": Suite("pytest tests/keywright/authorizers/test_policies.py", ("tests", "policies")),
-    "iam_callers": Suite("pytest tests/functions/verify_api_key/test_4xx_5xx.py"),
+    "iam_callers": Suite(
+        "pytest tests/functions/verify_api_key/test_4xx_5xx.py tests/functions/verify_api_keys/test_4xx_5xx.py"
+    ),
+    "batches": Suite("pytest tests/keywright/keys/test_batches.py", ("tests", "batches")),
     "invocations": Suite("pytest tests/functions/verify_api_key/test_invocation.py tests/local/test_lambda_api.py"),
     "clients": Suite("pytest tests/clients/python"),
     "integrations": Suite("pytest tests/clients/integrations tests/examples/test_backends.py"),

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+from keywright.domain.limits import RateLimit
 from keywright.store import retired_uses, usage
 from keywright.store.retired_uses import RetiredUses
 from keywright.store.usage import PreviousUse, Uses, day_name
@@ -17,6 +18,7 @@ from tests.support.announcements import Announcements
 from tests.support.capacity import Consumption, documented, measured, write
 from tests.support.cases import CASES
 from tests.support.replay import invoke, prepare
+from tests.support.sample_keys import SampleKey
 from tests.support.world import KEY_ID, ORGANIZATION_ID, nth_id
 
 if TYPE_CHECKING:
@@ -95,22 +97,54 @@ def large_key(call: Call) -> None:
 
 BODY: dict[str, Any] = {"name": "CI", "permissions": ["sessions:read"]}
 
-SIZES: dict[tuple[str, str], tuple[Callable[[Call], None], dict[str, Any]]] = {
-    ("create_api_key", "15 KiB of metadata"): (lambda _: None, {"body": {**BODY, "metadata": LARGE}}),
-    ("get_api_key", "15 KiB of metadata"): (large_key, {}),
-    ("update_api_key", "15 KiB of metadata"): (large_key, {"body": {"name": "new"}}),
-    ("rotate_api_key", "15 KiB of metadata"): (large_key, {}),
-    ("rotate_api_key", "15 KiB of metadata and an Idempotency-Key"): (
-        large_key,
-        {"headers": {"idempotency-key": "8e03978e-40d5-43dd-bc93-6894a57f9324"}},
+
+def keys_of(organizations: int, keys: int, *, with_rates: bool = False) -> Callable[[Call], dict[str, Any]]:
+    """Return how to write keys of several organizations; their verification at once is the request."""
+
+    def fill(call: Call) -> dict[str, Any]:
+        texts = []
+        for number in range(keys):
+            key = SampleKey(nth_id(1000 + number % organizations), nth_id(number))
+            call.table.put_organization(key.organization_id)
+            texts.append(key.put(call.table, **{"rate_limit": RateLimit(60, 60, 60).stored()} if with_rates else {}))
+            if with_rates:
+                call.table.put(pk=f"LIMIT#{key.key_id}", sk="LIMIT")
+        return {"body": {"verifications": [{"key": text} for text in texts]}}
+
+    return fill
+
+
+def after(fill: Callable[[Call], None], **request: Any) -> Callable[[Call], dict[str, Any]]:
+    """Return how to write items; the request does not depend on them."""
+
+    def filled(call: Call) -> dict[str, Any]:
+        fill(call)
+        return request
+
+    return filled
+
+
+SIZES: dict[tuple[str, str], Callable[[Call], dict[str, Any]]] = {
+    ("create_api_key", "15 KiB of metadata"): after(lambda _: None, body={**BODY, "metadata": LARGE}),
+    ("get_api_key", "15 KiB of metadata"): after(large_key),
+    ("update_api_key", "15 KiB of metadata"): after(large_key, body={"name": "new"}),
+    ("rotate_api_key", "15 KiB of metadata"): after(large_key),
+    ("rotate_api_key", "15 KiB of metadata and an Idempotency-Key"): after(
+        large_key, headers={"idempotency-key": "8e03978e-40d5-43dd-bc93-6894a57f9324"}
     ),
-    ("delete_api_key", "15 KiB of metadata"): (large_key, {}),
-    ("list_api_keys", "10 of 100 keys"): (hundred_keys, {}),
-    ("list_api_keys", "100 of 100 keys"): (hundred_keys, {"query": {"limit": "100"}}),
-    ("list_audit_logs", "10 of 1000 records"): (thousand_records, {}),
-    ("list_audit_logs", "100 of 1000 records"): (thousand_records, {"query": {"limit": "100"}}),
-    ("list_audit_logs", "1 of 1000 records by its target"): (thousand_records, {"query": {"target_id": "another"}}),
+    ("delete_api_key", "15 KiB of metadata"): after(large_key),
+    ("list_api_keys", "10 of 100 keys"): after(hundred_keys),
+    ("list_api_keys", "100 of 100 keys"): after(hundred_keys, query={"limit": "100"}),
+    ("list_audit_logs", "10 of 1000 records"): after(thousand_records),
+    ("list_audit_logs", "100 of 1000 records"): after(thousand_records, query={"limit": "100"}),
+    ("list_audit_logs", "1 of 1000 records by its target"): after(thousand_records, query={"target_id": "another"}),
+    ("verify_api_keys", "1 key"): keys_of(1, 1),
+    ("verify_api_keys", "50 keys of 50 organizations"): keys_of(50, 50),
+    ("verify_api_keys", "100 keys of 100 organizations"): keys_of(100, 100),
+    ("verify_api_keys", "99 keys of one organization"): keys_of(1, 99),
+    ("verify_api_keys", "99 keys with rate limits of one organization"): keys_of(1, 99, with_rates=True),
 }
+"""What writes the items of a size and returns the request."""
 
 
 def test_a_use_of_a_full_usage_takes_one_write_unit(world: World) -> None:
@@ -180,9 +214,8 @@ def test_every_size_is_documented() -> None:
 @pytest.mark.parametrize("size", SIZES, ids=" ".join)
 def test_a_size_consumes_what_is_documented(functions: Callable[[str], Call], size: tuple[str, str]) -> None:
     """GIVEN much data WHEN a function works on it THEN it takes the requests and units of the table."""
-    fill, request = SIZES[size]
     call = functions(size[0])
-    fill(call)
+    request = SIZES[size](call)
 
     with measured(call.table) as consumed:
         call.data(**request) if "list" not in size[0] else call.page(**request)

@@ -165,7 +165,7 @@ expected-statuses = {json.dumps(OTHER_STATUSES)}
 
 # API Gateway answers a request without a signature as an unknown route.
 [[operations]]
-include-operation-id = "verify_api_key"
+include-operation-id = ["verify_api_key", "verify_api_keys"]
 [operations.checks.ignored_auth]
 enabled = false
 [operations.checks.missing_required_header]

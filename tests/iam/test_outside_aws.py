@@ -19,8 +19,9 @@ from tests.support.iam_policies import ACCOUNT, Request, allows
 
 GUIDE = (ROOT / "docs" / "verify-outside-aws.md").read_text(encoding="utf-8")
 VERIFY = f"arn:aws:execute-api:eu-central-1:{ACCOUNT}:abc/v1/POST/auth/api-keys/verify"
+BATCH = f"{VERIFY}-batch"
 FUNCTION = f"arn:aws:lambda:eu-central-1:{ACCOUNT}:function:keywright-VerifyApiKey-1A2B"
-OUTPUTS = {"VerifyApiKeyArn": VERIFY, "VerifyApiKeyFunctionArn": FUNCTION}
+OUTPUTS = {"VerifyApiKeyArn": VERIFY, "VerifyApiKeysArn": BATCH, "VerifyApiKeyFunctionArn": FUNCTION}
 TRUST: list[dict[str, Any]] = [
     statement
     for block in re.findall(r"```json\n(.*?)```", GUIDE, re.DOTALL)
@@ -37,17 +38,22 @@ def permissions() -> list[dict[str, Any]]:
     return statements
 
 
-@pytest.mark.parametrize(("action", "resource"), [("execute-api:Invoke", VERIFY), ("lambda:InvokeFunction", FUNCTION)])
+@pytest.mark.parametrize(
+    ("action", "resource"),
+    [("execute-api:Invoke", VERIFY), ("execute-api:Invoke", BATCH), ("lambda:InvokeFunction", FUNCTION)],
+)
 def test_the_role_can_verify_keys(action: str, resource: str) -> None:
-    """The policy allows a verification over HTTP and by direct invocation."""
+    """The policy allows a verification over HTTP, of one key or several, and by direct invocation."""
     assert allows(permissions(), Request(action, resource))
 
 
 def test_the_resources_are_outputs_of_the_stack() -> None:
-    """The outputs that the guide reads name the route and the function that verify keys."""
+    """The outputs that the guide reads name the routes and the function that verify keys."""
     outputs = section("Outputs")
 
-    assert "/v1/POST/auth/api-keys/verify" in json.dumps(mapping(outputs["VerifyApiKeyArn"], "output")["Value"])
+    for output, arn in (("VerifyApiKeyArn", VERIFY), ("VerifyApiKeysArn", BATCH)):
+        route = str(mapping(mapping(outputs[output], output)["Value"], output)["Fn::Sub"]).partition("${Api}")[2]
+        assert f"abc{route}" == arn.rpartition(":")[2]
     assert {"Fn::GetAtt": ["VerifyApiKey", "Arn"]} == mapping(outputs["VerifyApiKeyFunctionArn"], "output")["Value"]
 
 
@@ -56,8 +62,10 @@ def test_the_resources_are_outputs_of_the_stack() -> None:
     [
         ("execute-api:Invoke", VERIFY.replace("/verify", "")),
         ("execute-api:Invoke", VERIFY.replace(":abc/", ":other/")),
+        ("execute-api:Invoke", f"{BATCH}-of-another-kind"),
         ("execute-api:ManageConnections", VERIFY),
         ("lambda:InvokeFunction", FUNCTION.replace("VerifyApiKey", "CreateApiKey")),
+        ("lambda:InvokeFunction", FUNCTION.replace("VerifyApiKey", "VerifyApiKeys")),
         ("lambda:InvokeFunction", FUNCTION.replace(ACCOUNT, "999999999999")),
         ("lambda:InvokeAsync", FUNCTION),
         ("lambda:GetFunction", FUNCTION),

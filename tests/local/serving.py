@@ -141,6 +141,9 @@ Resources:
       CodeUri: functions/say
       Events:
         Say: {Type: Api, Properties: {Path: /say, Method: post, Auth: {Authorizer: NONE}}}
+        Signed: {Type: Api, Properties: {Path: /say/signed, Method: post, Auth: {Authorizer: AWS_IAM}}}
+Outputs:
+  Echo: {Value: !GetAtt Echo.Arn}
 """
 
 # Answers with its event.

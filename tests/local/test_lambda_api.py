@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:keywright-local-Echo"
-"""The only function behind a route with AWS_IAM."""
+"""The only function behind a route with AWS_IAM whose ARN is an output."""
 PATH = "/2015-03-31/functions/keywright-local-Echo/invocations"
 
 
@@ -184,7 +184,7 @@ class TestRefused:
         assert "ResourceNotFoundException" == invoke(served, Qualifier="1").error
 
     def test_403_another_function(self, served: Served) -> None:
-        """The access key may invoke the function behind routes with AWS_IAM only."""
+        """The access key may invoke functions whose ARN is an output only, even behind a route with AWS_IAM."""
         outcome = invoke(served, function="keywright-local-Say")
 
         assert 403 == outcome.status

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from keywright.errors import SERVICE_UNAVAILABLE
 from keywright.keys.outcome import Code
 from keywright.log import UNITS
 from local.intrinsics import mapping, sequence, text
@@ -44,7 +45,7 @@ def test_errors_latency_throttles_and_attacks_raise_alarms() -> None:
     """Forged, unknown and rotated-out keys, latency, errors, throttling and limits that were not asked have alarms."""
     assert {
         "ForgedKeysAlarm", "InvocationErrorsAlarm", "LatencyAlarm", "LimiterFailuresAlarm", "RetiredSecretsAlarm",
-        "ServerErrorsAlarm", "ThrottlesAlarm", "UnknownPepperVersionAlarm",
+        "ServerErrorsAlarm", "ThrottlesAlarm", "UndecidedKeysAlarm", "UnknownPepperVersionAlarm",
     } <= set(ALARMS)  # fmt: skip
 
 
@@ -116,7 +117,7 @@ def test_the_dashboard_shows_metrics_that_are_written() -> None:
 
 
 def test_the_dashboard_shows_every_outcome() -> None:
-    """The dashboard has a line for each code of a verification."""
+    """The dashboard has a line for each code of a verification, and for keys of batches that were not decided."""
     shown = {entry for metric in sequence(widgets()[0]["metrics"], "metrics") for entry in sequence(metric, "metric")}
 
-    assert set(Code) <= shown
+    assert {*Code, SERVICE_UNAVAILABLE.code} <= shown

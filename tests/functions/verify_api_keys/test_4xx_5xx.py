@@ -53,7 +53,9 @@ def test_400(call: Call, caplog: pytest.LogCaptureFixture, body: Any, message: s
     with faults.injected() as operations, caplog.at_level(logging.INFO, logger="keywright"):
         refusal = call.fails(body)
 
-    assert (400, "BAD_REQUEST", message) == (refusal.status, refusal.code, refusal.message)
+    assert 400 == refusal.status
+    assert "BAD_REQUEST" == refusal.code
+    assert message == refusal.message
     assert [] == operations
     assert [reason] == [record.__dict__["reason"] for record in caplog.records if record.message == "request"]
 
