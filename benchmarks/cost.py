@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import time
 import uuid
@@ -36,9 +37,11 @@ _OFTEN = 10_000
 _AUTHORIZER = "verify, by the authorizer"
 _VERIFY = "verify, by POST /verify"
 _FLUSH = "write the uses of a key, once in UsageFlushSeconds"
+_BATCH = "verify, 100 keys by POST /verify-batch"
+_BATCH_KEYS = 100
 _LIMITED = "verify, key with a rate limit"
 _LIMITED_TWICE = "verify, key and organization with rate limits"
-_WAYS = {_AUTHORIZER: "authorizer", _VERIFY: "verify", _LIMITED: "authorizer_with_limits"}
+_WAYS = {_AUTHORIZER: "authorizer", _VERIFY: "verify", _LIMITED: "authorizer_with_limits", _BATCH: "batch"}
 """The way of asking whose requests and units each operation measures."""
 
 
@@ -111,7 +114,7 @@ def differences(operations: Mapping[str, MeasuredOperation], costs: Costs) -> li
     found = []
     for operation, way_name in _WAYS.items():
         way, consumption = costs.ways[way_name], operations[operation].consumption
-        assumed = way.read_requests + way.limit_updates, way.read_units, way.limit_updates
+        assumed = way.read_requests + way.limit_updates, way.batch * way.read_units, way.limit_updates
         measured = consumption.requests, consumption.read_units, consumption.write_units
         if assumed != measured:
             found.append(f"{operation}: requests, read and write units are {measured}, but the costs assume {assumed}")
@@ -144,7 +147,7 @@ def _measured(url: str, stack: ExitStack, *, calls: int) -> dict[str, MeasuredOp
     from tests.support.capacity import measured  # noqa: PLC0415 - after the environment
     from tests.support.world import Table as TestTable  # noqa: PLC0415 - the same
 
-    operations = _operations() | _limited_operations(client)
+    operations = _operations() | _limited_operations(client) | {_BATCH: _batch_operation(client)}
     # Time first: measuring the consumption sends additional requests.
     milliseconds = {name: _own_milliseconds(*operation, calls) for name, operation in operations.items()}
     measured_operations = {}
@@ -312,6 +315,31 @@ def _limited_operations(client: DynamoDBClient) -> dict[str, _Action]:
         "verify, refused by a limit, the first time in a container": (used_up, deny),
         "verify, refused by a limit, again within a second": (refused, deny),
     }
+
+
+def _batch_operation(client: DynamoDBClient) -> _Action:
+    """Return a verification of as many keys as a request can have, each of another organization."""
+    verify = deployment.load_handler("verify_api_keys")
+    organization_ids = [uuid.uuid4() for _ in range(_BATCH_KEYS)]
+    table.put_organizations(client, organization_ids)
+    keys = [table.issue(organization_id)[1] for organization_id in organization_ids]
+    event = deployment.backend_event({"verifications": [{"key": key} for key in keys]})
+
+    def are_valid(answer: Any) -> bool:
+        _ok(answer)
+        return all(result["valid"] for result in json.loads(answer["body"])["data"]["results"])
+
+    def meet_all() -> None:
+        """Compute the first hashes; on a slow machine one request has no time for a hundred."""
+        while not are_valid(verify(event)):
+            pass
+        _forget_uses()
+
+    def act(_: Any) -> None:
+        if not are_valid(verify(event)):
+            raise RuntimeError("not all keys of the batch are valid")
+
+    return meet_all, act
 
 
 def _ok(answer: Any) -> None:

@@ -42,7 +42,8 @@ def test_200_a_hundred_keys(deployment: Deployment) -> None:
 
 def test_400_one_more_than_a_hundred(deployment: Deployment) -> None:
     """The number of keys is limited."""
-    response = send(deployment, *[{"key": "kk_"}] * 101)
+    asked: list[dict[str, object]] = [{"key": "kk_"}] * 101
+    response = send(deployment, *asked)
 
     assert (400, "BAD_REQUEST") == deployment.refusal(response)
     assert "verifications must have at most 100 items" == response.json()["error"]["message"]
