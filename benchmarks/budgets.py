@@ -48,7 +48,7 @@ class Limit(Enum):
     PYTHON_CLIENT = ("Python client, verification, x a bare signed request", 1.15, 1.15)
     PYTHON_REUSE = ("Python client, reused answer, x a bare signed request", 0.0135, 0.05)
     TYPESCRIPT_CLIENT = ("TypeScript client, verification, x a bare signed request", 1.15, 1.15)
-    TYPESCRIPT_REUSE = ("TypeScript client, reused answer, x a bare signed request", 0.02, 0.05)
+    TYPESCRIPT_REUSE = ("TypeScript client, reused answer, x a bare signed request", 0.006, 0.05)
 
     def __init__(self, title: str, most: float, design: float | None = None) -> None:
         self.title = title
