@@ -237,6 +237,7 @@ def test_a_stack_that_cannot_be_described(code: str, expected: str, monkeypatch:
         aws.find("keywright", {})
 
 
+@pytest.mark.deep
 def test_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without AWS credentials, the message says so before anything is sent."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
