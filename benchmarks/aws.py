@@ -23,7 +23,9 @@ import re
 import signal
 import statistics
 import sys
+import textwrap
 import time
+import uuid
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -63,8 +65,8 @@ _ASSUMED_MILLISECONDS = 10
 """Billed for a verification: more than a warm one takes, less than a cold start."""
 _READ_UNITS = {"valid": 2, "forged": 0, "unknown": 2}
 """Of a verification (docs/capacity.md)."""
-_MADE_AND_DELETED_UNITS = 12 + 12
-"""Write units of a key with an expiry (docs/capacity.md)."""
+_MADE_AND_DELETED_UNITS = 14 + 12
+"""Write units of a key with an expiry, made with an Idempotency-Key (docs/capacity.md)."""
 _MILLISECONDS = 1000
 _INTERRUPTED = 130
 _NAMES = {"valid": "valid key", "forged": "forged key, no read", "unknown": "unknown key, deleted before"}
@@ -154,14 +156,15 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     if len(arguments) != 1 or not arguments[0]:
         _complain("name the deployment: make bench-aws STACK=keywright, or STACK=.local/stack.json")
         return 2
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
     try:
         rounds = _rounds(environment)
         target = find(arguments[0], environment)
         return measure(target, environment.get("KEY", ""), rounds)
     except BenchmarkError as error:
         _complain(str(error))
+        return 1
+    except BotoCoreError as error:
+        _complain(f"the AWS credentials cannot be used: {type(error).__name__}")
         return 1
     except KeyboardInterrupt:
         _complain("interrupted")
@@ -280,7 +283,8 @@ def measure(target: Target, key: str, rounds: int) -> int:
             _make(client, texts)
         rows = _measured(client, texts.texts, rounds)
     finally:
-        left = [key_id for key_id in texts.made if not _is_deleted(client, key_id)]
+        with undisturbed():
+            left = [key_id for key_id in texts.made if not _is_deleted(client, key_id)]
     if texts.made:
         _say("\nThe keys that were made are deleted." if not left else f"\nNot deleted: {', '.join(left)}")
     for line in [*table(rows), *reported(rows), *_missing(target, rows, is_made=not key)]:
@@ -314,7 +318,9 @@ class Client:
     def manage(self, method: str, path: str, content: object = None) -> Answer:
         """Send a request with the session token."""
         headers = {"authorization": f"Bearer {self.target.token}", "content-type": "application/json"}
-        return self._send(method, self.target.base_url + path, content, headers)
+        # A request that is sent twice makes one key.
+        repeatable = {"idempotency-key": str(uuid.uuid4())} if method == "POST" else {}
+        return self._send(method, self.target.base_url + path, content, headers | repeatable)
 
     def _signed(
         self, url: str, content: object, service: str, headers: Mapping[str, str] | None = None
@@ -412,17 +418,16 @@ def _require(answer: Answer) -> None:
 
 def _is_deleted(client: Client, key_id: str) -> bool:
     """Delete a key; return whether it is gone."""
-    with undisturbed():
-        try:
-            answer = client.manage("DELETE", f"{KEYS}/{key_id}")
-        except BenchmarkError:
-            return False
+    try:
+        answer = client.manage("DELETE", f"{KEYS}/{key_id}")
+    except BenchmarkError:
+        return False
     return answer.status in {HTTPStatus.OK, HTTPStatus.NOT_FOUND}
 
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Put off interruptions while the context is open, so that no key is made that is not known."""
+    """Put off interruptions while the context is open, so that no key is left that was made."""
     arrived: list[int] = []
     before = {
         number: signal.signal(number, lambda number, _: arrived.append(number))
@@ -608,7 +613,7 @@ def _say(line: str) -> None:
 
 
 def _complain(message: str) -> None:
-    print(f"bench-aws: {message}", file=sys.stderr, flush=True)
+    print(textwrap.fill(f"bench-aws: {message}", WIDTH, subsequent_indent="  "), file=sys.stderr, flush=True)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -616,4 +621,6 @@ def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 if __name__ == "__main__":
+    for terminating in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(terminating, _interrupt)
     sys.exit(main(sys.argv[1:], os.environ))

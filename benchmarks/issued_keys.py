@@ -49,11 +49,18 @@ def organization_items(organization_id: UUID) -> list[dict[str, Any]]:
     ]
 
 
-def issue(organization_id: UUID, metadata: Mapping[str, str] | None = None) -> IssuedKey:
-    """Issue a key with the hash of the environment. The caller has called `deployment.enter`."""
-    from keywright.domain import key_hash, key_text  # noqa: PLC0415 - after the environment
+def issue(organization_id: UUID, metadata: Mapping[str, str] | None = None, key_hash: str = "argon2id") -> IssuedKey:
+    """Issue a key. The caller has called `deployment.enter`.
+
+    Args:
+        organization_id: of the key.
+        metadata: of the key; a short one if absent.
+        key_hash: scheme of its hash, as in KeyHash; Argon2id has the parameters of the environment.
+    """
+    from keywright.domain import key_hash as hashes  # noqa: PLC0415 - after the environment
+    from keywright.domain import key_text  # noqa: PLC0415 - after the environment
     from keywright.ids import uuid7  # noqa: PLC0415 - the same
-    from keywright.settings import settings  # noqa: PLC0415
+    from keywright.settings import KeyHash, settings  # noqa: PLC0415
     from keywright.store import api_keys, pepper, usage  # noqa: PLC0415
 
     keyring, key_id, now = pepper.read(secret()), uuid7(), datetime.now(UTC)
@@ -64,6 +71,8 @@ def issue(organization_id: UUID, metadata: Mapping[str, str] | None = None) -> I
         generation=0,
         secret=secrets.token_bytes(key_text.SECRET_BYTES),
     )
+    is_hmac = key_hash == KeyHash.HMAC_SHA256
+    scheme = hashes.HmacSha256.of(keyring.current) if is_hmac else settings().argon2
     text = key_text.encode(settings().key_prefix, payload, keyring.current.tag_key)
     record = api_keys.ApiKeyRecord(
         organization_id=organization_id,
@@ -71,7 +80,7 @@ def issue(organization_id: UUID, metadata: Mapping[str, str] | None = None) -> I
         name="CI",
         permissions=("sessions:read",),
         metadata=json.dumps(metadata or {"plan": "pro"}),
-        hash=key_hash.hash_digest(key_hash.keyed_digest(payload, keyring.current.hash_key), settings().argon2),
+        hash=hashes.hash_digest(hashes.keyed_digest(payload, keyring.current.hash_key), scheme),
         generation=0,
         hint=key_text.hint(text, settings().key_prefix),
         created_by=deployment.USER_ID,

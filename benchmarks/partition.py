@@ -2,9 +2,9 @@
 
 All items of an organization are in one partition, which admits 3,000 read units and 1,000 write units a second (Amazon
 DynamoDB Developer Guide, "Best practices for designing and using partition keys effectively"). One machine cannot make
-so many requests, so limits and loads are a tenth of that. The server has no burst capacity: DynamoDB retains up to 300
-seconds of unused units, but may use them itself, and says that this may change (the same guide, "DynamoDB burst and
-adaptive capacity").
+so many requests: limits and loads are a twentieth. The server has no burst capacity beyond a second's units: DynamoDB
+retains those of up to 300 seconds, but may use them itself, and says that this may change (the same guide, "DynamoDB
+burst and adaptive capacity").
 
 `python -m benchmarks.partition` is a process that offers a load, as containers do: each request has a thread.
 """
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
     from benchmarks.issued_keys import IssuedKey
     from benchmarks.measuring import Effort
 
-SCALE = 10
+SCALE = 20
 READ_UNITS, WRITE_UNITS = 3_000, 1_000
 KEYS = 20
 """Keys of the organization, all used equally."""
 METADATA_BYTES = 16_000
-"""With the rest of the item, just below the 16 KiB that metadata may have and 20 KiB: five read units."""
+"""Of a large key, whose item has more than 16 KiB with them, and so five read units."""
 OTHER_RATE = 200.0
-"""Verifications a second of another organization, at the same time."""
+"""Verifications a second of another organization, at the same time; a twentieth is offered, as of all rates."""
 
 _SECONDS = {False: 12.0, True: 3.0}
 _SETTLING_SECONDS = {False: 4.0, True: 1.0}
@@ -180,13 +180,17 @@ def run(effort: Effort) -> Section:
         *(Budget(f"partition, {name}, share of 503", shares[name], 0) for name in _ALL_ANSWERED),
         Budget("partition, share of 503 of another organization", max(one.others.unavailable for one in measured), 0),
     ]
-    scaled = f"Limits and loads are a tenth: {READ_UNITS // SCALE} read units and {WRITE_UNITS // SCALE} write units a"
-    scaled += f" second for the organization, for {seconds:g} seconds, without burst capacity. {_PROCESSES} processes"
-    scaled += f" with the real code offer at even times, {KEYS} keys in turn; a third one verifies keys of another"
+    scaled = (
+        f"Limits and loads are a twentieth: {READ_UNITS // SCALE} read units and {WRITE_UNITS // SCALE} write units a"
+    )
+    scaled += f" second for the organization, for {seconds:g} seconds, of which the first {settling_seconds:g} do not"
+    scaled += (
+        f" count, without burst capacity. {_PROCESSES} processes with the real code offer at even times, {KEYS} keys"
+    )
     reads = "A verification reads two items: one unit each, and five for a key with 16 KiB of metadata. Reads each:"
     reads += " requests by verification, retries included. If one item was admitted, the next reads only the other."
     section.notes = [
-        f"{scaled} organization, {OTHER_RATE:g} a second.",
+        f"{scaled} in turn; a third one verifies keys of another organization, {OTHER_RATE / SCALE:g} a second.",
         reads,
         "All processes share the processors of one machine, and the server answers at once, which DynamoDB does not.",
         "Nothing was measured on AWS.",
@@ -289,6 +293,8 @@ def _measure(load: Load, seconds: float, settling_seconds: float) -> Measured:
         for number, process in enumerate(processes):
             process.send([start + number * SCALE / load.rate, seconds])
         beside.send([start, seconds])
+        time.sleep(max(0.0, start - time.time()))
+        server.drain()
         *answered, of_other = [process.receive() for process in (*processes, beside)]
         counts = Counter(server.counts())
     counts.subtract(before)

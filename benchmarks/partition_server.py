@@ -34,7 +34,6 @@ _READ_UNIT_BYTES = 4096
 _WRITE_UNIT_BYTES = 1024
 """Amazon DynamoDB Developer Guide, "DynamoDB read and write operations"."""
 _ITEM_OF_A_TRANSACTION = 2
-_HELD_SECONDS = 0.25
 _OK = 200
 _REFUSED = 400
 _REASONS = {_OK: "OK", _REFUSED: "Bad Request"}
@@ -56,7 +55,7 @@ class Limit:
 
 @dataclass(slots=True)
 class Bucket:
-    """A token bucket that begins full and holds the tokens of a quarter of a second.
+    """A token bucket that begins full and holds the tokens of one second.
 
     A request is admitted while there is a whole token, and may owe the rest: so a large item waits longer, and is not
     starved by small ones.
@@ -73,12 +72,16 @@ class Bucket:
 
     def __post_init__(self) -> None:
         """Fill the bucket."""
-        self._tokens, self._at = self.rate * _HELD_SECONDS, self.clock()
+        self._tokens, self._at = self.rate, self.clock()
+
+    def drain(self) -> None:
+        """Take all tokens that there are."""
+        self._tokens, self._at = 0.0, self.clock()
 
     def admits(self, tokens: float) -> bool:
         """Take tokens; return whether the request is admitted. A refusal takes none."""
         now = self.clock()
-        self._tokens, self._at = min(self.rate * _HELD_SECONDS, self._tokens + (now - self._at) * self.rate), now
+        self._tokens, self._at = min(self.rate, self._tokens + (now - self._at) * self.rate), now
         if self._tokens < 1:
             return False
         self._tokens -= tokens
@@ -96,7 +99,14 @@ class RunningServer:
 
         Their names are `BatchGetItem ORG#id`, `BatchGetItem ORG#id refused` and `uses ORG#id`.
         """
-        with urllib.request.urlopen(self.url + "/counts") as answer:  # noqa: S310 - loopback
+        return self._get("/counts")
+
+    def drain(self) -> None:
+        """Take all units that partitions hold, so that none are left from a time without requests."""
+        self._get("/drain")
+
+    def _get(self, path: str) -> dict[str, int]:
+        with urllib.request.urlopen(self.url + path) as answer:  # noqa: S310 - loopback
             counts: dict[str, int] = json.loads(answer.read())
         return counts
 
@@ -166,6 +176,11 @@ class Table:
         self._reads = {name: Bucket(read, clock) for name, (read, _) in limits.items()}
         self._writes = {name: Bucket(write, clock) for name, (_, write) in limits.items()}
         self.counts: Counter[str] = Counter()
+
+    def drain(self) -> None:
+        """Take all units that partitions hold."""
+        for bucket in (*self._reads.values(), *self._writes.values()):
+            bucket.drain()
 
     def answer(self, target: str, request: Mapping[str, Any]) -> tuple[int, Any]:
         """Return status and content of the answer to a request.
@@ -242,7 +257,9 @@ async def _serve(table: Table, reader: asyncio.StreamReader, writer: asyncio.Str
             first, *lines = head.split("\r\n")
             headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
             body = await reader.readexactly(int(headers.get("content-length", 0)))
-            if "/counts" in first:
+            if first.startswith("GET /drain"):
+                table.drain()
+            if first.startswith("GET"):
                 writer.write(_http(_OK, table.counts))
             else:
                 writer.write(_http(*table.answer(headers["x-amz-target"], json.loads(body))))

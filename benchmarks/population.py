@@ -46,6 +46,9 @@ ARGON2_MILLISECONDS = 20.0
 HMAC_MILLISECONDS = 0.0
 """Time of one HMAC, to a hundredth of a millisecond."""
 
+ARGON2ID, HMAC = "argon2id", "hmac-sha256"
+"""Values of KeyHash."""
+
 _CHECKED_SECONDS = {False: 1200.0, True: 180.0}
 _PERCENTILES = (0.5, 0.9, 0.99, 0.999)
 _CHUNK = 10_000
@@ -76,6 +79,7 @@ class Population:
         rate: verifications a second, of all keys.
         lifetime_seconds: mean lifetime of a container, which another takes the place of; infinite for no other.
         remembered: secrets that a container remembers.
+        key_hash: KeyHash of the deployment, which changes no count but that of Argon2id hashes.
     """
 
     keys: int
@@ -83,6 +87,7 @@ class Population:
     rate: float = 100.0
     lifetime_seconds: float = LIFETIME_SECONDS
     remembered: int = REMEMBERED
+    key_hash: str = ARGON2ID
 
 
 POPULATIONS = (
@@ -93,8 +98,9 @@ CHECKED = (
     Population(200, 2, 20.0, float("inf")),
     Population(200, 4, 20.0, float("inf")),
     Population(200, 2, 20.0, float("inf"), remembered=50),
+    Population(200, 2, 20.0, float("inf"), key_hash=HMAC),
 )
-"""Small enough for processes. The last one forgets secrets."""
+"""Small enough for processes. One forgets secrets."""
 
 
 def requests(population: Population, seconds: float, seed: int) -> Iterator[Request]:
@@ -159,12 +165,12 @@ class Outcome:
 
     Attributes:
         kinds: number of requests, by whether they took a hash and whether they wrote uses.
-        hashes: of each container.
+        firsts: first uses of keys in each container.
         written: writes of uses by each container, those at its end included.
     """
 
     kinds: Counter[tuple[bool, bool]]
-    hashes: tuple[int, ...]
+    firsts: tuple[int, ...]
     written: tuple[int, ...]
 
     @property
@@ -175,7 +181,7 @@ class Outcome:
     @property
     def first_uses(self) -> float:
         """The share of requests that were the first use of their key in their container."""
-        return sum(self.hashes) / self.requests
+        return sum(self.firsts) / self.requests
 
     def percentiles(self, hash_milliseconds: float, read_milliseconds: float, write_milliseconds: float) -> list[float]:
         """Return p50, p90, p99 and p99.9 of the milliseconds of a verification, if each step always takes the same."""
@@ -210,7 +216,7 @@ def simulate(population: Population, stream: Iterable[Request], seed: int = _SEE
 
     containers = [started(0.0) for _ in range(population.containers)]
     kinds: Counter[tuple[bool, bool]] = Counter()
-    hashes, written = [0] * population.containers, [0] * population.containers
+    firsts, written = [0] * population.containers, [0] * population.containers
     for now, key, number in stream:
         container = containers[number]
         if now >= container.ends_at:
@@ -218,11 +224,11 @@ def simulate(population: Population, stream: Iterable[Request], seed: int = _SEE
             container = containers[number] = started(now)
         kind = container.use(now, key)
         kinds[kind] += 1
-        hashes[number] += kind[0]
+        firsts[number] += kind[0]
         written[number] += kind[1]
     for number, container in enumerate(containers):
         written[number] += len(container.pending)
-    return Outcome(kinds, tuple(hashes), tuple(written))
+    return Outcome(kinds, tuple(firsts), tuple(written))
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +236,8 @@ class Counted:
     """What processes did with the requests of a population, and what the simulation says.
 
     Attributes:
-        hashes: of each process.
+        firsts: first uses of keys in each process, those whose secret it did not remember.
+        hashes: of Argon2id, by all processes.
         written: writes of uses by each process.
         requested: writes that the server has got.
         uses: that the server has got.
@@ -238,16 +245,19 @@ class Counted:
 
     population: Population
     simulated: Outcome
-    hashes: tuple[int, ...]
+    firsts: tuple[int, ...]
+    hashes: int
     written: tuple[int, ...]
     requested: int
     uses: int
 
     @property
     def differences(self) -> int:
-        """The number of hashes, writes and uses that are too many or too few."""
+        """The number of first uses, hashes, writes and uses that are too many or too few."""
+        hashes = sum(self.simulated.firsts) if self.population.key_hash == ARGON2ID else 0
         pairs = [
-            *zip(self.simulated.hashes, self.hashes, strict=True),
+            *zip(self.simulated.firsts, self.firsts, strict=True),
+            (hashes, self.hashes),
             *zip(self.simulated.written, self.written, strict=True),
             (sum(self.simulated.written), self.requested),
             (self.simulated.requests, self.uses),
@@ -276,21 +286,21 @@ def run(effort: Effort) -> Section:
                 _written(outcome.percentiles(HMAC_MILLISECONDS, *times)),
             )
         )
-    columns = ("keys", "containers", "verifications/s", "first uses", "writes/s", "argon2id", "hmac-sha256")
+    columns = ("keys", "containers", "verifications/s", "first uses", "writes/s", ARGON2ID, HMAC)
     title = (
         f"Simulated, {seconds / 60:g} minutes from empty containers on; p50 / p90 / p99 / p99.9 of a verification, ms"
     )
     section.tables.append(Table(title, columns, rows))
     counted = list(_checked(_CHECKED_SECONDS[effort.is_quick]))
     section.tables.append(_check_table(counted))
-    section.budgets = [
-        Budget("populations, hashes, writes and uses of processes that the simulation does not have", differences, 0)
-        for differences in [sum(one.differences for one in counted)]
-    ]
+    differences = sum(one.differences for one in counted)
+    section.budgets = [Budget("populations, differences of counted and simulated uses", differences, 0)]
     lives = f"A container lives {LIFETIME_SECONDS / 60:g} minutes on average, and another takes its place; cold starts"
     lives += f" are not included. It remembers {REMEMBERED:,} secrets, and writes the uses of a key after"
     checked = "The check: processes with the real code, one request at a time, on the requests of the simulation, whose"
-    checked += " times are their clock. Hashes are those of their log; writes and uses are also counted by the server."
+    checked += (
+        " times are their clock. First uses and hashes are those of their log; the server counts writes and uses."
+    )
     section.notes = [
         f"Keys by Zipf's law with exponent 1, at random times, to random containers. {_assumed(*times)}",
         f"{lives} {FLUSH_SECONDS:g} s.",
@@ -316,18 +326,20 @@ def _check_table(counted: Sequence[Counted]) -> Table:
         (
             _named(one.population),
             one.simulated.requests,
-            _both(one.simulated.hashes, one.hashes),
+            _both(one.simulated.firsts, one.firsts),
+            one.hashes,
             _both(one.simulated.written, one.written),
             one.differences,
         )
         for one in counted
     ]
-    columns = ("what", "verifications", "hashes", "writes", "differences")
+    columns = ("what", "verifications", "first uses", "Argon2id hashes", "writes", "differences")
     return Table("Checked: simulated and counted, of each process", columns, rows)
 
 
 def _named(population: Population) -> str:
-    return f"{population.containers} processes, {population.keys} keys, {population.remembered:,} remembered"
+    processes = f"{population.containers} processes, {population.keys} keys"
+    return f"{processes}, {population.remembered:,} remembered, {population.key_hash}"
 
 
 def _both(simulated: Sequence[int], counted: Sequence[int]) -> str:
@@ -337,12 +349,13 @@ def _both(simulated: Sequence[int], counted: Sequence[int]) -> str:
 def _checked(seconds: float) -> Iterator[Counted]:
     """Run processes on the requests of each population that is checked."""
     deployment.enter(TABLE_NAME=issued_keys.TABLE, **issued_keys.CHEAPEST_HASH)
-    keys = [issued_keys.issue(deployment.ORGANIZATION_ID) for _ in range(max(one.keys for one in CHECKED))]
-    items = [item for key in keys for item in key.items]
-    items += issued_keys.organization_items(deployment.ORGANIZATION_ID)
-    texts = [key.text for key in keys]
     for population in CHECKED:
-        print(f"{population.containers} processes, {population.remembered:,} remembered ...", flush=True)
+        print(f"{_named(population)} ...", flush=True)
+        organization_id = deployment.ORGANIZATION_ID
+        keys = [issued_keys.issue(organization_id, key_hash=population.key_hash) for _ in range(population.keys)]
+        items = [item for key in keys for item in key.items]
+        items += issued_keys.organization_items(organization_id)
+        texts = [key.text for key in keys]
         stream = list(requests(population, seconds, _SEED))
         with partition_server.run_server(items, issued_keys.secret()) as server:
             answers = _in_processes(population, stream, texts, server)
@@ -350,7 +363,8 @@ def _checked(seconds: float) -> Iterator[Counted]:
         yield Counted(
             population,
             simulate(population, stream),
-            tuple(answer["hashes"] for answer in answers),
+            tuple(answer["firsts"] for answer in answers),
+            sum(answer["hashes"] for answer in answers),
             tuple(answer["written"] for answer in answers),
             counts[f"UpdateItem ORG#{deployment.ORGANIZATION_ID}"],
             counts[f"uses ORG#{deployment.ORGANIZATION_ID}"],
@@ -364,7 +378,9 @@ def _in_processes(
     with ExitStack() as stack:
         processes = []
         for container in range(population.containers):
-            process = stack.enter_context(start_container("benchmarks.population", AWS_ENDPOINT_URL=server.url))
+            process = stack.enter_context(
+                start_container("benchmarks.population", AWS_ENDPOINT_URL=server.url, KEY_HASH=population.key_hash)
+            )
             task = {
                 "texts": list(texts),
                 "remembered": population.remembered,
@@ -377,15 +393,18 @@ def _in_processes(
 
 
 class _Log:
-    """Standard output of a container: adds up the hashes that its lines have."""
+    """Standard output of a container: adds up the first uses and the hashes that its lines have."""
 
     def __init__(self) -> None:
+        self.firsts = 0
         self.hashes = 0
 
     def write(self, text: str) -> int:
-        """Count the hashes of a line."""
+        """Count what a line has."""
         if '"Hashes"' in text:
-            self.hashes += json.loads(text)["Hashes"]
+            line = json.loads(text)
+            self.firsts += not line["RememberedMatches"]
+            self.hashes += line["Hashes"]
         return len(text)
 
     def flush(self) -> None:
@@ -393,7 +412,7 @@ class _Log:
 
 
 def _contain() -> None:
-    """Be a container: verify the keys of a task in standard input; print the numbers of hashes and writes."""
+    """Be a container: verify the keys of a task in standard input; print what was counted."""
     from keywright.keys import usage, verification  # noqa: PLC0415 - only a container has the layer in its path
     from keywright.store import usage as stored_usage  # noqa: PLC0415 - the same
 
@@ -416,7 +435,7 @@ def _contain() -> None:
             now = at
             verification.verify(task["texts"][key])
         usage.meter().flush_all(seconds=_END_SECONDS)
-    print(json.dumps({"hashes": log.hashes, "written": written}))
+    print(json.dumps({"firsts": log.firsts, "hashes": log.hashes, "written": written}))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 from botocore.credentials import Credentials
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, SSOTokenLoadError
 
 from benchmarks import aws
 from benchmarks.aws import Answer, BenchmarkError, Report, Row, Target, Texts
@@ -237,6 +237,7 @@ def test_a_stack_that_cannot_be_described(code: str, expected: str, monkeypatch:
         aws.find("keywright", {})
 
 
+@pytest.mark.deep
 def test_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without AWS credentials, the message says so before anything is sent."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_SESSION_TOKEN"):
@@ -248,6 +249,21 @@ def test_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(BenchmarkError, match="no AWS credentials"):
         aws.find("keywright", {})
+
+
+def test_credentials_that_cannot_be_renewed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Credentials that end while the benchmark runs end it with a sentence."""
+
+    def ended(*_: object) -> int:
+        raise SSOTokenLoadError(error_msg="expired")
+
+    monkeypatch.setattr(aws, "find", lambda *_: target())
+    monkeypatch.setattr(aws, "measure", ended)
+
+    assert 1 == aws.main(["keywright"], {})
+    assert "bench-aws: the AWS credentials cannot be used: SSOTokenLoadError\n" == capsys.readouterr().err
 
 
 def test_no_key() -> None:
@@ -299,6 +315,25 @@ def test_an_interruption_leaves_no_key(verifications: int, monkeypatch: pytest.M
         aws.measure(target(), "", 3)
 
     assert 2 == deployment.made
+    assert {} == deployment.keys
+
+
+def test_a_second_interruption_leaves_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """GIVEN an interrupted benchmark WHEN it is interrupted again while it deletes a key THEN the key is deleted."""
+    deployment = Deployment(interrupted_after=1)
+    manage = deployment.manage
+
+    def interrupted(method: str, path: str, content: object = None) -> Answer:
+        if method == "DELETE" and deployment.interrupted_after == -1:
+            signal.raise_signal(signal.SIGINT)
+        return manage(method, path, content)
+
+    monkeypatch.setattr(deployment, "manage", interrupted)
+    monkeypatch.setattr(aws, "Client", deployment)
+
+    with pytest.raises(KeyboardInterrupt):
+        aws.measure(target(), "", 3)
+
     assert {} == deployment.keys
 
 

@@ -64,7 +64,7 @@ def test_every_container_hashes_a_key_once() -> None:
 
     outcome = simulate(Population(3, 2, lifetime_seconds=FOREVER), stream)
 
-    assert (3, 3) == outcome.hashes
+    assert (3, 3) == outcome.firsts
     assert 0.1 == outcome.first_uses
 
 
@@ -74,7 +74,7 @@ def test_a_new_container_remembers_nothing() -> None:
 
     outcome = simulate(Population(1, 1, lifetime_seconds=0.001), stream)
 
-    assert (5,) == outcome.hashes
+    assert (5,) == outcome.firsts
     assert (5,) == outcome.written
 
 
@@ -114,13 +114,26 @@ def test_percentiles() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hashes", "written", "requested", "uses", "expected"),
-    [((3,), (2,), 2, 9, 0), ((4,), (2,), 2, 9, 1), ((3,), (1,), 1, 9, 2), ((3,), (2,), 2, 7, 2)],
+    ("counts", "expected"),
+    [
+        (((3,), 3, (2,), 2, 9), 0),
+        (((4,), 3, (2,), 2, 9), 1),
+        (((3,), 5, (2,), 2, 9), 2),
+        (((3,), 3, (1,), 1, 9), 2),
+        (((3,), 3, (2,), 2, 7), 2),
+    ],
 )
-def test_differences_are_counted(
-    hashes: tuple[int, ...], written: tuple[int, ...], requested: int, uses: int, expected: int
-) -> None:
-    """A hash, write or use that only one side has is a difference."""
+def test_differences_are_counted(counts: tuple[tuple[int, ...], int, tuple[int, ...], int, int], expected: int) -> None:
+    """A first use, hash, write or use that only one side has is a difference."""
     simulated = Outcome(Counter({(False, False): 9}), (3,), (2,))
 
-    assert expected == Counted(population.CHECKED[0], simulated, hashes, written, requested, uses).differences
+    assert expected == Counted(population.CHECKED[0], simulated, *counts).differences
+
+
+def test_without_argon2_there_is_no_hash() -> None:
+    """With HMAC, as many first uses are expected, and no Argon2id hash."""
+    simulated = Outcome(Counter({(False, False): 9}), (3,), (2,))
+    quick = Population(1, 1, key_hash=population.HMAC)
+
+    assert 0 == Counted(quick, simulated, (3,), 0, (2,), 2, 9).differences
+    assert 1 == Counted(quick, simulated, (3,), 1, (2,), 2, 9).differences
