@@ -41,8 +41,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
 
-from benchmarks.cost import Prices
 from keywright.domain import key_text
+from tools.costs import read_costs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -599,13 +599,21 @@ def _say_cost(rounds: int, *, is_made: bool) -> None:
     write_units = 2 * _MADE_AND_DELETED_UNITS if is_made else 0
     # A container writes the uses of a key once a minute; each way may be served by several.
     write_units += 10
-    prices = Prices()
-    dollars = requests * prices.api_gateway_request + prices.units(read_units, write_units)
-    dollars += 2 * requests * (prices.invocation(_ASSUMED_MILLISECONDS) + prices.logs)
+    costs = read_costs()
+    gb_seconds = 2 * requests * _ASSUMED_MILLISECONDS / 1000 * costs.assumed("function_memory_gb")
+    log_gb = requests * sum(costs.log_bytes(costs.ways[way]) for way in ("verify", "invocation")) / 1e9
+    dollars = (
+        costs.price("api_gateway_rest_request", requests)
+        + costs.price("lambda_request", 2 * requests)
+        + costs.price("lambda_arm_gb_second", gb_seconds)
+        + costs.price("dynamodb_read_unit", read_units)
+        + costs.price("dynamodb_write_unit", write_units)
+        + costs.price("logs_ingested_gb", log_gb)
+    )
     _say(
         f"Up to {requests:,} requests, {requests:,} invocations, {read_units:,} read units, {write_units} write units."
     )
-    _say(f"AWS charges about ${dollars:.4f} for that ({prices.region}, {prices.as_of}). At most {MOST_SECONDS} s.")
+    _say(f"AWS charges about ${dollars:.4f} for that ({costs.region}, {costs.as_of}). At most {MOST_SECONDS} s.")
 
 
 def _say(line: str) -> None:

@@ -6,7 +6,6 @@ Lambda gives a function processor time in proportion to its memory, one processo
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -26,6 +25,7 @@ from benchmarks.hot_path import answers, issued
 from benchmarks.measuring import percentiles
 from benchmarks.report import Section, Table
 from local.options import ROOT
+from tools.costs import read_costs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from benchmarks.lambda_runtime import Container, Installed
     from benchmarks.measuring import Effort
     from benchmarks.stub import Stub
+    from tools.costs import Costs
 
 MEGABYTES_OF_A_PROCESSOR = 1_769
 PERIOD_SECONDS = 0.02
@@ -52,8 +53,6 @@ _PEAK = re.compile(r"^VmHWM:\s+(\d+) kB$", re.MULTILINE)
 _CHEAPEST_HASH = {"ARGON2_MEMORY_KIB": "8", "ARGON2_ITERATIONS": "1"}
 _READ = "DynamoDB_20120810.BatchGetItem"
 _USES = {"Attributes": {"request_count": {"N": "1"}, "days": {"M": {}}}}
-_ASSUMPTIONS = ROOT / "benchmarks" / "assumptions.json"
-_PRICES = ROOT / "docs" / "costs" / "prices.json"
 
 
 @dataclass(slots=True)
@@ -76,7 +75,7 @@ def run(effort: Effort) -> Section:
     section = Section("memory", "Memory: what a container needs, and what it gets for it")
     try:
         installed = lambda_runtime.install()
-        section.tables = [_peaks(installed, effort), sizes_table(_sizes(installed, effort), _prices())]
+        section.tables = [_peaks(installed, effort), sizes_table(_sizes(installed, effort), read_costs())]
     except NotInstalledError as error:
         section.failures.append(str(error))
         return section
@@ -126,12 +125,12 @@ def _sizes(installed: Installed, effort: Effort) -> dict[float, Measured]:
     return measured
 
 
-def sizes_table(measured: Mapping[float, Measured], prices: Mapping[str, float]) -> Table:
+def sizes_table(measured: Mapping[float, Measured], costs: Costs) -> Table:
     """Return the table of times and prices, a memory size a line.
 
     Args:
         measured: by memory size in MB.
-        prices: dollars of a request and of a GB-second, by their names in docs/costs/prices.json.
+        costs: with the prices of Lambda.
     """
     rows: list[tuple[Any, ...]] = []
     for megabytes, times in measured.items():
@@ -145,7 +144,7 @@ def sizes_table(measured: Mapping[float, Measured], prices: Mapping[str, float])
                 warm.p50 * 1000,
                 warm.p99 * 1000,
                 statistics.median(times.other) * 1000,
-                1e6 * (prices["lambda_request"] + gigabyte_seconds * prices["lambda_arm_gb_second"]),
+                costs.price("lambda_request", 1e6) + costs.price("lambda_arm_gb_second", 1e6 * gigabyte_seconds),
             )
         )
     columns = (
@@ -270,10 +269,4 @@ def _pauses(container: Container, share: float) -> Iterator[None]:
 
 
 def _read_milliseconds() -> int:
-    return int(json.loads(_ASSUMPTIONS.read_text(encoding="utf-8"))["dynamodb_read_milliseconds"])
-
-
-def _prices() -> dict[str, float]:
-    """Return the dollars of a request and of a GB-second."""
-    prices = json.loads(_PRICES.read_text(encoding="utf-8"))["prices"]
-    return {name: prices[name]["price"] / prices[name]["per"] for name in ("lambda_request", "lambda_arm_gb_second")}
+    return int(read_costs().assumed("read_milliseconds"))

@@ -23,10 +23,11 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, TextIO, cast
 
-from benchmarks import deployment, issued_keys, partition_server
+from benchmarks import budgets, deployment, issued_keys, partition_server
+from benchmarks.budgets import Budget
 from benchmarks.hot_path import discarded_output
 from benchmarks.partition_server import Limit, start_container
-from benchmarks.report import Budget, Section, Table
+from benchmarks.report import Section, Table
 
 if TYPE_CHECKING:
     import subprocess
@@ -85,7 +86,10 @@ LOADS = (
     Load("600/s, metadata of 16 KiB", 600, is_large=True),
     Load("1,000/s and 40 changes, UsageFlushSeconds=0", 1_000, changes=40, settings={"USAGE_FLUSH_SECONDS": "0"}),
 )
-_ALL_ANSWERED = ("1,400/s", "3,000/s, RecordReuseSeconds=10")
+_ALL_ANSWERED = {
+    "1,400/s": budgets.Limit.PARTITION_BELOW,
+    "3,000/s, RecordReuseSeconds=10": budgets.Limit.PARTITION_REUSED,
+}
 
 
 class Call(NamedTuple):
@@ -177,8 +181,8 @@ def run(effort: Effort) -> Section:
                 section.failures.append(f"{one.load.name}: {late}, {answers.others} had neither 200 nor 503")
     shares = {one.load.name: one.verifications.unavailable for one in measured}
     section.budgets = [
-        *(Budget(f"partition, {name}, share of 503", shares[name], 0) for name in _ALL_ANSWERED),
-        Budget("partition, share of 503 of another organization", max(one.others.unavailable for one in measured), 0),
+        *(Budget(limit, shares[name]) for name, limit in _ALL_ANSWERED.items()),
+        Budget(budgets.Limit.PARTITION_OTHERS, max(one.others.unavailable for one in measured)),
     ]
     scaled = (
         f"Limits and loads are a twentieth: {READ_UNITS // SCALE} read units and {WRITE_UNITS // SCALE} write units a"

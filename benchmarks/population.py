@@ -20,9 +20,10 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 from unittest.mock import patch
 
 from benchmarks import deployment, issued_keys, partition_server
-from benchmarks.cost import Prices
+from benchmarks.budgets import Budget, Limit
 from benchmarks.partition_server import start_container
-from benchmarks.report import Budget, Section, Table
+from benchmarks.report import Section, Table
+from tools.costs import read_costs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -269,8 +270,8 @@ def run(effort: Effort) -> Section:
     """Simulate populations for an hour, and check the simulation against processes."""
     section = Section("population", "Populations of keys: first uses in a container, by keys and containers")
     seconds = HOUR / 60 if effort.is_quick else HOUR
-    prices = Prices()
-    times = prices.assumptions["dynamodb_read_milliseconds"], prices.assumptions["dynamodb_update_milliseconds"]
+    costs = read_costs()
+    times = costs.assumed("read_milliseconds"), costs.assumed("update_milliseconds")
     rows: list[tuple[Any, ...]] = []
     for population in POPULATIONS:
         print(f"{population.keys:,} keys, {population.containers} containers, {population.rate:g}/s ...", flush=True)
@@ -294,7 +295,7 @@ def run(effort: Effort) -> Section:
     counted = list(_checked(_CHECKED_SECONDS[effort.is_quick]))
     section.tables.append(_check_table(counted))
     differences = sum(one.differences for one in counted)
-    section.budgets = [Budget("populations, differences of counted and simulated uses", differences, 0)]
+    section.budgets = [Budget(Limit.POPULATION_DIFFERENCES, differences)]
     lives = f"A container lives {LIFETIME_SECONDS / 60:g} minutes on average, and another takes its place; cold starts"
     lives += f" are not included. It remembers {REMEMBERED:,} secrets, and writes the uses of a key after"
     checked = "The check: processes with the real code, one request at a time, on the requests of the simulation, whose"

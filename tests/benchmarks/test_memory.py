@@ -7,13 +7,21 @@ from typing import Any
 import pytest
 
 from benchmarks.memory import Measured, sizes_table
+from tools.costs import Costs
 
-PRICES = {"lambda_request": 0.000_000_2, "lambda_arm_gb_second": 0.000_01}
+PRICES = {
+    "lambda_request": {"per": 1_000_000, "price": 0.2},
+    "lambda_arm_gb_second": {"per": 1, "price": 0.000_01},
+}
+COSTS = Costs(
+    {"as_of": "2026-01-01", "region": "us-east-1", "currency": "USD", "note": "", "prices": PRICES},
+    {"numbers": {}, "ways": {}, "companies": {}},
+)
 
 
 def line(megabytes: float, warm: list[float]) -> dict[str, Any]:
     """Return the line of a memory size with these seconds of warm verifications."""
-    table = sizes_table({megabytes: Measured([0.5, 0.7, 0.6], warm, [0.03])}, PRICES)
+    table = sizes_table({megabytes: Measured([0.5, 0.7, 0.6], warm, [0.03])}, COSTS)
     return dict(zip(table.columns, table.rows[0], strict=True))
 
 
