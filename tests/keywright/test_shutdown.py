@@ -226,7 +226,9 @@ time.sleep(60)
 """
 
 
-@pytest.mark.parametrize("function", ["authorize_api_key", "verify_api_key", "verify_api_keys"])
+@pytest.mark.parametrize(
+    "function", ["authorize_api_key", "verify_api_key", pytest.param("verify_api_keys", marks=pytest.mark.deep)]
+)
 def test_pending_uses_are_written_when_the_container_ends(
     world: World,
     api: ExtensionsApi,
