@@ -44,7 +44,7 @@ _PRODUCTION = {"NODE_ENV": "production"}
 _NOTES_OF_SETTINGS = (
     'keyshield, "Cache": CachedApiKeyService with a cache for each process, or a shared one such as Redis.',
     "The shared cache here is in memory and serializes as Redis does, so that it is as fast as possible.",
-    'Better Auth, "Advanced Features" of the API Key plugin: database; secondary storage with deferred updates; both.',
+    'Better Auth, "Advanced Features" of the API Key plugin: database, secondary storage, or both; updates are deferred.',
     "A Map, the fastest possible secondary storage, stands for the Redis that it names.",
     'Django REST Framework API Key, "Security": no setting for speed. Django, "Databases": persistent connections.',
 )
