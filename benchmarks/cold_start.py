@@ -35,7 +35,7 @@ _DISTANT = (_READS, "authorize_api_key", "verify_api_key", "create_api_key", "ge
 _NETWORK = stub.Network(is_encrypted=True, leg_seconds=0.001, dynamodb_seconds=0.002, secrets_manager_seconds=0.013)
 """With its two legs, a read of DynamoDB takes the four milliseconds of assumptions.json, and the pepper fifteen."""
 _LIMITS = {"authorize_api_key": Limit.COLD_AUTHORIZER, "create_api_key": Limit.COLD_CREATE}
-_ROUNDS = {False: 10, True: 2}
+_ROUNDS = {False: 8, True: 2}
 _IMPORT = re.compile(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)")
 _SHOWN_PACKAGES = 8
 

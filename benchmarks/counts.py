@@ -20,6 +20,7 @@ _RUNS = 3
 _OFTEN = 10_000
 """Uses of a limit that is not reached."""
 _FIRST = "first verification of a key in a container"
+_FIRST_HMAC = "first verification of a key in a container, KeyHash=hmac-sha256"
 _WARM = "warm verification"
 _LIMITED = "warm verification of a key with limits"
 _FLUSHING = "warm verification that writes the uses of a minute"
@@ -72,6 +73,8 @@ def run(effort: Effort) -> Section:
         Budget(Limit.WARM_HASHES, counts[_WARM].hashes),
         Budget(Limit.FIRST_REQUESTS, counts[_FIRST].requests),
         Budget(Limit.FIRST_HASHES, counts[_FIRST].hashes),
+        Budget(Limit.FIRST_HMAC_REQUESTS, counts[_FIRST_HMAC].requests),
+        Budget(Limit.FIRST_HMAC_HASHES, counts[_FIRST_HMAC].hashes),
         Budget(Limit.LIMITED_REQUESTS, counts[_LIMITED].requests),
         Budget(Limit.LIMITED_WRITE_UNITS, counts[_LIMITED].write_units),
         Budget(Limit.FLUSH_REQUESTS, counts[_FLUSHING].requests),
@@ -144,6 +147,7 @@ def _operations(client: Any) -> dict[str, Operation]:
 
     authorize, create = deployment.load_handler("authorize_api_key"), deployment.load_handler("create_api_key")
     _, key = table.issue(deployment.ORGANIZATION_ID)
+    _, hashed_quickly = deployment.with_hmac(lambda: table.issue(deployment.ORGANIZATION_ID))()
     limited_id, limited = table.issue(deployment.ORGANIZATION_ID)
     rate, quota = RateLimit(_OFTEN, 3600, _OFTEN), Quota(_OFTEN, Period.TOTAL)
     table.give_limits(client, deployment.ORGANIZATION_ID, limited_id, {"rate_limit": rate, "quota": quota})
@@ -170,6 +174,7 @@ def _operations(client: Any) -> dict[str, Operation]:
     flushing = deployment.replacing(meter, UsageMeter(usage.add, 0), verify(key))
     return {
         _FIRST: Operation(verify(key), matches.cache_clear),
+        _FIRST_HMAC: Operation(deployment.with_hmac(verify(hashed_quickly)), matches.cache_clear),
         _WARM: Operation(verify(key), verify(key)),
         _LIMITED: Operation(verify(limited), verify(limited)),
         _FLUSHING: Operation(flushing, verify(key)),

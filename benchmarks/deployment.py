@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from local import backend
@@ -75,10 +75,10 @@ def load_handler(name: str) -> Callable[[dict[str, Any]], Any]:
     return lambda event: module.handler(event, context)
 
 
-def replacing(part: once[Any], value: object, function: Callable[[], object]) -> Callable[[], object]:
+def replacing(part: once[Any], value: object, function: Callable[[], Any]) -> Callable[[], Any]:
     """Return a function that runs with another value in the place of one that a container builds once."""
 
-    def call() -> object:
+    def call() -> Any:
         kept = part()
         part._values[:] = [value]  # noqa: SLF001 - which only tests and benchmarks replace
         try:
@@ -87,6 +87,15 @@ def replacing(part: once[Any], value: object, function: Callable[[], object]) ->
             part._values[:] = [kept]  # noqa: SLF001 - the same
 
     return call
+
+
+def with_hmac(function: Callable[[], Any]) -> Callable[[], Any]:
+    """Return a function that runs in a deployment with KeyHash=hmac-sha256."""
+    from keywright.settings import KeyHash, secret_settings, settings  # noqa: PLC0415 - after the environment
+
+    secret = replace(secret_settings(), key_hash=KeyHash.HMAC_SHA256)
+    inner = replacing(settings, replace(settings(), key_hash=KeyHash.HMAC_SHA256), function)
+    return replacing(secret_settings, secret, inner)
 
 
 def authorizer_event(key: str) -> dict[str, Any]:

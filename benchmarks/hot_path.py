@@ -29,6 +29,7 @@ _LIMITED = "authorize_api_key, warm, key with limits"
 _FORGED = "forged key, with its line in the log"
 _HASH = "one Argon2id hash"
 _FIRST = "authorize_api_key, first verify of a key"
+_FIRST_HMAC = "authorize_api_key, first verify of a key, KeyHash=hmac-sha256"
 _CREATE = "create_api_key"
 _FLUSHING = "authorize_api_key, warm, writes the uses of a minute"
 _BARE_ENCRYPTED = "bare boto3 batch_get_item, over TLS"
@@ -43,20 +44,22 @@ def run(effort: Effort) -> Section:
     deployment.enter(TABLE_NAME=_TABLE)
     key_id, key, items = issued()
     limited_id, limited, limited_items = issued(is_limited=True)
-    of_limited = {
+    hmac_id, hmac, hmac_items = deployment.with_hmac(issued)()
+    others = {
+        f"DynamoDB_20120810.BatchGetItem {hmac_id}": _read(hmac_items),
         f"DynamoDB_20120810.BatchGetItem {limited_id}": _read(limited_items),
         "DynamoDB_20120810.UpdateItem": {"Attributes": _used()},
     }
-    content = answers(items) | of_limited
+    content = answers(items) | others
     with stub.run_stub(content) as plain, stub.run_stub(content, stub.ENCRYPTED) as encrypted, discarded_output():
         os.environ |= encrypted.environment | plain.environment
-        functions = _functions(key, key_id, limited) | _variants(key, key_id, encrypted)
+        functions = _functions(key, key_id, limited, hmac) | _variants(key, key_id, encrypted)
         requests = {name: _requests((plain, encrypted), function) for name, function in functions.items()}
         samples = in_turns(functions, effort)
     return _section(samples, requests)
 
 
-def _functions(key: str, key_id: UUID, limited: str) -> dict[str, Callable[[], object]]:
+def _functions(key: str, key_id: UUID, limited: str, hmac: str) -> dict[str, Callable[[], object]]:
     import boto3  # noqa: PLC0415 - after the environment
 
     from keywright.domain import key_hash, key_text  # noqa: PLC0415 - the same
@@ -80,9 +83,7 @@ def _functions(key: str, key_id: UUID, limited: str) -> dict[str, Callable[[], o
     tag_key = pepper.peppers().tag_key
     digest = secrets.token_bytes(32)
 
-    def first() -> object:
-        verification.matches.cache_clear()
-        return authorize(authorizer_event)
+    hmac_event = deployment.authorizer_event(hmac)
 
     return {
         _BARE: _read_with(client, key_id),
@@ -96,9 +97,22 @@ def _functions(key: str, key_id: UUID, limited: str) -> dict[str, Callable[[], o
         "verify_api_key, warm, key with limits": lambda: verify(limited_verify_event),
         "get_api_key": lambda: get(get_event),
         _HASH: lambda: key_hash.hash_digest(digest, settings().argon2),
-        _FIRST: first,
+        _FIRST: _first(lambda: authorize(authorizer_event)),
+        _FIRST_HMAC: deployment.with_hmac(_first(lambda: authorize(hmac_event))),
         _CREATE: lambda: create(create_event),
     }
+
+
+def _first(function: Callable[[], object]) -> Callable[[], object]:
+    """Return a function that runs in a container without secrets that have matched before."""
+    from keywright.cache import Recent  # noqa: PLC0415 - after the environment
+    from keywright.keys.verification import REMEMBERED_MATCHES, matches  # noqa: PLC0415 - the same
+
+    def call() -> object:
+        memory: Recent[bytes, str] = Recent(REMEMBERED_MATCHES)
+        return deployment.replacing(matches, memory, function)()
+
+    return call
 
 
 def _variants(key: str, key_id: UUID, encrypted: stub.Stub) -> dict[str, Callable[[], object]]:
@@ -145,6 +159,7 @@ def answers(items: list[dict[str, Any]]) -> dict[str, Any]:
         "DynamoDB_20120810.BatchGetItem": _read(items),
         "DynamoDB_20120810.Query": {"Items": items[:1], "Count": 1, "ScannedCount": 1},
         "DynamoDB_20120810.TransactWriteItems": {},
+        "DynamoDB_20120810.UpdateItem": {},
         "secretsmanager.GetSecretValue": {"ARN": "a", "Name": "pepper", "SecretString": _pepper()},
     }
 
@@ -194,6 +209,7 @@ def issued(*, is_limited: bool = False) -> tuple[UUID, str, list[dict[str, Any]]
         generation=0,
         secret=secrets.token_bytes(key_text.SECRET_BYTES),
     )
+    digest = key_hash.keyed_digest(payload, keyring.current.hash_key)
     text = key_text.encode(settings().key_prefix, payload, keyring.current.tag_key)
     now = datetime.now(UTC)
     record = api_keys.ApiKeyRecord(
@@ -202,7 +218,7 @@ def issued(*, is_limited: bool = False) -> tuple[UUID, str, list[dict[str, Any]]
         name="CI",
         permissions=("sessions:read",),
         metadata='{"plan":"pro"}',
-        hash=key_hash.hash_digest(key_hash.keyed_digest(payload, keyring.current.hash_key), settings().argon2),
+        hash=key_hash.hash_digest(digest, key_hash.configured(settings(), keyring.current)),
         generation=0,
         hint=key_text.hint(text, settings().key_prefix),
         created_by=deployment.USER_ID,
@@ -276,6 +292,7 @@ def _section(samples: dict[str, Sample], requests: dict[str, int]) -> Section:
         Budget(limit, samples[name].ratio(bare))
         for name, limit in ((_WARM, Limit.WARM), (_LIMITED, Limit.LIMITED), (_FORGED, Limit.FORGED))
     ]
+    section.budgets.append(Budget(Limit.FIRST_HMAC, samples[_FIRST_HMAC].ratio(samples[_WARM])))
     section.pictures["hot-path"] = Bars(
         "One warm request; AWS answered by a stub",
         "microseconds",

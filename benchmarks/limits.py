@@ -27,10 +27,10 @@ WINDOW_SECONDS = 1
 AT_ONCE = 8
 """Calls of a group, which are shared evenly by the processes of a product."""
 
-_OFFERED = {False: (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0), True: (0.5, 1.0, 5.0)}
+_OFFERED = {False: (0.25, 0.5, 1.0, 2.0, 5.0, 10.0), True: (0.5, 1.0, 5.0)}
 _SETTLING_SECONDS = 3
 """Not counted: until the burst is used up."""
-_COUNTED_SECONDS = {False: 15, True: 3}
+_COUNTED_SECONDS = {False: 10, True: 3}
 _LEAST_OFFERED = 0.95
 _SOON_SECONDS = 0.2
 _EXACT = "the exact limit"

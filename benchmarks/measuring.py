@@ -30,7 +30,7 @@ class Effort:
     keys: int
 
 
-FULL = Effort(is_quick=False, rounds=40, calls=50, keys=10_000)
+FULL = Effort(is_quick=False, rounds=25, calls=50, keys=10_000)
 QUICK = Effort(is_quick=True, rounds=3, calls=20, keys=500)
 _WARMING = 3
 """Calls before the first round."""
