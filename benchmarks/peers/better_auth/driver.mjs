@@ -1,7 +1,8 @@
 // The driver of better-auth with its API key plugin (Node), verified with auth.api.verifyApiKey as documented for servers.
 //
 // SQLite: better-sqlite3 in WAL mode, with the schema of its migrations. Secondary storage: a Map, the fastest possible
-// store, alone with deferred updates as the documentation recommends, or with SQLite behind it (fallbackToDatabase).
+// store, alone or with SQLite behind it (fallbackToDatabase). Updates that can wait are deferred (deferUpdates), for the
+// sake of time, as the documentation says.
 // A verification writes its time to the key. The default limit of ten requests a day is off, except in the check of limits.
 //
 // The protocol is that of ../protocol.py.
@@ -95,21 +96,18 @@ function application(shared, rateLimit = { enabled: false }) {
     rateLimit: { enabled: false },
     logger: { disabled: true },
     telemetry: { enabled: false },
+    advanced: { backgroundTasks: { handler: (promise) => void promise.catch(() => {}) } },
     plugins: [apiKey({ rateLimit, ...shared.plugin })],
   };
-  if (shared.secondaryStorage) {
-    options.secondaryStorage = shared.secondaryStorage;
-    options.advanced = { backgroundTasks: { handler: (promise) => void promise.catch(() => {}) } };
-  }
+  if (shared.secondaryStorage) options.secondaryStorage = shared.secondaryStorage;
   return { auth: betterAuth(options), options };
 }
 
 async function open({ variant, keys, pool, fresh }) {
-  const shared = { plugin: {}, database: variant.includes("SQLite") ? countedDatabase() : memoryAdapter(emptyTables()) };
+  const shared = { plugin: { deferUpdates: true }, database: variant.includes("SQLite") ? countedDatabase() : memoryAdapter(emptyTables()) };
   if (variant.includes("secondary")) {
     shared.secondaryStorage = countedMap();
-    const writes = variant.includes("SQLite") ? { fallbackToDatabase: true } : { deferUpdates: true };
-    shared.plugin = { storage: "secondary-storage", ...writes };
+    Object.assign(shared.plugin, { storage: "secondary-storage", fallbackToDatabase: variant.includes("SQLite") });
   }
   const { auth, options } = application(shared);
   if (variant.includes("SQLite")) await (await getMigrations(options)).runMigrations();
