@@ -248,6 +248,8 @@ class GitHubMatch(BaseModel):
         source: The kind of place, such as `content`.
     """
 
+    model_config = ConfigDict(defer_build=True)
+
     token: str = Field(repr=False)
     type: str
     url: str = ""
@@ -743,6 +745,8 @@ class GitHubLabel(BaseModel):
         token_type: The type of the match.
         label: Whether the token was issued by this service, even if it is not accepted any more.
     """
+
+    model_config = ConfigDict(defer_build=True)
 
     token_hash: str
     token_type: str
