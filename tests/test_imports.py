@@ -10,16 +10,20 @@ import os
 import subprocess
 import sys
 from functools import cache
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.environment import ROOT
 from tests.support.modules import FUNCTIONS
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 CLIENT = "import boto3; boto3.client('dynamodb', region_name='eu-central-1')"
 ON_THE_WAY = ("boto3", "botocore", "urllib3", "awscrt", "jmespath", "dateutil")
 """Packages that no function imports."""
-AUTHORIZER_DOES_WITHOUT = ("pydantic", "aws_lambda_powertools", "cryptography", "jwt", "asyncio")
+AUTHORIZER_DOES_WITHOUT = ("pydantic", "aws_lambda_powertools", "cryptography", "jwt", "asyncio", "http", "email")
 
 
 ARGON2 = ("argon2", "_argon2_cffi_bindings", "cffi", "_cffi_backend")
@@ -33,6 +37,11 @@ def modules(function: str | None, key_hash: str = "argon2id") -> frozenset[str]:
     statement = CLIENT if function is None else "import handler"
     script = f"import json, sys; {statement}; print(json.dumps([*sys.modules]))"
     folder = ROOT if function is None else ROOT / "functions" / function
+    return frozenset(json.loads(_output(script, folder)))
+
+
+def _output(script: str, folder: Path) -> str:
+    """Run a script in a new interpreter that has the layer; return its output."""
     finished = subprocess.run(  # noqa: S603 - this interpreter
         [sys.executable, "-c", script],
         cwd=folder,
@@ -45,7 +54,17 @@ def modules(function: str | None, key_hash: str = "argon2id") -> frozenset[str]:
         capture_output=True,
         text=True,
     )
-    return frozenset(json.loads(finished.stdout))
+    return finished.stdout
+
+
+def built_models(function: str) -> list[str]:
+    """Import a function in a new interpreter; return the models whose validators are built."""
+    script = (
+        "import json, handler; from keywright.api import schemas\n"
+        "models = [model for model in vars(schemas).values() if hasattr(model, '__pydantic_complete__')]\n"
+        "print(json.dumps([model.__name__ for model in models if model.__pydantic_complete__]))"
+    )
+    return list(json.loads(_output(script, ROOT / "functions" / function)))
 
 
 def belonging_to(packages: tuple[str, ...], names: frozenset[str]) -> list[str]:
@@ -65,7 +84,17 @@ def test_the_key_authorizer_imports_only_the_verification() -> None:
     assert [] == belonging_to(AUTHORIZER_DOES_WITHOUT, modules("authorize_api_key"))
 
 
-@pytest.mark.parametrize(("function", "most"), [("authorize_api_key", 0.6), ("create_api_key", 1.1)])
+def test_an_api_function_imports_no_logger() -> None:
+    """The line of a request is written without the logger, whose import takes a tenth of a cold start."""
+    assert [] == belonging_to(("aws_lambda_powertools",), modules("create_api_key"))
+
+
+def test_a_function_builds_the_models_of_its_own_requests_only() -> None:
+    """To build all models would take longer than to build the one that a function validates with."""
+    assert ["CreateApiKey"] == built_models("create_api_key")
+
+
+@pytest.mark.parametrize(("function", "most"), [("authorize_api_key", 0.5), ("create_api_key", 0.8)])
 def test_functions_import_no_more_than_their_share_of_a_client(function: str, most: float) -> None:
     """A function imports at most its share of the modules of boto3's client."""
     ratio = len(modules(function)) / len(modules(None))

@@ -84,6 +84,8 @@ def endpoint(
 
     def decorate(act: Callable[[Request[BodyModel, QueryModel, Caller]], Outcome]) -> Handler:
         operations[operation] = Operation(operation, act, body, query, raises)
+        for model in (body, query):
+            model.model_rebuild()  # while the function is initialized; models that no request needs are never built
 
         def handler(event: ProxyEvent, context: LambdaContext) -> ProxyAnswer:
             call = _Call(operation, event, is_list=issubclass(query, PageQuery))
