@@ -27,7 +27,7 @@ AUTHORIZER_DOES_WITHOUT = ("pydantic", "aws_lambda_powertools", "cryptography", 
 
 
 ARGON2 = ("argon2", "_argon2_cffi_bindings", "cffi", "_cffi_backend")
-HASHING = ("authorize_api_key", "create_api_key", "rotate_api_key", "verify_api_key")
+HASHING = ("authorize_api_key", "create_api_key", "rotate_api_key", "verify_api_key", "verify_api_keys")
 """The functions that hash secrets."""
 
 
@@ -37,10 +37,10 @@ def modules(function: str | None, key_hash: str = "argon2id") -> frozenset[str]:
     statement = CLIENT if function is None else "import handler"
     script = f"import json, sys; {statement}; print(json.dumps([*sys.modules]))"
     folder = ROOT if function is None else ROOT / "functions" / function
-    return frozenset(json.loads(_output(script, folder)))
+    return frozenset(json.loads(_output(script, folder, key_hash)))
 
 
-def _output(script: str, folder: Path) -> str:
+def _output(script: str, folder: Path, key_hash: str = "argon2id") -> str:
     """Run a script in a new interpreter that has the layer; return its output."""
     finished = subprocess.run(  # noqa: S603 - this interpreter
         [sys.executable, "-c", script],

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from keywright.warm_up import warm_up
+
+wait_until_warm = warm_up()  # while the rest is imported
+
 from keywright.api.endpoint import endpoint
 from keywright.api.request import BackendRequest, backend
 from keywright.api.schemas import VerifyApiKeys
+from keywright.domain import key_hash
 from keywright.keys import introspect, retired_secrets, usage
 from keywright.keys.meter import SHUTDOWN_SECONDS
 from keywright.shutdown import before_shutdown
@@ -14,6 +19,7 @@ from keywright.shutdown import before_shutdown
 if TYPE_CHECKING:
     from keywright.api.schemas import VerifiedApiKeys
 
+key_hash.load()
 before_shutdown(lambda: usage.meter().flush_all(retired_secrets.meter(), seconds=SHUTDOWN_SECONDS))
 
 
@@ -26,3 +32,6 @@ def handler(request: BackendRequest[VerifyApiKeys]) -> VerifiedApiKeys:
     have been used.
     """
     return introspect.verify_all(request.body)
+
+
+wait_until_warm()
