@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from keywright import deadline
+from keywright.api.schemas import VerifyApiKey, VerifyApiKeys
 from keywright.aws.retries import dynamodb
 from keywright.domain.limits import Period, Quota, RateLimit
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
+from keywright.keys import introspect
 from keywright.keys.outcome import Code, IdentifiedKey, UndecidedKey, UnknownKey, Verification
 from keywright.keys.verification import NO_PERMISSION_NEEDED, Use, requiring, verify, verify_all
 from keywright.store.limits import ATTEMPTS
@@ -311,6 +313,24 @@ def test_when_time_runs_out_the_rest_is_undecided(table: Table, monkeypatch: pyt
 
     assert [READ, WRITE] == operations
     assert [1, 0, 0] == [used(table)[key.key_id] for key in KEYS]
+
+
+def test_keys_that_the_answer_has_no_room_for_are_undecided(table: Table) -> None:
+    """GIVEN keys with as much metadata as possible, in characters that JSON escapes THEN the answer fits into 6 MB.
+
+    The keys that are left out are not used.
+    """
+    metadata = json.dumps({"a": "ä" * 8_187}, ensure_ascii=False, separators=(",", ":"))
+    text = put_limited(table, KEYS[0], quota=200)
+    KEYS[0].put(table, metadata=metadata, quota=Quota(200, Period.TOTAL).stored())
+
+    answer = introspect.verify_all(VerifyApiKeys(verifications=[VerifyApiKey(key=text)] * 100))
+
+    codes = [result.code for result in answer.results]
+    assert 90 < codes.count("VALID") < 100
+    assert ["SERVICE_UNAVAILABLE"] * (100 - codes.count("VALID")) == codes[codes.count("VALID") :]
+    assert {KEYS[0].key_id: codes.count("VALID")} == used(table)
+    assert 6_000_000 > len(json.dumps(json.dumps(answer.model_dump(mode="json", by_alias=True))))
 
 
 def test_a_damaged_item_leaves_the_others(table: Table) -> None:

@@ -620,7 +620,8 @@ class UndecidedApiKey(Answer):
 
     Attributes:
         valid: Always `false`.
-        code: Always `SERVICE_UNAVAILABLE`: the key's quota could not be asked, or there was no time left for the key.
+        code: Always `SERVICE_UNAVAILABLE`: the key's quota could not be asked, or there was no time, or no room in the
+            answer, left for the key.
     """
 
     valid: Literal[False] = False

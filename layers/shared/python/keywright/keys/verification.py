@@ -55,6 +55,11 @@ REMEMBERED_MATCHES = 20_000
 """Entries take some 400 bytes each, so 8 MB at the most."""
 _READS = 3
 """Reads of a key whose limits are gone: the second shows why, unless the key changes all the time."""
+ANSWER_BYTES = 6_000_000
+"""Room for the results of a batch. Lambda takes an answer of 6 MB (AWS Lambda Developer Guide, "Lambda quotas"), in
+which the body is a JSON string."""
+_OTHER_BYTES = 8_000
+"""More than a result has without metadata."""
 REUSED_RECORDS = 2_000
 """Entries hold metadata of up to 16 KiB each; only used with RecordReuseSeconds above 0."""
 
@@ -119,8 +124,8 @@ def verify_all(asked: Sequence[tuple[str, Use]]) -> list[Verification | Undecide
         asked: texts presented as keys, each with its use. A text that is there twice is used twice.
 
     Returns:
-        The results, in order. A key is undecided if its quota could not be asked, or if the time of the invocation ran
-        out before it: what others took of their limits would be lost with an error.
+        The results, in order. A key is undecided if its quota could not be asked, or if the time of the invocation or
+        the room of its answer ran out before it: what others took of their limits would be lost with an error.
 
     Raises:
         ServiceError: SERVICE_UNAVAILABLE if the keys could not be read. Then nothing was taken of any limit.
@@ -131,9 +136,12 @@ def verify_all(asked: Sequence[tuple[str, Use]]) -> list[Verification | Undecide
     credentials_read = _read_all(decoded, measurements)
     together_seconds = time.perf_counter() - started
     results: list[Verification | UndecidedKey] = []
+    room: float = ANSWER_BYTES
     for (_, use), parts, measured in zip(asked, decoded, measurements, strict=True):
         started = time.perf_counter()
-        result = _decide(parts, credentials_read, use, measured)
+        result = _decide(parts, credentials_read, use, measured, room)
+        if isinstance(result, IdentifiedKey):
+            room -= _shown_bytes(result.key)
         # Each has waited for the reads of all.
         measured.total_seconds = together_seconds + time.perf_counter() - started
         verification_log.write(result, measured)
@@ -175,21 +183,37 @@ def _imported(texts: Sequence[str], measurements: Iterable[Measurements]) -> lis
 
 
 def _decide(
-    parts: KeyParts | NotIssuedHere, read: Mapping[Name, Credential | None], use: Use, measured: Measurements
+    parts: KeyParts | NotIssuedHere,
+    read: Mapping[Name, Credential | None],
+    use: Use,
+    measured: Measurements,
+    room: float,
 ) -> Verification | UndecidedKey:
-    """Verify a text among others. What fails for one of them is not raised."""
+    """Verify a text among others, if its result has room. What fails for one of them is not raised."""
     if isinstance(parts, NotIssuedHere):
         return UnknownKey(parts)
     name = _name(parts)
+    credential = read[name]
+    if credential is not None and _shown_bytes(credential.key) > room:
+        return UndecidedKey("the answer is full", name)
     if deadline.remaining_seconds() < ATTEMPT_SECONDS:  # for a limit, one attempt at the least
         return UndecidedKey("too little time was left", name)
     try:
-        return _verify_key(parts, read[name], use, measured)
+        return _verify_key(parts, credential, use, measured)
     except ServiceError as error:
         return UndecidedKey(error.reason or error.error.code, name)
     except Exception as error:  # noqa: BLE001 - what one key causes must not lose what others took
         logger().error("unexpected error", extra={"operation": "verification", "details": describe(error)})
         return UndecidedKey("unexpected error", name)
+
+
+def _shown_bytes(key: ApiKeyRecord) -> float:
+    """Return how much of an answer the result of a key takes, at the most.
+
+    In a JSON string in a JSON string, a quote of metadata takes two bytes, one that is escaped there four for its two,
+    and a character of two bytes seven.
+    """
+    return _OTHER_BYTES + len(key.metadata.encode()) * (2 if key.metadata.isascii() else 3.5)
 
 
 def _verify_key(parts: KeyParts, credential: Credential | None, use: Use, measured: Measurements) -> Verification:
