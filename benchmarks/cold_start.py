@@ -33,7 +33,7 @@ _BASELINES = (_EMPTY, _CLIENT, _READS)
 _DISTANT = (_READS, "authorize_api_key", "verify_api_key", "create_api_key", "get_api_key")
 """Functions that are also started over TLS."""
 _NETWORK = stub.Network(is_encrypted=True, leg_seconds=0.001, dynamodb_seconds=0.002, secrets_manager_seconds=0.013)
-"""With its two legs, a read of DynamoDB takes the four milliseconds of assumptions.json, and the pepper fifteen."""
+"""With its two legs, a read of DynamoDB takes the four milliseconds that the costs assume, and the pepper fifteen."""
 _LIMITS = {"authorize_api_key": Limit.COLD_AUTHORIZER, "create_api_key": Limit.COLD_CREATE}
 _ROUNDS = {False: 8, True: 2}
 _IMPORT = re.compile(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)")

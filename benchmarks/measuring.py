@@ -107,16 +107,18 @@ def quartiles(values: list[float]) -> tuple[float, float]:
 def in_turns(functions: Mapping[str, Callable[[], object]], effort: Effort) -> dict[str, Sample]:
     """Call all functions in rounds. The value of a round is the median of its calls.
 
-    A function that takes long is called less often in a round. Garbage is collected between rounds only.
+    A function that takes long is called less often in a round. Every other round has the reverse order: a system with
+    other work to do lets a process wait that has computed for long, which must not always be before the same function.
+    Garbage is collected between rounds only.
     """
     calls = {name: _calls(min(_timed(function, _WARMING)), effort) for name, function in functions.items()}
     samples = {name: Sample() for name in functions}
     gc.collect()
     gc.disable()
     try:
-        for _ in range(effort.rounds):
-            for name, function in functions.items():
-                samples[name].add(_timed(function, calls[name]))
+        for number in range(effort.rounds):
+            for name in [*functions][:: -1 if number % 2 else 1]:
+                samples[name].add(_timed(functions[name], calls[name]))
             gc.collect()
     finally:
         gc.enable()

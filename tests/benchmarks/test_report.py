@@ -157,12 +157,12 @@ def test_pictures_of_a_report(tmp_path: Path) -> None:
 
 @pytest.mark.deep
 def test_functions_run_in_turns() -> None:
-    """Each function runs in every round."""
+    """Each function runs in every round; every other round has the reverse order."""
     turns: list[str] = []
     effort = Effort(is_quick=True, rounds=3, calls=2, keys=0)
     samples = in_turns({"a": lambda: turns.append("a"), "b": lambda: turns.append("b")}, effort)
 
-    assert "aaabbb" + 3 * "aabb" == "".join(turns)
+    assert "aaabbb" + "aabb" + "bbaa" + "aabb" == "".join(turns)
     assert [3, 3] == [len(sample.rounds) for sample in samples.values()]
 
 
