@@ -91,6 +91,7 @@ ELSEWHERE = {
     "AWS_URL_SUFFIX": "aws/endpoints.py",
     "POWERTOOLS_LOG_LEVEL": "aws_lambda_powertools",
     "POWERTOOLS_METRICS_NAMESPACE": "log.py",
+    "PYDANTIC_DISABLE_PLUGINS": "pydantic",
     "STACK_NAME": "keys/verification_log.py",
 }
 """Variables of the template that settings.py does not read, and what reads them."""
