@@ -171,9 +171,8 @@ figures: $(VENV)/.dev #: run the suites of docs/reliability.md (SUITES="load e2e
 lint: $(VENV)/.dev $(SAM_VENV)/.installed ## ruff, mypy, import-linter, and cfn-lint on the templates
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	@$(BIN)/mypy & types=$$!; $(SAM) validate --lint --template template.yaml; template=$$?; wait $$types && exit $$template
 	PYTHONPATH=layers/shared/python $(BIN)/lint-imports --no-cache
-	$(SAM) validate --lint --template template.yaml
 	$(SAM_VENV)/bin/cfn-lint docs/iam.yaml $(wildcard examples/*/template.yaml)
 	$(SAM_VENV)/bin/python -m tools.translated template.yaml $(foreach name,forwarders mail siem slack webhook,examples/$(name)/template.yaml)
 	$(BIN)/pytest tests/translated --sam $(SAM_VENV)/bin/python

@@ -12,6 +12,7 @@ from html import escape
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
+from benchmarks import summary
 from benchmarks.budgets import COLUMNS, budgets
 from benchmarks.report import REPORT, Bars, Curves, format_cell
 
@@ -43,7 +44,8 @@ def fill_tables(document: str, measured: dict[str, Any]) -> str:
 
     def fill(match: re.Match[str]) -> str:
         name = match["name"]
-        lines = list(_budgets(measured) if name == "budgets" else _section(measured.get(name)))
+        written = {"budgets": _budgets, "summary": _summary}
+        lines = list(written[name](measured) if name in written else _section(measured.get(name)))
         return match[0] if not lines else "\n".join((f"<!-- {name} -->", *lines, f"<!-- /{name} -->"))
 
     return re.sub(r"<!-- (?P<name>[a-z_]+) -->\n.*?<!-- /(?P=name) -->", fill, document, flags=re.DOTALL)
@@ -162,6 +164,10 @@ def _begin(height: int, title: str) -> list[str]:
 
 def _budgets(measured: dict[str, Any]) -> Iterator[str]:
     yield from _table(COLUMNS, [budget.row for budget in budgets(measured)])
+
+
+def _summary(measured: dict[str, Any]) -> Iterator[str]:
+    yield from _table(summary.COLUMNS, summary.lines(measured))
 
 
 def _section(section: dict[str, Any] | None) -> Iterator[str]:
