@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -139,6 +140,15 @@ def test_a_copy_has_other_contents_of_the_named_fields() -> None:
 
     assert Longer("b", size=4) == replace(original, name="b")
     assert Longer("a", size=4) == original
+
+
+@pytest.mark.parametrize("value", [Value("a", note="b", more={"x": 1}), Longer("a", size=4), Empty(), Caching(1)])
+def test_it_goes_to_another_process(value: object) -> None:
+    """What was pickled comes back with the same contents, also of fields that are not compared."""
+    back = pickle.loads(pickle.dumps(value))  # noqa: S301 - our own
+
+    assert value == back
+    assert dataclasses.astuple(value) == dataclasses.astuple(back)  # type: ignore[call-overload]
 
 
 def test_it_is_a_dataclass_for_the_functions_of_dataclasses() -> None:

@@ -140,6 +140,11 @@ def _hash(self: Any) -> int:
     return hash(self.__immutable_values__(self))
 
 
+def _reduce(self: Any) -> tuple[type, tuple[object, ...]]:
+    """Return what a copy, or a value that another process unpickles, is made of."""
+    return type(self), tuple(getattr(self, name) for name in self.__match_args__)
+
+
 def _refuse(self: object, name: str, _: object = None) -> None:
     raise AttributeError(f"{type(self).__name__} is immutable: {name} cannot be changed")
 
@@ -149,6 +154,7 @@ _SHARED: Mapping[str, object] = {
     "__delattr__": _refuse,
     "__eq__": _eq,
     "__hash__": _hash,
+    "__reduce__": _reduce,
     "__repr__": _repr,
     "__setattr__": _refuse,
 }
