@@ -7,6 +7,7 @@ import type {
   ApiKeySummary,
   AuditLog,
   AuditLogActor,
+  BatchResult,
   CreatedApiKey,
   Leak,
   Metadata,
@@ -15,13 +16,14 @@ import type {
   RateLimit,
   RateLimitStatus,
   RotatedApiKey,
+  Undecided,
   Valid,
   Verification,
   VerifiedDetails,
 } from "./types.js";
 
-/** How the request went: signed to the API, with a token to the API, or to Lambda. */
-export type Way = "signed" | "token" | "lambda";
+/** How the request went: signed to the API for one key or for a batch, with a token to the API, or to Lambda. */
+export type Way = "signed" | "batch" | "token" | "lambda";
 
 /** An answer, of whichever transport. */
 export interface Answer {
@@ -98,6 +100,23 @@ export const verification: Read<Verification> = (value, path) => {
   if (!DETAILED.has(code)) return Object.freeze({ valid: false, code: "UNKNOWN", unknownCode: code });
   return Object.freeze({ valid, code, ...details(value, path) }) as Verification;
 };
+
+/** Return a reader of the results of a batch of `count` keys. Another number of results is malformed. */
+export function batchOf(count: number): Read<readonly BatchResult[]> {
+  const read = object<{ results: readonly BatchResult[] }>({ results: list(batchResult) });
+  return (value, path) => {
+    const { results } = read(value, path);
+    if (results.length !== count) throw new Malformed(`${path}.results`);
+    return results;
+  };
+}
+
+const batchResult: Read<BatchResult> = (value, path) => {
+  const result = verification(value, path);
+  return result.code === "UNKNOWN" && result.unknownCode === UNDECIDED.code ? UNDECIDED : result;
+};
+
+const UNDECIDED: Undecided = Object.freeze({ valid: false, code: "SERVICE_UNAVAILABLE" });
 
 const DETAILED: ReadonlySet<string> = new Set<Exclude<Verification["code"], "NOT_FOUND" | "UNKNOWN">>([
   "VALID",
@@ -257,9 +276,10 @@ function explained({ status, way }: Answer): Explanation {
     return ["The request was refused before it reached Keywright", hint];
   }
   if (status === 403) {
+    const output = way === "batch" ? "VerifyApiKeysArn" : "VerifyApiKeyArn";
     return [
       "The AWS credentials may not call this API",
-      "Allow execute-api:Invoke on the stack's output VerifyApiKeyArn, and check the AWS credentials and region.",
+      `Allow execute-api:Invoke on the stack's output ${output}, and check the AWS credentials and region.`,
     ];
   }
   const redirects = status >= 300 && status < 400;

@@ -3,7 +3,7 @@
 import { ConfigurationError } from "./errors.js";
 
 /** Segments of a path in the place of an id. */
-const OTHER_RESOURCES: ReadonlySet<string> = new Set(["current", "verify"]);
+const OTHER_RESOURCES: ReadonlySet<string> = new Set(["current", "verify", "verify-batch"]);
 
 /** Return a number of the range; whole unless `fraction`. Raise TypeError or RangeError. */
 export function numberIn(

@@ -3,6 +3,7 @@ import {
   apiKeyDetails,
   apiKeySummary,
   auditLog,
+  batchOf,
   createdApiKey,
   deletedApiKey,
   errorCodeOf,
@@ -20,12 +21,20 @@ import { repeat, type Outcome } from "./retries.js";
 import { AnswerReuse, moment, type Question } from "./reuse.js";
 import type { Read } from "./shapes.js";
 import { Signer } from "./signing.js";
-import { directVerify, httpVerify, manage, type ManagementRequest, type Verify } from "./transports.js";
+import {
+  directVerify,
+  httpVerify,
+  httpVerifyBatch,
+  manage,
+  type ManagementRequest,
+  type Verify,
+} from "./transports.js";
 import type {
   ApiKeyDetails,
   ApiKeySummary,
   AuditLog,
   AuditLogOptions,
+  BatchResult,
   CreateApiKey,
   CreatedApiKey,
   DeleteOptions,
@@ -35,6 +44,7 @@ import type {
   RotateOptions,
   RotatedApiKey,
   UpdateApiKey,
+  Use,
   Verification,
   VerifyOptions,
 } from "./types.js";
@@ -43,9 +53,16 @@ const API_KEYS = "/auth/api-keys";
 const AUDIT_LOGS = "/auth/orgs/audit-logs";
 const LARGEST_COST = 1_000_000;
 const LARGEST_PAGE = 100;
+const LARGEST_BATCH = 100;
 
-/** No key is longer, by far. Keywright refuses bodies above 64 KiB, which would look like a failure. */
+/** Keywright refuses larger bodies. */
+const LARGEST_BODY_BYTES = 64 * 1024;
+
+/** No key is longer, by far. Bodies that are too large would look like a failure. */
 const LONGEST_KEY_CHARACTERS = 4096;
+
+/** Texts that keys can have: those of imported keys are the longest. */
+const POSSIBLE_KEY = /^[ -~]{0,512}$/;
 
 const NOT_FOUND = Object.freeze({ valid: false, code: "NOT_FOUND" } as const);
 
@@ -62,6 +79,7 @@ export class Keywright {
   readonly #retries: number;
   readonly #send: Send;
   readonly #verify: Verify;
+  readonly #verifyBatch: Verify | undefined;
   readonly #reuse: AnswerReuse | undefined;
 
   /**
@@ -94,6 +112,7 @@ export class Keywright {
     } else {
       this.#address = baseAddress("the address", target, "https://HOST/v1, the stack's output ApiUrl");
       this.#verify = httpVerify(this.#send, signer, this.#address, rest.region);
+      this.#verifyBatch = httpVerifyBatch(this.#send, signer, this.#address, rest.region);
     }
   }
 
@@ -117,6 +136,26 @@ export class Keywright {
     const result = resultOf(answer, verification);
     if (name !== undefined) this.#reuse?.keep(name, result, sentAt);
     return result;
+  }
+
+  /**
+   * Verify up to 100 keys with one request to the API, or with several if it would be larger than 64 KiB.
+   *
+   * Each key gets the result that `verify` returns, or one with the code SERVICE_UNAVAILABLE: neither an admission nor
+   * a refusal. A batch that is repeated after a lost answer can count twice for the limits of all its keys. Answers are
+   * neither reused nor kept for reuse.
+   *
+   * @param uses - the keys, each with what it is used for, or alone as a string if it needs no permission. The same key
+   *   twice is used twice. A string that is not printable ASCII of at most 512 characters is NOT_FOUND, and is not
+   *   sent: no key is such a string. No uses have no results, without a request.
+   * @returns the results in the order of the uses.
+   * @throws ConfigurationError if the client has no address.
+   * @throws RangeError for more than 100 uses.
+   */
+  async verifyBatch(uses: readonly (Use | string)[]): Promise<readonly BatchResult[]> {
+    const verify = this.#verifyBatch;
+    if (verify === undefined) throw new ConfigurationError("batches need the address of the API, instead of function");
+    return Object.freeze(await this.#results(verify, questionsOf(uses)));
   }
 
   /** Create a key. Its text is only in this result. A repeated attempt creates no second key. */
@@ -200,6 +239,18 @@ export class Keywright {
     return this.#pages(AUDIT_LOGS, query, options.pageSize, auditLog);
   }
 
+  async #results(verify: Verify, verifications: readonly Question[]): Promise<readonly BatchResult[]> {
+    const count = verifications.length;
+    if (count === 0) return [];
+    const body = JSON.stringify({ verifications });
+    if (count > 1 && new TextEncoder().encode(body).length > LARGEST_BODY_BYTES) {
+      const first = await this.#results(verify, verifications.slice(0, count / 2));
+      return [...first, ...(await this.#results(verify, verifications.slice(count / 2)))];
+    }
+    const { answer } = await repeat(this.#retries, () => verify(body));
+    return resultOf(answer, batchOf(count));
+  }
+
   async #change<T>(request: ManagementRequest, body: object, read: Read<T>): Promise<T> {
     const { answer } = await this.#manage({ ...request, body: JSON.stringify(body) });
     return resultOf(answer, read);
@@ -243,6 +294,23 @@ function questionOf(text: string, { permissions, clientIp, cost }: VerifyOptions
   if (clientIp !== undefined && clientIp !== null) requireString("clientIp", clientIp);
   if (cost !== undefined) numberIn("cost", cost, { from: 0, to: LARGEST_COST });
   return { key: text, permissions: stringsOf("permissions", permissions), clientIp: clientIp ?? undefined, cost };
+}
+
+/**
+ * Return the questions of a batch, which the caller cannot change any more. Raise TypeError or RangeError.
+ *
+ * An empty string stands for each string that is no key: those of strangers would otherwise fill many requests.
+ */
+function questionsOf(uses: readonly (Use | string)[]): readonly Question[] {
+  if (!Array.isArray(uses)) throw new TypeError("uses must be an array");
+  const count = uses.length;
+  if (count > LARGEST_BATCH) throw new RangeError(`uses must have at most ${LARGEST_BATCH} items, not ${count}`);
+  return Array.from(uses, (use: Use | string) => {
+    const item = (typeof use === "string" ? { key: use } : Object(use)) as Use;
+    const { key } = item;
+    requireString("key of each use", key);
+    return questionOf(POSSIBLE_KEY.test(key) ? key : "", item);
+  });
 }
 
 /** Return options. Raise ConfigurationError for unknown ones: a typo in `token` or `retries` must not pass silently. */

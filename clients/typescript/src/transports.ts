@@ -19,10 +19,26 @@ export interface ManagementRequest {
 
 /** Return a way to verify keys with the HTTP API at `address`. It raises ConfigurationError without a region. */
 export function httpVerify(send: Send, signer: Signer, address: string, region: string | undefined): Verify {
-  const url = `${address}/auth/api-keys/verify`;
+  return signed(send, signer, { address, path: "/auth/api-keys/verify", region, way: "signed" });
+}
+
+/** Return a way to verify batches of keys, as `httpVerify` does single keys. */
+export function httpVerifyBatch(send: Send, signer: Signer, address: string, region: string | undefined): Verify {
+  return signed(send, signer, { address, path: "/auth/api-keys/verify-batch", region, way: "batch" });
+}
+
+interface SignedRoute {
+  readonly address: string;
+  readonly path: string;
+  readonly region: string | undefined;
+  readonly way: Way;
+}
+
+function signed(send: Send, signer: Signer, { address, path, region, way }: SignedRoute): Verify {
+  const url = `${address}${path}`;
   return async (body) => {
     const scope = { service: "execute-api", region: apiRegion(address, region) } as const;
-    return answerOf(await sendSigned(send, signer, { url, body }, scope), "signed");
+    return answerOf(await sendSigned(send, signer, { url, body }, scope), way);
   };
 }
 

@@ -143,6 +143,17 @@ export type Refused =
 /** Result of verifying a key. `valid` or `code` narrows it. */
 export type Verification = Valid | Refused;
 
+/**
+ * The key of a batch could not be verified. It may be valid, so this is no refusal: answer 503, and verify it again.
+ */
+export interface Undecided {
+  readonly valid: false;
+  readonly code: "SERVICE_UNAVAILABLE";
+}
+
+/** Result of verifying a key of a batch. */
+export type BatchResult = Verification | Undecided;
+
 /** What a key is used for. */
 export interface VerifyOptions {
   /** The permissions that the key must have. By default none are required. */
@@ -154,6 +165,12 @@ export interface VerifyOptions {
   readonly clientIp?: string | null | undefined;
   /** How much of the limits this use takes: an integer from 0 to 1,000,000, by default 1. */
   readonly cost?: number | undefined;
+}
+
+/** A key to verify in a batch, and what it is used for. */
+export interface Use extends VerifyOptions {
+  /** The key, as your caller presented it. */
+  readonly key: string;
 }
 
 /** A key in a list. */

@@ -29,6 +29,7 @@ async function reasonOf(promise: Promise<unknown> | undefined): Promise<unknown>
 
 const CALLS: Readonly<Record<string, (client: Keywright) => Promise<unknown>>> = {
   verify: (client) => client.verify(KEY),
+  verifyBatch: (client) => client.verifyBatch([KEY, { key: KEY }]),
   create: (client) => client.create({ name: "CI", permissions: ["a:read"] }),
   rotate: (client) => client.rotate(ID),
   get: (client) => client.get(ID),

@@ -21,6 +21,7 @@ from keywright_client import (
     RateLimited,
     RateLimitStatus,
     Refused,
+    Undecided,
     Valid,
 )
 from keywright_client.refusals import INVALID_KEY, limit_headers, presented_key, refusal, unavailable
@@ -168,6 +169,11 @@ def test_a_key_that_cannot_be_verified_is_503(error: ApiError | ApiConnectionErr
     assert {
         "error": {"code": "SERVICE_UNAVAILABLE", "message": "API keys cannot be verified at the moment"}
     } == answer.body
+
+
+def test_a_key_that_was_left_undecided_is_503() -> None:
+    """A key of a batch that could not be verified is not called invalid: its caller is asked to come back."""
+    assert unavailable(ApiConnectionError("timed out", "127.0.0.1:1")) == refusal(Undecided(), (), NOW)
 
 
 # ---- Limits --------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from keywright.errors import CATALOGUE
-from keywright_client import ApiConnectionError, ApiError, ConfigurationError, CreatedApiKey, KeywrightError
+from keywright_client import ApiConnectionError, ApiError, ConfigurationError, CreatedApiKey, KeywrightError, Use
 from keywright_client.results import RotatedApiKey
 from tests.clients.python.drivers import (
     FEWER_KINDS,
@@ -78,6 +78,11 @@ def caught(call: Callable[[Any], object], client: Any) -> ApiError:
 def verify(client: Any) -> object:
     """Verify a key."""
     return client.verify(KEY_TEXT)
+
+
+def verify_batch(client: Any) -> object:
+    """Verify two keys."""
+    return client.verify_batch([KEY_TEXT, Use(KEY_TEXT)])
 
 
 @FEWER_KINDS
@@ -204,7 +209,7 @@ def test_a_function_that_fails(kind: Kind) -> None:
 
 @FEWER_KINDS
 @pytest.mark.parametrize("answer", REVEALING.values(), ids=REVEALING)
-@pytest.mark.parametrize("call", [verify, *CALLS.values()], ids=["verify", *CALLS])
+@pytest.mark.parametrize("call", [verify, verify_batch, *CALLS.values()], ids=["verify", "verify_batch", *CALLS])
 @pytest.mark.usefixtures("pauses")
 def test_no_error_shows_a_secret(
     kind: Kind,

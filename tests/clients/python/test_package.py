@@ -24,6 +24,14 @@ SOURCES = sorted((PACKAGE / "src" / "keywright_client").glob("*.py"))
 PROJECT: dict[str, Any] = tomllib.loads((PACKAGE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 README = (PACKAGE / "README.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+EXPLAINED = (
+    keywright_client.KeywrightError,
+    keywright_client.Refused,
+    keywright_client.Undecided,
+    keywright_client.Use,
+    keywright_client.Valid,
+)
+"""Classes that callers tell apart or make, with those below them."""
 WITHOUT_SIGNATURES = "import sys, keywright_client; print(*[name for name in sys.modules if name.startswith('boto')])"
 
 
@@ -78,13 +86,12 @@ def test_the_code_of_the_readme(snippet: str) -> None:
 
 
 def test_the_readme_names_every_result_and_error() -> None:
-    """The README explains each class that a caller tells apart."""
+    """The README explains each class that a caller makes or tells apart."""
     explained = {name for name in keywright_client.__all__ if re.search(rf"`{name}`", README)}
     classes = {
         name
         for name in keywright_client.__all__
-        if isinstance(value := getattr(keywright_client, name), type)
-        and issubclass(value, keywright_client.KeywrightError | keywright_client.Refused | keywright_client.Valid)
+        if isinstance(value := getattr(keywright_client, name), type) and issubclass(value, EXPLAINED)
     }
 
     assert set() == classes - explained

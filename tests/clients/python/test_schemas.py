@@ -67,7 +67,7 @@ EXAMPLES = {
     "verify_api_key": "VerifiedApiKey",
 }
 """The schema of what each operation answers."""
-METHODS = ["verify", "create", "list", "get", "update", "rotate", "delete", "audit_logs"]
+METHODS = ["verify", "verify_batch", "create", "list", "get", "update", "rotate", "delete", "audit_logs"]
 
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(9999, 12, 31)).map(  # noqa: DTZ001 - made aware below
     lambda moment: moment.replace(tzinfo=UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -9,6 +9,7 @@ from keywright_client.results import (
     ApiKeySummary,
     AuditLog,
     AuditLogActor,
+    BatchResult,
     CreatedApiKey,
     Disabled,
     Expired,
@@ -28,10 +29,12 @@ from keywright_client.results import (
     Reason,
     Refused,
     RotatedApiKey,
+    Undecided,
     Valid,
     Verification,
     VerifiedApiKey,
 )
+from keywright_client.uses import Use
 
 __all__ = [
     "UNSET",
@@ -42,6 +45,7 @@ __all__ = [
     "AsyncKeywright",
     "AuditLog",
     "AuditLogActor",
+    "BatchResult",
     "ConfigurationError",
     "CreatedApiKey",
     "Disabled",
@@ -64,6 +68,8 @@ __all__ = [
     "Reason",
     "Refused",
     "RotatedApiKey",
+    "Undecided",
+    "Use",
     "Valid",
     "Verification",
     "VerifiedApiKey",

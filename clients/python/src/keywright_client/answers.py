@@ -12,7 +12,7 @@ from keywright_client.errors import ApiError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Way: TypeAlias = Literal["signed", "token", "lambda"]
+Way: TypeAlias = Literal["signed", "batch", "token", "lambda"]
 UNEXPECTED_ANSWER = "UNEXPECTED_ANSWER"
 """The code of an answer that is not Keywright's."""
 _CHECK_FUNCTION = "Check function: it must be the ARN of the stack's VerifyApiKey function."
@@ -58,7 +58,7 @@ class Answer:
 
     Attributes:
         body: envelope with `data` and `error`. None if the body is not a JSON object.
-        way: how the request went: signed to the API, with a token to the API, or to Lambda.
+        way: how the request went: signed to the API for one key or for a batch, with a token to the API, or to Lambda.
     """
 
     status: int
@@ -81,6 +81,11 @@ class Answer:
 def over_http(reply: Reply) -> Answer:
     """Return the answer of the API to a signed request."""
     return Answer(reply.status, reply.headers, parsing.json_object(reply.content))
+
+
+def to_batch(reply: Reply) -> Answer:
+    """Return the answer of the API to a signed request for a batch of keys."""
+    return Answer(reply.status, reply.headers, parsing.json_object(reply.content), "batch")
 
 
 def with_token(reply: Reply) -> Answer:
@@ -155,9 +160,8 @@ def _explanation(answer: Answer) -> tuple[str, str]:
     if answer.status == _FORBIDDEN and answer.way == "token":
         return "The request was refused before it reached Keywright", "Check url, and the firewall in front of it."
     if answer.status == _FORBIDDEN:
-        hint = (
-            "Allow execute-api:Invoke on the stack's output VerifyApiKeyArn, and check the AWS credentials and region."
-        )
+        output = "VerifyApiKeysArn" if answer.way == "batch" else "VerifyApiKeyArn"
+        hint = f"Allow execute-api:Invoke on the stack's output {output}, and check the AWS credentials and region."
         return "The AWS credentials may not call this API", hint
     message = "The answer is not from Keywright"
     if answer.status in _REDIRECTS:

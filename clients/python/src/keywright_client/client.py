@@ -12,6 +12,7 @@ from keywright_client.answers import Lost, Reply
 from keywright_client.connections import Connections
 from keywright_client.engine import Engine, checked_timeout
 from keywright_client.requests import UNSET, Unchanged
+from keywright_client.uses import Use
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         ApiKeyDetails,
         ApiKeySummary,
         AuditLog,
+        BatchResult,
         CreatedApiKey,
         MetadataValue,
         Quota,
@@ -117,7 +119,31 @@ class Keywright:
             TypeError: an argument has the wrong type.
             ValueError: `cost` is out of its range.
         """
-        return self._run(self._engine.verify(text, permissions, client_ip, cost))
+        use = Use(text, permissions=permissions, client_ip=client_ip, cost=cost)
+        return self._run(self._engine.verify(use))
+
+    def verify_batch(self, uses: Iterable[Use | str]) -> tuple[BatchResult, ...]:
+        """Verify up to 100 keys with one request to the API, or with several if it would be larger than 64 KiB.
+
+        Each key gets the result that `verify` returns, or `Undecided`: neither an admission nor a refusal. A repeated
+        attempt can count twice for the limits of all keys. Answers are neither reused nor kept for reuse.
+
+        Args:
+            uses: the keys, each with what it is used for, or its text alone if it needs no permission. The same key
+                twice is used twice. A text that is not printable ASCII of at most 512 characters is not found, and not
+                sent: no key has such a text. No uses have no results, without a request.
+
+        Returns:
+            The results in the order of the uses.
+
+        Raises:
+            ApiError: Keywright answered with an error, or not with one result for each key. Keys may have been used.
+            ApiConnectionError: no answer arrived. Keys may have been used.
+            ConfigurationError: the client has no `url`; or there is no region, or there are no AWS credentials.
+            TypeError: `uses` or one of them has the wrong type.
+            ValueError: there are more than 100 uses.
+        """
+        return self._run(self._engine.verify_batch(uses))
 
     def create(  # noqa: PLR0913 - the fields of a key, by keyword
         self,

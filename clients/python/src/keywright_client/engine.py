@@ -6,7 +6,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, Union, cast
 
-from keywright_client import addresses, answers, flow, parsing, requests
+from keywright_client import addresses, answers, flow, parsing, requests, uses
 from keywright_client.answers import Lost
 from keywright_client.errors import ConfigurationError
 from keywright_client.results import NotFound, Valid
@@ -24,11 +24,13 @@ if TYPE_CHECKING:
         ApiKeyDetails,
         ApiKeySummary,
         AuditLog,
+        BatchResult,
         CreatedApiKey,
         RotatedApiKey,
         Verification,
     )
     from keywright_client.signing import AwsCredentials, Loaded
+    from keywright_client.uses import Use
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
@@ -110,6 +112,7 @@ class Engine:
         self.token = token
         self.retries = flow.Retries(retries)
         self.reusable = ReusableAnswers(reuse_seconds, reuse_entries) if reuse_seconds else None
+        self._verifying_batches: flow.Transport | None = None
         self._managing: flow.Transport | None = None
         if url is not None:
             api = addresses.parse(url, "url")
@@ -139,6 +142,7 @@ class Engine:
             return flow.Send(call.method, api.at(call.path), headers, call.body)
 
         self._managing = flow.Transport(authorized, answers.with_token)
+        self._verifying_batches = _signing(signer, api.at(requests.VERIFY_BATCH), answers.to_batch)
         return _signing(signer, api.at(requests.VERIFY), answers.over_http)
 
     def managed(self, call: Call[Result]) -> Flow[Result]:
@@ -157,29 +161,41 @@ class Engine:
 
     # ---- Operations ------------------------------------------------------------------------------------------
 
-    def verify(self, text: str, permissions: Iterable[str], client_ip: str | None, cost: int) -> Flow[Verification]:
+    def verify(self, use: Use) -> Flow[Verification]:
         """Verify a key, unless its text is too long or its answer can be used again."""
-        requests.text("text", text)
-        required = requests.texts("permissions", permissions)
-        if client_ip is not None:
-            requests.text("client_ip", client_ip)
-        requests.cost(cost)
-        if len(text) > _LONGEST_TEXT_CHARACTERS:
+        if len(use.text) > _LONGEST_TEXT_CHARACTERS:
             return NotFound()
         if self.reusable is None:
-            return (yield from self._asked(text, required, client_ip, cost))
-        digest = self.reusable.digest(text, required, client_ip, cost)
+            return (yield from self._asked(use))
+        digest = self.reusable.digest(use.text, use.permissions, use.client_ip, use.cost)
         if answer := self.reusable.get(digest):
             return answer
         sent = self.reusable.now()  # before any attempt: an answer is never used for longer than promised
-        result = yield from self._asked(text, required, client_ip, cost)
+        result = yield from self._asked(use)
         if isinstance(result, Valid):
             self.reusable.put(digest, result, sent)
         return result
 
-    def _asked(self, text: str, permissions: tuple[str, ...], client_ip: str | None, cost: int) -> Flow[Verification]:
-        call = requests.verify(text, permissions, client_ip, cost)
-        return flow.perform(call, self._verifying, self.retries)
+    def _asked(self, use: Use) -> Flow[Verification]:
+        return flow.perform(requests.verify(use), self._verifying, self.retries)
+
+    def verify_batch(self, batch: Iterable[Use | str]) -> Flow[tuple[BatchResult, ...]]:
+        """Verify several keys with one request, or with several if it would be too large.
+
+        Raises:
+            ConfigurationError: the client has no address.
+        """
+        if self._verifying_batches is None:
+            raise ConfigurationError("url: batches are verified over the API; create the client with url, not function")
+        items = uses.batch(batch)
+        if not items:
+            return ()
+        call = requests.verify_batch(items)
+        if len(call.body or b"") <= requests.LARGEST_BODY_BYTES or len(items) == 1:
+            return (yield from flow.perform(call, self._verifying_batches, self.retries))
+        middle = len(items) // 2
+        first = yield from self.verify_batch(items[:middle])
+        return first + (yield from self.verify_batch(items[middle:]))
 
     def create(self, idempotency_key: str | None, **fields: object) -> Flow[CreatedApiKey]:
         """Create a key."""

@@ -12,12 +12,13 @@ from keywright_client import results
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from keywright_client.results import MetadataValue, Refused, Verification, VerifiedApiKey
+    from keywright_client.results import BatchResult, MetadataValue, Refused, Verification, VerifiedApiKey
 
 Value = TypeVar("Value")
 
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d*)?(?:Z|([+-])(\d\d):(\d\d))\Z")
 _MICROSECOND_DIGITS = 6
+_UNDECIDED = "SERVICE_UNAVAILABLE"
 _REFUSALS: dict[str, type[VerifiedApiKey]] = {
     "EXPIRED": results.Expired,
     "DISABLED": results.Disabled,
@@ -193,6 +194,27 @@ def verification(data: dict[str, Any]) -> Verification:
     if refusal := _REFUSALS.get(code):
         return cast("Refused", refusal(**_details(data)))
     return results.Refused(code=code)
+
+
+def batch_of(count: int) -> Callable[[object], tuple[BatchResult, ...]]:
+    """Return a parser of the results of a batch.
+
+    It raises MalformedError for another number of results than `count`: they would be those of other keys.
+    """
+
+    @_checked
+    def batch(data: dict[str, Any]) -> tuple[BatchResult, ...]:
+        parsed = items(data["results"], _batch_result)
+        if len(parsed) != count:
+            raise MalformedError
+        return parsed
+
+    return batch
+
+
+def _batch_result(value: object) -> BatchResult:
+    result = verification(value)
+    return results.Undecided() if result.code == _UNDECIDED else result
 
 
 def _details(data: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from keywright_client.results import (
     OrganizationFrozen,
     QuotaExceeded,
     RateLimited,
+    Undecided,
     VerifiedApiKey,
 )
 
@@ -78,11 +79,11 @@ def presented_key(x_api_key: str | None, authorization: str | None) -> str | Non
     return key.strip() or None if scheme.lower() == "bearer" else None
 
 
-def refusal(verification: Refused, permissions: Iterable[str], now: datetime) -> Refusal:
-    """Return the answer to a request with a refused key.
+def refusal(verification: Refused | Undecided, permissions: Iterable[str], now: datetime) -> Refusal:
+    """Return the answer to a request with a key that does not admit it.
 
     Args:
-        verification: why the key was refused.
+        verification: why the key was refused, or that it could not be verified, which is a 503.
         permissions: the permissions that the request needs.
         now: the time, with a time zone.
     """
@@ -95,14 +96,20 @@ def refusal(verification: Refused, permissions: Iterable[str], now: datetime) ->
             return Refusal(403, {}, code, "The API key may not be used from this address")
         case OrganizationFrozen(code=code):
             return Refusal(403, {}, code, "The organization of the API key is scheduled for deletion")
-        case RateLimited(code=code, retry_after_seconds=seconds):
-            message = "The API key or its organization has reached its rate limit"
-            return Refusal(429, {**_retry_after(seconds), **limit_headers(verification, now)}, code, message)
-        case QuotaExceeded(code=code, retry_after_seconds=seconds):
-            message = "The quota of the API key or of its organization is used up"
-            return Refusal(429, {**_retry_after(seconds), **limit_headers(verification, now)}, code, message)
+        case RateLimited() | QuotaExceeded():
+            return _limited(verification, now)
+        case Undecided():
+            return _unavailable(1)
         case _:
             return INVALID_KEY
+
+
+def _limited(verification: RateLimited | QuotaExceeded, now: datetime) -> Refusal:
+    message = "The quota of the API key or of its organization is used up"
+    if isinstance(verification, RateLimited):
+        message = "The API key or its organization has reached its rate limit"
+    headers = {**_retry_after(verification.retry_after_seconds), **limit_headers(verification, now)}
+    return Refusal(429, headers, verification.code, message)
 
 
 def _retry_after(seconds: int | None) -> dict[str, str]:
@@ -121,12 +128,12 @@ def unavailable(error: ApiError | ApiConnectionError) -> Refusal:
     if isinstance(error, ApiError):
         passes = error.status == _TOO_MANY or error.status >= _SERVER_ERROR
         seconds = error.retry_after_seconds
-    return Refusal(
-        503,
-        _retry_after(1 if seconds is None else seconds) if passes else {},
-        "SERVICE_UNAVAILABLE",
-        "API keys cannot be verified at the moment",
-    )
+    return _unavailable((1 if seconds is None else seconds) if passes else None)
+
+
+def _unavailable(retry_after_seconds: int | None) -> Refusal:
+    message = "API keys cannot be verified at the moment"
+    return Refusal(503, _retry_after(retry_after_seconds), "SERVICE_UNAVAILABLE", message)
 
 
 def limit_headers(verification: Valid | Refused, now: datetime) -> dict[str, str]:

@@ -16,19 +16,25 @@ from keywright_client import parsing
 from keywright_client.results import Quota, RateLimit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from keywright_client.results import ApiKeyDetails, CreatedApiKey, RotatedApiKey, Verification
+    from keywright_client.results import ApiKeyDetails, BatchResult, CreatedApiKey, RotatedApiKey, Verification
+    from keywright_client.uses import Use
 
 Result = TypeVar("Result")
 
 KEYS = "/auth/api-keys"
 VERIFY = "/auth/api-keys/verify"
+VERIFY_BATCH = "/auth/api-keys/verify-batch"
 AUDIT_LOGS = "/auth/orgs/audit-logs"
+LARGEST_BODY_BYTES = 64 * 1024
+"""Keywright refuses larger bodies."""
 _HIGHEST_COST = 1_000_000
 _LARGEST_PAGE = 100
+_LONGEST_KEY_CHARACTERS = 512
+"""The longest text that an imported key can have. Those of keys that Keywright issues are shorter."""
 _IDEMPOTENCY_KEY = re.compile(r"[ -~]{1,255}")
-_OTHER_RESOURCES = frozenset({"", ".", "..", "current", "verify"})
+_OTHER_RESOURCES = frozenset({"", ".", "..", "current", "verify", "verify-batch"})
 """Segments of a path that are not ids: they would address another resource."""
 
 
@@ -72,16 +78,34 @@ class Call(Generic[Result]):
 # ---- Calls ---------------------------------------------------------------------------------------------------
 
 
-def verify(text: str, permissions: tuple[str, ...], client_ip: str | None, cost: int) -> Call[Verification]:
+def verify(use: Use) -> Call[Verification]:
     """Verify a key."""
+    return Call("POST", VERIFY, parsing.verification, _json(_verification(use, use.text)))
+
+
+def verify_batch(uses: Sequence[Use]) -> Call[tuple[BatchResult, ...]]:
+    """Verify several keys.
+
+    An empty text stands for each text that no key has: those of strangers would otherwise fill many requests.
+    """
+    verifications = [_verification(use, use.text if _may_be_key(use.text) else "") for use in uses]
+    body = _json({"verifications": verifications})
+    return Call("POST", VERIFY_BATCH, parsing.batch_of(len(uses)), body)
+
+
+def _may_be_key(text: str) -> bool:
+    return len(text) <= _LONGEST_KEY_CHARACTERS and text.isascii() and text.isprintable()
+
+
+def _verification(use: Use, text: str) -> dict[str, object]:
     body: dict[str, object] = {"key": text}
-    if permissions:
-        body["permissions"] = permissions
-    if client_ip is not None:
-        body["clientIp"] = client_ip
-    if cost != 1:
-        body["cost"] = cost
-    return Call("POST", VERIFY, parsing.verification, _json(body))
+    if use.permissions:
+        body["permissions"] = use.permissions
+    if use.client_ip is not None:
+        body["clientIp"] = use.client_ip
+    if use.cost != 1:
+        body["cost"] = use.cost
+    return body
 
 
 def create(fields: Mapping[str, object], idempotency_key: str | None) -> Call[CreatedApiKey]:

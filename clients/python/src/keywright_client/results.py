@@ -237,6 +237,18 @@ Verification: TypeAlias = Union[  # noqa: UP007 - a string of `|` would not be a
 """Result of verifying a key. `isinstance(result, Valid)` and `result.valid` both narrow it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undecided(_Answered):
+    """The key of a batch could not be verified, and may be valid: no refusal. Answer 503, and verify it again."""
+
+    code: Literal["SERVICE_UNAVAILABLE"] = field(default="SERVICE_UNAVAILABLE", init=False)
+    valid: Literal[False] = field(default=False, init=False)
+
+
+BatchResult: TypeAlias = Union[Verification, Undecided]  # noqa: UP007 - the same
+"""Result of verifying a key of a batch."""
+
+
 # ---- Management ----------------------------------------------------------------------------------------------
 
 
