@@ -10,6 +10,7 @@ import {
   apiKeyDetails,
   apiKeySummary,
   auditLog,
+  batchOf,
   createdApiKey,
   errorOf,
   pageOf,
@@ -160,6 +161,19 @@ test("every verification of the description is read as it is, unless it contradi
       else assert.throws(read, { code: "UNEXPECTED_ANSWER" });
     }),
     { numRuns: 500 },
+  );
+});
+
+test("every batch of the description is read as it is, unless it contradicts itself", () => {
+  fc.assert(
+    fc.property(values(named("VerifiedApiKeys")), (value) => {
+      const { results } = received(value) as { results: { valid: boolean; code: string }[] };
+      const read = () => resultOf(answer({ data: received(value), error: null }), batchOf(results.length));
+
+      if (results.every(({ valid, code }) => valid === (code === "VALID"))) assert.deepEqual(read(), results);
+      else assert.throws(read, { code: "UNEXPECTED_ANSWER" });
+    }),
+    { numRuns: 300 },
   );
 });
 

@@ -34,12 +34,16 @@ type Same<A, B> = Equal<Plain<A>, Plain<B>>;
 
 type Detailed = Exclude<ours.Verification, ours.NotFound | ours.UnknownRefusal>;
 
+/** The kinds of results of a batch. The description has one for all keys that exist. */
+type BatchKinds = ours.NotFound | ours.Undecided | Schemas["VerifiedApiKey"];
+
 // Each `true` fails to compile if the types differ in either direction.
 const COMPARED = {
   ApiKeyDetails: true satisfies Same<ours.ApiKeyDetails, Schemas["ApiKeyDetails"]>,
   ApiKeySummary: true satisfies Same<ours.ApiKeySummary, Schemas["ApiKeySummary"]>,
   AuditLog: true satisfies Same<Omit<ours.AuditLog, "changes">, Omit<Schemas["AuditLog"], "changes">>,
   AuditLogActor: true satisfies Same<ours.AuditLogActor, Schemas["AuditLogActor"]>,
+  BatchResult: true satisfies Same<BatchKinds, Schemas["VerifiedApiKeys"]["results"][number]>,
   CreateApiKey: true satisfies Same<Omit<ours.CreateApiKey, "idempotencyKey">, Sent<Schemas["CreateApiKey"]>>,
   CreatedApiKey: true satisfies Same<ours.CreatedApiKey, Schemas["CreatedApiKey"]>,
   Leak: true satisfies Same<ours.Leak, Schemas["Leak"]>,
@@ -51,7 +55,9 @@ const COMPARED = {
   RateLimitStatus: true satisfies Same<ours.RateLimitStatus, Schemas["RateLimitStatus"]>,
   RotateOptions: true satisfies Same<Omit<ours.RotateOptions, "idempotencyKey">, Schemas["RotateApiKey"]>,
   RotatedApiKey: true satisfies Same<ours.RotatedApiKey, Omit<Schemas["RotatedApiKey"], "status" | "message">>,
+  Undecided: true satisfies Same<ours.Undecided, Schemas["UndecidedApiKey"]>,
   UpdateApiKey: true satisfies Same<ours.UpdateApiKey, Sent<Schemas["UpdateApiKey"]>>,
+  Use: true satisfies Same<ours.Use, Sent<Schemas["VerifyApiKeys"]["verifications"][number]>>,
   VerificationCodes: true satisfies Same<Detailed["code"], Schemas["VerifiedApiKey"]["code"]>,
   VerifiedDetails: true satisfies Same<ours.VerifiedDetails, Omit<Schemas["VerifiedApiKey"], "valid" | "code">>,
   VerifyOptions: true satisfies Same<ours.VerifyOptions, Omit<Sent<Schemas["VerifyApiKey"]>, "key">>,

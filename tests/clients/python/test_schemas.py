@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis_jsonschema import from_schema
 
 import keywright_client
-from keywright_client import AsyncKeywright, Keywright, parsing, results
+from keywright_client import AsyncKeywright, Keywright, parsing, results, uses
 from tests.support.api_description import DESCRIPTION, operations, plain
 from tests.support.depth import mostly_deep, size
 
@@ -37,6 +37,7 @@ CLASSES: dict[str, type[Any]] = {
     "RateLimit": results.RateLimit,
     "RateLimitStatus": results.RateLimitStatus,
     "RotatedApiKey": results.RotatedApiKey,
+    "UndecidedApiKey": results.Undecided,
     "UnknownApiKey": results.NotFound,
     "VerifiedApiKey": results.VerifiedApiKey,
 }
@@ -155,6 +156,15 @@ def test_a_method_takes_the_fields_of_its_body(method: str) -> None:
     assert {OTHER_NAMES.get(name, name) for name in expected} == argument_names(method)
 
 
+def test_a_use_has_the_fields_of_its_schema() -> None:
+    """A key of a batch has every field of its schema, and no other, with the defaults of `verify`."""
+    item = SCHEMAS["VerifyApiKeys"]["properties"]["verifications"]["items"]
+    use, verify = (inspect.signature(function).parameters for function in (keywright_client.Use, Keywright.verify))
+
+    assert "VerifyApiKey" == item["$ref"].rpartition("/")[2]
+    assert dict(use) == {name: parameter for name, parameter in verify.items() if name != "self"}
+
+
 @pytest.mark.parametrize("method", BODIES)
 def test_required_fields_are_required_arguments(method: str) -> None:
     """An argument has no default exactly if the schema requires its field."""
@@ -263,6 +273,24 @@ def test_the_example_of_an_operation_is_parsed(operation: str) -> None:
     parse = {**PARSERS, "VerifiedApiKey": parsing.verification}[name]
 
     assert [without(item, LEFT_OUT.get(name, set())) for item in items] == [written(parse(item)) for item in items]
+
+
+def test_the_example_of_a_batch_is_parsed() -> None:
+    """The client returns the results of the description's example of a batch, and those that it may hold besides."""
+    content = operations()["verify_api_keys"]["responses"]["200"]["content"]["application/json"]
+    results_of_example = content["example"]["data"]["results"]
+    answer = [*results_of_example, {"valid": False, "code": "SERVICE_UNAVAILABLE"}]
+
+    assert answer == [written(result) for result in parsing.batch_of(len(answer))({"results": answer})]
+
+
+def test_what_a_batch_may_hold() -> None:
+    """A batch has at most as many keys as the description allows, and results of the kinds that it names."""
+    kinds = SCHEMAS["VerifiedApiKeys"]["properties"]["results"]["items"]["anyOf"]
+
+    assert SCHEMAS["VerifyApiKeys"]["properties"]["verifications"]["maxItems"] == uses.LARGEST_BATCH
+    assert {"VerifiedApiKey", "UnknownApiKey", "UndecidedApiKey"} == {kind["$ref"].rpartition("/")[2] for kind in kinds}
+    assert SCHEMAS["UndecidedApiKey"]["properties"]["code"]["const"] == results.Undecided().code
 
 
 @pytest.mark.parametrize("name", mostly_deep(PARSERS, lambda name: name == "CreatedApiKey"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from keywright_client import requests
 
-_LARGEST_BATCH = 100
+LARGEST_BATCH = 100
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -52,6 +52,6 @@ def batch(uses: object) -> tuple[Use, ...]:
     if isinstance(uses, (str, bytes)) or not isinstance(uses, Iterable):
         raise TypeError(f"uses must be a list of Use and strings, not {type(uses).__name__}")
     items = tuple(uses)
-    if len(items) > _LARGEST_BATCH:
-        raise ValueError(f"uses must have at most {_LARGEST_BATCH} items, not {len(items)}")
+    if len(items) > LARGEST_BATCH:
+        raise ValueError(f"uses must have at most {LARGEST_BATCH} items, not {len(items)}")
     return tuple([item if isinstance(item, Use) else Use(requests.text("an item of uses", item)) for item in items])
