@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from keywright_client import ApiError, AsyncKeywright, InsufficientPermissions, Keywright, RateLimited, Refused, Valid
+from keywright_client import (
+    ApiError,
+    AsyncKeywright,
+    InsufficientPermissions,
+    Keywright,
+    RateLimited,
+    Refused,
+    Undecided,
+    Use,
+    Valid,
+)
 
 KEYWRIGHT = Keywright("https://abc123.execute-api.us-east-1.amazonaws.com/v1", token=lambda: "token")
 
@@ -21,6 +31,13 @@ def organization_of(text: str) -> str | None:
     refused: Refused = verification
     refused.organization_id  # type: ignore[attr-defined]  # noqa: B018 - an unknown key has none
     return None
+
+
+def statuses(texts: list[str]) -> list[int]:
+    """Return the status to answer for each key."""
+    results = KEYWRIGHT.verify_batch([*(Use(text, permissions=["sessions:read"]) for text in texts), "kk_"])
+    results[0].organization_id  # type: ignore[union-attr]  # noqa: B018 - an undecided key has none
+    return [200 if result.valid else 503 if isinstance(result, Undecided) else 401 for result in results]
 
 
 async def soon_expired() -> list[str]:

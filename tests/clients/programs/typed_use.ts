@@ -1,6 +1,6 @@
 // A program as users write it, which a strict compiler must accept; needless expectations of errors are errors to it.
 
-import { ApiError, Keywright, type Refused, type Valid } from "@keywright/client";
+import { ApiError, Keywright, type Refused, type Use, type Valid } from "@keywright/client";
 
 const keywright = new Keywright("https://abc123.execute-api.us-east-1.amazonaws.com/v1", { token: async () => "token" });
 const direct = new Keywright({ function: "arn:aws:lambda:us-east-1:123456789012:function:verify", retries: 0 });
@@ -23,6 +23,14 @@ export async function organizationOf(text: string): Promise<string | undefined> 
       return undefined;
     }
   }
+}
+
+export async function statuses(texts: readonly string[]): Promise<number[]> {
+  const uses: Use[] = texts.map((key) => ({ key, permissions: ["sessions:read"] }));
+  const results = await keywright.verifyBatch([...uses, "kk_"]);
+  // @ts-expect-error - an undecided key has none
+  results[0]?.organizationId;
+  return results.map((result) => (result.valid ? 200 : result.code === "SERVICE_UNAVAILABLE" ? 503 : 401));
 }
 
 export async function soonExpired(): Promise<string[]> {

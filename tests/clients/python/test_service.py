@@ -18,6 +18,7 @@ from keywright_client import (
     QuotaExceeded,
     RateLimit,
     RateLimited,
+    Use,
     Valid,
 )
 from tests.clients.python.drivers import shown
@@ -112,6 +113,24 @@ def test_refusals(keywright: Any) -> None:
     assert isinstance(elsewhere, IpNotAllowed)
     assert isinstance(used_up, QuotaExceeded)
     assert used_up.retry_after_seconds is None
+
+
+def test_a_batch(keywright: Any) -> None:
+    """Keys of a batch get the results that single verifications would, and use up a quota one after the other."""
+    plain = keywright.create(name="Plain", permissions=PERMISSIONS)
+    short = keywright.create(name="Short", permissions=PERMISSIONS, quota=Quota(limit=1, period="total"))
+    missing = Use(plain.key, permissions=["webhooks:write"], client_ip="192.0.2.7")
+    texts = [plain.key, short.key, "kk_nonsense", short.key, "\N{GRINNING FACE}" * 5000]
+    results = keywright.verify_batch([*texts, missing])
+
+    assert [Valid, Valid, NotFound, QuotaExceeded, NotFound, InsufficientPermissions] == [*map(type, results)]
+    assert ["Plain", "Short"] == [result.name for result in results[:2]]
+
+
+def test_an_argument_of_a_batch_that_is_wrong(keywright: Any) -> None:
+    """A batch with an address that is none is refused as a whole, and the error names its place."""
+    with pytest.raises(ApiError, match=r"verifications\[1\]\.clientIp"):
+        keywright.verify_batch(["kk_nonsense", Use("kk_nonsense", client_ip="nowhere")])
 
 
 def test_pages(keywright: Any) -> None:

@@ -12,6 +12,8 @@ export async function check(settings) {
   equal("VALID", (await client.verify(key, { permissions: ["sessions:read"], clientIp: "192.0.2.7" })).code);
   equal("INSUFFICIENT_PERMISSIONS", (await client.verify(key, { permissions: ["webhooks:write"] })).code);
   equal("VALID", (await new Keywright({ function: functionArn, credentials }).verify(key)).code);
+  const batch = await client.verifyBatch([{ key, permissions: ["sessions:read"] }, "unknown"]);
+  equal("VALID,NOT_FOUND", batch.map(({ code }) => code).join());
 
   let listed = 0;
   for await (const apiKey of client.list({ pageSize: 2 })) listed += apiKey.id === id ? 1 : 0;

@@ -53,6 +53,32 @@ async function changeOrganization(action: "request-delete" | "cancel-delete"): P
   assert.equal(response.status, 200);
 }
 
+test("the keys of a batch have the results of single verifications, and use up a quota in order", async () => {
+  const { key } = await created();
+  const { key: counted } = await created({ quota: { limit: 1, period: "month" } });
+
+  const results = await admin.verifyBatch([
+    key,
+    counted,
+    "kk_nonsense",
+    counted,
+    "é".repeat(5000),
+    { key, permissions: ["webhooks:write"], clientIp: "192.0.2.7" },
+  ]);
+
+  assert.deepEqual(
+    results.map(({ code }) => code),
+    ["VALID", "VALID", "NOT_FOUND", "QUOTA_EXCEEDED", "NOT_FOUND", "INSUFFICIENT_PERMISSIONS"],
+  );
+});
+
+test("an address of a batch that is none is an error that names its place", async () => {
+  await assert.rejects(admin.verifyBatch(["kk_nonsense", { key: "kk_nonsense", clientIp: "nowhere" }]), {
+    status: 400,
+    message: /verifications\[1\]\.clientIp/,
+  });
+});
+
 for (const [way, client] of Object.entries({ "over HTTP": admin, directly: direct })) {
   const verify = (text: string, options?: VerifyOptions): Promise<Verification> => client.verify(text, options);
 
