@@ -41,7 +41,7 @@ class Limit(Enum):
     LIMITED = ("warm verification of a key with limits, whole handler, x one bare boto3 batch_get_item", 0.75, 0.75)
     FIRST_HMAC = ("first verification of a key in a container, KeyHash=hmac-sha256, x a warm one", 1.2, 1.2)
     # The design allows 20 microseconds, where a bare call takes a millisecond.
-    FORGED = ("forged key, with its line in the log, x one bare boto3 batch_get_item", 0.017, 0.020)
+    FORGED = ("forged key, refused by its tag, x one bare boto3 batch_get_item", 0.017, 0.020)
     COLD_AUTHORIZER = ("cold start, authorize_api_key, x a boto3 DynamoDB client", 0.65, 0.65)
     COLD_CREATE = ("cold start, create_api_key, x a boto3 DynamoDB client", 1.05, 1.05)
     LAYER = ("layer, unzipped, MB", 33, 40)

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import deployment, hot_path, stub, table
+from benchmarks import deployment, hot_path, issued_keys, stub, table
 from benchmarks.report import Section, Table
 from local import dynamodb_local
 from tools.cost_tables import EXAMPLE
@@ -222,6 +222,7 @@ def _operations() -> dict[str, _Action]:
     event, handler = deployment.member_event, deployment.load_handler
     authorize, verify = handler("authorize_api_key"), handler("verify_api_key")
     key_id, key = table.issue(deployment.ORGANIZATION_ID)
+    forged = issued_keys.forged(deployment.ORGANIZATION_ID, key_id)
     body = {"name": "CI", "permissions": ["sessions:read"], "metadata": {"plan": "pro"}}
 
     def changing(
@@ -248,7 +249,7 @@ def _operations() -> dict[str, _Action]:
         _VERIFY: (lambda: None, lambda _: _ok(verify(deployment.backend_event({"key": key})))),
         "verify, a forged key": (
             lambda: None,
-            lambda _: _ok(verify(deployment.backend_event({"key": key[:-4] + "0000"}))),
+            lambda _: _ok(verify(deployment.backend_event({"key": forged}))),
         ),
         _FLUSH: (used, lambda _: meter().flush_all(seconds=30)),
         "create": (lambda: None, lambda _: _ok(create(event("POST", "/auth/api-keys", body)))),

@@ -6,7 +6,7 @@ import importlib
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmarks import deployment, hot_path, stub, table
+from benchmarks import deployment, hot_path, issued_keys, stub, table
 from benchmarks.budgets import Budget, Limit
 from benchmarks.report import Section, Table
 from local import dynamodb_local
@@ -146,12 +146,12 @@ def _operations(client: Any) -> dict[str, Operation]:
     from keywright.store import usage  # noqa: PLC0415
 
     authorize, create = deployment.load_handler("authorize_api_key"), deployment.load_handler("create_api_key")
-    _, key = table.issue(deployment.ORGANIZATION_ID)
+    key_id, key = table.issue(deployment.ORGANIZATION_ID)
     _, hashed_quickly = deployment.with_hmac(lambda: table.issue(deployment.ORGANIZATION_ID))()
     limited_id, limited = table.issue(deployment.ORGANIZATION_ID)
     rate, quota = RateLimit(_OFTEN, 3600, _OFTEN), Quota(_OFTEN, Period.TOTAL)
     table.give_limits(client, deployment.ORGANIZATION_ID, limited_id, {"rate_limit": rate, "quota": quota})
-    forged = key[:-4] + ("0000" if key[-4:] != "0000" else "1111")
+    forged = issued_keys.forged(deployment.ORGANIZATION_ID, key_id)
     body = {"name": "CI", "permissions": ["sessions:read"], "metadata": {"plan": "pro"}}
 
     def verify(text: str) -> Callable[[], object]:

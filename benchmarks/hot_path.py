@@ -9,9 +9,10 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import deployment, stub
+from benchmarks import deployment, issued_keys, stub
 from benchmarks.budgets import Budget, Limit
 from benchmarks.measuring import in_turns
+from benchmarks.peers.protocol import mistyped
 from benchmarks.report import Bars, Section, Table, percentile_table
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ _TABLE = "keywright"
 _BARE = "bare boto3 batch_get_item"
 _WARM = "authorize_api_key, warm"
 _LIMITED = "authorize_api_key, warm, key with limits"
-_FORGED = "forged key, with its line in the log"
+_FORGED = "forged key, refused by its tag"
+_FORGED_LOGGED = "forged key, with its line in the log"
 _HASH = "one Argon2id hash"
 _FIRST = "authorize_api_key, first verify of a key"
 _FIRST_HMAC = "authorize_api_key, first verify of a key, KeyHash=hmac-sha256"
@@ -77,13 +79,15 @@ def _functions(key: str, key_id: UUID, limited: str, hmac: str) -> dict[str, Cal
     hmac_event = deployment.authorizer_event(hmac)
     get_event = deployment.member_event("GET", "/auth/api-keys/{id}", id=str(key_id))
     prefix = settings().key_prefix
-    forged = key[:-8] + ("A" * 8 if key[-8:] != "A" * 8 else "B" * 8)
+    # One that passes everything but its tag, and one that fails its checksum.
+    forged, wrong = issued_keys.forged(deployment.ORGANIZATION_ID, key_id), mistyped(key)
     tag_key = pepper.peppers().tag_key
     return {
         _BARE: _read_with(client, key_id),
         "parse a key and check its tag": lambda: key_text.decode(key, prefix, tag_key),
-        "forged key": lambda: key_text.decode(forged, prefix, tag_key),
-        _FORGED: lambda: verification.verify(forged),
+        _FORGED: lambda: key_text.decode(forged, prefix, tag_key),
+        _FORGED_LOGGED: lambda: verification.verify(forged),
+        "mistyped key, with its line in the log": lambda: verification.verify(wrong),
         "verification, warm": lambda: verification.verify(key),
         _WARM: lambda: authorize(authorizer_event),
         _FIRST_HMAC: deployment.with_hmac(_first(lambda: authorize(hmac_event))),

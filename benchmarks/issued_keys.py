@@ -91,5 +91,25 @@ def issue(organization_id: UUID, metadata: Mapping[str, str] | None = None, key_
     return IssuedKey(key_id, text, items)
 
 
+def forged(organization_id: UUID, key_id: UUID) -> str:
+    """Return a text that only its tag tells from a key: prefix, form, checksum, versions and ids are those of a key.
+
+    Args:
+        organization_id: that the text names.
+        key_id: that the text names, of any key or of none.
+    """
+    from keywright.domain import key_text  # noqa: PLC0415 - after the environment
+    from keywright.settings import settings  # noqa: PLC0415 - the same
+
+    payload = key_text.payload(
+        pepper_version=1,
+        organization_id=organization_id,
+        key_id=key_id,
+        generation=0,
+        secret=secrets.token_bytes(key_text.SECRET_BYTES),
+    )
+    return key_text.encode(settings().key_prefix, payload, secrets.token_bytes(32))
+
+
 def _item(step: Step) -> dict[str, Any]:
     return cast("dict[str, Any]", step.request["Item"])

@@ -8,7 +8,6 @@ threads: it needs many uses at once, wherever they come from.
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 import time
 import uuid
@@ -17,7 +16,7 @@ from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import deployment, hot_path, stub, table
+from benchmarks import deployment, hot_path, issued_keys, stub, table
 from benchmarks.peers.protocol import CheckResult, Sizes, Texts, ThreadedDriver, mistyped, serve
 
 if TYPE_CHECKING:
@@ -84,8 +83,8 @@ class KeywrightDriver(ThreadedDriver):
             {
                 "first": [text for _, text in fresh],
                 "valid": [text for _, text in pool],
-                "unknown": [forged(uuid.uuid4(), uuid7()) for _ in range(64)],
-                "wrong_secret": [forged(self._organization_id, key_id) for key_id, _ in pool],
+                "unknown": [issued_keys.forged(uuid.uuid4(), uuid7()) for _ in range(64)],
+                "wrong_secret": [issued_keys.forged(self._organization_id, key_id) for key_id, _ in pool],
                 "mistyped": [mistyped(text) for _, text in pool],
                 "revoked": [text for _, text in revoked],
             }
@@ -256,26 +255,6 @@ class KeywrightDriver(ThreadedDriver):
 
         client.call = counted  # type: ignore[method-assign]
         key_hash.matches = counted_matches
-
-
-def forged(organization_id: uuid.UUID, key_id: uuid.UUID) -> str:
-    """Return a text that only its tag tells from a key: prefix, form, checksum, versions and ids are those of a key.
-
-    Args:
-        organization_id: that the text names.
-        key_id: that the text names, of any key or of none.
-    """
-    from keywright.domain import key_text  # noqa: PLC0415 - after the environment
-    from keywright.settings import settings  # noqa: PLC0415 - the same
-
-    payload = key_text.payload(
-        pepper_version=1,
-        organization_id=organization_id,
-        key_id=key_id,
-        generation=0,
-        secret=secrets.token_bytes(key_text.SECRET_BYTES),
-    )
-    return key_text.encode(settings().key_prefix, payload, secrets.token_bytes(32))
 
 
 class _Quiet:

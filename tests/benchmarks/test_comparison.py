@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from benchmarks.comparison import Checked, Counted, Subject, Timed, guarantees_table
-from benchmarks.ours import forged
+from benchmarks.issued_keys import forged
 from benchmarks.peers.protocol import KINDS
 from keywright.domain import key_text
 from keywright.domain.key_text import NotIssuedHere

@@ -58,12 +58,12 @@ def secrets(monkeypatch: pytest.MonkeyPatch) -> Iterator[Canned]:
 def test_the_first_request_uses_the_open_connection(table: Canned) -> None:
     """Nothing is sent before the first request, which needs no connection but the one that is open."""
     warm_up()()
-    (connection,) = dynamodb().host._idle
+    ((_, connection),) = dynamodb().host._idle
     assert [] == table.received
 
     dynamodb().call("GetItem", {})
 
-    assert [connection] == list(dynamodb().host._idle)
+    assert [connection] == [kept for _, kept in dynamodb().host._idle]
     assert [1] == [request.connection for request in table.received]
 
 

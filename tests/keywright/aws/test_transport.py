@@ -185,7 +185,7 @@ def test_connections_are_closed_with_their_host() -> None:
     with serving(answer({})) as server:
         there = host(server.url)
         there.send("POST", "/", {}, b"")
-        (connection,) = there._idle
+        ((_, connection),) = there._idle
         assert connection.fileno() >= 0
 
         del there
@@ -198,11 +198,30 @@ def test_a_connection_that_was_opened_before_serves_the_next_request() -> None:
     with serving(answer({})) as server:
         there = host(server.url)
         there.connect()
-        (connection,) = there._idle
+        ((_, connection),) = there._idle
 
         there.send("POST", "/", {}, b"")
 
-        assert [connection] == list(there._idle)
+        assert [connection] == [kept for _, kept in there._idle]
+
+
+@pytest.mark.parametrize(("passed_seconds", "connections"), [(29, [1, 1]), (31, [1, 2]), (-31, [1, 2])])
+def test_a_connection_that_rested_long_is_replaced(
+    monkeypatch: pytest.MonkeyPatch, passed_seconds: int, connections: list[int]
+) -> None:
+    """GIVEN a connection unused for more than half a minute, by a clock that may be set back THEN a new one is opened.
+
+    It can have ended without a trace while the container was frozen.
+    """
+    with serving(answer({}), answer({})) as server:
+        there = host(server.url)
+        there.send("POST", "/", {}, b"")
+        now = time.time() + passed_seconds
+        monkeypatch.setattr(time, "time", lambda: now)
+
+        there.send("POST", "/", {}, b"")
+
+    assert connections == [request.connection for request in server.received]
 
 
 def test_a_host_that_cannot_be_connected_to_is_a_failure() -> None:
@@ -475,12 +494,12 @@ def test_session_tickets_do_not_look_like_an_end(tmp_path: Path, authorities: Pa
         authorities.write_bytes(certificate)
         there = host(url)
         there.connect()
-        (connection,) = there._idle
+        ((_, connection),) = there._idle
         assert select.select([connection], [], [], PATIENCE_SECONDS)[0]
 
         there.send("GET", "/", {})
 
-        assert [connection] == list(there._idle)
+        assert [connection] == [kept for _, kept in there._idle]
 
 
 def test_the_end_of_an_encrypted_connection_is_seen(tmp_path: Path, authorities: Path) -> None:
@@ -489,7 +508,7 @@ def test_the_end_of_an_encrypted_connection_is_seen(tmp_path: Path, authorities:
         authorities.write_bytes(certificate)
         there = host(url)
         there.connect()
-        (connection,) = there._idle
+        ((_, connection),) = there._idle
         connection.settimeout(PATIENCE_SECONDS)
         with suppress(OSError):
             connection.recv(1)

@@ -12,6 +12,7 @@ import re
 import select
 import socket
 import ssl
+import time
 import weakref
 from collections import deque
 from typing import TYPE_CHECKING, cast
@@ -33,6 +34,11 @@ _WITHOUT_BODY = frozenset({204, 304})
 _LENGTH = re.compile(r"[0-9]{1,15}")
 _KEEP_ALIVE = "keep-alive"
 _HTTP_PORT, _HTTPS_PORT = 80, 443
+
+IDLE_SECONDS = 30
+"""Longest rest of a connection that is used again. While Lambda has frozen a container, its connections can end without
+a trace (Lambda Developer Guide, "Best practices for working with AWS Lambda functions": it purges idle connections),
+and the next request would wait for its time-out. A new one costs a few milliseconds."""
 
 
 class NoAnswerError(Exception):
@@ -65,7 +71,8 @@ class Host:
         self.connect_timeout_seconds = connect_timeout_seconds
         self.read_timeout_seconds = read_timeout_seconds
         self._address = urlsplit(url)
-        self._idle: deque[socket.socket] = deque()
+        self._idle: deque[tuple[float, socket.socket]] = deque()
+        """With the times of their last use by the wall clock: others can stand still while the container is frozen."""
         weakref.finalize(self, _close, self._idle)
 
     def send(
@@ -102,7 +109,7 @@ class Host:
             connection.close()
             raise
         if is_open:
-            self._idle.append(connection)
+            self._keep(connection)
         else:  # the host closes it, or the rest of the body is unread
             connection.close()
         return response
@@ -113,7 +120,7 @@ class Host:
         Raises:
             NoAnswerError: the connection failed.
         """
-        self._idle.append(self._open())
+        self._keep(self._open())
 
     def _request(self, method: str, target: str, headers: Mapping[str, str], body: bytes | None) -> bytes:
         """Return the bytes of a request (RFC 9112, section 2.1)."""
@@ -131,13 +138,16 @@ class Host:
         """Return an open connection that no request uses; None if there is none."""
         while self._idle:
             try:
-                connection = self._idle.pop()
+                used_at, connection = self._idle.pop()
             except IndexError:  # another thread has taken it
                 return None
-            if not _is_closed(connection):
+            if abs(time.time() - used_at) <= IDLE_SECONDS and not _is_closed(connection):
                 return connection
             connection.close()
         return None
+
+    def _keep(self, connection: socket.socket) -> None:
+        self._idle.append((time.time(), connection))
 
     def _open(self) -> socket.socket:
         is_secure, name = self._address.scheme == "https", self._address.hostname or ""
@@ -243,6 +253,6 @@ def _is_closed(connection: socket.socket) -> bool:
     return True
 
 
-def _close(connections: deque[socket.socket]) -> None:
-    for connection in connections:
+def _close(connections: deque[tuple[float, socket.socket]]) -> None:
+    for _, connection in connections:
         connection.close()
