@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import keywright_client
-from keywright_client import ApiError, Keywright
+from keywright_client import ApiError, Keywright, Use
 from tests.support.cloudformation import section
 from tests.support.environment import ROOT
 from tools import costs
@@ -115,7 +115,12 @@ def test_imported_names_are_public() -> None:
 def test_calls_have_arguments_that_exist() -> None:
     """What the pages' Python passes to the client is in the signatures of constructor and methods."""
     calls = [node for code in python_code() for node in ast.walk(code) if isinstance(node, ast.Call)]
-    called: dict[str, Callable[..., object]] = {"Keywright": Keywright, "keywright.verify": Keywright.verify}
+    called: dict[str, Callable[..., object]] = {
+        "Keywright": Keywright,
+        "Use": Use,
+        "keywright.verify": Keywright.verify,
+        "keywright.verify_batch": Keywright.verify_batch,
+    }
 
     assert called.keys() == {ast.unparse(call.func) for call in calls} - {"isinstance", "print"}
     for call in calls:
