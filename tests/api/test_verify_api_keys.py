@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.api.deployment import VERIFY_BATCH, Deployment, data
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ def test_200_results_are_those_of_single_verifications(deployment: Deployment) -
     assert ["INSUFFICIENT_PERMISSIONS", "NOT_FOUND", "VALID"] == [result["code"] for result in results]
 
 
+@pytest.mark.deep
 def test_200_a_hundred_keys(deployment: Deployment) -> None:
     """The most keys of one request get as many results."""
     made = deployment.create_key()

@@ -43,4 +43,4 @@ def test_a_count_is_judged_in_a_quick_run() -> None:
 
 def test_a_limit_itself_is_met() -> None:
     """A budget is met up to its limit."""
-    assert [] == missed([Budget(Limit.WARM, 0.40), Budget(Limit.WARM_REQUESTS, 1)], is_quick=False)
+    assert [] == missed([Budget(Limit.WARM, Limit.WARM.most), Budget(Limit.WARM_REQUESTS, 1)], is_quick=False)

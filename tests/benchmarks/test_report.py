@@ -30,7 +30,7 @@ def test_budgets(tmp_path: Path) -> None:
     limited = Section("two", "Title", budgets=[Budget(Limit.LIMITED, 0.8)])
 
     write_report(path, [limited])
-    write_report(path, [section("one", 0.4)])
+    write_report(path, [section("one", Limit.WARM.most)])
 
     report = json.loads(path.read_text())
     assert ["two", "one"] == [*report]

@@ -22,6 +22,7 @@ from local.functions import FunctionError
 from local.store import Store, StoreError
 from local.watch import Watch
 from tests.local.serving import ANSWER_SECONDS, write_project
+from tests.support.depth import mostly_deep
 from tests.support.environment import CHEAP_ARGON2, ROOT
 
 if TYPE_CHECKING:
@@ -548,7 +549,7 @@ class TestEmit:
         assert lines[0].startswith('schedule AnnounceExpirations {"expiring": ')
         assert lines[1].startswith('schedule PurgeOrganizations {"purged": 0')
 
-    @pytest.mark.parametrize("text", ["", "[1]", '{"a": 1}'])
+    @pytest.mark.parametrize("text", mostly_deep(["", "[1]", '{"a": 1}'], lambda text: text == "[1]"))
     def test_not_an_event(self, running: Service, text: str) -> None:
         """Anything else is refused in one line."""
         code, output, errors = command("emit", running.stack_file, "-", stdin=text)
