@@ -256,7 +256,7 @@ def run(effort: Effort) -> Section:
         "Times are those of the answers of the emulator. AWS is a stub with TLS that answers at once.",
         "'before': verifications with a kept connection, before the freeze.",
         "Requests include the write of the uses of the last minute, which is due after a freeze of a minute.",
-        f"A connection that rested for more than {IDLE_SECONDS} s is replaced. Of a younger one, its end is noticed before.",
+        f"A connection that rested for more than {IDLE_SECONDS} s is replaced. The end of a younger one is noticed.",
         "'forgotten' and 'lost' cannot be noticed: a request is lost with the connection.",
     ]
     section.samples = [
