@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from benchmarks import summary
 from benchmarks.budgets import Budget, Limit, budgets
 from benchmarks.measuring import Effort, Percentiles, Sample, in_turns, percentiles
 from benchmarks.pictures import draw, draw_curves, fill_tables, pictures
@@ -193,3 +194,17 @@ def test_table_of_percentiles() -> None:
 
     assert ("what", "calls", "p50 ms", "p90 ms", "p99 ms", "maximum ms") == table.columns
     assert [("some", 2, 1.0, 2.0, 2.0, 2.0)] == table.rows
+
+
+def test_the_summary_leaves_out_what_was_not_measured() -> None:
+    """A line of a part that is not in the report is missing; costs are computed, not measured, and always there."""
+    assert ["a million verifications"] == [what for what, _, _ in summary.lines({})]
+
+
+def test_the_summary_has_the_measured_number_beside_its_limit() -> None:
+    """A number of a budget is written into the words of its line."""
+    measured = {"limits": {"budgets": [{"name": Limit.ADMITTED.title, "value": 1.01}]}}
+
+    line = next(summary.lines(measured))
+    assert "admits 1.01 x the limit" in line[1]
+    assert f"{Limit.ADMITTED.most:g}" == line[2]
