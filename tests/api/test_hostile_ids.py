@@ -8,6 +8,7 @@ import pytest
 
 from tests.api.deployment import CREATE, KEY, ROTATE, Deployment
 from tests.api.key_text import unused_id
+from tests.support.depth import mostly_deep
 
 REQUESTS: dict[str, tuple[str, str, Any]] = {
     "get": ("GET", KEY, None),
@@ -51,11 +52,14 @@ HOSTILE = {
 }
 
 
+TYPICAL = {"dots and a slash", "a zero byte", "a lone surrogate", "the sort key of the organization", "a sort key"}
+
+
 @each_request
-@pytest.mark.parametrize("key_id", HOSTILE.values(), ids=HOSTILE.keys())
-def test_404_no_such_key(deployment: Deployment, method: str, path: str, body: Any, key_id: str) -> None:
+@pytest.mark.parametrize("what", mostly_deep(HOSTILE, TYPICAL.__contains__))
+def test_404_no_such_key(deployment: Deployment, method: str, path: str, body: Any, what: str) -> None:
     """A malformed id is a 404 of the function or of the gateway."""
-    response = deployment.request(method, path.format(id=key_id), json=body)
+    response = deployment.request(method, path.format(id=HOSTILE[what]), json=body)
 
     assert deployment.refusal(response) in {(404, "API_KEY_NOT_FOUND"), (404, "NOT_FOUND")}
     assert "x-injected" not in response.headers

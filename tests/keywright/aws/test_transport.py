@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from keywright.aws import transport
 from keywright.aws.transport import Host, NoAnswerError
 from tests.support.canned_server import Received, answer, serving
+from tests.support.depth import mostly_deep
 from tests.support.environment import ROOT
 
 if TYPE_CHECKING:
@@ -318,7 +319,7 @@ HEADS = [
 @pytest.mark.parametrize(
     "line", ["HTTP/1.1 200 OK", "HTTP/1.1 400 ", "HTTP/1.1 204 OK", "HTTP/1.0 200 OK", "HTTP/1.1 99 x"]
 )
-@pytest.mark.parametrize("head", HEADS, ids=range(len(HEADS)))
+@pytest.mark.parametrize("head", mostly_deep(HEADS, lambda head: HEADS.index(head) < 3), ids=range(len(HEADS)))
 def test_plain_responses_are_read_as_http_client_reads_them(line: str, head: str, body: str) -> None:
     """A response that is read here has the same status, headers, body and connection, or fails in the same way."""
     raw = f"{line}\r\n{head}\r\n{body}".encode("latin-1")

@@ -6,6 +6,7 @@ import pytest
 
 from keywright.domain import sign_in
 from keywright.domain.sign_in import SignIn
+from tests.support.depth import mostly_deep
 
 CONFIGURATION = {
     "authorization_endpoint": "https://login.example.com/authorize",
@@ -109,7 +110,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("value", HOSTILE, ids=repr)
-@pytest.mark.parametrize("name", CONFIGURATION)
+@pytest.mark.parametrize("name", mostly_deep(CONFIGURATION, lambda name: name == next(iter(CONFIGURATION))))
 def test_anything_else_is_refused(name: str, value: object) -> None:
     """Other schemes, user information, fragments, and characters of HTML and policies are refused, without an echo."""
     with pytest.raises(ValueError, match=f"^{name} is not an https URL of at most 512 characters$"):
