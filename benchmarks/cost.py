@@ -131,7 +131,8 @@ def _bills(costs: Costs) -> Iterator[tuple[Cell, ...]]:
         for name, start in starts.items():
             bill = costs.bill(costs.consumed(way, company, start))
             parts = (bill.function, bill.dynamodb, bill.api_gateway, bill.logs, bill.traces, bill.pepper, bill.total)
-            yield (way.title, name, *(part / company.verifications * _MILLION for part in parts))
+            *dollars, total = (part / company.verifications * _MILLION for part in parts)
+            yield (way.title, name, *dollars, f"{total:,.2f}")
 
 
 def _measured(url: str, stack: ExitStack, *, calls: int) -> dict[str, MeasuredOperation]:

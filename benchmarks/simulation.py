@@ -171,12 +171,13 @@ def run(effort: Effort) -> Section:
         " Above that of reads, verifications are throttled, and their callers get 503. Above that of writes, uses are"
     )
     limit += " kept and written later, and changes of keys are throttled."
-    before = (
-        f"Before any of that, Lambda runs {_ACCOUNT_CONCURRENCY:,} invocations of an account at once unless you raise"
-    )
-    before += (
-        f" it. It starts 1,000 containers of a function in ten seconds: those of the first row take {seconds:.0f} s."
-    )
+    first = results[SETTINGS[0].name]
+    at_once = _ACCOUNT_CONCURRENCY * first.invocations / first.containers
+    largest = reads / first.largest_read_units * VERIFICATIONS_PER_SECOND
+    before = f"The largest organization exceeds its partition at {largest:,.0f} verifications a second of all."
+    before += f" Lambda runs {_ACCOUNT_CONCURRENCY:,} invocations of an account at once unless you raise it, enough for"
+    before += f" {at_once:,.0f} a second. It starts 1,000 containers of a function in ten seconds: those of the first"
+    before += f" row take {seconds:.0f} s."
     section.notes = [assumed, limit, before]
     return section
 

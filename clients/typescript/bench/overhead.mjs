@@ -8,7 +8,7 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import process from "node:process";
 
-import { AwsClient } from "aws4fetch";
+import { AwsV4Signer } from "aws4fetch";
 import { Keywright } from "../dist/index.js";
 
 const QUICK = process.argv.includes("--quick");
@@ -22,14 +22,20 @@ const server = fork(new URL("server.mjs", import.meta.url));
 const [url] = await once(server, "message");
 
 const keywright = new Keywright(url, { region: "us-east-1", credentials });
-const aws = new AwsClient({ ...credentials, service: "execute-api", region: "us-east-1", retries: 0 });
 
 async function bare() {
-  const response = await aws.fetch(`${url}/auth/api-keys/verify`, {
+  const body = JSON.stringify({ key: KEY, ...OPTIONS });
+  const signer = new AwsV4Signer({
+    ...credentials,
+    service: "execute-api",
+    region: "us-east-1",
+    url: `${url}/auth/api-keys/verify`,
     method: "POST",
     headers: { "content-type": "application/json" },
-    body: JSON.stringify({ key: KEY, ...OPTIONS }),
+    body,
   });
+  const { headers } = await signer.sign();
+  const response = await fetch(signer.url, { method: "POST", headers, body });
   const { data } = await response.json();
   return data;
 }

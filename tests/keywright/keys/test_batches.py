@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import random
 from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
 
 import pytest
 
 from keywright import deadline
 from keywright.api.schemas import VerifyApiKey, VerifyApiKeys
 from keywright.aws.retries import dynamodb
+from keywright.domain import key_text
 from keywright.domain.limits import Period, Quota, RateLimit
 from keywright.errors import SERVICE_UNAVAILABLE, ServiceError
 from keywright.keys import introspect
 from keywright.keys.outcome import Code, IdentifiedKey, UndecidedKey, UnknownKey, Verification
 from keywright.keys.verification import NO_PERMISSION_NEEDED, Use, requiring, verify, verify_all
+from keywright.store import pepper
 from keywright.store.limits import ATTEMPTS
 from tests.support import faults
 from tests.support.client import meanwhile
@@ -313,6 +316,41 @@ def test_when_time_runs_out_the_rest_is_undecided(table: Table, monkeypatch: pyt
 
     assert [READ, WRITE] == operations
     assert [1, 0, 0] == [used(table)[key.key_id] for key in KEYS]
+
+
+def test_a_limit_is_begun_only_with_the_time_to_ask_it(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    """GIVEN little time WHEN a key has limits THEN it is undecided and not let in unasked; others need less time."""
+    texts = [put_limited(table, KEYS[0]), KEYS[1].put(table)]
+    monkeypatch.setattr(deadline, "remaining_seconds", lambda: 5.9)
+
+    assert ["SERVICE_UNAVAILABLE", "VALID"] == batch(*texts)
+    assert 0 == used(table)[KEYS[0].key_id]
+
+
+@pytest.mark.parametrize("failure", [ServiceError(SERVICE_UNAVAILABLE, reason="r"), RuntimeError("r")], ids=repr)
+def test_a_text_with_an_unknown_pepper_fails_alone(
+    table: Table, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    """GIVEN a made-up version of the pepper, for which it is fetched in vain THEN the other keys are decided."""
+    peppers, text = pepper.peppers(), KEYS[0].put(table)
+    payload = key_text.payload(
+        pepper_version=77,
+        organization_id=UUID(nth_id(8)),
+        key_id=UUID(nth_id(9)),
+        generation=0,
+        secret=bytes(key_text.SECRET_BYTES),
+    )
+    tag_key = peppers.tag_key
+
+    def failing(version: int) -> bytes | None:
+        if version == 77:
+            raise failure
+        return tag_key(version)
+
+    monkeypatch.setattr(peppers, "tag_key", failing)
+
+    made_up = key_text.encode("kk_", payload, bytes(32))
+    assert ["VALID", "SERVICE_UNAVAILABLE", "VALID"] == batch(text, made_up, text)
 
 
 def test_keys_that_the_answer_has_no_room_for_are_undecided(table: Table) -> None:

@@ -144,11 +144,11 @@ class UndecidedKey:
 
     Attributes:
         reason: for the log only.
-        ids: of the organization and the key that the text was issued for; for the log only.
+        ids: of the organization and the key that the text was issued for, if that is known; for the log only.
     """
 
     reason: str
-    ids: tuple[UUID, UUID] = field(compare=False)
+    ids: tuple[UUID, UUID] | None = field(default=None, compare=False)
 
     @property
     def code(self) -> str:
@@ -157,5 +157,5 @@ class UndecidedKey:
 
     def logged(self) -> dict[str, object]:
         """Return the fields of the log line."""
-        organization_id, key_id = map(str, self.ids)
+        organization_id, key_id = map(str, self.ids) if self.ids else (None, None)
         return {"code": self.code, "reason": self.reason, "organization_id": organization_id, "api_key_id": key_id}

@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from keywright.store.api_keys import ApiKeyRecord
     from keywright.store.credentials import Credential, Name
 
+    Decoded = KeyParts | NotIssuedHere | UndecidedKey
+
 REMEMBERED_MATCHES = 20_000
 """Entries take some 400 bytes each, so 8 MB at the most."""
 _READS = 3
@@ -58,6 +60,8 @@ _READS = 3
 ANSWER_BYTES = 6_000_000
 """Room for the results of a batch. Lambda takes an answer of 6 MB (AWS Lambda Developer Guide, "Lambda quotas"), in
 which the body is a JSON string."""
+_LEFT_FOR_OTHERS = 0.5
+"""Share of the time that a text with an unknown pepper leaves for the others."""
 _OTHER_BYTES = 8_000
 """More than a result has without metadata."""
 REUSED_RECORDS = 2_000
@@ -139,7 +143,9 @@ def verify_all(asked: Sequence[tuple[str, Use]]) -> list[Verification | Undecide
     room: float = ANSWER_BYTES
     for (_, use), parts, measured in zip(asked, decoded, measurements, strict=True):
         started = time.perf_counter()
-        result = _decide(parts, credentials_read, use, measured, room)
+        result: Verification | UndecidedKey = (
+            parts if isinstance(parts, UndecidedKey) else _decide(parts, credentials_read, use, measured, room)
+        )
         if isinstance(result, IdentifiedKey):
             room -= _shown_bytes(result.key)
         # Each has waited for the reads of all.
@@ -162,15 +168,31 @@ def _decode(text: str) -> KeyParts | NotIssuedHere:
     return key_text.decode(text, settings().key_prefix, pepper.peppers().tag_key)
 
 
-def _decode_all(texts: Sequence[str], measurements: Sequence[Measurements]) -> list[KeyParts | NotIssuedHere]:
-    """Return the parts of each text, after one lookup of those that may be imported keys."""
-    decoded = [_decode(text) for text in texts]
+def _decode_all(texts: Sequence[str], measurements: Sequence[Measurements]) -> list[Decoded]:
+    """Return the parts of each text, after one lookup of those that may be imported keys.
+
+    Raises:
+        ServiceError: SERVICE_UNAVAILABLE.
+    """
+    pepper.keyring()  # without any, no text can be decided
+    decoded = [_decode_or_leave(text) for text in texts]
     others = [place for place, parts in enumerate(decoded) if parts is NotIssuedHere.MALFORMED]
     if others and settings().takes_imported_keys:
         found = _imported([texts[place] for place in others], [measurements[place] for place in others])
         for place, parts in zip(others, found, strict=True):
             decoded[place] = parts
     return decoded
+
+
+def _decode_or_leave(text: str) -> Decoded:
+    """Return the parts of a text. A text that names an unknown pepper, which anyone can write, must not fail others."""
+    try:
+        with deadline.reserving(_LEFT_FOR_OTHERS, ATTEMPT_SECONDS):
+            return _decode(text)
+    except ServiceError as error:
+        return UndecidedKey(error.reason or error.error.code)
+    except Exception as error:  # noqa: BLE001 - as in _decide
+        return _unexpected(error, None)
 
 
 def _imported(texts: Sequence[str], measurements: Iterable[Measurements]) -> list[KeyParts | NotIssuedHere]:
@@ -196,15 +218,21 @@ def _decide(
     credential = read[name]
     if credential is not None and _shown_bytes(credential.key) > room:
         return UndecidedKey("the answer is full", name)
-    if deadline.remaining_seconds() < ATTEMPT_SECONDS:  # for a limit, one attempt at the least
+    # One attempt for a new hash or a limit; of two limits, each may also be given back.
+    attempts = max(1, 2 * len(credential.limits)) if credential is not None else 1
+    if deadline.remaining_seconds() < attempts * ATTEMPT_SECONDS:
         return UndecidedKey("too little time was left", name)
     try:
         return _verify_key(parts, credential, use, measured)
     except ServiceError as error:
         return UndecidedKey(error.reason or error.error.code, name)
     except Exception as error:  # noqa: BLE001 - what one key causes must not lose what others took
-        logger().error("unexpected error", extra={"operation": "verification", "details": describe(error)})
-        return UndecidedKey("unexpected error", name)
+        return _unexpected(error, name)
+
+
+def _unexpected(error: Exception, name: Name | None) -> UndecidedKey:
+    logger().error("unexpected error", extra={"operation": "verification", "details": describe(error)})
+    return UndecidedKey("unexpected error", name)
 
 
 def _shown_bytes(key: ApiKeyRecord) -> float:
@@ -312,15 +340,13 @@ def _read(parts: KeyParts, measured: Measurements) -> Credential | None:
     return credential
 
 
-def _read_all(
-    decoded: Sequence[KeyParts | NotIssuedHere], measurements: Sequence[Measurements]
-) -> dict[Name, Credential | None]:
+def _read_all(decoded: Sequence[Decoded], measurements: Sequence[Measurements]) -> dict[Name, Credential | None]:
     """Read the keys of texts, or reuse records of them. A key that one of its texts needs read is read for all."""
     asked_at = time.monotonic()
     known: dict[Name, Credential | None] = {}
     waiting: dict[Name, list[Measurements]] = {}
     for parts, measured in zip(decoded, measurements, strict=True):
-        if isinstance(parts, NotIssuedHere):
+        if isinstance(parts, NotIssuedHere | UndecidedKey):
             continue
         reused = _reusable(parts, asked_at)
         if reused is None:
