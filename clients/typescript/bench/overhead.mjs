@@ -17,6 +17,7 @@ const REUSES = QUICK ? 2000 : 20_000;
 const KEY = "kk_" + "0".repeat(92);
 const OPTIONS = { permissions: ["sessions:read"], clientIp: "192.0.2.7" };
 
+const cache = new Map(); // of signing keys, as a program would have it that signs many requests
 const credentials = { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "secret" };
 const server = fork(new URL("server.mjs", import.meta.url));
 const [url] = await once(server, "message");
@@ -27,6 +28,7 @@ async function bare() {
   const body = JSON.stringify({ key: KEY, ...OPTIONS });
   const signer = new AwsV4Signer({
     ...credentials,
+    cache,
     service: "execute-api",
     region: "us-east-1",
     url: `${url}/auth/api-keys/verify`,
