@@ -116,7 +116,7 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What Lambda reports of an invocation.
+    """Lambda's report of an invocation.
 
     Attributes:
         init_milliseconds: of a cold start; None if there was none.
@@ -130,7 +130,7 @@ class Report:
 
 @dataclass(slots=True)
 class Row:
-    """What was measured of one kind of request.
+    """Measurements of one kind of request.
 
     Attributes:
         seconds: of the answers that were expected.

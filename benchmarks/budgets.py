@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Limit(Enum):
-    """What has a budget: its name, the most it may be, and the most that the design allows.
+    """Limits of measured values: name, highest value, and the highest that the design allows.
 
     A limit without a design's is one of a count: it is the same on every machine, and measured without noise.
     """

@@ -42,7 +42,7 @@ _SHOWN_PACKAGES = 8
 
 @dataclass(frozen=True, slots=True)
 class _Start:
-    """What is started.
+    """A function to start.
 
     Attributes:
         folder: of the handler.

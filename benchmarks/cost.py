@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import deployment, hot_path, issued_keys, stub, table
+from benchmarks import deployment, issued_keys, table
 from benchmarks.report import Section, Table
 from local import dynamodb_local
 from tools.cost_tables import EXAMPLE
@@ -136,13 +136,7 @@ def _bills(costs: Costs) -> Iterator[tuple[Cell, ...]]:
 
 
 def _measured(url: str, stack: ExitStack, *, calls: int) -> dict[str, MeasuredOperation]:
-    secrets_manager = stack.enter_context(stub.run_stub(hot_path.answers([])))
-    deployment.enter(
-        AWS_ENDPOINT_URL=secrets_manager.url, AWS_ENDPOINT_URL_DYNAMODB=url, TABLE_NAME=table.BENCHMARK_TABLE
-    )
-    stack.enter_context(hot_path.discarded_output())
-    client = table.create_benchmark_table()
-    table.put_organizations(client, [deployment.ORGANIZATION_ID])
+    client = table.enter_benchmark_table(url, stack)
     for _ in range(_KEYS_LISTED):
         table.issue(deployment.ORGANIZATION_ID)
     from tests.support.capacity import measured  # noqa: PLC0415 - after the environment

@@ -6,7 +6,7 @@ import importlib
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from benchmarks import deployment, hot_path, issued_keys, stub, table
+from benchmarks import deployment, issued_keys, table
 from benchmarks.budgets import Budget, Limit
 from benchmarks.report import Section, Table
 from local import dynamodb_local
@@ -29,7 +29,7 @@ _CREATE = "create"
 
 
 class Count(NamedTuple):
-    """What an operation takes.
+    """Consumption of an operation.
 
     Attributes:
         requests: to DynamoDB.
@@ -43,7 +43,7 @@ class Count(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """What is counted, and what comes before it uncounted."""
+    """An operation to count, and its preparation, which is not counted."""
 
     act: Callable[[], object]
     prepare: Callable[[], object] = lambda: None
@@ -88,13 +88,7 @@ def run(effort: Effort) -> Section:
 
 
 def _counts(url: str, stack: ExitStack) -> dict[str, Count]:
-    secrets_manager = stack.enter_context(stub.run_stub(hot_path.answers([])))
-    deployment.enter(
-        AWS_ENDPOINT_URL=secrets_manager.url, AWS_ENDPOINT_URL_DYNAMODB=url, TABLE_NAME=table.BENCHMARK_TABLE
-    )
-    stack.enter_context(hot_path.discarded_output())
-    client = table.create_benchmark_table()
-    table.put_organizations(client, [deployment.ORGANIZATION_ID])
+    client = table.enter_benchmark_table(url, stack)
     from tests.support.capacity import measured  # noqa: PLC0415 - after the environment
     from tests.support.world import Table as TestTable  # noqa: PLC0415 - the same
 

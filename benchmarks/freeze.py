@@ -50,7 +50,7 @@ _USES = {"Attributes": {"request_count": {"N": "1"}, "days": {"M": {}}}}
 
 
 class Disturbance(StrEnum):
-    """What happens to open connections during the freeze."""
+    """Fate of the open connections during a freeze."""
 
     NONE = "stays open"
     CLOSED = "closed by the host (FIN)"

@@ -38,7 +38,7 @@ _WARM_ENCRYPTED = "authorize_api_key, warm, over TLS"
 _DRAWN = (_BARE, _WARM, _LIMITED, _FLUSHING, "verify_api_key, warm", "get_api_key", _FORGED)
 _MICROSECONDS = 1e6
 _READ_SECONDS = 0.004
-"""What the costs assume of a read of DynamoDB."""
+"""Time of a read of DynamoDB, as the costs assume it."""
 
 
 def run(effort: Effort) -> Section:

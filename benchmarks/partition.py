@@ -197,7 +197,7 @@ def run(effort: Effort) -> Section:
         f"{scaled} in turn; a third one verifies keys of another organization, {OTHER_RATE / SCALE:g} a second.",
         reads,
         "All processes share the processors of one machine, and the server answers at once, which DynamoDB does not.",
-        "The other organization has a process of its own. What waiting takes of an account is not measured.",
+        "The other organization has a process of its own. The concurrency that waiting takes is not measured.",
         "Nothing was measured on AWS.",
     ]
     return section

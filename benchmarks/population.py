@@ -127,7 +127,7 @@ def requests(population: Population, seconds: float, seed: int) -> Iterator[Requ
 
 @dataclass(slots=True)
 class Container:
-    """What a container remembers.
+    """Memory of a simulated container.
 
     Attributes:
         remembered: most secrets that it remembers.
@@ -234,7 +234,7 @@ def simulate(population: Population, stream: Iterable[Request], seed: int = _SEE
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What processes did with the requests of a population, and what the simulation says.
+    """Counts of processes with the requests of a population, beside those of the simulation.
 
     Attributes:
         firsts: first uses of keys in each process, those whose secret it did not remember.

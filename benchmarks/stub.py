@@ -32,7 +32,7 @@ _COUNTS = "/counts"
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """What is between a client and the services.
+    """Network between a client and the services.
 
     Attributes:
         is_encrypted: whether it is TLS.

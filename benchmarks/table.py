@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import deployment
+from benchmarks import deployment, hot_path, stub
 from local import backend
 from local.template import Resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from contextlib import ExitStack
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -23,6 +24,21 @@ if TYPE_CHECKING:
 BENCHMARK_TABLE = "keywright-benchmark"
 _ITEMS_PER_REQUEST = 25
 _WRITERS = 8
+
+
+def enter_benchmark_table(url: str, stack: ExitStack) -> DynamoDBClient:
+    """Set the environment of a function, with a new table of one organization; discard what it writes to its log.
+
+    Args:
+        url: of DynamoDB.
+        stack: ends it.
+    """
+    secrets_manager = stack.enter_context(stub.run_stub(hot_path.answers([])))
+    deployment.enter(AWS_ENDPOINT_URL=secrets_manager.url, AWS_ENDPOINT_URL_DYNAMODB=url, TABLE_NAME=BENCHMARK_TABLE)
+    stack.enter_context(hot_path.discarded_output())
+    client = create_benchmark_table()
+    put_organizations(client, [deployment.ORGANIZATION_ID])
+    return client
 
 
 def create_benchmark_table() -> DynamoDBClient:

@@ -1,4 +1,4 @@
-"""What keys are used for: the arguments of verifications."""
+"""Uses of keys: the arguments of verifications."""
 
 from __future__ import annotations
 
